@@ -1,0 +1,118 @@
+"""One table from names to implementations for the four plug-in axes.
+
+Every choice a user makes is a string for the common case and an object for the rest. Strings
+resolve here: first among the built-in names, then among the names added with :func:`register`,
+then among installed entry points (groups ``specreg_sklearn.modules``, ``.penalties``,
+``.objectives``, ``.attacks``).
+
+Built-in targets are written as ``"package.module:attribute"`` and imported on first use, so this
+file stays on the ground floor and imports nothing of the house.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+_BUILT_IN: dict[str, dict[str, str]] = {
+    "modules": {
+        "mlp": "specreg_sklearn.modules:mlp",
+    },
+    "penalties": {
+        "rep_spectral": "specreg_sklearn.penalties:RepSpectral",
+        "ll_spectral": "specreg_sklearn.penalties:LLSpectral",
+        "l2": "specreg_sklearn.penalties:L2",
+    },
+    "objectives": {
+        "cross_entropy": "specreg_sklearn.objectives:CrossEntropy",
+    },
+    # Every ART evasion attack is also reachable as "art/<ClassName>"; attacks/ resolves that prefix.
+    "attacks": {},
+}
+_ADDED: dict[str, dict[str, Callable[..., Any]]] = {axis: {} for axis in _BUILT_IN}
+
+
+def register(axis: str, name: str, factory: Callable[..., Any]) -> None:
+    """Add a name to a plug-in axis for the running process.
+
+    Packages that are installed should use an entry point instead: processes started by a
+    distributed search then know the name too.
+
+    Parameters
+    ----------
+    axis : {"modules", "penalties", "objectives", "attacks"}
+        The plug-in axis.
+    name : str
+        The new name. A built-in name cannot be replaced.
+    factory : callable
+        What :func:`resolve` returns for `name`: a class, or a module factory.
+
+    Raises
+    ------
+    ValueError
+        If the axis is unknown or the name is a built-in one.
+    """
+    if name in _built_in(axis):
+        raise ValueError(f"{name!r} is a built-in name of {axis} and cannot be replaced.")
+    _ADDED[axis][name] = factory
+
+
+def available(axis: str) -> list[str]:
+    """Return the sorted names that an axis knows.
+
+    Parameters
+    ----------
+    axis : {"modules", "penalties", "objectives", "attacks"}
+        The plug-in axis.
+
+    Returns
+    -------
+    list of str
+        Built-in, registered and installed names.
+    """
+    installed = {entry.name for entry in entry_points(group=f"specreg_sklearn.{axis}")}
+    return sorted({*_built_in(axis), *_ADDED[axis], *installed})
+
+
+def resolve(axis: str, name: str, *, parameter: str | None = None) -> Any:
+    """Return what a name stands for on an axis.
+
+    Parameters
+    ----------
+    axis : {"modules", "penalties", "objectives", "attacks"}
+        The plug-in axis.
+    name : str
+        A name listed by :func:`available`.
+    parameter : str, default=None
+        The user's parameter that held the name, for the error message. By default the axis in the
+        singular.
+
+    Returns
+    -------
+    callable
+        The class or factory of that name.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown; the message lists the valid ones.
+    """
+    if name in _built_in(axis):
+        module, _, attribute = _BUILT_IN[axis][name].partition(":")
+        return getattr(import_module(module), attribute)
+    if name in _ADDED[axis]:
+        return _ADDED[axis][name]
+    for entry in entry_points(group=f"specreg_sklearn.{axis}"):
+        if entry.name == name:
+            return entry.load()
+    if parameter is None:
+        parameter = {"penalties": "penalty"}.get(axis, axis.removesuffix("s"))
+    raise ValueError(f"{parameter}={name!r} is not known. Valid names: {available(axis)}.")
+
+
+def _built_in(axis: str) -> dict[str, str]:
+    if axis not in _BUILT_IN:
+        raise ValueError(f"axis={axis!r} is not one of {sorted(_BUILT_IN)}.")
+    return _BUILT_IN[axis]

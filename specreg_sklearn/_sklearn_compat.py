@@ -1,0 +1,38 @@
+"""The only place that imports private or version-dependent names of scikit-learn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight
+
+__all__ = [
+    "CallbackSupportMixin",
+    "HasMethods",
+    "Interval",
+    "StrOptions",
+    "check_sample_weight",
+    "fit_context",
+    "fit_has_callbacks",
+]
+
+fit_context = _fit_context
+
+try:  # scikit-learn 1.9 and later
+    from sklearn.callback import CallbackSupportMixin
+except ImportError:
+
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Stand-in for scikit-learn 1.6 to 1.8, which know no callbacks."""
+
+
+def fit_has_callbacks(estimator: Any) -> bool:
+    """Tell whether scikit-learn callbacks watch the fit; searches and pipelines pass theirs on."""
+    return bool(getattr(estimator, "_skl_callbacks", None))
+
+
+def check_sample_weight(sample_weight: Any, X: Any) -> Any:
+    """Validate sample weights: right length, finite, not negative; all ones for None."""
+    return _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)

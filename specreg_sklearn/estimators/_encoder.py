@@ -1,0 +1,406 @@
+"""The encoder: a classifier whose hidden features are trained to be hard to fool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from scipy.special import softmax
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor, nn
+
+from specreg_sklearn._sklearn_compat import (
+    CallbackSupportMixin,
+    HasMethods,
+    Interval,
+    StrOptions,
+    fit_context,
+    fit_has_callbacks,
+)
+from specreg_sklearn.estimators._fitting import attach_callbacks, attach_rows, build_net
+from specreg_sklearn.estimators._targets import training_rows
+from specreg_sklearn.estimators._training_report import spectral_norms, warn_of_trouble
+from specreg_sklearn.modules import ACTIVATIONS
+from specreg_sklearn.objectives import Objective
+from specreg_sklearn.penalties import Penalty
+from specreg_sklearn.training import PenalizedNet, SklearnCallbackBridge, batched, draw_seed
+
+
+class SpectrallyRegularizedEncoder(
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    CallbackSupportMixin,
+    ClassifierMixin,
+    BaseEstimator,
+):
+    """Neural classifier and feature encoder with a spectral penalty on its hidden layers.
+
+    The network is a backbone, which maps rows to features, and a linear readout. Training
+    minimises
+
+    ``mean loss + alpha * penalty + weight_decay * sum of squares of all weights``
+
+    where ``penalty="rep_spectral"`` is the sum of the squared spectral norms of the layers up to
+    the features. Features that move little when the input moves little make every readout on top
+    of them harder to fool. Like ``LinearDiscriminantAnalysis``, the estimator is a classifier
+    (`predict`) and a transformer (`transform` gives the features).
+
+    Parameters
+    ----------
+    module : str or callable, default="mlp"
+        The backbone: a registered name, or a factory ``(input_shape) -> torch.nn.Module`` whose
+        output has shape (n_samples, n_features_out). Weights are drawn from `random_state`.
+    hidden_layer_sizes : int or sequence of int, default=(100,)
+        Widths of the hidden layers; the last one is the number of features.
+    activation : {"identity", "logistic", "tanh", "relu", "elu", "gelu"}, default="relu"
+        Activation after every hidden layer.
+    input_shape : tuple of int, default=None
+        Shape of one row as the backbone wants it, such as ``(1, 8, 8)`` for flat 8 x 8 images.
+        None means ``(n_features,)``.
+    penalty : {"rep_spectral", "ll_spectral", "l2"}, Penalty or None, default="rep_spectral"
+        What `alpha` multiplies: squared spectral norms up to the features, those of all layers,
+        or the sum of squares of all weights. There is no factor one half.
+    alpha : float, default=1e-2
+        Strength of the penalty, in units of the loss.
+    weight_decay : float, default=1e-4
+        Strength of the sum of squares of all weights (biases are free), beside any penalty. The
+        two together do better than either alone.
+    objective : {"cross_entropy"} or Objective, default="cross_entropy"
+        What a batch is scored on.
+    solver : {"adam", "sgd"} or torch.optim.Optimizer class, default="adam"
+        The optimizer; "sgd" uses Nesterov momentum 0.9.
+    learning_rate_init : float, default=1e-3
+        Learning rate.
+    batch_size : int or "auto", default="auto"
+        Rows in a batch; "auto" means ``min(200, n_samples)``.
+    max_iter : int, default=200
+        The most epochs.
+    burn_in : float, default=0.0
+        Share of `max_iter` trained before the penalty starts, in [0, 1). The optimizer keeps its
+        state across the switch.
+    tol : float, default=1e-4
+        An epoch counts as an improvement when the objective falls (or the held-out accuracy
+        rises) by at least this much.
+    n_iter_no_change : int, default=10
+        Epochs without improvement before training stops.
+    early_stopping : bool, default=False
+        Hold out rows, stop on their accuracy, and keep the weights of the best epoch.
+    validation_fraction : float, default=0.1
+        Share of the rows held out when `early_stopping` is on.
+    warm_start : bool, default=False
+        Go on from the weights and the optimizer state of the last fit. The network is built anew
+        when its shape or dtype has changed.
+    class_weight : dict, "balanced" or None, default=None
+        Factors on the rows of each class.
+    random_state : int, RandomState instance or None, default=None
+        Seeds start weights, row order, held-out rows and power iteration. None takes a fresh seed
+        from the operating system. The global numpy and torch generators are never used.
+    device : str, default="auto"
+        "auto" takes CUDA when there is one, else the CPU; or any torch device name.
+    callbacks : list of skorch callbacks, default=None
+        Handed to skorch as they are.
+    verbose : int, default=0
+        1 shows a progress bar over epochs.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    n_features_in_ : int
+        Number of input features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the input features, when `X` had string column names.
+    n_iter_ : int
+        Epochs run, over all warm starts.
+    loss_curve_ : list of float
+        The minimised objective after each epoch: mean loss, penalty and weight decay.
+    penalty_curve_ : list of float
+        The penalty after each epoch, without its strength and computed exactly.
+    validation_scores_ : list of float
+        Held-out accuracy of each epoch; only with `early_stopping`.
+    spectral_norms_ : dict of str to float
+        The exact spectral norm of every hidden layer and of the head. Look at both: a penalty on
+        the hidden layers alone can push scale into the head.
+    module_ : torch.nn.Module
+        The network, with parts `backbone` and `head`.
+    net_ : skorch.NeuralNet
+        The trained skorch net, with its history.
+
+    See Also
+    --------
+    RobustLinearProbe : A readout that withstands moves of the features.
+    sklearn.neural_network.MLPClassifier : The same network without penalties.
+
+    Notes
+    -----
+    Penalty gradients use a warm block power iteration; once an epoch it is compared with the
+    exact norms, and a warning is issued when it lags by more than 5 %.
+
+    References
+    ----------
+    Yang, Zavatone-Veth, Pehlevan, "Spectral regularization for adversarially-robust
+    representation learning", arXiv:2405.17181.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from specreg_sklearn import SpectrallyRegularizedEncoder
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> encoder = SpectrallyRegularizedEncoder(hidden_layer_sizes=(16,), random_state=0)
+    >>> model = make_pipeline(StandardScaler(), encoder).fit(X, y)
+    >>> model.score(X, y) > 0.95
+    True
+    >>> model.transform(X).shape
+    (569, 16)
+    >>> sorted(encoder.spectral_norms_)
+    ['backbone.hidden1', 'head']
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "module": [str, callable],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "input_shape": [tuple, list, None],
+        "penalty": [str, HasMethods(["bind"]), None],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "objective": [str, HasMethods(["per_sample_loss"])],
+        "solver": [StrOptions({"adam", "sgd"}), callable],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "burn_in": [Interval(Real, 0, 1, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "warm_start": ["boolean"],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "random_state": ["random_state"],
+        "device": [str],
+        "callbacks": [list, tuple, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        module: str | Callable[..., nn.Module] = "mlp",
+        *,
+        hidden_layer_sizes: Sequence[int] | int = (100,),
+        activation: str = "relu",
+        input_shape: tuple[int, ...] | None = None,
+        penalty: str | Penalty | None = "rep_spectral",
+        alpha: float = 1e-2,
+        weight_decay: float = 1e-4,
+        objective: str | Objective = "cross_entropy",
+        solver: str | type[torch.optim.Optimizer] = "adam",
+        learning_rate_init: float = 1e-3,
+        batch_size: int | str = "auto",
+        max_iter: int = 200,
+        burn_in: float = 0.0,
+        tol: float = 1e-4,
+        n_iter_no_change: int = 10,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        warm_start: bool = False,
+        class_weight: dict[Any, float] | str | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "auto",
+        callbacks: list[Any] | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.module = module
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.input_shape = input_shape
+        self.penalty = penalty
+        self.alpha = alpha
+        self.weight_decay = weight_decay
+        self.objective = objective
+        self.solver = solver
+        self.learning_rate_init = learning_rate_init
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.burn_in = burn_in
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
+        self.class_weight = class_weight
+        self.random_state = random_state
+        self.device = device
+        self.callbacks = callbacks
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SpectrallyRegularizedEncoder:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows; float32 and float64 keep their type, everything else becomes float64.
+        y : array-like of shape (n_samples,)
+            Class labels of any kind; at least two classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights. A row of weight 2 counts as two rows, one of weight 0 as none.
+
+        Returns
+        -------
+        self : SpectrallyRegularizedEncoder
+            The fitted encoder.
+
+        Raises
+        ------
+        ValueError
+            For a parameter, row, label or weight that is not accepted; the message names it.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If training diverged, collapsed to one prediction, or the penalty's estimate lagged.
+        """
+        given = X, y, sample_weight
+        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        rows = training_rows(X, y, sample_weight, self.class_weight)
+        if self.warm_start and hasattr(self, "net_"):
+            self._check_same_classes(rows.classes)
+        seed = draw_seed(self.random_state)
+        net = build_net(self, rows, seed)
+        training_data = attach_rows(net, self, rows, seed)
+        attach_callbacks(net, self, self._callback_bridge(*given, rows.classes))
+        try:
+            net.partial_fit(training_data)
+        finally:
+            net.drop_fit_state()
+        if net.stop_reason == "interrupted" and not len(net.history):
+            raise KeyboardInterrupt  # not one epoch was finished: there is no model to keep
+        self._set_fitted(net, rows.classes)
+        warn_of_trouble(net, self._apply(rows.X, net.module_))
+        return self
+
+    def _check_same_classes(self, classes: np.ndarray) -> None:
+        if not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"warm_start=True needs the classes of the last fit, {self.classes_.tolist()}; "
+                f"y has {classes.tolist()}."
+            )
+
+    def _callback_bridge(
+        self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
+    ) -> SklearnCallbackBridge | None:
+        if not fit_has_callbacks(self):
+            return None
+
+        def fitted_attributes(net: PenalizedNet) -> dict[str, Any]:
+            return {"classes_": classes, "net_": net, "module_": net.module_}
+
+        return SklearnCallbackBridge(self, X, y, sample_weight, self.max_iter, fitted_attributes)
+
+    def _set_fitted(self, net: PenalizedNet, classes: np.ndarray) -> None:
+        self.classes_ = classes
+        self.net_ = net
+        self.module_ = net.module_.eval()
+        self.n_iter_ = len(net.history)
+        self.loss_curve_ = [row["objective"] for row in net.history]
+        self.penalty_curve_ = [row.get("penalty", 0.0) for row in net.history]
+        if self.early_stopping:
+            self.validation_scores_ = [row.get("valid_accuracy", np.nan) for row in net.history]
+        self.spectral_norms_ = spectral_norms(net.module_)
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the features of the rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows in the units of the training rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_out)
+            Activations of the last hidden layer, in the dtype of the training.
+        """
+        X = self._validated(X)
+        return self._apply(X, self.module_.features)
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the logits of the rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            For two classes the logit of ``classes_[1]`` minus that of ``classes_[0]``.
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return class probabilities: the softmax of the logits.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities in the order of `classes_`.
+        """
+        return softmax(self._logits(X), axis=1)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the label of the largest logit of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels as given to `fit`.
+        """
+        codes = self._logits(X).argmax(axis=1)
+        return self.classes_[codes]
+
+    def _logits(self, X: Any) -> np.ndarray:
+        X = self._validated(X)
+        return self._apply(X, self.module_)
+
+    def _validated(self, X: Any) -> np.ndarray:
+        check_is_fitted(self, "net_")
+        dtype = np.float64 if self.module_.head.weight.dtype == torch.float64 else np.float32
+        return validate_data(self, X, reset=False, dtype=dtype)
+
+    def _apply(self, X: np.ndarray, function: Callable[[Tensor], Tensor]) -> np.ndarray:
+        self.net_.module_.eval()  # a callback may ask in the middle of training
+        return batched(function, X, device=self.net_.device)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.module_.head.in_features
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

@@ -1,0 +1,188 @@
+"""From an estimator's parameters to a net that is ready to train."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
+from skorch.helper import predefined_split
+
+from specreg_sklearn.estimators._targets import TrainingRows
+from specreg_sklearn.modules import Network, build_network
+from specreg_sklearn.objectives import resolve_objective
+from specreg_sklearn.penalties import resolve_penalty
+from specreg_sklearn.training import (
+    EpochBar,
+    EpochKeeper,
+    Patience,
+    PenalizedNet,
+    SklearnCallbackBridge,
+    TensorRows,
+    resolve_device,
+    solver_settings,
+)
+
+
+def build_net(estimator: Any, rows: TrainingRows, seed: int) -> PenalizedNet:
+    """Build the net of an encoder, or take up the one of the last fit on a warm start.
+
+    Parameters
+    ----------
+    estimator : SpectrallyRegularizedEncoder
+        Gives the parameters; it is not changed.
+    rows : TrainingRows
+        Give the dtype, the width and the classes.
+    seed : int
+        Seeds everything that is drawn.
+
+    Returns
+    -------
+    PenalizedNet
+        Initialised, with the penalty bound to its parameters.
+    """
+    objective = resolve_objective(estimator.objective)
+    penalty = resolve_penalty(estimator.penalty)
+    optimizer, optimizer_settings = solver_settings(estimator.solver)
+    device = resolve_device(estimator.device)
+    generator = torch.Generator().manual_seed(seed)
+    network = build_network(
+        estimator.module,
+        input_shape=_input_shape(estimator.input_shape, rows.X.shape[1]),
+        n_classes=len(rows.classes),
+        settings={
+            "hidden_layer_sizes": estimator.hidden_layer_sizes,
+            "activation": estimator.activation,
+        },
+        dtype=torch.float64 if rows.X.dtype == np.float64 else torch.float32,
+        generator=generator,
+    ).to(device)
+    net = _reusable_net(estimator, network, optimizer, device)
+    if net is None:
+        net = PenalizedNet(
+            network,
+            objective,
+            optimizer=optimizer,
+            generator=generator,
+            device=device,
+            predict_nonlinearity=torch.nn.Softmax(dim=-1),
+            burn_in_epochs=int(estimator.burn_in * estimator.max_iter),
+            verbose=0,
+            train_split=None,
+            **{f"optimizer__{key}": value for key, value in optimizer_settings.items()},
+        )
+    net.criterion = objective
+    net.strength = float(estimator.alpha)
+    net.weight_decay = float(estimator.weight_decay)
+    net.lr = estimator.learning_rate_init
+    net.max_epochs = estimator.max_iter
+    if net.initialized_:
+        net.initialize_criterion()
+        net.update_optimizer_settings()
+    else:
+        net.initialize()
+    if penalty is not None:
+        parts = net.module_.backbone, net.module_.head
+        net.penalty = penalty.bind(*parts, generator=net.generator)
+    return net
+
+
+def attach_rows(net: PenalizedNet, estimator: Any, rows: TrainingRows, seed: int) -> TensorRows:
+    """Put the training rows on the net's device, and the held-out ones into the net.
+
+    Parameters
+    ----------
+    net : PenalizedNet
+        Gets its batch size and its held-out rows.
+    estimator : SpectrallyRegularizedEncoder
+        Gives `batch_size`, `early_stopping` and `validation_fraction`.
+    rows : TrainingRows
+        All rows.
+    seed : int
+        Seeds the split.
+
+    Returns
+    -------
+    TensorRows
+        The rows to train on.
+    """
+    arrays = rows.X, rows.codes, rows.weights
+    if estimator.early_stopping:
+        *arrays, held_out = _split(arrays, estimator.validation_fraction, seed)
+        net.train_split = predefined_split(TensorRows(*held_out, device=net.device))
+    n_samples = len(arrays[0])
+    net.batch_size = min(200, n_samples) if estimator.batch_size == "auto" else estimator.batch_size
+    return TensorRows(*arrays, device=net.device)
+
+
+def attach_callbacks(
+    net: PenalizedNet, estimator: Any, bridge: SklearnCallbackBridge | None
+) -> None:
+    """Give the net its callbacks: ours, the user's, scikit-learn's, and the stopping rule last."""
+    callbacks: list[Any] = [("epoch_keeper", EpochKeeper())]
+    if estimator.verbose:
+        callbacks.append(("epoch_bar", EpochBar(estimator.max_iter, type(estimator).__name__)))
+    callbacks.extend(estimator.callbacks or [])
+    if bridge is not None:
+        callbacks.append(("sklearn_callbacks", bridge))
+    monitor = "valid_accuracy" if estimator.early_stopping else "objective"
+    patience = Patience(
+        monitor,
+        patience=estimator.n_iter_no_change,
+        threshold=estimator.tol,
+        lower_is_better=not estimator.early_stopping,
+    )
+    callbacks.append(("patience", patience))
+    net.callbacks = callbacks
+    net.initialize_callbacks()
+
+
+def _input_shape(input_shape: Any, n_features: int) -> tuple[int, ...]:
+    if input_shape is None:
+        return (n_features,)
+    shape = tuple(input_shape)
+    if any(not isinstance(side, int) or side < 1 for side in shape) or (
+        math.prod(shape) != n_features
+    ):
+        raise ValueError(
+            f"input_shape={input_shape!r} must be positive integers whose product is the number "
+            f"of features of X, {n_features}."
+        )
+    return shape
+
+
+def _reusable_net(
+    estimator: Any,
+    network: Network,
+    optimizer: type[torch.optim.Optimizer],
+    device: torch.device,
+) -> PenalizedNet | None:
+    """Return the net of the last fit if it has the shape, dtype and device of `network`."""
+    net = getattr(estimator, "net_", None)
+    if not estimator.warm_start or net is None:
+        return None
+    same = str(net.module_) == str(network) and net.optimizer is optimizer
+    old, new = net.module_.state_dict(), network.state_dict()
+    same = same and old.keys() == new.keys() and torch.device(net.device) == device
+    same = same and all(
+        old[name].shape == new[name].shape and old[name].dtype == new[name].dtype for name in new
+    )
+    return net if same else None
+
+
+def _split(arrays: Any, fraction: float, seed: int) -> tuple[Any, ...]:
+    codes = arrays[1]
+    n_held_out = math.ceil(fraction * len(codes))
+    counts = np.bincount(codes)
+    n_classes = np.count_nonzero(counts)
+    can_stratify = counts[counts > 0].min() > 1 and n_held_out >= n_classes
+    can_stratify = can_stratify and len(codes) - n_held_out >= n_classes
+    parts = train_test_split(
+        *arrays,
+        test_size=n_held_out,
+        random_state=seed,
+        stratify=codes if can_stratify else None,
+    )
+    return *parts[0::2], parts[1::2]

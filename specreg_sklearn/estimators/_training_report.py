@@ -1,0 +1,86 @@
+"""What a user should know after a fit: exact norms, and what went wrong."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from torch import nn
+
+from specreg_sklearn.modules import Network
+from specreg_sklearn.spectral import spectral_norm
+from specreg_sklearn.training import PenalizedNet
+
+_WORST_ESTIMATE_ERROR = 0.05
+
+
+def spectral_norms(network: Network) -> dict[str, float]:
+    """Return the exact spectral norm of every weighted layer, the head included.
+
+    Parameters
+    ----------
+    network : Network
+        A trained network.
+
+    Returns
+    -------
+    dict of str to float
+        Qualified layer name, such as "backbone.hidden1" or "head", to norm; NaN for a layer whose
+        operator norm is not known.
+    """
+    return {
+        name: spectral_norm(layer) if isinstance(layer, nn.Linear) else math.nan
+        for name, layer in network.named_modules()
+        if next(layer.parameters(recurse=False), None) is not None
+    }
+
+
+def warn_of_trouble(net: PenalizedNet, logits: np.ndarray) -> None:
+    """Warn when training diverged, was interrupted, collapsed, or followed a lagging estimate.
+
+    Parameters
+    ----------
+    net : PenalizedNet
+        The trained net.
+    logits : ndarray of shape (n_samples, n_classes)
+        Its outputs on the training rows.
+
+    Warns
+    -----
+    ConvergenceWarning
+        With the knob to turn.
+    UserWarning
+        If the fit was interrupted.
+    """
+    finished = f"the weights of epoch {len(net.history)} are kept"
+    if net.stop_reason == "interrupted":
+        warnings.warn(f"Training was interrupted; {finished}.", UserWarning, stacklevel=4)
+    elif net.stop_reason == "diverged":
+        _warn(
+            f"The loss stopped being finite; {finished}. Lower learning_rate_init={net.lr} "
+            f"or alpha={net.strength}, or scale the features."
+        )
+    elif net.history[-1, "train_loss"] > 2 * math.log(logits.shape[1]):
+        _warn(
+            f"After {len(net.history)} epochs the training loss is "
+            f"{net.history[-1, 'train_loss']:.3g}, worse than guessing "
+            f"({math.log(logits.shape[1]):.3g}). Lower learning_rate_init={net.lr}, scale the "
+            "features, or raise max_iter."
+        )
+    elif len(np.unique(logits.argmax(axis=1))) == 1:
+        _warn(
+            "Every training row gets the same prediction. Lower "
+            f"alpha={net.strength} or learning_rate_init={net.lr}, or raise max_iter."
+        )
+    error = net.history[-1].get("penalty_error", 0.0) if len(net.history) else 0.0
+    if error > _WORST_ESTIMATE_ERROR:
+        _warn(
+            f"The estimated spectral norm lags the exact one by {error:.0%}. Use a penalty object "
+            "with more power iterations, such as RepSpectral(n_power_iterations=3)."
+        )
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, ConvergenceWarning, stacklevel=5)

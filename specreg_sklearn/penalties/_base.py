@@ -1,0 +1,140 @@
+"""The contract of a penalty, in two small classes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from sklearn.base import BaseEstimator
+from torch import Tensor, nn
+
+from specreg_sklearn._registry import available, resolve
+
+
+class PenaltyReport(NamedTuple):
+    """What is known of a penalty at the end of an epoch.
+
+    `value` is the penalty without its strength, computed exactly. `error` is the worst relative
+    error, over the covered layers, of the estimate that training uses.
+    """
+
+    value: float
+    error: float
+
+
+class BoundPenalty(ABC):
+    """A penalty attached to one network for one fit.
+
+    Subclasses define :meth:`value`; the rest has a default. State, such as the warm vectors of a
+    power iteration, lives here and never in the user's :class:`Penalty`.
+
+    Attributes
+    ----------
+    layer_names : tuple of str
+        The layers that the penalty covers, such as ``("backbone.hidden1", "head")``.
+    """
+
+    layer_names: tuple[str, ...] = ()
+
+    @abstractmethod
+    def value(self) -> Tensor:
+        """Return the penalty without its strength: a scalar tensor that carries a gradient."""
+
+    def add_gradient(self, strength: float) -> None:
+        """Add the gradient of ``strength * value()`` to the parameters' ``grad``.
+
+        The training loop calls this after the backward pass of the loss. Override it where a
+        closed form is cheaper than automatic differentiation.
+
+        Parameters
+        ----------
+        strength : float
+            The user's `alpha`.
+        """
+        (strength * self.value()).backward()
+
+    def report(self) -> PenaltyReport:
+        """Return the exact value and the error of the estimate; called once an epoch.
+
+        Returns
+        -------
+        PenaltyReport
+            Here the value itself and no error; estimates override this.
+        """
+        with torch.no_grad():
+            return PenaltyReport(value=float(self.value()), error=0.0)
+
+
+class Penalty(BaseEstimator, ABC):
+    """Settings of a penalty; the object that users write and searches set.
+
+    ``get_params`` and ``set_params`` come from scikit-learn, so ``penalty__n_vectors`` can be
+    searched. An instance is never changed by a fit.
+    """
+
+    @abstractmethod
+    def bind(
+        self, backbone: nn.Module, head: nn.Module, *, generator: torch.Generator
+    ) -> BoundPenalty:
+        """Attach the penalty to a network.
+
+        Parameters
+        ----------
+        backbone : torch.nn.Module
+            Maps rows to features.
+        head : torch.nn.Module
+            The linear readout.
+        generator : torch.Generator
+            A CPU generator for whatever the penalty draws; never use the global one.
+
+        Returns
+        -------
+        BoundPenalty
+            The stateful part.
+
+        Raises
+        ------
+        ValueError
+            If the network holds a layer that the penalty cannot handle; the message names it.
+        """
+
+
+def resolve_penalty(penalty: str | Penalty | None) -> Penalty | None:
+    """Turn the user's `penalty` parameter into a penalty object.
+
+    Parameters
+    ----------
+    penalty : str, Penalty or None
+        A registered name, an object with a `bind` method, or None.
+
+    Returns
+    -------
+    Penalty or None
+        The object; None for no penalty.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown; the message lists the valid ones.
+    TypeError
+        If it is neither a name nor an object with a `bind` method.
+    """
+    if penalty is None:
+        return None
+    if isinstance(penalty, str):
+        return resolve("penalties", penalty)()
+    if isinstance(penalty, type) or not hasattr(penalty, "bind"):
+        raise TypeError(
+            f"penalty={penalty!r} must be None, one of {available('penalties')}, or an instance "
+            "with a `bind` method, such as RepSpectral()."
+        )
+    return penalty
+
+
+def weighted_layers(backbone: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Yield the layers of a backbone that hold parameters of their own, with qualified names."""
+    for name, layer in backbone.named_modules(prefix="backbone"):
+        if next(layer.parameters(recurse=False), None) is not None:
+            yield name, layer

@@ -1,0 +1,20 @@
+"""The one training loop of the house: skorch with a penalised loss and in-memory batches."""
+
+from specreg_sklearn.training._data import TensorRows, batched
+from specreg_sklearn.training._epochs import EpochBar, EpochKeeper, Patience
+from specreg_sklearn.training._net import PenalizedNet
+from specreg_sklearn.training._settings import draw_seed, resolve_device, solver_settings
+from specreg_sklearn.training._sklearn_callbacks import SklearnCallbackBridge
+
+__all__ = [
+    "EpochBar",
+    "EpochKeeper",
+    "Patience",
+    "PenalizedNet",
+    "SklearnCallbackBridge",
+    "TensorRows",
+    "batched",
+    "draw_seed",
+    "resolve_device",
+    "solver_settings",
+]

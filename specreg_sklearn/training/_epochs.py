@@ -1,0 +1,119 @@
+"""What happens at the end of an epoch: records, safety copies, stopping, progress."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from skorch.callbacks import Callback, EarlyStopping
+from skorch.utils import noop
+from torch import Tensor
+from tqdm import tqdm
+
+
+class EpochKeeper(Callback):
+    """Record the penalised loss, and keep the weights of the last finished, finite epoch.
+
+    When a fit is interrupted inside an epoch or the loss stops being finite, the weights go back
+    to that copy and `net.stop_reason` says why.
+    """
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Keep the start weights."""
+        net.stop_reason = None
+        self._inside_epoch = False
+        self._keep(net)
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Note that the weights are about to move."""
+        self._inside_epoch = True
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Record the epoch, or undo it when its loss is not finite."""
+        objective = net.history[-1, "train_loss"] + net.weight_decay * _sum_of_squares(net)
+        if math.isfinite(objective) and net.penalty is not None:
+            report = net.penalty.report()
+            net.history.record("penalty", report.value)
+            if net.penalty_is_on:
+                net.history.record("penalty_error", report.error)
+                objective += net.strength * report.value
+        if not math.isfinite(objective):
+            self._undo_epoch(net, "diverged")
+            net.optimizer_.state.clear()  # its moments are not finite either
+            raise KeyboardInterrupt  # skorch's way to end the loop
+        net.history.record("objective", objective)
+        self._keep(net)
+        self._inside_epoch = False
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Undo an epoch that an interruption has cut short."""
+        if self._inside_epoch:
+            self._undo_epoch(net, "interrupted")
+
+    def _keep(self, net: Any) -> None:
+        state = net.module_.state_dict()
+        self._kept: dict[str, Tensor] = {name: value.clone() for name, value in state.items()}
+
+    def _undo_epoch(self, net: Any, reason: str) -> None:
+        net.stop_reason = reason
+        net.module_.load_state_dict(self._kept)
+        net.history.pop()
+        self._inside_epoch = False
+
+
+class Patience(EarlyStopping):
+    """skorch's early stopping, silent, and deaf during the burn-in.
+
+    The objective jumps when the penalty starts, so what came before is no yardstick.
+    """
+
+    def __init__(
+        self, monitor: str, *, patience: int, threshold: float, lower_is_better: bool
+    ) -> None:
+        super().__init__(
+            monitor=monitor,
+            patience=patience,
+            threshold=threshold,
+            threshold_mode="abs",
+            lower_is_better=lower_is_better,
+            load_best=not lower_is_better,  # held-out scores have a best epoch worth keeping
+            sink=noop,
+        )
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Compare the epoch with the best one so far."""
+        if len(net.history) > net.burn_in_epochs:
+            super().on_epoch_end(net, **kwargs)
+
+
+class EpochBar(Callback):
+    """A progress bar over epochs that shows the loss and the penalty."""
+
+    def __init__(self, n_epochs: int, title: str) -> None:
+        self.n_epochs = n_epochs
+        self.title = title
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Open the bar."""
+        self._bar = tqdm(total=self.n_epochs, desc=self.title, unit="epoch")
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Move the bar and show the epoch's figures."""
+        row = net.history[-1]
+        shown = {"loss": row["train_loss"], "penalty": row.get("penalty")}
+        shown["held-out accuracy"] = row.get("valid_accuracy")
+        self._bar.set_postfix({k: f"{v:.4g}" for k, v in shown.items() if v is not None})
+        self._bar.update()
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Close the bar."""
+        self._bar.close()
+
+
+@torch.no_grad()
+def _sum_of_squares(net: Any) -> float:
+    if net.weight_decay == 0:
+        return 0.0
+    weights = [p for p in net.module_.parameters() if p.ndim > 1]
+    return sum(float(weight.square().sum()) for weight in weights)

@@ -1,0 +1,209 @@
+"""The skorch net of the house: objective plus strength times penalty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from skorch.utils import to_tensor
+from torch import Tensor, nn
+
+from specreg_sklearn.objectives import Objective
+from specreg_sklearn.penalties import BoundPenalty
+from specreg_sklearn.training._data import BatchLoader, TensorRows
+
+_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
+
+
+class PenalizedNet(NeuralNet):
+    """A skorch net that minimises ``objective + strength * penalty + weight_decay * sum(w ** 2)``.
+
+    It differs from ``skorch.NeuralNet`` in four ways: the criterion gives per-sample losses, which
+    are averaged with sample weights; the gradient of a penalty is added after the backward pass;
+    batches are slices of tensors in memory; and the bookkeeping of a batch is skipped when no
+    callback asks for it, which makes the loop as fast as a bare torch one.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The network, with weights.
+    criterion : Objective
+        Gives per-sample losses.
+    penalty : BoundPenalty or None
+        Bound to the parameters of `module`.
+    strength : float
+        The factor of the penalty.
+    burn_in_epochs : int
+        Epochs before the penalty starts.
+    weight_decay : float
+        The factor of the sum of squares of all weights; biases are left out.
+    generator : torch.Generator
+        A CPU generator for the order of the rows.
+    **settings : dict
+        As ``skorch.NeuralNet``.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        criterion: Objective,
+        *,
+        penalty: BoundPenalty | None = None,
+        strength: float = 0.0,
+        burn_in_epochs: int = 0,
+        weight_decay: float = 0.0,
+        generator: torch.Generator | None = None,
+        **settings: Any,
+    ) -> None:
+        self.penalty = penalty
+        self.strength = strength
+        self.burn_in_epochs = burn_in_epochs
+        self.weight_decay = weight_decay
+        self.generator = generator
+        super().__init__(module, criterion, **settings)
+
+    @property
+    def _default_callbacks(self) -> list[tuple[str, Callback]]:
+        return []  # losses are recorded by run_single_epoch
+
+    def initialize_criterion(self) -> PenalizedNet:
+        """Take the objective as it is: it is an object already."""
+        self.criterion_ = self.criterion
+        return self
+
+    def initialize_optimizer(self, triggered_directly: bool | None = None) -> PenalizedNet:
+        """Build the optimizer with weight decay on weights and none on biases."""
+        parameters = [p for _, p in self.get_all_learnable_params() if p.requires_grad]
+        groups = [
+            # torch's decay is the gradient of (decay / 2) * sum of squares: hence the factor 2.
+            {
+                "params": [p for p in parameters if p.ndim > 1],
+                "weight_decay": 2 * self.weight_decay,
+            },
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        settings = self.get_params_for("optimizer")
+        groups = [group for group in groups if group["params"]]
+        self.optimizer_ = self.optimizer(groups, lr=self.lr, **settings)
+        return self
+
+    def update_optimizer_settings(self) -> None:
+        """Give a kept optimizer the learning rate and the weight decay of this fit."""
+        for group in self.optimizer_.param_groups:
+            group["lr"] = self.lr
+            decays = any(p.ndim > 1 for p in group["params"])
+            group["weight_decay"] = 2 * self.weight_decay if decays else 0.0
+
+    @property
+    def penalty_is_on(self) -> bool:
+        """Whether the current epoch trains with the penalty."""
+        return (
+            self.penalty is not None
+            and self.strength > 0
+            and len(self.history) > self.burn_in_epochs
+        )
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Cut rows in memory into slices; leave every other kind of dataset to skorch."""
+        if not isinstance(dataset, TensorRows):
+            return super().get_iterator(dataset, training)
+        if not training:
+            return BatchLoader(dataset, len(dataset))
+        return BatchLoader(dataset, self.batch_size, shuffle=True, generator=self.generator)
+
+    def get_loss(
+        self,
+        y_pred: Tensor,
+        y_true: tuple[Tensor, Tensor],
+        X: Tensor | None = None,
+        training: bool = False,
+    ) -> Tensor:
+        """Return the weighted mean of the per-sample losses `y_pred`."""
+        _, weight = y_true
+        return (weight * y_pred).sum() / weight.sum()
+
+    def infer(self, x: Tensor, **fit_params: Any) -> Tensor:
+        """Return the logits of the rows `x`."""
+        return self.module_(to_tensor(x, device=self.device))
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Take one optimizer step on the penalised loss of a batch."""
+        X, target = batch
+        step: dict[str, Any] = {}
+
+        def closure() -> Tensor:
+            self.optimizer_.zero_grad()
+            losses = self.criterion_.per_sample_loss(self.module_, X, target[0])
+            loss = self.get_loss(losses, target, X, training=True)
+            loss.backward()
+            if self._penalty_now:
+                self.penalty.add_gradient(self.strength)
+            if self._batch_listeners:
+                self.notify(
+                    "on_grad_computed",
+                    named_parameters=self.get_all_learnable_params(),
+                    batch=batch,
+                    training=True,
+                )
+            step.setdefault("loss", loss.detach())
+            return loss
+
+        self.optimizer_.step(closure)
+        return step
+
+    def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Return the unpenalised loss and the logits of a batch."""
+        X, target = batch
+        with torch.no_grad():
+            losses = self.criterion_.per_sample_loss(self.module_, X, target[0])
+            return {"loss": self.get_loss(losses, target, X), "y_pred": self.module_(X)}
+
+    def run_single_epoch(
+        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+    ) -> None:
+        """Run over all batches once; record ``<prefix>_loss`` and, for held-out rows, accuracy."""
+        if iterator is None:
+            return
+        self._set_training(training)
+        self._penalty_now = training and self.penalty_is_on
+        self._batch_listeners = any(_listens_to_batches(callback) for _, callback in self.callbacks_)
+        loss, correct, total = 0.0, 0.0, 0.0
+        for batch in iterator:
+            if self._batch_listeners:
+                self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            _, (y, weight) = batch
+            batch_weight = float(weight.sum())
+            loss += batch_weight * float(step["loss"])
+            total += batch_weight
+            if not training:
+                correct += float(weight @ (step["y_pred"].argmax(1) == y).to(weight.dtype))
+            if self._batch_listeners:
+                self.notify("on_batch_end", batch=batch, training=training, **step)
+        self.history.record(f"{prefix}_loss", loss / total)
+        if not training:
+            self.history.record(f"{prefix}_accuracy", correct / total)
+
+    def drop_fit_state(self) -> None:
+        """Let go of what only a running fit needs: data, callbacks, warm vectors."""
+        self.penalty = None
+        self.callbacks = None
+        self.callbacks_ = []
+        self.train_split = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        state["module"] = None  # module_ is the same object and travels with the optimizer
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.module = self.module_
+
+
+def _listens_to_batches(callback: Callback) -> bool:
+    return any(
+        getattr(type(callback), hook) is not getattr(Callback, hook) for hook in _BATCH_HOOKS
+    )

@@ -1,0 +1,69 @@
+"""Carry scikit-learn's callbacks (1.9 and later) through a skorch training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from skorch.callbacks import Callback
+
+
+class SklearnCallbackBridge(Callback):
+    """Tell scikit-learn's callbacks about every epoch: progress bars, monitors, early stops.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator being fitted; its callback context is opened here.
+    X, y : array-like
+        The training data as the user gave them, with the user's labels.
+    sample_weight : array-like or None
+        Passed on to callbacks that ask for metadata.
+    max_epochs : int
+        The most epochs that the fit can take.
+    fitted_attributes : callable
+        Maps the net to the attributes that make a copy of `estimator` ready to predict.
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        sample_weight: np.ndarray | None,
+        max_epochs: int,
+        fitted_attributes: Callable[[Any], dict[str, Any]],
+    ) -> None:
+        self.estimator = estimator
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self.data = {"X": X, "y": y, "metadata": metadata}
+        self.fitted_attributes = fitted_attributes
+        self.context = estimator._init_callback_context(max_subtasks=max_epochs)
+
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Open the task of the whole fit."""
+        self.context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+
+    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+        """Open the task of one epoch."""
+        self.epoch = self.context.subcontext(task_name="epoch")
+        self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Close the task of one epoch; a callback may ask to stop here."""
+        stop = self.epoch.call_on_fit_task_end(
+            estimator=self.estimator,
+            reconstruction_attributes=lambda: self.fitted_attributes(net),
+            **self.data,
+        )
+        if stop:
+            raise KeyboardInterrupt  # skorch's way to end the loop
+
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Close the task of the whole fit."""
+        self.context.call_on_fit_task_end(
+            estimator=self.estimator,
+            reconstruction_attributes=lambda: self.fitted_attributes(net),
+            **self.data,
+        )

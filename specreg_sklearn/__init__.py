@@ -1,5 +1,6 @@
 """Adversarial robustness as ordinary scikit-learn parts."""
 
 from specreg_sklearn._version import __version__
+from specreg_sklearn.estimators import RobustLinearProbe, SpectrallyRegularizedEncoder
 
-__all__ = ["__version__"]
+__all__ = ["RobustLinearProbe", "SpectrallyRegularizedEncoder", "__version__"]

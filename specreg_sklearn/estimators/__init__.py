@@ -1,5 +1,6 @@
 """The scikit-learn estimators."""
 
 from specreg_sklearn.estimators._encoder import SpectrallyRegularizedEncoder
+from specreg_sklearn.estimators._probe import RobustLinearProbe
 
-__all__ = ["SpectrallyRegularizedEncoder"]
+__all__ = ["RobustLinearProbe", "SpectrallyRegularizedEncoder"]

@@ -8,10 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from scipy.special import softmax
 from sklearn.base import (
     BaseEstimator,
-    ClassifierMixin,
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
@@ -27,6 +25,7 @@ from specreg_sklearn._sklearn_compat import (
     fit_has_callbacks,
 )
 from specreg_sklearn.estimators._fitting import attach_callbacks, attach_rows, build_net
+from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
 from specreg_sklearn.estimators._targets import training_rows
 from specreg_sklearn.estimators._training_report import spectral_norms, warn_of_trouble
 from specreg_sklearn.modules import ACTIVATIONS
@@ -39,7 +38,7 @@ class SpectrallyRegularizedEncoder(
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
     CallbackSupportMixin,
-    ClassifierMixin,
+    LogitClassifierMixin,
     BaseEstimator,
 ):
     """Neural classifier and feature encoder with a spectral penalty on its hidden layers.
@@ -335,53 +334,6 @@ class SpectrallyRegularizedEncoder(
         """
         X = self._validated(X)
         return self._apply(X, self.module_.features)
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Return the logits of the rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,) or (n_samples, n_classes)
-            For two classes the logit of ``classes_[1]`` minus that of ``classes_[0]``.
-        """
-        logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return class probabilities: the softmax of the logits.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_classes)
-            Probabilities in the order of `classes_`.
-        """
-        return softmax(self._logits(X), axis=1)
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the label of the largest logit of each row.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Labels as given to `fit`.
-        """
-        codes = self._logits(X).argmax(axis=1)
-        return self.classes_[codes]
 
     def _logits(self, X: Any) -> np.ndarray:
         X = self._validated(X)

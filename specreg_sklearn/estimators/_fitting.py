@@ -80,7 +80,7 @@ def build_net(estimator: Any, rows: TrainingRows, seed: int) -> PenalizedNet:
     net.max_epochs = estimator.max_iter
     if net.initialized_:
         net.initialize_criterion()
-        net.update_optimizer_settings()
+        net.resume_optimizer()
     else:
         net.initialize()
     if penalty is not None:

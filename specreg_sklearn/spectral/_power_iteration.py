@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
 _WARM_UP_STEPS = 15
 _REFRESH_STEPS = 3
+# A block of 8 follows the spectrum far better than one of 4 and costs the same on small matrices,
+# where calls and not products take the time; on larger ones it costs a third more.
+_SMALL_MATRIX = 2**15
+# Singular directions whose squared values lie within this share of the largest one split the
+# gradient between them.
+_TIE_WIDTH = 0.05
 
 
-class TopDirection(NamedTuple):
-    """The best known direction of a matrix: ``image = weight @ direction``, ``norm = |image|``."""
+class TopSubspace(NamedTuple):
+    """The top of a matrix's spectrum, as a block power iteration sees it.
 
-    direction: Tensor
-    image: Tensor
-    squared_norm: Tensor
+    `directions` (r, n_inputs) are orthonormal rows, `images` (r, n_outputs) equal
+    ``directions @ weight.T``, and `mixing` (r, r) is symmetric, positive semidefinite, of trace 1:
+    ``2 * images.T @ mixing @ directions`` is a (sub)gradient of the squared spectral norm, whose
+    estimate is `squared_norm`.
+    """
+
+    directions: Tensor
+    images: Tensor
+    mixing: Tensor
+    squared_norm: float
 
 
 class BlockPowerIteration:
@@ -31,8 +46,9 @@ class BlockPowerIteration:
     ----------
     weight : Tensor of shape (n_outputs, n_inputs)
         The matrix at the start; 15 steps are taken on it.
-    n_vectors : int, default=4
-        Rows of the block, capped by the sides of `weight`.
+    n_vectors : int or "auto", default="auto"
+        Rows of the block, capped by the sides of `weight`. "auto" takes 8 for matrices of up to
+        32768 entries and 4 for larger ones.
     n_steps : int, default=1
         Power steps that one call of :meth:`update` takes.
     generator : torch.Generator, default=None
@@ -40,6 +56,12 @@ class BlockPowerIteration:
 
     Notes
     -----
+    Where leading singular values tie, any convex mix of their gradients is a subgradient, and a
+    penalty drives training towards ties. Picking one direction there makes training chatter
+    between them: rounding errors of 1e-16 grew to 1e-3 within 200 epochs. Directions within 5 %
+    of the largest squared value therefore share the gradient, with weights that fall linearly to
+    zero; a top value that stands apart gets the exact gradient.
+
     With orthonormal rows V the estimate is the largest singular value of ``V W^T``. It never
     exceeds the true norm (up to rounding): good for steering, never for a certificate.
 
@@ -54,7 +76,9 @@ class BlockPowerIteration:
     >>> from specreg_sklearn.spectral import BlockPowerIteration
     >>> weight = torch.diag(torch.arange(1.0, 9.0))
     >>> iteration = BlockPowerIteration(weight, generator=torch.Generator().manual_seed(0))
-    >>> round(iteration.update(weight).squared_norm.item(), 3)
+    >>> for _ in range(20):
+    ...     top = iteration.update(weight)
+    >>> round(top.squared_norm, 3)
     64.0
     """
 
@@ -62,19 +86,20 @@ class BlockPowerIteration:
         self,
         weight: Tensor,
         *,
-        n_vectors: int = 4,
+        n_vectors: int | str = "auto",
         n_steps: int = 1,
         generator: torch.Generator | None = None,
     ) -> None:
-        n_rows = min(n_vectors, *weight.shape)
+        if n_vectors == "auto":
+            n_vectors = 8 if weight.numel() <= _SMALL_MATRIX else 4
+        n_rows = min(int(n_vectors), *weight.shape)
         start = torch.randn(weight.shape[1], n_rows, generator=generator, dtype=torch.float64)
         self.block = torch.linalg.qr(start).Q.T.contiguous().to(weight)
         self.n_steps = n_steps
         self.refresh(weight, _WARM_UP_STEPS)
 
-    @torch.no_grad()
-    def update(self, weight: Tensor) -> TopDirection:
-        """Return the top direction of `weight` and move the block on.
+    def update(self, weight: Tensor) -> TopSubspace:
+        """Return the top of the spectrum of `weight` and move the block on.
 
         Parameters
         ----------
@@ -83,40 +108,48 @@ class BlockPowerIteration:
 
         Returns
         -------
-        TopDirection
-            Unit `direction` (n_inputs,), `image` (n_outputs,) = ``weight @ direction``, and
-            `squared_norm`, a scalar tensor. All zero images give norm 0.
+        TopSubspace
+            Directions, images, mixing and the estimate of the squared norm. A zero matrix gives
+            norm 0 and a zero gradient.
         """
-        self.refresh(weight, self.n_steps - 1)
-        images = self.block @ weight.T
-        # Rayleigh-Ritz inside the block. The direction and its image come from the same product,
-        # so no further pass over the weight is needed.
-        mixing = _leading_row(images)
-        direction, image = mixing @ self.block, mixing @ images
-        self._advance(weight, images)
-        return TopDirection(direction, image, image @ image)
+        weight = weight.detach()
+        if self.n_steps > 1:
+            self.refresh(weight, self.n_steps - 1)
+        directions, images = self.block, self.block @ weight.T
+        # Directions and images come from the same product: no further pass over the weight.
+        mixing, squared_norm = _share_the_top(images)
+        if 0 < squared_norm < math.inf:
+            self._advance(weight, images, scale=squared_norm**-0.5)
+        return TopSubspace(directions, images, mixing, squared_norm)
 
-    @torch.no_grad()
     def refresh(self, weight: Tensor, n_steps: int = _REFRESH_STEPS) -> None:
         """Take a few power steps on `weight` outside the training loop."""
+        weight = weight.detach()
         for _ in range(n_steps):
-            self._advance(weight, self.block @ weight.T)
+            images = self.block @ weight.T
+            size = float(torch.linalg.vector_norm(images))
+            if 0 < size < math.inf:
+                self._advance(weight, images, scale=1 / size)
 
-    @torch.no_grad()
     def estimate(self, weight: Tensor) -> float:
         """Return the block's estimate of the norm of `weight` without moving on."""
-        return float(torch.linalg.matrix_norm((self.block @ weight.T).double(), ord=2))
+        return float(torch.linalg.matrix_norm((self.block @ weight.detach().T).double(), ord=2))
 
-    def _advance(self, weight: Tensor, images: Tensor) -> None:
-        """One power step: the block becomes an orthonormal basis of ``images @ weight``."""
-        block = images @ weight
-        size = block.norm()
-        # A zero or overflowing product says nothing about directions: keep those at hand.
-        if 0 < size < torch.inf:
-            self.block = torch.linalg.qr((block / size).T).Q.T.contiguous()
+    def _advance(self, weight: Tensor, images: Tensor, *, scale: float) -> None:
+        """One power step; `scale` keeps the product within the range of single precision."""
+        # LAPACK returns the basis column by column: its transpose is a contiguous row block.
+        self.block = torch.linalg.qr(((images * scale) @ weight).T).Q.T
 
 
-def _leading_row(images: Tensor) -> Tensor:
-    size = images.norm().clamp_min(torch.finfo(images.dtype).tiny)
-    scaled = images / size  # fp32 would overflow in the Gram matrix
-    return torch.linalg.eigh(scaled @ scaled.T).eigenvectors[:, -1]
+def _share_the_top(images: Tensor) -> tuple[Tensor, float]:
+    """Split the gradient among tied directions: a small matrix, for which numpy is quicker."""
+    gram = (images @ images.T).cpu().numpy().astype(np.float64)
+    if not np.isfinite(gram).all():
+        gram = (images.double() @ images.double().T).cpu().numpy()
+    values, vectors = np.linalg.eigh(gram)
+    top = max(values[-1], 0.0)
+    if top == 0:
+        return torch.zeros_like(images[:, : len(gram)]), 0.0
+    shares = np.maximum(1 - (1 - values / top) / _TIE_WIDTH, 0)
+    mixing = (vectors * (shares / shares.sum())) @ vectors.T
+    return torch.from_numpy(mixing).to(images), float(top)

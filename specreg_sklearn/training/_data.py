@@ -74,10 +74,11 @@ class BatchLoader:
 
     def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
         n_samples = len(self.dataset)
-        X, (y, weight) = self.dataset[:]
+        order: slice | Tensor = slice(None)
         if self.shuffle:  # gather once a pass; the batches are views
-            order = torch.randperm(n_samples, generator=self.generator).to(X.device)
-            X, (y, weight) = self.dataset[order]
+            order = torch.randperm(n_samples, generator=self.generator)
+            order = order.to(self.dataset.X.device)
+        X, (y, weight) = self.dataset[order]
         for start in range(0, n_samples, self.batch_size):
             rows = slice(start, start + self.batch_size)
             yield X[rows], (y[rows], weight[rows])
@@ -106,7 +107,5 @@ def batched(
         X = X.copy()
     rows = torch.from_numpy(np.ascontiguousarray(X))
     with torch.inference_mode():
-        blocks = [
-            function(block.to(device)).cpu().numpy() for block in rows.split(_PREDICT_ROWS)
-        ]
+        blocks = [function(block.to(device)).cpu().numpy() for block in rows.split(_PREDICT_ROWS)]
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)

@@ -23,7 +23,8 @@ class EpochKeeper(Callback):
         """Keep the start weights."""
         net.stop_reason = None
         self._inside_epoch = False
-        self._keep(net)
+        self._live: list[Tensor] = list(net.module_.state_dict().values())
+        self._kept = [value.clone() for value in self._live]
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Note that the weights are about to move."""
@@ -31,7 +32,7 @@ class EpochKeeper(Callback):
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Record the epoch, or undo it when its loss is not finite."""
-        objective = net.history[-1, "train_loss"] + net.weight_decay * _sum_of_squares(net)
+        objective = net.history[-1]["train_loss"] + net.weight_decay * _sum_of_squares(net)
         if math.isfinite(objective) and net.penalty is not None:
             report = net.penalty.report()
             net.history.record("penalty", report.value)
@@ -43,7 +44,7 @@ class EpochKeeper(Callback):
             net.optimizer_.state.clear()  # its moments are not finite either
             raise KeyboardInterrupt  # skorch's way to end the loop
         net.history.record("objective", objective)
-        self._keep(net)
+        _copy(self._live, self._kept)
         self._inside_epoch = False
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
@@ -51,13 +52,9 @@ class EpochKeeper(Callback):
         if self._inside_epoch:
             self._undo_epoch(net, "interrupted")
 
-    def _keep(self, net: Any) -> None:
-        state = net.module_.state_dict()
-        self._kept: dict[str, Tensor] = {name: value.clone() for name, value in state.items()}
-
     def _undo_epoch(self, net: Any, reason: str) -> None:
         net.stop_reason = reason
-        net.module_.load_state_dict(self._kept)
+        _copy(self._kept, self._live)
         net.history.pop()
         self._inside_epoch = False
 
@@ -117,3 +114,9 @@ def _sum_of_squares(net: Any) -> float:
         return 0.0
     weights = [p for p in net.module_.parameters() if p.ndim > 1]
     return sum(float(weight.square().sum()) for weight in weights)
+
+
+@torch.no_grad()
+def _copy(sources: list[Tensor], targets: list[Tensor]) -> None:
+    for source, target in zip(sources, targets, strict=True):
+        target.copy_(source)

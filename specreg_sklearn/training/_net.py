@@ -76,25 +76,23 @@ class PenalizedNet(NeuralNet):
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> PenalizedNet:
         """Build the optimizer with weight decay on weights and none on biases."""
         parameters = [p for _, p in self.get_all_learnable_params() if p.requires_grad]
+        weights = [p for p in parameters if p.ndim > 1]
+        others = [p for p in parameters if p.ndim <= 1]
+        # torch's decay is the gradient of (decay / 2) * sum of squares: hence the factor 2.
         groups = [
-            # torch's decay is the gradient of (decay / 2) * sum of squares: hence the factor 2.
-            {
-                "params": [p for p in parameters if p.ndim > 1],
-                "weight_decay": 2 * self.weight_decay,
-            },
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+            {"params": weights, "weight_decay": 2 * self.weight_decay},
+            {"params": others, "weight_decay": 0.0},
         ]
-        settings = self.get_params_for("optimizer")
-        groups = [group for group in groups if group["params"]]
-        self.optimizer_ = self.optimizer(groups, lr=self.lr, **settings)
+        if not (self.weight_decay and weights and others):  # one group is a call less a step
+            groups = [{"params": parameters, "weight_decay": groups[0]["weight_decay"]}]
+        self.optimizer_ = self.optimizer(groups, lr=self.lr, **self.get_params_for("optimizer"))
         return self
 
-    def update_optimizer_settings(self) -> None:
-        """Give a kept optimizer the learning rate and the weight decay of this fit."""
-        for group in self.optimizer_.param_groups:
-            group["lr"] = self.lr
-            decays = any(p.ndim > 1 for p in group["params"])
-            group["weight_decay"] = 2 * self.weight_decay if decays else 0.0
+    def resume_optimizer(self) -> None:
+        """Take the learning rate and the weight decay of this fit, and keep the optimizer state."""
+        state = self.optimizer_.state
+        self.initialize_optimizer()
+        self.optimizer_.state = state
 
     @property
     def penalty_is_on(self) -> bool:
@@ -122,7 +120,7 @@ class PenalizedNet(NeuralNet):
     ) -> Tensor:
         """Return the weighted mean of the per-sample losses `y_pred`."""
         _, weight = y_true
-        return (weight * y_pred).sum() / weight.sum()
+        return y_pred @ (weight / weight.sum())
 
     def infer(self, x: Tensor, **fit_params: Any) -> Tensor:
         """Return the logits of the rows `x`."""
@@ -130,28 +128,25 @@ class PenalizedNet(NeuralNet):
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one optimizer step on the penalised loss of a batch."""
-        X, target = batch
-        step: dict[str, Any] = {}
-
-        def closure() -> Tensor:
-            self.optimizer_.zero_grad()
-            losses = self.criterion_.per_sample_loss(self.module_, X, target[0])
-            loss = self.get_loss(losses, target, X, training=True)
-            loss.backward()
-            if self._penalty_now:
-                self.penalty.add_gradient(self.strength)
-            if self._batch_listeners:
-                self.notify(
-                    "on_grad_computed",
-                    named_parameters=self.get_all_learnable_params(),
-                    batch=batch,
-                    training=True,
-                )
-            step.setdefault("loss", loss.detach())
-            return loss
-
-        self.optimizer_.step(closure)
+        if self._needs_closure:
+            return super().train_step(batch, **fit_params)
+        step = self.train_step_single(batch, **fit_params)
+        if self._batch_listeners:
+            parameters = self.get_all_learnable_params()
+            self.notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
+        self.optimizer_.step()
         return step
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Compute the gradient of the penalised loss of a batch."""
+        X, target = batch
+        self.optimizer_.zero_grad()
+        losses = self.criterion_.per_sample_loss(self.module_, X, target[0])
+        loss = self.get_loss(losses, target, X, training=True)
+        loss.backward()
+        if self._penalty_now:
+            self.penalty.add_gradient(self.strength)
+        return {"loss": loss.detach(), "y_pred": None}
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Return the unpenalised loss and the logits of a batch."""
@@ -168,7 +163,10 @@ class PenalizedNet(NeuralNet):
             return
         self._set_training(training)
         self._penalty_now = training and self.penalty_is_on
-        self._batch_listeners = any(_listens_to_batches(callback) for _, callback in self.callbacks_)
+        self._batch_listeners = any(
+            _listens_to_batches(callback) for _, callback in self.callbacks_
+        )
+        self._needs_closure = isinstance(self.optimizer_, torch.optim.LBFGS)
         loss, correct, total = 0.0, 0.0, 0.0
         for batch in iterator:
             if self._batch_listeners:

@@ -1,0 +1,67 @@
+"""What every classifier with one logit per class has in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+from sklearn.base import ClassifierMixin
+
+
+class LogitClassifierMixin(ClassifierMixin):
+    """Labels, probabilities and decision values from the logits of a subclass."""
+
+    classes_: np.ndarray
+
+    @abstractmethod
+    def _logits(self, X: Any) -> np.ndarray:
+        """Return logits of shape (n_samples, n_classes) for rows that are not validated yet."""
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the logits of the rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_classes)
+            For two classes the logit of ``classes_[1]`` minus that of ``classes_[0]``.
+        """
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return class probabilities: the softmax of the logits.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Probabilities in the order of `classes_`.
+        """
+        return softmax(self._logits(X), axis=1)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the label of the largest logit of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Labels as given to `fit`.
+        """
+        codes = self._logits(X).argmax(axis=1)
+        return self.classes_[codes]

@@ -21,6 +21,7 @@ from specreg_sklearn.estimators._targets import TrainingRows
 _FIRST_CURVATURE = 0.1
 # Entries of the whitening matrices that are affordable.
 _LARGEST_BASIS = 2e7
+_MOST_CG_STEPS = 100
 
 
 class ProbeProblem:
@@ -158,7 +159,7 @@ class ProbeProblem:
             return torch.autograd.grad(gradient, flat, direction, retain_graph=True)[0].numpy()
 
         hessian = LinearOperator((len(solution),) * 2, matvec=hessian_product, dtype=np.float64)
-        step, _ = cg(hessian, -gradient.detach().numpy(), rtol=1e-6, maxiter=1000)
+        step, _ = cg(hessian, -gradient.detach().numpy(), rtol=1e-6, maxiter=_MOST_CG_STEPS)
         return step
 
     def _objective(self, solution: Tensor, smoothing: float) -> Tensor:

@@ -1,0 +1,52 @@
+# make demo and make test do everything on a machine with Python 3.11 or later, pip and make.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+CONSTRAINTS ?= requirements/constraints.txt
+VENV ?= .venv
+BIN = $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install -q -c $(CONSTRAINTS)
+
+.PHONY: demo test test-slow test-oldest lint docs bench clean help
+
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+demo: $(VENV)/.demo ## Train plain and regularised networks, attack them, draw robustness_curve.png
+	$(BIN)/python -m specreg_sklearn
+
+test: $(VENV)/.test ## Run the tests
+	$(BIN)/python -m pytest -n 2 -p no:cacheprovider
+
+test-slow: $(VENV)/.test ## Run the slow tests; SPECREG_DATA names the folder with larger data
+	$(BIN)/python -m pytest -m slow
+
+test-oldest: ## Run the tests with the oldest supported scikit-learn
+	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=requirements/constraints-oldest.txt
+
+lint: $(VENV)/.lint ## Check style, types and the floors of the house
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.docs ## Build the site in docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+bench: $(VENV)/.test ## Print the benchmark ratios
+	$(BIN)/python benchmarks/bench_training.py
+
+clean: ## Remove the environments and what was built
+	rm -rf .venv .venv-oldest docs/_build docs/gallery docs/generated
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed; name it with: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "Creating $(VENV) failed; your distribution may need its python3-venv package"; exit 1; }
+
+$(VENV)/.demo: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(INSTALL) -e '.[plot]'
+	@touch $@
+
+$(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(INSTALL) -e '.[$*]'
+	@touch $@

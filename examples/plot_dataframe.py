@@ -1,0 +1,90 @@
+"""
+A table with columns that nobody can change
+===========================================
+
+Rows of a table are not images: columns have names, labels are words, and an attacker controls some
+columns and not others. This example trains on a pandas frame with string labels, and measures how
+far a row must move when only some of its columns can.
+"""
+
+# %%
+# A frame and labels that are words
+# ---------------------------------
+# The breast cancer table holds 30 measurements of a cell sample. Labels become "malignant" and
+# "benign".
+import numpy as np
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder, robust_accuracy
+from specreg_sklearn.attacks import ARTAttack, FeatureSpace
+from specreg_sklearn.metrics import adversarial_distances, robust_accuracy_score
+
+data = load_breast_cancer(as_frame=True)
+X = data.data
+y = data.target.map(dict(enumerate(data.target_names)))
+X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
+print(y_train.value_counts())
+
+# %%
+# The features as a frame
+# -----------------------
+# With `set_output(api="pandas")` the encoder returns a frame: one column per feature it learned,
+# and the index of the input.
+encoder = SpectrallyRegularizedEncoder(hidden_layer_sizes=(16,), alpha=1e-2, random_state=0)
+pipeline = make_pipeline(StandardScaler(), encoder, RobustLinearProbe(epsilon=0.1))
+pipeline.set_output(transform="pandas")
+pipeline.fit(X_train, y_train)
+features = pipeline[:-1].transform(X_test)
+print(features.iloc[:3, :4].round(2))
+
+# %%
+# Accuracy and accuracy under attack
+# ----------------------------------
+# `robust_accuracy` attacks the whole pipeline, scaler included, on the frame. Its distance divides
+# each column by its standard deviation over the rows that it is given, so that a cell radius and a
+# smoothness can be added up.
+X_few, y_few = X_test[:50], y_test[:50]
+print(f"accuracy                 {pipeline.score(X_few, y_few):.2f}")
+print(f"robust accuracy at 0.5   {robust_accuracy(pipeline, X_few, y_few):.2f}")
+
+# %%
+# Columns that cannot change
+# --------------------------
+# Say the "worst" measurements are out of an attacker's reach. The feature space lists the columns
+# that may move; all others keep their cells bit by bit. Fewer ways to move mean that the shortest
+# way can only get longer.
+reachable = [name for name in X.columns if not name.startswith("worst")]
+everything = FeatureSpace.from_data(X_train)
+restricted = FeatureSpace.from_data(X_train, mutable=reachable)
+for title, space in [("all 30 columns", everything), (f"{len(reachable)} columns", restricted)]:
+    distances = adversarial_distances(pipeline, X_test, y_test, space=space, max_samples=30)
+    decided = np.isfinite(distances)
+    median = np.median(distances[decided])
+    print(f"{title:<15} median distance {median:.2f}, undecided rows {(~decided).sum()}")
+
+# %%
+# With several values of eps, `robust_accuracy_score` gives a curve from one run of the attack.
+curve = robust_accuracy_score(
+    pipeline, X_test, y_test, eps=[0.0, 0.5, 1.0, 2.0], space=restricted, max_samples=30
+)
+print(np.round(curve, 2))
+
+# %%
+# An adversarial row
+# ------------------
+# The attack hands back a frame with the columns, the dtypes and the index of the input. Here is one
+# row that is classified correctly, beside its changed twin, in the columns that moved most.
+result = ARTAttack("HopSkipJump").run(
+    pipeline, X_test[:5], y_test[:5], space=restricted, pool=X_test
+)
+print(result)
+row = int(np.flatnonzero(result.status == "found")[0])
+clean, changed = X_test.iloc[[row]], result.X_adv.iloc[[row]]
+print("label", y_test.iloc[row], "| clean", *pipeline.predict(clean), end=" ")
+print("| changed", *pipeline.predict(changed))
+moved = ((changed.iloc[0] - clean.iloc[0]) / restricted.scale).abs().nlargest(4).index
+both = clean[moved].T.set_axis(["clean"], axis=1).assign(changed=changed[moved].iloc[0])
+print(both.round(4))

@@ -1,0 +1,15 @@
+"""Black-box attacks: how far a row must move before a classifier gets it wrong.
+
+An attack needs nothing of a model but ``predict``. It works on numpy arrays, pandas and polars
+frames and lists, changes only what a :class:`FeatureSpace` allows, and reports a row only if the
+model gets it wrong on the very array the user receives. Distances are upper bounds of the true
+ones. Subclass :class:`BlackBoxAttack` to write your own attack.
+"""
+
+from specreg_sklearn.attacks._art import ARTAttack
+from specreg_sklearn.attacks._base import BlackBoxAttack
+from specreg_sklearn.attacks._resolve import resolve_attack
+from specreg_sklearn.attacks._result import AttackResult
+from specreg_sklearn.attacks._space import FeatureSpace
+
+__all__ = ["ARTAttack", "AttackResult", "BlackBoxAttack", "FeatureSpace", "resolve_attack"]

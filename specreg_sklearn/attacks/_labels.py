@@ -1,0 +1,95 @@
+"""Class labels as codes 0, 1, 2, ...: attacks compare codes and never see a label.
+
+Labels may be numbers, bool, text or any hashable object. The labels that `y` and the model use must
+be of one kind: numpy would turn ``[1, "1"]`` into two equal strings, and a wrong model would look
+right.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+
+UNKNOWN = -1
+"""Code of a label that was neither in y nor among the first predictions."""
+
+
+class LabelCoder:
+    """Turns labels into codes.
+
+    Parameters
+    ----------
+    *labels : ndarray of shape (n,)
+        Arrays whose values together make up the known labels.
+    """
+
+    def __init__(self, *labels: np.ndarray) -> None:
+        kinds = {_kind(a) for a in labels}
+        if len(kinds) > 1:
+            raise ValueError(
+                f"y and the estimator's predictions use labels of different kinds: {sorted(kinds)}."
+                " Pass y with the labels the estimator was fitted on."
+            )
+        self._kind = kinds.pop()
+        if self._kind == "object":
+            known = dict.fromkeys(v for a in labels for v in a.tolist())
+            self._code = {label: code for code, label in enumerate(known)}
+            self.n_classes = len(known)
+        else:
+            self._sorted = np.unique(np.concatenate([_plain(a) for a in labels]))
+            self.n_classes = len(self._sorted)
+
+    def encode(self, labels: np.ndarray) -> np.ndarray:
+        """Return codes of shape (n,), int64; :data:`UNKNOWN` for labels never seen."""
+        if self._kind == "object":
+            code = self._code
+            return np.array([code.get(v, UNKNOWN) for v in labels.tolist()], dtype=np.int64)
+        if _kind(labels) != self._kind:
+            return np.full(len(labels), UNKNOWN, dtype=np.int64)
+        labels = _plain(labels)
+        place = np.searchsorted(self._sorted, labels)
+        place = np.minimum(place, len(self._sorted) - 1)
+        return np.where(self._sorted[place] == labels, place, UNKNOWN).astype(np.int64)
+
+
+def as_targets(y: Any, n_rows: int) -> np.ndarray:
+    """Return y as a 1-D array of class labels, after checking it."""
+    labels = as_labels(y, "y")
+    if len(labels) != n_rows:
+        raise ValueError(
+            f"Found input variables with inconsistent numbers of samples: X has {n_rows} rows, "
+            f"y has {len(labels)} labels."
+        )
+    check_classification_targets(labels)
+    return labels
+
+
+def as_labels(labels: Any, what: str) -> np.ndarray:
+    """Return labels as a 1-D array; text held as objects becomes a text array."""
+    array = np.asarray(labels)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.ndim != 1:
+        raise ValueError(
+            f"{what} must hold one class label per row, got an array of shape {array.shape}."
+        )
+    if array.dtype.kind == "O":
+        cells = array.tolist()
+        if cells and all(isinstance(v, str) for v in cells):
+            return np.array(cells, dtype=str)
+        if cells and all(isinstance(v, (bool, int, float, np.number, np.bool_)) for v in cells):
+            return np.array(cells)
+    return array
+
+
+def _kind(labels: np.ndarray) -> str:
+    if labels.dtype.kind in "biuf":
+        return "number"
+    return "text" if labels.dtype.kind == "U" else "object"
+
+
+def _plain(labels: np.ndarray) -> np.ndarray:
+    """Return bool as 0 and 1, so that they sort with other numbers."""
+    return labels.astype(np.int64) if labels.dtype.kind == "b" else labels

@@ -1,0 +1,76 @@
+"""From what a user writes as ``attack=`` to an attack."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import clone
+
+from specreg_sklearn import _registry
+from specreg_sklearn.attacks._art import ARTAttack
+from specreg_sklearn.attacks._art_support import SUPPORTED
+from specreg_sklearn.attacks._base import BlackBoxAttack
+
+_ART_PREFIX = "art/"
+
+
+def resolve_attack(attack: str | BlackBoxAttack, **parameters: Any) -> BlackBoxAttack:
+    """Return the attack that a name or an object stands for, with its parameters checked.
+
+    Parameters
+    ----------
+    attack : str or BlackBoxAttack
+        A registered name, ``"art/<ClassName>"`` for an attack of the Adversarial Robustness
+        Toolbox, or an attack, which is copied.
+    **parameters
+        Passed to the class if `attack` is a name, such as `norm` and `random_state`. An object has
+        its own parameters and ignores these.
+
+    Returns
+    -------
+    BlackBoxAttack
+        A new object.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown or a parameter is not accepted.
+    TypeError
+        If `attack` is neither a name nor an attack.
+
+    Examples
+    --------
+    >>> from specreg_sklearn.attacks import resolve_attack
+    >>> resolve_attack("art/HopSkipJump", random_state=3)
+    ARTAttack(name='HopSkipJump', random_state=3)
+    """
+    if isinstance(attack, str):
+        found = _by_name(attack, parameters)
+    elif isinstance(attack, BlackBoxAttack):
+        found = clone(attack)
+    else:
+        raise TypeError(
+            f"attack={attack!r} is neither a name nor an attack. Give a name such as "
+            "'art/HopSkipJump', or an instance of a subclass of BlackBoxAttack."
+        )
+    found._check_parameters()
+    return found
+
+
+def _by_name(name: str, parameters: dict[str, Any]) -> BlackBoxAttack:
+    if name.startswith(_ART_PREFIX):
+        return ARTAttack(name.removeprefix(_ART_PREFIX), **parameters)
+    known = _registry.available("attacks")
+    if name not in known:
+        valid = [*known, *(_ART_PREFIX + n for n in SUPPORTED)]
+        raise ValueError(
+            f"attack={name!r} is not known. Valid names: {valid}. Attacks of the Adversarial "
+            f"Robustness Toolbox take the prefix 'art/', as in 'art/HopSkipJump'."
+        )
+    found = _registry.resolve("attacks", name)(**parameters)
+    if not isinstance(found, BlackBoxAttack):
+        raise TypeError(
+            f"attack={name!r} is registered as {type(found).__name__}, which is not a subclass of "
+            "BlackBoxAttack."
+        )
+    return found

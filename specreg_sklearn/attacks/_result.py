@@ -1,0 +1,70 @@
+"""What an attack hands back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+STATUSES = ("already_wrong", "found", "stopped_at_eps", "start_failed", "unverified")
+"""Every value that :attr:`AttackResult.status` can hold."""
+
+
+@dataclass(eq=False)
+class AttackResult:
+    """Adversarial rows, and how far each one is from the row it came from.
+
+    Parameters
+    ----------
+    X_adv : container like the attacked X, n_samples rows
+        The adversarial rows, in the container, dtypes, column order and index of the user's `X`.
+        Rows that were not fooled, or were wrong from the start, equal the clean row.
+    distances : ndarray of shape (n_samples,), float64
+        ``norm((X_adv - X) / scale)``, computed from the rows in `X_adv`. 0 where the model was
+        already wrong, ``inf`` where no verified adversarial row is known.
+    success : ndarray of shape (n_samples,), bool
+        Whether the model is wrong on ``X_adv[i]``. A row that was already wrong counts as a success
+        at distance 0.
+    status : ndarray of shape (n_samples,), str
+        One word per row:
+
+        - ``"already_wrong"``: the model misclassifies the clean row; it was not attacked.
+        - ``"found"``: the nearest verified adversarial row the attack found.
+        - ``"stopped_at_eps"``: a verified row within `eps` was found and the search stopped there,
+          so the distance is not minimal: never average it with the others.
+        - ``"start_failed"``: no adversarial row to start from was found. The row is undecided.
+        - ``"unverified"``: rows were found, but the model did not repeat its answer on them.
+    n_queries : ndarray of shape (n_samples,), int64
+        Rows sent to ``predict`` on behalf of each row: starts, bisections, search and
+        verification. The one prediction of the clean rows, and that of the pool, are not counted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from specreg_sklearn.attacks import AttackResult
+    >>> AttackResult(
+    ...     X_adv=np.array([[0.5], [2.0]]),
+    ...     distances=np.array([0.5, 0.0]),
+    ...     success=np.array([True, True]),
+    ...     status=np.array(["found", "already_wrong"]),
+    ...     n_queries=np.array([40, 0]),
+    ... )
+    AttackResult(n_samples=2, found=1, already_wrong=1, median_distance=0.25, n_queries=40)
+    """
+
+    X_adv: Any
+    distances: np.ndarray
+    success: np.ndarray
+    status: np.ndarray
+    n_queries: np.ndarray
+
+    def __repr__(self) -> str:
+        seen = Counter(self.status.tolist())
+        parts = [f"n_samples={len(self.status)}"]
+        parts += [f"{name}={count}" for name, count in seen.items()]
+        if self.success.any():
+            parts.append(f"median_distance={np.median(self.distances[self.success]):.4g}")
+        parts.append(f"n_queries={int(self.n_queries.sum())}")
+        return f"AttackResult({', '.join(parts)})"

@@ -1,0 +1,278 @@
+"""One face for the containers a user may pass as X: arrays, lists, pandas and polars frames.
+
+An attack computes in float64, but the model must be asked on, and the user must get back, the
+container, column order and dtypes that went in. The adapters here read columns as numbers and write
+numbers back into copies of chosen rows. pandas and polars are never imported: if they are not
+loaded, X cannot be theirs.
+"""
+
+from __future__ import annotations
+
+import sys
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import sparse
+
+REAL, INTEGER, CATEGORICAL = "real", "integer", "categorical"
+
+
+class ArrayTable:
+    """A 2-D numpy array, or whatever numpy can make one of."""
+
+    names: list[Any] | None = None
+
+    def __init__(self, data: np.ndarray) -> None:
+        self.data = data
+        self.n_rows, self.n_columns = data.shape
+
+    def kind(self, column: int) -> str:
+        """Say whether a column holds real numbers, whole numbers or neither."""
+        if self.data.dtype.kind == "O":
+            return _kind_of_objects(self.data[:, column])
+        return _kind_of_dtype(self.data.dtype)
+
+    def dtype(self, column: int) -> np.dtype:
+        """Return the numpy dtype in which a number of this column is stored."""
+        return np.dtype(float) if self.data.dtype.kind == "O" else self.data.dtype
+
+    def numbers(self, columns: np.ndarray) -> np.ndarray:
+        """Return numeric columns as a new float64 array; a missing value is NaN."""
+        return np.array(self.data[:, columns], dtype=np.float64)
+
+    def take(self, rows: np.ndarray) -> ArrayTable:
+        """Return the table of some rows."""
+        return type(self)(self.data[rows])
+
+    def write(
+        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray
+    ) -> Any:
+        """Copy `rows` into a new container, with `values` in the cells that `moved`.
+
+        `values` and `moved` have shape (len(rows), len(columns)); every value is exactly
+        representable in its column's dtype. Cells that did not move keep their bits.
+        """
+        out = self.data[rows]
+        block = out[:, columns]
+        if self.data.dtype.kind == "O":
+            block[moved] = _python_numbers(block[moved], values[moved])
+            out[:, columns] = block
+        else:
+            # Cells that stay may hold NaN, which an integer cast would complain about.
+            out[:, columns] = np.where(moved, np.where(moved, values, 0).astype(out.dtype), block)
+        return out
+
+
+class ListTable(ArrayTable):
+    """A list of lists: computed as an array, handed back as a list of lists."""
+
+    def write(
+        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray
+    ) -> Any:
+        """Do as :meth:`ArrayTable.write`, and return lists."""
+        return super().write(rows, columns, values, moved).tolist()
+
+
+class PandasTable:
+    """A pandas DataFrame."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+        self.n_rows, self.n_columns = data.shape
+        self.names: list[Any] | None = list(data.columns)
+        dtypes = set(data.dtypes)
+        first = next(iter(dtypes), None)
+        # One plain dtype throughout: rows can be gathered as one block, which is far cheaper.
+        uniform = len(dtypes) == 1 and isinstance(first, np.dtype) and first.kind in "iuf"
+        self._block = data.to_numpy() if uniform else None
+
+    def kind(self, column: int) -> str:
+        """Say whether a column holds real numbers, whole numbers or neither."""
+        dtype = self.data.dtypes.iloc[column]
+        if _holds_objects(dtype):
+            return _kind_of_objects(self.data.iloc[:, column].to_numpy())
+        return _kind_of_dtype(_numpy_dtype(dtype))
+
+    def dtype(self, column: int) -> np.dtype:
+        """Return the numpy dtype in which a number of this column is stored."""
+        dtype = _numpy_dtype(self.data.dtypes.iloc[column])
+        return np.dtype(float) if dtype.kind == "O" else dtype
+
+    def numbers(self, columns: np.ndarray) -> np.ndarray:
+        """Return numeric columns as a new float64 array; a missing value is NaN."""
+        out = np.empty((self.n_rows, len(columns)))
+        for k, column in enumerate(columns):
+            out[:, k] = self.data.iloc[:, column].to_numpy(dtype=np.float64, na_value=np.nan)
+        return out
+
+    def take(self, rows: np.ndarray) -> PandasTable:
+        """Return the table of some rows."""
+        return type(self)(self.data.iloc[rows])
+
+    def write(
+        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray
+    ) -> Any:
+        """Do as :meth:`ArrayTable.write`; the index is kept only when `rows` is every row."""
+        pd = sys.modules["pandas"]
+        whole = len(rows) == self.n_rows and np.array_equal(rows, np.arange(self.n_rows))
+        index = self.data.index if whole else pd.RangeIndex(len(rows))
+        if self._block is not None:
+            out = ArrayTable(self._block).write(rows, columns, values, moved)
+            return pd.DataFrame(out, index=index, columns=self.data.columns, copy=False)
+        place = {int(column): k for k, column in enumerate(columns)}
+        arrays = {}
+        for j in range(self.n_columns):
+            old = self.data.iloc[:, j].array.take(rows)
+            if j in place:
+                k = place[j]
+                old = self._written(j, old, values[:, k], moved[:, k])
+            arrays[j] = old
+        out = pd.DataFrame(arrays, index=index, copy=False)
+        out.columns = self.data.columns
+        return out
+
+    def _written(self, column: int, old: Any, values: np.ndarray, moved: np.ndarray) -> Any:
+        dtype = self.data.dtypes.iloc[column]
+        if isinstance(dtype, np.dtype) and dtype.kind != "O":
+            cells = np.where(moved, values, 0).astype(dtype)
+            return np.where(moved, cells, old.to_numpy())
+        new = old.copy()
+        if _holds_objects(dtype):
+            new[moved] = _python_numbers(np.asarray(old)[moved], values[moved])
+        else:
+            new[moved] = values[moved].astype(self.dtype(column))
+        return new
+
+
+class PolarsTable:
+    """A polars DataFrame."""
+
+    # polars names its dtypes itself; numpy's names differ only in case.
+    _NUMPY: ClassVar[dict[str, str]] = {
+        name: name.lower()
+        for name in "Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64 Float32 Float64".split()
+    }
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+        self.n_rows, self.n_columns = data.shape
+        self.names: list[Any] | None = list(data.columns)
+
+    def kind(self, column: int) -> str:
+        """Say whether a column holds real numbers, whole numbers or neither."""
+        name = str(self.data.dtypes[column])
+        return _kind_of_dtype(np.dtype(self._NUMPY[name])) if name in self._NUMPY else CATEGORICAL
+
+    def dtype(self, column: int) -> np.dtype:
+        """Return the numpy dtype in which a number of this column is stored."""
+        return np.dtype(self._NUMPY[str(self.data.dtypes[column])])
+
+    def numbers(self, columns: np.ndarray) -> np.ndarray:
+        """Return numeric columns as a new float64 array; a missing value is NaN."""
+        pl = sys.modules["polars"]
+        out = np.empty((self.n_rows, len(columns)))
+        for k, column in enumerate(columns):
+            series = self.data.to_series(int(column)).cast(pl.Float64)
+            out[:, k] = series.fill_null(float("nan")).to_numpy()
+        return out
+
+    def take(self, rows: np.ndarray) -> PolarsTable:
+        """Return the table of some rows."""
+        return type(self)(self.data[np.asarray(rows)])
+
+    def write(
+        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray
+    ) -> Any:
+        """Do as :meth:`ArrayTable.write`."""
+        pl = sys.modules["polars"]
+        out = self.data[np.asarray(rows)]
+        written = []
+        for k, column in enumerate(columns):
+            old = out.to_series(int(column))
+            cells = np.where(moved[:, k], values[:, k], 0).astype(self.dtype(int(column)))
+            new = pl.Series(old.name, cells, dtype=old.dtype)
+            written.append(new.zip_with(pl.Series(moved[:, k]), old))
+        return out.with_columns(written)
+
+
+Table = ArrayTable | PandasTable | PolarsTable
+
+
+def as_table(X: Any, *, parameter: str = "X") -> Table:
+    """Wrap the user's X, or say why it cannot be attacked."""
+    if sparse.issparse(X):
+        raise TypeError(
+            f"{parameter} is a sparse {type(X).__name__}; attacks need dense data. "
+            f"Pass {parameter}.toarray()."
+        )
+    pd, pl = sys.modules.get("pandas"), sys.modules.get("polars")
+    table: Table
+    if pd is not None and isinstance(X, pd.DataFrame):
+        table = PandasTable(X)
+    elif pl is not None and isinstance(X, pl.DataFrame):
+        table = PolarsTable(X)
+    else:
+        table = _array_table(X, parameter)
+    if table.n_rows == 0 or table.n_columns == 0:
+        raise ValueError(
+            f"{parameter} has shape ({table.n_rows}, {table.n_columns}); at least one row and one "
+            "column are needed."
+        )
+    if table.names is not None and len(set(table.names)) != len(table.names):
+        twice = sorted({str(n) for n in table.names if table.names.count(n) > 1})
+        raise ValueError(f"{parameter} has columns of the same name: {twice}.")
+    return table
+
+
+def _array_table(X: Any, parameter: str) -> ArrayTable:
+    is_list = isinstance(X, (list, tuple))
+    try:
+        data = np.asarray(X)
+        # numpy would turn the numbers of a mixed list into text: keep its cells as they are.
+        if is_list and data.dtype.kind in "US":
+            data = np.asarray(X, dtype=object)
+    except ValueError as error:
+        raise ValueError(f"{parameter} is not a table: its rows differ in length.") from error
+    if data.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array for {parameter}, got {data.ndim}D array of shape {data.shape}. "
+            "Rows are samples and columns are features; reshape images to (n_samples, n_features)."
+        )
+    return ListTable(data) if is_list else ArrayTable(data)
+
+
+def _numpy_dtype(dtype: Any) -> np.dtype:
+    """Return the numpy dtype behind a pandas one; object for all that is not a number."""
+    if isinstance(dtype, np.dtype):
+        return dtype
+    inner = getattr(dtype, "numpy_dtype", None)
+    return inner if isinstance(inner, np.dtype) else np.dtype(object)
+
+
+def _holds_objects(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"
+
+
+def _kind_of_dtype(dtype: np.dtype) -> str:
+    if dtype.kind in "iu":
+        return INTEGER
+    return REAL if dtype.kind == "f" else CATEGORICAL
+
+
+def _kind_of_objects(cells: np.ndarray) -> str:
+    # bool is an int to Python, yet a flag to the user.
+    numbers = [c for c in cells if c is not None]
+    if any(isinstance(c, (bool, np.bool_)) for c in numbers):
+        return CATEGORICAL
+    if numbers and all(isinstance(c, Integral) for c in numbers):
+        return INTEGER
+    return REAL if all(isinstance(c, Real) for c in numbers) else CATEGORICAL
+
+
+def _python_numbers(old: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return values as Python numbers; a whole number that stays whole stays an int."""
+    new = np.empty(len(values), dtype=object)
+    for k, (cell, value) in enumerate(zip(old, values.tolist(), strict=True)):
+        new[k] = int(value) if isinstance(cell, Integral) and value.is_integer() else value
+    return new

@@ -1,0 +1,260 @@
+"""Robust accuracy and adversarial distance, measured with a black-box attack."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn.attacks import AttackResult, BlackBoxAttack, FeatureSpace, resolve_attack
+from specreg_sklearn.attacks._checks import check_eps, check_estimator, check_norm
+from specreg_sklearn.attacks._labels import LabelCoder
+from specreg_sklearn.attacks._oracle import ask
+from specreg_sklearn.metrics._subsample import subsample
+
+
+def robust_accuracy_score(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    eps: Any,
+    norm: float = 2,
+    attack: str | BlackBoxAttack = "art/HopSkipJump",
+    space: FeatureSpace | None = None,
+    scale: Any = "std",
+    max_samples: int | None = None,
+    random_state: Any = 0,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> float | np.ndarray:
+    """Share of rows classified correctly for which no adversarial row within `eps` was found.
+
+    The attack gives an upper bound of every row's adversarial distance, so the score is an upper
+    bound of the true robust accuracy: a stronger attack can only lower it. It is never above the
+    accuracy.
+
+    Parameters
+    ----------
+    estimator : object with a method predict
+        A fitted classifier, pipeline or search.
+    X : array-like or DataFrame of shape (n_samples, n_features)
+        Rows, in the columns that the estimator expects.
+    y : array-like of shape (n_samples,)
+        True labels.
+    eps : float or array-like of shape (n_eps,)
+        Size of the attack, in the norm of ``(X_adv - X) / scale``. Several values give a curve from
+        one run.
+    norm : {2, inf}, default=2
+        The norm.
+    attack : str or BlackBoxAttack, default="art/HopSkipJump"
+        A name or an attack, see :func:`specreg_sklearn.attacks.resolve_attack`. An attack object
+        must measure in `norm`, and keeps its own seed.
+    space : FeatureSpace or None, default=None
+        What may change and in which units. None means every numeric column within the range of `X`,
+        with units by `scale`.
+    scale : "std", "range", None, float or array, default="std"
+        Units of the distance. A `space` has its own units: with one, leave this out.
+    max_samples : int or None, default=None
+        Attack only so many rows, chosen once, stratified by `y`. All rows of `X` still serve as
+        starts.
+    random_state : None, int, RandomState or Generator, default=0
+        Seed of the choice of rows, and of an attack given by name.
+    n_jobs : int or None, default=None
+        Workers of joblib.
+    verbose : int, default=0
+        1 and more shows a progress bar.
+
+    Returns
+    -------
+    float or ndarray of shape (n_eps,)
+        The score, or one per entry of `eps`. NaN, with a warning, if the attack found no start for
+        any of the correctly classified rows, as with a model that predicts one class only.
+
+    Warns
+    -----
+    UserWarning
+        If rows are undecided because the attack failed on them. They are left out of the mean,
+        above and below the fraction line, and never counted as robust. They count as correct at
+        ``eps=0``, which is the accuracy.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a parameter, or the pair of X and y, is not accepted.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from specreg_sklearn.metrics import robust_accuracy_score
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression(max_iter=500).fit(X, y)
+    >>> curve = robust_accuracy_score(model, X, y, eps=[0.0, 0.3, 3.0], max_samples=20)
+    >>> bool(curve[0] > curve[1] > curve[2])
+    True
+    """
+    grid, several = _read_eps(eps)
+    X_part, y_part = subsample(X, y, max_samples, random_state)
+    chosen = _resolve(attack, norm, random_state)
+    positive = grid[grid > 0]
+    if not positive.size:
+        # Nothing can move: no attack is needed to know the answer.
+        scores = np.full(grid.shape, _accuracy(estimator, X_part, y_part))
+    else:
+        result = chosen.run(
+            estimator,
+            X_part,
+            y_part,
+            eps=float(positive.min()),
+            space=_space(space, X, scale),
+            pool=X,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )
+        scores = _scores(result, grid)
+    return scores if several else float(scores[0])
+
+
+def adversarial_distances(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    norm: float = 2,
+    attack: str | BlackBoxAttack = "art/HopSkipJump",
+    space: FeatureSpace | None = None,
+    scale: Any = "std",
+    max_samples: int | None = None,
+    random_state: Any = 0,
+    n_jobs: int | None = None,
+    verbose: int = 0,
+) -> np.ndarray:
+    """Distance from each row to the nearest adversarial row that the attack found.
+
+    An upper bound of the true distance, row by row.
+
+    Parameters
+    ----------
+    estimator, X, y
+        As in :func:`robust_accuracy_score`.
+    norm, attack, space, scale, max_samples, random_state, n_jobs, verbose
+        As in :func:`robust_accuracy_score`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,) or (max_samples,), float64
+        Distances in the norm of ``(X_adv - X) / scale``. 0 for misclassified rows; ``inf`` for rows
+        on which the attack failed, which are undecided and reported in a warning.
+
+    Examples
+    --------
+    On a linear model the distance is known: the margin over the norm of the weights.
+
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from specreg_sklearn.metrics import adversarial_distances
+    >>> X, y = load_iris(return_X_y=True)
+    >>> X, y = X[:100], y[:100]
+    >>> model = LogisticRegression().fit(X, y)
+    >>> found = adversarial_distances(model, X, y, scale=None, max_samples=10)
+    >>> exact = np.abs(model.decision_function(X)) / np.linalg.norm(model.coef_)
+    >>> bool(found.min() >= exact.min())
+    True
+    """
+    X_part, y_part = subsample(X, y, max_samples, random_state)
+    result = _resolve(attack, norm, random_state).run(
+        estimator,
+        X_part,
+        y_part,
+        space=_space(space, X, scale),
+        pool=X,
+        n_jobs=n_jobs,
+        verbose=verbose,
+    )
+    return result.distances
+
+
+def decided(distances: np.ndarray, what: str) -> np.ndarray:
+    """Return the mask of rows that count, and warn if they do not make a score.
+
+    Rows on which the attack failed have distance inf. If every row that could be attacked is one of
+    them, nothing is known about the model, and the mask is empty.
+    """
+    known = np.isfinite(distances)
+    failed = int((~known).sum())
+    attacked = int((distances > 0).sum())
+    if failed and failed == attacked:
+        warnings.warn(
+            f"{what} is NaN: the attack found nothing on any of the {attacked} correctly "
+            "classified rows, so robustness is undecided. Does the model predict one class only, "
+            "or depend on immutable columns alone?",
+            UserWarning,
+            stacklevel=4,
+        )
+        return np.zeros(len(distances), dtype=bool)
+    return known
+
+
+def check_settings(
+    attack: str | BlackBoxAttack, norm: float, random_state: Any, space: Any, scale: Any
+) -> None:
+    """Raise unless the settings of a score are accepted, without running anything."""
+    _resolve(attack, norm, random_state)
+    _check_space(space, scale)
+
+
+def _scores(result: AttackResult, grid: np.ndarray) -> np.ndarray:
+    known = decided(result.distances, "robust_accuracy_score")
+    distances = result.distances[known]
+    scores = np.full(len(grid), np.nan)
+    if known.any():
+        scores = (distances[None, :] > grid[:, None]).mean(axis=1)
+    # Without room to move every correct row is safe, the undecided ones included.
+    scores[grid == 0] = np.mean(result.status != "already_wrong")
+    return scores
+
+
+def _accuracy(estimator: Any, X: Any, y: np.ndarray) -> float:
+    check_estimator(estimator)
+    predicted = ask(estimator.predict, X, len(y))
+    coder = LabelCoder(y, predicted)
+    return float(np.mean(coder.encode(predicted) == coder.encode(y)))
+
+
+def _read_eps(eps: Any) -> tuple[np.ndarray, bool]:
+    several = not isinstance(eps, str) and np.ndim(eps) > 0
+    if several and (np.ndim(eps) != 1 or not len(eps)):
+        raise ValueError(f"eps={eps!r} is not accepted; give a number >= 0 or a list of them.")
+    values = list(eps) if several else [eps]
+    return np.array([check_eps(value) for value in values]), several
+
+
+def _resolve(attack: str | BlackBoxAttack, norm: float, random_state: Any) -> BlackBoxAttack:
+    norm = check_norm(norm, (2, np.inf), "this score")
+    chosen = resolve_attack(attack, norm=norm, random_state=random_state)
+    if chosen.norm != norm:
+        raise ValueError(
+            f"norm={norm!r}, but {chosen!r} measures in norm={chosen.norm!r}. Pass the same norm "
+            "to both."
+        )
+    return chosen
+
+
+def _space(space: FeatureSpace | None, X: Any, scale: Any) -> FeatureSpace:
+    _check_space(space, scale)
+    return FeatureSpace.from_data(X, scale=scale) if space is None else space
+
+
+def _check_space(space: Any, scale: Any) -> None:
+    if space is None:
+        return
+    if not isinstance(space, FeatureSpace):
+        raise TypeError(f"space={type(space).__name__} is not a FeatureSpace or None.")
+    if not (isinstance(scale, str) and scale == "std"):
+        raise ValueError(
+            f"scale={scale!r} is given together with a space, which has its own units. Pass "
+            "FeatureSpace.from_data(X, scale=...) as space, and leave scale out."
+        )

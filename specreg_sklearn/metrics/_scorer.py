@@ -1,0 +1,222 @@
+"""Robustness as a scorer for model selection."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn.attacks import BlackBoxAttack, FeatureSpace
+from specreg_sklearn.attacks._checks import check_eps, check_positive_int, check_seed
+from specreg_sklearn.metrics._robust_accuracy import (
+    adversarial_distances,
+    check_settings,
+    decided,
+    robust_accuracy_score,
+)
+
+METRICS = ("robust_accuracy", "median_adversarial_distance")
+
+
+class RobustScorer:
+    """Callable ``(estimator, X, y) -> float`` that measures robustness; greater is better.
+
+    Made by :func:`make_robust_scorer`, which explains the parameters. The scorer holds plain
+    settings and builds the attack inside the call, so it pickles and copies cheaply.
+
+    Parameters
+    ----------
+    metric, eps, norm, attack, space, scale, max_samples, random_state, n_jobs
+        As in :func:`make_robust_scorer`.
+    """
+
+    def __init__(
+        self,
+        metric: str,
+        *,
+        eps: float,
+        norm: float,
+        attack: str | BlackBoxAttack,
+        space: FeatureSpace | None,
+        scale: Any,
+        max_samples: int | None,
+        random_state: Any,
+        n_jobs: int | None,
+    ) -> None:
+        self.metric = metric
+        self.eps = eps
+        self.norm = norm
+        self.attack = attack
+        self.space = space
+        self.scale = scale
+        self.max_samples = max_samples
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Measure a fitted estimator.
+
+        Parameters
+        ----------
+        estimator : object with a method predict
+            A fitted classifier, pipeline or search.
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,)
+            True labels.
+        sample_weight : None
+            Not supported: anything else raises.
+
+        Returns
+        -------
+        float
+            The score; NaN, with a warning, where the attack could decide nothing.
+
+        Raises
+        ------
+        TypeError
+            If `sample_weight` is given.
+        """
+        if sample_weight is not None:
+            raise TypeError(
+                f"{self!r} does not support sample_weight: rows are attacked, not weighted. "
+                "Leave it out of the scoring call."
+            )
+        options: dict[str, Any] = {
+            "norm": self.norm,
+            "attack": self.attack,
+            "space": self.space,
+            "scale": self.scale,
+            "max_samples": self.max_samples,
+            "random_state": self.random_state,
+            "n_jobs": self.n_jobs,
+        }
+        if self.metric == "robust_accuracy":
+            return float(robust_accuracy_score(estimator, X, y, eps=self.eps, **options))
+        distances = adversarial_distances(estimator, X, y, **options)
+        known = decided(distances, self.metric)
+        return float(np.median(distances[known])) if known.any() else float("nan")
+
+    def _accept_sample_weight(self) -> bool:
+        # scikit-learn asks this of every scorer in a dict when fit was given sample_weight.
+        return False
+
+    def __repr__(self) -> str:
+        shown: dict[str, Any] = {"eps": self.eps} if self.metric == "robust_accuracy" else {}
+        shown |= {"norm": self.norm, "attack": self.attack}
+        shown |= {
+            name: value
+            for name, value in (
+                ("space", self.space and "FeatureSpace(...)"),
+                ("scale", self.scale),
+                ("max_samples", self.max_samples),
+                ("random_state", self.random_state),
+                ("n_jobs", self.n_jobs),
+            )
+            if not _is_default(name, value)
+        }
+        inside = "".join(f", {name}={value!r}" for name, value in shown.items())
+        return f"make_robust_scorer({self.metric!r}{inside})"
+
+
+def make_robust_scorer(
+    metric: str = "robust_accuracy",
+    *,
+    eps: float = 0.5,
+    norm: float = 2,
+    attack: str | BlackBoxAttack = "art/HopSkipJump",
+    space: FeatureSpace | None = None,
+    scale: Any = "std",
+    max_samples: int | None = None,
+    random_state: Any = 0,
+    n_jobs: int | None = None,
+) -> RobustScorer:
+    """Make a scorer that measures robustness, for ``GridSearchCV`` and ``cross_validate``.
+
+    Parameters
+    ----------
+    metric : {"robust_accuracy", "median_adversarial_distance"}, default="robust_accuracy"
+        "robust_accuracy" is :func:`robust_accuracy_score`. "median_adversarial_distance" is the
+        median of :func:`adversarial_distances`, misclassified rows (0) included and undecided rows
+        left out.
+    eps : float, default=0.5
+        Size of the attack, in scaled units. Only "robust_accuracy" uses it.
+    norm : {2, inf}, default=2
+        The norm of the distance.
+    attack : str or BlackBoxAttack, default="art/HopSkipJump"
+        A name or an attack, see :func:`specreg_sklearn.attacks.resolve_attack`.
+    space : FeatureSpace or None, default=None
+        What may change and in which units. None makes one of the rows that are scored, so that each
+        fold has its own; give a space to have all folds share one.
+    scale : "std", "range", None, float or array, default="std"
+        Units of the distance. A `space` has its own units: with one, leave this out.
+    max_samples : int or None, default=None
+        Attack only so many rows of a fold, the same for every candidate.
+    random_state : None, int, RandomState or Generator, default=0
+        Seed of the choice of rows and of the attack. It is turned into one integer when the scorer
+        is made, so that all candidates of a search meet the same attack.
+    n_jobs : int or None, default=None
+        Workers inside one call. Leave it alone when the search itself runs in parallel.
+
+    Returns
+    -------
+    callable
+        ``scorer(estimator, X, y) -> float``, greater is better. It takes no ``sample_weight``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If a setting is not accepted.
+
+    Notes
+    -----
+    ``TunedThresholdClassifierCV`` scores thresholds on predicted scores and cannot use it.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import cross_validate
+    >>> from specreg_sklearn.metrics import make_robust_scorer
+    >>> X, y = load_iris(return_X_y=True)
+    >>> scorer = make_robust_scorer(eps=0.3, max_samples=10)
+    >>> scorer
+    make_robust_scorer('robust_accuracy', eps=0.3, norm=2, attack='art/HopSkipJump', max_samples=10)
+    >>> scoring = {"accuracy": "accuracy", "robust": scorer}
+    >>> scores = cross_validate(LogisticRegression(max_iter=500), X, y, scoring=scoring, cv=3)
+    >>> bool((scores["test_robust"] <= 1).all())
+    True
+    """
+    if metric not in METRICS:
+        raise ValueError(f"metric={metric!r} is not one of {list(METRICS)}.")
+    check_eps(eps)
+    random_state = check_seed(random_state)
+    check_settings(attack, norm, random_state, space, scale)
+    if max_samples is not None:
+        check_positive_int(max_samples, "max_samples")
+    return RobustScorer(
+        metric,
+        eps=eps,
+        norm=norm,
+        attack=attack,
+        space=space,
+        scale=scale,
+        max_samples=max_samples,
+        random_state=random_state,
+        n_jobs=n_jobs,
+    )
+
+
+def _is_default(name: str, value: Any) -> bool:
+    default = {"scale": "std", "random_state": 0}.get(name)
+    return value is default or (isinstance(value, (str, int)) and value == default)
+
+
+robust_accuracy = make_robust_scorer(eps=0.5)
+robust_accuracy.__doc__ = """Scorer ``(estimator, X, y) -> float``: robust accuracy at distance 0.5.
+
+The share of rows that are classified correctly and for which the black-box attack HopSkipJump found
+no adversarial row within 0.5 standard deviations (L2 norm of ``(X_adv - X) / std(X)``). Use it as
+``scoring=robust_accuracy`` in a search, or call it. For another distance, norm, attack or unit, see
+:func:`make_robust_scorer`.
+"""

@@ -1,0 +1,43 @@
+"""Models and rows that the attack tests share."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+
+@pytest.fixture(scope="session")
+def iris():
+    """X, y and a logistic regression; three classes, four features."""
+    X, y = load_iris(return_X_y=True)
+    return X, y, LogisticRegression(max_iter=1000).fit(X, y)
+
+
+@pytest.fixture(scope="session")
+def cancer():
+    """Standardised X, y and a logistic regression; two classes, thirty features."""
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    return X, y, LogisticRegression(max_iter=1000).fit(X, y)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """X in [0, 1], y and a logistic regression; ten classes, sixty-four features."""
+    X, y = load_digits(return_X_y=True)
+    X = X / 16
+    return X, y, LogisticRegression(max_iter=1000).fit(X, y)
+
+
+@pytest.fixture
+def numpy_state_is_kept():
+    """Fail the test if it moves numpy's global generator."""
+    before = np.random.get_state()  # noqa: NPY002
+    yield
+    after = np.random.get_state()  # noqa: NPY002
+    assert before[0] == after[0]
+    np.testing.assert_array_equal(before[1], after[1])
+    assert before[2:] == after[2:]

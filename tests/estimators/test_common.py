@@ -1,0 +1,75 @@
+"""scikit-learn's own checks: all of them, on default parameters, none excused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
+
+# What scikit-learn runs on its own classes only.
+CHECKS_FOR_ALL = [
+    estimator_checks.check_param_validation,
+    estimator_checks.check_dataframe_column_names_consistency,
+    estimator_checks.check_inplace_ensure_writeable,
+]
+CHECKS_FOR_TRANSFORMERS = [
+    estimator_checks.check_transformer_get_feature_names_out,
+    estimator_checks.check_transformer_get_feature_names_out_pandas,
+    estimator_checks.check_set_output_transform,
+    estimator_checks.check_set_output_transform_pandas,
+    estimator_checks.check_set_output_transform_polars,
+    estimator_checks.check_global_output_transform_pandas,
+    estimator_checks.check_global_set_output_transform_polars,
+]
+KEY_CHECKS = [
+    estimator_checks.check_classifiers_train,
+    estimator_checks.check_classifiers_classes,
+    estimator_checks.check_estimators_pickle,
+    estimator_checks.check_fit_idempotent,
+    estimator_checks.check_methods_subset_invariance,
+    estimator_checks.check_sample_weight_equivalence_on_dense_data,
+    estimator_checks.check_transformer_general,
+    estimator_checks.check_dont_overwrite_parameters,
+]
+
+
+@parametrize_with_checks([SpectrallyRegularizedEncoder(), RobustLinearProbe()])
+def test_scikit_learn_checks(estimator, check):
+    before = np.random.get_state()  # noqa: NPY002
+    check(estimator)
+    if check.func is estimator_checks.check_methods_sample_order_invariance:
+        np.random.set_state(before)  # noqa: NPY002  the check itself draws a permutation
+
+
+def name_of(check):
+    return check.__name__
+
+
+@pytest.mark.parametrize("check", CHECKS_FOR_ALL, ids=name_of)
+@pytest.mark.parametrize("kind", [SpectrallyRegularizedEncoder, RobustLinearProbe])
+def test_checks_that_scikit_learn_keeps_for_itself(kind, check):
+    check(kind.__name__, kind())
+
+
+@pytest.mark.parametrize("check", CHECKS_FOR_TRANSFORMERS, ids=name_of)
+def test_transformer_checks_that_scikit_learn_keeps_for_itself(check):
+    check("SpectrallyRegularizedEncoder", SpectrallyRegularizedEncoder())
+
+
+@pytest.mark.parametrize("check", KEY_CHECKS, ids=name_of)
+@pytest.mark.parametrize("penalty", [None, "l2", "ll_spectral"])
+def test_key_checks_with_the_other_penalties(penalty, check):
+    check("SpectrallyRegularizedEncoder", SpectrallyRegularizedEncoder(penalty=penalty))
+
+
+def test_no_check_is_excused():
+    """Tags that switch checks off would make the list above look better than it is."""
+    for estimator in (SpectrallyRegularizedEncoder(), RobustLinearProbe()):
+        tags = estimator.__sklearn_tags__()
+        assert not tags.non_deterministic
+        assert not tags.no_validation
+        assert not tags._skip_test
+        assert not tags.classifier_tags.poor_score

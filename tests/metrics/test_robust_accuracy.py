@@ -1,0 +1,261 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.datasets import load_breast_cancer, load_iris
+from sklearn.dummy import DummyClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from specreg_sklearn.attacks import ARTAttack, FeatureSpace
+from specreg_sklearn.metrics import adversarial_distances, robust_accuracy_score
+from specreg_sklearn.metrics._subsample import subsample
+
+QUICK = ARTAttack("HopSkipJump", max_iter=2, init_eval=40)
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return X, y, LogisticRegression(max_iter=1000).fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def cancer():
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    return X, y, LogisticRegression(max_iter=1000).fit(X, y)
+
+
+def exact(model, X):
+    return np.abs(model.decision_function(X)) / np.linalg.norm(model.coef_)
+
+
+def test_binary_linear_model_against_the_closed_form(cancer):
+    """Wide bounds, unit scale: robust accuracy is the share of correct rows with a wide margin."""
+    X, y, model = cancer
+    X, y = X[:50], y[:50]
+    space = FeatureSpace.from_data(X, bounds=None, scale=None)
+    grid = np.array([0.0, 0.2, 0.5, 1.0, 2.0, 8.0])
+    found = robust_accuracy_score(model, X, y, eps=grid, space=space)
+    right = model.predict(X) == y
+    truth = np.array([np.mean(right & (exact(model, X) > e)) for e in grid])
+    shy = np.array([np.mean(right & (exact(model, X) > e / 1.03)) for e in grid])
+    assert (found >= truth).all()
+    # HopSkipJump is within 3 per cent of the exact distance here.
+    assert (found <= shy).all()
+    assert found[-1] < found[0]
+
+
+def test_distances_are_upper_bounds_and_zero_where_wrong(cancer):
+    X, y, model = cancer
+    found = adversarial_distances(model, X[:60], y[:60], scale=None, attack=QUICK)
+    right = model.predict(X[:60]) == y[:60]
+    assert (found[right] >= exact(model, X[:60])[right] * (1 - 1e-9)).all()
+    assert (found[~right] == 0).all()
+
+
+def test_wrong_rows_lower_the_score(iris):
+    X, y, model = iris
+    twisted = y.copy()
+    twisted[:15] = 2
+    before = robust_accuracy_score(model, X, y, eps=0.3, attack=QUICK)
+    after = robust_accuracy_score(model, X, twisted, eps=0.3, attack=QUICK)
+    assert after <= before - 0.05
+    assert before < accuracy_score(y, model.predict(X))
+    assert after < accuracy_score(twisted, model.predict(X))
+
+
+def test_curve_falls_from_the_accuracy_and_agrees_with_single_values(iris):
+    X, y, model = iris
+    grid = [0.5, 0.0, 0.1, 0.3]
+    options = {"attack": QUICK, "max_samples": 60}
+    curve = robust_accuracy_score(model, X, y, eps=grid, **options)
+    single = [robust_accuracy_score(model, X, y, eps=e, **options) for e in grid]
+    np.testing.assert_allclose(curve, single)
+    assert (np.diff(curve[np.argsort(grid)]) <= 0).all()
+    assert all(type(value) is float for value in single)
+
+
+def test_eps_zero_is_the_accuracy(iris):
+    X, y, model = iris
+    expected = accuracy_score(y, model.predict(X))
+    assert robust_accuracy_score(model, X, y, eps=0) == expected
+    assert robust_accuracy_score(model, X, y, eps=[0.0, 0])[1] == expected
+    assert robust_accuracy_score(model, X, y, eps=[0, 0.2], attack=QUICK)[0] == expected
+
+
+def test_max_samples_takes_the_same_rows_for_every_model(iris):
+    X, y, _ = iris
+    models = [LogisticRegression(C=c, max_iter=1000).fit(X, y) for c in (0.01, 1)]
+    seen = []
+
+    class Recording:
+        def __init__(self, model):
+            self.model, self.first = model, None
+
+        def predict(self, Z):
+            if self.first is None:
+                self.first = np.array(Z)
+            return self.model.predict(Z)
+
+    for model in models:
+        recorder = Recording(model)
+        distances = adversarial_distances(recorder, X, y, max_samples=30, attack=QUICK)
+        assert distances.shape == (30,)
+        seen.append(recorder.first)
+    np.testing.assert_array_equal(seen[0], seen[1])
+
+
+def test_all_rows_serve_as_starts_for_the_chosen_ones(iris):
+    X, y, model = iris
+    part, labels = subsample(X, y, 20, 0)
+    expected = QUICK.run(model, part, labels, space=FeatureSpace.from_data(X), pool=X)
+    found = adversarial_distances(model, X, y, max_samples=20, attack=QUICK)
+    np.testing.assert_array_equal(found, expected.distances)
+    grid = np.sort(found) * (1 + 1e-6)
+    curve = robust_accuracy_score(model, X, y, eps=grid, max_samples=20, attack=QUICK)
+    np.testing.assert_allclose(curve, np.arange(19, -1, -1) / 20)
+
+
+@pytest.mark.parametrize("attack", ["art/HopSkipJump", "art/BoundaryAttack"])
+def test_linf_needs_an_attack_that_knows_it(iris, attack):
+    X, y, model = iris
+    options = {"eps": 0.2, "norm": np.inf, "attack": attack, "max_samples": 9}
+    if attack == "art/HopSkipJump":
+        assert 0 <= robust_accuracy_score(model, X, y, **options) <= 1
+    else:
+        with pytest.raises(ValueError, match="not supported by ART's BoundaryAttack"):
+            robust_accuracy_score(model, X, y, **options)
+
+
+def test_scale_is_the_unit_of_eps(iris):
+    X, y, model = iris
+    X, y = X[::3], y[::3]
+    in_std = robust_accuracy_score(model, X, y, eps=0.3, attack=QUICK)
+    by_hand = robust_accuracy_score(model, X, y, eps=0.3, attack=QUICK, scale=X.std(axis=0))
+    doubled = robust_accuracy_score(model, X, y, eps=0.15, attack=QUICK, scale=2 * X.std(axis=0))
+    space = FeatureSpace.from_data(X, scale="std")
+    assert (
+        in_std == by_hand == robust_accuracy_score(model, X, y, eps=0.3, attack=QUICK, space=space)
+    )
+    assert doubled == pytest.approx(in_std, abs=0.01)
+    assert in_std < robust_accuracy_score(model, X, y, eps=0.3, attack=QUICK, scale=X.std(0) / 5)
+
+
+def test_constant_model_is_nan_not_robust(iris):
+    X, y, _ = iris
+    model = DummyClassifier(strategy="constant", constant=1).fit(X, y)
+    with pytest.warns(UserWarning) as seen:
+        score = robust_accuracy_score(model, X, y, eps=0.5)
+    assert np.isnan(score)
+    texts = [str(w.message) for w in seen]
+    assert any("predicts one class only" in t for t in texts)
+    assert any("robust_accuracy_score is NaN" in t and "50 correctly" in t for t in texts)
+    with pytest.warns(UserWarning):
+        curve = robust_accuracy_score(model, X, y, eps=[0, 0.5])
+    np.testing.assert_allclose(curve, [1 / 3, np.nan])
+    with pytest.warns(UserWarning, match="found no adversarial row"):
+        distances = adversarial_distances(model, X, y)
+    np.testing.assert_array_equal(distances, np.where(y == 1, np.inf, 0))
+
+
+def test_a_model_that_is_always_wrong_scores_zero(iris):
+    X, y, _ = iris
+    model = DummyClassifier(strategy="constant", constant=1).fit(X, y)
+    rows = y != 1
+    assert robust_accuracy_score(model, X[rows], y[rows], eps=0.5) == 0.0
+
+
+def test_undecided_rows_are_left_out_of_the_mean():
+    """Rows 3 and 4 are held by an immutable column; row 5 is wrong; row 0 is out of reach."""
+    X = np.array([[0.0, 0], [0.9, 0], [2, 0], [0.2, 5], [0.4, 5], [3.0, 0]])
+    y = np.array([0, 0, 1, 0, 0, 0])
+
+    class Locked:
+        def predict(self, X):
+            return ((X[:, 0] > 1) & (X[:, 1] == 0)).astype(int)
+
+    space = FeatureSpace.from_data(X, mutable=[0], scale=None)
+    with pytest.warns(UserWarning, match="for 2 of 5 rows"):
+        curve = robust_accuracy_score(Locked(), X, y, eps=[0, 0.5, 1.5], space=space, attack=QUICK)
+    # Decided: rows 0 and 2 (distance 1), row 1 (0.1), row 5 (wrong).
+    np.testing.assert_allclose(curve, [5 / 6, 2 / 4, 0 / 4])
+
+
+@pytest.fixture(scope="module")
+def people():
+    rng = np.random.default_rng(0)
+    n = 120
+    frame = pd.DataFrame(
+        {
+            "age": rng.integers(18, 80, n),
+            "debt": rng.normal(size=n),
+            "city": rng.choice(["A", "B"], n),
+        }
+    )
+    labels = np.where(frame["age"] / 20 + frame["debt"] > 2.5, "yes", "no")
+    columns = make_column_transformer(
+        (StandardScaler(), ["age", "debt"]), (OneHotEncoder(), ["city"])
+    )
+    return frame, labels, make_pipeline(columns, LogisticRegression())
+
+
+@pytest.mark.parametrize("kind", ["pipeline", "search", "frozen"])
+def test_wrapped_estimators_on_frames(people, kind):
+    frame, labels, pipeline = people
+    if kind == "search":
+        pipeline = GridSearchCV(pipeline, {"logisticregression__C": [0.1, 1.0]}, cv=2)
+    model = pipeline.fit(frame, labels)
+    if kind == "frozen":
+        model = FrozenEstimator(model)
+    curve = robust_accuracy_score(
+        model, frame, labels, eps=[0.0, 0.2, 2.0], attack=QUICK, max_samples=12
+    )
+    assert curve[0] > 0.5
+    assert curve[0] >= curve[1] > curve[2]
+
+
+def test_n_jobs_does_not_matter(iris):
+    X, y, model = iris
+    one = adversarial_distances(model, X[::10], y[::10], attack=QUICK)
+    two = adversarial_distances(model, X[::10], y[::10], attack=QUICK, n_jobs=2)
+    np.testing.assert_allclose(two, one, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"eps": -1}, ValueError, "eps=-1 is not a distance"),
+        ({"eps": [0.1, float("nan")]}, ValueError, "eps=nan is not a distance"),
+        ({"eps": []}, ValueError, r"eps=\[\] is not accepted"),
+        ({"eps": [[0.1]]}, ValueError, "is not accepted; give a number"),
+        ({"eps": None}, ValueError, "eps=None is not a number"),
+        ({"norm": 1}, ValueError, "norm=1 is not supported by this score"),
+        ({"norm": np.inf, "attack": QUICK}, ValueError, "norm=inf, but ARTAttack.*norm=2"),
+        ({"attack": "cgbaa"}, ValueError, "attack='cgbaa' is not known"),
+        ({"attack": 7}, TypeError, "attack=7 is neither"),
+        ({"scale": "iqr"}, ValueError, "scale='iqr'"),
+        ({"space": "std"}, TypeError, "space=str"),
+        ({"max_samples": 0}, ValueError, "max_samples=0"),
+        ({"max_samples": 0.5}, ValueError, r"max_samples=0\.5"),
+        ({"random_state": -3}, ValueError, "random_state=-3"),
+        ({"y": [0, 1]}, ValueError, "X has 150 rows, y has 2 labels"),
+        ({"X": np.zeros(150)}, ValueError, "Expected 2D array"),
+        ({"estimator": object()}, TypeError, "has no method predict"),
+        ({"estimator": object(), "eps": 0}, TypeError, "has no method predict"),
+    ],
+)
+def test_bad_input(iris, change, error, message):
+    X, y, model = iris
+    arguments = {"estimator": model, "X": X, "y": y, "eps": 0.1, **change}
+    with pytest.raises(error, match=message):
+        robust_accuracy_score(
+            arguments.pop("estimator"), arguments.pop("X"), arguments.pop("y"), **arguments
+        )

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import pickle
+import warnings
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from specreg_sklearn.attacks import ARTAttack, FeatureSpace
+from specreg_sklearn.metrics import (
+    adversarial_distances,
+    make_robust_scorer,
+    robust_accuracy,
+    robust_accuracy_score,
+)
+
+QUICK = ARTAttack("HopSkipJump", max_iter=1, init_eval=20)
+GRID = {"C": [0.01, 0.1, 10.0]}
+
+
+@pytest.fixture(scope="module")
+def iris():
+    X, y = load_iris(return_X_y=True)
+    return X, y, LogisticRegression(max_iter=1000).fit(X, y)
+
+
+@pytest.fixture
+def scorer():
+    return make_robust_scorer(eps=0.3, attack=QUICK, max_samples=15)
+
+
+def test_equals_the_function(iris, scorer):
+    X, y, model = iris
+    expected = robust_accuracy_score(model, X, y, eps=0.3, attack=QUICK, max_samples=15)
+    assert scorer(model, X, y) == expected
+    assert 0 < expected < 1
+
+
+def test_ready_made_scorer(iris):
+    X, y, model = iris
+    X, y = X[::10], y[::10]
+    assert robust_accuracy(model, X, y) == robust_accuracy_score(model, X, y, eps=0.5)
+    assert "0.5" in robust_accuracy.__doc__
+    assert repr(robust_accuracy) == (
+        "make_robust_scorer('robust_accuracy', eps=0.5, norm=2, attack='art/HopSkipJump')"
+    )
+
+
+def test_median_distance(iris):
+    X, y, model = iris
+    scorer = make_robust_scorer("median_adversarial_distance", attack=QUICK, max_samples=15)
+    distances = adversarial_distances(model, X, y, attack=QUICK, max_samples=15)
+    assert scorer(model, X, y) == np.median(distances)
+    assert "eps" not in repr(scorer)
+
+
+@pytest.mark.parametrize("metric", ["robust_accuracy", "median_adversarial_distance"])
+def test_constant_model_is_nan(iris, metric):
+    X, y, _ = iris
+    model = DummyClassifier(strategy="constant", constant=1).fit(X, y)
+    scorer = make_robust_scorer(metric, attack=QUICK)
+    with (
+        pytest.warns(UserWarning, match="is NaN: the attack found nothing on any of the 50"),
+        pytest.warns(UserWarning, match="for 50 of 50 rows.*one class only"),
+    ):
+        assert np.isnan(scorer(model, X, y))
+
+
+def test_pickle_and_clone(iris, scorer):
+    X, y, model = iris
+    for copy in (pickle.loads(pickle.dumps(scorer)), clone(scorer, safe=False)):
+        assert copy is not scorer
+        assert repr(copy) == repr(scorer)
+        assert copy(model, X, y) == scorer(model, X, y)
+    assert pickle.loads(pickle.dumps(robust_accuracy)).__doc__ == robust_accuracy.__doc__
+
+
+def test_repr_shows_what_is_not_default():
+    X = np.eye(3)
+    scorer = make_robust_scorer(
+        eps=1,
+        norm=np.inf,
+        space=FeatureSpace.from_data(X),
+        max_samples=5,
+        random_state=3,
+        n_jobs=2,
+    )
+    assert repr(scorer) == (
+        "make_robust_scorer('robust_accuracy', eps=1, norm=inf, attack='art/HopSkipJump', "
+        "space='FeatureSpace(...)', max_samples=5, random_state=3, n_jobs=2)"
+    )
+    assert "scale=None" in repr(make_robust_scorer(scale=None))
+    assert "scale=array" in repr(make_robust_scorer(scale=np.ones(3)))
+
+
+def test_one_seed_for_all_candidates(iris):
+    """A generator is read once, when the scorer is made."""
+    X, y, model = iris
+    scorer = make_robust_scorer(
+        eps=0.3, max_samples=20, attack=QUICK, random_state=np.random.default_rng(0)
+    )
+    assert isinstance(scorer.random_state, int)
+    assert scorer(model, X, y) == scorer(model, X, y)
+
+
+def test_grid_search_alone_and_in_threads(iris, scorer):
+    X, y, _ = iris
+    results = []
+    for backend, n_jobs in (("sequential", 1), ("threading", 2)):
+        with joblib.parallel_config(backend=backend):
+            search = GridSearchCV(
+                LogisticRegression(max_iter=500), GRID, scoring=scorer, cv=2, n_jobs=n_jobs
+            ).fit(X, y)
+        results.append(search.cv_results_["mean_test_score"])
+    np.testing.assert_array_equal(results[0], results[1])
+    assert len(np.unique(results[0])) > 1
+    assert search.best_score_ == results[0].max()
+
+
+def test_grid_search_in_processes(iris, scorer):
+    X, y, _ = iris
+    model = LogisticRegression(max_iter=500)
+    alone = cross_val_score(model, X, y, scoring=scorer, cv=2)
+    apart = cross_val_score(model, X, y, scoring=scorer, cv=2, n_jobs=2)
+    np.testing.assert_array_equal(alone, apart)
+
+
+def test_beside_other_scorers_with_sample_weight(iris, scorer):
+    X, y, _ = iris
+    search = GridSearchCV(
+        LogisticRegression(max_iter=500),
+        GRID,
+        scoring={"accuracy": "accuracy", "robust": scorer},
+        refit="robust",
+        cv=2,
+    ).fit(X, y, sample_weight=np.ones(len(y)))
+    results = search.cv_results_
+    assert (results["mean_test_robust"] <= results["mean_test_accuracy"]).all()
+
+
+def test_alone_with_sample_weight(iris, scorer):
+    X, y, _ = iris
+    search = GridSearchCV(LogisticRegression(max_iter=500), GRID, scoring=scorer, cv=2)
+    search.fit(X, y, sample_weight=np.ones(len(y)))
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+@pytest.fixture
+def routing():
+    with sklearn.config_context(enable_metadata_routing=True):
+        yield
+
+
+def test_with_metadata_routing(iris, scorer, routing):
+    X, y, _ = iris
+    weights = np.ones(len(y))
+    model = LogisticRegression(max_iter=500).set_fit_request(sample_weight=True)
+    search = GridSearchCV(model, GRID, scoring=scorer, cv=2).fit(X, y, sample_weight=weights)
+    assert np.isfinite(search.best_score_)
+    scores = cross_validate(
+        model,
+        X,
+        y,
+        scoring={"robust": scorer, "again": scorer},
+        cv=2,
+        params={"sample_weight": weights},
+    )
+    np.testing.assert_array_equal(scores["test_robust"], scores["test_again"])
+
+
+def test_sample_weight_is_refused_not_ignored(iris, scorer):
+    X, y, model = iris
+    with pytest.raises(TypeError, match="does not support sample_weight"):
+        scorer(model, X, y, sample_weight=np.ones(len(y)))
+    assert scorer._accept_sample_weight() is False
+
+
+def test_frames_in_a_search(iris, scorer):
+    X, y, _ = iris
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    names = np.array(["setosa", "versicolor", "virginica"])[y]
+    model = make_pipeline(StandardScaler(), LogisticRegression())
+    with warnings.catch_warnings():
+        # Such as "X does not have valid feature names".
+        warnings.simplefilter("error", UserWarning)
+        scores = cross_val_score(model, frame, names, scoring=scorer, cv=2, error_score="raise")
+    assert ((scores >= 0) & (scores <= 1)).all()
+
+
+def test_global_generator_stays(iris, scorer):
+    X, y, model = iris
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    scorer(model, X, y)
+    np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"metric": "accuracy"}, ValueError, r"metric='accuracy' is not one of \['robust_acc"),
+        ({"eps": -0.1}, ValueError, r"eps=-0\.1 is not a distance"),
+        ({"eps": float("nan")}, ValueError, "eps=nan"),
+        ({"eps": [0.1, 0.2]}, ValueError, r"eps=\[0\.1, 0\.2\] is not a number"),
+        ({"norm": 1}, ValueError, "norm=1"),
+        ({"norm": np.inf, "attack": "art/BoundaryAttack"}, ValueError, "BoundaryAttack"),
+        ({"norm": np.inf, "attack": QUICK}, ValueError, "Pass the same norm"),
+        ({"attack": "HopSkipJump"}, ValueError, "prefix 'art/'"),
+        ({"attack": "art/ZooAttack"}, ValueError, "needs scores"),
+        ({"attack": None}, TypeError, "attack=None"),
+        ({"space": {}}, TypeError, "space=dict"),
+        ({"space": FeatureSpace.from_data(np.eye(2)), "scale": None}, ValueError, "own units"),
+        ({"max_samples": -1}, ValueError, "max_samples=-1"),
+        ({"random_state": "x"}, ValueError, "random_state='x'"),
+    ],
+)
+def test_settings_are_checked_when_the_scorer_is_made(settings, error, message):
+    with pytest.raises(error, match=message):
+        make_robust_scorer(**settings)
+
+
+def test_a_bad_scale_is_reported_by_the_call(iris):
+    X, y, model = iris
+    with pytest.raises(ValueError, match="scale='iqr'"):
+        make_robust_scorer(scale="iqr")(model, X, y)

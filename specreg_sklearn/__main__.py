@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -16,7 +17,7 @@ from specreg_sklearn.attacks import FeatureSpace
 from specreg_sklearn.estimators import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.metrics import adversarial_distances, make_robust_scorer
 
-MODELS = {
+MODELS: dict[str, dict[str, Any]] = {
     "plain": {"penalty": None, "weight_decay": 0.0},
     "l2": {"penalty": "l2", "alpha": 3e-4, "weight_decay": 0.0},
     "ll_spectral": {"penalty": "ll_spectral", "alpha": 1e-2},
@@ -60,7 +61,7 @@ def main() -> None:
     robust = search.cv_results_["mean_test_robust"]
     print(f"alpha     {search.cv_results_['param_spectrallyregularizedencoder__alpha'].tolist()}")
     print(f"robust    {np.round(robust, 2).tolist()}   (cross-validated)")
-    print(f"best alpha {best}, test accuracy {search.score(X_test, y_test)['accuracy']:.3f}")
+    print(f"best alpha {best}, test accuracy {search.best_estimator_.score(X_test, y_test):.3f}")
     print(f"\n{time.perf_counter() - start:.0f} s in all")
 
 

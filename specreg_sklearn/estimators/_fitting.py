@@ -85,7 +85,7 @@ def build_net(estimator: Any, rows: TrainingRows, seed: int) -> PenalizedNet:
         net.initialize()
     if penalty is not None:
         parts = net.module_.backbone, net.module_.head
-        net.penalty = penalty.bind(*parts, generator=net.generator)
+        net.penalty = penalty.bind(*parts, generator=net.generator or generator)
     return net
 
 
@@ -108,13 +108,14 @@ def attach_rows(net: PenalizedNet, estimator: Any, rows: TrainingRows, seed: int
     TensorRows
         The rows to train on.
     """
-    arrays = rows.X, rows.codes, rows.weights
+    X, codes, weights = rows.X, rows.codes, rows.weights
     if estimator.early_stopping:
-        *arrays, held_out = _split(arrays, estimator.validation_fraction, seed)
-        net.train_split = predefined_split(TensorRows(*held_out, device=net.device))
-    n_samples = len(arrays[0])
-    net.batch_size = min(200, n_samples) if estimator.batch_size == "auto" else estimator.batch_size
-    return TensorRows(*arrays, device=net.device)
+        training, held_out = _split(codes, estimator.validation_fraction, seed)
+        held_out_rows = TensorRows(X[held_out], codes[held_out], weights[held_out], net.device)
+        net.train_split = predefined_split(held_out_rows)
+        X, codes, weights = X[training], codes[training], weights[training]
+    net.batch_size = min(200, len(X)) if estimator.batch_size == "auto" else estimator.batch_size
+    return TensorRows(X, codes, weights, net.device)
 
 
 def attach_callbacks(
@@ -135,8 +136,7 @@ def attach_callbacks(
         lower_is_better=not estimator.early_stopping,
     )
     callbacks.append(("patience", patience))
-    net.callbacks = callbacks
-    net.initialize_callbacks()
+    net.set_callbacks(callbacks)
 
 
 def _input_shape(input_shape: Any, n_features: int) -> tuple[int, ...]:
@@ -172,17 +172,17 @@ def _reusable_net(
     return net if same else None
 
 
-def _split(arrays: Any, fraction: float, seed: int) -> tuple[Any, ...]:
-    codes = arrays[1]
+def _split(codes: np.ndarray, fraction: float, seed: int) -> list[np.ndarray]:
+    """Return the rows to train on and the rows to hold out, stratified where classes allow it."""
     n_held_out = math.ceil(fraction * len(codes))
     counts = np.bincount(codes)
     n_classes = np.count_nonzero(counts)
-    can_stratify = counts[counts > 0].min() > 1 and n_held_out >= n_classes
-    can_stratify = can_stratify and len(codes) - n_held_out >= n_classes
-    parts = train_test_split(
-        *arrays,
+    can_stratify = (
+        counts[counts > 0].min() > 1 and n_classes <= n_held_out <= len(codes) - n_classes
+    )
+    return train_test_split(
+        np.arange(len(codes)),
         test_size=n_held_out,
         random_state=seed,
         stratify=codes if can_stratify else None,
     )
-    return *parts[0::2], parts[1::2]

@@ -144,7 +144,7 @@ class PenalizedNet(NeuralNet):
         losses = self.criterion_.per_sample_loss(self.module_, X, target[0])
         loss = self.get_loss(losses, target, X, training=True)
         loss.backward()
-        if self._penalty_now:
+        if self._penalty_now and self.penalty is not None:
             self.penalty.add_gradient(self.strength)
         return {"loss": loss.detach(), "y_pred": None}
 
@@ -184,11 +184,15 @@ class PenalizedNet(NeuralNet):
         if not training:
             self.history.record(f"{prefix}_accuracy", correct / total)
 
+    def set_callbacks(self, callbacks: list[Any]) -> None:
+        """Replace the callbacks of the net, also of one that has been trained before."""
+        self.callbacks = callbacks
+        self.initialize_callbacks()
+
     def drop_fit_state(self) -> None:
         """Let go of what only a running fit needs: data, callbacks, warm vectors."""
         self.penalty = None
-        self.callbacks = None
-        self.callbacks_ = []
+        self.set_callbacks([])
         self.train_split = None
 
     def __getstate__(self) -> dict[str, Any]:

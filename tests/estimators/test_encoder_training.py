@@ -167,7 +167,8 @@ def test_penalty_works_with_a_solver_that_needs_a_closure(iris_rows):
     settings = {"solver": torch.optim.LBFGS, "weight_decay": 0, "learning_rate_init": 0.1}
     plain = encoder(penalty=None, **settings).fit(*iris_rows)
     smooth = encoder(alpha=0.05, **settings).fit(*iris_rows)
-    assert sum(smooth.spectral_norms_.values()) < sum(plain.spectral_norms_.values())
+    for layer in ("backbone.hidden1", "backbone.hidden2"):
+        assert smooth.spectral_norms_[layer] < 0.5 * plain.spectral_norms_[layer]
     assert smooth.score(*iris_rows) > 0.9
 
 
@@ -278,5 +279,5 @@ def test_a_lagging_estimate_names_the_remedy(cancer_rows):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("penalty", [None, "rep_spectral", "ll_spectral", "l2"])
 def test_an_ordinary_fit_is_silent(iris_rows, penalty):
-    model = encoder(penalty=penalty, learning_rate_init=1e-2, max_iter=100).fit(*iris_rows)
+    model = encoder(penalty=penalty, learning_rate_init=1e-2, max_iter=200).fit(*iris_rows)
     assert model.score(*iris_rows) > 0.95

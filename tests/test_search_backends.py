@@ -1,0 +1,55 @@
+"""The strongest proof that a search works: every back-end of joblib gives the same scores."""
+
+import distributed
+import joblib
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder, make_robust_scorer
+
+X, Y = load_iris(return_X_y=True)
+
+
+def scores(n_jobs=None):
+    pipeline = make_pipeline(
+        StandardScaler(),
+        SpectrallyRegularizedEncoder(hidden_layer_sizes=(8,), max_iter=10, random_state=0),
+        RobustLinearProbe(epsilon=0.1),
+    )
+    search = GridSearchCV(
+        pipeline,
+        {"spectrallyregularizedencoder__alpha": [0, 1e-2]},
+        scoring={"accuracy": "accuracy", "robust": make_robust_scorer(eps=0.3, max_samples=8)},
+        refit="robust",
+        cv=2,
+        n_jobs=n_jobs,
+    )
+    results = search.fit(X, Y).cv_results_
+    return np.array([results[f"split{k}_test_{s}"] for k in (0, 1) for s in ("accuracy", "robust")])
+
+
+@pytest.fixture(scope="module")
+def serial():
+    return scores()
+
+
+def test_scores_are_informative(serial):
+    assert len(np.unique(serial)) > 2
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_joblib_backends_agree_with_serial(serial, backend):
+    with joblib.parallel_config(backend):
+        np.testing.assert_array_equal(scores(n_jobs=2), serial)
+
+
+def test_dask_cluster_agrees_with_serial(serial):
+    cluster = distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+    )
+    with cluster, distributed.Client(cluster), joblib.parallel_config("dask"):
+        np.testing.assert_array_equal(scores(n_jobs=2), serial)

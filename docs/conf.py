@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 # The networks of the examples are tiny: a pool of threads in each worker only gets in the way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -43,6 +45,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "doc_module": ("specreg_sklearn",),
     "backreferences_dir": None,
+    "ignore_pattern": r"custom_",  # shown where the guide explains it
     "show_signature": False,
     "matplotlib_animations": False,
     "plot_gallery": "True",
@@ -64,3 +67,40 @@ html_theme_options = {
     "show_toc_level": 2,
 }
 html_context = {"default_mode": "light"}
+
+
+def write_changelog() -> None:
+    """Turn CHANGELOG.md into a page, so that it is written once and needs no Markdown parser."""
+    docs = Path(__file__).parent
+    lines = []
+    for line in (docs.parent / "CHANGELOG.md").read_text(encoding="utf-8").splitlines():
+        line = re.sub(r"\[([^\]]+)\]\((http[^)]+)\)", r"`\1 <\2>`__", line)
+        if heading := re.match(r"(#+) (.*)", line):
+            title = heading[2].replace("[", "").replace("]", "")
+            lines += ["", title, "=-~"[len(heading[1]) - 1] * len(title)]
+        else:
+            lines.append(line)
+    target = docs / "generated" / "changelog.inc"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def escape_shapes(app, what, name, obj, options, lines):
+    """Let shapes in docstrings, such as ``(n_features_in_,)``, stay plain text in a terminal."""
+    for number, line in enumerate(lines):
+        line = re.sub(r"(?<=\()(\w+_)(?=,\))", r"`\1`", line)
+        lines[number] = re.sub(r"(?<=, )\*(?=\w+\))", r"\\*", line)
+
+
+def skip_inherited(app, what, name, obj, skip, options):
+    """Leave out what scikit-learn, torch and Python define: their own sites explain it."""
+    owner = getattr(getattr(obj, "fget", obj), "__module__", None)
+    if not str(owner).startswith("specreg_sklearn"):
+        return True
+    return skip
+
+
+def setup(app):
+    write_changelog()
+    app.connect("autodoc-process-docstring", escape_shapes, priority=100)  # before numpydoc
+    app.connect("autodoc-skip-member", skip_inherited)

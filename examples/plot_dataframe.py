@@ -69,7 +69,7 @@ with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     for title, space in {"all columns": everything, "no worst columns": restricted}.items():
         distances[title] = adversarial_distances(
-            pipeline, X_test, y_test, space=space, max_samples=20
+            pipeline, X_test, y_test, space=space, max_samples=15
         )
 print(*(message.message for message in caught), sep="\n")
 
@@ -93,7 +93,7 @@ with warnings.catch_warnings():
         y_test,
         attack=ARTAttack("HopSkipJump", n_starts=60),
         space=restricted,
-        max_samples=20,
+        max_samples=15,
     )
 print(f"undecided with  9 starts: {np.isinf(distances['no worst columns']).sum()}")
 print(f"undecided with 60 starts: {np.isinf(patient).sum()}")
@@ -102,7 +102,7 @@ print(f"undecided with 60 starts: {np.isinf(patient).sum()}")
 # With several values of eps, `robust_accuracy_score` gives a curve from one run of the attack. At
 # eps 0 it is the accuracy.
 eps = [0.0, 0.5, 1.0, 2.0]
-curve = robust_accuracy_score(pipeline, X_test, y_test, eps=eps, space=everything, max_samples=20)
+curve = robust_accuracy_score(pipeline, X_test, y_test, eps=eps, space=everything, max_samples=15)
 for size, share in zip(eps, curve, strict=True):
     print(f"eps {size}: robust accuracy {share:.2f}")
 

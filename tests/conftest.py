@@ -1,4 +1,4 @@
-"""What every test relies on: array API checks switched on, one thread, small data, no side effects."""
+"""What every test relies on: array API checks, one thread, small data, no side effects."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ import pytest
 import torch
 from sklearn.datasets import load_breast_cancer, load_iris, make_blobs
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
-torch.set_num_threads(1)  # nets this small lose time to thread start-up, and timings vary less
+# Problems this small lose time to threads, more so with several test workers on one machine.
+torch.set_num_threads(1)
+threadpool_limits(1)
 
 
 def pytest_collection_modifyitems(config, items):

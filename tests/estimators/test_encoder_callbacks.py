@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback, EpochScoring, GradientNormClipping, LRScheduler
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from skorch.callbacks import Callback, EpochScoring, GradientNormClipping, LRScheduler
 
 from specreg_sklearn import SpectrallyRegularizedEncoder
 
@@ -101,7 +101,10 @@ def test_gradient_clipping_bounds_the_step(iris_rows):
 
         model = encoder(callbacks=[Start(), *callbacks], **settings).fit(*iris_rows)
         ends = model.module_.parameters()
-        return sum(float((a - b).detach().square().sum()) for a, b in zip(start, ends, strict=True)) ** 0.5
+        return (
+            sum(float((a - b).detach().square().sum()) for a, b in zip(start, ends, strict=True))
+            ** 0.5
+        )
 
     assert moved([]) > 1
     assert moved([GradientNormClipping(0.01)]) == pytest.approx(0.01, rel=1e-3)

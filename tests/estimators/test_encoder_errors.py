@@ -94,13 +94,13 @@ def test_rows_that_are_not_finite(iris_rows, bad):
 
 def test_one_class(iris_rows):
     X, y = iris_rows
-    with pytest.raises(ValueError, match="one class, .*at least two classes"):
+    with pytest.raises(ValueError, match=r"one class, .*at least two classes"):
         encoder().fit(X[y == 1], y[y == 1])
 
 
 def test_one_class_among_the_rows_that_weigh_something(iris_rows):
     X, y = iris_rows
-    with pytest.raises(ValueError, match="one class, .*rows of positive weight"):
+    with pytest.raises(ValueError, match=r"one class, .*rows of positive weight"):
         encoder().fit(X, y, sample_weight=(y == 1).astype(float))
 
 
@@ -123,7 +123,7 @@ def test_another_number_of_columns_at_prediction(iris_rows):
     X, y = iris_rows
     model = encoder().fit(X, y)
     for method in (model.predict, model.predict_proba, model.decision_function, model.transform):
-        with pytest.raises(ValueError, match="3 features, but .* expecting 4"):
+        with pytest.raises(ValueError, match=r"3 features, but .* expecting 4"):
             method(X[:, :3])
 
 

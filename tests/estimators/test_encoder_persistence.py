@@ -9,8 +9,8 @@ import joblib
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import LRScheduler
 from sklearn.base import clone
+from skorch.callbacks import LRScheduler
 
 from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.penalties import RepSpectral

@@ -18,7 +18,7 @@ def encoder(**changes):
 
 @pytest.fixture
 def unbalanced(blob_rows):
-    """Sixty rows in classes of 10, 20 and 30, with their first two columns shuffled together."""
+    """Sixty rows in classes of 10, 20 and 30."""
     X, y = blob_rows
     rows = np.concatenate([np.flatnonzero(y == code)[: 10 * (code + 1)] for code in range(3)])
     return X[rows], y[rows]

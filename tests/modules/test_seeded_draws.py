@@ -21,7 +21,7 @@ MODULES = {
     "Embedding": lambda: nn.Embedding(6, 3),
     "MultiheadAttention": lambda: nn.MultiheadAttention(8, 2),
     "TransformerEncoderLayer": lambda: nn.TransformerEncoderLayer(8, 2, dim_feedforward=6),
-    "randn": lambda: nn.ParameterList([torch.randn(3), torch.rand(3), torch.normal(0.0, torch.ones(3))]),
+    "randn": lambda: nn.ParameterList([torch.randn(3), torch.rand(3), torch.randn(2)]),
     "trunc_normal_": lambda: nn.ParameterList([nn.init.trunc_normal_(torch.empty(9, 3))]),
     "orthogonal_": lambda: nn.ParameterList([nn.init.orthogonal_(torch.empty(4, 4))]),
     "kaiming_normal_": lambda: nn.ParameterList([nn.init.kaiming_normal_(torch.empty(4, 4))]),

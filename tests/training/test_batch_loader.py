@@ -32,7 +32,7 @@ def test_every_row_comes_once_a_pass(n_samples, batch_size, shuffle, generator):
     loader = BatchLoader(numbered_rows(n_samples), batch_size, shuffle, generator)
     for _ in range(3):
         batches = visited(loader)
-        assert sorted(sum(batches, [])) == list(range(n_samples))
+        assert sorted(row for batch in batches for row in batch) == list(range(n_samples))
         assert len(batches) == len(loader)
         assert all(len(batch) == batch_size for batch in batches[:-1])
         assert 1 <= len(batches[-1]) <= batch_size

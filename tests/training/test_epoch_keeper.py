@@ -7,9 +7,9 @@ import copy
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from skorch.callbacks import Callback
 
 from specreg_sklearn import SpectrallyRegularizedEncoder
 

@@ -1,4 +1,4 @@
-"""Steps of the net against the same steps written by hand with torch's automatic differentiation."""
+"""Steps of the net against the same steps written by hand with torch's autograd."""
 
 from __future__ import annotations
 

@@ -1,0 +1,232 @@
+"""What the documentation promises: its code runs, the public API is documented, torch is free."""
+
+import importlib
+import inspect
+import re
+import runpy
+import sys
+from importlib.metadata import requires
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpydoc.validate import validate
+from packaging.requirements import Requirement
+from sklearn.base import clone
+from sklearn.datasets import load_iris
+
+from specreg_sklearn import _registry
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PYTHON_BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+PACKAGES = (
+    "specreg_sklearn",
+    *(
+        f"specreg_sklearn.{folder}"
+        for folder in (
+            "attacks",
+            "estimators",
+            "metrics",
+            "modules",
+            "objectives",
+            "penalties",
+            "spectral",
+            "training",
+        )
+    ),
+)
+# Parameters and returns documented, known and in order; a one-line summary that ends with a period.
+CHECKED = {"GL08", "SS02", "SS03", "SS06", "PR01", "PR02", "PR03", "PR10", "RT01", "RT03"}
+
+
+def public_names():
+    for package in PACKAGES:
+        module = importlib.import_module(package)
+        for name in module.__all__:
+            yield f"{package}.{name}", getattr(module, name)
+
+
+CALLABLES = [
+    path for path, thing in public_names() if inspect.isclass(thing) or inspect.isfunction(thing)
+]
+TOP_LEVEL = [path for path in CALLABLES if path.count(".") == 1]
+
+
+def run_block(block):
+    namespace = {"__name__": "readme"}
+    exec(compile(block, "README.md", "exec"), namespace)
+    return namespace
+
+
+def load(path):
+    return runpy.run_path(str(ROOT / path), run_name="documentation")
+
+
+def test_readme_has_the_blocks_that_are_tested_here():
+    assert ["GridSearchCV" in block for block in PYTHON_BLOCKS] == [False, True]
+
+
+def test_readme_measures_distances_and_a_curve():
+    found = run_block(PYTHON_BLOCKS[0])
+    curve, distances = found["curve"], found["distances"]
+    assert curve.shape == (3,) and (np.diff(curve) <= 0).all()
+    assert curve[0] == np.mean(distances > 0)
+    assert np.isfinite(distances).all()
+
+
+@pytest.mark.slow
+def test_readme_search_runs_as_written():
+    search = run_block(PYTHON_BLOCKS[1])["search"]
+    results = search.cv_results_
+    assert len(results["mean_test_robust"]) == 4
+    assert (results["mean_test_robust"] > 0.3).all()  # NaN, or rows lost on the way, would fail
+    assert (results["mean_test_robust"] < results["mean_test_accuracy"]).all()
+    assert search.best_index_ == results["mean_test_robust"].argmax()
+
+
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "docs").glob("**/*.rst")), ids=lambda page: page.stem
+)
+def test_python_blocks_of_the_pages_compile(page):
+    if {"generated", "gallery", "_build"} & set(page.relative_to(ROOT).parts):
+        return  # written by the build
+    text = page.read_text(encoding="utf-8")
+    for block in re.findall(r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)", text, re.MULTILINE):
+        compile(inspect.cleandoc("\n" + block), str(page), "exec")
+
+
+@pytest.mark.parametrize("path", CALLABLES)
+def test_public_docstrings_follow_numpydoc(path):
+    errors = [error for error in validate(path)["errors"] if error[0] in CHECKED]
+    assert errors == []
+
+
+@pytest.mark.parametrize("path", TOP_LEVEL)
+def test_top_level_names_have_examples(path):
+    assert "EX01" not in [code for code, _ in validate(path)["errors"]]
+
+
+def test_other_public_names_explain_themselves():
+    others = {
+        path: thing
+        for path, thing in public_names()
+        if path not in CALLABLES and not isinstance(thing, (str, dict))
+    }
+    assert "specreg_sklearn.robust_accuracy" in others
+    for path, thing in others.items():
+        summary = (inspect.getdoc(thing) or "").partition("\n")[0]
+        assert summary.endswith("."), path
+
+
+def test_every_public_name_is_on_the_api_page():
+    page = (ROOT / "docs" / "api.rst").read_text(encoding="utf-8")
+    listed = set(re.findall(r"^   (\w+)$", page, flags=re.MULTILINE))
+    internal = {"specreg_sklearn.training"}
+    for path, thing in public_names():
+        package, _, name = path.rpartition(".")
+        if package not in internal and not isinstance(thing, (str, dict)):
+            assert name in listed, path
+
+
+def test_torch_is_neither_pinned_nor_capped():
+    wanted = [Requirement(line) for line in requires("specreg-sklearn")]
+    torch_lines = [need for need in wanted if need.name == "torch"]
+    assert len(torch_lines) == 1
+    assert torch_lines[0].url is None and torch_lines[0].marker is None
+    assert {clause.operator for clause in torch_lines[0].specifier} == {">="}
+
+
+def layer_of(*shape, kind=torch.nn.Linear):
+    """Build a float64 layer with chosen weights, and leave torch's global generator alone."""
+    layer = torch.nn.utils.skip_init(kind, *shape, dtype=torch.float64)
+    weight = np.random.default_rng(0).normal(size=layer.weight.shape)
+    layer.weight = torch.nn.Parameter(torch.tensor(weight))
+    return layer
+
+
+def test_example_penalty_is_the_distance_of_the_singular_values():
+    penalty = load("examples/custom_penalty.py")["Orthogonality"](target=0.7)
+    backbone = torch.nn.Sequential(layer_of(5, 3), layer_of(3, 4))
+    bound = clone(penalty).bind(backbone, None, generator=torch.Generator())
+    singular = [
+        np.linalg.svd(layer.weight.detach().numpy(), compute_uv=False) for layer in backbone
+    ]
+    expected = sum(((values**2 - 0.7**2) ** 2).sum() for values in singular)
+    assert bound.layer_names == ("backbone.0", "backbone.1")
+    assert bound.value().item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_example_penalty_has_the_gradient_of_its_value():
+    module = load("examples/custom_penalty.py")
+    layer = layer_of(3, 2)
+    bound = module["Orthogonality"]().bind(layer, None, generator=torch.Generator())
+    bound.add_gradient(2.0)
+    W = layer.weight.detach().numpy()
+    expected = 2 * 4 * (W @ W.T - np.eye(2)) @ W
+    np.testing.assert_allclose(layer.weight.grad.numpy(), expected, rtol=1e-12)
+
+
+def test_example_penalty_refuses_what_it_cannot_handle():
+    penalty = load("examples/custom_penalty.py")["Orthogonality"]
+    with pytest.raises(ValueError, match=r"'backbone' \(Conv1d\)"):
+        penalty().bind(layer_of(1, 1, 2, kind=torch.nn.Conv1d), None, generator=torch.Generator())
+    with pytest.raises(ValueError, match="target=-1"):
+        penalty(target=-1).bind(layer_of(1, 1), None, generator=torch.Generator())
+
+
+def test_a_registered_penalty_trains_by_name(monkeypatch):
+    monkeypatch.setitem(_registry._ADDED, "penalties", {})
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    monkeypatch.delitem(sys.modules, "custom_penalty", raising=False)
+    encoder = load("docs/extend/own_names.py")["encoder"]
+    assert "orthogonality" in _registry.available("penalties")
+    X, y = load_iris(return_X_y=True)
+    encoder.set_params(random_state=0, learning_rate_init=0.02, hidden_layer_sizes=(8,))
+    free = clone(encoder).set_params(alpha=0.0).fit(X, y)
+    held = clone(encoder).set_params(alpha=0.1).fit(X, y)
+    assert held.penalty_curve_[-1] < 0.1 * free.penalty_curve_[-1]
+
+
+def test_example_module_and_objective_train():
+    X, y = load_iris(return_X_y=True)
+    settings = {"random_state": 0, "max_iter": 60, "learning_rate_init": 0.01}
+    encoder = load("docs/extend/own_module.py")["encoder"].set_params(**settings).fit(X, y)
+    assert encoder.transform(X).shape == (150, 12)
+    assert isinstance(encoder.module_.backbone[2], torch.nn.Tanh)
+    assert encoder.score(X, y) > 0.9
+    focal = load("docs/extend/own_objective.py")["encoder"].set_params(**settings).fit(X, y)
+    assert focal.score(X, y) > 0.9
+    assert focal.objective.gamma == 2.0
+
+
+def test_example_objective_is_the_focal_loss():
+    objective = load("docs/extend/own_objective.py")["Focal"](gamma=1.5)
+    logits = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.0, 0.0]], dtype=torch.float64)
+    loss = objective.per_sample_loss(torch.nn.Identity(), logits, torch.tensor([1, 2]))
+    p = np.exp(logits.numpy()) / np.exp(logits.numpy()).sum(axis=1, keepdims=True)
+    true = p[[0, 1], [1, 2]]
+    np.testing.assert_allclose(loss.numpy(), -((1 - true) ** 1.5) * np.log(true), rtol=1e-12)
+
+
+def test_example_attack_beats_its_starts_and_never_the_truth():
+    from sklearn.linear_model import LogisticRegression
+
+    from specreg_sklearn.attacks import FeatureSpace
+
+    attack = load("docs/extend/own_attack.py")["attack"]
+    X, y = load_iris(return_X_y=True)
+    X, y = X[:100], y[:100]
+    model = LogisticRegression().fit(X, y)
+    space = FeatureSpace.from_data(X, scale=None)
+    result = attack.run(model, X, y, space=space)
+    starts_only = type(attack)(n_starts=5)
+    starts_only._search = lambda task: None
+    before = starts_only.run(model, X, y, space=space)
+    exact = np.abs(model.decision_function(X)) / np.linalg.norm(model.coef_)
+    assert (result.status == "found").all()
+    assert (result.distances >= exact).all()
+    assert (result.distances <= before.distances + 1e-3).all()
+    assert result.distances.mean() < before.distances.mean()
+    assert (model.predict(result.X_adv) != y).all()

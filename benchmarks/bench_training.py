@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import warnings
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def plain_torch_loop(
     """Train the encoder's network the way a torch tutorial does: default Adam, sliced batches."""
     layers: list[torch.nn.Module] = []
     widths = (X.shape[1], *sizes)
-    for n_in, n_out in zip(widths, widths[1:], strict=False):
+    for n_in, n_out in pairwise(widths):
         layers += [torch.nn.Linear(n_in, n_out), torch.nn.ReLU()]
     net = torch.nn.Sequential(*layers, torch.nn.Linear(sizes[-1], int(y.max()) + 1))
     rows, labels = torch.tensor(X), torch.tensor(y)
@@ -48,7 +49,7 @@ def plain_torch_loop(
 
 
 def encoder(epochs: int, **params: Any) -> SpectrallyRegularizedEncoder:
-    """An encoder that runs exactly `epochs` epochs."""
+    """Return an encoder that runs exactly `epochs` epochs."""
     return SpectrallyRegularizedEncoder(
         max_iter=epochs, n_iter_no_change=epochs, random_state=0, device="cpu", **params
     )

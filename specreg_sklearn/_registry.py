@@ -28,7 +28,7 @@ _BUILT_IN: dict[str, dict[str, str]] = {
     "objectives": {
         "cross_entropy": "specreg_sklearn.objectives:CrossEntropy",
     },
-    # Every ART evasion attack is also reachable as "art/<ClassName>"; attacks/ resolves that prefix.
+    # Every ART evasion attack is reachable as "art/<ClassName>"; attacks/ resolves that prefix.
     "attacks": {},
 }
 _ADDED: dict[str, dict[str, Callable[..., Any]]] = {axis: {} for axis in _BUILT_IN}

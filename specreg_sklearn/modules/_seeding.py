@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from inspect import signature
 from typing import Any
 
@@ -57,6 +58,7 @@ class SeededDraws(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+@lru_cache(maxsize=1024)  # reading a signature takes longer than most draws
 def _takes_generator(func: Callable[..., Any]) -> bool:
     if getattr(func, "__name__", "") in _COMPILED_DRAWS:
         return True

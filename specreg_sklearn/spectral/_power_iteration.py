@@ -50,8 +50,8 @@ class BlockPowerIteration:
     weight : Tensor of shape (n_outputs, n_inputs)
         The matrix at the start; 15 steps are taken on it.
     n_vectors : int or "auto", default="auto"
-        Rows of the block, capped by the sides of `weight` and by 64. "auto" takes 8 for matrices of up to
-        32768 entries and 4 for larger ones.
+        Rows of the block, capped by the sides of `weight` and by 64. "auto" takes 8 for matrices
+        of up to 32768 entries and 4 for larger ones.
     n_steps : int, default=1
         Power steps that one call of :meth:`update` takes.
     generator : torch.Generator, default=None

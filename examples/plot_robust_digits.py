@@ -68,9 +68,11 @@ for name, setting in settings.items():
 grid = np.linspace(0, 1.2, 25)
 looks = [("-", "o", "0.0"), ("--", "s", "0.35"), ("-.", "^", "C0"), (":", "D", "C3")]
 figure, axes = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
-for (name, found), (line, marker, color) in zip(distances.items(), looks, strict=True):
+for number, (name, found) in enumerate(distances.items()):
+    line, marker, color = looks[number]
     curve = (found[None, :] > grid[:, None]).mean(axis=1)
-    axes.plot(grid, curve, line, marker=marker, markevery=3, color=color, label=name)
+    where = (number, len(looks))  # markers of different curves do not cover each other
+    axes.plot(grid, curve, line, marker=marker, markevery=where, color=color, label=name)
 axes.set(
     xlabel="eps (Euclidean distance, pixels in [0, 1])",
     ylabel="robust accuracy (share of rows)",

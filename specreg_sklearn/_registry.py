@@ -53,6 +53,16 @@ def register(axis: str, name: str, factory: Callable[..., Any]) -> None:
     ------
     ValueError
         If the axis is unknown or the name is a built-in one.
+
+    Examples
+    --------
+    >>> from specreg_sklearn import SpectrallyRegularizedEncoder, register
+    >>> from specreg_sklearn.penalties import RepSpectral
+    >>> class Patient(RepSpectral):
+    ...     def __init__(self, *, n_vectors=8, n_power_iterations=3):
+    ...         super().__init__(n_vectors=n_vectors, n_power_iterations=n_power_iterations)
+    >>> register("penalties", "patient", Patient)
+    >>> encoder = SpectrallyRegularizedEncoder(penalty="patient")
     """
     if name in _built_in(axis):
         raise ValueError(f"{name!r} is a built-in name of {axis} and cannot be replaced.")

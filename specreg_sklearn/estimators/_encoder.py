@@ -28,10 +28,16 @@ from specreg_sklearn.estimators._fitting import attach_callbacks, attach_rows, b
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
 from specreg_sklearn.estimators._targets import training_rows
 from specreg_sklearn.estimators._training_report import spectral_norms, warn_of_trouble
-from specreg_sklearn.modules import ACTIVATIONS
+from specreg_sklearn.modules import ACTIVATIONS, Network
 from specreg_sklearn.objectives import Objective
 from specreg_sklearn.penalties import Penalty
-from specreg_sklearn.training import PenalizedNet, SklearnCallbackBridge, batched, draw_seed
+from specreg_sklearn.training import (
+    PenalizedNet,
+    SklearnCallbackBridge,
+    batched,
+    draw_seed,
+    threads_for_step,
+)
 
 
 class SpectrallyRegularizedEncoder(
@@ -85,7 +91,7 @@ class SpectrallyRegularizedEncoder(
         The most epochs.
     burn_in : float, default=0.0
         Share of `max_iter` trained before the penalty starts, in [0, 1). The optimizer keeps its
-        state across the switch.
+        state across the switch. A warm start goes on with the penalty at once.
     tol : float, default=1e-4
         An epoch counts as an improvement when the objective falls (or the held-out accuracy
         rises) by at least this much.
@@ -281,7 +287,8 @@ class SpectrallyRegularizedEncoder(
         training_data = attach_rows(net, self, rows, seed)
         attach_callbacks(net, self, self._callback_bridge(*given, rows.classes))
         try:
-            net.partial_fit(training_data)
+            with threads_for_step(net.batch_size, net.module_):
+                net.partial_fit(training_data)
         finally:
             net.drop_fit_state()
         if net.stop_reason == "interrupted" and not len(net.history):
@@ -304,20 +311,25 @@ class SpectrallyRegularizedEncoder(
             return None
 
         def fitted_attributes(net: PenalizedNet) -> dict[str, Any]:
-            return {"classes_": classes, "net_": net, "module_": net.module_}
+            return {"classes_": classes, "net_": net}
 
         return SklearnCallbackBridge(self, X, y, sample_weight, self.max_iter, fitted_attributes)
 
     def _set_fitted(self, net: PenalizedNet, classes: np.ndarray) -> None:
         self.classes_ = classes
         self.net_ = net
-        self.module_ = net.module_.eval()
+        net.module_.eval()
         self.n_iter_ = len(net.history)
         self.loss_curve_ = [row["objective"] for row in net.history]
         self.penalty_curve_ = [row.get("penalty", 0.0) for row in net.history]
         if self.early_stopping:
             self.validation_scores_ = [row.get("valid_accuracy", np.nan) for row in net.history]
         self.spectral_norms_ = spectral_norms(net.module_)
+
+    @property
+    def module_(self) -> Network:
+        """The network, with parts `backbone` and `head`; the one inside `net_`."""
+        return self.net_.module_
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the features of the rows.
@@ -345,7 +357,7 @@ class SpectrallyRegularizedEncoder(
         return validate_data(self, X, reset=False, dtype=dtype)
 
     def _apply(self, X: np.ndarray, function: Callable[[Tensor], Tensor]) -> np.ndarray:
-        self.net_.module_.eval()  # a callback may ask in the middle of training
+        self.module_.eval()  # a callback may ask in the middle of training
         return batched(function, X, device=self.net_.device)
 
     @property

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.model_selection import train_test_split
+from skorch.callbacks import Callback
 from skorch.helper import predefined_split
 
 from specreg_sklearn.estimators._targets import TrainingRows
@@ -47,7 +48,10 @@ def build_net(estimator: Any, rows: TrainingRows, seed: int) -> PenalizedNet:
     penalty = resolve_penalty(estimator.penalty)
     optimizer, optimizer_settings = solver_settings(estimator.solver)
     device = resolve_device(estimator.device)
-    generator = torch.Generator().manual_seed(seed)
+    # Streams of their own: a penalty must not change the start weights or the order of the rows.
+    weight_draws, row_order, penalty_draws = (
+        torch.Generator().manual_seed(seed + stream) for stream in range(3)
+    )
     network = build_network(
         estimator.module,
         input_shape=_input_shape(estimator.input_shape, rows.X.shape[1]),
@@ -57,7 +61,7 @@ def build_net(estimator: Any, rows: TrainingRows, seed: int) -> PenalizedNet:
             "activation": estimator.activation,
         },
         dtype=torch.float64 if rows.X.dtype == np.float64 else torch.float32,
-        generator=generator,
+        generator=weight_draws,
     ).to(device)
     net = _reusable_net(estimator, network, optimizer, device)
     if net is None:
@@ -65,7 +69,7 @@ def build_net(estimator: Any, rows: TrainingRows, seed: int) -> PenalizedNet:
             network,
             objective,
             optimizer=optimizer,
-            generator=generator,
+            generator=row_order,
             device=device,
             predict_nonlinearity=torch.nn.Softmax(dim=-1),
             burn_in_epochs=int(estimator.burn_in * estimator.max_iter),
@@ -85,7 +89,7 @@ def build_net(estimator: Any, rows: TrainingRows, seed: int) -> PenalizedNet:
         net.initialize()
     if penalty is not None:
         parts = net.module_.backbone, net.module_.head
-        net.penalty = penalty.bind(*parts, generator=net.generator or generator)
+        net.penalty = penalty.bind(*parts, generator=penalty_draws)
     return net
 
 
@@ -125,7 +129,7 @@ def attach_callbacks(
     callbacks: list[Any] = [("epoch_keeper", EpochKeeper())]
     if estimator.verbose:
         callbacks.append(("epoch_bar", EpochBar(estimator.max_iter, type(estimator).__name__)))
-    callbacks.extend(estimator.callbacks or [])
+    callbacks.extend(_checked_callbacks(estimator.callbacks))
     if bridge is not None:
         callbacks.append(("sklearn_callbacks", bridge))
     monitor = "valid_accuracy" if estimator.early_stopping else "objective"
@@ -137,6 +141,17 @@ def attach_callbacks(
     )
     callbacks.append(("patience", patience))
     net.set_callbacks(callbacks)
+
+
+def _checked_callbacks(callbacks: Any) -> list[Any]:
+    for callback in callbacks or []:
+        instance = callback[1] if isinstance(callback, tuple) else callback
+        if not isinstance(instance, Callback):
+            raise TypeError(
+                f"callbacks={callbacks!r} must hold instances of skorch.callbacks.Callback, or "
+                f"tuples of a name and an instance; {callback!r} is neither."
+            )
+    return list(callbacks or [])
 
 
 def _input_shape(input_shape: Any, n_features: int) -> tuple[int, ...]:

@@ -190,7 +190,7 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
                 f"epsilon={self.epsilon} is so large that the best model ignores the features; "
                 "lower it.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         return self
 

@@ -75,7 +75,7 @@ def warn_of_trouble(net: PenalizedNet, logits: np.ndarray) -> None:
             f"alpha={net.strength} or learning_rate_init={net.lr}, or raise max_iter."
         )
     error = net.history[-1].get("penalty_error", 0.0) if len(net.history) else 0.0
-    if error > _WORST_ESTIMATE_ERROR:
+    if error > _WORST_ESTIMATE_ERROR and net.stop_reason != "diverged":
         _warn(
             f"The estimated spectral norm lags the exact one by {error:.0%}. Use a penalty object "
             "with more power iterations, such as RepSpectral(n_power_iterations=3)."

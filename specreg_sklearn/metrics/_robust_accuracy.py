@@ -250,6 +250,10 @@ def _space(space: FeatureSpace | None, X: Any, scale: Any) -> FeatureSpace:
 
 def _check_space(space: Any, scale: Any) -> None:
     if space is None:
+        if isinstance(scale, str) and scale not in ("std", "range"):
+            raise ValueError(
+                f"scale={scale!r} is not one of 'std', 'range', None, a number or an array."
+            )
         return
     if not isinstance(space, FeatureSpace):
         raise TypeError(f"space={type(space).__name__} is not a FeatureSpace or None.")

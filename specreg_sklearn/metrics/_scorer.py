@@ -97,6 +97,14 @@ class RobustScorer:
         known = decided(distances, self.metric)
         return float(np.median(distances[known])) if known.any() else float("nan")
 
+    @property
+    def _score_func(self) -> Any:
+        # TunedThresholdClassifierCV looks for a function of labels and predictions here.
+        raise AttributeError(
+            f"{self!r} attacks the estimator and cannot score predictions alone, so it cannot "
+            "serve meta-estimators that do, such as TunedThresholdClassifierCV."
+        )
+
     def _accept_sample_weight(self) -> bool:
         # scikit-learn asks this of every scorer in a dict when fit was given sample_weight.
         return False

@@ -60,7 +60,7 @@ def mlp(
     widths = [hidden_layer_sizes] if isinstance(hidden_layer_sizes, int) else [*hidden_layer_sizes]
     if not widths or any(int(width) != width or width < 1 for width in widths):
         raise ValueError(
-            f"hidden_layer_sizes={hidden_layer_sizes!r} must hold at least one positive integer."
+            f"hidden_layer_sizes={hidden_layer_sizes!r} must hold positive integers, at least one."
         )
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation={activation!r} is not one of {sorted(ACTIVATIONS)}.")

@@ -82,6 +82,11 @@ def build_network(
         If the factory does not return a torch module.
     """
     factory = resolve("modules", module) if isinstance(module, str) else module
+    if isinstance(factory, nn.Module):
+        raise TypeError(
+            f"module={module!r} is a torch module; give a factory that builds one: a callable "
+            "(input_shape) -> torch.nn.Module."
+        )
     with SeededDraws(generator):
         backbone = factory(input_shape, **_accepted(factory, settings))
         if not isinstance(backbone, nn.Module):

@@ -16,8 +16,12 @@ from specreg_sklearn._registry import available, resolve
 class PenaltyReport(NamedTuple):
     """What is known of a penalty at the end of an epoch.
 
-    `value` is the penalty without its strength, computed exactly. `error` is the worst relative
-    error, over the covered layers, of the estimate that training uses.
+    Parameters
+    ----------
+    value : float
+        The penalty without its strength, computed exactly.
+    error : float
+        The worst relative error, over the covered layers, of the estimate that training uses.
     """
 
     value: float

@@ -5,6 +5,7 @@ from specreg_sklearn.training._epochs import EpochBar, EpochKeeper, Patience
 from specreg_sklearn.training._net import PenalizedNet
 from specreg_sklearn.training._settings import draw_seed, resolve_device, solver_settings
 from specreg_sklearn.training._sklearn_callbacks import SklearnCallbackBridge
+from specreg_sklearn.training._threads import threads_for_step
 
 __all__ = [
     "EpochBar",
@@ -17,4 +18,5 @@ __all__ = [
     "draw_seed",
     "resolve_device",
     "solver_settings",
+    "threads_for_step",
 ]

@@ -29,9 +29,10 @@ class TensorRows(torch.utils.data.Dataset):
     def __init__(
         self, X: np.ndarray, y: np.ndarray, weight: np.ndarray, device: torch.device | str
     ) -> None:
-        self.X = torch.tensor(X, device=device)
-        self.y = torch.tensor(y, dtype=torch.int64, device=device)
-        self.weight = torch.tensor(weight, dtype=self.X.dtype, device=device)
+        # A copy in row order; torch refuses negative strides.
+        self.X = torch.tensor(np.ascontiguousarray(X), device=device)
+        self.y = torch.tensor(np.ascontiguousarray(y), dtype=torch.int64, device=device)
+        self.weight = torch.tensor(np.ascontiguousarray(weight), dtype=self.X.dtype, device=device)
 
     def __len__(self) -> int:
         return len(self.X)

@@ -33,6 +33,9 @@ class EpochKeeper(Callback):
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Record the epoch, or undo it when its loss is not finite."""
         objective = net.history[-1]["train_loss"] + net.weight_decay * _sum_of_squares(net)
+        # The loss was taken before the last step; the step itself may have been the fatal one.
+        if not all(bool(value.isfinite().all()) for value in self._live):
+            objective = math.nan
         if math.isfinite(objective) and net.penalty is not None:
             report = net.penalty.report()
             net.history.record("penalty", report.value)
@@ -60,9 +63,20 @@ class EpochKeeper(Callback):
 
 
 class Patience(EarlyStopping):
-    """skorch's early stopping, silent, and deaf during the burn-in.
+    """Early stopping of skorch, silent, and deaf during the burn-in.
 
     The objective jumps when the penalty starts, so what came before is no yardstick.
+
+    Parameters
+    ----------
+    monitor : str
+        The column of the history to watch.
+    patience : int
+        Epochs without improvement before training stops.
+    threshold : float
+        The least absolute change that counts as an improvement.
+    lower_is_better : bool
+        Whether the column should fall. If not, the weights of the best epoch are restored.
     """
 
     def __init__(
@@ -85,7 +99,15 @@ class Patience(EarlyStopping):
 
 
 class EpochBar(Callback):
-    """A progress bar over epochs that shows the loss and the penalty."""
+    """A progress bar over epochs that shows the loss and the penalty.
+
+    Parameters
+    ----------
+    n_epochs : int
+        The most epochs; the bar's length.
+    title : str
+        The bar's description.
+    """
 
     def __init__(self, n_epochs: int, title: str) -> None:
         self.n_epochs = n_epochs

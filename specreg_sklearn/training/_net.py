@@ -76,6 +76,14 @@ class PenalizedNet(NeuralNet):
     def initialize_optimizer(self, triggered_directly: bool | None = None) -> PenalizedNet:
         """Build the optimizer with weight decay on weights and none on biases."""
         parameters = [p for _, p in self.get_all_learnable_params() if p.requires_grad]
+        settings = self.get_params_for("optimizer")
+        self._weights_to_decay: list[Tensor] = []
+        if self.optimizer not in (torch.optim.Adam, torch.optim.SGD):
+            # Other classes take weight decay in other senses, or not at all: see train_step_single.
+            if self.weight_decay:
+                self._weights_to_decay = [p for p in parameters if p.ndim > 1]
+            self.optimizer_ = self.optimizer(parameters, lr=self.lr, **settings)
+            return self
         weights = [p for p in parameters if p.ndim > 1]
         others = [p for p in parameters if p.ndim <= 1]
         # torch's decay is the gradient of (decay / 2) * sum of squares: hence the factor 2.
@@ -85,7 +93,7 @@ class PenalizedNet(NeuralNet):
         ]
         if not (self.weight_decay and weights and others):  # one group is a call less a step
             groups = [{"params": parameters, "weight_decay": groups[0]["weight_decay"]}]
-        self.optimizer_ = self.optimizer(groups, lr=self.lr, **self.get_params_for("optimizer"))
+        self.optimizer_ = self.optimizer(groups, lr=self.lr, **settings)
         return self
 
     def resume_optimizer(self) -> None:
@@ -146,6 +154,9 @@ class PenalizedNet(NeuralNet):
         loss.backward()
         if self._penalty_now and self.penalty is not None:
             self.penalty.add_gradient(self.strength)
+        for weight in self._weights_to_decay:
+            if weight.grad is not None:
+                weight.grad.add_(weight.detach(), alpha=2 * self.weight_decay)
         return {"loss": loss.detach(), "y_pred": None}
 
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:

@@ -166,7 +166,7 @@ def test_weight_decay_acts_with_every_solver_class(iris_rows, solver):
 
 
 def test_penalty_works_with_a_solver_that_needs_a_closure(iris_rows):
-    settings = {"solver": torch.optim.LBFGS, "weight_decay": 0, "learning_rate_init": 0.1}
+    settings = {"solver": torch.optim.LBFGS, "weight_decay": 0, "learning_rate_init": 0.03}
     plain = encoder(penalty=None, **settings).fit(*iris_rows)
     smooth = encoder(alpha=0.05, **settings).fit(*iris_rows)
     for layer in ("backbone.hidden1", "backbone.hidden2"):

@@ -65,7 +65,7 @@ def test_more_than_one_axis_is_flattened():
 
 @pytest.mark.parametrize("hidden", [(), [], (0,), (4, -1), (2.5,), 0])
 def test_bad_widths_are_named(hidden):
-    with pytest.raises(ValueError, match=r"hidden_layer_sizes=.*at least one positive integer"):
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes=.*positive integers, at least one"):
         build((3,), hidden_layer_sizes=hidden)
 
 

@@ -77,7 +77,7 @@ def _lanczos(matrix: Tensor, tol: float) -> float:
         return torch.mv(matrix.T, image).cpu().numpy()
 
     side = matrix.shape[1]
-    start = np.random.default_rng(0).standard_normal(side).astype(matrix.cpu()[:0].numpy().dtype)
+    start = np.random.default_rng(0).standard_normal(side).astype(matrix[:0].cpu().numpy().dtype)
     gram = LinearOperator((side, side), matvec=gram_product, dtype=start.dtype)
     (top,) = eigsh(gram, k=1, v0=start, tol=tol, return_eigenvectors=False)
     return math.sqrt(max(float(top), 0.0))

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EpochScoring, GradientNormClipping, LRScheduler
 
-from specreg_sklearn import SpectrallyRegularizedEncoder
+from specreg_sklearn import SpectrallyRegularizedEncoder, make_robust_scorer
 
 try:
     from sklearn.callback import ProgressBar, ScoringMonitor
@@ -170,6 +170,15 @@ else:
         epochs = [row for row in logged(monitor) if row["task_name"] == "epoch"]
         expected = [encoder(max_iter=n).fit(X, names).score(X, names) for n in (1, 2, 3, 4)]
         assert [row["accuracy"] for row in epochs] == pytest.approx(expected)
+
+    def test_scoring_monitor_logs_the_robust_accuracy_of_every_epoch(iris_rows):
+        X, y = iris_rows
+        robust = make_robust_scorer(eps=0.2, max_samples=6)
+        monitor = ScoringMonitor(scoring={"accuracy": "accuracy", "robust": robust})
+        encoder(max_iter=3).set_callbacks(monitor).fit(X, y)
+        epochs = [row for row in logged(monitor) if row["task_name"] == "epoch"]
+        expected = [robust(encoder(max_iter=n).fit(X, y), X, y) for n in (1, 2, 3)]
+        assert [row["robust"] for row in epochs] == pytest.approx(expected)
 
     def test_watching_does_not_change_the_fit(iris_rows):
         X, y = iris_rows

@@ -84,15 +84,13 @@ class PenalizedNet(NeuralNet):
                 self._weights_to_decay = [p for p in parameters if p.ndim > 1]
             self.optimizer_ = self.optimizer(parameters, lr=self.lr, **settings)
             return self
-        weights = [p for p in parameters if p.ndim > 1]
-        others = [p for p in parameters if p.ndim <= 1]
-        # torch's decay is the gradient of (decay / 2) * sum of squares: hence the factor 2.
-        groups = [
-            {"params": weights, "weight_decay": 2 * self.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ]
-        if not (self.weight_decay and weights and others):  # one group is a call less a step
-            groups = [{"params": parameters, "weight_decay": groups[0]["weight_decay"]}]
+        groups: list[dict[str, Any]] = [{"params": parameters}]  # one group is a call less a step
+        if self.weight_decay:
+            weights = [p for p in parameters if p.ndim > 1]
+            others = [p for p in parameters if p.ndim <= 1]
+            # torch's decay is the gradient of (decay / 2) * sum of squares: hence the factor 2.
+            groups = [{"params": weights, "weight_decay": 2 * self.weight_decay}]
+            groups += [{"params": others}] if others else []
         self.optimizer_ = self.optimizer(groups, lr=self.lr, **settings)
         return self
 

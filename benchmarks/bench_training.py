@@ -56,7 +56,7 @@ def encoder(epochs: int, **params: Any) -> SpectrallyRegularizedEncoder:
 
 
 def against_plain_loops(repeats: int) -> None:
-    epochs, sizes = 40, (100,)
+    epochs, sizes = 100, (100,)
     for name, load in {"breast_cancer": load_breast_cancer, "digits": load_digits}.items():
         X, y = load(return_X_y=True)
         X = StandardScaler().fit_transform(X)

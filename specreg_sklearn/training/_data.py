@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 
 _PREDICT_ROWS = 16384
+
+Batch: TypeAlias = tuple[Tensor, tuple[Tensor, Tensor | None]]
 
 
 class TensorRows(torch.utils.data.Dataset):
@@ -21,7 +24,7 @@ class TensorRows(torch.utils.data.Dataset):
     y : ndarray of shape (n_samples,)
         Class codes.
     weight : ndarray of shape (n_samples,)
-        Sample weights.
+        Sample weights. Equal ones are kept as None: a plain mean is cheaper than a weighted one.
     device : torch.device or str
         Where the tensors live.
     """
@@ -32,13 +35,17 @@ class TensorRows(torch.utils.data.Dataset):
         # A copy in row order; torch refuses negative strides.
         self.X = torch.tensor(np.ascontiguousarray(X), device=device)
         self.y = torch.tensor(np.ascontiguousarray(y), dtype=torch.int64, device=device)
-        self.weight = torch.tensor(np.ascontiguousarray(weight), dtype=self.X.dtype, device=device)
+        self.weight: Tensor | None = None
+        if (weight != weight[0]).any():
+            weight = np.ascontiguousarray(weight)
+            self.weight = torch.tensor(weight, dtype=self.X.dtype, device=device)
 
     def __len__(self) -> int:
         return len(self.X)
 
-    def __getitem__(self, rows: int | slice | Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        return self.X[rows], (self.y[rows], self.weight[rows])
+    def __getitem__(self, rows: int | slice | Tensor) -> Batch:
+        weight = None if self.weight is None else self.weight[rows]
+        return self.X[rows], (self.y[rows], weight)
 
 
 class BatchLoader:
@@ -73,7 +80,7 @@ class BatchLoader:
     def __len__(self) -> int:
         return -(-len(self.dataset) // self.batch_size)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, tuple[Tensor, Tensor]]]:
+    def __iter__(self) -> Iterator[Batch]:
         n_samples = len(self.dataset)
         order: slice | Tensor = slice(None)
         if self.shuffle:  # gather once a pass; the batches are views
@@ -82,7 +89,7 @@ class BatchLoader:
         X, (y, weight) = self.dataset[order]
         for start in range(0, n_samples, self.batch_size):
             rows = slice(start, start + self.batch_size)
-            yield X[rows], (y[rows], weight[rows])
+            yield X[rows], (y[rows], None if weight is None else weight[rows])
 
 
 def batched(

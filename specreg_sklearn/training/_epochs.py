@@ -24,7 +24,7 @@ class EpochKeeper(Callback):
         net.stop_reason = None
         self._inside_epoch = False
         self._live: list[Tensor] = list(net.module_.state_dict().values())
-        self._kept = [value.clone() for value in self._live]
+        self._kept = _flat(self._live)
 
     def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
         """Note that the weights are about to move."""
@@ -34,7 +34,8 @@ class EpochKeeper(Callback):
         """Record the epoch, or undo it when its loss is not finite."""
         objective = net.history[-1]["train_loss"] + net.weight_decay * _sum_of_squares(net)
         # The loss was taken before the last step; the step itself may have been the fatal one.
-        if not all(bool(value.isfinite().all()) for value in self._live):
+        reached = _flat(self._live)
+        if not reached.isfinite().all():
             objective = math.nan
         if math.isfinite(objective) and net.penalty is not None:
             report = net.penalty.report()
@@ -47,7 +48,7 @@ class EpochKeeper(Callback):
             net.optimizer_.state.clear()  # its moments are not finite either
             raise KeyboardInterrupt  # skorch's way to end the loop
         net.history.record("objective", objective)
-        _copy(self._live, self._kept)
+        self._kept = reached
         self._inside_epoch = False
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
@@ -57,7 +58,10 @@ class EpochKeeper(Callback):
 
     def _undo_epoch(self, net: Any, reason: str) -> None:
         net.stop_reason = reason
-        _copy(self._kept, self._live)
+        with torch.no_grad():
+            sizes = [value.numel() for value in self._live]
+            for value, kept in zip(self._live, self._kept.split(sizes), strict=True):
+                value.copy_(kept.view_as(value))
         net.history.pop()
         self._inside_epoch = False
 
@@ -139,6 +143,6 @@ def _sum_of_squares(net: Any) -> float:
 
 
 @torch.no_grad()
-def _copy(sources: list[Tensor], targets: list[Tensor]) -> None:
-    for source, target in zip(sources, targets, strict=True):
-        target.copy_(source)
+def _flat(values: list[Tensor]) -> Tensor:
+    """Copy parameters and buffers into one vector, which one call can check."""
+    return torch.cat([value.flatten() for value in values])

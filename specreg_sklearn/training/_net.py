@@ -120,13 +120,13 @@ class PenalizedNet(NeuralNet):
     def get_loss(
         self,
         y_pred: Tensor,
-        y_true: tuple[Tensor, Tensor],
+        y_true: tuple[Tensor, Tensor | None],
         X: Tensor | None = None,
         training: bool = False,
     ) -> Tensor:
         """Return the weighted mean of the per-sample losses `y_pred`."""
         _, weight = y_true
-        return y_pred @ (weight / weight.sum())
+        return y_pred.mean() if weight is None else y_pred @ (weight / weight.sum())
 
     def infer(self, x: Tensor, **fit_params: Any) -> Tensor:
         """Return the logits of the rows `x`."""
@@ -182,11 +182,12 @@ class PenalizedNet(NeuralNet):
                 self.notify("on_batch_begin", batch=batch, training=training)
             step = step_fn(batch, **fit_params)
             _, (y, weight) = batch
-            batch_weight = float(weight.sum())
+            batch_weight = len(y) if weight is None else float(weight.sum())
             loss += batch_weight * float(step["loss"])
             total += batch_weight
             if not training:
-                correct += float(weight @ (step["y_pred"].argmax(1) == y).to(weight.dtype))
+                hits = (step["y_pred"].argmax(1) == y).to(step["loss"].dtype)
+                correct += float(hits.sum() if weight is None else weight @ hits)
             if self._batch_listeners:
                 self.notify("on_batch_end", batch=batch, training=training, **step)
         self.history.record(f"{prefix}_loss", loss / total)

@@ -27,7 +27,7 @@ def visited(loader):
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
-@pytest.mark.parametrize(("n_samples", "batch_size"), [(10, 3), (10, 5), (10, 1), (10, 99), (1, 1)])
+@pytest.mark.parametrize(("n_samples", "batch_size"), [(10, 3), (10, 5), (10, 1), (10, 99), (2, 1)])
 def test_every_row_comes_once_a_pass(n_samples, batch_size, shuffle, generator):
     loader = BatchLoader(numbered_rows(n_samples), batch_size, shuffle, generator)
     for _ in range(3):
@@ -36,6 +36,11 @@ def test_every_row_comes_once_a_pass(n_samples, batch_size, shuffle, generator):
         assert len(batches) == len(loader)
         assert all(len(batch) == batch_size for batch in batches[:-1])
         assert 1 <= len(batches[-1]) <= batch_size
+
+
+def test_equal_weights_are_left_out():
+    rows = TensorRows(np.ones((4, 2)), np.zeros(4, dtype=int), np.full(4, 2.5), "cpu")
+    assert all(weight is None for _, (_, weight) in BatchLoader(rows, 2))
 
 
 def test_rows_stay_in_order_without_shuffling():

@@ -100,7 +100,7 @@ def test_real_tables(name):
     assert folder, "set SPECREG_DATA to the folder with the larger data"
     table = pd.read_csv(Path(folder) / f"{name}.csv.gz").drop_duplicates()
     y = table.pop("target").map({0: "harmless", 1: "malicious"})
-    search = main_job(table, y, eps=0.3, alphas=(0, 1e-3, 1e-2), max_iter=40, max_samples=40, cv=3)
+    search = main_job(table, y, eps=0.3, alphas=(0, 1e-3, 1e-2), max_iter=40, max_samples=20, cv=2)
     check_search(search, table, y, accuracy=0.88)
     plain, *_, strongest = search.cv_results_["mean_test_robust"]
     assert strongest > plain

@@ -86,6 +86,9 @@ class PandasTable:
         # One plain dtype throughout: rows can be gathered as one block, which is far cheaper.
         uniform = len(dtypes) == 1 and isinstance(first, np.dtype) and first.kind in "iuf"
         self._block = data.to_numpy() if uniform else None
+        # Looking a column up in a frame takes longer than gathering rows from it: look up once.
+        self._dtypes = list(data.dtypes)
+        self._arrays = [data.iloc[:, j].array for j in range(self.n_columns)] if not uniform else []
 
     def kind(self, column: int) -> str:
         """Say whether a column holds real numbers, whole numbers or neither."""
@@ -96,7 +99,7 @@ class PandasTable:
 
     def dtype(self, column: int) -> np.dtype:
         """Return the numpy dtype in which a number of this column is stored."""
-        dtype = _numpy_dtype(self.data.dtypes.iloc[column])
+        dtype = _numpy_dtype(self._dtypes[column])
         return np.dtype(float) if dtype.kind == "O" else dtype
 
     def numbers(self, columns: np.ndarray) -> np.ndarray:
@@ -123,7 +126,7 @@ class PandasTable:
         place = {int(column): k for k, column in enumerate(columns)}
         arrays = {}
         for j in range(self.n_columns):
-            old = self.data.iloc[:, j].array.take(rows)
+            old = self._arrays[j].take(rows)
             if j in place:
                 k = place[j]
                 old = self._written(j, old, values[:, k], moved[:, k])
@@ -133,7 +136,7 @@ class PandasTable:
         return out
 
     def _written(self, column: int, old: Any, values: np.ndarray, moved: np.ndarray) -> Any:
-        dtype = self.data.dtypes.iloc[column]
+        dtype = self._dtypes[column]
         if isinstance(dtype, np.dtype) and dtype.kind != "O":
             cells = np.where(moved, values, 0).astype(dtype)
             return np.where(moved, cells, old.to_numpy())

@@ -24,6 +24,7 @@ fit_context = _fit_context
 try:  # scikit-learn 1.9 and later
     from sklearn.callback import CallbackSupportMixin
 except ImportError:
+    # The same name on purpose, so that estimators need not ask for the version.
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stand-in for scikit-learn 1.6 to 1.8, which know no callbacks."""

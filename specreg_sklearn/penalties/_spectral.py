@@ -110,6 +110,7 @@ class _BoundSpectral(BoundPenalty):
         generator: torch.Generator,
     ) -> None:
         self.layer_names = tuple(name for name, _ in layers)
+        # bind has checked that every layer is linear; torch types attributes of modules loosely.
         self._weights: list[Tensor] = [layer.weight for _, layer in layers]  # type: ignore[misc]
         self._iterations = [
             BlockPowerIteration(

@@ -30,6 +30,7 @@ def bisect(
     *,
     tolerance: float,
     norm: float = 2,
+    first: float | None = None,
 ) -> np.ndarray:
     """Move adversarial points towards their clean rows until they sit on the boundary.
 
@@ -47,6 +48,9 @@ def bisect(
         Width of the final bracket, as a share of the distance from `x` to `far`.
     norm : {2, inf}, default=2
         Which way to walk, see :func:`between`.
+    first : float or None, default=None
+        Try a bracket of this width at the far end first, and widen it eightfold while that fails:
+        fewer questions for points that lie on the boundary already. None starts with the whole way.
 
     Returns
     -------
@@ -54,11 +58,17 @@ def bisect(
         The adversarial ends of the brackets, never their middles.
     """
     low, high = np.zeros(len(x)), np.ones(len(x))
-    if not len(x):
-        return far.copy()
-    for _ in range(int(np.ceil(np.log2(1.0 / tolerance)))):
-        middle = (low + high) / 2
-        fooled = decide(between(x, far, middle, norm), owner)
-        high = np.where(fooled, middle, high)
-        low = np.where(fooled, low, middle)
-    return np.where(high[:, None] == 1.0, far, between(x, far, high, norm))
+    width = np.full(len(x), 1.0 if first is None else first)
+    open_end = np.full(len(x), first is not None)
+    pending = np.arange(len(x))
+    while len(pending):
+        chosen = x[pending], far[pending], low[pending], high[pending]
+        outward = open_end[pending]
+        middle = np.where(outward, np.maximum(1 - width[pending], 0), (chosen[2] + chosen[3]) / 2)
+        fooled = decide(between(chosen[0], chosen[1], middle, norm), owner[pending])
+        high[pending] = np.where(fooled, middle, chosen[3])
+        low[pending] = np.where(fooled, chosen[2], middle)
+        open_end[pending] = outward & fooled & (middle > 0)
+        width[pending] *= 8
+        pending = pending[(high - low > tolerance)[pending] & (high[pending] > 0)]
+    return np.where((high == 1.0)[:, None], far, between(x, far, high, norm))

@@ -54,12 +54,20 @@ def check_norm(norm: Any, supported: tuple[float, ...], owner: str) -> float:
     return accepted[0]
 
 
-def check_positive_int(value: Any, parameter: str) -> int:
-    """Return a count of at least one."""
+def check_positive_int(value: Any, parameter: str, *, least: int = 1) -> int:
+    """Return a count that is not below `least`."""
     whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not whole or int(value) < 1:
-        raise ValueError(f"{parameter}={value!r} is not accepted; give an integer >= 1.")
+    if not whole or int(value) < least:
+        raise ValueError(f"{parameter}={value!r} is not accepted; give an integer >= {least}.")
     return int(value)
+
+
+def check_starts(starts: Any) -> None:
+    """Raise unless `starts` is a known word or rows."""
+    if isinstance(starts, str) and starts not in ("data", "uniform"):
+        raise ValueError(f"starts={starts!r} is not 'data', 'uniform' or an array of rows.")
+    if starts is None or isinstance(starts, (bool, Real)):
+        raise ValueError(f"starts={starts!r} is not 'data', 'uniform' or an array of rows.")
 
 
 def check_seed(random_state: Any) -> int:

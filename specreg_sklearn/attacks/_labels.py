@@ -53,6 +53,15 @@ class LabelCoder:
         place = np.minimum(place, len(self._sorted) - 1)
         return np.where(self._sorted[place] == labels, place, UNKNOWN).astype(np.int64)
 
+    def matches(self, labels: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Return whether each label is the one that a known code stands for."""
+        if self._kind == "object":
+            return self.encode(labels) == codes
+        if _kind(labels) != self._kind:
+            return np.zeros(len(labels), dtype=bool)
+        # Much faster than encoding, and this runs for every row that an attack asks about.
+        return np.asarray(_plain(labels) == self._sorted[codes])
+
 
 def as_targets(y: Any, n_rows: int) -> np.ndarray:
     """Return y as a 1-D array of class labels, after checking it."""

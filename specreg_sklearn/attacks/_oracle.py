@@ -12,21 +12,37 @@ from specreg_sklearn.attacks._rows import CleanRows
 
 Predict = Callable[[Any], Any]
 
+NO_LIMIT = np.iinfo(np.int64).max
 
-def ask(predict: Predict, X: Any, n_rows: int) -> np.ndarray:
-    """Return the labels a model predicts for X, one per row."""
-    labels = as_labels(predict(X), "the output of estimator.predict")
-    if len(labels) != n_rows:
-        raise ValueError(f"estimator.predict returned {len(labels)} labels for {n_rows} rows.")
+
+def ask(predict: Predict, X: Any, n_rows: int, owner: np.ndarray | None = None) -> np.ndarray:
+    """Return the labels a model predicts for X, one per row.
+
+    Whatever goes wrong is reported with the clean rows (`owner`) that the failing rows belong to.
+    """
+    try:
+        labels = as_labels(predict(X), "the output of estimator.predict")
+        if len(labels) != n_rows:
+            raise ValueError(f"estimator.predict returned {len(labels)} labels for {n_rows} rows.")
+        if labels.dtype.kind == "f" and np.isnan(labels).any():
+            raise ValueError(
+                f"estimator.predict returned NaN for {int(np.isnan(labels).sum())} of {n_rows} "
+                "rows; a class label is needed for each."
+            )
+    except Exception as error:
+        if owner is not None:
+            error.add_note(f"This happened while changes of {_listed(owner)} were predicted.")
+        raise
     return labels
 
 
 class Oracle:
-    """Answers for a set of clean rows, with a count of what was asked.
+    """Answers for a set of clean rows, within a budget of queries for each of them.
 
     The model always sees rows as the user would get them: clipped, rounded, cast, in the user's
-    container. The oracle also remembers, for each clean row, the nearest point the model got wrong.
-    An attack therefore never loses a good point, even one that its own algorithm steps away from.
+    container. The oracle also remembers, for each clean row, the nearest point that fooled the
+    model. An attack therefore never loses a good point, even one that its own algorithm steps away
+    from.
 
     Parameters
     ----------
@@ -35,18 +51,24 @@ class Oracle:
     rows : CleanRows
         The clean rows.
     labels : ndarray of shape (n,), int
-        Codes of their true labels.
+        Codes of their true labels; of the wanted labels if `targeted`.
     coder : LabelCoder
         Turns predictions into codes.
     norm : {2, inf}
         The norm in which "nearest" is meant.
+    targeted : bool, default=False
+        Whether fooled means "predicts the label" rather than "predicts any other".
     batch_rows : int
         Largest number of rows in one call of `predict`.
+    names : ndarray of shape (n,), int, or None
+        How messages call the rows; their positions by default.
 
     Attributes
     ----------
     n_queries : ndarray of shape (n,), int64
         Rows sent to the model on behalf of each clean row.
+    limit : int
+        No row is asked about once it has used so many queries: the answer is then "not fooled".
     best : ndarray of shape (n, d), float64
         Coordinates of the nearest adversarial point asked so far; meaningless where
         `best_distance` is infinite.
@@ -62,16 +84,24 @@ class Oracle:
         coder: LabelCoder,
         *,
         norm: float = 2,
+        targeted: bool = False,
         batch_rows: int = 16384,
+        names: np.ndarray | None = None,
     ) -> None:
         self.predict, self.rows, self.labels, self.coder = predict, rows, labels, coder
-        self.norm, self.batch_rows = norm, batch_rows
+        self.norm, self.targeted, self.batch_rows = norm, targeted, batch_rows
+        self.names = np.arange(len(rows)) if names is None else names
+        self.limit = NO_LIMIT
         self.n_queries = np.zeros(len(rows), dtype=np.int64)
-        self.best = rows.x.copy()
+        self.best = np.zeros(rows.raw.shape)
         self.best_distance = np.full(len(rows), np.inf)
 
+    def left(self, owner: np.ndarray) -> np.ndarray:
+        """Return how many queries rows may still send."""
+        return np.maximum(self.limit - self.n_queries[owner], 0)
+
     def decide(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
-        """Ask whether the model gives points another label than their owners' true one.
+        """Ask whether points fool the model.
 
         Parameters
         ----------
@@ -84,22 +114,48 @@ class Oracle:
         -------
         ndarray of shape (m,), bool
             True where the model is fooled. A point that is built as the clean row itself is never
-            adversarial.
+            adversarial, and neither is one that the budget of its row does not cover.
         """
         fooled = np.zeros(len(Z), dtype=bool)
-        for begin in range(0, len(Z), self.batch_rows):
-            part = slice(begin, begin + self.batch_rows)
-            raw = self.rows.snap(Z[part], owner[part])
-            fooled[part] = self.fooled_by(raw, owner[part])
-            self._remember(Z[part], raw, owner[part], fooled[part])
+        covered = self._covered(owner)
+        for begin in range(0, len(covered), self.batch_rows):
+            part = covered[begin : begin + self.batch_rows]
+            points, whose = Z[part], owner[part]
+            raw = self.rows.snap(points, whose)
+            fooled[part] = self.fooled_by(raw, whose)
+            self._remember(points, raw, whose, fooled[part])
         return fooled
 
-    def fooled_by(self, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
-        """Ask about rows given as raw cells, in one call of the model."""
-        labels = ask(self.predict, self.rows.build(raw, owner), len(raw))
-        np.add.at(self.n_queries, owner, 1)
-        moved = (raw != self.rows.raw[owner]).any(axis=1)
-        return (self.coder.encode(labels) != self.labels[owner]) & moved
+    def fooled_by(
+        self, raw: np.ndarray, owner: np.ndarray, *, counted: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Ask about rows given as raw cells, in one call of the model.
+
+        Queries are counted for `counted` where clean rows only give the call its shape.
+        """
+        labels = ask(self.predict, self.rows.build(raw, owner), len(raw), self.names[owner])
+        self.count(owner if counted is None else counted)
+        fooled = self.coder.matches(labels, self.labels[owner]) == self.targeted
+        hits = np.flatnonzero(fooled)
+        fooled[hits] = (raw[hits] != self.rows.raw[owner[hits]]).any(axis=1)
+        return fooled
+
+    def count(self, owner: np.ndarray) -> None:
+        """Count one query for each entry of `owner`."""
+        self.n_queries += np.bincount(owner, minlength=len(self.n_queries))
+
+    def _covered(self, owner: np.ndarray) -> np.ndarray:
+        """Return the positions of the queries that budgets cover, first come first served."""
+        everything = np.arange(len(owner))
+        if self.limit == NO_LIMIT:
+            return everything
+        wanted = np.bincount(owner, minlength=len(self.n_queries))
+        if (wanted <= self.limit - self.n_queries)[owner].all():
+            return everything
+        order = np.argsort(owner, kind="stable")
+        place = np.empty(len(owner), dtype=np.int64)
+        place[order] = everything - np.searchsorted(owner[order], owner[order])
+        return np.flatnonzero(place < self.left(owner))
 
     def _remember(
         self, Z: np.ndarray, raw: np.ndarray, owner: np.ndarray, fooled: np.ndarray
@@ -108,9 +164,14 @@ class Oracle:
         distance = self.rows.distance(raw[hits], owner[hits], self.norm)
         nearer = distance < self.best_distance[owner[hits]]
         hits, distance = hits[nearer], distance[nearer]
-        # Nearest first within each owner; the stable sort lets the point asked first win a tie.
-        order = np.lexsort((distance, owner[hits]))
-        hits, distance = hits[order], distance[order]
-        owners, first = np.unique(owner[hits], return_index=True)
-        self.best[owners] = Z[hits[first]]
-        self.best_distance[owners] = distance[first]
+        # The nearest is written last; among equals, the one that was asked first.
+        order = np.lexsort((-hits, -distance))
+        self.best[owner[hits[order]]] = Z[hits[order]]
+        self.best_distance[owner[hits[order]]] = distance[order]
+
+
+def _listed(owner: np.ndarray) -> str:
+    rows = np.unique(owner)
+    shown = ", ".join(str(r) for r in rows[:10].tolist())
+    more = f" and {len(rows) - 10} others" if len(rows) > 10 else ""
+    return f"row {shown}" if len(rows) == 1 else f"rows {shown}{more}"

@@ -12,6 +12,7 @@ move, and the box.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,15 @@ class CleanRows:
     columns : ndarray of shape (d,), int
         Positions of the movable columns.
     raw : ndarray of shape (n, d), float64
-        Their cells; NaN where missing.
+        Their cells; NaN where missing. The array is taken over and may be changed.
     low, high : ndarray of shape (d,)
         The box, in the units of X, with infinite ends where open.
     integer : ndarray of shape (d,), bool
         Columns that hold whole numbers.
     scale : ndarray of shape (d,)
         Units.
+    repair : Repair or None, default=None
+        What is done to built rows before the model sees them.
 
     Attributes
     ----------
@@ -46,8 +49,11 @@ class CleanRows:
         Coordinates of the clean rows; 0 where a cell is missing.
     missing : ndarray of shape (n, d), bool
         Missing cells: they never move.
+    raw_lo, raw_hi : ndarray of shape (n, d), float64
+        Each row's box in the units of X; its ends are representable in the columns' dtypes, and it
+        contains the clean row.
     lo, hi : ndarray of shape (n, d), float64
-        Each row's box in coordinates. It contains the clean row.
+        The same box in coordinates.
     """
 
     def __init__(
@@ -60,12 +66,18 @@ class CleanRows:
         high: np.ndarray,
         integer: np.ndarray,
         scale: np.ndarray,
+        repair: Any = None,
     ) -> None:
         self.table, self.columns, self.scale, self.integer = table, columns, scale, integer
-        self.low, self.high = low, high
+        self.low, self.high, self.repair = low, high, repair
         self.missing = np.isnan(raw)
         # C order: sums over a row must not depend on how many rows there are.
-        self.raw = np.ascontiguousarray(np.where(self.missing, 0.0, raw))
+        self.raw = np.ascontiguousarray(raw)
+        if self.missing.any():
+            self.raw[self.missing] = 0.0
+        else:
+            # One cell stands for all: ten thousand images would hold ten million flags.
+            self.missing = np.broadcast_to(np.array(False), raw.shape)
         low, high = low.copy(), high.copy()
         low[integer], high[integer] = np.ceil(low[integer]), np.floor(high[integer])
         self._narrow: list[tuple[np.dtype, np.ndarray]] = []
@@ -77,19 +89,36 @@ class CleanRows:
                 high[mask] = np.minimum(high[mask], min(np.iinfo(dtype).max, _EXACT_INTEGERS))
             elif dtype.itemsize < 8:
                 self._narrow.append((dtype, np.flatnonzero(mask)))
-                low[mask] = np.maximum(low[mask], float(np.finfo(dtype).min))
-                high[mask] = np.minimum(high[mask], float(np.finfo(dtype).max))
-        self._raw_lo = np.where(self.missing, 0.0, np.minimum(low, self.raw))
-        self._raw_hi = np.where(self.missing, 0.0, np.maximum(high, self.raw))
-        self.x = self.raw / scale
-        self.lo, self.hi = self._raw_lo / scale, self._raw_hi / scale
+                low[mask] = _inwards(np.maximum(low[mask], float(np.finfo(dtype).min)), dtype, 1)
+                high[mask] = _inwards(np.minimum(high[mask], float(np.finfo(dtype).max)), dtype, -1)
+        self.raw_lo = self._box_end(low, np.minimum)
+        self.raw_hi = self._box_end(high, np.maximum)
+        self._whole = bool(integer.any())
+        self._unit = bool((scale == 1).all())
+        self._writes_all = table.plain and not self.missing.any()
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.raw)
+
+    @cached_property
+    def x(self) -> np.ndarray:
+        """Coordinates of the clean rows."""
+        return self.raw if self._unit else self.raw / self.scale
+
+    @property
+    def lo(self) -> np.ndarray:
+        """Lower ends of the boxes in coordinates."""
+        return self.raw_lo / self.scale
+
+    @property
+    def hi(self) -> np.ndarray:
+        """Upper ends of the boxes in coordinates."""
+        return self.raw_hi / self.scale
 
     def take(self, rows: np.ndarray) -> CleanRows:
         """Return some of the rows, for example those that one worker attacks."""
-        raw = np.where(self.missing, np.nan, self.raw)[rows]
+        raw = self.raw[rows]
+        raw[self.missing[rows]] = np.nan
         return CleanRows(
             self.table.take(rows),
             self.columns,
@@ -98,6 +127,7 @@ class CleanRows:
             high=self.high,
             integer=self.integer,
             scale=self.scale,
+            repair=self.repair,
         )
 
     def finite_box(self, reach: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -110,8 +140,36 @@ class CleanRows:
         hi = np.where(np.isinf(self.high), np.maximum(reach[1], self.x), self.hi)
         return np.where(self.missing, self.x, lo), np.where(self.missing, self.x, hi)
 
+    def cells(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return coordinates in the units of X, before clipping and rounding."""
+        if self._unit:
+            return Z.copy()
+        # Adding the scaled step to the clean cell keeps cells that did not move free of rounding.
+        return self.raw[owner] + (Z - self.x[owner]) * self.scale
+
+    def fit(self, raw: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
+        """Round, cast and clip cells in place: what is left is what a row can really hold.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (..., d), float64
+            Cells in the units of X.
+        lo, hi : ndarray
+            Their box, of a shape that broadcasts to that of `raw`.
+        """
+        if self._whole:
+            raw[..., self.integer] = np.rint(raw[..., self.integer])
+        for dtype, columns in self._narrow:
+            if len(columns) == raw.shape[-1]:
+                raw[...] = raw.astype(dtype)
+            else:
+                raw[..., columns] = raw[..., columns].astype(dtype)
+        # The ends of the box are representable, so clipping last cannot undo the cast.
+        np.maximum(raw, lo, out=raw)
+        return np.minimum(raw, hi, out=raw)
+
     def snap(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
-        """Return the raw cells that coordinates really stand for: clipped, rounded and cast.
+        """Return the raw cells that coordinates really stand for: rounded, cast and clipped.
 
         Parameters
         ----------
@@ -125,21 +183,8 @@ class CleanRows:
         ndarray of shape (m, d), float64
             Cells in the units of X, exactly representable in the columns' dtypes.
         """
-        base, x = self.raw[owner], self.x[owner]
-        lo, hi = self._raw_lo[owner], self._raw_hi[owner]
-        # Adding the scaled step to the clean cell keeps cells that did not move free of rounding.
-        raw = np.clip(base + (Z - x) * self.scale, lo, hi)
-        if self.integer.any():
-            raw[:, self.integer] = np.rint(raw[:, self.integer])
-        for dtype, mask in self._narrow:
-            # The cast may step over the box by one unit in the last place: step back inwards.
-            cells = raw[:, mask].astype(dtype)
-            inward = np.nextafter(cells, np.array(-np.inf, dtype))
-            cells = np.where(cells.astype(np.float64) > hi[:, mask], inward, cells)
-            inward = np.nextafter(cells, np.array(np.inf, dtype))
-            cells = np.where(cells.astype(np.float64) < lo[:, mask], inward, cells)
-            raw[:, mask] = cells
-        return raw
+        with np.errstate(over="ignore"):
+            return self.fit(self.cells(Z, owner), self.raw_lo[owner], self.raw_hi[owner])
 
     def build(self, raw: np.ndarray, owner: np.ndarray) -> Any:
         """Return rows in the user's container, with `raw` in the cells that moved.
@@ -154,13 +199,24 @@ class CleanRows:
         Returns
         -------
         container
-            Like the user's X, with m rows.
+            Like the user's X, with m rows. It shares no memory with `raw`.
         """
-        return self.table.write(owner, self.columns, raw, raw != self.raw[owner])
+        moved = None if self._writes_all else raw != self.raw[owner]
+        return self.table.write(owner, self.columns, raw, moved)
 
     def distance(self, raw: np.ndarray, owner: np.ndarray, norm: float) -> np.ndarray:
         """Return how far rows are from their owners, in scaled units."""
-        return length((raw - self.raw[owner]) / self.scale, norm)
+        steps = raw - self.raw[owner]
+        if not self._unit:
+            steps /= self.scale
+        return length(steps, norm)
+
+    def _box_end(self, end: np.ndarray, widen: Any) -> np.ndarray:
+        """Return one end of every row's box, as one shared row where all rows agree."""
+        nearest = widen.reduce(self.raw, axis=0) if len(self.raw) else end
+        if (widen(end, nearest) == end).all() and not self.missing.any():
+            return np.broadcast_to(end, self.raw.shape)
+        return np.where(self.missing, 0.0, widen(end, self.raw))
 
 
 def length(steps: np.ndarray, norm: float) -> np.ndarray:
@@ -169,7 +225,18 @@ def length(steps: np.ndarray, norm: float) -> np.ndarray:
         return np.zeros(len(steps))
     if norm == np.inf:
         return np.abs(steps).max(axis=1)
+    squares = np.einsum("ij,ij->i", steps, steps)
+    if ((squares > 1e-200) & (squares < 1e200)).all():
+        return np.sqrt(squares)
     # Scaling by the largest entry keeps very small and very large steps from under- or overflowing.
     peak = np.abs(steps).max(axis=1)
     unit = np.where(peak > 0, peak, 1.0)
     return peak * np.sqrt(np.square(steps / unit[:, None]).sum(axis=1))
+
+
+def _inwards(end: np.ndarray, dtype: np.dtype, side: int) -> np.ndarray:
+    """Return the nearest ends that `dtype` can hold and that do not leave the box."""
+    cast = end.astype(dtype)
+    step = np.nextafter(cast, np.array(side * np.inf, dtype))
+    outside = (cast.astype(np.float64) - end) * side < 0
+    return np.where(outside, step, cast).astype(np.float64)

@@ -1,25 +1,20 @@
-"""What a search is given to work with, and how it is spread over workers."""
+"""What a search is given to work with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
 
-from specreg_sklearn.attacks._oracle import Oracle
-
-if TYPE_CHECKING:
-    from specreg_sklearn.attacks._base import BlackBoxAttack
-
-# Keeps the draws of a search apart from those of the noise starts.
-_SEARCH_STREAM, _NOISE_STREAM = 0, 1
+from specreg_sklearn.attacks._bisection import bisect
+from specreg_sklearn.attacks._draws import orthonormal_directions, stream
+from specreg_sklearn.attacks._oracle import NO_LIMIT, Oracle
+from specreg_sklearn.attacks._rows import length
 
 
-def _nothing(_: int) -> None:
+def _nothing(_: float) -> None:
     """Report no progress."""
 
 
@@ -32,119 +27,109 @@ class SearchTask:
     oracle : Oracle
         ``oracle.decide(Z, owner)`` asks the model; ``oracle.best`` and ``oracle.best_distance``
         hold each row's nearest adversarial point so far, and are kept up to date by `decide`.
-    lo, hi : ndarray of shape (n, d), float64
-        Finite box of each row, in coordinates.
+    reach : tuple of two ndarray of shape (d,)
+        How far a search goes, in coordinates, where the space has no bounds.
     starts : ndarray of shape (m, d), float64
-        Adversarial boundary points, at least one per row, from the bisected starts.
+        Adversarial points, at least one per row.
     owner : ndarray of shape (m,), int
         The row each start belongs to.
+    group : ndarray of shape (m,), int
+        The class the model gave each start when it was a row of data.
     stop_distance : float
         A row is done once its best distance is at most this (0 without early stop).
     seed : int
         The attack's `random_state` as one integer.
     report : callable
-        ``report(k)`` tells the progress bar that k more rows are finished.
+        ``report(k)`` tells the progress bar that k more rows are finished; k may be a fraction.
     """
 
     oracle: Oracle
-    lo: np.ndarray
-    hi: np.ndarray
+    reach: tuple[np.ndarray, np.ndarray]
     starts: np.ndarray
     owner: np.ndarray
+    group: np.ndarray
     stop_distance: float
     seed: int
-    report: Callable[[int], None] = field(default=_nothing)
+    report: Callable[[float], None] = field(default=_nothing)
 
     @property
     def x(self) -> np.ndarray:
         """Coordinates of the clean rows, shape (n, d)."""
         return self.oracle.rows.x
 
+    @cached_property
+    def _box(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.oracle.rows.finite_box(self.reach)
+
+    @property
+    def lo(self) -> np.ndarray:
+        """Lower ends of the rows' finite boxes in coordinates, shape (n, d)."""
+        return self._box[0]
+
+    @property
+    def hi(self) -> np.ndarray:
+        """Upper ends of the rows' finite boxes in coordinates, shape (n, d)."""
+        return self._box[1]
+
     def active(self) -> np.ndarray:
-        """Return the rows that have no point within the stop distance yet."""
-        return np.flatnonzero(self.oracle.best_distance > self.stop_distance)
+        """Return the rows that have a start, are not within the stop distance, and may still ask."""
+        best = self.oracle.best_distance
+        open_ = np.isfinite(best) & (best > self.stop_distance)
+        return np.flatnonzero(open_ & (self.oracle.n_queries < self.oracle.limit))
 
     def rng(self, iteration: int) -> np.random.Generator:
         """Return the random generator of an iteration, the same for all rows and workers."""
         return stream(self.seed, iteration)
 
-    def part(self, chosen: np.ndarray) -> SearchTask:
-        """Return the task of some of the rows, with an oracle of its own."""
-        mine = np.isin(self.owner, chosen)
-        whole = self.oracle
-        oracle = Oracle(
-            whole.predict,
-            whole.rows.take(chosen),
-            whole.labels[chosen],
-            whole.coder,
-            norm=whole.norm,
-            batch_rows=whole.batch_rows,
+    def directions(self, iteration: int, n: int) -> np.ndarray:
+        """Return n unit directions, orthogonal in blocks, the same for all rows and workers."""
+        return orthonormal_directions(self.seed, iteration, n, self.x.shape[1])
+
+    def distance(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return how far points are from their rows, in the attack's norm."""
+        return length(Z - self.x[owner], self.oracle.norm)
+
+    def clip(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return points moved into the boxes of their rows."""
+        rows = self.oracle.rows
+        return np.clip(Z, rows.lo[owner], rows.hi[owner])
+
+    def fraction_spent(self) -> float:
+        """Return the share of the whole budget that has been used, 0 if there is no budget."""
+        limit = self.oracle.limit
+        return 0.0 if limit == NO_LIMIT else float(self.oracle.n_queries.mean() / limit)
+
+    def starts_to_boundary(self, tolerance: float) -> None:
+        """Bisect every start, in place, until it is this near to the boundary."""
+        self.starts = bisect(
+            self.oracle.decide,
+            self.x[self.owner],
+            self.starts,
+            self.owner,
+            tolerance=tolerance,
+            norm=self.oracle.norm,
         )
-        oracle.best = whole.best[chosen]
-        oracle.best_distance = whole.best_distance[chosen]
-        return SearchTask(
-            oracle,
-            self.lo[chosen],
-            self.hi[chosen],
-            self.starts[mine],
-            np.searchsorted(chosen, self.owner[mine]),
-            self.stop_distance,
-            self.seed,
+
+    def sharpen(self, rows: np.ndarray) -> None:
+        """Move the best points of some rows up to the boundary, on the way to the clean rows.
+
+        Most points lie close to it already, so the search for the bracket begins at their end and
+        widens from there.
+        """
+        x, best = self.x[rows], self.oracle.best[rows].copy()
+        bisect(
+            self.oracle.decide,
+            x,
+            best,
+            rows,
+            tolerance=FINAL_TOLERANCE,
+            norm=self.oracle.norm,
+            first=FIRST_BRACKET,
         )
 
 
-def stream(seed: int, iteration: int) -> np.random.Generator:
-    """Return the generator of a search iteration: keyed by seed and iteration, nothing else."""
-    return np.random.default_rng(np.random.SeedSequence((seed, iteration, _SEARCH_STREAM)))
-
-
-def noise_stream(seed: int, block: int) -> np.random.Generator:
-    """Return the generator of a block of noise starts."""
-    return np.random.default_rng(np.random.SeedSequence((seed, block, _NOISE_STREAM)))
-
-
-def run_search(
-    attack: BlackBoxAttack,
-    task: SearchTask,
-    chosen: np.ndarray,
-    *,
-    n_jobs: int | None,
-    verbose: int,
-) -> None:
-    """Search on the `chosen` rows of a task, and write what was found into its oracle."""
-    if not len(chosen):
-        return
-    n_workers = min(effective_n_jobs(n_jobs), len(chosen))
-    n_parts = 1 if n_workers == 1 else min(n_workers * attack._parts_per_worker, len(chosen))
-    parts = np.array_split(chosen, n_parts)
-    if n_workers == 1:
-        with _progress(len(chosen), attack, verbose) as report:
-            found = [_search_part(attack, task.part(chosen), report)]
-    else:
-        found = Parallel(n_jobs=n_jobs, verbose=10 * int(verbose > 0))(
-            delayed(_search_part)(attack, task.part(part)) for part in parts
-        )
-    for rows, (best, distance, queries) in zip(parts, found, strict=True):
-        task.oracle.n_queries[rows] += queries
-        nearer = rows[distance < task.oracle.best_distance[rows]]
-        task.oracle.best[nearer] = best[np.searchsorted(rows, nearer)]
-        task.oracle.best_distance[nearer] = distance[np.searchsorted(rows, nearer)]
-
-
-def _search_part(
-    attack: BlackBoxAttack, task: SearchTask, report: Callable[[int], None] = _nothing
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    task.report = report
-    attack._search(task)
-    return task.oracle.best, task.oracle.best_distance, task.oracle.n_queries
-
-
-@contextmanager
-def _progress(total: int, attack: Any, verbose: int) -> Iterator[Callable[[int], None]]:
-    if verbose < 1:
-        yield _nothing
-        return
-    from tqdm.auto import tqdm
-
-    with tqdm(total=total, desc=type(attack).__name__, unit="row") as bar:
-        yield bar.update
+# The last bisection is finer than those of a search: it decides the reported distance.
+FINAL_TOLERANCE = 2.0**-12
+FIRST_BRACKET = 2.0**-8
+FINAL_QUERIES = 12
+"""Queries that are set aside for it; more than enough for points on the boundary."""

@@ -1,4 +1,4 @@
-"""Where a search begins: adversarial points taken from data, and from noise if there are none.
+"""Where a search begins: adversarial points given by the user, taken from data, or from noise.
 
 Noise alone is a poor start on tables. On the breast cancer data it fails for about half of the
 rows, at any budget, and each failure looks like robustness. Rows of real data that the model puts
@@ -12,18 +12,23 @@ from collections.abc import Callable
 
 import numpy as np
 
-from specreg_sklearn.attacks._bisection import Decide
+from specreg_sklearn.attacks._oracle import Oracle
+from specreg_sklearn.attacks._ranks import place_within
 from specreg_sklearn.attacks._rows import CleanRows
 
 NOISE_TRIES = 100
 _NOISE_BLOCK = 10
+MAX_POOL = 2000
+"""Rows of a pool that are kept: the search for starts must not grow with the square of the data."""
+# Numbers in one block of distances.
+_BLOCK = 2**20
 
 
 class StartPool:
-    """Rows of data that may serve as starts, sorted by content.
+    """Rows of data that may serve as starts.
 
-    Sorting makes the choice independent of the order of the pool: ties in distance are broken by
-    what a row holds.
+    They are sorted by content, so neither their choice nor ties in distance depend on the order in
+    which the data came.
 
     Parameters
     ----------
@@ -31,102 +36,145 @@ class StartPool:
         The pool in the attack's feature space.
     codes : ndarray of shape (p,), int
         What the model predicts for them.
+    size : int, default=MAX_POOL
+        How many rows to keep at most, spread evenly over the predicted classes.
     """
 
-    def __init__(self, rows: CleanRows, codes: np.ndarray) -> None:
-        order = np.lexsort((codes, *rows.x.T))
-        self.x, self.missing, self.codes = rows.x[order], rows.missing[order], codes[order]
-        self._any_missing = bool(self.missing.any())
-        self._members = {int(c): np.flatnonzero(self.codes == c) for c in np.unique(codes)}
+    def __init__(self, rows: CleanRows, codes: np.ndarray, *, size: int = MAX_POOL) -> None:
+        kept = _spread(rows.raw, codes, size)
+        x, missing, codes = rows.raw[kept] / rows.scale, rows.missing[kept], codes[kept]
+        order = np.lexsort((codes, *x.T))
+        self.x, self.missing, self.codes = x[order], missing[order], codes[order]
+        self._reach = _range(rows)
 
     def reach(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return how far to search where a space has no bounds: the pool's range, three times."""
-        low = np.where(self.missing, np.inf, self.x).min(axis=0)
-        high = np.where(self.missing, -np.inf, self.x).max(axis=0)
-        empty = ~(low <= high)
-        low[empty], high[empty] = 0.0, 0.0
-        width = np.where(high > low, high - low, 1.0)
-        return low - width, high + width
+        """Return how far to search where a space has no bounds: the data's range, three times."""
+        return self._reach
 
     def nearest(
-        self, x: np.ndarray, missing: np.ndarray, label: int, n_starts: int, norm: float
-    ) -> np.ndarray:
-        """Return up to `n_starts` candidates for one clean row.
+        self, x: np.ndarray, missing: np.ndarray, labels: np.ndarray, n_starts: int, targeted: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return up to `n_starts` candidates for each clean row.
 
-        The nearest row of every other predicted class comes first, then the second nearest of every
+        The nearest row (L2) of every wanted class comes first, then the second nearest of every
         class, and so on.
 
         Parameters
         ----------
-        x, missing : ndarray of shape (d,)
-            The clean coordinates, and which cells are missing (they do not move).
-        label : int
-            The row's true label code.
+        x, missing : ndarray of shape (n, d)
+            Clean coordinates, and which cells are missing (they do not move).
+        labels : ndarray of shape (n,), int
+            The true label codes, or the wanted ones if `targeted`.
         n_starts : int
-            How many candidates to return at most.
-        norm : {2, inf}
-            The distance that "nearest" refers to.
+            How many candidates a row gets at most.
+        targeted : bool
+            Whether only rows of the class in `labels` will do.
 
         Returns
         -------
-        ndarray of shape (k, d)
+        points : ndarray of shape (m, d)
             Candidates, with the clean row's value where either cell is missing.
+        owner : ndarray of shape (m,), int
+            The clean row of each.
+        group : ndarray of shape (m,), int
+            What the model predicts for each.
         """
-        points = self.x
-        if self._any_missing or missing.any():
-            points = np.where(self.missing | missing, x, points)
-        # No matrix product here: its rounding could depend on the size of the pool.
-        steps = points - x
-        if norm == np.inf:
-            distance = np.abs(steps).max(axis=1, initial=0.0)
-        else:
-            distance = np.einsum("ij,ij->i", steps, steps)
-        chosen, rank = [], []
-        for code, members in self._members.items():
-            if code == label:
+        found = [(np.empty(0, int), np.empty(0, int), np.empty(0))]
+        step = max(1, _BLOCK // max(len(self.x), 1))
+        for begin in range(0, len(x), step):
+            part = slice(begin, begin + step)
+            row, candidate = self._shortlist(
+                x[part], missing[part], labels[part], n_starts, targeted
+            )
+            found.append((row + begin, candidate, self._distance(x, missing, row + begin, candidate)))
+        owner, candidate, distance = (np.concatenate(c) for c in zip(*found, strict=True))
+        # The candidate's number is its rank by content: it settles ties.
+        tier = place_within((self.codes[candidate], owner), candidate, distance)
+        rank = place_within((owner,), candidate, distance, tier)
+        chosen = np.flatnonzero(rank < n_starts)
+        chosen = chosen[np.lexsort((rank[chosen], owner[chosen]))]
+        owner, candidate = owner[chosen], candidate[chosen]
+        return self._filled(x, missing, owner, candidate), owner, self.codes[candidate]
+
+    def _shortlist(
+        self, x: np.ndarray, missing: np.ndarray, labels: np.ndarray, n_starts: int, targeted: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return (row, candidate) pairs among which the nearest of every class are for certain."""
+        distance = self._rough_distance(x, missing)
+        # Matrix products round differently for different shapes; exact distances follow.
+        margin = 1e-9 * (1 + distance.max(initial=0.0))
+        pairs = [(np.empty(0, int), np.empty(0, int))]
+        for code in np.unique(self.codes).tolist():
+            rows = np.flatnonzero((labels == code) == targeted)
+            members = np.flatnonzero(self.codes == code)
+            if not len(rows):
                 continue
-            # The whole class is sorted: partial sorts settle ties by memory layout.
-            best = members[np.argsort(distance[members], kind="stable")[:n_starts]]
-            chosen.append(best)
-            rank.append(np.arange(len(best)))
-        if not chosen:
-            return np.empty((0, x.shape[0]))
-        index, place = np.concatenate(chosen), np.concatenate(rank)
-        order = np.lexsort((index, distance[index], place))
-        return points[index[order][:n_starts]]
+            part = distance[np.ix_(rows, members)]
+            k = min(n_starts, len(members)) - 1
+            near = part <= np.partition(part, k, axis=1)[:, [k]] + margin
+            row, member = np.nonzero(near)
+            pairs.append((rows[row], members[member]))
+        row, candidate = (np.concatenate(c) for c in zip(*pairs, strict=True))
+        return row, candidate
+
+    def _rough_distance(self, x: np.ndarray, missing: np.ndarray) -> np.ndarray:
+        """Return squared distances over the cells that both have, from matrix products."""
+        if not (self.missing.any() or missing.any()):
+            square = np.einsum("ij,ij->i", x, x)[:, None] + np.einsum("ij,ij->i", self.x, self.x)
+            return np.asarray(square - 2 * x @ self.x.T)
+        mine, theirs = (~missing).astype(float), (~self.missing).astype(float)
+        a, b = x * mine, self.x * theirs
+        return np.asarray((a * a) @ theirs.T + mine @ (b * b).T - 2 * a @ b.T)
+
+    def _distance(
+        self, x: np.ndarray, missing: np.ndarray, row: np.ndarray, candidate: np.ndarray
+    ) -> np.ndarray:
+        distance = np.empty(len(row))
+        step = max(1, _BLOCK // max(x.shape[1], 1))
+        for begin in range(0, len(row), step):
+            part = slice(begin, begin + step)
+            steps = self._filled(x, missing, row[part], candidate[part]) - x[row[part]]
+            distance[part] = np.einsum("ij,ij->i", steps, steps)
+        return distance
+
+    def _filled(
+        self, x: np.ndarray, missing: np.ndarray, row: np.ndarray, candidate: np.ndarray
+    ) -> np.ndarray:
+        return np.where(missing[row] | self.missing[candidate], x[row], self.x[candidate])
 
 
 def data_starts(
-    decide: Decide,
-    rows: CleanRows,
-    labels: np.ndarray,
-    pool: StartPool,
-    attacked: np.ndarray,
-    *,
-    n_starts: int,
-    norm: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return adversarial starts taken from the pool, as (points, owners).
+    oracle: Oracle, pool: StartPool, attacked: np.ndarray, *, n_starts: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return adversarial starts taken from the pool, as (points, owners, groups).
 
     Candidates are clipped to each row's box, take over its immutable cells and are asked again;
     only those the model still gets wrong are kept.
     """
-    points = [pool.nearest(rows.x[i], rows.missing[i], labels[i], n_starts, norm) for i in attacked]
-    owner = np.repeat(attacked, [len(p) for p in points])
-    Z = np.concatenate([np.empty((0, rows.x.shape[1])), *points])
-    Z = np.clip(Z, rows.lo[owner], rows.hi[owner])
-    fooled = decide(Z, owner)
-    return Z[fooled], owner[fooled]
+    rows = oracle.rows
+    points, owner, group = pool.nearest(
+        rows.x[attacked], rows.missing[attacked], oracle.labels[attacked], n_starts, oracle.targeted
+    )
+    return accepted_starts(oracle, points, attacked[owner], group)
+
+
+def accepted_starts(
+    oracle: Oracle, points: np.ndarray, owner: np.ndarray, group: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Clip candidates to their rows' boxes and return those that fool the model."""
+    points = np.clip(points, oracle.rows.lo[owner], oracle.rows.hi[owner])
+    fooled = oracle.decide(points, owner)
+    return points[fooled], owner[fooled], group[fooled]
 
 
 def noise_starts(
-    decide: Decide,
+    oracle: Oracle,
     lo: np.ndarray,
     hi: np.ndarray,
     attacked: np.ndarray,
     rng: Callable[[int], np.random.Generator],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return adversarial starts drawn evenly from each row's box, as (points, owners).
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return adversarial starts drawn evenly from each row's box, as (points, owners, groups).
 
     All rows share the same draws, and a row stops asking as soon as one of its blocks holds a
     success.
@@ -139,8 +187,39 @@ def noise_starts(
         owner = np.repeat(attacked, _NOISE_BLOCK)
         width = (hi - lo)[owner]
         Z = lo[owner] + np.tile(share, (len(attacked), 1)) * width
-        fooled = decide(Z, owner)
+        fooled = oracle.decide(Z, owner)
         points.append(Z[fooled])
         owners.append(owner[fooled])
         attacked = np.setdiff1d(attacked, owner[fooled])
-    return np.concatenate(points), np.concatenate(owners)
+    owner = np.concatenate(owners)
+    return np.concatenate(points), owner, np.zeros(len(owner), dtype=np.int64)
+
+
+def _spread(raw: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
+    """Choose at most `size` rows, evenly over classes, and evenly over contents in each class."""
+    if len(raw) <= size:
+        return np.arange(len(raw))
+    # A fixed projection orders rows by content; a plain sum over each row does not depend on the
+    # others, as a matrix product might.
+    weights = np.random.default_rng(0).normal(size=raw.shape[1])
+    width = raw.max(axis=0) - raw.min(axis=0)
+    key = np.einsum("ij,j->i", raw, weights / np.where(width > 0, width, 1.0))
+    chosen = []
+    classes = np.unique(codes)
+    for code in classes:
+        members = np.flatnonzero(codes == code)
+        members = members[np.argsort(key[members], kind="stable")]
+        quota = min(len(members), max(1, size // len(classes)))
+        chosen.append(members[(np.arange(quota) * len(members)) // quota])
+    return np.concatenate(chosen)
+
+
+def _range(rows: CleanRows) -> tuple[np.ndarray, np.ndarray]:
+    present = not rows.missing.any()
+    low = (rows.raw if present else np.where(rows.missing, np.inf, rows.raw)).min(axis=0)
+    high = (rows.raw if present else np.where(rows.missing, -np.inf, rows.raw)).max(axis=0)
+    low, high = low / rows.scale, high / rows.scale
+    empty = ~(low <= high)
+    low[empty], high[empty] = 0.0, 0.0
+    width = np.where(high > low, high - low, 1.0)
+    return low - width, high + width

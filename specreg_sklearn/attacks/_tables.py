@@ -26,6 +26,8 @@ class ArrayTable:
     def __init__(self, data: np.ndarray) -> None:
         self.data = data
         self.n_rows, self.n_columns = data.shape
+        # Whether every cell is a float, so that writing a cell's own number changes nothing.
+        self.plain = data.dtype.kind == "f"
 
     def kind(self, column: int) -> str:
         """Say whether a column holds real numbers, whole numbers or neither."""
@@ -46,13 +48,20 @@ class ArrayTable:
         return type(self)(self.data[rows])
 
     def write(
-        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray
+        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray | None
     ) -> Any:
         """Copy `rows` into a new container, with `values` in the cells that `moved`.
 
         `values` and `moved` have shape (len(rows), len(columns)); every value is exactly
-        representable in its column's dtype. Cells that did not move keep their bits.
+        representable in its column's dtype. Cells that did not move keep their bits. None, for
+        a table that is `plain`, means that all cells may be written.
         """
+        if moved is None:
+            if len(columns) == self.n_columns:
+                return values.astype(self.data.dtype, order="C")
+            out = self.data[rows]
+            out[:, columns] = values
+            return out
         out = self.data[rows]
         block = out[:, columns]
         if self.data.dtype.kind == "O":
@@ -68,7 +77,7 @@ class ListTable(ArrayTable):
     """A list of lists: computed as an array, handed back as a list of lists."""
 
     def write(
-        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray
+        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray | None
     ) -> Any:
         """Do as :meth:`ArrayTable.write`, and return lists."""
         return super().write(rows, columns, values, moved).tolist()
@@ -86,6 +95,7 @@ class PandasTable:
         # One plain dtype throughout: rows can be gathered as one block, which is far cheaper.
         uniform = len(dtypes) == 1 and isinstance(first, np.dtype) and first.kind in "iuf"
         self._block = data.to_numpy() if uniform else None
+        self.plain = self._block is not None and self._block.dtype.kind == "f"
         # Looking a column up in a frame takes longer than gathering rows from it: look up once.
         self._dtypes = list(data.dtypes)
         self._arrays = [data.iloc[:, j].array for j in range(self.n_columns)] if not uniform else []
@@ -114,7 +124,7 @@ class PandasTable:
         return type(self)(self.data.iloc[rows])
 
     def write(
-        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray
+        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray | None
     ) -> Any:
         """Do as :meth:`ArrayTable.write`; the index is kept only when `rows` is every row."""
         pd = sys.modules["pandas"]
@@ -151,6 +161,8 @@ class PandasTable:
 class PolarsTable:
     """A polars DataFrame."""
 
+    plain = False
+
     # polars names its dtypes itself; numpy's names differ only in case.
     _NUMPY: ClassVar[dict[str, str]] = {
         name: name.lower()
@@ -185,7 +197,7 @@ class PolarsTable:
         return type(self)(self.data[np.asarray(rows)])
 
     def write(
-        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray
+        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray | None
     ) -> Any:
         """Do as :meth:`ArrayTable.write`."""
         pl = sys.modules["polars"]

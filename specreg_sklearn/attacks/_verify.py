@@ -12,10 +12,12 @@ import numpy as np
 
 from specreg_sklearn.attacks._oracle import Oracle
 
-PUSHES = (0.0, 1e-4, 1e-3, 1e-2)
+PUSHES = (0.0, 1e-4, 1e-2)
 """How far beyond the boundary point a row is moved, as shares of its distance."""
 
 BLOCK_ROWS = 64
+VERIFY_QUERIES = 2 * (len(PUSHES) + 1)
+"""The most that verification asks about one row."""
 
 
 def verify(
@@ -47,13 +49,14 @@ def verify(
         return raw, verified
     pending = attacked
     held_in_block = np.zeros(len(rows), dtype=bool)
-    x = rows.x
     for push in (*PUSHES, None):
-        target = far if push is None else x + (1 + push) * (near - x)
-        raw[pending] = rows.snap(target[pending], pending)
+        for some in np.array_split(pending, -(-len(pending) // oracle.batch_rows)):
+            x = rows.raw[some] / rows.scale
+            target = far[some] if push is None else x + (1 + push) * (near[some] - x)
+            raw[some] = rows.snap(target, some)
         held_in_block[pending] = _ask_in_blocks(oracle, raw, pending)
         # All rows go again, not just the pending ones: this is the array the user will ask on.
-        held = oracle.fooled_by(raw, np.arange(len(rows))) & held_in_block
+        held = oracle.fooled_by(raw, np.arange(len(rows)), counted=attacked) & held_in_block
         pending = attacked[~held[attacked]]
         if not len(pending):
             break
@@ -64,8 +67,11 @@ def verify(
 
 
 def _ask_in_blocks(oracle: Oracle, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
-    """Ask in blocks of exactly BLOCK_ROWS rows; the last one is filled up with repeats."""
-    n_blocks = -(-len(owner) // BLOCK_ROWS)
-    padded = np.resize(owner, n_blocks * BLOCK_ROWS)
-    answers = [oracle.fooled_by(raw[part], part) for part in np.split(padded, n_blocks)]
+    """Ask in blocks of exactly BLOCK_ROWS rows; the last one is filled up with clean rows."""
+    padded = np.concatenate([owner, np.zeros(-len(owner) % BLOCK_ROWS, dtype=np.int64)])
+    cells = np.concatenate([raw[owner], oracle.rows.raw[padded[len(owner) :]]])
+    answers = []
+    for begin in range(0, len(padded), BLOCK_ROWS):
+        part = slice(begin, begin + BLOCK_ROWS)
+        answers.append(oracle.fooled_by(cells[part], padded[part], counted=owner[part]))
     return np.concatenate(answers)[: len(owner)]

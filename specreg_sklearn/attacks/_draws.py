@@ -1,0 +1,62 @@
+"""All randomness of an attack: keyed by the seed and a counter, and by nothing else.
+
+No row number, no block size and no outcome feeds a stream, so what a row draws does not depend on
+which other rows are attacked, nor on which worker does it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+# Keeps the draws of a search apart from those of the noise starts.
+_SEARCH_STREAM, _NOISE_STREAM = 0, 1
+# Directions up to this many numbers are kept for the next run of the same seed.
+_SMALL = 2**14
+
+
+def stream(seed: int, iteration: int) -> np.random.Generator:
+    """Return the generator of a search iteration: keyed by seed and iteration, nothing else."""
+    return np.random.default_rng(np.random.SeedSequence((seed, iteration, _SEARCH_STREAM)))
+
+
+def noise_stream(seed: int, block: int) -> np.random.Generator:
+    """Return the generator of a block of noise starts."""
+    return np.random.default_rng(np.random.SeedSequence((seed, block, _NOISE_STREAM)))
+
+
+def orthonormal_directions(seed: int, iteration: int, n: int, d: int) -> np.ndarray:
+    """Return n unit directions that come in blocks of mutually orthogonal ones.
+
+    Orthogonal directions never repeat what another one has asked: the normal that they give needs
+    about half the queries of Gaussian ones. They depend on the arguments only.
+
+    Parameters
+    ----------
+    seed, iteration : int
+        Key of the draw.
+    n : int
+        Number of directions.
+    d : int
+        Dimension.
+
+    Returns
+    -------
+    ndarray of shape (n, d), read-only
+        Directions.
+    """
+    return (_few if n * d <= _SMALL else _many)(seed, iteration, n, d)
+
+
+def _draw(seed: int, iteration: int, n: int, d: int) -> np.ndarray:
+    blocks = stream(seed, iteration).normal(size=(-(-n // d), d, min(n, d)))
+    bases, _ = np.linalg.qr(blocks)
+    directions = bases.transpose(0, 2, 1).reshape(-1, d)[:n].copy()
+    directions.flags.writeable = False
+    return directions
+
+
+# All rows, workers and candidates of a search share the directions of a seed.
+_few = lru_cache(maxsize=512)(_draw)
+_many = lru_cache(maxsize=4)(_draw)

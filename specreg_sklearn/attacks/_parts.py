@@ -1,0 +1,238 @@
+"""Rows are searched in parts: small enough for memory, and one worker can take each.
+
+What happens to a row does not depend on the part it is in, so parts may be of any size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+
+from specreg_sklearn.attacks._draws import noise_stream
+from specreg_sklearn.attacks._labels import LabelCoder
+from specreg_sklearn.attacks._oracle import NO_LIMIT, Oracle, Predict
+from specreg_sklearn.attacks._rows import CleanRows
+from specreg_sklearn.attacks._search import FINAL_QUERIES, SearchTask
+from specreg_sklearn.attacks._starts import StartPool, accepted_starts, data_starts, noise_starts
+from specreg_sklearn.attacks._verify import VERIFY_QUERIES
+
+if TYPE_CHECKING:
+    from specreg_sklearn.attacks._base import BlackBoxAttack
+
+# Rows advance in step. From a few hundred on, more of them make no step cheaper.
+_MOST_ROWS = 512
+_LEAST_ROWS = 64
+# Numbers that the starts of one part may hold.
+_MOST_NUMBERS = 2**22
+
+
+@dataclass
+class Setting:
+    """What all rows of one run share, as plain data that can be sent to workers."""
+
+    predict: Predict
+    coder: LabelCoder
+    pool: StartPool
+    norm: float
+    stop_distance: float
+    seed: int
+
+
+@dataclass
+class Outcome:
+    """What was found for the rows of a run; arrays have one entry per row.
+
+    Parameters
+    ----------
+    best : ndarray of shape (n, d)
+        Coordinates of the nearest adversarial points.
+    far : ndarray of shape (n, d)
+        The nearest start of each row, deep in the wrong class.
+    best_distance : ndarray of shape (n,)
+        ``inf`` where nothing was found.
+    n_queries : ndarray of shape (n,), int64
+        Queries so far.
+    """
+
+    best: np.ndarray
+    far: np.ndarray
+    best_distance: np.ndarray
+    n_queries: np.ndarray
+
+    @classmethod
+    def empty(cls, n: int, d: int) -> Outcome:
+        """Return the outcome of rows that have not been searched."""
+        return cls(np.zeros((n, d)), np.zeros((n, d)), np.full(n, np.inf), np.zeros(n, np.int64))
+
+    def take_over(self, rows: np.ndarray, found: Outcome) -> None:
+        """Write what was found for `rows`, where it is nearer than what is known."""
+        self.n_queries[rows] = found.n_queries
+        nearer = found.best_distance < self.best_distance[rows]
+        self.best[rows[nearer]] = found.best[nearer]
+        self.far[rows[nearer]] = found.far[nearer]
+        self.best_distance[rows[nearer]] = found.best_distance[nearer]
+
+
+def search_rows(
+    attack: BlackBoxAttack,
+    setting: Setting,
+    rows: CleanRows,
+    labels: np.ndarray,
+    chosen: np.ndarray,
+    outcome: Outcome,
+    given: np.ndarray | None,
+    *,
+    n_jobs: int | None,
+    verbose: int,
+) -> None:
+    """Search on the `chosen` rows and write what is found into `outcome`."""
+    if not len(chosen):
+        return
+    jobs = [
+        (attack, setting, rows, labels, part, outcome.n_queries[part], given)
+        for part in _parts(attack, len(rows.columns), chosen, n_jobs)
+    ]
+    with _progress(len(chosen), attack, verbose) as report:
+        if effective_n_jobs(n_jobs) == 1 or len(jobs) == 1:
+            for job in jobs:
+                outcome.take_over(job[4], _search_part(*_cut(*job), report=report))
+            return
+        found = Parallel(n_jobs=n_jobs, return_as="generator")(
+            delayed(_search_part)(*_cut(*job)) for job in jobs
+        )
+        for job, part in zip(jobs, found, strict=True):
+            outcome.take_over(job[4], part)
+            report(len(job[4]))
+
+
+def _parts(
+    attack: BlackBoxAttack, d: int, chosen: np.ndarray, n_jobs: int | None
+) -> list[np.ndarray]:
+    affordable = _MOST_NUMBERS // (max(d, 1) * attack.n_starts)
+    size = min(max(affordable, _LEAST_ROWS), _MOST_ROWS)
+    n_parts = -(-len(chosen) // size)
+    n_workers = min(effective_n_jobs(n_jobs), len(chosen))
+    if n_workers > 1:
+        n_parts = max(n_parts, min(n_workers * attack._parts_per_worker, len(chosen)))
+    return np.array_split(chosen, n_parts)
+
+
+def _cut(
+    attack: BlackBoxAttack,
+    setting: Setting,
+    rows: CleanRows,
+    labels: np.ndarray,
+    part: np.ndarray,
+    spent: np.ndarray,
+    given: np.ndarray | None,
+) -> tuple[Any, ...]:
+    """Cut one part out of everything, so that a worker gets no more than it needs."""
+    mine = None if given is None else given[part]
+    return attack, setting, rows.take(part), labels[part], part, spent, mine
+
+
+def _search_part(
+    attack: BlackBoxAttack,
+    setting: Setting,
+    rows: CleanRows,
+    labels: np.ndarray,
+    names: np.ndarray,
+    spent: np.ndarray,
+    given: np.ndarray | None,
+    report: Callable[[float], None] | None = None,
+) -> Outcome:
+    oracle = Oracle(
+        setting.predict,
+        rows,
+        labels,
+        setting.coder,
+        norm=setting.norm,
+        targeted=attack.targeted,
+        batch_rows=attack.batch_rows,
+        names=names,
+    )
+    oracle.n_queries += spent
+    # Rows that stop early in vain are searched and verified a second time.
+    verifications = 2 if setting.stop_distance > 0 else 1
+    limit = NO_LIMIT
+    if attack.max_queries is not None:
+        limit = attack.max_queries - verifications * VERIFY_QUERIES
+        oracle.limit = limit - FINAL_QUERIES
+    task = SearchTask(
+        oracle,
+        setting.pool.reach(),
+        *_starts(attack, setting, oracle, given),
+        setting.stop_distance,
+        setting.seed,
+    )
+    far = oracle.best.copy()
+    with _counted(report, len(rows)) as task.report:
+        found = np.unique(task.owner)
+        if len(found):
+            if attack._from_boundary:
+                task.starts_to_boundary(min(1 / (4 * rows.x.shape[1]), 2.0**-6))
+                task.sharpen(np.intersect1d(found, task.active()))
+            if len(task.active()):
+                attack._search(task)
+        oracle.limit = limit
+        task.sharpen(np.intersect1d(found, task.active()))
+    return Outcome(oracle.best, far, oracle.best_distance, oracle.n_queries)
+
+
+def _starts(
+    attack: BlackBoxAttack, setting: Setting, oracle: Oracle, given: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (points, owners, groups): what the user gave, else data, and noise as a last try."""
+    every = np.arange(len(oracle.labels))
+    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    if given is not None:
+        owner = np.repeat(every, given.shape[1])
+        points = given.reshape(len(owner), -1)
+        found.append(accepted_starts(oracle, points, owner, np.zeros(len(owner), np.int64)))
+    elif attack._n_data_starts(len(oracle.rows.columns)):
+        n_starts = attack._n_data_starts(len(oracle.rows.columns))
+        found.append(data_starts(oracle, setting.pool, every, n_starts=n_starts))
+    lacking = np.flatnonzero(np.isinf(oracle.best_distance))
+    if len(lacking):
+        lo, hi = oracle.rows.finite_box(setting.pool.reach())
+        found.append(
+            noise_starts(oracle, lo, hi, lacking, lambda block: noise_stream(setting.seed, block))
+        )
+    points, owner, group = (np.concatenate(c) for c in zip(*found, strict=True))
+    return points, owner, group
+
+
+@contextmanager
+def _counted(
+    report: Callable[[float], None] | None, n_rows: int
+) -> Iterator[Callable[[float], None]]:
+    """Pass progress on, and fill it up to the number of rows at the end."""
+    done = 0.0
+
+    def count(k: float) -> None:
+        nonlocal done
+        k = min(k, n_rows - done)
+        done += k
+        if report is not None:
+            report(k)
+
+    yield count
+    count(n_rows - done)
+
+
+@contextmanager
+def _progress(total: int, attack: Any, verbose: int) -> Iterator[Callable[[float], None]]:
+    if verbose < 1:
+        yield lambda _: None
+        return
+    from tqdm.auto import tqdm
+
+    # Fractions of rows are reported; a bar should show whole ones.
+    form = "{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total} rows [{elapsed}<{remaining}]"
+    with tqdm(total=total, desc=type(attack).__name__, bar_format=form) as bar:
+        yield bar.update

@@ -29,7 +29,13 @@ _BUILT_IN: dict[str, dict[str, str]] = {
         "cross_entropy": "specreg_sklearn.objectives:CrossEntropy",
     },
     # Every ART evasion attack is reachable as "art/<ClassName>"; attacks/ resolves that prefix.
-    "attacks": {},
+    "attacks": {
+        "cgba": "specreg_sklearn.attacks:CGBA",
+        "hop_skip_jump": "specreg_sklearn.attacks:HopSkipJump",
+        "tangent": "specreg_sklearn.attacks:TangentAttack",
+        "rays": "specreg_sklearn.attacks:RayS",
+        "square": "specreg_sklearn.attacks:SquareAttack",
+    },
 }
 _ADDED: dict[str, dict[str, Callable[..., Any]]] = {axis: {} for axis in _BUILT_IN}
 

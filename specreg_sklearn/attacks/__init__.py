@@ -8,8 +8,16 @@ ones. Subclass :class:`BlackBoxAttack` to write your own attack.
 
 from specreg_sklearn.attacks._art import ARTAttack
 from specreg_sklearn.attacks._base import BlackBoxAttack
+from specreg_sklearn.attacks._cgba import CGBA
 from specreg_sklearn.attacks._resolve import resolve_attack
 from specreg_sklearn.attacks._result import AttackResult
 from specreg_sklearn.attacks._space import FeatureSpace
 
-__all__ = ["ARTAttack", "AttackResult", "BlackBoxAttack", "FeatureSpace", "resolve_attack"]
+__all__ = [
+    "CGBA",
+    "ARTAttack",
+    "AttackResult",
+    "BlackBoxAttack",
+    "FeatureSpace",
+    "resolve_attack",
+]

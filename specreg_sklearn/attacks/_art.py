@@ -16,7 +16,6 @@ from specreg_sklearn.attacks._search import SearchTask
 _OURS = {
     "classifier": "the estimator is given to run",
     "estimator": "the estimator is given to run",
-    "targeted": "attacks here are untargeted",
     "verbose": "use run(..., verbose=1)",
     "summary_writer": "no files are written",
     "eval_perform": "distances are in the result of run",
@@ -84,7 +83,10 @@ class ARTAttack(BlackBoxAttack):
         name: str,
         *,
         norm: float = 2,
+        max_queries: int | None = None,
         n_starts: int = 9,
+        starts: Any = "data",
+        targeted: bool = False,
         batch_rows: int = 16384,
         random_state: Any = 0,
         **art_parameters: Any,
@@ -92,7 +94,13 @@ class ARTAttack(BlackBoxAttack):
         # Raised here, unlike other parameters: a wrong name is worth knowing at once.
         check_art_name(name)
         super().__init__(
-            norm=norm, n_starts=n_starts, batch_rows=batch_rows, random_state=random_state
+            norm=norm,
+            max_queries=max_queries,
+            n_starts=n_starts,
+            starts=starts,
+            targeted=targeted,
+            batch_rows=batch_rows,
+            random_state=random_state,
         )
         self.name = name
         self.art_parameters = art_parameters

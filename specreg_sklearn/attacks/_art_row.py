@@ -52,7 +52,8 @@ class ArtRow:
         answer = np.zeros((len(fooled), self.n_classes), dtype=np.float32)
         answer[np.arange(len(fooled)), fooled.astype(int)] = 1
         oracle = self.task.oracle
-        if oracle.best_distance[self.row] <= self.task.stop_distance:
+        near = oracle.best_distance[self.row] <= self.task.stop_distance
+        if near or oracle.n_queries[self.row] >= oracle.limit:
             raise StopRow
         return answer
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,14 +13,18 @@ from specreg_sklearn.attacks._ranks import best_of_owner, leaders
 from specreg_sklearn.attacks._search import SearchTask
 from specreg_sklearn.attacks._semicircle import STEP_QUERIES, semicircle_step
 
+# Length of the steps that feel for the normal, in units of distance / sqrt(number of features).
+_PROBE_RADIUS = 0.7
 # Starts are compared after so many halvings; one that is then much farther out is dropped.
-_RACE_ROUNDS = 4
-_RACE_SLACK = 2.0
+_RACE_ROUNDS = 6
+_RACE_SLACK = 1.4
 # One start stays for every so many steps that the budget pays for.
 _STEPS_PER_CHAIN = 4
 _STEPS_PER_SAME_CLASS_CHAIN = 50
-# From so many steps on, normals are asked in more directions than there are features.
-_STEPS_BEFORE_GROWTH = 16
+# Long searches ask for better normals: in n bases from step n**2 * 400 / (number of steps) on.
+_STEPS_BEFORE_GROWTH = 400
+# With no budget, this many steps end a search that still gains.
+_MOST_STEPS = 10000
 
 
 class CGBA(BlackBoxAttack):
@@ -86,8 +90,10 @@ class CGBA(BlackBoxAttack):
         return max(1, min(n_features, self.max_queries // 3))
 
     def _n_directions(self, n_features: int, step: int) -> int:
-        growth = np.sqrt(max(1.0, (step + 1) / _STEPS_BEFORE_GROWTH))
-        return int(self._first_directions(n_features) * growth)
+        steps = self._n_steps(n_features)
+        growth = np.sqrt(max(1.0, (step + 1) * min(steps / _STEPS_BEFORE_GROWTH, 1.0)))
+        # Whole bases only: the last directions of a complete basis are worth the most.
+        return self._first_directions(n_features) * int(growth)
 
     def _search(self, task: SearchTask) -> None:
         n, d = task.x.shape
@@ -108,16 +114,16 @@ class CGBA(BlackBoxAttack):
             normals = boundary_normals(
                 task.oracle,
                 points,
-                distance / np.sqrt(d),
+                _PROBE_RADIUS * distance / np.sqrt(d),
                 task.directions(step, self._n_directions(d, step)),
                 owner,
                 n_asked,
             )
             points = semicircle_step(task, points, normals, owner)
-            distance = task.distance(points, owner)
-            keep = max(keep // 2, 1)
-            stay = leaders(owner, group, distance, keep)
-            points, owner, group = points[stay], owner[stay], group[stay]
+            if len(points) > len(np.unique(owner)):
+                keep = max(keep // 2, 1)
+                stay = leaders(owner, group, task.distance(points, owner), keep)
+                points, owner, group = points[stay], owner[stay], group[stay]
             task.report((task.fraction_spent() - spent) * n)
             spent = task.fraction_spent()
 
@@ -131,9 +137,3 @@ class CGBA(BlackBoxAttack):
         n_asked = np.minimum(share - STEP_QUERIES, self._n_directions(d, step))
         chosen = np.flatnonzero(active[owner] & (n_asked >= max(1, d // 4)))
         return chosen, n_asked[chosen]
-
-
-# With no budget, this many steps end a search that still gains.
-_MOST_STEPS = 10000
-
-__all__: list[Any] = ["CGBA"]

@@ -15,24 +15,16 @@ Predict = Callable[[Any], Any]
 NO_LIMIT = np.iinfo(np.int64).max
 
 
-def ask(predict: Predict, X: Any, n_rows: int, owner: np.ndarray | None = None) -> np.ndarray:
-    """Return the labels a model predicts for X, one per row.
-
-    Whatever goes wrong is reported with the clean rows (`owner`) that the failing rows belong to.
-    """
-    try:
-        labels = as_labels(predict(X), "the output of estimator.predict")
-        if len(labels) != n_rows:
-            raise ValueError(f"estimator.predict returned {len(labels)} labels for {n_rows} rows.")
-        if labels.dtype.kind == "f" and np.isnan(labels).any():
-            raise ValueError(
-                f"estimator.predict returned NaN for {int(np.isnan(labels).sum())} of {n_rows} "
-                "rows; a class label is needed for each."
-            )
-    except Exception as error:
-        if owner is not None:
-            error.add_note(f"This happened while changes of {_listed(owner)} were predicted.")
-        raise
+def ask(predict: Predict, X: Any, n_rows: int) -> np.ndarray:
+    """Return the labels a model predicts for X, one per row."""
+    labels = as_labels(predict(X), "the output of estimator.predict")
+    if len(labels) != n_rows:
+        raise ValueError(f"estimator.predict returned {len(labels)} labels for {n_rows} rows.")
+    if labels.dtype.kind == "f" and np.isnan(labels).any():
+        raise ValueError(
+            f"estimator.predict returned NaN for {int(np.isnan(labels).sum())} of {n_rows} rows; a "
+            "class label is needed for each."
+        )
     return labels
 
 
@@ -116,14 +108,22 @@ class Oracle:
             True where the model is fooled. A point that is built as the clean row itself is never
             adversarial, and neither is one that the budget of its row does not cover.
         """
-        fooled = np.zeros(len(Z), dtype=bool)
         covered = self._covered(owner)
+        if covered is None and len(Z) <= self.batch_rows:
+            return self._decide(Z, owner)
+        fooled = np.zeros(len(Z), dtype=bool)
+        covered = np.arange(len(Z)) if covered is None else covered
         for begin in range(0, len(covered), self.batch_rows):
             part = covered[begin : begin + self.batch_rows]
-            points, whose = Z[part], owner[part]
-            raw = self.rows.snap(points, whose)
-            fooled[part] = self.fooled_by(raw, whose)
-            self._remember(points, raw, whose, fooled[part])
+            fooled[part] = self._decide(Z[part], owner[part])
+        return fooled
+
+    def _decide(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        if not len(Z):
+            return np.zeros(0, dtype=bool)
+        raw = self.rows.snap(Z, owner)
+        fooled = self.fooled_by(raw, owner)
+        self._remember(Z, raw, owner, fooled)
         return fooled
 
     def fooled_by(
@@ -133,28 +133,38 @@ class Oracle:
 
         Queries are counted for `counted` where clean rows only give the call its shape.
         """
-        labels = ask(self.predict, self.rows.build(raw, owner), len(raw), self.names[owner])
+        fooled = self.ask(raw, owner)
         self.count(owner if counted is None else counted)
-        fooled = self.coder.matches(labels, self.labels[owner]) == self.targeted
         hits = np.flatnonzero(fooled)
         fooled[hits] = (raw[hits] != self.rows.raw[owner[hits]]).any(axis=1)
         return fooled
+
+    def ask(self, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return whether rows fool the model, without counting or doubting them."""
+        try:
+            labels = ask(self.predict, self.rows.build(raw, owner), len(raw))
+        except Exception as error:
+            rows = _listed(self.names[owner])
+            error.add_note(f"This happened while changes of {rows} were predicted.")
+            raise
+        same = self.coder.matches(labels, self.labels[owner])
+        return same if self.targeted else ~same
 
     def count(self, owner: np.ndarray) -> None:
         """Count one query for each entry of `owner`."""
         self.n_queries += np.bincount(owner, minlength=len(self.n_queries))
 
-    def _covered(self, owner: np.ndarray) -> np.ndarray:
-        """Return the positions of the queries that budgets cover, first come first served."""
-        everything = np.arange(len(owner))
-        if self.limit == NO_LIMIT:
-            return everything
+    def _covered(self, owner: np.ndarray) -> np.ndarray | None:
+        """Return the positions of the queries that budgets cover, or None if that is all."""
+        if self.limit == NO_LIMIT or not len(owner):
+            return None
         wanted = np.bincount(owner, minlength=len(self.n_queries))
-        if (wanted <= self.limit - self.n_queries)[owner].all():
-            return everything
+        if (wanted <= np.maximum(self.limit - self.n_queries, 0)).all():
+            return None
+        # First come, first served.
         order = np.argsort(owner, kind="stable")
         place = np.empty(len(owner), dtype=np.int64)
-        place[order] = everything - np.searchsorted(owner[order], owner[order])
+        place[order] = np.arange(len(owner)) - np.searchsorted(owner[order], owner[order])
         return np.flatnonzero(place < self.left(owner))
 
     def _remember(
@@ -162,7 +172,9 @@ class Oracle:
     ) -> None:
         hits = np.flatnonzero(fooled)
         distance = self.rows.distance(raw[hits], owner[hits], self.norm)
-        nearer = distance < self.best_distance[owner[hits]]
+        nearer = np.flatnonzero(distance < self.best_distance[owner[hits]])
+        if not len(nearer):
+            return
         hits, distance = hits[nearer], distance[nearer]
         # The nearest is written last; among equals, the one that was asked first.
         order = np.lexsort((-hits, -distance))

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from specreg_sklearn.attacks._oracle import Oracle, ask
+from specreg_sklearn.attacks._oracle import Oracle
 
-# Rows built at once. Larger blocks fall out of the processor's cache and cost more for each row.
-_BLOCK_ROWS = 4096
+# Numbers built at once: a megabyte. Larger blocks fall out of the processor's cache.
+_BLOCK = 2**17
+# Directions are cut at fixed places: sums must not depend on the size of a call.
+_BLOCK_DIRECTIONS = 4096
 
 
 def boundary_normals(
@@ -50,7 +52,7 @@ def boundary_normals(
     rows, (n_directions, d) = oracle.rows, directions.shape
     steps = directions if rows._unit else directions * rows.scale
     normals = np.empty(centre.shape)
-    n_chains = max(1, min(_BLOCK_ROWS, oracle.batch_rows) // n_directions)
+    n_chains = max(1, min(_BLOCK // max(d, 1), oracle.batch_rows) // n_directions)
     for begin in range(0, len(centre), n_chains):
         part = slice(begin, begin + n_chains)
         normals[part] = _sums(
@@ -74,9 +76,8 @@ def _sums(
     base = oracle.rows.cells(centre, owner)
     toward, every = np.zeros(base.shape), np.zeros(base.shape)
     n_fooled = np.zeros(len(base))
-    # Directions are cut at fixed places: sums must not depend on the size of a call.
-    for begin in range(0, len(steps), _BLOCK_ROWS):
-        block = steps[begin : begin + _BLOCK_ROWS]
+    for begin in range(0, len(steps), _BLOCK_DIRECTIONS):
+        block = steps[begin : begin + _BLOCK_DIRECTIONS]
         asked = np.clip(n_asked - begin, 0, len(block))
         cells, fooled = _answers(oracle, base, radius, block, owner, asked)
         weights = np.empty((len(base), 2, len(block)))
@@ -106,22 +107,21 @@ def _answers(
     rows, (m, n) = oracle.rows, (len(base), len(steps))
     cells = radius[:, None, None] * steps
     cells += base[:, None, :]
-    rows.fit(cells, rows.raw_lo[owner][:, None, :], rows.raw_hi[owner][:, None, :])
-    whose = np.repeat(owner, n)
+    lo, hi = rows.box(owner)
+    # Passes over all cells are what costs here: clip only where a step can leave the box.
+    size = radius[:, None] * np.abs(steps).max(axis=0)
+    if not (rows.exact and (base - size >= lo).all() and (base + size <= hi).all()):
+        rows.fit(cells, lo[:, None, :], hi[:, None, :])
     flat = cells.reshape(m * n, -1)
+    whose = np.repeat(owner, n)
     if rows.repair is not None:
         flat = rows.settle(flat, whose)
         cells = flat.reshape(cells.shape)
+    if (asked == n).all() and len(flat) <= oracle.batch_rows:
+        return cells, oracle.ask(flat, whose).reshape(m, n)
     chosen = np.flatnonzero((np.arange(n) < asked[:, None]).ravel())
-    fooled = np.zeros(m * n)
-    some = len(chosen) < m * n
+    fooled = np.zeros(m * n, dtype=bool)
     for begin in range(0, len(chosen), oracle.batch_rows):
-        part: slice | np.ndarray = slice(begin, begin + oracle.batch_rows)
-        if some:
-            part = chosen[part]
-        owners = whose[part]
-        labels = ask(
-            oracle.predict, rows.build(flat[part], owners), len(owners), oracle.names[owners]
-        )
-        fooled[part] = oracle.coder.matches(labels, oracle.labels[owners]) == oracle.targeted
+        part = chosen[begin : begin + oracle.batch_rows]
+        fooled[part] = oracle.ask(flat[part], whose[part])
     return cells, fooled.reshape(m, n)

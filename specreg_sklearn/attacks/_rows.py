@@ -95,6 +95,8 @@ class CleanRows:
         self.raw_hi = self._box_end(high, np.maximum)
         self._whole = bool(integer.any())
         self._unit = bool((scale == 1).all())
+        # Whether any number inside the box can be a cell as it is.
+        self.exact = not self._whole and not self._narrow
         self._writes_all = table.plain and not self.missing.any()
 
     def __len__(self) -> int:
@@ -184,7 +186,20 @@ class CleanRows:
             Cells in the units of X, exactly representable in the columns' dtypes.
         """
         with np.errstate(over="ignore"):
-            return self.fit(self.cells(Z, owner), self.raw_lo[owner], self.raw_hi[owner])
+            return self.fit(self.cells(Z, owner), *self.box(owner))
+
+    def box(self, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the boxes of rows in the units of X; one row of shape (1, d) if all share it."""
+        # A box that is shared is stored once (its stride is 0) and need not be gathered.
+        ends = self.raw_lo, self.raw_hi
+        return tuple(e[:1] if e.strides[0] == 0 else e[owner] for e in ends)  # type: ignore[return-value]
+
+    def clip(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return coordinates moved into the boxes of their rows."""
+        lo, hi = self.box(owner)
+        if not self._unit:
+            lo, hi = lo / self.scale, hi / self.scale
+        return np.minimum(np.maximum(Z, lo), hi)
 
     def build(self, raw: np.ndarray, owner: np.ndarray) -> Any:
         """Return rows in the user's container, with `raw` in the cells that moved.

@@ -62,7 +62,7 @@ def run_attack(
     pool_rows = rows if pool is None else space.bind(pool, parameter="pool")
 
     predict = attack._predict_of(estimator)
-    clean = ask(predict, X, len(rows), np.arange(len(rows)))
+    clean = ask(predict, X, len(rows))
     pooled = clean if pool is None else ask(predict, pool, len(pool_rows))
     coder = LabelCoder(targets, clean, pooled)
     labels = coder.encode(targets)

@@ -91,8 +91,7 @@ class SearchTask:
 
     def clip(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
         """Return points moved into the boxes of their rows."""
-        rows = self.oracle.rows
-        return np.clip(Z, rows.lo[owner], rows.hi[owner])
+        return self.oracle.rows.clip(Z, owner)
 
     def fraction_spent(self) -> float:
         """Return the share of the whole budget that has been used, 0 if there is no budget."""
@@ -131,5 +130,5 @@ class SearchTask:
 # The last bisection is finer than those of a search: it decides the reported distance.
 FINAL_TOLERANCE = 2.0**-12
 FIRST_BRACKET = 2.0**-8
-FINAL_QUERIES = 12
-"""Queries that are set aside for it; more than enough for points on the boundary."""
+FINAL_QUERIES = 8
+"""Queries that are set aside for it; enough for points that lie on the boundary already."""

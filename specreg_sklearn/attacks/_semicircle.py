@@ -17,6 +17,8 @@ ROUNDS, PER_ROUND = 3, 3
 STEP_QUERIES = ROUNDS * PER_ROUND
 # The first round looks at and before the angle that is right for a flat boundary.
 _FIRST = np.array([0.5, 0.8, 1.0])
+_INNER = np.arange(1, PER_ROUND + 1) / (PER_ROUND + 1)
+_PLACES = np.arange(1, PER_ROUND + 1)
 # Beyond this the arc is all but back at the clean row.
 _LAST_ANGLE = 0.98 * np.pi / 2
 
@@ -49,27 +51,33 @@ def semicircle_step(
     flat = np.arccos(cosine)
     w = normals - cosine[:, None] * v
     size = np.sqrt(np.einsum("ij,ij->i", w, w))
-    w /= np.where(size > 0, size, 1.0)[:, None]
+    plane = np.stack([v, w / np.where(size > 0, size, 1.0)[:, None]], axis=1)
     # Towards the clean row at angle pi/2, no further than twice the angle of a flat boundary.
     low, high = np.zeros(len(points)), np.minimum(2 * flat, _LAST_ANGLE)
     angles = np.minimum(flat, high)[:, None] * _FIRST
     chain = np.arange(len(points))
     whose = np.repeat(owner, PER_ROUND)
-    inner = np.arange(1, PER_ROUND + 1) / (PER_ROUND + 1)
-    reached = points
     for turn in range(ROUNDS):
         if turn:
-            angles = low[:, None] + (high - low)[:, None] * inner
-        c, s = np.cos(angles)[..., None], np.sin(angles)[..., None]
-        arc = x[:, None] + radius[:, None, None] * c * (c * v[:, None] + s * w[:, None])
-        arc = task.clip(arc.reshape(len(whose), -1), whose)
-        fooled = task.oracle.decide(arc, whose).reshape(angles.shape)
+            angles = low[:, None] + (high - low)[:, None] * _INNER
+        arc = _on_arc(x, radius, plane, angles)
+        fooled = task.oracle.decide(arc.reshape(len(whose), -1), whose).reshape(angles.shape)
         # The last angle that still fools the model is the nearest to the clean row.
-        last = np.where(fooled.any(axis=1), PER_ROUND - np.argmax(fooled[:, ::-1], axis=1), 0)
-        fence = np.column_stack([low, angles, high])
+        last = (fooled * _PLACES).max(axis=1)
+        fence = np.concatenate([low[:, None], angles, high[:, None]], axis=1)
         low, high = fence[chain, last], fence[chain, last + 1]
-        arc = arc.reshape(len(points), PER_ROUND, -1)
-        reached = np.where((last > 0)[:, None], arc[chain, last - 1], reached)
+    reached = task.clip(_on_arc(x, radius, plane, low[:, None])[:, 0], owner)
     # Clipping may have moved a point of the arc outwards of where it should be.
-    nearer = task.distance(reached, owner) < radius
+    nearer = (low > 0) & (task.distance(reached, owner) < radius)
     return np.where(nearer[:, None], reached, points)
+
+
+def _on_arc(
+    x: np.ndarray, radius: np.ndarray, plane: np.ndarray, angles: np.ndarray
+) -> np.ndarray:
+    """Return the points of shape (m, k, d) at k angles of each chain's semicircle."""
+    c = np.cos(angles)
+    weights = np.stack([c, np.sin(angles)], axis=2) * (radius[:, None] * c)[:, :, None]
+    arc = np.matmul(weights, plane)
+    arc += x[:, None]
+    return arc

@@ -162,7 +162,7 @@ def accepted_starts(
     oracle: Oracle, points: np.ndarray, owner: np.ndarray, group: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Clip candidates to their rows' boxes and return those that fool the model."""
-    points = np.clip(points, oracle.rows.lo[owner], oracle.rows.hi[owner])
+    points = oracle.rows.clip(points, owner)
     fooled = oracle.decide(points, owner)
     return points[fooled], owner[fooled], group[fooled]
 

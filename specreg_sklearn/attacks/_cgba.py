@@ -21,8 +21,11 @@ _RACE_SLACK = 1.4
 # One start stays for every so many steps that the budget pays for.
 _STEPS_PER_CHAIN = 4
 _STEPS_PER_SAME_CLASS_CHAIN = 50
-# Long searches ask for better normals: in n bases from step n**2 * 400 / (number of steps) on.
-_STEPS_BEFORE_GROWTH = 400
+# A search of so many steps asks for better normals as it goes: in n bases from step n**2 on.
+_LONG_SEARCH = 60
+_FASTEST_GROWTH = 4.0
+# All steps that feel for one normal are held in memory together.
+_MOST_DIRECTIONS = 4096
 # With no budget, this many steps end a search that still gains.
 _MOST_STEPS = 10000
 
@@ -86,14 +89,15 @@ class CGBA(BlackBoxAttack):
 
     def _first_directions(self, n_features: int) -> int:
         if self.max_queries is None:
-            return n_features
-        return max(1, min(n_features, self.max_queries // 3))
+            return min(n_features, _MOST_DIRECTIONS)
+        return max(1, min(n_features, self.max_queries // 3, _MOST_DIRECTIONS))
 
     def _n_directions(self, n_features: int, step: int) -> int:
         steps = self._n_steps(n_features)
-        growth = np.sqrt(max(1.0, (step + 1) * min(steps / _STEPS_BEFORE_GROWTH, 1.0)))
+        growth = np.sqrt(max(1.0, (step + 1) * min((steps / _LONG_SEARCH) ** 2, _FASTEST_GROWTH)))
         # Whole bases only: the last directions of a complete basis are worth the most.
-        return self._first_directions(n_features) * int(growth)
+        first = self._first_directions(n_features)
+        return first * int(min(growth, max(_MOST_DIRECTIONS // first, 1)))
 
     def _search(self, task: SearchTask) -> None:
         n, d = task.x.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -87,6 +88,14 @@ class Oracle:
         self.n_queries = np.zeros(len(rows), dtype=np.int64)
         self.best = np.zeros(rows.raw.shape)
         self.best_distance = np.full(len(rows), np.inf)
+        self._scratch = np.empty(0)
+
+    def scratch(self, *shape: int) -> np.ndarray:
+        """Return an array to work in. It is used over again: asking for fresh memory costs more."""
+        size = math.prod(shape)
+        if self._scratch.size < size:
+            self._scratch = np.empty(size)
+        return self._scratch[:size].reshape(shape)
 
     def left(self, owner: np.ndarray) -> np.ndarray:
         """Return how many queries rows may still send."""
@@ -122,8 +131,13 @@ class Oracle:
         if not len(Z):
             return np.zeros(0, dtype=bool)
         raw = self.rows.snap(Z, owner)
-        fooled = self.fooled_by(raw, owner)
-        self._remember(Z, raw, owner, fooled)
+        fooled = self.ask(raw, owner)
+        self.count(owner)
+        hits = np.flatnonzero(fooled)
+        distance = self.rows.distance(raw[hits], owner[hits], self.norm)
+        # A point that is built as the clean row itself has not moved, whatever the model says.
+        fooled[hits] = distance > 0
+        self._remember(Z, owner, hits, distance)
         return fooled
 
     def fooled_by(
@@ -168,18 +182,17 @@ class Oracle:
         return np.flatnonzero(place < self.left(owner))
 
     def _remember(
-        self, Z: np.ndarray, raw: np.ndarray, owner: np.ndarray, fooled: np.ndarray
+        self, Z: np.ndarray, owner: np.ndarray, hits: np.ndarray, distance: np.ndarray
     ) -> None:
-        hits = np.flatnonzero(fooled)
-        distance = self.rows.distance(raw[hits], owner[hits], self.norm)
-        nearer = np.flatnonzero(distance < self.best_distance[owner[hits]])
+        nearer = np.flatnonzero((distance < self.best_distance[owner[hits]]) & (distance > 0))
         if not len(nearer):
             return
         hits, distance = hits[nearer], distance[nearer]
         # The nearest is written last; among equals, the one that was asked first.
         order = np.lexsort((-hits, -distance))
-        self.best[owner[hits[order]]] = Z[hits[order]]
-        self.best_distance[owner[hits[order]]] = distance[order]
+        hits = hits[order]
+        self.best[owner[hits]] = Z[hits]
+        self.best_distance[owner[hits]] = distance[order]
 
 
 def _listed(owner: np.ndarray) -> str:

@@ -12,8 +12,6 @@ from specreg_sklearn.attacks._oracle import Oracle
 
 # Numbers built at once: a megabyte. Larger blocks fall out of the processor's cache.
 _BLOCK = 2**17
-# Directions are cut at fixed places: sums must not depend on the size of a call.
-_BLOCK_DIRECTIONS = 4096
 
 
 def boundary_normals(
@@ -74,25 +72,18 @@ def _sums(
 ) -> np.ndarray:
     """Return the weighted sums of steps, in the units of X, for a few chains."""
     base = oracle.rows.cells(centre, owner)
-    toward, every = np.zeros(base.shape), np.zeros(base.shape)
-    n_fooled = np.zeros(len(base))
-    for begin in range(0, len(steps), _BLOCK_DIRECTIONS):
-        block = steps[begin : begin + _BLOCK_DIRECTIONS]
-        asked = np.clip(n_asked - begin, 0, len(block))
-        cells, fooled = _answers(oracle, base, radius, block, owner, asked)
-        weights = np.empty((len(base), 2, len(block)))
-        weights[:, 0], weights[:, 1] = fooled, np.arange(len(block)) < asked[:, None]
-        sums = np.matmul(weights, cells)
-        counts = weights.sum(axis=2)
-        sums -= counts[:, :, None] * base[:, None, :]
-        toward += sums[:, 0]
-        every += sums[:, 1]
-        n_fooled += counts[:, 0]
+    cells, fooled, asked = _answers(oracle, base, radius, steps, owner, n_asked)
     oracle.n_queries += np.bincount(owner, n_asked, len(oracle.n_queries)).astype(np.int64)
-    share = n_fooled / np.maximum(n_asked, 1)
-    # With only one answer there is nothing to weigh against: the mean step has to do.
-    share = np.where(share == 1, 0.0, share)
-    return toward - share[:, None] * every
+    share = fooled.sum(axis=1) / np.maximum(n_asked, 1)
+    weights = fooled - share[:, None]
+    # Where all answers agree there is nothing to subtract: the mean step has to do.
+    same = np.flatnonzero((share == 0) | (share == 1))
+    weights[same] = np.where(fooled[same], 1.0, -1.0)
+    if asked is not None:
+        weights *= asked
+    sums = np.matmul(weights[:, None, :], cells)[:, 0]
+    sums -= weights.sum(axis=1)[:, None] * base
+    return sums
 
 
 def _answers(
@@ -101,11 +92,16 @@ def _answers(
     radius: np.ndarray,
     steps: np.ndarray,
     owner: np.ndarray,
-    asked: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Build and ask about base + radius * steps; return the cells and where they fool the model."""
+    n_asked: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Build and ask about base + radius * steps.
+
+    Returns the cells of shape (m, B, d), where they fool the model, and which ones were asked (None
+    for all).
+    """
     rows, (m, n) = oracle.rows, (len(base), len(steps))
-    cells = radius[:, None, None] * steps
+    cells = oracle.scratch(m, n, base.shape[1])
+    np.multiply(radius[:, None, None], steps, out=cells)
     cells += base[:, None, :]
     lo, hi = rows.box(owner)
     # Passes over all cells are what costs here: clip only where a step can leave the box.
@@ -117,11 +113,12 @@ def _answers(
     if rows.repair is not None:
         flat = rows.settle(flat, whose)
         cells = flat.reshape(cells.shape)
-    if (asked == n).all() and len(flat) <= oracle.batch_rows:
-        return cells, oracle.ask(flat, whose).reshape(m, n)
-    chosen = np.flatnonzero((np.arange(n) < asked[:, None]).ravel())
+    if len(flat) <= oracle.batch_rows and n_asked.min() == n:
+        return cells, oracle.ask(flat, whose).reshape(m, n), None
+    asked = np.arange(n) < n_asked[:, None]
+    chosen = np.flatnonzero(asked.ravel())
     fooled = np.zeros(m * n, dtype=bool)
     for begin in range(0, len(chosen), oracle.batch_rows):
         part = chosen[begin : begin + oracle.batch_rows]
         fooled[part] = oracle.ask(flat[part], whose[part])
-    return cells, fooled.reshape(m, n)
+    return cells, fooled.reshape(m, n), asked

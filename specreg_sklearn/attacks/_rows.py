@@ -162,10 +162,12 @@ class CleanRows:
         if self._whole:
             raw[..., self.integer] = np.rint(raw[..., self.integer])
         for dtype, columns in self._narrow:
-            if len(columns) == raw.shape[-1]:
-                raw[...] = raw.astype(dtype)
-            else:
-                raw[..., columns] = raw[..., columns].astype(dtype)
+            # Points far outside the box may overflow here; clipping brings them back.
+            with np.errstate(over="ignore"):
+                if len(columns) == raw.shape[-1]:
+                    raw[...] = raw.astype(dtype)
+                else:
+                    raw[..., columns] = raw[..., columns].astype(dtype)
         # The ends of the box are representable, so clipping last cannot undo the cast.
         np.maximum(raw, lo, out=raw)
         return np.minimum(raw, hi, out=raw)
@@ -185,14 +187,14 @@ class CleanRows:
         ndarray of shape (m, d), float64
             Cells in the units of X, exactly representable in the columns' dtypes.
         """
-        with np.errstate(over="ignore"):
-            return self.fit(self.cells(Z, owner), *self.box(owner))
+        return self.fit(self.cells(Z, owner), *self.box(owner))
 
     def box(self, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the boxes of rows in the units of X; one row of shape (1, d) if all share it."""
         # A box that is shared is stored once (its stride is 0) and need not be gathered.
-        ends = self.raw_lo, self.raw_hi
-        return tuple(e[:1] if e.strides[0] == 0 else e[owner] for e in ends)  # type: ignore[return-value]
+        lo, hi = self.raw_lo, self.raw_hi
+        lo = lo[:1] if lo.strides[0] == 0 else lo[owner]
+        return lo, hi[:1] if hi.strides[0] == 0 else hi[owner]
 
     def clip(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
         """Return coordinates moved into the boxes of their rows."""

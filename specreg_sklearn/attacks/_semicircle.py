@@ -47,11 +47,12 @@ def semicircle_step(
     x = task.x[owner]
     radius = task.distance(points, owner)
     v = (points - x) / np.where(radius > 0, radius, 1.0)[:, None]
-    cosine = np.clip(np.einsum("ij,ij->i", v, normals), -1.0, 1.0)
+    cosine = np.minimum(np.maximum(np.einsum("ij,ij->i", v, normals), -1.0), 1.0)
     flat = np.arccos(cosine)
     w = normals - cosine[:, None] * v
     size = np.sqrt(np.einsum("ij,ij->i", w, w))
-    plane = np.stack([v, w / np.where(size > 0, size, 1.0)[:, None]], axis=1)
+    plane = np.empty((len(v), 2, v.shape[1]))
+    plane[:, 0], plane[:, 1] = v, w / np.where(size > 0, size, 1.0)[:, None]
     # Towards the clean row at angle pi/2, no further than twice the angle of a flat boundary.
     low, high = np.zeros(len(points)), np.minimum(2 * flat, _LAST_ANGLE)
     angles = np.minimum(flat, high)[:, None] * _FIRST
@@ -77,7 +78,9 @@ def _on_arc(
 ) -> np.ndarray:
     """Return the points of shape (m, k, d) at k angles of each chain's semicircle."""
     c = np.cos(angles)
-    weights = np.stack([c, np.sin(angles)], axis=2) * (radius[:, None] * c)[:, :, None]
+    weights = np.empty((*angles.shape, 2))
+    reach = radius[:, None] * c
+    weights[..., 0], weights[..., 1] = reach * c, reach * np.sin(angles)
     arc = np.matmul(weights, plane)
     arc += x[:, None]
     return arc

@@ -45,6 +45,7 @@ class StartPool:
         x, missing, codes = rows.raw[kept] / rows.scale, rows.missing[kept], codes[kept]
         order = np.lexsort((codes, *x.T))
         self.x, self.missing, self.codes = x[order], missing[order], codes[order]
+        self._gaps = bool(self.missing.any())
         self._reach = _range(rows)
 
     def reach(self) -> tuple[np.ndarray, np.ndarray]:
@@ -119,11 +120,14 @@ class StartPool:
 
     def _rough_distance(self, x: np.ndarray, missing: np.ndarray) -> np.ndarray:
         """Return squared distances over the cells that both have, from matrix products."""
-        if not (self.missing.any() or missing.any()):
-            square = np.einsum("ij,ij->i", x, x)[:, None] + np.einsum("ij,ij->i", self.x, self.x)
-            return np.asarray(square - 2 * x @ self.x.T)
+        # Counted from the middle of the data: a common offset would cancel all digits.
+        middle = (self._reach[0] + self._reach[1]) / 2
+        x, pool = x - middle, self.x - middle
+        if not (self._gaps or missing.any()):
+            square = np.einsum("ij,ij->i", x, x)[:, None] + np.einsum("ij,ij->i", pool, pool)
+            return np.asarray(square - 2 * x @ pool.T)
         mine, theirs = (~missing).astype(float), (~self.missing).astype(float)
-        a, b = x * mine, self.x * theirs
+        a, b = x * mine, pool * theirs
         return np.asarray((a * a) @ theirs.T + mine @ (b * b).T - 2 * a @ b.T)
 
     def _distance(
@@ -140,6 +144,8 @@ class StartPool:
     def _filled(
         self, x: np.ndarray, missing: np.ndarray, row: np.ndarray, candidate: np.ndarray
     ) -> np.ndarray:
+        if not self._gaps and not missing.any():
+            return self.x[candidate]
         return np.where(missing[row] | self.missing[candidate], x[row], self.x[candidate])
 
 

@@ -7,11 +7,16 @@ ones. Subclass :class:`BlackBoxAttack` to write your own attack.
 """
 
 from specreg_sklearn.attacks._art import ARTAttack
+from specreg_sklearn.attacks._art_classifier import as_art_classifier
 from specreg_sklearn.attacks._base import BlackBoxAttack
 from specreg_sklearn.attacks._cgba import CGBA
+from specreg_sklearn.attacks._hop_skip_jump import HopSkipJump
+from specreg_sklearn.attacks._rays import RayS
 from specreg_sklearn.attacks._resolve import resolve_attack
 from specreg_sklearn.attacks._result import AttackResult
 from specreg_sklearn.attacks._space import FeatureSpace
+from specreg_sklearn.attacks._square import SquareAttack
+from specreg_sklearn.attacks._tangent import TangentAttack
 
 __all__ = [
     "CGBA",
@@ -19,5 +24,10 @@ __all__ = [
     "AttackResult",
     "BlackBoxAttack",
     "FeatureSpace",
+    "HopSkipJump",
+    "RayS",
+    "SquareAttack",
+    "TangentAttack",
+    "as_art_classifier",
     "resolve_attack",
 ]

@@ -1,14 +1,15 @@
 """A quiet, seeded, exclusive stay in the Adversarial Robustness Toolbox.
 
-ART draws from numpy's global generator, prints progress bars, logs, and divides by zero on the way.
-Inside :func:`art_session` it is seeded and silent; outside, nothing has changed. The global
-generator cannot be shared, so one lock lets one thread in at a time: threads give the same rows as
-processes, but only processes are faster.
+ART draws from the global generators of numpy and Python, prints progress bars, logs, and divides by
+zero on the way. Inside :func:`art_session` it is seeded and silent; outside, nothing has changed.
+The global generators cannot be shared, so one lock lets one thread in at a time: threads give the
+same rows as processes, but only processes are faster.
 """
 
 from __future__ import annotations
 
 import logging
+import random
 import threading
 import warnings
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ _LOCK = threading.RLock()
 
 @contextmanager
 def art_session(seed: int) -> Iterator[None]:
-    """Seed numpy's global generator and silence ART, then put everything back.
+    """Seed the global generators and silence ART, then put everything back.
 
     Parameters
     ----------
@@ -32,12 +33,14 @@ def art_session(seed: int) -> Iterator[None]:
     """
     with _LOCK, _silence():
         # The legacy calls are the only door to the state that ART draws from.
-        state = np.random.get_state()  # noqa: NPY002
+        state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
         np.random.seed(np.random.SeedSequence(seed).generate_state(4))  # noqa: NPY002
+        random.seed(seed)
         try:
             yield
         finally:
             np.random.set_state(state)  # noqa: NPY002
+            random.setstate(python_state)
 
 
 def import_art(module: str) -> Any:

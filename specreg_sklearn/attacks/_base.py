@@ -107,6 +107,9 @@ class BlackBoxAttack(ABC, BaseEstimator):
     _parts_per_worker: ClassVar[int] = 1
     # Whether starts are bisected to the boundary before the search is called.
     _from_boundary: ClassVar[bool] = True
+    # Whether the search looks for any row within `eps`, with no start and no use of a larger
+    # distance. Rows for which it finds none are "not_found": `eps` was searched, in vain.
+    _within_eps: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -142,12 +145,19 @@ class BlackBoxAttack(ABC, BaseEstimator):
         if not isinstance(self.targeted, (bool, np.bool_)):
             raise ValueError(f"targeted={self.targeted!r} is not accepted; give True or False.")
 
+    def _check_run(self, n_features: int, eps: float | None) -> None:
+        """Raise ValueError if the attack cannot work with so many columns of X or this `eps`."""
+
     def _prepare(self) -> None:
         """Check what is too slow to check when a scorer is built; called once by run."""
 
     def _predict_of(self, estimator: Any) -> Any:
         """Return the function that gives labels."""
         return estimator.predict
+
+    def _bisects_at_the_end(self) -> bool:
+        """Return whether the best points are moved up to the boundary after the search."""
+        return True
 
     def _n_data_starts(self, n_features: int) -> int:
         """Return how many rows of data each row starts from."""

@@ -63,12 +63,12 @@ def bisect(
     pending = np.arange(len(x))
     while len(pending):
         chosen = x[pending], far[pending], low[pending], high[pending]
-        outward = open_end[pending]
-        middle = np.where(outward, np.maximum(1 - width[pending], 0), (chosen[2] + chosen[3]) / 2)
+        outward = open_end[pending] & (width[pending] < 1)
+        middle = np.where(outward, 1 - width[pending], (chosen[2] + chosen[3]) / 2)
         fooled = decide(between(chosen[0], chosen[1], middle, norm), owner[pending])
         high[pending] = np.where(fooled, middle, chosen[3])
         low[pending] = np.where(fooled, chosen[2], middle)
-        open_end[pending] = outward & fooled & (middle > 0)
+        open_end[pending] = outward & fooled
         width[pending] *= 8
         pending = pending[(high - low > tolerance)[pending] & (high[pending] > 0)]
     return np.where((high == 1.0)[:, None], far, between(x, far, high, norm))

@@ -16,7 +16,7 @@ from specreg_sklearn.attacks._semicircle import STEP_QUERIES, semicircle_step
 # Length of the steps that feel for the normal, in units of distance / sqrt(number of features).
 _PROBE_RADIUS = 0.7
 # Starts are compared after so many halvings; one that is then much farther out is dropped.
-_RACE_ROUNDS = 6
+_RACE_ROUNDS = 5
 _RACE_SLACK = 1.4
 # One start stays for every so many steps that the budget pays for.
 _STEPS_PER_CHAIN = 4
@@ -80,7 +80,7 @@ class CGBA(BlackBoxAttack):
         if self.max_queries is None:
             return wanted
         # A start costs six queries or so: spend at most a tenth of the budget on them.
-        return min(wanted, max(2, round(self._n_steps(n_features) * 0.7)))
+        return min(wanted, max(2, round(self._n_steps(n_features) * 0.5)))
 
     def _n_steps(self, n_features: int) -> float:
         """Return about how many steps the budget of one row pays for."""
@@ -139,5 +139,5 @@ class CGBA(BlackBoxAttack):
         active[task.active()] = True
         share = task.oracle.left(owner) // np.maximum(np.bincount(owner), 1)[owner]
         n_asked = np.minimum(share - STEP_QUERIES, self._n_directions(d, step))
-        chosen = np.flatnonzero(active[owner] & (n_asked >= max(1, d // 4)))
+        chosen = np.flatnonzero(active[owner] & (n_asked >= max(1, self._first_directions(d) // 4)))
         return chosen, n_asked[chosen]

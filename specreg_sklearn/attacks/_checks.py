@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, is_regressor
 
-from specreg_sklearn.attacks._space import check_names
+from specreg_sklearn.attacks._space_checks import check_names
 from specreg_sklearn.attacks._tables import Table
+
+# What to turn to where an attack does not know a norm.
+_ATTACK_OF_NORM = ((2, "CGBA"), (np.inf, "RayS"))
 
 
 def check_estimator(estimator: Any) -> None:
@@ -50,7 +53,9 @@ def check_norm(norm: Any, supported: tuple[float, ...], owner: str) -> float:
     accepted = [n for n in supported if not isinstance(norm, (str, bool)) and norm == n]
     if not accepted:
         names = " or ".join("np.inf" if n == np.inf else str(n) for n in supported)
-        raise ValueError(f"norm={norm!r} is not supported by {owner}; accepted: {names}.")
+        other = [name for n, name in _ATTACK_OF_NORM if not isinstance(norm, str) and n == norm]
+        hint = f" For norm={norm!r} use {other[0]}." if other else ""
+        raise ValueError(f"norm={norm!r} is not supported by {owner}; accepted: {names}.{hint}")
     return accepted[0]
 
 

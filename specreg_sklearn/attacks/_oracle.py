@@ -21,12 +21,25 @@ def ask(predict: Predict, X: Any, n_rows: int) -> np.ndarray:
     labels = as_labels(predict(X), "the output of estimator.predict")
     if len(labels) != n_rows:
         raise ValueError(f"estimator.predict returned {len(labels)} labels for {n_rows} rows.")
-    if labels.dtype.kind == "f" and np.isnan(labels).any():
+    missing = _n_missing(labels)
+    if missing:
         raise ValueError(
-            f"estimator.predict returned NaN for {int(np.isnan(labels).sum())} of {n_rows} rows; a "
-            "class label is needed for each."
+            f"estimator.predict returned NaN or None for {missing} of {n_rows} rows; a class label "
+            "is needed for each."
         )
     return labels
+
+
+def _n_missing(labels: np.ndarray) -> int:
+    if labels.dtype.kind == "f":
+        return int(np.isnan(labels).sum())
+    if labels.dtype.kind != "O":
+        return 0
+    # pandas has a third way to say it.
+    return sum(
+        v is None or (isinstance(v, float) and v != v) or type(v).__name__ == "NAType"
+        for v in labels.tolist()
+    )
 
 
 class Oracle:
@@ -149,9 +162,7 @@ class Oracle:
         """
         fooled = self.ask(raw, owner)
         self.count(owner if counted is None else counted)
-        hits = np.flatnonzero(fooled)
-        fooled[hits] = (raw[hits] != self.rows.raw[owner[hits]]).any(axis=1)
-        return fooled
+        return fooled & self.rows.moved(raw, owner)
 
     def ask(self, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
         """Return whether rows fool the model, without counting or doubting them."""

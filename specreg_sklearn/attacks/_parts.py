@@ -5,6 +5,7 @@ What happens to a row does not depend on the part it is in, so parts may be of a
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
+from specreg_sklearn.attacks._carried import carried
 from specreg_sklearn.attacks._draws import noise_stream
 from specreg_sklearn.attacks._labels import LabelCoder
 from specreg_sklearn.attacks._oracle import NO_LIMIT, Oracle, Predict
@@ -103,11 +105,21 @@ def search_rows(
                 outcome.take_over(job[4], _search_part(*_cut(*job), report=report))
             return
         found = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_search_part)(*_cut(*job)) for job in jobs
+            delayed(_search_elsewhere)(os.getpid(), *_cut(*job)) for job in jobs
         )
         for job, part in zip(jobs, found, strict=True):
             outcome.take_over(job[4], part)
             report(len(job[4]))
+
+
+def _search_elsewhere(home: int, *job: Any) -> Outcome:
+    """Search in a worker; an error in another process than `home` is made fit to travel."""
+    try:
+        return _search_part(*job)
+    except Exception as error:
+        if os.getpid() == home:
+            raise
+        raise carried(error) from error
 
 
 def _parts(
@@ -158,7 +170,7 @@ def _search_part(
     )
     oracle.n_queries += spent
     # Rows that stop early in vain are searched and verified a second time.
-    verifications = 2 if setting.stop_distance > 0 else 1
+    verifications = 2 if setting.stop_distance > 0 and not attack._within_eps else 1
     limit = NO_LIMIT
     if attack.max_queries is not None:
         limit = attack.max_queries - verifications * VERIFY_QUERIES
@@ -173,14 +185,20 @@ def _search_part(
     far = oracle.best.copy()
     with _counted(report, len(rows)) as task.report:
         found = np.unique(task.owner)
-        if len(found):
+        if attack._within_eps:
+            attack._search(task)
+            far = oracle.best.copy()
+        elif len(found):
             if attack._from_boundary:
                 task.starts_to_boundary(min(1 / (4 * rows.x.shape[1]), 2.0**-6))
                 task.sharpen(np.intersect1d(found, task.active()))
             if len(task.active()):
                 attack._search(task)
         oracle.limit = limit
-        task.sharpen(np.intersect1d(found, task.active()))
+        if attack._within_eps:
+            task.sharpen(np.flatnonzero(np.isfinite(oracle.best_distance)))
+        elif attack._bisects_at_the_end():
+            task.sharpen(np.intersect1d(found, task.active()))
     return Outcome(oracle.best, far, oracle.best_distance, oracle.n_queries)
 
 
@@ -189,6 +207,8 @@ def _starts(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (points, owners, groups): what the user gave, else data, and noise as a last try."""
     every = np.arange(len(oracle.labels))
+    if attack._within_eps:
+        return np.empty((0, len(oracle.rows.columns))), every[:0], every[:0]
     found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     if given is not None:
         owner = np.repeat(every, given.shape[1])

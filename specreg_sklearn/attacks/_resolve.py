@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from sklearn.base import clone
 
 from specreg_sklearn import _registry
@@ -12,6 +13,7 @@ from specreg_sklearn.attacks._art_support import SUPPORTED
 from specreg_sklearn.attacks._base import BlackBoxAttack
 
 _ART_PREFIX = "art/"
+_BY_NORM = {2: "cgba", np.inf: "rays"}
 
 
 def resolve_attack(attack: str | BlackBoxAttack, **parameters: Any) -> BlackBoxAttack:
@@ -20,8 +22,9 @@ def resolve_attack(attack: str | BlackBoxAttack, **parameters: Any) -> BlackBoxA
     Parameters
     ----------
     attack : str or BlackBoxAttack
-        A registered name, ``"art/<ClassName>"`` for an attack of the Adversarial Robustness
-        Toolbox, or an attack, which is copied.
+        "auto" for the best attack in a norm ("cgba" in L2, "rays" in Linf), a registered name
+        ("cgba", "hop_skip_jump", "tangent", "rays", "square"), ``"art/<ClassName>"`` for an attack
+        of the Adversarial Robustness Toolbox, or an attack, which is copied.
     **parameters
         Passed to the class if `attack` is a name, such as `norm` and `random_state`. An object has
         its own parameters and ignores these.
@@ -41,8 +44,10 @@ def resolve_attack(attack: str | BlackBoxAttack, **parameters: Any) -> BlackBoxA
     Examples
     --------
     >>> from specreg_sklearn.attacks import resolve_attack
-    >>> resolve_attack("art/HopSkipJump", random_state=3)
-    ARTAttack(name='HopSkipJump', random_state=3)
+    >>> resolve_attack("auto", random_state=3)
+    CGBA(random_state=3)
+    >>> resolve_attack("art/HopSkipJump", max_iter=5)
+    ARTAttack(max_iter=5, name='HopSkipJump')
     """
     if isinstance(attack, str):
         found = _by_name(attack, parameters)
@@ -51,7 +56,7 @@ def resolve_attack(attack: str | BlackBoxAttack, **parameters: Any) -> BlackBoxA
     else:
         raise TypeError(
             f"attack={attack!r} is neither a name nor an attack. Give a name such as "
-            "'art/HopSkipJump', or an instance of a subclass of BlackBoxAttack."
+            "'cgba', or an instance of a subclass of BlackBoxAttack."
         )
     found._check_parameters()
     return found
@@ -60,9 +65,11 @@ def resolve_attack(attack: str | BlackBoxAttack, **parameters: Any) -> BlackBoxA
 def _by_name(name: str, parameters: dict[str, Any]) -> BlackBoxAttack:
     if name.startswith(_ART_PREFIX):
         return ARTAttack(name.removeprefix(_ART_PREFIX), **parameters)
+    if name == "auto":
+        name = _BY_NORM.get(parameters.get("norm", 2), "cgba")
     known = _registry.available("attacks")
     if name not in known:
-        valid = [*known, *(_ART_PREFIX + n for n in SUPPORTED)]
+        valid = ["auto", *known, *(_ART_PREFIX + n for n in SUPPORTED)]
         raise ValueError(
             f"attack={name!r} is not known. Valid names: {valid}. Attacks of the Adversarial "
             f"Robustness Toolbox take the prefix 'art/', as in 'art/HopSkipJump'."

@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-STATUSES = ("already_wrong", "found", "stopped_at_eps", "start_failed", "unverified")
+STATUSES = (
+    "already_wrong",
+    "found",
+    "stopped_at_eps",
+    "not_found",
+    "start_failed",
+    "unverified",
+)
 """Every value that :attr:`AttackResult.status` can hold."""
 
 
@@ -34,11 +41,14 @@ class AttackResult:
         - ``"found"``: the nearest verified adversarial row the attack found.
         - ``"stopped_at_eps"``: a verified row within `eps` was found and the search stopped there,
           so the distance is not minimal: never average it with the others.
+        - ``"not_found"``: an attack that searches within `eps` only, such as
+          :class:`SquareAttack`, found nothing there with its budget.
         - ``"start_failed"``: no adversarial row to start from was found. The row is undecided.
         - ``"unverified"``: rows were found, but the model did not repeat its answer on them.
     n_queries : ndarray of shape (n_samples,), int64
-        Rows sent to ``predict`` on behalf of each row: starts, bisections, search and
-        verification. The one prediction of the clean rows, and that of the pool, are not counted.
+        Rows sent to the estimator on behalf of each row: starts, bisections, search and
+        verification. An attack that asks for scores counts those too. The one prediction of the
+        clean rows, and that of the pool, are not counted.
 
     Examples
     --------

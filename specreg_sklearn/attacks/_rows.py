@@ -21,6 +21,8 @@ from specreg_sklearn.attacks._tables import Table
 
 # Beyond this a float64 cannot tell neighbouring whole numbers apart.
 _EXACT_INTEGERS = 2.0**53
+# Numbers held at once where a computation has intermediate results as large as the data.
+_BLOCK = 2**20
 
 
 class CleanRows:
@@ -49,11 +51,8 @@ class CleanRows:
         Coordinates of the clean rows; 0 where a cell is missing.
     missing : ndarray of shape (n, d), bool
         Missing cells: they never move.
-    raw_lo, raw_hi : ndarray of shape (n, d), float64
-        Each row's box in the units of X; its ends are representable in the columns' dtypes, and it
-        contains the clean row.
     lo, hi : ndarray of shape (n, d), float64
-        The same box in coordinates.
+        Each row's box in coordinates. It contains the clean row.
     """
 
     def __init__(
@@ -70,6 +69,7 @@ class CleanRows:
     ) -> None:
         self.table, self.columns, self.scale, self.integer = table, columns, scale, integer
         self.low, self.high, self.repair = low, high, repair
+        self._settled: tuple[Any, Any, Any] = None, None, None
         self.missing = np.isnan(raw)
         # C order: sums over a row must not depend on how many rows there are.
         self.raw = np.ascontiguousarray(raw)
@@ -91,8 +91,10 @@ class CleanRows:
                 self._narrow.append((dtype, np.flatnonzero(mask)))
                 low[mask] = _inwards(np.maximum(low[mask], float(np.finfo(dtype).min)), dtype, 1)
                 high[mask] = _inwards(np.minimum(high[mask], float(np.finfo(dtype).max)), dtype, -1)
-        self.raw_lo = self._box_end(low, np.minimum)
-        self.raw_hi = self._box_end(high, np.maximum)
+        self._low, self._high = low[None], high[None]
+        # Widened boxes are not stored: they are as large as the data.
+        inside = (self.raw >= low).all() and (self.raw <= high).all() if len(raw) else True
+        self._shared_box = bool(inside) and not self.missing.any()
         self._whole = bool(integer.any())
         self._unit = bool((scale == 1).all())
         # Whether any number inside the box can be a cell as it is.
@@ -110,12 +112,12 @@ class CleanRows:
     @property
     def lo(self) -> np.ndarray:
         """Lower ends of the boxes in coordinates."""
-        return self.raw_lo / self.scale
+        return self.box(np.arange(len(self)))[0] / self.scale + np.zeros(self.raw.shape)
 
     @property
     def hi(self) -> np.ndarray:
         """Upper ends of the boxes in coordinates."""
-        return self.raw_hi / self.scale
+        return self.box(np.arange(len(self)))[1] / self.scale + np.zeros(self.raw.shape)
 
     def take(self, rows: np.ndarray) -> CleanRows:
         """Return some of the rows, for example those that one worker attacks."""
@@ -147,7 +149,8 @@ class CleanRows:
         if self._unit:
             return Z.copy()
         # Adding the scaled step to the clean cell keeps cells that did not move free of rounding.
-        return self.raw[owner] + (Z - self.x[owner]) * self.scale
+        clean = self.raw[owner]
+        return clean + (Z - clean / self.scale) * self.scale
 
     def fit(self, raw: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
         """Round, cast and clip cells in place: what is left is what a row can really hold.
@@ -187,14 +190,41 @@ class CleanRows:
         ndarray of shape (m, d), float64
             Cells in the units of X, exactly representable in the columns' dtypes.
         """
-        return self.fit(self.cells(Z, owner), *self.box(owner))
+        raw = self.fit(self.cells(Z, owner), *self.box(owner))
+        return raw if self.repair is None else self.settle(raw, owner)
+
+    def settle(self, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return cells as the repair leaves them, read-only; rows that did not move stay.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (m, d), float64
+            Cells that fit the columns' dtypes and boxes. They are copied.
+        owner : ndarray of shape (m,), int
+            The clean row of each.
+
+        Returns
+        -------
+        ndarray of shape (m, d), float64
+            Cells in the units of X.
+        """
+        settled, built = self.repair.settle(self, raw, owner)
+        settled.flags.writeable = False
+        # The model is usually asked about just these rows next: do not repair them again.
+        self._settled = settled, owner, built
+        return settled
 
     def box(self, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the boxes of rows in the units of X; one row of shape (1, d) if all share it."""
-        # A box that is shared is stored once (its stride is 0) and need not be gathered.
-        lo, hi = self.raw_lo, self.raw_hi
-        lo = lo[:1] if lo.strides[0] == 0 else lo[owner]
-        return lo, hi[:1] if hi.strides[0] == 0 else hi[owner]
+        if self._shared_box:
+            return self._low, self._high
+        raw = self.raw[owner]
+        lo, hi = np.minimum(self._low, raw), np.maximum(self._high, raw)
+        if self._writes_all:
+            return lo, hi
+        # A missing cell reads 0 here, and stays there.
+        missing = self.missing[owner]
+        return np.where(missing, 0.0, lo), np.where(missing, 0.0, hi)
 
     def clip(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
         """Return coordinates moved into the boxes of their rows."""
@@ -216,24 +246,37 @@ class CleanRows:
         Returns
         -------
         container
-            Like the user's X, with m rows. It shares no memory with `raw`.
+            Like the user's X, with m rows. It shares no memory with `raw`. With a repair, these
+            are the rows that it returned.
         """
+        if self.repair is not None:
+            settled, whose, built = self._settled
+            self._settled = None, None, None
+            if built is not None and raw is settled and owner is whose:
+                return built
+            return self.repair.build(self, raw, owner)
         moved = None if self._writes_all else raw != self.raw[owner]
         return self.table.write(owner, self.columns, raw, moved)
 
     def distance(self, raw: np.ndarray, owner: np.ndarray, norm: float) -> np.ndarray:
         """Return how far rows are from their owners, in scaled units."""
-        steps = raw - self.raw[owner]
-        if not self._unit:
-            steps /= self.scale
-        return length(steps, norm)
+        if raw.size <= _BLOCK:
+            steps = raw - self.raw[owner]
+            if not self._unit:
+                steps /= self.scale
+            return length(steps, norm)
+        step = max(1, _BLOCK // raw.shape[1])
+        parts = [slice(begin, begin + step) for begin in range(0, len(raw), step)]
+        return np.concatenate([self.distance(raw[p], owner[p], norm) for p in parts])
 
-    def _box_end(self, end: np.ndarray, widen: Any) -> np.ndarray:
-        """Return one end of every row's box, as one shared row where all rows agree."""
-        nearest = widen.reduce(self.raw, axis=0) if len(self.raw) else end
-        if (widen(end, nearest) == end).all() and not self.missing.any():
-            return np.broadcast_to(end, self.raw.shape)
-        return np.where(self.missing, 0.0, widen(end, self.raw))
+    def moved(self, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return which rows differ from their owners."""
+        step = max(1, _BLOCK // max(raw.shape[1], 1))
+        out = np.zeros(len(raw), dtype=bool)
+        for begin in range(0, len(raw), step):
+            part = slice(begin, begin + step)
+            out[part] = (raw[part] != self.raw[owner[part]]).any(axis=1)
+        return out
 
 
 def length(steps: np.ndarray, norm: float) -> np.ndarray:

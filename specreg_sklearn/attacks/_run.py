@@ -26,9 +26,9 @@ from specreg_sklearn.attacks._verify import verify
 if TYPE_CHECKING:
     from specreg_sklearn.attacks._base import BlackBoxAttack
 
-# Verification may push a row outwards by 1e-4 of its distance; a row that stops this much before
+# Verification may push a row outwards by 1e-3 of its distance; a row that stops this much before
 # eps stays within eps after the push.
-_STOP_MARGIN = 2e-4
+_STOP_MARGIN = 2e-3
 
 
 def run_attack(
@@ -48,7 +48,9 @@ def run_attack(
     check_estimator(estimator)
     if space is not None and not isinstance(space, FeatureSpace):
         raise TypeError(f"space={type(space).__name__} is not a FeatureSpace or None.")
-    check_fitted_columns(estimator, as_table(X))
+    table = as_table(X)
+    check_fitted_columns(estimator, table)
+    attack._check_run(table.n_columns, eps)
     if space is None:
         space = FeatureSpace.from_data(X if pool is None else pool)
     rows = space.bind(X)
@@ -66,7 +68,8 @@ def run_attack(
     pooled = clean if pool is None else ask(predict, pool, len(pool_rows))
     coder = LabelCoder(targets, clean, pooled)
     labels = coder.encode(targets)
-    stop = 0.0 if eps is None else eps * (1 - _STOP_MARGIN)
+    # A search within eps keeps its own distance from eps.
+    stop = 0.0 if eps is None else eps * (1 if attack._within_eps else 1 - _STOP_MARGIN)
     setting = Setting(
         predict=predict,
         coder=coder,
@@ -80,16 +83,18 @@ def run_attack(
     outcome = Outcome.empty(*rows.raw.shape)
     work = {"given": given, "n_jobs": n_jobs, "verbose": verbose}
     search_rows(attack, setting, rows, labels, chosen, outcome, **work)
-    _warn_of_failures(attack, len(chosen), outcome.best_distance[chosen], setting.pool)
+    if not attack._within_eps:
+        _warn_of_failures(attack, len(chosen), outcome.best_distance[chosen], setting.pool)
 
     oracle = Oracle(predict, rows, labels, coder, norm=norm, targeted=attack.targeted)
     raw, verified = _verified(oracle, outcome, chosen)
     again = _stopped_in_vain(oracle, outcome, raw, verified, stop)
-    if len(again):
+    if len(again) and not attack._within_eps:
         setting.stop_distance = 0.0
         search_rows(attack, setting, rows, labels, again, outcome, **work)
         raw, verified = _verified(oracle, outcome, chosen)
-    return _report(oracle, outcome, raw, verified, chosen, eps, stop, attack.targeted)
+    nothing = "not_found" if attack._within_eps else "start_failed"
+    return _report(oracle, outcome, raw, verified, chosen, eps, stop, attack.targeted, nothing)
 
 
 def _given_starts(starts: Any, space: FeatureSpace, X: Any, n_rows: int) -> np.ndarray | None:
@@ -134,12 +139,13 @@ def _report(
     eps: float | None,
     stop: float,
     targeted: bool,
+    nothing: str,
 ) -> AttackResult:
     every = np.arange(len(raw))
     distances = oracle.rows.distance(raw, every, oracle.norm)
     status = np.full(len(raw), "already_right" if targeted else "already_wrong", dtype="<U14")
     started = np.isfinite(outcome.best_distance[chosen])
-    status[chosen] = np.where(started, "unverified", "start_failed")
+    status[chosen] = np.where(started, "unverified", nothing)
     status[verified] = "found"
     success = np.ones(len(raw), dtype=bool)
     success[chosen] = verified[chosen]

@@ -130,5 +130,5 @@ class SearchTask:
 # The last bisection is finer than those of a search: it decides the reported distance.
 FINAL_TOLERANCE = 2.0**-12
 FIRST_BRACKET = 2.0**-8
-FINAL_QUERIES = 8
+FINAL_QUERIES = 6
 """Queries that are set aside for it; enough for points that lie on the boundary already."""

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from specreg_sklearn.attacks._repair import Repair
 from specreg_sklearn.attacks._rows import CleanRows
+from specreg_sklearn.attacks._space_checks import check_bounds, check_cells, check_columns
 from specreg_sklearn.attacks._space_options import (
-    column_label,
+    TYPES,
     read_bounds,
     read_mutable,
     read_scale,
     read_types,
 )
-from specreg_sklearn.attacks._tables import CATEGORICAL, INTEGER, Table, as_table
+from specreg_sklearn.attacks._tables import CATEGORICAL, INTEGER, as_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,8 @@ class FeatureSpace:
         Columns an attack may change. The others keep their cells bit by bit.
     scale : ndarray of shape (n_features,), float64
         The unit of each column: distances are norms of ``(X_adv - X) / scale``.
+    repair : callable or None, default=None
+        ``repair(X_moved, X_clean)`` returns the moved rows put right; see :meth:`from_data`.
 
     Notes
     -----
@@ -58,6 +63,8 @@ class FeatureSpace:
     >>> space.materialise(Z + 0.25, X)
     array([[ 0.5, 15. ],
            [ 2. , 30. ]])
+    >>> space
+    FeatureSpace(n_features=2, real=2, mutable=2, scale=2 to 20)
     """
 
     names: list[Any] | None
@@ -66,6 +73,7 @@ class FeatureSpace:
     maximum: np.ndarray
     mutable: np.ndarray
     scale: np.ndarray
+    repair: Callable[[Any, Any], Any] | None = None
 
     @classmethod
     def from_data(
@@ -76,6 +84,7 @@ class FeatureSpace:
         bounds: Any = "data",
         types: Any = "auto",
         scale: Any = "std",
+        repair: Callable[[Any, Any], Any] | None = None,
     ) -> FeatureSpace:
         """Describe the space that the rows of `X` live in.
 
@@ -85,16 +94,23 @@ class FeatureSpace:
             Data, usually what the model is evaluated on.
         mutable : None, list of columns, or mask of shape (n_features,), default=None
             Columns the attack may change, by name, number or mask. None means every numeric
-            column. Text, categories and bool are immutable.
+            column. Text, categories and bool are immutable, unless they are named here and there
+            is a `repair`, which alone changes them.
         bounds : "data", None, (low, high) or dict, default="data"
             "data" takes the smallest and largest value of each column, None sets no bounds. A pair
             holds numbers or arrays of shape (n_features,), and None for an open end. A dict gives
-            pairs by column; columns it leaves out are bounded by the data.
+            pairs by column; columns it leaves out are bounded by the data. Rows outside the bounds,
+            here or later, keep their own values as an end of their box.
         types : "auto", list or dict by column, default="auto"
             "real", "integer" or "categorical" per column. "auto" follows the dtypes.
         scale : "std", "range", None, float or array of shape (n_features,), default="std"
             The unit of each column. "std" divides by the standard deviation, "range" by the range,
-            None leaves the units of X. A column that does not vary has the unit 1.
+            None leaves the units of X. For "std" and "range" a mutable column must vary, or have
+            bounds that keep it from moving.
+        repair : callable or None, default=None
+            ``repair(X_moved, X_clean) -> X_repaired`` puts rows right that break a rule of the data
+            which bounds cannot express: flags of which exactly one is set, a part that is not
+            larger than the whole. See the notes.
 
         Returns
         -------
@@ -104,10 +120,71 @@ class FeatureSpace:
         Raises
         ------
         ValueError
-            If an option names an unknown column, bounds cross, a unit is not positive, or a mutable
-            column holds infinite values.
+            If an option names an unknown column, a categorical column is mutable without a
+            `repair`, bounds cross or exclude all values of a mutable column, a unit is not
+            positive, `scale` gives no unit for a mutable column that does not vary, or a column
+            holds infinite values.
         TypeError
-            If `X` is sparse.
+            If `X` is sparse, or `repair` cannot be called.
+
+        Warns
+        -----
+        UserWarning
+            If bounds exclude some of the values of a mutable column.
+
+        Notes
+        -----
+        A repair is called on many rows at once, before the model is asked about them. It gets two
+        containers like `X` (arrays for arrays, frames with the same columns, order, index and
+        dtypes for frames): candidates inside their bounds, which it may write into, and the clean
+        row of each. It returns the rows to ask about, and these are what an attack reports.
+
+        - It may change mutable columns only, and keep numbers within the row's bounds, whole where
+          the column is, and missing where the clean cell is. All this is checked. A column that the
+          bounds leave no room counts as immutable.
+        - Each row must be repaired by itself, without chance, and repairing a row again must change
+          nothing. That is tried once, on the first rows of a run.
+        - Distances are measured after the repair. Categorical cells add nothing to them, and a row
+          of which only such cells have changed counts as not moved.
+        - Rows that did not move are not repaired. Clean rows are never changed.
+        - To run with several processes it must pickle, as functions of a module do.
+
+        Examples
+        --------
+        Three columns are the flags of one category, and exactly one of them is set. The largest
+        wins:
+
+        >>> import numpy as np
+        >>> from specreg_sklearn.attacks import FeatureSpace
+        >>> def one_hot(moved, clean):
+        ...     moved[:, 1:] = np.eye(3)[moved[:, 1:].argmax(axis=1)]
+        ...     return moved
+        >>> X = np.array([[0.5, 1, 0, 0], [0.1, 0, 1, 0], [0.9, 0, 0, 1]])
+        >>> space = FeatureSpace.from_data(X, scale=None, repair=one_hot)
+        >>> Z = space.to_coordinates(X) + [0.2, -0.4, 0.7, 0]
+        >>> space.materialise(Z, X)
+        array([[0.7, 0. , 1. , 0. ],
+               [0.3, 0. , 1. , 0. ],
+               [0.9, 0. , 0. , 1. ]])
+
+        In a frame, the part must not be above the whole, and a text follows from them:
+
+        >>> import pandas as pd
+        >>> def in_order(moved, clean):
+        ...     moved["part"] = moved["part"].clip(upper=moved["whole"])
+        ...     moved["level"] = np.where(moved["part"] == moved["whole"], "full", "some")
+        ...     return moved
+        >>> frame = pd.DataFrame(
+        ...     {"part": [1.0, 2.0], "whole": [4.0, 2.0], "level": ["some", "full"]}
+        ... )
+        >>> columns = ["part", "whole", "level"]
+        >>> space = FeatureSpace.from_data(
+        ...     frame, mutable=columns, bounds=(0, 9), scale=None, repair=in_order
+        ... )
+        >>> space.materialise(space.to_coordinates(frame) + [3.5, 0], frame)
+           part  whole level
+        0   4.0    4.0  full
+        1   2.0    2.0  full
         """
         table = as_table(X)
         names, n = table.names, table.n_columns
@@ -117,10 +194,27 @@ class FeatureSpace:
         numbers[:, numeric] = table.numbers(numeric)
         check_cells(numbers, kinds, names)
         low, high = _range(numbers)
-        flags = read_mutable(mutable, kinds, names)
+        if repair is not None and not callable(repair):
+            raise TypeError(f"repair={repair!r} is not a function (X_moved, X_clean) or None.")
+        flags = read_mutable(mutable, kinds, names, repaired=repair is not None)
         lo, hi = read_bounds(bounds, low, high, kinds, names)
-        unit = read_scale(scale, numbers, low, high, names)
-        return cls(names, kinds, lo, hi, flags, unit)
+        check_bounds((lo, hi), (low, high), numbers, flags, names)
+        unit = read_scale(scale, numbers, flags & (hi > lo), names)
+        return cls(names, kinds, lo, hi, flags, unit, repair)
+
+    def __repr__(self) -> str:
+        count = {kind: int((self.kinds == kind).sum()) for kind in TYPES}
+        parts = [f"n_features={self.n_features}"]
+        parts += [f"{kind}={n}" for kind, n in count.items() if n]
+        parts.append(f"mutable={int(self.mutable.sum())}")
+        units = self.scale[self.movable]
+        if len(units):
+            ends = [f"{end:.3g}" for end in (units.min(), units.max())]
+            parts.append(f"scale={ends[0] if ends[0] == ends[1] else ' to '.join(ends)}")
+        if self.repair is not None:
+            name = getattr(self.repair, "__name__", type(self.repair).__name__)
+            parts.append(f"repair={name}")
+        return f"FeatureSpace({', '.join(parts)})"
 
     @property
     def n_features(self) -> int:
@@ -154,19 +248,22 @@ class FeatureSpace:
             If columns are missing, unknown, reordered, or no longer hold numbers.
         """
         table = as_table(X, parameter=parameter)
-        self._check_columns(table, parameter)
+        check_columns(table, self.names, self.kinds, self.mutable, parameter)
         columns = self.movable
         raw = table.numbers(columns)
         labels = columns.tolist() if self.names is None else [self.names[j] for j in columns]
         check_cells(raw, self.kinds[columns], labels)
+        whole = [table.dtype(j).kind in "iu" for j in columns.tolist()]
         return CleanRows(
             table,
             columns,
             raw,
             low=self.minimum[columns],
             high=self.maximum[columns],
-            integer=self.kinds[columns] == INTEGER,
+            # A column of reals may be stored as whole numbers in these very rows.
+            integer=(self.kinds[columns] == INTEGER) | np.array(whole, dtype=bool),
             scale=self.scale[columns],
+            repair=self._bound_repair(),
         )
 
     def to_coordinates(self, X: Any) -> np.ndarray:
@@ -231,50 +328,12 @@ class FeatureSpace:
             raise ValueError(f"X_adv has {len(moved)} rows and X has {len(clean)}.")
         return clean.distance(moved.raw, np.arange(len(clean)), norm)
 
-    def _check_columns(self, table: Table, parameter: str) -> None:
-        if table.n_columns != self.n_features and (table.names is None or self.names is None):
-            raise ValueError(
-                f"{parameter} has {table.n_columns} columns, but the feature space was built for "
-                f"{self.n_features}."
-            )
-        if self.names is not None and table.names is not None:
-            check_names(table.names, self.names, parameter, "the feature space was built for")
-        for j in np.flatnonzero(self.mutable).tolist():
-            if table.kind(j) == CATEGORICAL:
-                raise ValueError(
-                    f"{parameter} holds no numbers in column {column_label(j, self.names)}, which "
-                    "the feature space declares mutable."
-                )
-
-
-def check_names(given: list[Any], wanted: list[Any], parameter: str, whose: str) -> None:
-    """Raise if two lists of column names differ, and name the columns."""
-    if given == wanted:
-        return
-    missing = [c for c in wanted if c not in given]
-    extra = [c for c in given if c not in wanted]
-    if missing or extra:
-        raise ValueError(
-            f"{parameter} does not have the columns {whose}: missing {missing}, unknown {extra}."
-        )
-    swapped = [c for c, w in zip(given, wanted, strict=True) if c != w]
-    raise ValueError(
-        f"{parameter} has its columns in another order than {whose}: {swapped} are out of place. "
-        f"Expected {wanted}."
-    )
-
-
-def check_cells(numbers: np.ndarray, kinds: np.ndarray, names: list[Any] | None) -> None:
-    """Raise on infinite numbers, and on fractions in integer columns."""
-    infinite = np.flatnonzero(np.isinf(numbers).any(axis=0))
-    if infinite.size:
-        raise ValueError(f"X holds infinite values in column {column_label(infinite[0], names)}.")
-    whole = kinds == INTEGER
-    fraction = np.flatnonzero(whole & (np.nan_to_num(np.mod(numbers, 1)) != 0).any(axis=0))
-    if fraction.size:
-        raise ValueError(
-            f"Column {column_label(fraction[0], names)} is of type 'integer' but holds fractions."
-        )
+    def _bound_repair(self) -> Repair | None:
+        if self.repair is None:
+            return None
+        free = self.mutable & (self.kinds == CATEGORICAL)
+        free[self.movable] = True
+        return Repair(self.repair, np.flatnonzero(~free))
 
 
 def _range(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -57,12 +57,19 @@ def read_types(types: Any, table: Table) -> np.ndarray:
                 f"types gives {kind!r} for column {column_label(j, names)}, which does not hold "
                 "numbers."
             )
+        if kind == REAL and table.dtype(j).kind in "iu":
+            raise ValueError(
+                f"types gives 'real' for column {column_label(j, names)}, whose dtype "
+                f"{table.dtype(j)} holds whole numbers only; convert the column to float."
+            )
         kinds[j] = kind
     return np.array(kinds)
 
 
-def read_mutable(mutable: Any, kinds: np.ndarray, names: list[Any] | None) -> np.ndarray:
-    """Return a mask of the columns that an attack may change."""
+def read_mutable(
+    mutable: Any, kinds: np.ndarray, names: list[Any] | None, *, repaired: bool = False
+) -> np.ndarray:
+    """Return a mask of the columns that may change; categorical ones only with a repair."""
     n = len(kinds)
     numeric = kinds != CATEGORICAL
     if mutable is None:
@@ -78,10 +85,10 @@ def read_mutable(mutable: Any, kinds: np.ndarray, names: list[Any] | None) -> np
         mask = np.zeros(n, dtype=bool)
         mask[[column_index(e, names, n, "mutable") for e in entries]] = True
     stuck = [column_label(j, names) for j in np.flatnonzero(mask & ~numeric).tolist()]
-    if stuck:
+    if stuck and not repaired:
         raise ValueError(
             f"mutable includes {', '.join(stuck)}, which are categorical; attacks change numeric "
-            "columns only. Leave them out of mutable."
+            "columns only. Leave them out of mutable, or give a repair that sets them."
         )
     return mask
 
@@ -117,26 +124,32 @@ def read_bounds(
 
 
 def read_scale(
-    scale: Any, numbers: np.ndarray, low: np.ndarray, high: np.ndarray, names: list[Any] | None
+    scale: Any, numbers: np.ndarray, may_move: np.ndarray, names: list[Any] | None
 ) -> np.ndarray:
-    """Return the unit of each column; a column that does not vary gets 1."""
+    """Return the unit of each column.
+
+    A column that does not vary has no unit of its own. It gets 1 if it cannot move anyway, and is
+    an error if it is in `may_move`: its distances would depend on the units it happens to be in.
+    """
     n = numbers.shape[1]
     if scale is None:
         return np.ones(n)
     if isinstance(scale, str):
-        # The mean of equal values rounds, so a constant column is told by its range, not its std.
-        varies = high > low
-        out = np.ones(n)
-        if scale == "std":
-            for j in np.flatnonzero(varies).tolist():
-                out[j] = np.nanstd(numbers[:, j])
-        elif scale == "range":
-            out[varies] = (high - low)[varies]
-        else:
+        if scale not in _SPREADS:
             raise ValueError(
                 f"scale={scale!r} is not one of 'std', 'range', None, a number or an array."
             )
-        return np.where((out > 0) & np.isfinite(out), out, 1.0)
+        out = np.array([_SPREADS[scale](column[~np.isnan(column)]) for column in numbers.T])
+        lacking = np.flatnonzero(may_move & (out == 0))
+        if lacking.size:
+            shown = ", ".join(column_label(j, names) for j in lacking[:10].tolist())
+            shown += ", ..." if len(lacking) > 10 else ""
+            raise ValueError(
+                f"scale={scale!r} gives no unit for columns that do not vary in X but have room to "
+                f"move: {shown}. Give scale as numbers (one for all or one per column) or None, "
+                "leave the columns out of mutable, or bound them by the data."
+            )
+        return np.where(out > 0, out, 1.0)
     try:
         given = np.broadcast_to(np.asarray(scale, dtype=np.float64), (n,)).copy()
     except (TypeError, ValueError) as error:
@@ -148,6 +161,25 @@ def read_scale(
             f"scale of column {column_label(j, names)} is {given[j]}; it must be positive."
         )
     return given
+
+
+def _std(values: np.ndarray) -> float:
+    # The mean of equal values rounds, so a constant column is told by its range, not its std.
+    peak = np.abs(values).max(initial=0.0)
+    if not _range(values):
+        return 0.0
+    # Squares of very large or very small numbers would not be finite, or would vanish.
+    return float(max(np.std(values / peak) * peak, np.finfo(float).tiny))
+
+
+def _range(values: np.ndarray) -> float:
+    if not values.size:
+        return 0.0
+    with np.errstate(over="ignore"):
+        return float(min(values.max() - values.min(), np.finfo(float).max))
+
+
+_SPREADS = {"std": _std, "range": _range}
 
 
 def _pair(bounds: Any, n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -41,7 +41,8 @@ class ArrayTable:
 
     def numbers(self, columns: np.ndarray) -> np.ndarray:
         """Return numeric columns as a new float64 array; a missing value is NaN."""
-        return np.array(self.data[:, columns], dtype=np.float64)
+        # Indexing with an array copies; another copy would double the memory.
+        return np.ascontiguousarray(self.data[:, columns], dtype=np.float64)
 
     def take(self, rows: np.ndarray) -> ArrayTable:
         """Return the table of some rows."""

@@ -12,10 +12,11 @@ import numpy as np
 
 from specreg_sklearn.attacks._oracle import Oracle
 
-PUSHES = (0.0, 1e-4, 1e-2)
+PUSHES = (0.0, 1e-3)
 """How far beyond the boundary point a row is moved, as shares of its distance."""
 
 BLOCK_ROWS = 64
+_BLOCK = 2**20
 VERIFY_QUERIES = 2 * (len(PUSHES) + 1)
 """The most that verification asks about one row."""
 
@@ -50,7 +51,8 @@ def verify(
     pending = attacked
     held_in_block = np.zeros(len(rows), dtype=bool)
     for push in (*PUSHES, None):
-        for some in np.array_split(pending, -(-len(pending) // oracle.batch_rows)):
+        # A few rows at a time: intermediate results would each be as large as the data.
+        for some in np.array_split(pending, -(-len(pending) * raw.shape[1] // _BLOCK)):
             x = rows.raw[some] / rows.scale
             target = far[some] if push is None else x + (1 + push) * (near[some] - x)
             raw[some] = rows.snap(target, some)
@@ -68,10 +70,10 @@ def verify(
 
 def _ask_in_blocks(oracle: Oracle, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
     """Ask in blocks of exactly BLOCK_ROWS rows; the last one is filled up with clean rows."""
-    padded = np.concatenate([owner, np.zeros(-len(owner) % BLOCK_ROWS, dtype=np.int64)])
-    cells = np.concatenate([raw[owner], oracle.rows.raw[padded[len(owner) :]]])
     answers = []
-    for begin in range(0, len(padded), BLOCK_ROWS):
-        part = slice(begin, begin + BLOCK_ROWS)
-        answers.append(oracle.fooled_by(cells[part], padded[part], counted=owner[part]))
-    return np.concatenate(answers)[: len(owner)]
+    for begin in range(0, len(owner), BLOCK_ROWS):
+        some = owner[begin : begin + BLOCK_ROWS]
+        padded = np.concatenate([some, np.zeros(BLOCK_ROWS - len(some), dtype=np.int64)])
+        cells = np.concatenate([raw[some], oracle.rows.raw[padded[len(some) :]]])
+        answers.append(oracle.fooled_by(cells, padded, counted=some)[: len(some)])
+    return np.concatenate(answers)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.attacks import AttackResult, BlackBoxAttack, FeatureSpace, resolve_attack
+from specreg_sklearn.attacks import BlackBoxAttack, FeatureSpace, resolve_attack
 from specreg_sklearn.attacks._checks import check_eps, check_estimator, check_norm
 from specreg_sklearn.attacks._labels import LabelCoder
 from specreg_sklearn.attacks._oracle import ask
-from specreg_sklearn.metrics._subsample import subsample
+from specreg_sklearn.metrics._subsample import subsample, take_rows
 
 
 def robust_accuracy_score(
@@ -21,7 +21,7 @@ def robust_accuracy_score(
     *,
     eps: Any,
     norm: float = 2,
-    attack: str | BlackBoxAttack = "art/HopSkipJump",
+    attack: str | BlackBoxAttack = "auto",
     space: FeatureSpace | None = None,
     scale: Any = "std",
     max_samples: int | None = None,
@@ -44,13 +44,16 @@ def robust_accuracy_score(
     y : array-like of shape (n_samples,)
         True labels.
     eps : float or array-like of shape (n_eps,)
-        Size of the attack, in the norm of ``(X_adv - X) / scale``. Several values give a curve from
-        one run.
+        Size of the attack, in the norm of ``(X_adv - X) / scale``. Several values, in increasing
+        order, give a curve from one run; from one run for each value with an attack that works at a
+        fixed size, such as "square".
     norm : {2, inf}, default=2
         The norm.
-    attack : str or BlackBoxAttack, default="art/HopSkipJump"
-        A name or an attack, see :func:`specreg_sklearn.attacks.resolve_attack`. An attack object
-        must measure in `norm`, and keeps its own seed.
+    attack : str or BlackBoxAttack, default="auto"
+        A name or an attack, see :func:`specreg_sklearn.attacks.resolve_attack`. "auto" is
+        :class:`~specreg_sklearn.attacks.CGBA` in L2 and :class:`~specreg_sklearn.attacks.RayS` in
+        Linf, with 1000 queries a row. An attack object must measure in `norm`, and keeps its own
+        seed and budget.
     space : FeatureSpace or None, default=None
         What may change and in which units. None means every numeric column within the range of `X`,
         with units by `scale`.
@@ -103,17 +106,14 @@ def robust_accuracy_score(
         # Nothing can move: no attack is needed to know the answer.
         scores = np.full(grid.shape, _accuracy(estimator, X_part, y_part))
     else:
-        result = chosen.run(
-            estimator,
-            X_part,
-            y_part,
-            eps=float(positive.min()),
-            space=_space(space, X, scale),
-            pool=X,
-            n_jobs=n_jobs,
-            verbose=verbose,
-        )
-        scores = _scores(result, grid)
+        space = _space(space, X, scale)
+        options = {"space": space, "pool": X, "n_jobs": n_jobs, "verbose": verbose}
+        if chosen._within_eps:
+            distances, status = _at_each_eps(chosen, estimator, X_part, y_part, positive, options)
+        else:
+            result = chosen.run(estimator, X_part, y_part, eps=float(positive.min()), **options)
+            distances, status = result.distances, result.status
+        scores = _scores(distances, status, grid)
     return scores if several else float(scores[0])
 
 
@@ -123,7 +123,7 @@ def adversarial_distances(
     y: Any,
     *,
     norm: float = 2,
-    attack: str | BlackBoxAttack = "art/HopSkipJump",
+    attack: str | BlackBoxAttack = "auto",
     space: FeatureSpace | None = None,
     scale: Any = "std",
     max_samples: int | None = None,
@@ -177,13 +177,16 @@ def adversarial_distances(
     return result.distances
 
 
-def decided(distances: np.ndarray, what: str) -> np.ndarray:
+def decided(distances: np.ndarray, what: str, status: np.ndarray | None = None) -> np.ndarray:
     """Return the mask of rows that count, and warn if they do not make a score.
 
     Rows on which the attack failed have distance inf. If every row that could be attacked is one of
-    them, nothing is known about the model, and the mask is empty.
+    them, nothing is known about the model, and the mask is empty. Rows with the `status`
+    "not_found" did not fail: they were searched to the end.
     """
     known = np.isfinite(distances)
+    if status is not None:
+        known |= status == "not_found"
     failed = int((~known).sum())
     attacked = int((distances > 0).sum())
     if failed and failed == attacked:
@@ -199,21 +202,60 @@ def decided(distances: np.ndarray, what: str) -> np.ndarray:
 
 
 def check_settings(
-    attack: str | BlackBoxAttack, norm: float, random_state: Any, space: Any, scale: Any
+    attack: str | BlackBoxAttack,
+    norm: float,
+    random_state: Any,
+    space: Any,
+    scale: Any,
+    *,
+    distances: bool = False,
 ) -> None:
     """Raise unless the settings of a score are accepted, without running anything."""
-    _resolve(attack, norm, random_state)
+    chosen = _resolve(attack, norm, random_state)
+    if distances and chosen._within_eps:
+        raise ValueError(
+            f"{type(chosen).__name__} looks for rows within a fixed eps and gives no distances; "
+            "take CGBA (L2) or RayS (Linf)."
+        )
     _check_space(space, scale)
 
 
-def _scores(result: AttackResult, grid: np.ndarray) -> np.ndarray:
-    known = decided(result.distances, "robust_accuracy_score")
-    distances = result.distances[known]
+def _at_each_eps(
+    attack: BlackBoxAttack,
+    estimator: Any,
+    X: Any,
+    y: np.ndarray,
+    grid: np.ndarray,
+    options: dict[str, Any],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Run an attack that searches within a fixed eps once per entry of an increasing grid.
+
+    Rows that were found within one eps are not attacked at the next. Returns the distances and the
+    status of all rows.
+    """
+    result = attack.run(estimator, X, y, eps=float(grid[0]), **options)
+    distances, status = result.distances, result.status
+    for eps in grid[1:].tolist():
+        rows = np.flatnonzero(distances > eps)
+        if not len(rows):
+            break
+        result = attack.run(estimator, take_rows(X, rows), y[rows], eps=eps, **options)
+        # What is known already stays known, even if this run does not find it again.
+        news = rows[~np.isfinite(distances[rows]) | result.success]
+        better = np.isin(rows, news)
+        distances[news] = np.minimum(distances[news], result.distances[better])
+        status[news] = result.status[better]
+    return distances, status
+
+
+def _scores(distances: np.ndarray, status: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    known = decided(distances, "robust_accuracy_score", status)
+    distances = distances[known]
     scores = np.full(len(grid), np.nan)
     if known.any():
         scores = (distances[None, :] > grid[:, None]).mean(axis=1)
     # Without room to move every correct row is safe, the undecided ones included.
-    scores[grid == 0] = np.mean(result.status != "already_wrong")
+    scores[grid == 0] = np.mean(status != "already_wrong")
     return scores
 
 
@@ -228,13 +270,25 @@ def _read_eps(eps: Any) -> tuple[np.ndarray, bool]:
     several = not isinstance(eps, str) and np.ndim(eps) > 0
     if several and (np.ndim(eps) != 1 or not len(eps)):
         raise ValueError(f"eps={eps!r} is not accepted; give a number >= 0 or a list of them.")
-    values = list(eps) if several else [eps]
-    return np.array([check_eps(value) for value in values]), several
+    grid = np.array([check_eps(value) for value in (list(eps) if several else [eps])])
+    stuck = np.flatnonzero(grid[1:] <= grid[:-1])
+    if stuck.size:
+        before, after = grid[stuck[0]], grid[stuck[0] + 1]
+        raise ValueError(
+            f"eps={eps!r} is not increasing: {after:g} comes after {before:g}. Give each value "
+            "once, from the smallest to the largest."
+        )
+    return grid, several
 
 
 def _resolve(attack: str | BlackBoxAttack, norm: float, random_state: Any) -> BlackBoxAttack:
     norm = check_norm(norm, (2, np.inf), "this score")
     chosen = resolve_attack(attack, norm=norm, random_state=random_state)
+    if chosen.targeted:
+        raise ValueError(
+            f"{chosen!r} is targeted: it would take y for the labels to reach. Robustness is "
+            "measured with targeted=False."
+        )
     if chosen.norm != norm:
         raise ValueError(
             f"norm={norm!r}, but {chosen!r} measures in norm={chosen.norm!r}. Pass the same norm "

@@ -111,10 +111,11 @@ class RobustScorer:
 
     def __repr__(self) -> str:
         shown: dict[str, Any] = {"eps": self.eps} if self.metric == "robust_accuracy" else {}
-        shown |= {"norm": self.norm, "attack": self.attack}
+        shown |= {"norm": self.norm}
         shown |= {
             name: value
             for name, value in (
+                ("attack", self.attack),
                 ("space", self.space and "FeatureSpace(...)"),
                 ("scale", self.scale),
                 ("max_samples", self.max_samples),
@@ -132,7 +133,7 @@ def make_robust_scorer(
     *,
     eps: float = 0.5,
     norm: float = 2,
-    attack: str | BlackBoxAttack = "art/HopSkipJump",
+    attack: str | BlackBoxAttack = "auto",
     space: FeatureSpace | None = None,
     scale: Any = "std",
     max_samples: int | None = None,
@@ -151,8 +152,10 @@ def make_robust_scorer(
         Size of the attack, in scaled units. Only "robust_accuracy" uses it.
     norm : {2, inf}, default=2
         The norm of the distance.
-    attack : str or BlackBoxAttack, default="art/HopSkipJump"
-        A name or an attack, see :func:`specreg_sklearn.attacks.resolve_attack`.
+    attack : str or BlackBoxAttack, default="auto"
+        A name or an attack, see :func:`specreg_sklearn.attacks.resolve_attack`. "auto" is
+        :class:`~specreg_sklearn.attacks.CGBA` in L2 and :class:`~specreg_sklearn.attacks.RayS` in
+        Linf, with 1000 queries a row.
     space : FeatureSpace or None, default=None
         What may change and in which units. None makes one of the rows that are scored, so that each
         fold has its own; give a space to have all folds share one.
@@ -189,7 +192,7 @@ def make_robust_scorer(
     >>> X, y = load_iris(return_X_y=True)
     >>> scorer = make_robust_scorer(eps=0.3, max_samples=10)
     >>> scorer
-    make_robust_scorer('robust_accuracy', eps=0.3, norm=2, attack='art/HopSkipJump', max_samples=10)
+    make_robust_scorer('robust_accuracy', eps=0.3, norm=2, max_samples=10)
     >>> scoring = {"accuracy": "accuracy", "robust": scorer}
     >>> scores = cross_validate(LogisticRegression(max_iter=500), X, y, scoring=scoring, cv=3)
     >>> bool((scores["test_robust"] <= 1).all())
@@ -199,7 +202,8 @@ def make_robust_scorer(
         raise ValueError(f"metric={metric!r} is not one of {list(METRICS)}.")
     check_eps(eps)
     random_state = check_seed(random_state)
-    check_settings(attack, norm, random_state, space, scale)
+    distances = metric == "median_adversarial_distance"
+    check_settings(attack, norm, random_state, space, scale, distances=distances)
     if max_samples is not None:
         check_positive_int(max_samples, "max_samples")
     return RobustScorer(
@@ -216,15 +220,15 @@ def make_robust_scorer(
 
 
 def _is_default(name: str, value: Any) -> bool:
-    default = {"scale": "std", "random_state": 0}.get(name)
+    default = {"attack": "auto", "scale": "std", "random_state": 0}.get(name)
     return value is default or (isinstance(value, (str, int)) and value == default)
 
 
 robust_accuracy = make_robust_scorer(eps=0.5)
 robust_accuracy.__doc__ = """Scorer ``(estimator, X, y) -> float``: robust accuracy at distance 0.5.
 
-The share of rows that are classified correctly and for which the black-box attack HopSkipJump found
-no adversarial row within 0.5 standard deviations (L2 norm of ``(X_adv - X) / std(X)``). Use it as
+The share of rows that are classified correctly and for which the black-box attack CGBA found no
+adversarial row within 0.5 standard deviations (L2 norm of ``(X_adv - X) / std(X)``). Use it as
 ``scoring=robust_accuracy`` in a search, or call it. For another distance, norm, attack or unit, see
 :func:`make_robust_scorer`.
 """

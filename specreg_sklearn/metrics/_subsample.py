@@ -40,9 +40,13 @@ def subsample(X: Any, y: Any, max_samples: int | None, random_state: Any) -> tup
         return X, labels
     _, strata = np.unique(labels, return_inverse=True)
     chosen = np.sort(_spread(strata, max_samples, check_seed(random_state)))
-    nothing = np.empty((max_samples, 0))
-    unchanged = table.write(chosen, np.empty(0, dtype=int), nothing, nothing.astype(bool))
-    return unchanged, labels[chosen]
+    return take_rows(X, chosen), labels[chosen]
+
+
+def take_rows(X: Any, rows: np.ndarray) -> Any:
+    """Return some rows of `X` in the container of `X`."""
+    nothing = np.empty((len(rows), 0))
+    return as_table(X).write(rows, np.empty(0, dtype=int), nothing, nothing.astype(bool))
 
 
 def _spread(strata: np.ndarray, size: int, seed: int) -> np.ndarray:

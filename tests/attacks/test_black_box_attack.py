@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from specreg_sklearn.attacks import BlackBoxAttack, FeatureSpace
+from specreg_sklearn.attacks import CGBA, BlackBoxAttack, FeatureSpace
 
 
 class NoSearch(BlackBoxAttack):
@@ -37,14 +37,16 @@ class RandomSteps(BlackBoxAttack):
 
 
 class CountingModel:
-    """Counts how often each row was sent; the last column says which row it is."""
+    """Counts how many changes of each row were sent; the last column says which row it is."""
 
-    def __init__(self, model):
-        self.model, self.count = model, {}
+    def __init__(self, model, clean):
+        self.model, self.clean = model, clean
+        self.count = np.zeros(len(clean), dtype=int)
 
     def predict(self, X):
-        for tag in X[:, -1].tolist():
-            self.count[tag] = self.count.get(tag, 0) + 1
+        owner = X[:, -1].astype(int)
+        changed = (X != self.clean[owner]).any(axis=1)
+        np.add.at(self.count, owner[changed], 1)
         return self.model.predict(X[:, :-1])
 
 
@@ -118,12 +120,27 @@ def test_query_counts_are_exact(iris):
     X, y, _ = iris
     tree = DecisionTreeClassifier(random_state=0, max_depth=3).fit(X, y)
     tagged = np.column_stack([X, np.arange(len(X))])
-    model = CountingModel(tree)
+    model = CountingModel(tree, tagged)
     space = FeatureSpace.from_data(tagged, mutable=[0, 1, 2, 3])
     result = RandomSteps(batch_rows=100).run(model, tagged, y, space=space)
-    seen = np.array([model.count[float(i)] for i in range(len(X))])
-    # The first prediction of the clean rows is free.
-    np.testing.assert_array_equal(result.n_queries, seen - 1)
+    # Predictions of clean rows are free.
+    np.testing.assert_array_equal(result.n_queries, model.count)
+    assert (result.n_queries[tree.predict(X) != y] == 0).all()
+
+
+@pytest.mark.parametrize("max_queries", [19, 20, 33, 50, 1000])
+@pytest.mark.parametrize("eps", [None, 0.5])
+def test_no_row_exceeds_its_budget(iris, max_queries, eps):
+    X, y, _ = iris
+    tree = DecisionTreeClassifier(random_state=0, max_depth=3).fit(X, y)
+    tagged = np.column_stack([X, np.arange(len(X))])
+    space = FeatureSpace.from_data(tagged, mutable=[0, 1, 2, 3])
+    for attack in (RandomSteps(max_queries=max_queries), CGBA(max_queries=max_queries)):
+        model = CountingModel(tree, tagged)
+        result = attack.run(model, tagged, y, space=space, eps=eps)
+        np.testing.assert_array_equal(result.n_queries, model.count)
+        assert result.n_queries.max() <= max_queries
+        assert result.success.all()
 
 
 def test_batch_rows_bounds_the_searching_calls(iris):

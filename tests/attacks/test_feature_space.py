@@ -53,7 +53,7 @@ def test_scale(scale, expected):
         (None, [-np.inf, -np.inf], [np.inf, np.inf]),
         ((0, 50), [0, 0], [50, 50]),
         ((None, 50), [-np.inf, -np.inf], [50, 50]),
-        (([0, 1], [2, 3]), [0, 1], [2, 3]),
+        (([0, -1], [7, 60]), [0, -1], [7, 60]),
         ({1: (-5, None)}, [1, -5], [6, np.inf]),
     ],
 )
@@ -126,6 +126,98 @@ def test_bad_data(X, error, message):
         FeatureSpace.from_data(X)
 
 
+@pytest.mark.parametrize("scale", ["std", "range"])
+def test_columns_without_variance_have_no_unit(frame, scale):
+    # Its bounds leave the column no room, or nothing may change it: it needs no unit.
+    for options in ({}, {"bounds": {"age": (0, 99)}}, {"bounds": None, "mutable": ["age"]}):
+        assert FeatureSpace.from_data(frame, scale=scale, **options).scale[4] == 1
+    for bounds in (None, (0, 99), {"constant": (0, 1)}):
+        with pytest.raises(ValueError, match=f"scale='{scale}' gives no unit.*'constant'.*numbers"):
+            FeatureSpace.from_data(frame, scale=scale, bounds=bounds)
+        # A unit that the user gives is a unit.
+        for unit in (None, 0.5):
+            assert FeatureSpace.from_data(frame, scale=unit, bounds=bounds).scale[4] == (unit or 1)
+    empty = frame.assign(income=np.nan, constant=[np.nan, 2, 2])
+    with pytest.raises(ValueError, match="room to move: 'income', 'constant'"):
+        FeatureSpace.from_data(empty, scale=scale, bounds=None)
+
+
+def test_units_of_very_large_and_very_small_numbers():
+    X = np.array([[1e300, 1e-300], [-5e299, 2e-300]])
+    np.testing.assert_allclose(FeatureSpace.from_data(X).scale, [7.5e299, 5e-301])
+    np.testing.assert_allclose(FeatureSpace.from_data(X, scale="range").scale, [1.5e300, 1e-300])
+    # Smaller than any number that divides well, yet it varies.
+    assert FeatureSpace.from_data([[0.0], [5e-324]]).scale[0] < 1e-307
+
+
+def test_bounds_that_exclude_all_values_are_refused(frame):
+    message = (
+        r"column 'income' are \(100.0, 200.0\), but its values in X go from 1.5 to 9.5: no row"
+    )
+    with pytest.raises(ValueError, match=message):
+        FeatureSpace.from_data(frame, bounds={"income": (100, 200)})
+    with pytest.raises(ValueError, match=r"column 'age' are \(-inf, 10.0\), but its values"):
+        FeatureSpace.from_data(frame, bounds=(None, 10))
+    # Bounds of a column that nothing may change do not matter.
+    space = FeatureSpace.from_data(frame, bounds={"income": (100, 200)}, mutable=["age"])
+    assert space.movable.tolist() == [0]
+
+
+def test_bounds_that_exclude_some_values_warn(frame):
+    message = r"column 'age' are \(0.0, 35.0\), but 1 of 3 rows.* value 40.0.*own values.$"
+    with pytest.warns(UserWarning, match=message) as seen:
+        space = FeatureSpace.from_data(frame, bounds=(0, 35), scale=None)
+    assert seen[0].filename == __file__
+    with pytest.warns(UserWarning, match=r"\(8.0, 35.0\), but 1 .* 1 more columns are like that"):
+        FeatureSpace.from_data(frame, bounds=([8] * 5, [35] * 5), mutable=["age", "income"])
+    # The row may stay where it is or come in, but not move farther out.
+    assert space.materialise([[90, 1, 0.1]] * 3, frame)["age"].tolist() == [35, 35, 40]
+
+
+def test_rounding_is_not_outside(recwarn):
+    X = np.array([[0.0], [0.1]], dtype=np.float32)
+    assert float(X[1, 0]) > 0.1
+    FeatureSpace.from_data(X, bounds=(0, 0.1))
+    FeatureSpace.from_data(X[1:], bounds=(0, 0.1), scale=None)
+    assert not recwarn.list
+
+
+def test_rows_outside_the_data_of_the_space_are_not_in_the_way(recwarn):
+    """Test rows may lie outside the range of the training rows."""
+    space = FeatureSpace.from_data(np.array([[0.0], [1.0]]))
+    assert space.to_coordinates([[7.0]]).shape == (1, 1)
+    assert not recwarn.list
+
+
+def test_whole_numbers_in_a_space_of_reals():
+    """The dtype has the last word: an array of integers holds no fractions."""
+    space = FeatureSpace.from_data(np.array([[0.0, 0.0], [9.0, 9.0]]), scale=None)
+    for X in ([[1, 2], [3, 4]], np.array([[1, 2], [3, 4]], dtype=np.uint8)):
+        moved = space.materialise([[1.4, 2.6], [3, 4]], X)
+        assert np.asarray(moved).tolist() == [[1, 3], [3, 4]]
+        assert np.asarray(moved).dtype == np.asarray(X).dtype
+    with pytest.raises(ValueError, match="'real' for column 0, whose dtype int64 holds whole"):
+        FeatureSpace.from_data(np.eye(2, dtype=np.int64), types={0: "real"})
+
+
+def test_repr_is_short_and_says_what_may_change(frame):
+    assert repr(FeatureSpace.from_data(frame)) == (
+        "FeatureSpace(n_features=5, real=2, integer=1, categorical=2, mutable=3, "
+        "scale=3.56 to 8.16)"
+    )
+
+    def keep(moved, clean):
+        return moved
+
+    space = FeatureSpace.from_data(frame, mutable=["age"], scale=None, repair=keep)
+    assert repr(space) == (
+        "FeatureSpace(n_features=5, real=2, integer=1, categorical=2, mutable=1, scale=1, "
+        "repair=keep)"
+    )
+    large = FeatureSpace.from_data(np.random.default_rng(0).normal(size=(3, 2000)), mutable=[])
+    assert repr(large) == "FeatureSpace(n_features=2000, real=2000, mutable=0)"
+
+
 def test_frames_with_other_columns_are_refused(frame):
     space = FeatureSpace.from_data(frame)
     with pytest.raises(ValueError, match=r"another order.*'income', 'age'.*out of place"):
@@ -171,14 +263,14 @@ def test_cast_never_leaves_the_box():
     # 0.1 has no float32: the nearest one lies above, so the cast must step back inwards.
     assert float(np.float32(0.1)) > 0.1
     X = np.zeros((1, 1), dtype=np.float32)
-    space = FeatureSpace.from_data(X, bounds=(-0.1, 0.1))
+    space = FeatureSpace.from_data(X, bounds=(-0.1, 0.1), scale=None)
     assert 0 < float(space.materialise([[5.0]], X)[0, 0]) <= 0.1
     assert -0.1 <= float(space.materialise([[-5.0]], X)[0, 0]) < 0
 
 
 def test_integer_bounds_are_respected():
     X = np.array([[1], [4]], dtype=np.uint8)
-    space = FeatureSpace.from_data(X, bounds=(0.5, 3.5), scale=None)
+    space = FeatureSpace.from_data(X[:1], bounds=(0.5, 3.5), scale=None)
     assert space.materialise([[-9.0], [9.0]], X).tolist() == [[1], [4]]
     unbounded = FeatureSpace.from_data(X, bounds=None, scale=None)
     assert unbounded.materialise([[-9.0], [999.0]], X).tolist() == [[0], [255]]

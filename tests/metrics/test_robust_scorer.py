@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validat
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from specreg_sklearn.attacks import ARTAttack, FeatureSpace
+from specreg_sklearn.attacks import CGBA, FeatureSpace
 from specreg_sklearn.metrics import (
     adversarial_distances,
     make_robust_scorer,
@@ -24,7 +24,7 @@ from specreg_sklearn.metrics import (
     robust_accuracy_score,
 )
 
-QUICK = ARTAttack("HopSkipJump", max_iter=1, init_eval=20)
+QUICK = CGBA(max_queries=100)
 GRID = {"C": [0.01, 0.1, 10.0]}
 
 
@@ -52,7 +52,7 @@ def test_ready_made_scorer(iris):
     assert robust_accuracy(model, X, y) == robust_accuracy_score(model, X, y, eps=0.5)
     assert "0.5" in robust_accuracy.__doc__
     assert repr(robust_accuracy) == (
-        "make_robust_scorer('robust_accuracy', eps=0.5, norm=2, attack='art/HopSkipJump')"
+        "make_robust_scorer('robust_accuracy', eps=0.5, norm=2)"
     )
 
 
@@ -96,7 +96,7 @@ def test_repr_shows_what_is_not_default():
         n_jobs=2,
     )
     assert repr(scorer) == (
-        "make_robust_scorer('robust_accuracy', eps=1, norm=inf, attack='art/HopSkipJump', "
+        "make_robust_scorer('robust_accuracy', eps=1, norm=inf, "
         "space='FeatureSpace(...)', max_samples=5, random_state=3, n_jobs=2)"
     )
     assert "scale=None" in repr(make_robust_scorer(scale=None))

@@ -1,0 +1,423 @@
+"""What black-box attacks cost and find, next to two other libraries, in one run on one thread.
+
+Run with ``make bench-attacks`` or ``python benchmarks/bench_attacks.py``. CPU seconds are those of
+this process; on a machine that does other work they grow, for all libraries alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import _attack_costs as costs
+import _attack_truth as truth
+import numpy as np
+import sklearn
+import torch
+from _attack_problems import Problem, main_problems, other_problems
+from _attack_report import Report
+from _attack_runs import (
+    NO_FOOLBOX,
+    Recorded,
+    Run,
+    art,
+    attack_named,
+    foolbox,
+    foolbox_run,
+    ours,
+)
+from _timing import compare, median_ratio
+from threadpoolctl import threadpool_limits
+
+from specreg_sklearn.attacks import CGBA, ARTAttack
+
+# Queries per row of ART's HopSkipJump: with max_iter=20, init_eval=10, and with its defaults.
+SMALL, LARGE = 835, 24438
+LADDER = (40, 50, 60, 80, 100, 125, 150, 175, 200, 250, 300, 400, 600, 835)
+SEEDS = 5
+
+# Bars of the two main problems: digits, breast_cancer.
+BARS: dict[str, tuple[Any, Any]] = {
+    "small": (30, 40),
+    "large": (6, 8),
+    "equal distance": (200, 150),
+    "floor": ({250: 1.15, 1000: 1.03, 5000: 1.007}, {250: 1.05, 1000: 1.01, 5000: 1.003}),
+}
+
+
+@cache
+def networks() -> list[Problem]:
+    return main_problems()
+
+
+def against_others(report: Report, repeats: int) -> None:
+    """L2 on the two networks: time and distance at equal queries, time to equal distance."""
+    for number, problem in enumerate(networks()):
+        name = problem.name
+        small = art(problem, "HopSkipJump", max_iter=20, init_eval=10, group=SMALL)
+        large = art(problem, "HopSkipJump", group=LARGE)
+        quick = ours(problem, CGBA(max_queries=SMALL), repeats=3 * repeats, group=SMALL)
+        slow = ours(problem, CGBA(max_queries=LARGE), repeats=2, group=LARGE)
+        equal = _as_near_as(problem, large.median, repeats)
+        runs = [small, large, *_own(problem, repeats), quick, slow, equal, *_peers(report, problem)]
+        note = (
+            f"{len(problem.X)} rows, {problem.X.shape[1]} features, L2. Reference: a white-box "
+            f"attack, median {np.median(problem.floor):.4f}. CPU ratio: ART's HopSkipJump at about "
+            "as many queries / this attack."
+        )
+        report.table(f"{name}: attacks in L2", runs, problem.floor, note)
+        report.figure(
+            f"{name}: CPU of ART HopSkipJump / CGBA, {SMALL} queries",
+            small.cpu / quick.cpu,
+            ">=",
+            BARS["small"][number],
+            detail=f"{small.cpu:.2f} s against {quick.cpu * 1e3:.1f} ms",
+        )
+        report.figure(
+            f"{name}: the same at ART's defaults, {large.queries:.0f} queries",
+            large.cpu / slow.cpu,
+            ">=",
+            BARS["large"][number],
+            detail=f"{large.cpu:.2f} s against {slow.cpu:.2f} s",
+        )
+        report.figure(
+            f"{name}: CPU to reach the median of ART's defaults",
+            large.cpu / equal.cpu,
+            ">=",
+            BARS["equal distance"][number],
+            detail=f"{equal.name} in {equal.cpu * 1e3:.1f} ms: {equal.median:.4f}, "
+            f"ART {large.median:.4f}",
+        )
+        report.figure(
+            f"{name}: success of CGBA, %", 100 * min(quick.success, slow.success), ">=", 100
+        )
+        _compatible(report, problem, small)
+
+
+def _own(problem: Problem, repeats: int) -> list[Run]:
+    """Run our other attacks in L2, at about the small number of queries."""
+    attacks = [
+        attack_named("HopSkipJump", max_iter=20, init_eval=10),
+        attack_named("TangentAttack", max_queries=SMALL),
+    ]
+    return [ours(problem, a, repeats=repeats, group=SMALL) for a in attacks if a is not None]
+
+
+def _peers(report: Report, problem: Problem) -> list[Run]:
+    runs: list[Run] = [art(problem, "BoundaryAttack", max_iter=25, group=SMALL)]
+    if foolbox is None:
+        return runs
+    for found in (
+        foolbox_run(
+            problem, "HopSkipJumpAttack", steps=20, initial_gradient_eval_steps=10, group=SMALL
+        ),
+        foolbox_run(problem, "HopSkipJumpAttack", group=LARGE),
+        foolbox_run(problem, "BoundaryAttack", steps=760, group=SMALL),
+    ):
+        if isinstance(found, Run):
+            runs.append(found)
+        else:
+            report.remark(f"{problem.name}: {found}")
+    return runs
+
+
+def _as_near_as(problem: Problem, median: float, repeats: int) -> Run:
+    """Return the run of CGBA with the smallest budget whose median is no larger."""
+    for budget in LADDER:
+        if ours(problem, CGBA(max_queries=budget), repeats=0).median <= median:
+            break
+    return ours(problem, CGBA(max_queries=budget), repeats=3 * repeats, group=LARGE)
+
+
+def _compatible(report: Report, problem: Problem, theirs: Run) -> None:
+    """Compare ART's HopSkipJump and ours with the same parameters; both scatter with the seed."""
+    title = f"{problem.name}: HopSkipJump(art_compatible) median off ART's, {SMALL} queries"
+    settings = {"max_iter": 20, "init_eval": 10}
+    mine = []
+    for seed in range(SEEDS):
+        attack = attack_named("HopSkipJump", art_compatible=True, random_state=seed, **settings)
+        if attack is None:
+            report.missing(title, "no HopSkipJump")
+            return
+        mine.append(ours(problem, attack, repeats=0).median)
+    others = [art(problem, "HopSkipJump", seed=seed, **settings).median for seed in (1, 2)]
+    others.append(theirs.median)
+    report.figure(
+        title,
+        abs(float(np.mean(mine) / np.mean(others)) - 1),
+        "<=",
+        0.02,
+        detail=f"{SEEDS} seeds {_range(mine)}, ART 3 seeds {_range(others)}",
+        form=".4f",
+    )
+
+
+def against_the_floor(report: Report, repeats: int) -> None:
+    """CGBA's distance over that of a white-box attack, at three budgets."""
+    for number, problem in enumerate(networks()):
+        assert problem.floor is not None
+        for budget, bar in BARS["floor"][number].items():
+            runs = [
+                ours(problem, CGBA(max_queries=budget, random_state=seed), repeats=0)
+                for seed in range(SEEDS)
+            ]
+            ratios = [run.over(problem.floor) for run in runs]
+            medians = [run.median_over(problem.floor) for run in runs]
+            report.figure(
+                f"{problem.name}: CGBA / white-box floor, {budget} queries",
+                float(np.mean(ratios)),
+                "<=",
+                bar,
+                detail=f"{_range(ratios)} over {SEEDS} seeds; ratio of medians "
+                f"{np.mean(medians):.4f} ({_range(medians)})",
+                form=".4f",
+            )
+
+
+def in_linf(report: Report, repeats: int) -> None:
+    """RayS with 1000 queries against ART's HopSkipJump with 4800."""
+    for problem in networks():
+        title = f"{problem.name}: Linf, RayS at 1000 / ART HopSkipJump at 4800"
+        attack = attack_named("RayS", max_queries=1000)
+        if attack is None:
+            report.missing(title, "no RayS in this version")
+            continue
+        settings: dict[str, Any] = {"norm": np.inf, "max_iter": 40, "init_eval": 25}
+        runs = [
+            ours(problem, attack, repeats=repeats, group=1),
+            art(problem, "HopSkipJump", group=1, **settings),
+            art(problem, "HopSkipJump", own_starts=True, group=2, **settings),
+        ]
+        compatible = attack_named("HopSkipJump", norm=np.inf, max_iter=40, init_eval=25)
+        if compatible is not None:
+            runs.append(ours(problem, compatible, repeats=repeats, group=1))
+        best = np.min([run.distances for run in runs], axis=0)
+        note = "Reference: the best of these attacks, row by row."
+        report.table(f"{problem.name}: attacks in Linf", runs, best, note)
+        for other, starts in ((runs[1], "equal starts"), (runs[2], "ART's own starts")):
+            found = np.isfinite(other.distances)
+            mine = float(np.median(runs[0].distances[found]))
+            report.figure(
+                f"{title}, {starts}",
+                mine / other.median,
+                "<=",
+                1,
+                detail=f"median {mine:.4f} against {other.median:.4f} on the "
+                f"{found.sum()} rows where ART succeeds",
+                form=".3f",
+            )
+        report.figure(f"{problem.name}: success of RayS, %", 100 * runs[0].success, ">=", 100)
+
+
+def engine(report: Report, repeats: int) -> None:
+    """CPU seconds of a run over those of the bare predictions that it made."""
+    for problem in networks():
+        for budget, bar in ((SMALL, None), (5000, 1.5)):
+            attack = CGBA(max_queries=budget)
+
+            def run(model: Any, attack: Any = attack, problem: Problem = problem) -> None:
+                attack.run(model, problem.X, problem.y, space=problem.space, pool=problem.pool)
+
+            recorded = Recorded(problem.model)
+            run(recorded)
+            seconds = compare(
+                {"run": lambda run=run, p=problem: run(p.model), "bare": recorded.replay},
+                repeats=3 * repeats,
+            )
+            medians = {k: float(np.median(v)) * 1e3 for k, v in seconds.items()}
+            n_rows = sum(map(len, recorded.calls))
+            report.figure(
+                f"{problem.name}: engine CPU / bare predictions, {budget} queries",
+                median_ratio(seconds, "run", "bare"),
+                bar and "<=",
+                bar,
+                detail=f"{medians['run']:.1f} / {medians['bare']:.1f} ms; "
+                f"{len(recorded.calls)} calls, {n_rows} rows",
+            )
+
+
+def other_models(report: Report, repeats: int) -> None:
+    """L2 at the small number of queries, on models of other kinds."""
+    for problem in other_problems():
+        # One call for 50 rows of a forest costs what one call for one row does.
+        runs = [
+            art(problem, "HopSkipJump", max_iter=20, init_eval=10, group=SMALL),
+            ours(problem, CGBA(max_queries=250), repeats=1),
+            ours(problem, CGBA(max_queries=SMALL), repeats=repeats, group=SMALL),
+            ours(problem, CGBA(max_queries=5000), repeats=1),
+        ]
+        if foolbox is not None:
+            found = foolbox_run(
+                problem, "HopSkipJumpAttack", steps=20, initial_gradient_eval_steps=10, group=SMALL
+            )
+            if isinstance(found, Run):
+                runs.append(found)
+            else:
+                report.remark(f"{problem.name}: {found}")
+        reference = problem.floor
+        source = "a white-box attack"
+        if reference is None:
+            reference = np.min([run.distances for run in runs], axis=0)
+            source = "the best of these attacks, row by row"
+        note = f"{len(problem.X)} rows, {problem.X.shape[1]} features, L2. Reference: {source}."
+        report.table(f"{problem.name}: attacks in L2", runs, reference, note)
+        report.figure(
+            f"{problem.name}: CPU of ART HopSkipJump / CGBA, {SMALL} queries",
+            runs[0].cpu / runs[2].cpu,
+            detail=f"{runs[0].cpu:.2f} s against {runs[2].cpu * 1e3:.0f} ms; medians "
+            f"{runs[0].median:.4f} and {runs[2].median:.4f}",
+        )
+        success = 100 * min(run.success for run in runs[1:4])
+        report.figure(f"{problem.name}: success of CGBA, %", success, ">=", 100)
+        _robust_accuracy(report, problem, repeats, theirs=runs[0])
+
+
+def robust_accuracy(report: Report, repeats: int) -> None:
+    """Robust accuracy with CGBA and with ART's HopSkipJump inside our engine, equal budgets."""
+    for problem in networks():
+        backend = ARTAttack("HopSkipJump", max_iter=20, init_eval=10, max_queries=SMALL)
+        theirs = ours(problem, backend, repeats=0)
+        _robust_accuracy(report, problem, repeats, theirs, "ART back-end")
+
+
+def _robust_accuracy(
+    report: Report, problem: Problem, repeats: int, theirs: Run, name: str = "ART"
+) -> None:
+    mine = ours(problem, CGBA(max_queries=SMALL), repeats=0).distances
+    found = theirs.distances[np.isfinite(theirs.distances)]
+    eps = np.quantile(found, np.linspace(0.05, 0.95, 19))
+    gap = (mine > eps[:, None]).mean(axis=1) - (theirs.distances > eps[:, None]).mean(axis=1)
+    worst = int(gap.argmax())
+    row = 1 / len(mine)
+    report.figure(
+        f"{problem.name}: robust accuracy, CGBA - {name}, {SMALL} queries, worst eps",
+        float(gap.max()),
+        "<=",
+        row,
+        detail=f"at eps {eps[worst]:.3f}; mean over 19 eps {gap.mean():+.3f}; one row is {row:g}",
+        form="+.3f",
+    )
+
+
+def grid_search(report: Report, repeats: int) -> None:
+    """12 values of alpha x 5 folds on breast_cancer, robust accuracy of 100 rows / accuracy."""
+    for name, (plain, robust) in costs.searches().items():
+        report.figure(
+            f"grid search, 12 x 5, {name}: robust accuracy (100 rows) / accuracy",
+            robust / plain,
+            "<=",
+            1.5,
+            detail=f"{robust:.1f} s against {plain:.1f} s",
+        )
+
+
+def memory(report: Report, repeats: int) -> None:
+    """Peak memory with many rows and features, in a process of its own."""
+    before, peak = costs.peak_memory()
+    report.figure(
+        f"memory, {costs.MEMORY_ROWS} rows x {costs.MEMORY_FEATURES} features: growth in MB",
+        peak - before,
+        "<=",
+        500,
+        detail=f"{costs.MEMORY_QUERIES} queries; {before:.0f} MB before, {peak:.0f} MB at most",
+        form=".0f",
+    )
+
+
+def many_rows(report: Report, repeats: int) -> None:
+    """CPU seconds per row for more and more rows."""
+    seconds = costs.seconds_per_row((1_000, 10_000, 100_000))
+    report.figure(
+        "linear cost: CPU per row, 100 000 rows / 1 000 rows",
+        seconds[100_000] / seconds[1_000],
+        "<=",
+        1.25,
+        detail=", ".join(f"{n}: {s * 1e6:.0f} us" for n, s in seconds.items()) + " a row",
+    )
+
+
+def exact_distances(report: Report, repeats: int) -> None:
+    """Our attacks against distances that are known."""
+    for data in ("digits", "breast_cancer"):
+        for budget, bar in ((1000, None), (5000, 1.001), (20_000, 1.001)):
+            ratio = truth.linear(data, CGBA(max_queries=budget))
+            report.figure(
+                f"{data}, LogisticRegression: CGBA / exact distance, {budget} queries",
+                float(np.median(ratio)),
+                bar and "<=",
+                bar,
+                detail=f"from {ratio.min():.5f} to {ratio.max():.5f}",
+                form=".5f",
+            )
+    for name in ("CGBA", "RayS"):
+        attack = attack_named(name, max_queries=1000)
+        if attack is None:
+            continue
+        ratio = truth.single_tree(attack)
+        report.figure(
+            f"breast_cancer, one tree: % of rows within 1 % of the exact distance, {name}, 1000",
+            100 * float((ratio <= 1.01).mean()),
+            ">=",
+            95,
+            detail=f"ratio: smallest {ratio.min():.4f}, median {np.median(ratio):.4f}, "
+            f"largest {ratio.max():.2f}",
+            form=".1f",
+        )
+        near = truth.plane(attack)
+        report.figure(
+            f"2-D toys: % of rows with nothing nearer by 1 % on 360 rays, {name}, 1000",
+            100 * float(np.concatenate(list(near.values())).mean()),
+            ">=",
+            99,
+            detail=", ".join(f"{model} {100 * v.mean():.0f}" for model, v in near.items()),
+            form=".1f",
+        )
+
+
+def _range(values: list[float]) -> str:
+    return f"{min(values):.4f} to {max(values):.4f}"
+
+
+SECTIONS = {
+    "peers": against_others,
+    "floor": against_the_floor,
+    "linf": in_linf,
+    "engine": engine,
+    "robust": robust_accuracy,
+    "models": other_models,
+    "search": grid_search,
+    "memory": memory,
+    "rows": many_rows,
+    "exact": exact_distances,
+}
+
+
+def main() -> None:
+    """Print tables, and every figure with its bar."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--rst", type=Path, help="write the tables to this file, too")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
+    report = Report()
+    report.remark(
+        f"CPU seconds on one thread, one process; numpy {np.__version__}, "
+        f"scikit-learn {sklearn.__version__}, torch {torch.__version__}"
+    )
+    if foolbox is None:
+        report.remark(NO_FOOLBOX)
+    with threadpool_limits(1):
+        for name in arguments.only:
+            SECTIONS[name](report, arguments.repeats)
+    report.summary()
+    if arguments.rst is not None:
+        report.write_rst(arguments.rst)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Chains: boundary points from which an attack walks on, one or more for each row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from specreg_sklearn.attacks._race import race
+from specreg_sklearn.attacks._ranks import leaders, place_within
+from specreg_sklearn.attacks._search import SearchTask
+
+# Starts are compared after so many halvings; one that is then much farther out is dropped.
+_RACE_ROUNDS = 6
+_RACE_SLACK = 1.4
+
+
+@dataclass
+class Chains:
+    """Points that belong to rows; the three arrays have one entry per chain.
+
+    Parameters
+    ----------
+    points : ndarray of shape (m, d)
+        Adversarial points.
+    owner : ndarray of shape (m,), int
+        The row of each.
+    group : ndarray of shape (m,), int
+        The class that its start came from.
+    """
+
+    points: np.ndarray
+    owner: np.ndarray
+    group: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.owner)
+
+    @classmethod
+    def from_race(cls, task: SearchTask, *, keep: int, tolerance: float) -> Chains:
+        """Bring the best starts of each row to the boundary: `keep`, and no more than classes."""
+        fresh = place_within((task.group, task.owner)) == 0
+        n_classes = np.bincount(task.owner[fresh], minlength=len(task.x))
+        # Each row counts its own classes: those its neighbours start from must not matter.
+        most = np.minimum(keep, n_classes)[task.owner]
+        return cls(
+            *race(task, keep=most, rounds=_RACE_ROUNDS, slack=_RACE_SLACK, tolerance=tolerance)
+        )
+
+    @classmethod
+    def from_first_starts(cls, task: SearchTask) -> Chains:
+        """Take the first start of each row, wherever it lies."""
+        first = np.unique(task.owner, return_index=True)[1]
+        return cls(task.starts[first], task.owner[first], task.group[first])
+
+    def take(self, chosen: np.ndarray) -> Chains:
+        """Return some of the chains."""
+        return Chains(self.points[chosen], self.owner[chosen], self.group[chosen])
+
+    def thin_out(self, task: SearchTask, keep: int) -> Chains:
+        """Return the `keep` nearest chains of each row, of different classes where there are."""
+        distance = task.distance(self.points, self.owner)
+        return self.take(leaders(self.owner, self.group, distance, keep))
+
+    def affordable(
+        self, task: SearchTask, wanted: int, *, reserve: int, least: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return which chains can pay for an iteration, and in how many directions they ask.
+
+        Parameters
+        ----------
+        task : SearchTask
+            Holds the budgets. Chains of one row share what it has left.
+        wanted : int
+            Directions that an iteration asks about.
+        reserve : int
+            Queries that the rest of the iteration needs.
+        least : int
+            Directions without which it is not worth while.
+        """
+        active = np.zeros(len(task.x), dtype=bool)
+        active[task.active()] = True
+        share = task.oracle.left(self.owner) // np.maximum(np.bincount(self.owner), 1)[self.owner]
+        n_asked = np.minimum(share - reserve, wanted)
+        chosen = np.flatnonzero(active[self.owner] & (n_asked >= least))
+        return chosen, n_asked[chosen]

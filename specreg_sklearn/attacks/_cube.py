@@ -1,0 +1,248 @@
+"""Moves on a cube around a clean row, and the search for the smallest cube that still fools.
+
+In Linf a chain is a point of a cube; most coordinates sit on its faces. A move carries some of
+them elsewhere, to a smaller cube at the same time: whatever still fools the model is progress.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+Decide = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+# Numbers built at once: a megabyte. Larger blocks fall out of the processor's cache.
+_BLOCK = 2**21
+# Radii are tried in steps that grow by this factor until the model is no longer fooled.
+_GROWTH = 4.0
+# A bracket may stay as wide as this share of what was gained, and of the radius: a looser one makes
+# the next moves look good that only use up the slack.
+_SHARE_OF_GAIN, _SHARE_OF_RADIUS = 0.25, 0.003
+# If moves do not work together, so many of them are followed one by one.
+_MOST_SINGLES = 4
+# With no slack left to halve, a search ends; floats run out long before.
+_MOST_HALVINGS = 60
+
+
+@dataclass
+class Moves:
+    """Moves that all chains share; the first ones flip, the others set.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (k, d), bool
+        The coordinates each move touches.
+    levels : ndarray of shape (k - n_flips, d)
+        Where in the cube the later moves put them, from -1 to 1.
+    outward : bool, default=False
+        Whether a flip carries coordinates that are well inside the cube to the face on their own
+        side rather than to the opposite one.
+    """
+
+    mask: np.ndarray
+    levels: np.ndarray
+    outward: bool = False
+
+    def points(self, x: np.ndarray, offsets: np.ndarray, radius: np.ndarray) -> np.ndarray:
+        """Return where each move carries each chain, shape (m, k, d), in cubes of this radius."""
+        n_flips = len(self.mask) - len(self.levels)
+        inside, flipped = self._ends(offsets, radius)
+        # Passes over all cells are what costs here: add up before they are spread.
+        out = np.empty((len(offsets), *self.mask.shape))
+        out[:] = (inside + x)[:, None]
+        np.copyto(out[:, :n_flips], (flipped + x)[:, None], where=self.mask[:n_flips])
+        if len(self.levels):
+            set_ = self.levels * radius[:, None, None]
+            set_ += x[:, None]
+            np.copyto(out[:, n_flips:], set_, where=self.mask[n_flips:])
+        return out
+
+    def single(self, offsets: np.ndarray, radius: np.ndarray, move: np.ndarray) -> np.ndarray:
+        """Return the offsets, shape (m, d), of chains that make one move each."""
+        chosen = move[:, None] == np.arange(len(self.mask))
+        out = np.empty(offsets.shape)
+        for part in _parts(len(out), self.mask.size):
+            out[part] = self.together(offsets[part], radius[part], chosen[part])
+        return out
+
+    def together(self, offsets: np.ndarray, radius: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """Return the offsets, shape (m, d), that all `chosen` moves, (m, k) bool, make together.
+
+        Where several touch a coordinate, the first one decides.
+        """
+        n_flips = len(self.mask) - len(self.levels)
+        inside, flipped = self._ends(offsets, radius)
+        touching = chosen[:, :, None] & self.mask
+        first, touched = touching.argmax(axis=1), touching.any(axis=1)
+        moved = flipped
+        if len(self.levels):
+            column = np.arange(offsets.shape[1])
+            level = self.levels[np.maximum(first - n_flips, 0), column]
+            moved = np.where(first < n_flips, flipped, level * radius[:, None])
+        return np.where(touched, moved, inside)
+
+    def _ends(self, offsets: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return chains clipped to their cubes, and with every coordinate flipped."""
+        half = radius[:, None]
+        to_upper = offsets <= 0
+        if self.outward:
+            to_upper ^= np.abs(offsets) < half
+        return np.clip(offsets, -half, half), np.where(to_upper, half, -half)
+
+
+def block_flips(order: np.ndarray, n_blocks: int, *, outward: bool = False) -> Moves:
+    """Return moves that flip blocks of columns, which together cover every column once.
+
+    Parameters
+    ----------
+    order : ndarray of shape (d,), int
+        The columns in the order in which they are cut into blocks.
+    n_blocks : int
+        How many blocks.
+    outward : bool, default=False
+        See :class:`Moves`.
+
+    Returns
+    -------
+    Moves
+    """
+    d = len(order)
+    block = np.empty(d, dtype=np.int64)
+    block[order] = np.arange(d) * n_blocks // d
+    return Moves(block == np.arange(n_blocks)[:, None], np.empty((0, d)), outward)
+
+
+def random_moves(rng: np.random.Generator, n: int, d: int) -> Moves:
+    """Return moves of random columns: half of them flip, half set anywhere in the cube.
+
+    How many columns a move touches varies from one to all of them: a tree asks for one or two, a
+    vote of neighbours for many.
+    """
+    share = np.exp(rng.uniform(np.log(1 / d), 0.0, size=n))
+    draw = rng.random((n, d))
+    mask = draw < share[:, None]
+    mask[np.arange(n), draw.argmin(axis=1)] = True
+    return Moves(mask, rng.uniform(-1, 1, size=(n - n // 2, d)))
+
+
+def try_moves(
+    decide: Decide,
+    x: np.ndarray,
+    offsets: np.ndarray,
+    radius: np.ndarray,
+    owner: np.ndarray,
+    moves: Moves,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ask about every move of every chain, and about those that work together.
+
+    Parameters
+    ----------
+    decide : callable
+        ``decide(Z, owner) -> bool array``, True where the model is fooled.
+    x : ndarray of shape (m, d)
+        Clean coordinates of each chain.
+    offsets : ndarray of shape (m, d)
+        Where the chains are, seen from there.
+    radius : ndarray of shape (m,)
+        Half-widths of the cubes in which the moves end.
+    owner : ndarray of shape (m,), int
+        Passed through to `decide`.
+    moves : Moves
+        The moves.
+
+    Returns
+    -------
+    chain : ndarray of shape (r,), int
+        The chains for which something worked, some of them more than once.
+    offsets : ndarray of shape (r, d)
+        What worked.
+    """
+    k, d = moves.mask.shape
+    worked = np.zeros((len(offsets), k), dtype=bool)
+    for part in _parts(len(offsets), k * d):
+        points = moves.points(x[part], offsets[part], radius[part])
+        worked[part] = decide(points.reshape(-1, d), np.repeat(owner[part], k)).reshape(-1, k)
+    # Only now: the order of a row's questions must not depend on where the rows were cut.
+    several = np.flatnonzero(worked.sum(axis=1) > 1)
+    unions = np.empty((len(several), d))
+    for part in _parts(len(several), k * d):
+        some = several[part]
+        unions[part] = moves.together(offsets[some], radius[some], worked[some])
+    good = decide(x[several] + unions, owner[several])
+    worked[several[good]] = False
+    chain, move = np.nonzero(worked & (np.cumsum(worked, axis=1) <= _MOST_SINGLES))
+    singles = moves.single(offsets[chain], radius[chain], move)
+    return np.append(several[good], chain), np.concatenate([unions[good], singles])
+
+
+def _parts(n: int, size: int) -> list[slice]:
+    """Cut n entries, each of which takes `size` numbers, into blocks."""
+    step = max(1, _BLOCK // size)
+    return [slice(begin, begin + step) for begin in range(0, n, step)]
+
+
+def shrink(
+    decide: Decide,
+    x: np.ndarray,
+    offsets: np.ndarray,
+    radius: np.ndarray,
+    owner: np.ndarray,
+    chain: np.ndarray,
+    found: np.ndarray,
+    tolerance: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shrink the cubes around the points that were found, as far as the model stays fooled.
+
+    Points are clipped to the smaller cubes, so that coordinates well inside stay where they are.
+    Of several points of a chain, the one that goes farthest wins.
+
+    Parameters
+    ----------
+    decide, x, offsets, radius, owner
+        As in :func:`try_moves`.
+    chain : ndarray of shape (r,), int
+        The chain of each point.
+    found : ndarray of shape (r, d)
+        Points, as offsets, that fool the model within ``(1 - tolerance) * radius``.
+    tolerance : float
+        Smallest share of the radius that is worth a query.
+
+    Returns
+    -------
+    offsets, radius : ndarray of shape (m, d) and (m,)
+        The new state of all chains.
+    """
+    if not len(chain):
+        return offsets, radius
+    offsets, least = offsets.copy(), tolerance * radius
+    low, high = np.zeros(len(radius)), radius - least
+    width = least.copy()
+    moved = np.unique(chain)
+    offsets[chain[::-1]] = found[::-1]
+    while len(chain):
+        width[np.unique(chain)] *= _GROWTH
+        inner = radius[chain] - width[chain]
+        inner, chain, found = (a[inner > 0] for a in (inner, chain, found))
+        good = decide(x[chain] + np.clip(found, -inner[:, None], inner[:, None]), owner[chain])
+        low[chain[~good]] = inner[~good]
+        inner, chain, found = (a[good] for a in (inner, chain, found))
+        low[chain], high[chain] = 0.0, inner
+        # The first of those that are left is written last.
+        offsets[chain[::-1]] = found[::-1]
+    for _ in range(_MOST_HALVINGS):
+        slack = np.minimum(_SHARE_OF_GAIN * (radius - high), _SHARE_OF_RADIUS * high)
+        open_ = moved[(high - low > np.maximum(slack, least))[moved]]
+        if not len(open_):
+            break
+        middle = (low[open_] + high[open_]) / 2
+        points = np.clip(offsets[open_], -middle[:, None], middle[:, None])
+        good = decide(x[open_] + points, owner[open_])
+        high[open_] = np.where(good, middle, high[open_])
+        low[open_] = np.where(good, low[open_], middle)
+    half = high[moved, None]
+    offsets[moved] = np.clip(offsets[moved], -half, half)
+    radius = radius.copy()
+    radius[moved] = high[moved]
+    return offsets, radius

@@ -1,0 +1,230 @@
+"""RayS: the attack for Linf."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from specreg_sklearn.attacks._base import BlackBoxAttack
+from specreg_sklearn.attacks._cube import Moves, block_flips, random_moves, shrink, try_moves
+from specreg_sklearn.attacks._race import race
+from specreg_sklearn.attacks._ranks import leaders
+from specreg_sklearn.attacks._search import SearchTask
+
+# Smallest progress that counts, as a share of the radius.
+_TOLERANCE = 1e-3
+# Starts are compared after so many halvings; one that is then much farther out is dropped.
+_RACE_ROUNDS, _RACE_SLACK, _RACE_TOLERANCE = 6, 3.0, 0.01
+# The corner where all coordinates are at their upper ends is a class of starts of its own.
+_CORNER_GROUP = -1
+# What shrinking a cube costs, roughly; a start costs about a hundredth of the usual budget.
+_SHRINK_QUERIES = 14
+_QUERIES_PER_START = 100
+# Shares of the budget for the first moves of all chains, and for choosing among chains.
+_SHARE_OF_FIRST_MOVES, _SHARE_OF_CHOICE = 0.28, 0.7
+# Finer blocks than these would leave too few rounds: flips of every block take a quarter of the
+# budget at most.
+_ROUNDS = 4
+# With no budget, a chain that gained nothing in so many rounds is done.
+_PATIENCE = 40
+_MOST_CHAINS, _MOST_ROUNDS = 10, 10000
+
+
+@dataclass
+class _Chains:
+    """Searches under way, several for each row at first; one entry per chain."""
+
+    x: np.ndarray
+    offsets: np.ndarray
+    radius: np.ndarray
+    owner: np.ndarray
+    group: np.ndarray
+    idle: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.owner)
+
+    def take(self, chosen: np.ndarray) -> _Chains:
+        """Return the chosen chains only."""
+        return self if chosen.all() else _Chains(*(a[chosen] for a in vars(self).values()))
+
+
+class RayS(BlackBoxAttack):
+    """Search along the corners of a cube: the attack of this library for Linf.
+
+    RayS (Chen and Gu, "RayS: A Ray Searching Method for Hard-label Adversarial Attack", KDD 2020,
+    arXiv:2006.12792) looks for the vector of signs along which the decision boundary is nearest. It
+    flips the signs of blocks of features and keeps what lets the distance shrink. It needs neither
+    gradients nor a step size.
+
+    The original asks about one block at a time, in the fixed order of the columns, and stops short
+    once no block helps. Here all blocks of all rows are asked in one call of ``predict``, and those
+    that help are flipped together. Columns are cut into new random blocks in every round, as
+    neighbouring columns of a table have nothing in common. Several starts race, one of every wrong
+    class first. And rounds of block flips take turns with moves that carry random columns to random
+    places in the cube, so that the distance of trees and their ensembles, of which the nearest
+    wrong region is seldom at a corner, keeps falling.
+
+    Parameters
+    ----------
+    blocks : {"permuted", "contiguous"}, default="permuted"
+        How columns are cut into blocks: at random, anew in every round, or in their own order as in
+        the paper, which suits signals and images.
+    norm : {inf}, default=inf
+        RayS works in Linf; use :class:`CGBA` for L2.
+    max_queries : int or None, default=1000
+        Budget of each row, starts and verification included. None goes on until a row has not
+        improved for 40 rounds.
+    n_starts, starts, targeted, batch_rows, random_state
+        As in :class:`BlackBoxAttack`. With a small budget fewer starts are used. The upper corner
+        of the box is one more start, unless you give your own.
+
+    Notes
+    -----
+    The search goes along the axes of the features, so their units decide what it finds: work in
+    scaled features, as ``FeatureSpace(scale="std")`` does.
+
+    Examples
+    --------
+    On a linear model the distance is known: the margin over the sum of absolute weights.
+
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.preprocessing import scale
+    >>> from specreg_sklearn.attacks import FeatureSpace, RayS
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = LogisticRegression().fit(X, y)
+    >>> space = FeatureSpace.from_data(X, bounds=None, scale=None)
+    >>> result = RayS().run(model, X[:20], y[:20], space=space, pool=X)
+    >>> exact = np.abs(model.decision_function(X[:20])) / np.abs(model.coef_).sum()
+    >>> ratio = result.distances / exact
+    >>> bool(ratio.min() >= 1 and np.median(ratio) < 1.001)
+    True
+    """
+
+    _norms: ClassVar[tuple[float, ...]] = (np.inf,)
+    _from_boundary: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        blocks: str = "permuted",
+        norm: float = np.inf,
+        max_queries: int | None = 1000,
+        n_starts: int = 9,
+        starts: Any = "data",
+        targeted: bool = False,
+        batch_rows: int = 16384,
+        random_state: Any = 0,
+    ) -> None:
+        super().__init__(
+            norm=norm,
+            max_queries=max_queries,
+            n_starts=n_starts,
+            starts=starts,
+            targeted=targeted,
+            batch_rows=batch_rows,
+            random_state=random_state,
+        )
+        self.blocks = blocks
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if not isinstance(self.blocks, str) or self.blocks not in ("permuted", "contiguous"):
+            raise ValueError(
+                f"blocks={self.blocks!r} is not accepted; give 'permuted' or 'contiguous'."
+            )
+
+    def _n_data_starts(self, n_features: int) -> int:
+        wanted = super()._n_data_starts(n_features)
+        if self.max_queries is None:
+            return wanted
+        return min(wanted, max(2, self.max_queries // _QUERIES_PER_START))
+
+    def _n_blocks(self, n_features: int) -> int:
+        if self.max_queries is None:
+            return n_features
+        return min(n_features, max(4, self.max_queries // _ROUNDS))
+
+    def _n_chains(self, n_features: int) -> int:
+        """Return how many chains of a row make the first moves."""
+        if self.max_queries is None:
+            return _MOST_CHAINS
+        cost = self._n_blocks(n_features) / 2 + _SHRINK_QUERIES
+        return int(np.clip(_SHARE_OF_FIRST_MOVES * self.max_queries / cost, 1, _MOST_CHAINS))
+
+    def _rounds_to_choose(self, n_features: int, n_chains: int) -> int:
+        """Return after how many rounds the worse half of the chains is given up."""
+        if self.max_queries is None:
+            return 4
+        cost = n_chains * (self._n_blocks(n_features) + _SHRINK_QUERIES)
+        return max(1, int(_SHARE_OF_CHOICE * self.max_queries / cost))
+
+    def _search(self, task: SearchTask) -> None:
+        (n, d), decide = task.x.shape, task.oracle.decide
+        keep = self._n_chains(d)
+        pause = self._rounds_to_choose(d, keep)
+        chains = self._first_chains(task, keep)
+        spent = 0.0
+        for step in range(_MOST_ROUNDS):
+            if step and step % pause == 0 and keep > 1:
+                keep //= 2
+                chains = chains.take(leaders(chains.owner, chains.group, chains.radius, keep))
+            chains = chains.take(self._going_on(task, chains))
+            if not len(chains):
+                break
+            c = chains
+            place = c.x, c.offsets, (1 - _TOLERANCE) * c.radius, c.owner
+            chain, found = try_moves(decide, *place, self._moves(task, step, d))
+            c.idle += 1
+            c.idle[chain] = 0
+            c.offsets, c.radius = shrink(
+                decide, c.x, c.offsets, c.radius, c.owner, chain, found, _TOLERANCE
+            )
+            task.report((task.fraction_spent() - spent) * n)
+            spent = task.fraction_spent()
+
+    def _going_on(self, task: SearchTask, chains: _Chains) -> np.ndarray:
+        active = np.zeros(len(task.x), dtype=bool)
+        active[task.active()] = True
+        patience = _PATIENCE if self.max_queries is None else _MOST_ROUNDS
+        return active[chains.owner] & (chains.idle < patience)
+
+    def _first_chains(self, task: SearchTask, keep: int) -> _Chains:
+        """Bring the best starts to the boundary, and into a corner of their cube if that fools."""
+        if isinstance(self.starts, str):
+            self._add_corner(task)
+        points, owner, group = race(
+            task, keep=keep, rounds=_RACE_ROUNDS, slack=_RACE_SLACK, tolerance=_RACE_TOLERANCE
+        )
+        x = task.x[owner]
+        offsets = points - x
+        radius = task.distance(points, owner)
+        corners = np.where(offsets >= 0, 1.0, -1.0) * (1 - _TOLERANCE) * radius[:, None]
+        chain = np.flatnonzero(task.oracle.decide(x + corners, owner))
+        offsets, radius = shrink(
+            task.oracle.decide, x, offsets, radius, owner, chain, corners[chain], _TOLERANCE
+        )
+        return _Chains(x, offsets, radius, owner, group, np.zeros(len(owner), dtype=np.int64))
+
+    def _add_corner(self, task: SearchTask) -> None:
+        rows = task.active()
+        corner = task.clip(task.hi[rows], rows)
+        fooled = task.oracle.decide(corner, rows)
+        task.starts = np.concatenate([task.starts, corner[fooled]])
+        task.owner = np.concatenate([task.owner, rows[fooled]])
+        task.group = np.concatenate([task.group, np.full(fooled.sum(), _CORNER_GROUP)])
+
+    def _moves(self, task: SearchTask, step: int, d: int) -> Moves:
+        """Return the moves of a round: coarse flips, fine ones, and then others in between."""
+        rng, n_blocks = task.rng(step), self._n_blocks(d)
+        n_coarse = max(1, n_blocks // 2)
+        if step > 1 and step % 2 == 0:
+            return random_moves(rng, max(n_coarse, 8), d)
+        order = rng.permutation(d) if self.blocks == "permuted" else np.arange(d)
+        # Not all starts lie in corners: every other time, what is inside the cube moves outwards.
+        return block_flips(order, n_blocks if step else n_coarse, outward=step % 4 == 1)

@@ -1,0 +1,391 @@
+"""SquareAttack: random search on class scores, within a fixed distance."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+
+from specreg_sklearn.attacks._base import BlackBoxAttack
+from specreg_sklearn.attacks._rows import length
+from specreg_sklearn.attacks._scores import METHODS, Margins, ScoredPredict
+from specreg_sklearn.attacks._search import SearchTask
+
+# Shares of a round after which the size of the blocks is halved.
+_HALVED_AFTER = np.array([0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8])
+# Queries per column that a round has at least. A table of few columns has been searched by then,
+# and another round from elsewhere finds more than the rest of a long one.
+_LINF_ROUND, _L2_ROUND = 3, 8
+# In L2, blocks and steps take at least so many iterations to get from the first to the last size.
+_L2_PACE = 500
+# With no budget, this many iterations end the search.
+_MOST_STEPS = 10000
+# The search keeps this much inside the distance, so that rounding cannot lead out of it.
+_INSIDE = 1 - 1e-6
+
+
+class SquareAttack(BlackBoxAttack):
+    """Random search within a fixed distance, guided by class scores, in L2 or Linf.
+
+    The attack looks for *any* adversarial row within `eps`, so :meth:`run` needs an `eps`. It moves
+    one block of columns at a time and keeps the move if the margin, the score of the true class
+    minus the largest other score, does not grow (Andriushchenko, Croce, Flammarion and Hein,
+    "Square Attack", ECCV 2020, arXiv:1912.00049). In Linf a block goes to the ends of the allowed
+    range; in L2 it takes norm from the other columns, or gives norm to them. One call of the
+    estimator per iteration serves all rows. Beyond the paper, blocks have their turns in shuffled
+    order, no query is spent on a move that changes nothing, an L2 move that failed is tried the
+    other way round, and a large budget is cut into rounds that begin afresh and, with three classes
+    or more, aim at one other class each.
+
+    Unlike the other attacks it needs ``decision_function`` or ``predict_proba``. A row counts as
+    adversarial only if ``predict`` says so.
+
+    Parameters
+    ----------
+    norm : {2, inf}, default=2
+        The norm in which distances are measured, on ``(X_adv - X) / scale``.
+    max_queries : int or None, default=1000
+        Budget of each row. Rows sent to ``decision_function`` or ``predict_proba`` and rows sent to
+        ``predict`` count alike. None ends after 10 000 iterations.
+    image_shape : tuple (H, W) or (C, H, W), or None, default=None
+        Shape of the images that the columns hold, in C order. Blocks are then square windows, which
+        suits models that look at neighbouring pixels. None: blocks are any columns.
+    scores : {"auto", "decision_function", "predict_proba"}, default="auto"
+        Where scores come from. "auto" takes the first of these two that the estimator has.
+    p_init : float, default=0.8
+        Share of the columns in the first blocks. It is halved nine times in a round.
+    targeted, batch_rows, random_state
+        As in :class:`BlackBoxAttack`. There are no starts to choose.
+
+    Notes
+    -----
+    Rows for which nothing was found have the status "not_found". Their distance is ``inf``, and a
+    robust accuracy counts them as robust at `eps`: an upper bound, as with every attack. Rows that
+    were found are moved back towards the clean row up to the boundary with what queries are set
+    aside for it; the distance is an upper bound of the smallest one, usually a loose one.
+
+    Examples
+    --------
+    On a linear model the Linf distance is known: the margin over the sum of absolute weights.
+
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.preprocessing import scale
+    >>> from specreg_sklearn.attacks import FeatureSpace, SquareAttack
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X = scale(X)
+    >>> model = LogisticRegression().fit(X, y)
+    >>> space = FeatureSpace.from_data(X, bounds=None, scale=None)
+    >>> right = model.predict(X) == y
+    >>> attack = SquareAttack(norm=np.inf, max_queries=300)
+    >>> result = attack.run(model, X[right], y[right], eps=0.3, space=space)
+    >>> exact = np.abs(model.decision_function(X[right])) / np.abs(model.coef_).sum()
+    >>> bool((result.success == (exact < 0.3)).all())
+    True
+    """
+
+    _within_eps: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        norm: float = 2,
+        max_queries: int | None = 1000,
+        image_shape: tuple[int, ...] | None = None,
+        scores: str = "auto",
+        p_init: float = 0.8,
+        targeted: bool = False,
+        batch_rows: int = 16384,
+        random_state: Any = 0,
+    ) -> None:
+        super().__init__(
+            norm=norm,
+            max_queries=max_queries,
+            n_starts=1,
+            targeted=targeted,
+            batch_rows=batch_rows,
+            random_state=random_state,
+        )
+        self.image_shape = image_shape
+        self.scores = scores
+        self.p_init = p_init
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if self.scores not in ("auto", *METHODS):
+            raise ValueError(f"scores={self.scores!r} is not one of {['auto', *METHODS]}.")
+        if isinstance(self.p_init, bool) or not isinstance(self.p_init, Real):
+            raise ValueError(f"p_init={self.p_init!r} is not a number.")
+        if not 0 < self.p_init <= 1:
+            raise ValueError(f"p_init={self.p_init!r} is not a share; accepted: 0 < p_init <= 1.")
+        shape = self.image_shape
+        if shape is None:
+            return
+        sizes = shape if isinstance(shape, (tuple, list)) else (0,)
+        whole = all(isinstance(s, Integral) and not isinstance(s, bool) and s > 0 for s in sizes)
+        if len(sizes) not in (2, 3) or not whole:
+            raise ValueError(f"image_shape={shape!r} is not (H, W), (C, H, W) or None.")
+
+    def _check_run(self, n_features: int, eps: float | None) -> None:
+        if eps is None or not 0 < eps < np.inf:
+            raise ValueError(
+                f"eps={eps!r}: SquareAttack looks for rows within a fixed distance, so run needs a "
+                "finite eps > 0. For distances take CGBA (L2) or RayS (Linf)."
+            )
+        if self.image_shape is not None and np.prod(self.image_shape) != n_features:
+            raise ValueError(
+                f"image_shape={self.image_shape!r} stands for {np.prod(self.image_shape)} columns, "
+                f"but X has {n_features}."
+            )
+
+    def _predict_of(self, estimator: Any) -> Any:
+        return ScoredPredict(estimator, self.scores, needed_by=type(self).__name__)
+
+    def _search(self, task: SearchTask) -> None:
+        d, linf = task.x.shape[1], self.norm == np.inf
+        blocks = _Blocks(task.oracle.rows.columns, self.image_shape)
+        moves = (_CornerMoves if linf else _SphereMoves)(task, blocks)
+        search = _Search(task, moves, Margins(task.oracle))
+        budget, n_steps = _MOST_STEPS, _MOST_STEPS
+        if self.max_queries is not None:
+            # Moves that change nothing cost nothing, so there may be more iterations than queries.
+            budget, n_steps = task.oracle.limit, 2 * task.oracle.limit
+        least = (_LINF_ROUND if linf else _L2_ROUND) * d
+        a_round = budget // max(1, budget // least)
+        # Steps that shrink too soon get nowhere: with a small budget the last sizes are left out.
+        pace = a_round if linf else max(a_round, min(least, _L2_PACE))
+        spent = 0.0
+        for t in range(n_steps):
+            rows = search.open_rows()
+            if not len(rows):
+                break
+            n_halved = np.searchsorted(_HALVED_AFTER, t % a_round / pace, side="right")
+            if t % a_round == 0:
+                search.begin_round(t, t // a_round, rows)
+            else:
+                search.step(t, self.p_init / 2**n_halved, rows)
+            before, spent = spent, task.fraction_spent()
+            task.report((spent - before) * len(task.x))
+        search.confirm(search.open_rows(least=1))
+
+
+class _Search:
+    """The state of the search: each row has its best point, kept in `moves`, and its loss."""
+
+    def __init__(self, task: SearchTask, moves: _CornerMoves | _SphereMoves, margins: Margins):
+        n = len(task.x)
+        self.task, self.moves, self.margins = task, moves, margins
+        self.loss = np.full(n, np.inf)
+        # The smallest margin at which predict said that the row is not fooled: ask below it only.
+        self.refused = np.full(n, np.inf)
+        # Whether predict was asked about the best point, or there is none yet.
+        self.confirmed = np.ones(n, dtype=bool)
+        self.rivals = np.full((n, max(margins.n_classes - 1, 1)), -1)
+        self.aim: np.ndarray | None = None
+
+    def open_rows(self, least: int = 2) -> np.ndarray:
+        """Return the rows that are not fooled within the distance and have queries left.
+
+        A question about scores is of use only if one about the label can follow.
+        """
+        oracle = self.task.oracle
+        open_ = (oracle.best_distance > self.task.stop_distance) & self.margins.possible
+        return np.flatnonzero(open_ & (oracle.n_queries <= oracle.limit - least))
+
+    def begin_round(self, t: int, number: int, rows: np.ndarray) -> None:
+        """Put rows on a new random point."""
+        self.confirm(rows)
+        if number and self.margins.n_classes > 2 and not self.task.oracle.targeted:
+            unknown = self.open_rows()
+            unknown = unknown[self.rivals[unknown, 0] < 0]
+            self.rivals[unknown] = self.margins.rivals(unknown)
+            self.aim = self.rivals[:, (number - 1) % self.rivals.shape[1]]
+        self.loss[:] = np.inf
+        rows = self.open_rows()
+        self._ask(rows, self.moves.anywhere(self.task.rng(t), rows))
+
+    def step(self, t: int, share: float, rows: np.ndarray) -> None:
+        """Move one block of columns."""
+        states, changed = self.moves.propose(self.task.rng(t), share, rows)
+        before = self.loss[rows]
+        better = np.zeros(len(rows), dtype=bool)
+        better[changed] = self._ask(rows[changed], states[changed])
+        self.moves.learn(rows, better, self.loss[rows] < before)
+
+    def confirm(self, rows: np.ndarray) -> None:
+        """Ask predict about the best points: it need not follow the scores at every point."""
+        rows = rows[~self.confirmed[rows]]
+        self.task.oracle.decide(self.moves.points(self.moves.best[rows], rows), rows)
+        self.confirmed[rows] = True
+
+    def _ask(self, rows: np.ndarray, states: np.ndarray) -> np.ndarray:
+        """Ask for the scores of states, keep those that are no worse, and confirm successes."""
+        if not len(rows):
+            return np.zeros(0, dtype=bool)
+        points = self.moves.points(states, rows)
+        loss, margin = self.margins.ask(points, rows, None if self.aim is None else self.aim[rows])
+        better = loss <= self.loss[rows]
+        kept = rows[better]
+        self.moves.best[kept], self.loss[kept] = states[better], loss[better]
+        self.confirmed[kept] = False
+        hopeful = np.flatnonzero((margin <= 0) & (margin < self.refused[rows]))
+        self.task.oracle.decide(points[hopeful], rows[hopeful])
+        self.refused[rows[hopeful]] = margin[hopeful]
+        self.confirmed[rows[hopeful]] |= better[hopeful]
+        return better
+
+
+class _Blocks:
+    """Draws blocks of columns: all of one size have had a turn before any comes again."""
+
+    def __init__(self, columns: np.ndarray, image_shape: tuple[int, ...] | None) -> None:
+        self.d, self.shape = len(columns), image_shape
+        # Which block size is being dealt out, and what is left of it.
+        self.size, self.left = -1, [columns[:0]]
+        if image_shape is not None:
+            channels, _, self.width = shape = (1, 1, *image_shape)[-3:]
+            self.pixels = np.full(shape, -1)
+            self.pixels.reshape(-1)[columns] = np.arange(self.d)
+            place = np.unravel_index(columns, shape)
+            # Columns of one stripe, and of one channel, move together.
+            self.channel, self.stripe = place[0], place[0] * self.width + place[2]
+            self.n_channels, self.sides = channels, shape[1:]
+
+    def signs(self, rng: np.random.Generator) -> np.ndarray:
+        """Draw signs to begin with: one per column, or per vertical stripe of an image."""
+        if self.shape is None:
+            return rng.choice([-1.0, 1.0], size=self.d)
+        return rng.choice([-1.0, 1.0], size=self.n_channels * self.width)[self.stripe]
+
+    def draw(self, rng: np.random.Generator, share: float) -> np.ndarray:
+        """Draw the columns of a block that holds about this share of all."""
+        area = self.d if self.shape is None else self.sides[0] * self.sides[1]
+        size = max(1, round(share * area if self.shape is None else np.sqrt(share * area)))
+        if size != self.size or not self.left:
+            self.size = size
+            self.left = self._columns(rng) if self.shape is None else self._windows(rng)
+        return self.left.pop()
+
+    def pattern(self, rng: np.random.Generator, block: np.ndarray) -> np.ndarray:
+        """Draw signs for a block: one per column, or per channel of an image."""
+        if self.shape is None:
+            return rng.choice([-1.0, 1.0], size=len(block))
+        return rng.choice([-1.0, 1.0], size=self.n_channels)[self.channel[block]]
+
+    def _columns(self, rng: np.random.Generator) -> list[np.ndarray]:
+        return np.array_split(rng.permutation(self.d), -(-self.d // self.size))
+
+    def _windows(self, rng: np.random.Generator) -> list[np.ndarray]:
+        h, w = (min(self.size, side) for side in self.sides)
+        across = self.sides[1] - w + 1
+        windows = []
+        for corner in rng.permutation((self.sides[0] - h + 1) * across).tolist():
+            i, j = divmod(corner, across)
+            window = self.pixels[:, i : i + h, j : j + w].ravel()
+            windows.append(window[window >= 0])
+        # Windows may hold immutable pixels only, but not all of them do.
+        return [w for w in windows if len(w)]
+
+
+class _CornerMoves:
+    """Points of the Linf ball: every column is at the upper or at the lower end of its range."""
+
+    def __init__(self, task: SearchTask, blocks: _Blocks) -> None:
+        self.blocks, rows = blocks, np.arange(len(task.x))
+        step = _shortened(task, np.full(task.x.shape, task.stop_distance * _INSIDE), rows)
+        self.up, self.down = task.clip(task.x + step, rows), task.clip(task.x - step, rows)
+        self.free = self.up != self.down
+        self.best = np.zeros(task.x.shape, dtype=bool)
+
+    def anywhere(self, rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
+        return np.tile(self.blocks.signs(rng) > 0, (len(rows), 1))
+
+    def points(self, states: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return np.where(states, self.up[rows], self.down[rows])
+
+    def propose(
+        self, rng: np.random.Generator, share: float, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        block = self.blocks.draw(rng, share)
+        states, free = self.best[rows], self.free[np.ix_(rows, block)]
+        old, new = states[:, block], self.blocks.pattern(rng, block) > 0
+        same = ~((old != new) & free).any(axis=1)
+        # A row that is there already goes the other way.
+        states[:, block] = np.where(same[:, None], ~old, new)
+        return states, np.flatnonzero(free.any(axis=1))
+
+    def learn(self, rows: np.ndarray, kept: np.ndarray, gained: np.ndarray) -> None:
+        """Learn nothing: there are but two ends, and both were considered."""
+
+
+class _SphereMoves:
+    """Steps on the L2 sphere: what a block of columns gains in norm, the others give."""
+
+    def __init__(self, task: SearchTask, blocks: _Blocks) -> None:
+        self.task, self.blocks, self.radius = task, blocks, task.stop_distance * _INSIDE
+        self.best = np.zeros(task.x.shape)
+        self.last = np.zeros(task.x.shape[1])
+        self.turn_back = np.zeros(len(task.x), dtype=bool)
+        # Iterations since the loss of a row last fell.
+        self.idle = np.zeros(len(task.x), dtype=np.int64)
+
+    def anywhere(self, rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
+        self.turn_back[:], self.idle[:] = False, 0
+        return self._fitted(np.tile(self.blocks.signs(rng), (len(rows), 1)), rows)
+
+    def points(self, states: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        return np.asarray(self.task.x[rows] + _shortened(self.task, states, rows))
+
+    def propose(
+        self, rng: np.random.Generator, share: float, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        block, step = self.blocks.draw(rng, share), np.zeros_like(self.last)
+        # Columns of a table move freely; the pixels of a window move together.
+        image = self.blocks.shape is not None
+        step[block] = self.blocks.pattern(rng, block) if image else rng.normal(size=len(block))
+        # The steps go on getting smaller where blocks cannot.
+        step *= self.radius * np.sqrt(share) / np.linalg.norm(step)
+        old = self.best[rows]
+        stalled = self.idle[rows] >= IDLE
+        stride = np.where(self.turn_back[rows][:, None], -self.last, step)
+        kept = old.copy()
+        u = rng.random()
+        if stalled.any():
+            if u < ALONE: kept[stalled] = 0
+            elif u < JOIN: stride[stalled] *= self.radius / np.maximum(length(stride[stalled],2),1e-300)[:,None]
+        states = self._fitted(kept + stride, rows)
+        self.last = step
+        return states, np.flatnonzero((states != old).any(axis=1))
+
+    def learn(self, rows: np.ndarray, kept: np.ndarray, gained: np.ndarray) -> None:
+        """Have rows whose step made things worse try it the other way round, once."""
+        self.turn_back[rows] = ~kept & ~self.turn_back[rows]
+        self.idle[rows] = np.where(gained, 0, self.idle[rows] + 1)
+
+    def _fitted(self, steps: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return steps of full length inside the box; two passes share out what the box cut off."""
+        x = self.task.x[rows]
+        for _ in range(2):
+            steps = steps * (self.radius / np.maximum(length(steps, 2), 1e-300))[:, None]
+            steps = self.task.clip(x + steps, rows) - x
+        return steps * np.minimum(1, self.radius / np.maximum(length(steps, 2), 1e-300))[:, None]
+
+
+def _shortened(task: SearchTask, steps: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Return steps that stay as long as they are when cells are rounded, or get shorter."""
+    rows = task.oracle.rows
+    if rows.exact:
+        return steps
+    steps = steps.copy()
+    for dtype, columns in rows._narrow:
+        size = np.abs(steps[:, columns])
+        # Half a unit in the last place, for the larger of both ends.
+        slack = np.abs(rows.x[owner][:, columns]) + size
+        slack *= np.finfo(dtype).eps / 2
+        steps[:, columns] = np.copysign(np.maximum(size - slack, 0), steps[:, columns])
+    whole, unit = rows.integer, rows.scale[rows.integer]
+    # Undo what the search keeps inside: two units are two units, not one.
+    steps[:, whole] = np.trunc(steps[:, whole] * unit / _INSIDE**2) / unit
+    return steps

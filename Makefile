@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install -q -c $(CONSTRAINTS)
 
-.PHONY: demo test test-slow test-oldest lint docs bench clean help
+.PHONY: demo test test-slow test-oldest lint docs bench bench-attacks clean help
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -34,6 +34,9 @@ docs: $(VENV)/.docs ## Build the site in docs/_build/html
 bench: $(VENV)/.test ## Print the benchmark ratios
 	$(BIN)/python benchmarks/bench_training.py
 
+bench-attacks: $(VENV)/.bench ## Compare attacks with ART and foolbox, write the table of the docs
+	$(BIN)/python benchmarks/bench_attacks.py --rst docs/benchmarks_table.inc
+
 clean: ## Remove the environments and what was built
 	rm -rf .venv .venv-oldest docs/_build docs/gallery docs/generated
 
@@ -49,4 +52,9 @@ $(VENV)/.demo: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 
 $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	$(INSTALL) -e '.[$*]'
+	@touch $@
+
+# foolbox is only compared with: without it the benchmark says so and goes on.
+$(VENV)/.bench: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
+	$(INSTALL) -e '.[bench]' || $(INSTALL) -e .
 	@touch $@

@@ -12,8 +12,8 @@ result: what gets through, at which price, and by which columns.
 # The table
 # ---------
 # 1500 pages from the table of Hannousse and Yahiouche (2021, `doi 10.17632/c2gw7fy2j4.3
-# <https://doi.org/10.17632/c2gw7fy2j4.3>`__, CC BY 4.0). Most columns are counts and flags, some are
-# shares and means.
+# <https://doi.org/10.17632/c2gw7fy2j4.3>`__, CC BY 4.0). Most columns are counts and flags, some
+# are shares and means.
 import warnings
 from pathlib import Path
 
@@ -159,10 +159,10 @@ result = results["boosted trees"]
 unit = pd.Series(space.scale, index=X.columns)
 found = np.flatnonzero(result.status == "found")
 for row in found[np.argsort(result.distances[found])][:3]:
-    clean, changed = pages.iloc[row], result.X_adv.iloc[row]
-    moved = ((changed - clean) / unit).abs().loc[lambda move: move >= 0.1].index
+    both = pd.concat([pages.iloc[[row]], result.X_adv.iloc[[row]]])
+    moved = X.columns[both.diff().iloc[1].abs() / unit >= 0.1]
     print(f"\npage {pages.index[row]}, distance {result.distances[row]:.2f}")
-    print(pd.DataFrame({"clean": clean[moved], "changed": changed[moved]}).round(3))
+    print(both[moved].round(3).astype(object).set_axis(["clean", "changed"]).T)
 fixed = X.columns.drop(mutable)
 print("\nfixed columns as before:", result.X_adv[fixed].equals(pages[fixed]))
 print("dtypes as before:", result.X_adv.dtypes.equals(pages.dtypes))

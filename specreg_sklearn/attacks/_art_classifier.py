@@ -75,12 +75,13 @@ def as_art_classifier(
     **Units.** Rows and clip values are in the units of X. `space.scale` plays no part: distances
     inside ART weigh all columns alike, and its steps assume columns of similar range.
 
-    **What is enforced.** Bounds are, as clip values: rounded to float32 towards the inside of the
-    box. A column that has no room gets the smallest one that float32 knows, since ART refuses
-    none. Whole numbers are, in what the estimator is asked; ART's own rows still hold fractions,
-    and ``predict_fn.rows`` rounds them. Immutable columns are not: ART's classifiers do not know
-    the clean row. Some attacks can keep them, as in ``HopSkipJump(...).generate(X,
-    mask=space.mutable)``.
+    **What is enforced.** Bounds are, by ART, as clip values: rounded to float32 towards the inside
+    of the box. A column that has no room gets the least that float32 knows, since ART refuses a box
+    of no width. Whole numbers are, in what the estimator is asked; ART's own rows still hold
+    fractions, and ``predict_fn.rows`` rounds them. Immutable columns are not: ART's classifiers do
+    not know the clean row. Some attacks can keep them, up to a rounding of float32, as in
+    ``HopSkipJump(...).generate(X, mask=space.mutable)``. A `repair` is not called. ``ZooAttack``
+    clips the *step* to the clip values, so it works only without a space.
 
     **Precision.** ART's attacks cast rows to float32. Columns with a large offset (values near a
     million, steps near a hundredth) lose it; :class:`ARTAttack` does not.

@@ -6,31 +6,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from specreg_sklearn.attacks._base import BlackBoxAttack
-from specreg_sklearn.attacks._probes import boundary_normals
-from specreg_sklearn.attacks._race import race
-from specreg_sklearn.attacks._ranks import best_of_owner, leaders
 from specreg_sklearn.attacks._search import SearchTask
 from specreg_sklearn.attacks._semicircle import STEP_QUERIES, semicircle_step
-
-# Length of the steps that feel for the normal, in units of distance / sqrt(number of features).
-_PROBE_RADIUS = 0.7
-# Starts are compared after so many halvings; one that is then much farther out is dropped.
-_RACE_ROUNDS = 5
-_RACE_SLACK = 1.4
-# One start stays for every so many steps that the budget pays for.
-_STEPS_PER_CHAIN = 4
-_STEPS_PER_SAME_CLASS_CHAIN = 50
-# A search of so many steps asks for better normals as it goes: in n bases from step n**2 on.
-_LONG_SEARCH = 60
-_FASTEST_GROWTH = 4.0
-# All steps that feel for one normal are held in memory together.
-_MOST_DIRECTIONS = 4096
-# With no budget, this many steps end a search that still gains.
-_MOST_STEPS = 10000
+from specreg_sklearn.attacks._walk import BoundaryWalk
 
 
-class CGBA(BlackBoxAttack):
+class CGBA(BoundaryWalk):
     """Curvature-aware geometric black-box attack in L2: the default of this library.
 
     From a point on the decision boundary the attack estimates the boundary's normal, walks along a
@@ -48,7 +29,7 @@ class CGBA(BlackBoxAttack):
     max_queries : int or None, default=1000
         Budget of each row, starts and verification included. Around 1000 the distance of a row of
         30 to 64 features is within a few percent of the smallest; 250 serve for a first look and
-        5000 to confirm. None goes on until no row improves any more.
+        5000 to confirm. None goes on until no step gains any more.
     n_starts, starts, targeted, batch_rows, random_state
         As in :class:`BlackBoxAttack`. With a small budget fewer starts are used.
 
@@ -72,72 +53,17 @@ class CGBA(BlackBoxAttack):
     True
     """
 
-    _norms: ClassVar[tuple[float, ...]] = (2,)
-    _from_boundary: ClassVar[bool] = False
+    _probe_radius: ClassVar[float] = 0.7
 
-    def _n_data_starts(self, n_features: int) -> int:
-        wanted = super()._n_data_starts(n_features)
-        if self.max_queries is None:
-            return wanted
-        # A start costs six queries or so: spend at most a tenth of the budget on them.
-        return min(wanted, max(2, round(self._n_steps(n_features) * 0.5)))
+    def _step_queries(self, n_features: int) -> int:
+        return STEP_QUERIES
 
-    def _n_steps(self, n_features: int) -> float:
-        """Return about how many steps the budget of one row pays for."""
-        budget = np.inf if self.max_queries is None else self.max_queries
-        return budget / (self._first_directions(n_features) + STEP_QUERIES)
-
-    def _first_directions(self, n_features: int) -> int:
-        if self.max_queries is None:
-            return min(n_features, _MOST_DIRECTIONS)
-        return max(1, min(n_features, self.max_queries // 3, _MOST_DIRECTIONS))
-
-    def _n_directions(self, n_features: int, step: int) -> int:
-        steps = self._n_steps(n_features)
-        growth = np.sqrt(max(1.0, (step + 1) * min((steps / _LONG_SEARCH) ** 2, _FASTEST_GROWTH)))
-        # Whole bases only: the last directions of a complete basis are worth the most.
-        first = self._first_directions(n_features)
-        return first * int(min(growth, max(_MOST_DIRECTIONS // first, 1)))
-
-    def _search(self, task: SearchTask) -> None:
-        n, d = task.x.shape
-        steps = self._n_steps(d)
-        n_classes = len(np.unique(task.group))
-        keep = int(np.clip(steps // _STEPS_PER_CHAIN, 1, n_classes))
-        keep = max(keep, int(min(steps // _STEPS_PER_SAME_CLASS_CHAIN, self.n_starts)))
-        points, owner, group = race(
-            task, keep=keep, rounds=_RACE_ROUNDS, slack=_RACE_SLACK, tolerance=1 / (4 * d)
-        )
-        spent = 0.0
-        for step in range(_MOST_STEPS):
-            chosen, n_asked = self._affordable(task, owner, d, step)
-            points, owner, group = points[chosen], owner[chosen], group[chosen]
-            if not len(chosen):
-                break
-            distance = task.distance(points, owner)
-            normals = boundary_normals(
-                task.oracle,
-                points,
-                _PROBE_RADIUS * distance / np.sqrt(d),
-                task.directions(step, self._n_directions(d, step)),
-                owner,
-                n_asked,
-            )
-            points = semicircle_step(task, points, normals, owner)
-            if len(points) > len(np.unique(owner)):
-                keep = max(keep // 2, 1)
-                stay = leaders(owner, group, task.distance(points, owner), keep)
-                points, owner, group = points[stay], owner[stay], group[stay]
-            task.report((task.fraction_spent() - spent) * n)
-            spent = task.fraction_spent()
-
-    def _affordable(
-        self, task: SearchTask, owner: np.ndarray, d: int, step: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the chains that can pay for a step, and in how many directions they ask."""
-        active = np.zeros(len(task.x), dtype=bool)
-        active[task.active()] = True
-        share = task.oracle.left(owner) // np.maximum(np.bincount(owner), 1)[owner]
-        n_asked = np.minimum(share - STEP_QUERIES, self._n_directions(d, step))
-        chosen = np.flatnonzero(active[owner] & (n_asked >= max(1, self._first_directions(d) // 4)))
-        return chosen, n_asked[chosen]
+    def _step(
+        self,
+        task: SearchTask,
+        points: np.ndarray,
+        normals: np.ndarray,
+        owner: np.ndarray,
+        t: int,
+    ) -> np.ndarray:
+        return semicircle_step(task, points, normals, owner)

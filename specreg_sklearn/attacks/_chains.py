@@ -11,7 +11,7 @@ from specreg_sklearn.attacks._ranks import leaders, place_within
 from specreg_sklearn.attacks._search import SearchTask
 
 # Starts are compared after so many halvings; one that is then much farther out is dropped.
-_RACE_ROUNDS = 6
+_RACE_ROUNDS = 5
 _RACE_SLACK = 1.4
 
 
@@ -37,12 +37,18 @@ class Chains:
         return len(self.owner)
 
     @classmethod
-    def from_race(cls, task: SearchTask, *, keep: int, tolerance: float) -> Chains:
-        """Bring the best starts of each row to the boundary: `keep`, and no more than classes."""
+    def from_race(
+        cls, task: SearchTask, *, keep: int, same_class: int = 1, tolerance: float
+    ) -> Chains:
+        """Bring the best starts of each row to the boundary.
+
+        A row keeps at most `keep` of them and no more than it has classes of starts, but
+        `same_class` of them in any case.
+        """
         fresh = place_within((task.group, task.owner)) == 0
         n_classes = np.bincount(task.owner[fresh], minlength=len(task.x))
         # Each row counts its own classes: those its neighbours start from must not matter.
-        most = np.minimum(keep, n_classes)[task.owner]
+        most = np.maximum(np.minimum(keep, n_classes), same_class)[task.owner]
         return cls(
             *race(task, keep=most, rounds=_RACE_ROUNDS, slack=_RACE_SLACK, tolerance=tolerance)
         )
@@ -59,6 +65,8 @@ class Chains:
 
     def thin_out(self, task: SearchTask, keep: int) -> Chains:
         """Return the `keep` nearest chains of each row, of different classes where there are."""
+        if len(self) == len(np.unique(self.owner)):
+            return self
         distance = task.distance(self.points, self.owner)
         return self.take(leaders(self.owner, self.group, distance, keep))
 

@@ -14,7 +14,7 @@ import numpy as np
 Decide = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 # Numbers built at once: a megabyte. Larger blocks fall out of the processor's cache.
-_BLOCK = 2**21
+_BLOCK = 2**17
 # Radii are tried in steps that grow by this factor until the model is no longer fooled.
 _GROWTH = 4.0
 # A bracket may stay as wide as this share of what was gained, and of the radius: a looser one makes
@@ -60,28 +60,31 @@ class Moves:
         return out
 
     def single(self, offsets: np.ndarray, radius: np.ndarray, move: np.ndarray) -> np.ndarray:
-        """Return the offsets, shape (m, d), of chains that make one move each."""
-        chosen = move[:, None] == np.arange(len(self.mask))
-        out = np.empty(offsets.shape)
-        for part in _parts(len(out), self.mask.size):
-            out[part] = self.together(offsets[part], radius[part], chosen[part])
-        return out
+        """Return the offsets, shape (m, d), of chains that make one move each, (m,) int."""
+        return self._moved(offsets, radius, self.mask[move], move[:, None])
 
     def together(self, offsets: np.ndarray, radius: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """Return the offsets, shape (m, d), that all `chosen` moves, (m, k) bool, make together.
 
         Where several touch a coordinate, the first one decides.
         """
-        n_flips = len(self.mask) - len(self.levels)
-        inside, flipped = self._ends(offsets, radius)
+        if not len(self.levels):
+            # Flips agree wherever they meet. Counts of whole numbers are exact in any shape.
+            counts = chosen.astype(np.float64) @ self.mask.astype(np.float64)
+            return self._moved(offsets, radius, counts > 0, np.zeros((len(chosen), 1), np.int64))
         touching = chosen[:, :, None] & self.mask
-        first, touched = touching.argmax(axis=1), touching.any(axis=1)
-        moved = flipped
+        return self._moved(offsets, radius, touching.any(axis=1), touching.argmax(axis=1))
+
+    def _moved(
+        self, offsets: np.ndarray, radius: np.ndarray, touched: np.ndarray, move: np.ndarray
+    ) -> np.ndarray:
+        """Return chains after their `touched` coordinates were carried by the moves named there."""
+        n_flips = len(self.mask) - len(self.levels)
+        inside, target = self._ends(offsets, radius)
         if len(self.levels):
-            column = np.arange(offsets.shape[1])
-            level = self.levels[np.maximum(first - n_flips, 0), column]
-            moved = np.where(first < n_flips, flipped, level * radius[:, None])
-        return np.where(touched, moved, inside)
+            level = self.levels[np.maximum(move - n_flips, 0), np.arange(offsets.shape[1])]
+            target = np.where(move < n_flips, target, level * radius[:, None])
+        return np.where(touched, target, inside)
 
     def _ends(self, offsets: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return chains clipped to their cubes, and with every coordinate flipped."""

@@ -24,9 +24,8 @@ _SHRINK_QUERIES = 14
 _QUERIES_PER_START = 100
 # Shares of the budget for the first moves of all chains, and for choosing among chains.
 _SHARE_OF_FIRST_MOVES, _SHARE_OF_CHOICE = 0.28, 0.7
-# Finer blocks than these would leave too few rounds: flips of every block take a quarter of the
-# budget at most.
-_ROUNDS = 4
+# Flips of every block take half of the budget at most; a second round must be left.
+_ROUNDS = 2
 # With no budget, a chain that gained nothing in so many rounds is done.
 _PATIENCE = 40
 _MOST_CHAINS, _MOST_ROUNDS = 10, 10000

@@ -19,6 +19,8 @@ _HALVED_AFTER = np.array([0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8])
 _LINF_ROUND, _L2_ROUND = 3, 8
 # In L2, blocks and steps take at least so many iterations to get from the first to the last size.
 _L2_PACE = 500
+# In L2, iterations without gain after which a row takes long steps.
+_PATIENCE = 30
 # With no budget, this many iterations end the search.
 _MOST_STEPS = 10000
 # The search keeps this much inside the distance, so that rounding cannot lead out of it.
@@ -35,7 +37,7 @@ class SquareAttack(BlackBoxAttack):
     range; in L2 it takes norm from the other columns, or gives norm to them. One call of the
     estimator per iteration serves all rows. Beyond the paper, blocks have their turns in shuffled
     order, no query is spent on a move that changes nothing, an L2 move that failed is tried the
-    other way round, and a large budget is cut into rounds that begin afresh and, with three classes
+    other way round, L2 moves grow where the scores are flat (trees), and a large budget is cut into rounds that begin afresh and, with three classes
     or more, aim at one other class each.
 
     Unlike the other attacks it needs ``decision_function`` or ``predict_proba``. A row counts as
@@ -348,14 +350,15 @@ class _SphereMoves:
         # The steps go on getting smaller where blocks cannot.
         step *= self.radius * np.sqrt(share) / np.linalg.norm(step)
         old = self.best[rows]
-        stalled = self.idle[rows] >= IDLE
-        stride = np.where(self.turn_back[rows][:, None], -self.last, step)
-        kept = old.copy()
-        u = rng.random()
-        if stalled.any():
-            if u < ALONE: kept[stalled] = 0
-            elif u < JOIN: stride[stalled] *= self.radius / np.maximum(length(stride[stalled],2),1e-300)[:,None]
-        states = self._fitted(kept + stride, rows)
+        strides = np.where(self.turn_back[rows][:, None], -self.last, step)
+        # Where the scores are flat, as in a leaf of a tree, small steps lead nowhere: there a block
+        # gets as much norm as all other columns together, or all of it.
+        stalled = np.flatnonzero(self.idle[rows] >= _PATIENCE)
+        strides[stalled] *= (self.radius / length(strides[stalled], 2))[:, None]
+        base = old.copy()
+        if rng.random() < 0.5:
+            base[stalled] = 0.0
+        states = self._fitted(base + strides, rows)
         self.last = step
         return states, np.flatnonzero((states != old).any(axis=1))
 

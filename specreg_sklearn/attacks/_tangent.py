@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.attacks._base import BlackBoxAttack
 from specreg_sklearn.attacks._bisection import bisect
-from specreg_sklearn.attacks._chains import Chains
-from specreg_sklearn.attacks._probes import boundary_normals
 from specreg_sklearn.attacks._search import SearchTask
+from specreg_sklearn.attacks._walk import BoundaryWalk
 
 # A radius is halved so many times at most until its tangent point fools the model.
 _MOST_HALVINGS = 6
 _USUAL_HALVINGS = 2
 # The clean row has to lie outside of the ball.
 _LARGEST_RADIUS = 0.999
-# One start stays in the race for every so many steps that the budget pays for.
-_STEPS_PER_CHAIN = 4
-# A search of so many steps asks about more and more bases of directions.
-_LONG_SEARCH = 60
-_FASTEST_GROWTH = 4.0
-# All steps that feel for one normal are held in memory together.
-_MOST_DIRECTIONS = 4096
-# Without a budget, a chain ends that did not get nearer by this share in so many steps.
-_LEAST_GAIN = 1e-4
-_PATIENCE = 10
-_MOST_STEPS = 10000
 
 
-class TangentAttack(BlackBoxAttack):
+class TangentAttack(BoundaryWalk):
     """Tangent attack in L2: the attack of the paper on spectral regularisation.
 
     From a point on the decision boundary the attack estimates the boundary's normal and draws half
@@ -75,9 +62,6 @@ class TangentAttack(BlackBoxAttack):
     True
     """
 
-    _norms: ClassVar[tuple[float, ...]] = (2,)
-    _from_boundary: ClassVar[bool] = False
-
     def __init__(
         self,
         *,
@@ -108,62 +92,8 @@ class TangentAttack(BlackBoxAttack):
         if not (number and 0 < float(ratio) < np.inf):
             raise ValueError(f"axis_ratio={ratio!r} is not accepted; give a finite number > 0.")
 
-    def _n_data_starts(self, n_features: int) -> int:
-        wanted = super()._n_data_starts(n_features)
-        if self.max_queries is None:
-            return wanted
-        # A start costs six queries or so: spend at most a tenth of the budget on them.
-        return min(wanted, max(2, round(self._n_steps(n_features) * 0.7)))
-
-    def _n_steps(self, n_features: int) -> float:
-        """Return about how many steps the budget of one row pays for."""
-        budget = np.inf if self.max_queries is None else self.max_queries
-        return budget / (self._first_directions(n_features) + _reserve(n_features))
-
-    def _first_directions(self, n_features: int) -> int:
-        budget = _MOST_DIRECTIONS if self.max_queries is None else self.max_queries // 3
-        return max(1, min(n_features, budget, _MOST_DIRECTIONS))
-
-    def _n_directions(self, n_features: int, t: int) -> int:
-        speed = min((self._n_steps(n_features) / _LONG_SEARCH) ** 2, _FASTEST_GROWTH)
-        growth = np.sqrt(max(1.0, (t + 1) * speed))
-        # Whole bases only: the last directions of a complete basis are worth the most.
-        first = self._first_directions(n_features)
-        return first * int(min(growth, max(_MOST_DIRECTIONS // first, 1)))
-
-    def _search(self, task: SearchTask) -> None:
-        n, d = task.x.shape
-        keep = int(np.clip(self._n_steps(d) / _STEPS_PER_CHAIN, 1, self.n_starts))
-        chains = Chains.from_race(task, keep=keep, tolerance=_tolerance(d))
-        idle = np.zeros(n, dtype=np.int64)
-        spent = 0.0
-        for t in range(_MOST_STEPS):
-            chosen, n_asked = chains.affordable(
-                task, self._n_directions(d, t), reserve=_reserve(d), least=max(1, d // 4)
-            )
-            chains = chains.take(chosen)
-            if not len(chains):
-                break
-            points, owner = chains.points, chains.owner
-            distance = task.distance(points, owner)
-            normals = boundary_normals(
-                task.oracle,
-                points,
-                distance / np.sqrt(d),
-                task.directions(t, self._n_directions(d, t)),
-                owner,
-                n_asked,
-            )
-            chains.points = self._step(task, points, normals, owner, t)
-            if self.max_queries is None:
-                gained = task.distance(chains.points, owner) < (1 - _LEAST_GAIN) * distance
-                idle[owner] += 1
-                idle[owner[gained]] = 0
-                chains = chains.take(np.flatnonzero(idle[owner] < _PATIENCE))
-            keep = max(1, keep // 2)
-            chains = chains.thin_out(task, keep)
-            task.report((task.fraction_spent() - spent) * n)
-            spent = task.fraction_spent()
+    def _step_queries(self, n_features: int) -> int:
+        return int(np.ceil(np.log2(1 / _tolerance(n_features)))) + _USUAL_HALVINGS
 
     def _step(
         self,
@@ -173,7 +103,6 @@ class TangentAttack(BlackBoxAttack):
         owner: np.ndarray,
         t: int,
     ) -> np.ndarray:
-        """Return boundary points nearer to the clean rows, or the same where there were none."""
         x = task.x[owner]
         distance = task.distance(points, owner)
         radius = np.minimum(distance / np.sqrt(t + 1), _LARGEST_RADIUS * distance)
@@ -252,8 +181,3 @@ def tangent_points(
 def _tolerance(n_features: int) -> float:
     """Return how wide the bracket of a bisection may be, as a share of the distance."""
     return 1 / (4 * n_features)
-
-
-def _reserve(n_features: int) -> int:
-    """Return the queries of a step that do not go into the normal."""
-    return int(np.ceil(np.log2(1 / _tolerance(n_features)))) + _USUAL_HALVINGS

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
+from joblib import parallel_config
 from sklearn.dummy import DummyClassifier
 
 from specreg_sklearn import attacks
 from specreg_sklearn.attacks import CGBA, FeatureSpace
+from specreg_sklearn.attacks._carried import carried
 from specreg_sklearn.metrics import (
     adversarial_distances,
     make_robust_scorer,
@@ -189,16 +193,37 @@ def test_an_error_on_the_clean_rows_is_the_models_own(line):
         QUICK.run(Breaks(full_disk), X, y, space=space)
 
 
-@pytest.mark.parametrize("error", [full_disk, memory])
-def test_an_error_in_a_worker_surfaces_with_its_rows(line, error):
+def test_an_error_in_a_worker_surfaces_with_its_rows(line):
     """The second worker fails on row 13, in another process."""
     X, y, space = line
-    with pytest.raises(type(error()), match=str(error())) as caught:
-        QUICK.run(Breaks(error, calls=1, beyond=13.0), X, y, space=space, n_jobs=2)
-    assert vars(caught.value) == vars(error()) | {"__notes__": caught.value.__notes__}
+    with pytest.raises(FullDiskError, match="sda1 is full: 3 bytes left") as caught:
+        QUICK.run(Breaks(full_disk, calls=1, beyond=13.0), X, y, space=space, n_jobs=2)
+    assert caught.value.device == "sda1" and caught.value.left == 3
     assert "changes of rows 10, 11, 12, 13" in caught.value.__notes__[0]
-    # What happened over there is told as well.
-    assert "Breaks" in str(caught.value.__cause__) or "predict" in str(caught.value.__cause__)
+    # Where it happened over there is told as well.
+    assert "in predict" in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("error", [full_disk, memory])
+def test_an_error_in_a_thread_surfaces_with_its_rows(line, error):
+    X, y, space = line
+    with parallel_config("threading"), pytest.raises(type(error())) as caught:
+        QUICK.run(Breaks(error, calls=1, beyond=13.0), X, y, space=space, n_jobs=2)
+    assert "changes of rows 10, 11, 12, 13" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("error", [full_disk, memory])
+def test_errors_that_travel_arrive_as_they_were(error):
+    sent = error()
+    sent.add_note("This happened while changes of row 3 were predicted.")
+    sent.handle = lambda: None
+    arrived = pickle.loads(pickle.dumps(carried(sent)))
+    assert type(arrived) is type(sent)
+    assert str(arrived) == str(sent) and arrived.__notes__ == sent.__notes__
+    # What cannot travel stays behind; an error that can is not touched.
+    assert not hasattr(arrived, "handle")
+    plain = ValueError("no")
+    assert carried(plain) is plain
 
 
 def test_errors_leave_no_warnings_behind(line):
@@ -221,7 +246,6 @@ def test_errors_leave_no_warnings_behind(line):
     ],
 )
 def test_spaces_that_do_not_fit_their_data(options, message):
-    pd = pytest.importorskip("pandas")
     X = pd.DataFrame({"x": [1.0, 2.0, 3.0], "constant": 1.0, "city": ["a", "b", "a"]})
     with pytest.raises(ValueError, match=message):
         FeatureSpace.from_data(X, **options)

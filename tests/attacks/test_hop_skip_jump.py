@@ -120,7 +120,8 @@ def test_distances_are_those_of_art_on_networks(name, norm, max_iter, init_eval,
     )
     assert np.median(ours) == pytest.approx(np.median(art), rel=0.02)
     assert ours.mean() == pytest.approx(art.mean(), rel=0.02)
-    assert queries == pytest.approx(art_rows / len(rows), rel=0.01)
+    # In Linf, ART's tolerance shrinks with distances above 1, at a query or two for each bisection.
+    assert queries == pytest.approx(art_rows / len(rows), rel=0.01 if norm == 2 else 0.02)
     assert calls < art_calls / 15
 
 

@@ -207,6 +207,38 @@ def test_pipelines_and_workers(parts):
     )
 
 
+def test_the_example_of_the_guide():
+    flags = ["by_card", "by_phone", "in_cash"]
+
+    def repair(moved, clean):
+        moved["paid"] = moved["paid"].clip(upper=moved["billed"])
+        chosen = moved[flags].to_numpy().argmax(axis=1)
+        moved[flags] = np.eye(3)[chosen]
+        moved["method"] = np.array(flags)[chosen]
+        return moved
+
+    class Suspicious:
+        def predict(self, X):
+            assert (X["paid"] <= X["billed"]).all()
+            assert (X["method"] == np.array(flags)[X[flags].to_numpy().argmax(axis=1)]).all()
+            cash = (X["method"] == "in_cash").to_numpy()
+            return ((X["billed"] - X["paid"]).to_numpy() > 5 - 3 * cash).astype(int)
+
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"paid": rng.uniform(0, 9, size=40), "billed": 9.0 + rng.random(40)})
+    kind = rng.integers(3, size=40)
+    X[flags] = np.eye(3)[kind]
+    X["method"] = np.array(flags)[kind]
+    y = Suspicious().predict(X)
+    space = FeatureSpace.from_data(
+        X, mutable=["paid", "billed", *flags, "method"], scale=None, repair=repair
+    )
+    result = CGBA(max_queries=200).run(Suspicious(), X, y, space=space)
+    assert result.success.all()
+    assert (Suspicious().predict(result.X_adv) != y).all()
+    assert (result.X_adv["method"] != X["method"]).any()
+
+
 def test_clean_rows_that_break_the_rule_are_left_alone():
     X = np.array([[5.0, 1.0], [2.0, 3.0], [0.0, 0.0]])
     space = FeatureSpace.from_data(X, scale=None, repair=in_order)

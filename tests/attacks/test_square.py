@@ -104,6 +104,18 @@ def test_l2_on_a_binary_linear_model_succeeds_just_beyond_the_exact_distance(can
     assert (result.distances[result.success] >= exact[result.success] * (1 - 1e-9)).all()
 
 
+def test_l2_on_a_tree_finds_the_one_column_that_matters():
+    """Scores are flat; norm that is spread over all columns crosses no threshold."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 20))
+    y = (X[:, 3] > 0).astype(int)
+    tree = DecisionTreeClassifier(max_depth=1, random_state=0).fit(X, y)
+    exact = np.abs(X[:, 3] - tree.tree_.threshold[0])[:100]
+    result = SquareAttack().run(tree, X[:100], y[:100], eps=0.5, space=free_space(X))
+    np.testing.assert_array_equal(result.success, exact < 0.5 * (1 - 1e-6))
+    assert 0.1 < result.success.mean() < 0.9
+
+
 # Ten classes have wrong basins; the rounds that aim at one class each leave few rows in them.
 @pytest.mark.parametrize(("norm", "dual", "slack"), [(np.inf, 1, 1.02), (2, 2, 1.15)])
 def test_ten_linear_classes(digits, norm, dual, slack):

@@ -1,0 +1,125 @@
+"""Walking along the decision boundary: what CGBA and the Tangent Attack have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+import numpy as np
+
+from specreg_sklearn.attacks._base import BlackBoxAttack
+from specreg_sklearn.attacks._chains import Chains
+from specreg_sklearn.attacks._probes import boundary_normals
+from specreg_sklearn.attacks._search import SearchTask
+
+# One start stays in the race for every so many steps that the budget pays for. A second one of the
+# same class is rarely worth its steps.
+_STEPS_PER_CHAIN = 4
+_STEPS_PER_SAME_CLASS_CHAIN = 50
+# A start costs six queries or so: at most a tenth of the budget goes into them.
+_STARTS_PER_STEP = 0.5
+# A search of so many steps asks about more and more bases of directions.
+_LONG_SEARCH = 60
+_FASTEST_GROWTH = 4.0
+# All steps that feel for one normal are held in memory together.
+_MOST_DIRECTIONS = 4096
+# Without a budget, a row ends that did not get nearer by this share in so many steps.
+_LEAST_GAIN = 1e-4
+_PATIENCE = 10
+_MOST_STEPS = 10000
+
+
+class BoundaryWalk(BlackBoxAttack):
+    """Base of attacks that estimate a normal, step along the boundary, and begin again.
+
+    The best starts of each row, of different classes where there are any, race to the boundary.
+    They share the first steps; then the nearest goes on alone. All rows ask in the same orthogonal
+    directions, whole bases at a time.
+
+    Subclasses say what a step is, in ``_step``, and what it costs, in ``_step_queries``.
+    """
+
+    _norms: ClassVar[tuple[float, ...]] = (2,)
+    _from_boundary: ClassVar[bool] = False
+    # Length of the moves that feel for a normal, in units of distance / sqrt(number of features).
+    _probe_radius: ClassVar[float] = 1.0
+
+    @abstractmethod
+    def _step(
+        self,
+        task: SearchTask,
+        points: np.ndarray,
+        normals: np.ndarray,
+        owner: np.ndarray,
+        t: int,
+    ) -> np.ndarray:
+        """Return boundary points nearer to the clean rows, or the same where there were none."""
+
+    @abstractmethod
+    def _step_queries(self, n_features: int) -> int:
+        """Return what a step costs, apart from the normal."""
+
+    def _n_data_starts(self, n_features: int) -> int:
+        wanted = super()._n_data_starts(n_features)
+        if self.max_queries is None:
+            return wanted
+        return min(wanted, max(2, round(self._n_steps(n_features) * _STARTS_PER_STEP)))
+
+    def _n_steps(self, n_features: int) -> float:
+        """Return about how many steps the budget of one row pays for."""
+        budget = np.inf if self.max_queries is None else self.max_queries
+        return budget / (self._first_directions(n_features) + self._step_queries(n_features))
+
+    def _first_directions(self, n_features: int) -> int:
+        budget = _MOST_DIRECTIONS if self.max_queries is None else self.max_queries // 3
+        return max(1, min(n_features, budget, _MOST_DIRECTIONS))
+
+    def _n_directions(self, n_features: int, t: int) -> int:
+        speed = min((self._n_steps(n_features) / _LONG_SEARCH) ** 2, _FASTEST_GROWTH)
+        growth = np.sqrt(max(1.0, (t + 1) * speed))
+        # Whole bases only: the last directions of a complete basis are worth the most.
+        first = self._first_directions(n_features)
+        return first * int(min(growth, max(_MOST_DIRECTIONS // first, 1)))
+
+    def _search(self, task: SearchTask) -> None:
+        n, d = task.x.shape
+        steps = self._n_steps(d)
+        keep = int(np.clip(steps / _STEPS_PER_CHAIN, 1, self.n_starts))
+        chains = Chains.from_race(
+            task,
+            keep=keep,
+            same_class=int(min(steps / _STEPS_PER_SAME_CLASS_CHAIN, self.n_starts)),
+            tolerance=1 / (4 * d),
+        )
+        idle = np.zeros(n, dtype=np.int64)
+        spent = 0.0
+        for t in range(_MOST_STEPS):
+            chosen, n_asked = chains.affordable(
+                task,
+                self._n_directions(d, t),
+                reserve=self._step_queries(d),
+                least=max(1, self._first_directions(d) // 4),
+            )
+            chains = chains.take(chosen)
+            if not len(chains):
+                break
+            owner = chains.owner
+            distance = task.distance(chains.points, owner)
+            normals = boundary_normals(
+                task.oracle,
+                chains.points,
+                self._probe_radius * distance / np.sqrt(d),
+                task.directions(t, self._n_directions(d, t)),
+                owner,
+                n_asked,
+            )
+            chains.points = self._step(task, chains.points, normals, owner, t)
+            if self.max_queries is None:
+                gained = task.distance(chains.points, owner) < (1 - _LEAST_GAIN) * distance
+                idle[owner] += 1
+                idle[owner[gained]] = 0
+                chains = chains.take(np.flatnonzero(idle[owner] < _PATIENCE))
+            keep = max(1, keep // 2)
+            chains = chains.thin_out(task, keep)
+            task.report((task.fraction_spent() - spent) * n)
+            spent = task.fraction_spent()

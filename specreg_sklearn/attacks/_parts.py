@@ -80,6 +80,19 @@ class Outcome:
         self.best_distance[rows[nearer]] = found.best_distance[nearer]
 
 
+@dataclass
+class _Part:
+    """The rows of one search, cut out of the whole; `names` are their numbers in it."""
+
+    attack: BlackBoxAttack
+    setting: Setting
+    rows: CleanRows
+    labels: np.ndarray
+    names: np.ndarray
+    spent: np.ndarray
+    given: np.ndarray | None
+
+
 def search_rows(
     attack: BlackBoxAttack,
     setting: Setting,
@@ -95,27 +108,31 @@ def search_rows(
     """Search on the `chosen` rows and write what is found into `outcome`."""
     if not len(chosen):
         return
-    jobs = [
-        (attack, setting, rows, labels, part, outcome.n_queries[part], given)
-        for part in _parts(attack, len(rows.columns), chosen, n_jobs)
-    ]
+
+    def cut(part: np.ndarray) -> _Part:
+        # A worker gets no more than it needs.
+        mine = None if given is None else given[part]
+        spent = outcome.n_queries[part]
+        return _Part(attack, setting, rows.take(part), labels[part], part, spent, mine)
+
+    parts = _parts(attack, len(rows.columns), chosen, n_jobs)
     with _progress(len(chosen), attack, verbose) as report:
-        if effective_n_jobs(n_jobs) == 1 or len(jobs) == 1:
-            for job in jobs:
-                outcome.take_over(job[4], _search_part(*_cut(*job), report=report))
+        if effective_n_jobs(n_jobs) == 1 or len(parts) == 1:
+            for part in parts:
+                outcome.take_over(part, _search_part(cut(part), report))
             return
         found = Parallel(n_jobs=n_jobs, return_as="generator")(
-            delayed(_search_elsewhere)(os.getpid(), *_cut(*job)) for job in jobs
+            delayed(_search_elsewhere)(os.getpid(), cut(part)) for part in parts
         )
-        for job, part in zip(jobs, found, strict=True):
-            outcome.take_over(job[4], part)
-            report(len(job[4]))
+        for part, result in zip(parts, found, strict=True):
+            outcome.take_over(part, result)
+            report(len(part))
 
 
-def _search_elsewhere(home: int, *job: Any) -> Outcome:
+def _search_elsewhere(home: int, part: _Part) -> Outcome:
     """Search in a worker; an error in another process than `home` is made fit to travel."""
     try:
-        return _search_part(*job)
+        return _search_part(part)
     except Exception as error:
         if os.getpid() == home:
             raise
@@ -134,41 +151,19 @@ def _parts(
     return np.array_split(chosen, n_parts)
 
 
-def _cut(
-    attack: BlackBoxAttack,
-    setting: Setting,
-    rows: CleanRows,
-    labels: np.ndarray,
-    part: np.ndarray,
-    spent: np.ndarray,
-    given: np.ndarray | None,
-) -> tuple[Any, ...]:
-    """Cut one part out of everything, so that a worker gets no more than it needs."""
-    mine = None if given is None else given[part]
-    return attack, setting, rows.take(part), labels[part], part, spent, mine
-
-
-def _search_part(
-    attack: BlackBoxAttack,
-    setting: Setting,
-    rows: CleanRows,
-    labels: np.ndarray,
-    names: np.ndarray,
-    spent: np.ndarray,
-    given: np.ndarray | None,
-    report: Callable[[float], None] | None = None,
-) -> Outcome:
+def _search_part(part: _Part, report: Callable[[float], None] | None = None) -> Outcome:
+    attack, setting, rows = part.attack, part.setting, part.rows
     oracle = Oracle(
         setting.predict,
         rows,
-        labels,
+        part.labels,
         setting.coder,
         norm=setting.norm,
         targeted=attack.targeted,
         batch_rows=attack.batch_rows,
-        names=names,
+        names=part.names,
     )
-    oracle.n_queries += spent
+    oracle.n_queries += part.spent
     # Rows that stop early in vain are searched and verified a second time.
     verifications = 2 if setting.stop_distance > 0 and not attack._within_eps else 1
     limit = NO_LIMIT
@@ -178,7 +173,7 @@ def _search_part(
     task = SearchTask(
         oracle,
         setting.pool.reach(),
-        *_starts(attack, setting, oracle, given),
+        *_starts(attack, setting, oracle, part.given),
         setting.stop_distance,
         setting.seed,
     )

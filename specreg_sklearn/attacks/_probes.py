@@ -53,9 +53,7 @@ def boundary_normals(
     n_chains = max(1, min(_BLOCK // max(d, 1), oracle.batch_rows) // n_directions)
     for begin in range(0, len(centre), n_chains):
         part = slice(begin, begin + n_chains)
-        normals[part] = _sums(
-            oracle, centre[part], radius[part], steps, owner[part], n_asked[part]
-        )
+        normals[part] = _sums(oracle, centre[part], radius[part], steps, owner[part], n_asked[part])
     if not rows._unit:
         normals /= rows.scale
     size = np.sqrt(np.einsum("ij,ij->i", normals, normals))

@@ -29,7 +29,7 @@ def leaders(
 
 
 def place_within(keys: tuple[np.ndarray, ...], *values: np.ndarray) -> np.ndarray:
-    """Return each entry's place among those of equal keys, ordered by the last of `values` first."""
+    """Return each entry's place among those of equal keys; the last of `values` counts first."""
     order = np.lexsort((*values, *keys))
     fresh = np.zeros(len(order), dtype=bool)
     fresh[:1] = True

@@ -174,15 +174,11 @@ def _dtypes(table: Table) -> list[Any]:
 
 def _read_cells(table: Table, rows: CleanRows, owner: np.ndarray) -> np.ndarray:
     """Return the cells of the movable columns, after checking that the space allows them."""
-    raw = np.empty((table.n_rows, len(rows.columns)))
-    for k, column in enumerate(rows.columns.tolist()):
-        try:
-            raw[:, k] = table.numbers(rows.columns[k : k + 1])[:, 0]
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"repair put something that is not a number into column "
-                f"{column_label(column, table.names)}: {error}"
-            ) from error
+    try:
+        raw = table.numbers(rows.columns)
+    except (TypeError, ValueError):
+        _find_the_word(table, rows.columns)
+        raise
     lo, hi = (np.broadcast_to(end, raw.shape) for end in rows.box(owner))
     missing = rows.missing[owner]
     inside = np.isfinite(raw) & (raw >= lo) & (raw <= hi)
@@ -201,6 +197,18 @@ def _read_cells(table: Table, rows: CleanRows, owner: np.ndarray) -> np.ndarray:
         )
     raw[missing] = 0.0
     return raw
+
+
+def _find_the_word(table: Table, columns: np.ndarray) -> None:
+    """Raise an error that names the column which holds something that is not a number."""
+    for column in columns.tolist():
+        try:
+            table.numbers(np.array([column]))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"repair put something that is not a number into column "
+                f"{column_label(column, table.names)}: {error}"
+            ) from error
 
 
 def _difference(table: Table, wanted: Table, columns: np.ndarray) -> tuple[int, Any, Any] | None:

@@ -286,12 +286,15 @@ def length(steps: np.ndarray, norm: float) -> np.ndarray:
     if norm == np.inf:
         return np.abs(steps).max(axis=1)
     squares = np.einsum("ij,ij->i", steps, steps)
-    if ((squares > 1e-200) & (squares < 1e200)).all():
-        return np.sqrt(squares)
-    # Scaling by the largest entry keeps very small and very large steps from under- or overflowing.
-    peak = np.abs(steps).max(axis=1)
-    unit = np.where(peak > 0, peak, 1.0)
-    return peak * np.sqrt(np.square(steps / unit[:, None]).sum(axis=1))
+    out = np.sqrt(squares)
+    odd = np.flatnonzero(~((squares > 1e-200) & (squares < 1e200)))
+    if len(odd):
+        # Scaling by the largest entry keeps these from under- or overflowing. It rounds otherwise,
+        # so only they are scaled: the length of a row must not depend on the others.
+        peak = np.abs(steps[odd]).max(axis=1)
+        unit = steps[odd] / np.where(peak > 0, peak, 1.0)[:, None]
+        out[odd] = peak * np.sqrt(np.einsum("ij,ij->i", unit, unit))
+    return out
 
 
 def _inwards(end: np.ndarray, dtype: np.dtype, side: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ from specreg_sklearn.attacks._labels import LabelCoder, as_targets
 from specreg_sklearn.attacks._oracle import Oracle, ask
 from specreg_sklearn.attacks._parts import Outcome, Setting, search_rows
 from specreg_sklearn.attacks._result import AttackResult
-from specreg_sklearn.attacks._rows import CleanRows
 from specreg_sklearn.attacks._space import FeatureSpace
 from specreg_sklearn.attacks._starts import StartPool
 from specreg_sklearn.attacks._tables import as_table
@@ -81,8 +81,13 @@ def run_attack(
     done = (coder.encode(clean) == labels) == attack.targeted
     chosen = np.flatnonzero(~done)
     outcome = Outcome.empty(*rows.raw.shape)
-    work = {"given": given, "n_jobs": n_jobs, "verbose": verbose}
-    search_rows(attack, setting, rows, labels, chosen, outcome, **work)
+
+    def search(some: np.ndarray) -> None:
+        search_rows(
+            attack, setting, rows, labels, some, outcome, given, n_jobs=n_jobs, verbose=verbose
+        )
+
+    search(chosen)
     if not attack._within_eps:
         _warn_of_failures(attack, len(chosen), outcome.best_distance[chosen], setting.pool)
 
@@ -91,7 +96,7 @@ def run_attack(
     again = _stopped_in_vain(oracle, outcome, raw, verified, stop)
     if len(again) and not attack._within_eps:
         setting.stop_distance = 0.0
-        search_rows(attack, setting, rows, labels, again, outcome, **work)
+        search(again)
         raw, verified = _verified(oracle, outcome, chosen)
     nothing = "not_found" if attack._within_eps else "start_failed"
     return _report(oracle, outcome, raw, verified, chosen, eps, stop, attack.targeted, nothing)
@@ -177,5 +182,14 @@ def _warn_of_failures(
         f"{attacked} rows. They are undecided (status 'start_failed', distance inf), which "
         f"does not mean robust.{one_class}",
         UserWarning,
-        stacklevel=4,
+        stacklevel=_levels_to_the_caller(),
     )
+
+
+def _levels_to_the_caller() -> int:
+    """Return the stacklevel at which a warning names the user's line, not one of this package."""
+    package = __name__.partition(".")[0]
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        level, frame = level + 1, frame.f_back
+    return level

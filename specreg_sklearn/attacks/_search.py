@@ -72,7 +72,7 @@ class SearchTask:
         return self._box[1]
 
     def active(self) -> np.ndarray:
-        """Return the rows that have a start, are not within the stop distance, and may still ask."""
+        """Return the rows that have a start, are not near enough to stop, and may still ask."""
         best = self.oracle.best_distance
         open_ = np.isfinite(best) & (best > self.stop_distance)
         return np.flatnonzero(open_ & (self.oracle.n_queries < self.oracle.limit))

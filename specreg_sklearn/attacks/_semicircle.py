@@ -73,9 +73,7 @@ def semicircle_step(
     return np.where(nearer[:, None], reached, points)
 
 
-def _on_arc(
-    x: np.ndarray, radius: np.ndarray, plane: np.ndarray, angles: np.ndarray
-) -> np.ndarray:
+def _on_arc(x: np.ndarray, radius: np.ndarray, plane: np.ndarray, angles: np.ndarray) -> np.ndarray:
     """Return the points of shape (m, k, d) at k angles of each chain's semicircle."""
     c = np.cos(angles)
     weights = np.empty((*angles.shape, 2))

@@ -37,8 +37,8 @@ class SquareAttack(BlackBoxAttack):
     range; in L2 it takes norm from the other columns, or gives norm to them. One call of the
     estimator per iteration serves all rows. Beyond the paper, blocks have their turns in shuffled
     order, no query is spent on a move that changes nothing, an L2 move that failed is tried the
-    other way round, L2 moves grow where the scores are flat (trees), and a large budget is cut into rounds that begin afresh and, with three classes
-    or more, aim at one other class each.
+    other way round, L2 moves grow where the scores are flat (trees), and a large budget is cut into
+    rounds that begin afresh and, with three classes or more, aim at one other class each.
 
     Unlike the other attacks it needs ``decision_function`` or ``predict_proba``. A row counts as
     adversarial only if ``predict`` says so.

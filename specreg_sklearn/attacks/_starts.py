@@ -87,7 +87,8 @@ class StartPool:
             row, candidate = self._shortlist(
                 x[part], missing[part], labels[part], n_starts, targeted
             )
-            found.append((row + begin, candidate, self._distance(x, missing, row + begin, candidate)))
+            row += begin
+            found.append((row, candidate, self._distance(x, missing, row, candidate)))
         owner, candidate, distance = (np.concatenate(c) for c in zip(*found, strict=True))
         # The candidate's number is its rank by content: it settles ties.
         tier = place_within((self.codes[candidate], owner), candidate, distance)

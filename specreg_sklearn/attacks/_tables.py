@@ -134,6 +134,7 @@ class PandasTable:
         if self._block is not None:
             out = ArrayTable(self._block).write(rows, columns, values, moved)
             return pd.DataFrame(out, index=index, columns=self.data.columns, copy=False)
+        assert moved is not None  # the table is not plain
         place = {int(column): k for k, column in enumerate(columns)}
         arrays = {}
         for j in range(self.n_columns):
@@ -202,6 +203,7 @@ class PolarsTable:
     ) -> Any:
         """Do as :meth:`ArrayTable.write`."""
         pl = sys.modules["polars"]
+        assert moved is not None  # the table is not plain
         out = self.data[np.asarray(rows)]
         written = []
         for k, column in enumerate(columns):

@@ -9,6 +9,7 @@ import numpy as np
 from specreg_sklearn.attacks._search import SearchTask
 from specreg_sklearn.attacks._semicircle import STEP_QUERIES, semicircle_step
 from specreg_sklearn.attacks._walk import BoundaryWalk
+from specreg_sklearn.attacks._walls import leave_walls
 
 
 class CGBA(BoundaryWalk):
@@ -57,6 +58,11 @@ class CGBA(BoundaryWalk):
 
     def _step_queries(self, n_features: int) -> int:
         return STEP_QUERIES
+
+    def _search(self, task: SearchTask) -> None:
+        chains, keep = self._race(task)
+        chains, cornered = leave_walls(task, chains, self._tolerance(task.x.shape[1]))
+        self._walk(task, chains, keep)
 
     def _step(
         self,

@@ -10,8 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
-# Keeps the draws of a search apart from those of the noise starts.
-_SEARCH_STREAM, _NOISE_STREAM = 0, 1
+# Keeps the draws of a search apart from those of the starts.
+_SEARCH_STREAM, _NOISE_STREAM, _POOL_STREAM = 0, 1, 2
 # Directions up to this many numbers are kept for the next run of the same seed.
 _SMALL = 2**14
 
@@ -24,6 +24,12 @@ def stream(seed: int, iteration: int) -> np.random.Generator:
 def noise_stream(seed: int, block: int) -> np.random.Generator:
     """Return the generator of a block of noise starts."""
     return np.random.default_rng(np.random.SeedSequence((seed, block, _NOISE_STREAM)))
+
+
+def pool_order(seed: int, n: int) -> np.ndarray:
+    """Return the rows of a pool in an order of chance, the same for all clean rows."""
+    key = np.random.SeedSequence((seed, 0, _POOL_STREAM))
+    return np.random.default_rng(key).permutation(n)
 
 
 def orthonormal_directions(seed: int, iteration: int, n: int, d: int) -> np.ndarray:

@@ -94,9 +94,9 @@ class HopSkipJump(BlackBoxAttack):
         n_starts: int = 9,
         starts: Any = "data",
         targeted: bool = False,
-        art_compatible: bool = False,
         batch_rows: int = 16384,
         random_state: Any = 0,
+        art_compatible: bool = False,
     ) -> None:
         super().__init__(
             norm=norm,

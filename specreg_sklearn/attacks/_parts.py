@@ -15,12 +15,18 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
 from specreg_sklearn.attacks._carried import carried
-from specreg_sklearn.attacks._draws import noise_stream
+from specreg_sklearn.attacks._draws import noise_stream, pool_order
 from specreg_sklearn.attacks._labels import LabelCoder
 from specreg_sklearn.attacks._oracle import NO_LIMIT, Oracle, Predict
 from specreg_sklearn.attacks._rows import CleanRows
 from specreg_sklearn.attacks._search import FINAL_QUERIES, SearchTask
-from specreg_sklearn.attacks._starts import StartPool, accepted_starts, data_starts, noise_starts
+from specreg_sklearn.attacks._starts import (
+    StartPool,
+    accepted_starts,
+    data_starts,
+    noise_starts,
+    other_data_starts,
+)
 from specreg_sklearn.attacks._verify import VERIFY_QUERIES
 
 if TYPE_CHECKING:
@@ -29,6 +35,8 @@ if TYPE_CHECKING:
 # Rows advance in step. From a few hundred on, more of them make no step cheaper.
 _MOST_ROWS = 512
 _LEAST_ROWS = 64
+# The most that a row spends on finding a start in data: without one, the rest is worth nothing.
+_SHARE_OF_STARTS = 2 / 3
 # Numbers that the starts of one part may hold.
 _MOST_NUMBERS = 2**22
 
@@ -176,6 +184,7 @@ def _search_part(part: _Part, report: Callable[[float], None] | None = None) -> 
         *_starts(attack, setting, oracle, part.given),
         setting.stop_distance,
         setting.seed,
+        pool=setting.pool if attack._n_data_starts(rows.x.shape[1]) else None,
     )
     far = oracle.best.copy()
     with _counted(report, len(rows)) as task.report:
@@ -212,6 +221,10 @@ def _starts(
     elif attack._n_data_starts(len(oracle.rows.columns)):
         n_starts = attack._n_data_starts(len(oracle.rows.columns))
         found.append(data_starts(oracle, setting.pool, every, n_starts=n_starts))
+        lacking = np.flatnonzero(np.isinf(oracle.best_distance))
+        order = pool_order(setting.seed, len(setting.pool.codes))
+        most = np.inf if attack.max_queries is None else _SHARE_OF_STARTS * attack.max_queries
+        found.append(other_data_starts(oracle, setting.pool, lacking, order, most))
     lacking = np.flatnonzero(np.isinf(oracle.best_distance))
     if len(lacking):
         lo, hi = oracle.rows.finite_box(setting.pool.reach())

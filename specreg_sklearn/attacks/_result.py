@@ -10,6 +10,7 @@ import numpy as np
 
 STATUSES = (
     "already_wrong",
+    "already_right",
     "found",
     "stopped_at_eps",
     "not_found",
@@ -38,6 +39,7 @@ class AttackResult:
         One word per row:
 
         - ``"already_wrong"``: the model misclassifies the clean row; it was not attacked.
+        - ``"already_right"``: a targeted attack, and the model predicts the target already.
         - ``"found"``: the nearest verified adversarial row the attack found.
         - ``"stopped_at_eps"``: a verified row within `eps` was found and the search stopped there,
           so the distance is not minimal: never average it with the others.

@@ -12,6 +12,7 @@ from specreg_sklearn.attacks._bisection import bisect
 from specreg_sklearn.attacks._draws import orthonormal_directions, stream
 from specreg_sklearn.attacks._oracle import NO_LIMIT, Oracle
 from specreg_sklearn.attacks._rows import length
+from specreg_sklearn.attacks._starts import StartPool
 
 
 def _nothing(_: float) -> None:
@@ -41,6 +42,8 @@ class SearchTask:
         The attack's `random_state` as one integer.
     report : callable
         ``report(k)`` tells the progress bar that k more rows are finished; k may be a fraction.
+    pool : StartPool or None, default=None
+        Rows of data for :meth:`candidates`; None if the user gave starts or wants noise.
     """
 
     oracle: Oracle
@@ -51,6 +54,7 @@ class SearchTask:
     stop_distance: float
     seed: int
     report: Callable[[float], None] = field(default=_nothing)
+    pool: StartPool | None = None
 
     @property
     def x(self) -> np.ndarray:
@@ -92,6 +96,22 @@ class SearchTask:
     def clip(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
         """Return points moved into the boxes of their rows."""
         return self.oracle.rows.clip(Z, owner)
+
+    def candidates(self, rows: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return up to n points per row that may fool the model, and their owners, sorted.
+
+        They are the nearest rows of data that the model puts into a wrong class; without data, the
+        starts. Nothing is asked.
+        """
+        if self.pool is None:
+            chosen = np.flatnonzero(np.isin(self.owner, rows))
+            chosen = chosen[np.argsort(self.owner[chosen], kind="stable")]
+            return self.starts[chosen], self.owner[chosen]
+        clean, oracle = self.oracle.rows, self.oracle
+        points, place, _ = self.pool.nearest(
+            clean.x[rows], clean.missing[rows], oracle.labels[rows], n, oracle.targeted
+        )
+        return self.clip(points, rows[place]), rows[place]
 
     def fraction_spent(self) -> float:
         """Return the share of the whole budget that has been used, 0 if there is no budget."""

@@ -17,7 +17,7 @@ from specreg_sklearn.attacks._ranks import place_within
 from specreg_sklearn.attacks._rows import CleanRows
 
 NOISE_TRIES = 100
-_NOISE_BLOCK = 10
+_TRIES_AT_ONCE = 10
 MAX_POOL = 2000
 """Rows of a pool that are kept: the search for starts must not grow with the square of the data."""
 # Numbers in one block of distances.
@@ -96,7 +96,7 @@ class StartPool:
         chosen = np.flatnonzero(rank < n_starts)
         chosen = chosen[np.lexsort((rank[chosen], owner[chosen]))]
         owner, candidate = owner[chosen], candidate[chosen]
-        return self._filled(x, missing, owner, candidate), owner, self.codes[candidate]
+        return self.filled(x, missing, owner, candidate), owner, self.codes[candidate]
 
     def _shortlist(
         self, x: np.ndarray, missing: np.ndarray, labels: np.ndarray, n_starts: int, targeted: bool
@@ -138,13 +138,14 @@ class StartPool:
         step = max(1, _BLOCK // max(x.shape[1], 1))
         for begin in range(0, len(row), step):
             part = slice(begin, begin + step)
-            steps = self._filled(x, missing, row[part], candidate[part]) - x[row[part]]
+            steps = self.filled(x, missing, row[part], candidate[part]) - x[row[part]]
             distance[part] = np.einsum("ij,ij->i", steps, steps)
         return distance
 
-    def _filled(
+    def filled(
         self, x: np.ndarray, missing: np.ndarray, row: np.ndarray, candidate: np.ndarray
     ) -> np.ndarray:
+        """Return candidates for clean rows, with the clean row's value where either has a gap."""
         if not self._gaps and not missing.any():
             return self.x[candidate]
         return np.where(missing[row] | self.missing[candidate], x[row], self.x[candidate])
@@ -163,6 +164,32 @@ def data_starts(
         rows.x[attacked], rows.missing[attacked], oracle.labels[attacked], n_starts, oracle.targeted
     )
     return accepted_starts(oracle, points, attacked[owner], group)
+
+
+def other_data_starts(
+    oracle: Oracle, pool: StartPool, attacked: np.ndarray, order: np.ndarray, most: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return starts for rows that the nearest rows of data did not serve.
+
+    A candidate takes over the cells that cannot change, and the nearest rows are those that least
+    survive this. So rows from all over the pool are tried in the given order, block by block, until
+    one of them fools the model or `most` queries are spent.
+    """
+    empty = np.empty(0, dtype=np.int64)
+    found = [(np.empty((0, pool.x.shape[1])), empty, empty)]
+    for begin in range(0, len(order), _TRIES_AT_ONCE):
+        attacked = attacked[oracle.n_queries[attacked] < most]
+        if not len(attacked):
+            break
+        candidates = order[begin : begin + _TRIES_AT_ONCE]
+        wanted = (oracle.labels[attacked][:, None] == pool.codes[candidates]) == oracle.targeted
+        row, place = np.nonzero(wanted)
+        owner, chosen = attacked[row], candidates[place]
+        points = pool.filled(oracle.rows.x, oracle.rows.missing, owner, chosen)
+        found.append(accepted_starts(oracle, points, owner, pool.codes[chosen]))
+        attacked = np.setdiff1d(attacked, found[-1][1])
+    points, owner, group = (np.concatenate(c) for c in zip(*found, strict=True))
+    return points, owner, group
 
 
 def accepted_starts(
@@ -187,11 +214,11 @@ def noise_starts(
     success.
     """
     points, owners = [np.empty((0, lo.shape[1]))], [np.empty(0, dtype=np.int64)]
-    for block in range(NOISE_TRIES // _NOISE_BLOCK):
+    for block in range(NOISE_TRIES // _TRIES_AT_ONCE):
         if not len(attacked):
             break
-        share = rng(block).random((_NOISE_BLOCK, lo.shape[1]))
-        owner = np.repeat(attacked, _NOISE_BLOCK)
+        share = rng(block).random((_TRIES_AT_ONCE, lo.shape[1]))
+        owner = np.repeat(attacked, _TRIES_AT_ONCE)
         width = (hi - lo)[owner]
         Z = lo[owner] + np.tile(share, (len(attacked), 1)) * width
         fooled = oracle.decide(Z, owner)

@@ -82,15 +82,33 @@ class BoundaryWalk(BlackBoxAttack):
         return first * int(min(growth, max(_MOST_DIRECTIONS // first, 1)))
 
     def _search(self, task: SearchTask) -> None:
-        n, d = task.x.shape
+        self._walk(task, *self._race(task))
+
+    def _race(self, task: SearchTask) -> tuple[Chains, int]:
+        """Return the chains to begin with, and how many each row may have."""
+        d = task.x.shape[1]
         steps = self._n_steps(d)
         keep = int(np.clip(steps / _STEPS_PER_CHAIN, 1, self.n_starts))
         chains = Chains.from_race(
             task,
             keep=keep,
             same_class=int(min(steps / _STEPS_PER_SAME_CLASS_CHAIN, self.n_starts)),
-            tolerance=1 / (4 * d),
+            tolerance=self._tolerance(d),
         )
+        return chains, keep
+
+    def _tolerance(self, n_features: int) -> float:
+        """Return how near to the boundary chains begin, as a share of their distance."""
+        return 1 / (4 * n_features)
+
+    def _patience(self, n_features: int) -> int | None:
+        """Return after how many steps without gain a row ends; None to spend its whole budget."""
+        return _PATIENCE if self.max_queries is None else None
+
+    def _walk(self, task: SearchTask, chains: Chains, keep: int, *, key: int = 0) -> None:
+        """Walk on until budgets are spent; `key` tells the draws of several walks apart."""
+        n, d = task.x.shape
+        patience = self._patience(d)
         idle = np.zeros(n, dtype=np.int64)
         spent = 0.0
         for t in range(_MOST_STEPS):
@@ -109,16 +127,16 @@ class BoundaryWalk(BlackBoxAttack):
                 task.oracle,
                 chains.points,
                 self._probe_radius * distance / np.sqrt(d),
-                task.directions(t, self._n_directions(d, t)),
+                task.directions(key + t, self._n_directions(d, t)),
                 owner,
                 n_asked,
             )
             chains.points = self._step(task, chains.points, normals, owner, t)
-            if self.max_queries is None:
+            if patience is not None:
                 gained = task.distance(chains.points, owner) < (1 - _LEAST_GAIN) * distance
                 idle[owner] += 1
                 idle[owner[gained]] = 0
-                chains = chains.take(np.flatnonzero(idle[owner] < _PATIENCE))
+                chains = chains.take(np.flatnonzero(idle[owner] < patience))
             keep = max(1, keep // 2)
             chains = chains.thin_out(task, keep)
             task.report((task.fraction_spent() - spent) * n)

@@ -177,6 +177,26 @@ def test_own_starts_may_be_a_frame_and_useless_ones_fall_back_on_noise(iris):
     assert useless.success.all()
 
 
+def test_rows_all_over_the_pool_are_tried_where_the_nearest_do_not_serve():
+    """Column 1 is fixed; with its cell, only one far row of data still fools the model."""
+    rng = np.random.default_rng(0)
+    pool = np.column_stack([rng.uniform(0, 1, size=(300, 3)), np.ones(300)])
+    pool[37, :3] = 5.0
+    clean = np.zeros((4, 4))
+
+    class OneWay:
+        def predict(self, Z):
+            return ((Z[:, 3] > 0.5) | (Z[:, :3] > 3).all(axis=1)).astype(int)
+
+    space = FeatureSpace.from_data(np.vstack([pool, clean]), mutable=[0, 1, 2], scale=None)
+    result = CGBA().run(OneWay(), clean, np.zeros(4, int), space=space, pool=pool)
+    assert result.success.all()
+    assert (result.X_adv[:, 3] == 0).all()
+    # The nearest corner of the region is 3 away in each of the three columns.
+    np.testing.assert_allclose(result.distances, 3 * np.sqrt(3), rtol=0.02)
+    assert result.n_queries.max() <= 1000
+
+
 def test_uniform_starts_use_no_data(iris):
     X, y, model = iris
     only_setosa = X[:50]

@@ -1,0 +1,158 @@
+"""The search on models whose boundaries are walls across single columns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from specreg_sklearn.attacks._axis_test import at_wall, slopes
+from specreg_sklearn.attacks._chains import Chains
+from specreg_sklearn.attacks._columns import give_back, is_open
+from specreg_sklearn.attacks._draws import stream
+from specreg_sklearn.attacks._ranks import place_within
+from specreg_sklearn.attacks._search import SearchTask
+
+# Chains of each row at which the shape of the boundary is tested.
+_N_TESTED = 2
+# Rows of data whose regions are looked at one after the other.
+_N_CANDIDATES = 100
+# Halvings of the cubes in which such a region is known to lie, and how many of those that end in
+# the same bracket (they lie in the same box, most likely) are followed.
+_CUBE_ROUNDS, _SAME_BRACKET = 6, 3
+_EARLY_ROUNDS, _SAME_BRACKET_EARLY = 3, 8
+# Candidates that each row follows at once.
+_AT_ONCE = 3
+# Then single columns of these candidates, and of the box, are mixed.
+_N_MIXED, _N_SOURCES, _COLUMN_SHARE, _BOX_SHARE = 16, 60, 0.3, 0.3
+# A row gives up after so many mixtures without gain. It keeps a few queries to follow a success.
+_MOST_IN_VAIN, _RESERVE = 640, 20
+_MOST_NUMBERS = 2**21
+# Apart from the iterations of the search that goes on.
+_MIX_DRAW = 2**42
+
+
+def leave_walls(task: SearchTask, chains: Chains, tolerance: float) -> tuple[Chains, np.ndarray]:
+    """Search the rows whose chains stand at walls; return the chains to go on with.
+
+    Parameters
+    ----------
+    task : SearchTask
+        Where to ask.
+    chains : Chains
+        Points on the boundary.
+    tolerance : float
+        How near to the boundary they are, as a share of their distance from the clean rows.
+
+    Returns
+    -------
+    chains : Chains
+        The same chains, but the best point alone for a row that has been searched.
+    cornered : ndarray of shape (n,), bool
+        Rows that ended in a corner of walls.
+    """
+    points, owner = chains.points, chains.owner
+    cornered = np.zeros(len(task.x), dtype=bool)
+    walled = cornered.copy()
+    place = place_within((owner,), task.distance(points, owner))
+    for turn in range(_N_TESTED):
+        chosen = np.flatnonzero((place == turn) & ~walled[owner])
+        wall = at_wall(task, points[chosen], owner[chosen], tolerance)
+        walled[owner[chosen[wall]]] = True
+    if not walled.any():
+        return chains, cornered
+    chosen = np.flatnonzero(walled[owner])
+    give_back(task, points[chosen], owner[chosen])
+    rows = np.flatnonzero(walled)
+    rows = rows[~slopes(task, rows, 0)]
+    size = max(1, _MOST_NUMBERS // (_N_CANDIDATES * points.shape[1]))
+    for begin in range(0, len(rows), size):
+        part = rows[begin : begin + size]
+        cornered[_search_corners(task, part)] = True
+    chains = chains.take(np.flatnonzero(~walled[owner] | (place == 0)))
+    searched = walled[chains.owner]
+    chains.points[searched] = task.oracle.best[chains.owner[searched]]
+    return chains, cornered
+
+
+def _search_corners(task: SearchTask, rows: np.ndarray) -> np.ndarray:
+    """Look for nearer corners for some rows; return the rows that have none but corners."""
+    candidates, owner = task.candidates(rows, _N_CANDIDATES)
+    _search_cubes(task, candidates, owner)
+    rows = rows[~slopes(task, rows, 1)]
+    _mix(task, rows, candidates, owner)
+    return rows
+
+
+def _in_cube(
+    task: SearchTask, points: np.ndarray, owner: np.ndarray, radius: np.ndarray
+) -> np.ndarray:
+    """Return points moved into cubes of these radii around their clean rows."""
+    x = task.x[owner]
+    return np.asarray(x + np.minimum(np.maximum(points - x, -radius[:, None]), radius[:, None]))
+
+
+def _search_cubes(task: SearchTask, points: np.ndarray, owner: np.ndarray) -> None:
+    """Follow the candidates whose boxes come nearest.
+
+    A candidate that is moved into a cube around the clean row stays in its box exactly if the box
+    meets the cube. One question therefore tells whether its box may hold a nearer point at all, and
+    halving the cube tells how near.
+    """
+    radius = task.oracle.best_distance[owner]
+    low, high = np.zeros(len(points)), np.ones(len(points))
+    alive = np.ones(len(points), dtype=bool)
+    order = np.arange(len(points))
+    same = order
+    for turn in range(_CUBE_ROUNDS):
+        now = np.flatnonzero(alive)
+        middle = (low[now] + high[now]) / 2 if turn else high[now]
+        fooled = task.oracle.decide(
+            _in_cube(task, points[now], owner[now], middle * radius[now]), owner[now]
+        )
+        high[now] = np.where(fooled, middle, high[now])
+        low[now] = np.where(fooled, low[now], middle)
+        if not turn:
+            alive[now[~fooled]] = False
+        alive &= low * radius < task.oracle.best_distance[owner]
+        bracket = np.where(alive, np.round(high * 2**_CUBE_ROUNDS).astype(np.int64), -1)
+        most = _SAME_BRACKET_EARLY if turn < _EARLY_ROUNDS else _SAME_BRACKET
+        same = place_within((bracket, owner), order)
+        alive &= same < most
+    # The first of every bracket, then the second, the nearest bracket first.
+    rank = place_within((owner,), np.where(alive, high, np.inf), np.where(alive, same, len(same)))
+    for begin in range(0, int(np.bincount(owner).max(initial=0)), _AT_ONCE):
+        alive &= low * radius < task.oracle.best_distance[owner]
+        now = np.flatnonzero(alive & (rank >= begin) & (rank < begin + _AT_ONCE))
+        now = now[is_open(task, owner[now])]
+        near = _in_cube(task, points[now], owner[now], high[now] * radius[now])
+        give_back(task, near, owner[now])
+
+
+def _mix(task: SearchTask, rows: np.ndarray, points: np.ndarray, owner: np.ndarray) -> None:
+    """Move random columns of the clean rows to where candidates, or the box, have them."""
+    d = task.x.shape[1]
+    count = np.bincount(owner, minlength=len(task.x))
+    first = np.cumsum(count) - count
+    lo, width = task.lo, task.hi - task.lo
+    in_vain = np.zeros(len(task.x), dtype=np.int64)
+    for turn in range(10**6):
+        rows = rows[is_open(task, rows) & (task.oracle.left(rows) > _RESERVE)]
+        rows = rows[in_vain[rows] < _MOST_IN_VAIN]
+        if not len(rows):
+            break
+        rng = stream(task.seed, _MIX_DRAW + turn)
+        chosen = rng.random((_N_MIXED, d)) < _COLUMN_SHARE
+        which, from_box = rng.random(_N_MIXED), rng.random(_N_MIXED) < _BOX_SHARE
+        level = rng.random((_N_MIXED, d))
+        whose = np.repeat(rows, _N_MIXED)
+        n_sources = np.minimum(count[rows], _N_SOURCES)[:, None]
+        mixed = lo[rows][:, None] + level * width[rows][:, None]
+        copied = (n_sources > 0) & ~from_box
+        source = first[rows][:, None] + (which * n_sources).astype(np.int64)
+        mixed[copied] = points[source[copied]]
+        mixed = np.where(chosen, mixed, task.x[rows][:, None]).reshape(-1, d)
+        before = task.oracle.best_distance[rows]
+        tried = _in_cube(task, mixed, whose, task.oracle.best_distance[whose])
+        fooled = task.oracle.decide(tried, whose)
+        give_back(task, tried[fooled], whose[fooled])
+        in_vain[rows] += _N_MIXED
+        in_vain[rows[task.oracle.best_distance[rows] < before]] = 0

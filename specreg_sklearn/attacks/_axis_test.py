@@ -17,8 +17,8 @@ from specreg_sklearn.attacks._search import SearchTask
 # How far columns move, in widths of the bracket in which the boundary is known to lie.
 _WIDTHS, _LARGEST_SHARE = 4, 0.125
 # How much of the largest move is given up, and how far the others then go, as shares.
-_LOSS, _TRADE = 0.02, 0.25
-_N_TRADES = 2
+_LOSS, _TRADE = 0.01, 0.1
+_N_TRADES, _LEAST_TRADES = 4, 2
 # Keys of the draws, far beyond the iterations of any search.
 _WALL_DRAW, _TRADE_DRAW = 2**40, 2**41
 
@@ -87,4 +87,4 @@ def slopes(task: SearchTask, rows: np.ndarray, turn: int) -> np.ndarray:
     tried[each, :, largest] = (x + (1 - _LOSS) * gap)[each, largest][:, None]
     whose = np.repeat(rows, len(moves))
     fooled = task.oracle.decide(tried.reshape(len(whose), -1), whose)
-    return np.asarray(fooled.reshape(len(rows), _N_TRADES, 2).any(axis=2).all(axis=1))
+    return np.asarray(fooled.reshape(len(rows), _N_TRADES, 2).any(axis=2).sum(axis=1) >= _LEAST_TRADES)

@@ -8,8 +8,12 @@ import numpy as np
 
 from specreg_sklearn.attacks._search import SearchTask
 from specreg_sklearn.attacks._semicircle import STEP_QUERIES, semicircle_step
+from specreg_sklearn.attacks._sweep import MOST_DIMENSIONS, Sweep
 from specreg_sklearn.attacks._walk import BoundaryWalk
-from specreg_sklearn.attacks._walls import leave_walls
+from specreg_sklearn.attacks._walls import Walls
+
+# Where there are few dimensions, a walk ends after so many steps in vain, and the row looks around.
+_PATIENCE, _MOST_TURNS, _KEYS_PER_TURN = 3, 1000, 2**20
 
 
 class CGBA(BoundaryWalk):
@@ -61,8 +65,20 @@ class CGBA(BoundaryWalk):
 
     def _search(self, task: SearchTask) -> None:
         chains, keep = self._race(task)
-        chains, cornered = leave_walls(task, chains, self._tolerance(task.x.shape[1]))
-        self._walk(task, chains, keep)
+        walls = Walls(task, self._tolerance(task.x.shape[1]))
+        self._walk(task, chains, keep, before_step=walls.leave)
+        if task.x.shape[1] > MOST_DIMENSIONS:
+            return
+        sweep = Sweep(task)
+        for turn in range(_MOST_TURNS):
+            if not len(sweep.rows()):
+                break
+            found = sweep.look(turn)
+            walls.follow(found)
+            self._walk(task, found, 1, key=(turn + 1) * _KEYS_PER_TURN)
+
+    def _patience(self, n_features: int) -> int | None:
+        return _PATIENCE if n_features <= MOST_DIMENSIONS else super()._patience(n_features)
 
     def _step(
         self,

@@ -11,8 +11,8 @@ from specreg_sklearn.attacks._ranks import leaders, place_within
 from specreg_sklearn.attacks._search import SearchTask
 
 # Starts are compared after so many halvings; one that is then much farther out is dropped.
-_RACE_ROUNDS = 5
-_RACE_SLACK = 1.4
+_RACE_ROUNDS = 6
+_RACE_SLACK = 1.3
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -105,13 +106,26 @@ class BoundaryWalk(BlackBoxAttack):
         """Return after how many steps without gain a row ends; None to spend its whole budget."""
         return _PATIENCE if self.max_queries is None else None
 
-    def _walk(self, task: SearchTask, chains: Chains, keep: int, *, key: int = 0) -> None:
-        """Walk on until budgets are spent; `key` tells the draws of several walks apart."""
+    def _walk(
+        self,
+        task: SearchTask,
+        chains: Chains,
+        keep: int,
+        *,
+        key: int = 0,
+        before_step: Callable[[Chains, int], Chains] | None = None,
+    ) -> None:
+        """Walk on until budgets are spent.
+
+        `key` tells the draws of several walks apart; ``before_step(chains, t)`` may replace chains.
+        """
         n, d = task.x.shape
         patience = self._patience(d)
         idle = np.zeros(n, dtype=np.int64)
         spent = 0.0
         for t in range(_MOST_STEPS):
+            if before_step is not None:
+                chains = before_step(chains, t)
             chosen, n_asked = chains.affordable(
                 task,
                 self._n_directions(d, t),

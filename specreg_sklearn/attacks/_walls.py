@@ -10,9 +10,10 @@ from specreg_sklearn.attacks._columns import give_back, is_open
 from specreg_sklearn.attacks._draws import stream
 from specreg_sklearn.attacks._ranks import place_within
 from specreg_sklearn.attacks._search import SearchTask
+from specreg_sklearn.attacks._sweep import MOST_DIMENSIONS
 
-# Chains of each row at which the shape of the boundary is tested.
-_N_TESTED = 2
+# Iterations before which the shape of the boundary is tested, at the nearest chain of a row.
+_TESTED_AT = (0, 2)
 # Rows of data whose regions are looked at one after the other.
 _N_CANDIDATES = 100
 # Halvings of the cubes in which such a region is known to lie, and how many of those that end in
@@ -30,47 +31,64 @@ _MOST_NUMBERS = 2**21
 _MIX_DRAW = 2**42
 
 
-def leave_walls(task: SearchTask, chains: Chains, tolerance: float) -> tuple[Chains, np.ndarray]:
-    """Search the rows whose chains stand at walls; return the chains to go on with.
+class Walls:
+    """Finds rows whose boundary is a wall, and searches them column by column.
 
     Parameters
     ----------
     task : SearchTask
         Where to ask.
-    chains : Chains
-        Points on the boundary.
     tolerance : float
-        How near to the boundary they are, as a share of their distance from the clean rows.
+        How near to the boundary chains are, as a share of their distance from the clean rows.
 
-    Returns
-    -------
-    chains : Chains
-        The same chains, but the best point alone for a row that has been searched.
+    Attributes
+    ----------
+    searched : ndarray of shape (n,), bool
+        Rows that were found at a wall.
     cornered : ndarray of shape (n,), bool
-        Rows that ended in a corner of walls.
+        Those of them that ended in a corner of walls.
     """
-    points, owner = chains.points, chains.owner
-    cornered = np.zeros(len(task.x), dtype=bool)
-    walled = cornered.copy()
-    place = place_within((owner,), task.distance(points, owner))
-    for turn in range(_N_TESTED):
-        chosen = np.flatnonzero((place == turn) & ~walled[owner])
-        wall = at_wall(task, points[chosen], owner[chosen], tolerance)
-        walled[owner[chosen[wall]]] = True
-    if not walled.any():
-        return chains, cornered
-    chosen = np.flatnonzero(walled[owner])
-    give_back(task, points[chosen], owner[chosen])
-    rows = np.flatnonzero(walled)
-    rows = rows[~slopes(task, rows, 0)]
-    size = max(1, _MOST_NUMBERS // (_N_CANDIDATES * points.shape[1]))
-    for begin in range(0, len(rows), size):
-        part = rows[begin : begin + size]
-        cornered[_search_corners(task, part)] = True
-    chains = chains.take(np.flatnonzero(~walled[owner] | (place == 0)))
-    searched = walled[chains.owner]
-    chains.points[searched] = task.oracle.best[chains.owner[searched]]
-    return chains, cornered
+
+    def __init__(self, task: SearchTask, tolerance: float) -> None:
+        self.task, self.tolerance = task, tolerance
+        self.searched = np.zeros(len(task.x), dtype=bool)
+        self.cornered = np.zeros(len(task.x), dtype=bool)
+
+    def leave(self, chains: Chains, t: int) -> Chains:
+        """Search rows that are at a wall; return the chains with which iteration t goes on.
+
+        A row that has been searched goes on from its best point alone.
+        """
+        if t not in _TESTED_AT:
+            return chains
+        task, owner = self.task, chains.owner
+        place = place_within((owner,), task.distance(chains.points, owner))
+        chosen = np.flatnonzero((place == 0) & ~self.searched[owner])
+        wall = at_wall(task, chains.points[chosen], owner[chosen], self.tolerance)
+        if not wall.any():
+            return chains
+        now = np.zeros(len(task.x), dtype=bool)
+        now[owner[chosen[wall]]] = True
+        self.searched |= now
+        chosen = np.flatnonzero(now[owner])
+        give_back(task, chains.points[chosen], owner[chosen])
+        rows = np.flatnonzero(now)
+        rows = rows[~slopes(task, rows, 0)]
+        size = max(1, _MOST_NUMBERS // (_N_CANDIDATES * task.x.shape[1]))
+        for begin in range(0, len(rows), size):
+            self.cornered[_search_corners(task, rows[begin : begin + size])] = True
+        chains = chains.take(np.flatnonzero(~now[owner] | (place == 0)))
+        moved = now[chains.owner]
+        chains.points[moved] = task.oracle.best[chains.owner[moved]]
+        return chains
+
+    def follow(self, chains: Chains) -> None:
+        """Give columns back, in place, in chains of rows that are known to end in corners."""
+        some = np.flatnonzero(self.cornered[chains.owner])
+        if len(some):
+            owner = chains.owner[some]
+            give_back(self.task, chains.points[some], owner)
+            chains.points[some] = self.task.oracle.best[owner]
 
 
 def _search_corners(task: SearchTask, rows: np.ndarray) -> np.ndarray:
@@ -78,7 +96,8 @@ def _search_corners(task: SearchTask, rows: np.ndarray) -> np.ndarray:
     candidates, owner = task.candidates(rows, _N_CANDIDATES)
     _search_cubes(task, candidates, owner)
     rows = rows[~slopes(task, rows, 1)]
-    _mix(task, rows, candidates, owner)
+    if task.x.shape[1] > MOST_DIMENSIONS:
+        _mix(task, rows, candidates, owner)
     return rows
 
 

@@ -25,7 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn.attacks import FeatureSpace, SquareAttack, resolve_attack
 from specreg_sklearn.attacks._rows import length
-from specreg_sklearn.attacks._square import _Blocks
+from specreg_sklearn.attacks._square_moves import Blocks
 from specreg_sklearn.metrics import (
     adversarial_distances,
     make_robust_scorer,
@@ -420,7 +420,7 @@ def test_windows_of_images():
     """Blocks of a table are any columns; of an image, square windows in every channel."""
     columns = np.setdiff1d(np.arange(2 * 5 * 6), [0, 7, 31])
     rng = np.random.default_rng(0)
-    blocks = _Blocks(columns, (2, 5, 6))
+    blocks = Blocks(columns, (2, 5, 6))
     seen = set()
     for _ in range(20):
         block = blocks.draw(rng, 9 / 30)
@@ -440,7 +440,7 @@ def test_windows_of_images():
 
 
 def test_every_column_of_a_table_has_its_turn():
-    blocks, rng = _Blocks(np.arange(10), None), np.random.default_rng(0)
+    blocks, rng = Blocks(np.arange(10), None), np.random.default_rng(0)
     for size, turns in ((1, 10), (3, 4), (10, 1)):
         drawn = np.concatenate([blocks.draw(rng, size / 10) for _ in range(turns)])
         np.testing.assert_array_equal(np.sort(drawn), np.arange(10))

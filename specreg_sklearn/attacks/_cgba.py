@@ -6,14 +6,18 @@ from typing import ClassVar
 
 import numpy as np
 
+from specreg_sklearn.attacks._chains import Chains
 from specreg_sklearn.attacks._search import SearchTask
-from specreg_sklearn.attacks._semicircle import STEP_QUERIES, semicircle_step
+from specreg_sklearn.attacks._semicircle import ROUNDS, STEP_QUERIES, semicircle_step
 from specreg_sklearn.attacks._sweep import MOST_DIMENSIONS, Sweep
 from specreg_sklearn.attacks._walk import BoundaryWalk
 from specreg_sklearn.attacks._walls import Walls
 
 # Where there are few dimensions, a walk ends after so many steps in vain, and the row looks around.
 _PATIENCE, _MOST_TURNS, _KEYS_PER_TURN = 3, 1000, 2**20
+
+# The first steps turn most, and are looked for more closely.
+_CAREFUL_STEPS = 5
 
 
 class CGBA(BoundaryWalk):
@@ -59,6 +63,7 @@ class CGBA(BoundaryWalk):
     """
 
     _probe_radius: ClassVar[float] = 0.7
+    _sideways: ClassVar[bool] = True
 
     def _step_queries(self, n_features: int) -> int:
         return STEP_QUERIES
@@ -77,15 +82,16 @@ class CGBA(BoundaryWalk):
             walls.follow(found)
             self._walk(task, found, 1, key=(turn + 1) * _KEYS_PER_TURN)
 
-    def _patience(self, n_features: int) -> int | None:
-        return _PATIENCE if n_features <= MOST_DIMENSIONS else super()._patience(n_features)
-
     def _step(
         self,
         task: SearchTask,
-        points: np.ndarray,
+        chains: Chains,
         normals: np.ndarray,
-        owner: np.ndarray,
         t: int,
     ) -> np.ndarray:
-        return semicircle_step(task, points, normals, owner)
+        assert chains.angle is not None
+        n_rounds = ROUNDS if t < _CAREFUL_STEPS else ROUNDS - 1
+        points, chains.angle = semicircle_step(
+            task, chains.points, normals, chains.owner, chains.angle, n_rounds
+        )
+        return points

@@ -12,12 +12,13 @@ from specreg_sklearn.attacks._search import SearchTask
 
 # Starts are compared after so many halvings; one that is then much farther out is dropped.
 _RACE_ROUNDS = 6
+FIRST_ANGLE = 0.6
 _RACE_SLACK = 1.3
 
 
 @dataclass
 class Chains:
-    """Points that belong to rows; the three arrays have one entry per chain.
+    """Points that belong to rows; the arrays have one entry per chain.
 
     Parameters
     ----------
@@ -27,11 +28,18 @@ class Chains:
         The row of each.
     group : ndarray of shape (m,), int
         The class that its start came from.
+    angle : ndarray of shape (m,), or None
+        How far a step is expected to turn, in radians. None stands for the first guess.
     """
 
     points: np.ndarray
     owner: np.ndarray
     group: np.ndarray
+    angle: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.angle is None:
+            self.angle = np.full(len(self.owner), FIRST_ANGLE)
 
     def __len__(self) -> int:
         return len(self.owner)
@@ -61,7 +69,10 @@ class Chains:
 
     def take(self, chosen: np.ndarray) -> Chains:
         """Return some of the chains."""
-        return Chains(self.points[chosen], self.owner[chosen], self.group[chosen])
+        assert self.angle is not None
+        return Chains(
+            self.points[chosen], self.owner[chosen], self.group[chosen], self.angle[chosen]
+        )
 
     def thin_out(self, task: SearchTask, keep: int) -> Chains:
         """Return the `keep` nearest chains of each row, of different classes where there are."""

@@ -101,14 +101,14 @@ class Oracle:
         self.n_queries = np.zeros(len(rows), dtype=np.int64)
         self.best = np.zeros(rows.raw.shape)
         self.best_distance = np.full(len(rows), np.inf)
-        self._scratch = np.empty(0)
+        self._scratch = [np.empty(0), np.empty(0)]
 
-    def scratch(self, *shape: int) -> np.ndarray:
-        """Return an array to work in. It is used over again: asking for fresh memory costs more."""
+    def scratch(self, which: int, *shape: int) -> np.ndarray:
+        """Return one of two arrays to work in; asking for fresh memory each time costs more."""
         size = math.prod(shape)
-        if self._scratch.size < size:
-            self._scratch = np.empty(size)
-        return self._scratch[:size].reshape(shape)
+        if self._scratch[which].size < size:
+            self._scratch[which] = np.empty(size)
+        return self._scratch[which][:size].reshape(shape)
 
     def left(self, owner: np.ndarray) -> np.ndarray:
         """Return how many queries rows may still send."""

@@ -21,6 +21,7 @@ def boundary_normals(
     directions: np.ndarray,
     owner: np.ndarray,
     n_asked: np.ndarray,
+    across: np.ndarray | None = None,
 ) -> np.ndarray:
     """Estimate unit normals of the boundary, pointing to the side where the model is fooled.
 
@@ -41,6 +42,12 @@ def boundary_normals(
         The clean row of each point.
     n_asked : ndarray of shape (m,), int
         How many of the directions each point asks about, counted from the first.
+    across : ndarray of shape (m, d) or None, default=None
+        Unit vectors. Steps are made at right angles to them, and of the normal only the part at
+        right angles is estimated. An answer tells no more than a sign: where the normal is all but
+        parallel to a known direction, that direction decides nearly every sign, and next to
+        nothing is learned of the part that is still unknown. At right angles to it, the answers
+        depend on that part alone, however small it is.
 
     Returns
     -------
@@ -53,9 +60,18 @@ def boundary_normals(
     n_chains = max(1, min(_BLOCK // max(d, 1), oracle.batch_rows) // n_directions)
     for begin in range(0, len(centre), n_chains):
         part = slice(begin, begin + n_chains)
-        normals[part] = _sums(oracle, centre[part], radius[part], steps, owner[part], n_asked[part])
+        aside = None
+        if across is not None:
+            # One product for each point: a single large one would round by how many there are.
+            shares = np.matmul(directions, across[part][:, :, None])[..., 0]
+            aside = shares, across[part] * rows.scale
+        normals[part] = _sums(
+            oracle, centre[part], radius[part], steps, owner[part], n_asked[part], aside
+        )
     if not rows._unit:
         normals /= rows.scale
+    if across is not None:
+        normals -= np.einsum("ij,ij->i", normals, across)[:, None] * across
     size = np.sqrt(np.einsum("ij,ij->i", normals, normals))
     return normals / np.where(size > 0, size, 1.0)[:, None]
 
@@ -67,10 +83,11 @@ def _sums(
     steps: np.ndarray,
     owner: np.ndarray,
     n_asked: np.ndarray,
+    across: tuple[np.ndarray, np.ndarray] | None,
 ) -> np.ndarray:
     """Return the weighted sums of steps, in the units of X, for a few chains."""
     base = oracle.rows.cells(centre, owner)
-    cells, fooled, asked = _answers(oracle, base, radius, steps, owner, n_asked)
+    cells, fooled, asked = _answers(oracle, base, radius, steps, owner, n_asked, across)
     oracle.n_queries += np.bincount(owner, n_asked, len(oracle.n_queries)).astype(np.int64)
     share = fooled.sum(axis=1) / np.maximum(n_asked, 1)
     weights = fooled - share[:, None]
@@ -91,19 +108,30 @@ def _answers(
     steps: np.ndarray,
     owner: np.ndarray,
     n_asked: np.ndarray,
+    across: tuple[np.ndarray, np.ndarray] | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Build and ask about base + radius * steps.
+    """Build and ask about base + radius * steps, less the parts of the steps along `across`.
 
+    `across` holds how long these parts are, of shape (m, B), and the vectors, in the units of X.
     Returns the cells of shape (m, B, d), where they fool the model, and which ones were asked (None
     for all).
     """
     rows, (m, n) = oracle.rows, (len(base), len(steps))
-    cells = oracle.scratch(m, n, base.shape[1])
+    shape = m, n, base.shape[1]
+    cells = oracle.scratch(0, *shape)
+    size = radius[:, None] * np.abs(steps).max(axis=0)
     np.multiply(radius[:, None, None], steps, out=cells)
-    cells += base[:, None, :]
+    if across is None:
+        cells += base[:, None, :]
+    else:
+        # One small matrix product adds the point and takes the parts away in the same pass.
+        shares = np.empty((m, n, 2))
+        shares[..., 0], shares[..., 1] = 1.0, -radius[:, None] * across[0]
+        both = np.stack([base, across[1]], axis=1)
+        cells += np.matmul(shares, both, out=oracle.scratch(1, *shape))
+        size += np.abs(shares[..., 1]).max(axis=1)[:, None] * np.abs(across[1])
     lo, hi = rows.box(owner)
     # Passes over all cells are what costs here: clip only where a step can leave the box.
-    size = radius[:, None] * np.abs(steps).max(axis=0)
     if not (rows.exact and (base - size >= lo).all() and (base + size <= hi).all()):
         rows.fit(cells, lo[:, None, :], hi[:, None, :])
     flat = cells.reshape(m * n, -1)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn.attacks._bisection import bisect
+from specreg_sklearn.attacks._chains import Chains
 from specreg_sklearn.attacks._search import SearchTask
 from specreg_sklearn.attacks._walk import BoundaryWalk
 
@@ -98,11 +99,11 @@ class TangentAttack(BoundaryWalk):
     def _step(
         self,
         task: SearchTask,
-        points: np.ndarray,
+        chains: Chains,
         normals: np.ndarray,
-        owner: np.ndarray,
         t: int,
     ) -> np.ndarray:
+        points, owner = chains.points, chains.owner
         x = task.x[owner]
         distance = task.distance(points, owner)
         radius = np.minimum(distance / np.sqrt(t + 1), _LARGEST_RADIUS * distance)

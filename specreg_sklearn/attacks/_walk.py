@@ -24,9 +24,9 @@ _LONG_SEARCH = 60
 _FASTEST_GROWTH = 4.0
 # All steps that feel for one normal are held in memory together.
 _MOST_DIRECTIONS = 4096
-# Without a budget, a row ends that did not get nearer by this share in so many steps.
+# A row ends that did not get nearer by this share in so many steps.
 _LEAST_GAIN = 1e-4
-_PATIENCE = 10
+_PATIENCE = 6
 _MOST_STEPS = 10000
 
 
@@ -44,14 +44,15 @@ class BoundaryWalk(BlackBoxAttack):
     _from_boundary: ClassVar[bool] = False
     # Length of the moves that feel for a normal, in units of distance / sqrt(number of features).
     _probe_radius: ClassVar[float] = 1.0
+    # Whether only the part of the normal at right angles to the way from the clean row is needed.
+    _sideways: ClassVar[bool] = False
 
     @abstractmethod
     def _step(
         self,
         task: SearchTask,
-        points: np.ndarray,
+        chains: Chains,
         normals: np.ndarray,
-        owner: np.ndarray,
         t: int,
     ) -> np.ndarray:
         """Return boundary points nearer to the clean rows, or the same where there were none."""
@@ -102,9 +103,6 @@ class BoundaryWalk(BlackBoxAttack):
         """Return how near to the boundary chains begin, as a share of their distance."""
         return 1 / (4 * n_features)
 
-    def _patience(self, n_features: int) -> int | None:
-        """Return after how many steps without gain a row ends; None to spend its whole budget."""
-        return _PATIENCE if self.max_queries is None else None
 
     def _walk(
         self,
@@ -120,7 +118,6 @@ class BoundaryWalk(BlackBoxAttack):
         `key` tells the draws of several walks apart; ``before_step(chains, t)`` may replace chains.
         """
         n, d = task.x.shape
-        patience = self._patience(d)
         idle = np.zeros(n, dtype=np.int64)
         spent = 0.0
         for t in range(_MOST_STEPS):
@@ -144,13 +141,13 @@ class BoundaryWalk(BlackBoxAttack):
                 task.directions(key + t, self._n_directions(d, t)),
                 owner,
                 n_asked,
+                (chains.points - task.x[owner]) / distance[:, None] if self._sideways else None,
             )
-            chains.points = self._step(task, chains.points, normals, owner, t)
-            if patience is not None:
-                gained = task.distance(chains.points, owner) < (1 - _LEAST_GAIN) * distance
-                idle[owner] += 1
-                idle[owner[gained]] = 0
-                chains = chains.take(np.flatnonzero(idle[owner] < patience))
+            chains.points = self._step(task, chains, normals, t)
+            gained = task.distance(chains.points, owner) < (1 - _LEAST_GAIN) * distance
+            idle[owner] += 1
+            idle[owner[gained]] = 0
+            chains = chains.take(np.flatnonzero(idle[owner] < _PATIENCE))
             keep = max(1, keep // 2)
             chains = chains.thin_out(task, keep)
             task.report((task.fraction_spent() - spent) * n)

@@ -1,4 +1,4 @@
-"""Is the boundary at a point a wall across one column, as in trees, or does it slope?
+"""Tell boundaries that are walls across one column, as in trees, from those that slope.
 
 The columns are split in halves, and each half alone is moved a little towards the clean row. At a
 wall exactly one of the two moves leaves the region where the model is fooled: the one that holds
@@ -76,15 +76,21 @@ def slopes(task: SearchTask, rows: np.ndarray, turn: int) -> np.ndarray:
     smaller, and all other columns go back and forth at random: on a slope, one of two opposite
     moves makes up for the loss.
     """
+    if not len(rows):
+        return np.zeros(0, dtype=bool)
     best, x = task.oracle.best[rows], task.x[rows]
     gap = best - x
     largest = np.abs(gap).argmax(axis=1)
     size = _TRADE * task.oracle.best_distance[rows]
-    signs = stream(task.seed, _TRADE_DRAW + turn).choice([-1.0, 1.0], size=(_N_TRADES, best.shape[1]))
+    signs = stream(task.seed, _TRADE_DRAW + turn).choice(
+        [-1.0, 1.0], size=(_N_TRADES, best.shape[1])
+    )
     moves = np.stack([signs, -signs], axis=1).reshape(-1, best.shape[1])
     tried = best[:, None] + size[:, None, None] * moves
     each = np.arange(len(rows))
     tried[each, :, largest] = (x + (1 - _LOSS) * gap)[each, largest][:, None]
     whose = np.repeat(rows, len(moves))
     fooled = task.oracle.decide(tried.reshape(len(whose), -1), whose)
-    return np.asarray(fooled.reshape(len(rows), _N_TRADES, 2).any(axis=2).sum(axis=1) >= _LEAST_TRADES)
+    return np.asarray(
+        fooled.reshape(len(rows), _N_TRADES, 2).any(axis=2).sum(axis=1) >= _LEAST_TRADES
+    )

@@ -13,9 +13,8 @@ from specreg_sklearn.attacks._sweep import MOST_DIMENSIONS, Sweep
 from specreg_sklearn.attacks._walk import BoundaryWalk
 from specreg_sklearn.attacks._walls import Walls
 
-# Where there are few dimensions, a walk ends after so many steps in vain, and the row looks around.
-_PATIENCE, _MOST_TURNS, _KEYS_PER_TURN = 3, 1000, 2**20
-
+# Where there are few dimensions, rows look around for other places to walk on.
+_MOST_TURNS, _KEYS_PER_TURN = 1000, 2**20
 # The first steps turn most, and are looked for more closely.
 _CAREFUL_STEPS = 5
 
@@ -72,6 +71,7 @@ class CGBA(BoundaryWalk):
         chains, keep = self._race(task)
         walls = Walls(task, self._tolerance(task.x.shape[1]))
         self._walk(task, chains, keep, before_step=walls.leave)
+        walls.finish()
         if task.x.shape[1] > MOST_DIMENSIONS:
             return
         sweep = Sweep(task)

@@ -137,16 +137,16 @@ def _bisect_columns(
         least = np.sqrt(np.einsum("ij,ij->i", low * full, low * full))
         pending &= is_open(task, owner) & (least <= task.oracle.best_distance[owner])
         matters = (high - low) * high * full**2 > _PRECISION * length[:, None]
-        chain, column = np.nonzero(
-            needed & matters & (high - low > 1.5 * unit) & pending[:, None]
-        )
+        chain, column = np.nonzero(needed & matters & (high - low > 1.5 * unit) & pending[:, None])
         if not len(chain):
             break
         middle = (low + high)[chain, column] / 2
         step = unit[chain, column]
-        middle = np.where(step > 0, np.floor(middle / np.where(step > 0, step, 1.0) + 1e-9) * step, middle)
+        middle = np.where(
+            step > 0, np.floor(middle / np.where(step > 0, step, 1.0) + 1e-9) * step, middle
+        )
         tried = (x + high * full)[chain]
-        tried[np.arange(len(chain)), column] = (x[chain, column] + middle * full[chain, column])
+        tried[np.arange(len(chain)), column] = x[chain, column] + middle * full[chain, column]
         fooled = task.oracle.decide(tried, owner[chain])
         low[chain[~fooled], column[~fooled]] = middle[~fooled]
         moved = high.copy()

@@ -144,12 +144,21 @@ class Oracle:
         if not len(Z):
             return np.zeros(0, dtype=bool)
         raw = self.rows.snap(Z, owner)
+        moved = self.rows.moved(raw, owner)
+        if not moved.all():
+            # A point that is built as the clean row itself is no question.
+            fooled, there = np.zeros(len(Z), dtype=bool), np.flatnonzero(moved)
+            fooled[there] = self._answer(Z[there], raw[there], owner[there])
+            return fooled
+        return self._answer(Z, raw, owner)
+
+    def _answer(self, Z: np.ndarray, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        if not len(Z):
+            return np.zeros(0, dtype=bool)
         fooled = self.ask(raw, owner)
         self.count(owner)
         hits = np.flatnonzero(fooled)
         distance = self.rows.distance(raw[hits], owner[hits], self.norm)
-        # A point that is built as the clean row itself has not moved, whatever the model says.
-        fooled[hits] = distance > 0
         self._remember(Z, owner, hits, distance)
         return fooled
 
@@ -195,7 +204,7 @@ class Oracle:
     def _remember(
         self, Z: np.ndarray, owner: np.ndarray, hits: np.ndarray, distance: np.ndarray
     ) -> None:
-        nearer = np.flatnonzero((distance < self.best_distance[owner[hits]]) & (distance > 0))
+        nearer = np.flatnonzero(distance < self.best_distance[owner[hits]])
         if not len(nearer):
             return
         hits, distance = hits[nearer], distance[nearer]

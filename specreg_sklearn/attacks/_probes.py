@@ -119,20 +119,25 @@ def _answers(
     rows, (m, n) = oracle.rows, (len(base), len(steps))
     shape = m, n, base.shape[1]
     cells = oracle.scratch(0, *shape)
-    size = radius[:, None] * np.abs(steps).max(axis=0)
     np.multiply(radius[:, None, None], steps, out=cells)
+    lo, hi = rows.box(owner)
+    # Passes over all cells are what costs here: clip only where a step can leave the box.
+    inside = rows.exact and bool(((base > lo) & (base < hi)).all())
     if across is None:
         cells += base[:, None, :]
     else:
         # One small matrix product adds the point and takes the parts away in the same pass.
-        shares = np.empty((m, n, 2))
-        shares[..., 0], shares[..., 1] = 1.0, -radius[:, None] * across[0]
-        both = np.stack([base, across[1]], axis=1)
+        shares, both = np.empty((m, n, 2)), np.empty((m, 2, base.shape[1]))
+        shares[..., 0], both[:, 0] = 1.0, base
+        np.multiply(across[0], -radius[:, None], out=shares[..., 1])
+        both[:, 1] = across[1]
         cells += np.matmul(shares, both, out=oracle.scratch(1, *shape))
-        size += np.abs(shares[..., 1]).max(axis=1)[:, None] * np.abs(across[1])
-    lo, hi = rows.box(owner)
-    # Passes over all cells are what costs here: clip only where a step can leave the box.
-    if not (rows.exact and (base - size >= lo).all() and (base + size <= hi).all()):
+    if inside:
+        reach = radius[:, None] * np.abs(steps).max(axis=0)
+        if across is not None:
+            reach += np.abs(shares[..., 1]).max(axis=1)[:, None] * np.abs(across[1])
+        inside = bool((base - reach >= lo).all() and (base + reach <= hi).all())
+    if not inside:
         rows.fit(cells, lo[:, None, :], hi[:, None, :])
     flat = cells.reshape(m * n, -1)
     whose = np.repeat(owner, n)

@@ -24,7 +24,7 @@ _LONG_SEARCH = 60
 _FASTEST_GROWTH = 4.0
 # All steps that feel for one normal are held in memory together.
 _MOST_DIRECTIONS = 4096
-# A row ends that did not get nearer by this share in so many steps.
+# A row ends that did not get nearer by this share in so many steps; twice as many with no budget.
 _LEAST_GAIN = 1e-4
 _PATIENCE = 6
 _MOST_STEPS = 10000
@@ -103,7 +103,6 @@ class BoundaryWalk(BlackBoxAttack):
         """Return how near to the boundary chains begin, as a share of their distance."""
         return 1 / (4 * n_features)
 
-
     def _walk(
         self,
         task: SearchTask,
@@ -119,6 +118,7 @@ class BoundaryWalk(BlackBoxAttack):
         """
         n, d = task.x.shape
         idle = np.zeros(n, dtype=np.int64)
+        patience = _PATIENCE if self.max_queries is not None else 2 * _PATIENCE
         spent = 0.0
         for t in range(_MOST_STEPS):
             if before_step is not None:
@@ -147,7 +147,7 @@ class BoundaryWalk(BlackBoxAttack):
             gained = task.distance(chains.points, owner) < (1 - _LEAST_GAIN) * distance
             idle[owner] += 1
             idle[owner[gained]] = 0
-            chains = chains.take(np.flatnonzero(idle[owner] < _PATIENCE))
+            chains = chains.take(np.flatnonzero(idle[owner] < patience))
             keep = max(1, keep // 2)
             chains = chains.thin_out(task, keep)
             task.report((task.fraction_spent() - spent) * n)

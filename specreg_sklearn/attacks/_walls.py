@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn.attacks._axis_test import at_wall, slopes
+from specreg_sklearn.attacks._bisection import bisect
 from specreg_sklearn.attacks._chains import Chains
 from specreg_sklearn.attacks._columns import give_back, is_open
 from specreg_sklearn.attacks._draws import stream
@@ -14,6 +15,10 @@ from specreg_sklearn.attacks._sweep import MOST_DIMENSIONS
 
 # Iterations before which the shape of the boundary is tested, at the nearest chain of a row.
 _TESTED_AT = (0, 2)
+# A second test, nearer to the boundary, is for rows with so many queries left; and what a search at
+# the end of a walk takes at least.
+_LEFT_FOR_SECOND_TEST, _LEAST_LEFT = 400, 60
+_FINE = 2.0**-9
 # Rows of data whose regions are looked at one after the other.
 _N_CANDIDATES = 100
 # Halvings of the cubes in which such a region is known to lie, and how many of those that end in
@@ -23,9 +28,11 @@ _EARLY_ROUNDS, _SAME_BRACKET_EARLY = 3, 8
 # Candidates that each row follows at once.
 _AT_ONCE = 3
 # Then single columns of these candidates, and of the box, are mixed.
-_N_MIXED, _N_SOURCES, _COLUMN_SHARE, _BOX_SHARE = 16, 60, 0.3, 0.3
-# A row gives up after so many mixtures without gain. It keeps a few queries to follow a success.
-_MOST_IN_VAIN, _RESERVE = 640, 20
+_N_MIXED, _N_SOURCES, _COLUMN_SHARE, _BOX_SHARE = 16, 60, 0.3, 0.5
+_SMALL_SHARE, _SMALL_POWER = 0.3, 1
+# A row gives up after so many mixtures without gain. It keeps a few steps of a walk, which help if
+# its boundary slopes after all.
+_MOST_IN_VAIN, _RESERVE = 640, 60
 _MOST_NUMBERS = 2**21
 # Apart from the iterations of the search that goes on.
 _MIX_DRAW = 2**42
@@ -65,22 +72,44 @@ class Walls:
         place = place_within((owner,), task.distance(chains.points, owner))
         chosen = np.flatnonzero((place == 0) & ~self.searched[owner])
         wall = at_wall(task, chains.points[chosen], owner[chosen], self.tolerance)
-        if not wall.any():
-            return chains
+        again = chosen[~wall & (task.oracle.left(owner[chosen]) >= _LEFT_FOR_SECOND_TEST)]
         now = np.zeros(len(task.x), dtype=bool)
         now[owner[chosen[wall]]] = True
-        self.searched |= now
+        now[self._at_fine_wall(chains.points[again], owner[again])] = True
         chosen = np.flatnonzero(now[owner])
-        give_back(task, chains.points[chosen], owner[chosen])
-        rows = np.flatnonzero(now)
-        rows = rows[~slopes(task, rows, 0)]
-        size = max(1, _MOST_NUMBERS // (_N_CANDIDATES * task.x.shape[1]))
-        for begin in range(0, len(rows), size):
-            self.cornered[_search_corners(task, rows[begin : begin + size])] = True
+        self._search(chains.points[chosen], owner[chosen])
         chains = chains.take(np.flatnonzero(~now[owner] | (place == 0)))
         moved = now[chains.owner]
         chains.points[moved] = task.oracle.best[chains.owner[moved]]
         return chains
+
+    def finish(self) -> None:
+        """Search rows whose walk ended before their budget, if they are at a wall after all."""
+        task = self.task
+        rows = task.active()
+        rows = rows[~self.searched[rows] & (task.oracle.left(rows) >= _LEAST_LEFT)]
+        rows = self._at_fine_wall(task.oracle.best[rows], rows)
+        self._search(task.oracle.best[rows], rows)
+
+    def _at_fine_wall(self, points: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Bring points nearer to the boundary, and return the rows whose points are at a wall."""
+        if not len(owner):
+            return owner
+        task, x = self.task, self.task.x[owner]
+        points = bisect(task.oracle.decide, x, points, owner, tolerance=_FINE, first=_FINE, norm=2)
+        return owner[at_wall(task, points, owner, _FINE)]
+
+    def _search(self, points: np.ndarray, owner: np.ndarray) -> None:
+        """Search column by column from given points."""
+        rows = np.unique(owner)
+        if not len(rows):
+            return
+        self.searched[rows] = True
+        give_back(self.task, points, owner)
+        rows = _at_corners(self.task, rows)
+        size = max(1, _MOST_NUMBERS // (_N_CANDIDATES * self.task.x.shape[1]))
+        for begin in range(0, len(rows), size):
+            self.cornered[_search_corners(self.task, rows[begin : begin + size])] = True
 
     def follow(self, chains: Chains) -> None:
         """Give columns back, in place, in chains of rows that are known to end in corners."""
@@ -91,11 +120,20 @@ class Walls:
             chains.points[some] = self.task.oracle.best[owner]
 
 
+def _at_corners(task: SearchTask, rows: np.ndarray) -> np.ndarray:
+    """Return the rows whose best points lie in a corner of walls rather than on a slope."""
+    slope = rows[slopes(task, rows, 0)]
+    # The test may also have found another box; from there, a second one can tell.
+    give_back(task, task.oracle.best[slope], slope)
+    slope = slope[slopes(task, slope, 1)]
+    return np.setdiff1d(rows, slope)
+
+
 def _search_corners(task: SearchTask, rows: np.ndarray) -> np.ndarray:
     """Look for nearer corners for some rows; return the rows that have none but corners."""
     candidates, owner = task.candidates(rows, _N_CANDIDATES)
     _search_cubes(task, candidates, owner)
-    rows = rows[~slopes(task, rows, 1)]
+    rows = _at_corners(task, rows)
     if task.x.shape[1] > MOST_DIMENSIONS:
         _mix(task, rows, candidates, owner)
     return rows
@@ -162,6 +200,9 @@ def _mix(task: SearchTask, rows: np.ndarray, points: np.ndarray, owner: np.ndarr
         chosen = rng.random((_N_MIXED, d)) < _COLUMN_SHARE
         which, from_box = rng.random(_N_MIXED), rng.random(_N_MIXED) < _BOX_SHARE
         level = rng.random((_N_MIXED, d))
+        shrunk = np.where(
+            rng.random(_N_MIXED) < _SMALL_SHARE, rng.random(_N_MIXED) ** _SMALL_POWER, 1.0
+        )
         whose = np.repeat(rows, _N_MIXED)
         n_sources = np.minimum(count[rows], _N_SOURCES)[:, None]
         mixed = lo[rows][:, None] + level * width[rows][:, None]
@@ -170,7 +211,8 @@ def _mix(task: SearchTask, rows: np.ndarray, points: np.ndarray, owner: np.ndarr
         mixed[copied] = points[source[copied]]
         mixed = np.where(chosen, mixed, task.x[rows][:, None]).reshape(-1, d)
         before = task.oracle.best_distance[rows]
-        tried = _in_cube(task, mixed, whose, task.oracle.best_distance[whose])
+        radius = (before[:, None] * shrunk).ravel()
+        tried = _in_cube(task, mixed, whose, radius)
         fooled = task.oracle.decide(tried, whose)
         give_back(task, tried[fooled], whose[fooled])
         in_vain[rows] += _N_MIXED

@@ -30,7 +30,7 @@ def exact_distances(model, X, y, scale, dual):
     [
         ("cancer", 2, 2, 1.02),
         ("cancer", np.inf, 1, 1.03),
-        ("digits", 2, 2, 1.05),
+        ("digits", 2, 2, 1.06),
         ("digits", np.inf, 1, 1.15),
     ],
 )
@@ -41,7 +41,8 @@ def test_hop_skip_jump_reaches_but_never_beats_the_exact_distance(
     X, y, model = request.getfixturevalue(data)
     right = model.predict(X) == y
     rows = np.flatnonzero(right)[:20]
-    space = FeatureSpace.from_data(X, bounds=None, scale=scale)
+    # Pixels that are always empty have no unit; the model gives them no weight.
+    space = FeatureSpace.from_data(X, bounds=None, scale=scale, mutable=X.std(axis=0) > 0)
     result = ARTAttack("HopSkipJump", norm=norm).run(model, X[rows], y[rows], space=space, pool=X)
     exact = exact_distances(model, X[rows], y[rows], space.scale, dual)
     ratio = result.distances / exact

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from specreg_sklearn.attacks import CGBA, FeatureSpace
+from specreg_sklearn.attacks import CGBA, FeatureSpace, TangentAttack
 from specreg_sklearn.attacks._starts import StartPool, noise_starts
 
 
@@ -159,11 +159,11 @@ def test_own_starts_decide_the_side(iris):
             return np.digitize(Z[:, 0], [-0.5, 2.0])
 
     space = FeatureSpace.from_data(X, scale=None)
-    near = CGBA().run(Stripes(), X[[1]], y[[1]], space=space, pool=X)
+    near = TangentAttack().run(Stripes(), X[[1]], y[[1]], space=space, pool=X)
     assert near.distances[0] == pytest.approx(0.5, rel=1e-3)
-    far = CGBA(starts=X[[2]]).run(Stripes(), X[[1]], y[[1]], space=space, pool=X)
+    far = TangentAttack(starts=X[[2]]).run(Stripes(), X[[1]], y[[1]], space=space, pool=X)
     assert far.distances[0] == pytest.approx(2.0, rel=1e-3)
-    both = CGBA(starts=X[None, [0, 2]]).run(Stripes(), X[[1]], y[[1]], space=space, pool=X)
+    both = TangentAttack(starts=X[None, [0, 2]]).run(Stripes(), X[[1]], y[[1]], space=space, pool=X)
     assert both.distances[0] == pytest.approx(0.5, rel=1e-3)
 
 

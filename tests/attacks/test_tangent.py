@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn.attacks import CGBA, FeatureSpace, TangentAttack
-from specreg_sklearn.attacks import _tangent as module
+from specreg_sklearn.attacks import _walk as module
 from specreg_sklearn.attacks._tangent import tangent_points
 
 RATIOS = pytest.mark.parametrize("ratio", [0.5, 1.0, 1.1, 1.5, 4.0])
@@ -162,11 +162,11 @@ def test_search_never_goes_back(cancer, monkeypatch):
     seen = []
     normals = module.boundary_normals
 
-    def spy(oracle, centre, radius, directions, owner, n_asked):
+    def spy(oracle, centre, radius, directions, owner, *rest):
         distance = np.full(len(oracle.rows), np.nan)
         distance[owner] = np.linalg.norm(centre - oracle.rows.x[owner], axis=1)
         seen.append(distance)
-        return normals(oracle, centre, radius, directions, owner, n_asked)
+        return normals(oracle, centre, radius, directions, owner, *rest)
 
     monkeypatch.setattr(module, "boundary_normals", spy)
     rows = np.flatnonzero(model.predict(X) == y)[:10]

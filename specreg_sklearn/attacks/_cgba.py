@@ -25,19 +25,25 @@ class CGBA(BoundaryWalk):
     From a point on the decision boundary the attack estimates the boundary's normal, walks along a
     semicircle to a boundary point nearer to the clean row, and begins again (Reza, Rahmati,
     Wu and Dai, "CGBA: Curvature-aware Geometric Black-box Attack", ICCV 2023, arXiv:2308.03163).
-    All rows advance together, with one call of ``predict`` for all of them. Beyond the paper, it
-    starts from rows of every other class and drops the starts that fall behind, estimates normals
-    from orthogonal directions, searches the arc a few points at a time, keeps the best point, and
-    ends with a bisection.
+    All rows advance together, with one call of ``predict`` for all of them.
+
+    The semicircle is the paper's; the rest differs. It starts from rows of every other class and
+    drops the starts that fall behind. It feels for the normal at right angles to the way it came:
+    an answer is one bit, and along that way it is known already. So every step halves what is left
+    of the angle to the nearest point, however small it is, where plain estimates stall. It asks in
+    orthogonal directions, searches the arc a few points at a time, keeps the best point, and ends
+    with a bisection. Where the boundary turns out to be a wall across one column, as with trees, it
+    goes on column by column; and with few features it looks around for other places to go on from.
 
     Parameters
     ----------
     norm : {2}, default=2
         CGBA works in L2; use :class:`RayS` for Linf.
     max_queries : int or None, default=1000
-        Budget of each row, starts and verification included. Around 1000 the distance of a row of
-        30 to 64 features is within a few percent of the smallest; 250 serve for a first look and
-        5000 to confirm. None goes on until no step gains any more.
+        Budget of each row, starts and verification included. With 1000, distances of smooth models
+        on 30 to 64 features are within about one percent of the smallest ones known (see the
+        benchmarks); 250 serve for a first look and 5000 to confirm. A row that no longer gains
+        ends before its budget does. None sets no limit.
     n_starts, starts, targeted, batch_rows, random_state
         As in :class:`BlackBoxAttack`. With a small budget fewer starts are used.
 
@@ -57,7 +63,7 @@ class CGBA(BoundaryWalk):
     >>> result = CGBA().run(model, X[:20], y[:20], space=space, pool=X)
     >>> exact = np.abs(model.decision_function(X[:20])) / np.linalg.norm(model.coef_)
     >>> ratio = result.distances / exact
-    >>> bool(ratio.min() >= 1 and np.median(ratio) < 1.02)
+    >>> bool(ratio.min() >= 1 and np.median(ratio) < 1.001)
     True
     """
 

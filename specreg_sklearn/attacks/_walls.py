@@ -11,6 +11,7 @@ from specreg_sklearn.attacks._columns import give_back, is_open
 from specreg_sklearn.attacks._draws import stream
 from specreg_sklearn.attacks._ranks import place_within
 from specreg_sklearn.attacks._search import SearchTask
+from specreg_sklearn.attacks._semicircle import STEP_QUERIES
 from specreg_sklearn.attacks._sweep import MOST_DIMENSIONS
 
 # Iterations before which the shape of the boundary is tested, at the nearest chain of a row.
@@ -30,9 +31,9 @@ _AT_ONCE = 3
 # Then single columns of these candidates, and of the box, are mixed.
 _N_MIXED, _N_SOURCES, _COLUMN_SHARE, _BOX_SHARE = 16, 60, 0.3, 0.5
 _SMALL_SHARE, _SMALL_POWER = 0.3, 1
-# A row gives up after so many mixtures without gain. It keeps a few steps of a walk, which help if
-# its boundary slopes after all.
-_MOST_IN_VAIN, _RESERVE = 640, 60
+# A row gives up after so many mixtures without gain. It keeps some steps for a walk, which helps if
+# its boundary slopes after all, but no more than a share of its budget.
+_MOST_IN_VAIN, _STEPS_KEPT, _SHARE_KEPT = 640, 12, 1 / 8
 _MOST_NUMBERS = 2**21
 # Apart from the iterations of the search that goes on.
 _MIX_DRAW = 2**42
@@ -64,7 +65,8 @@ class Walls:
     def leave(self, chains: Chains, t: int) -> Chains:
         """Search rows that are at a wall; return the chains with which iteration t goes on.
 
-        A row that has been searched goes on from its best point alone.
+        The nearest chain of a row that has been searched goes on from the best point; the others
+        stay only if the row did not end in a corner.
         """
         if t not in _TESTED_AT:
             return chains
@@ -78,10 +80,9 @@ class Walls:
         now[self._at_fine_wall(chains.points[again], owner[again])] = True
         chosen = np.flatnonzero(now[owner])
         self._search(chains.points[chosen], owner[chosen])
-        chains = chains.take(np.flatnonzero(~now[owner] | (place == 0)))
-        moved = now[chains.owner]
-        chains.points[moved] = task.oracle.best[chains.owner[moved]]
-        return chains
+        first = np.flatnonzero(now[owner] & (place == 0))
+        chains.points[first] = task.oracle.best[owner[first]]
+        return chains.take(np.flatnonzero(~self.cornered[owner] | (place == 0)))
 
     def finish(self) -> None:
         """Search rows whose walk ended before their budget, if they are at a wall after all."""
@@ -191,8 +192,9 @@ def _mix(task: SearchTask, rows: np.ndarray, points: np.ndarray, owner: np.ndarr
     first = np.cumsum(count) - count
     lo, width = task.lo, task.hi - task.lo
     in_vain = np.zeros(len(task.x), dtype=np.int64)
+    kept = min(_STEPS_KEPT * (d + STEP_QUERIES), _SHARE_KEPT * task.oracle.limit)
     for turn in range(10**6):
-        rows = rows[is_open(task, rows) & (task.oracle.left(rows) > _RESERVE)]
+        rows = rows[is_open(task, rows) & (task.oracle.left(rows) > kept)]
         rows = rows[in_vain[rows] < _MOST_IN_VAIN]
         if not len(rows):
             break

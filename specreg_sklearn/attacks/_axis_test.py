@@ -43,16 +43,31 @@ def at_wall(
     -------
     ndarray of shape (m,), bool
     """
+    moved = toward(
+        task, points, owner, np.full(len(points), min(_WIDTHS * tolerance, _LARGEST_SHARE))
+    )
+    column = _deciding_column(task, points, moved, owner, 0)
+    wall = column >= 0
+    # On a slope the halves may fall so by chance; a second draw then ends at another column.
+    again = np.flatnonzero(wall)
+    other = _deciding_column(task, points[again], moved[again], owner[again], 1)
+    wall[again] = other == column[again]
+    return wall
+
+
+def _deciding_column(
+    task: SearchTask, points: np.ndarray, moved: np.ndarray, owner: np.ndarray, draw: int
+) -> np.ndarray:
+    """Return the one column whose move leaves the region, or -1 where there is no such column."""
     m, d = points.shape
     # Neighbouring columns tend to matter together, so halves are drawn; all rows share the draw.
-    place = stream(task.seed, _WALL_DRAW).permutation(d)
-    moved = toward(task, points, owner, np.full(m, min(_WIDTHS * tolerance, _LARGEST_SHARE)))
+    place = stream(task.seed, _WALL_DRAW + draw).permutation(d)
     first, last = np.zeros(m, dtype=np.int64), np.full(m, d)
     pending = np.arange(m)
-    wall = np.zeros(m, dtype=bool)
+    column = np.full(m, -1)
     while len(pending):
         single = last[pending] - first[pending] == 1
-        wall[pending[single]] = True
+        column[pending[single]] = np.argsort(place)[first[pending[single]]]
         pending = pending[~single]
         middle = (first[pending] + last[pending]) // 2
         halves = [
@@ -66,7 +81,7 @@ def at_wall(
         first[pending] = np.where(left, middle, first[pending])
         last[pending] = np.where(left, last[pending], middle)
         pending = pending[left != right]
-    return wall
+    return column
 
 
 def slopes(task: SearchTask, rows: np.ndarray, turn: int) -> np.ndarray:

@@ -27,9 +27,9 @@ _N_CANDIDATES = 100
 _CUBE_ROUNDS, _SAME_BRACKET = 6, 3
 _EARLY_ROUNDS, _SAME_BRACKET_EARLY = 3, 8
 # Candidates that each row follows at once.
-_AT_ONCE = 3
+_AT_ONCE = 6
 # Then single columns of these candidates, and of the box, are mixed.
-_N_MIXED, _N_SOURCES, _COLUMN_SHARE, _BOX_SHARE = 16, 60, 0.3, 0.5
+_N_MIXED, _N_SOURCES, _COLUMN_SHARE, _BOX_SHARE = 48, 60, 0.3, 0.5
 _SMALL_SHARE, _SMALL_POWER = 0.3, 1
 # A row gives up after so many mixtures without gain. It keeps some steps for a walk, which helps if
 # its boundary slopes after all, but no more than a share of its budget.

@@ -3,7 +3,8 @@
 A power iteration never exceeds the true norm, so it steers training and proves nothing.
 """
 
+from specreg_sklearn.spectral._convolution import Convolution
 from specreg_sklearn.spectral._exact import matrix_norm, spectral_norm
 from specreg_sklearn.spectral._power_iteration import BlockPowerIteration
 
-__all__ = ["BlockPowerIteration", "matrix_norm", "spectral_norm"]
+__all__ = ["BlockPowerIteration", "Convolution", "matrix_norm", "spectral_norm"]

@@ -102,6 +102,7 @@ class Oracle:
         self.best = np.zeros(rows.raw.shape)
         self.best_distance = np.full(len(rows), np.inf)
         self._scratch = [np.empty(0), np.empty(0)]
+        self._may_be_lent: bool | None = None
 
     def scratch(self, which: int, *shape: int) -> np.ndarray:
         """Return one of two arrays to work in; asking for fresh memory each time costs more."""
@@ -141,25 +142,21 @@ class Oracle:
         return fooled
 
     def _decide(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        fooled = np.zeros(len(Z), dtype=bool)
         if not len(Z):
-            return np.zeros(0, dtype=bool)
-        raw = self.rows.snap(Z, owner)
-        moved = self.rows.moved(raw, owner)
-        if not moved.all():
-            # A point that is built as the clean row itself is no question.
-            fooled, there = np.zeros(len(Z), dtype=bool), np.flatnonzero(moved)
-            fooled[there] = self._answer(Z[there], raw[there], owner[there])
             return fooled
-        return self._answer(Z, raw, owner)
-
-    def _answer(self, Z: np.ndarray, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
-        if not len(Z):
-            return np.zeros(0, dtype=bool)
-        fooled = self.ask(raw, owner)
-        self.count(owner)
-        hits = np.flatnonzero(fooled)
-        distance = self.rows.distance(raw[hits], owner[hits], self.norm)
-        self._remember(Z, owner, hits, distance)
+        raw = self.rows.snap(Z, owner)
+        distance = self.rows.distance(raw, owner, self.norm)
+        if distance.all():
+            fooled = self.ask(raw, owner)
+            self.count(owner)
+        else:
+            # A point that is built as the clean row itself is no question.
+            there = np.flatnonzero(distance)
+            if len(there):
+                fooled[there] = self.ask(raw[there], owner[there])
+                self.count(owner[there])
+        self._remember(Z, owner, fooled, distance)
         return fooled
 
     def fooled_by(
@@ -173,14 +170,22 @@ class Oracle:
         self.count(owner if counted is None else counted)
         return fooled & self.rows.moved(raw, owner)
 
-    def ask(self, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
-        """Return whether rows fool the model, without counting or doubting them."""
+    def ask(self, raw: np.ndarray, owner: np.ndarray, *, lend: bool = False) -> np.ndarray:
+        """Return whether rows fool the model, without counting or doubting them.
+
+        With `lend` the caller will not write to `raw` again. A model that leaves its input alone,
+        as the first time shows, then gets these cells themselves and not a copy.
+        """
+        lend = lend and self.rows.are_cells and self._may_be_lent is not False
         try:
-            labels = ask(self.predict, self.rows.build(raw, owner), len(raw))
+            X = raw if lend and self._may_be_lent else self.rows.build(raw, owner)
+            labels = ask(self.predict, X, len(raw))
         except Exception as error:
             rows = _listed(self.names[owner])
             error.add_note(f"This happened while changes of {rows} were predicted.")
             raise
+        if lend and self._may_be_lent is None:
+            self._may_be_lent = np.array_equal(X, raw)
         same = self.coder.matches(labels, self.labels[owner])
         return same if self.targeted else ~same
 
@@ -190,7 +195,7 @@ class Oracle:
 
     def _covered(self, owner: np.ndarray) -> np.ndarray | None:
         """Return the positions of the queries that budgets cover, or None if that is all."""
-        if self.limit == NO_LIMIT or not len(owner):
+        if not len(owner) or self.limit - self.n_queries.max() >= len(owner):
             return None
         wanted = np.bincount(owner, minlength=len(self.n_queries))
         if (wanted <= np.maximum(self.limit - self.n_queries, 0)).all():
@@ -202,14 +207,15 @@ class Oracle:
         return np.flatnonzero(place < self.left(owner))
 
     def _remember(
-        self, Z: np.ndarray, owner: np.ndarray, hits: np.ndarray, distance: np.ndarray
+        self, Z: np.ndarray, owner: np.ndarray, fooled: np.ndarray, distance: np.ndarray
     ) -> None:
-        nearer = np.flatnonzero(distance < self.best_distance[owner[hits]])
-        if not len(nearer):
+        hits = np.flatnonzero(fooled & (distance < self.best_distance[owner]))
+        if not len(hits):
             return
-        hits, distance = hits[nearer], distance[nearer]
+        distance = distance[hits]
         # The nearest is written last; among equals, the one that was asked first.
-        order = np.lexsort((-hits, -distance))
+        hits, distance = hits[::-1], distance[::-1]
+        order = np.argsort(-distance, kind="stable")
         hits = hits[order]
         self.best[owner[hits]] = Z[hits]
         self.best_distance[owner[hits]] = distance[order]

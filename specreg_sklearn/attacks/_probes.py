@@ -89,11 +89,12 @@ def _sums(
     base = oracle.rows.cells(centre, owner)
     cells, fooled, asked = _answers(oracle, base, radius, steps, owner, n_asked, across)
     oracle.n_queries += np.bincount(owner, n_asked, len(oracle.n_queries)).astype(np.int64)
-    share = fooled.sum(axis=1) / np.maximum(n_asked, 1)
+    share = np.count_nonzero(fooled, axis=1) / np.maximum(n_asked, 1)
     weights = fooled - share[:, None]
     # Where all answers agree there is nothing to subtract: the mean step has to do.
     same = np.flatnonzero((share == 0) | (share == 1))
-    weights[same] = np.where(fooled[same], 1.0, -1.0)
+    if len(same):
+        weights[same] = np.where(fooled[same], 1.0, -1.0)
     if asked is not None:
         weights *= asked
     sums = np.matmul(weights[:, None, :], cells)[:, 0]
@@ -118,11 +119,13 @@ def _answers(
     """
     rows, (m, n) = oracle.rows, (len(base), len(steps))
     shape = m, n, base.shape[1]
-    cells = oracle.scratch(0, *shape)
+    # The model may be lent these cells, and may keep them: they are not used again.
+    cells = np.empty(shape) if rows.are_cells else oracle.scratch(0, *shape)
     np.multiply(radius[:, None, None], steps, out=cells)
     lo, hi = rows.box(owner)
     # Passes over all cells are what costs here: clip only where a step can leave the box.
-    inside = rows.exact and bool(((base > lo) & (base < hi)).all())
+    reach = radius[:, None] * rows.scale
+    inside = rows.exact and bool((base - reach >= lo).all() and (base + reach <= hi).all())
     if across is None:
         cells += base[:, None, :]
     else:
@@ -132,11 +135,6 @@ def _answers(
         np.multiply(across[0], -radius[:, None], out=shares[..., 1])
         both[:, 1] = across[1]
         cells += np.matmul(shares, both, out=oracle.scratch(1, *shape))
-    if inside:
-        reach = radius[:, None] * np.abs(steps).max(axis=0)
-        if across is not None:
-            reach += np.abs(shares[..., 1]).max(axis=1)[:, None] * np.abs(across[1])
-        inside = bool((base - reach >= lo).all() and (base + reach <= hi).all())
     if not inside:
         rows.fit(cells, lo[:, None, :], hi[:, None, :])
     flat = cells.reshape(m * n, -1)
@@ -145,7 +143,7 @@ def _answers(
         flat = rows.settle(flat, whose)
         cells = flat.reshape(cells.shape)
     if len(flat) <= oracle.batch_rows and n_asked.min() == n:
-        return cells, oracle.ask(flat, whose).reshape(m, n), None
+        return cells, oracle.ask(flat, whose, lend=True).reshape(m, n), None
     asked = np.arange(n) < n_asked[:, None]
     chosen = np.flatnonzero(asked.ravel())
     fooled = np.zeros(m * n, dtype=bool)

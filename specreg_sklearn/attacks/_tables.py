@@ -28,6 +28,8 @@ class ArrayTable:
         self.n_rows, self.n_columns = data.shape
         # Whether every cell is a float, so that writing a cell's own number changes nothing.
         self.plain = data.dtype.kind == "f"
+        # Whether rows of float64 cells of all columns are such a container as they are.
+        self.bare = type(self) is ArrayTable and data.dtype == np.float64
 
     def kind(self, column: int) -> str:
         """Say whether a column holds real numbers, whole numbers or neither."""
@@ -86,6 +88,8 @@ class ListTable(ArrayTable):
 
 class PandasTable:
     """A pandas DataFrame."""
+
+    bare = False
 
     def __init__(self, data: Any) -> None:
         self.data = data
@@ -163,7 +167,7 @@ class PandasTable:
 class PolarsTable:
     """A polars DataFrame."""
 
-    plain = False
+    plain = bare = False
 
     # polars names its dtypes itself; numpy's names differ only in case.
     _NUMPY: ClassVar[dict[str, str]] = {

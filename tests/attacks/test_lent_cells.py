@@ -35,7 +35,8 @@ class Keeping:
 @pytest.mark.parametrize("bounds", [None, (0.0, 1.0)])
 def test_spoiled_input_changes_nothing(digits, attack, bounds):
     X, y, model = digits
-    options = {"space": FeatureSpace.from_data(X, bounds=bounds, scale=None), "pool": X[:200].copy()}
+    space = FeatureSpace.from_data(X, bounds=bounds, scale=None)
+    options = {"space": space, "pool": X[:200].copy()}
     plain = attack.run(model, X[:12].copy(), y[:12], **options)
     options["pool"] = X[:200].copy()
     spoiled = attack.run(Overwriting(model), X[:12].copy(), y[:12], **options)

@@ -12,6 +12,7 @@ from specreg_sklearn.attacks._cube import Moves, block_flips, random_moves, shri
 from specreg_sklearn.attacks._race import race
 from specreg_sklearn.attacks._ranks import leaders
 from specreg_sklearn.attacks._search import SearchTask
+from specreg_sklearn.attacks._sweep import MOST_DIMENSIONS, Sweep
 
 # Smallest progress that counts, as a share of the radius.
 _TOLERANCE = 1e-3
@@ -26,6 +27,8 @@ _QUERIES_PER_START = 100
 _SHARE_OF_FIRST_MOVES, _SHARE_OF_CHOICE = 0.28, 0.7
 # Flips of every block take half of the budget at most; a second round must be left.
 _ROUNDS = 2
+# With few features, this share of the budget is kept for looking all around.
+_SHARE_OF_LOOKS = 0.5
 # With no budget, a chain that gained nothing in so many rounds is done.
 _PATIENCE = 40
 _MOST_CHAINS, _MOST_ROUNDS = 10, 10000
@@ -164,6 +167,20 @@ class RayS(BlackBoxAttack):
         return max(1, int(_SHARE_OF_CHOICE * self.max_queries / cost))
 
     def _search(self, task: SearchTask) -> None:
+        limit = task.oracle.limit
+        few = task.x.shape[1] <= MOST_DIMENSIONS and self.max_queries is not None
+        if few:
+            task.oracle.limit = int((1 - _SHARE_OF_LOOKS) * limit)
+        self._shrink_cubes(task)
+        task.oracle.limit = limit
+        if few:
+            sweep = Sweep(task)
+            for turn in range(_MOST_ROUNDS):
+                if not len(sweep.rows()):
+                    break
+                sweep.look(turn)
+
+    def _shrink_cubes(self, task: SearchTask) -> None:
         (n, d), decide = task.x.shape, task.oracle.decide
         keep = self._n_chains(d)
         pause = self._rounds_to_choose(d, keep)

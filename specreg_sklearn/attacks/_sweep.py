@@ -12,13 +12,17 @@ import numpy as np
 from specreg_sklearn.attacks._bisection import bisect
 from specreg_sklearn.attacks._chains import Chains
 from specreg_sklearn.attacks._draws import stream
+from specreg_sklearn.attacks._rows import length
 from specreg_sklearn.attacks._search import SearchTask
 
 MOST_DIMENSIONS = 3
 # Directions of one look, and at which shares of the best distance: most of them are at the sphere,
 # the others look for islands inside.
-_N_AROUND = 32
-_SPHERE, _N_INSIDE = 0.99, 8
+_N_AROUND = 24
+_SPHERE, _N_INSIDE = 0.99, 12
+# As many again stay near the best point, at angles between these: a corner of the wrong region,
+# into which no walk finds, is nearer by little, and narrow.
+_N_NEAR, _NEAR_SPHERE, _ANGLES = 8, 0.995, (3e-3, 0.5)
 # A look is worth while only if what it finds can be followed a little.
 _RESERVE = 30
 _TOLERANCE = 2.0**-8
@@ -43,30 +47,48 @@ class Sweep:
     def rows(self) -> np.ndarray:
         """Return the rows that can pay for a look and are worth it."""
         rows = self.task.active()
-        affordable = self.task.oracle.left(rows) >= _N_AROUND + _RESERVE
+        affordable = self.task.oracle.left(rows) >= _N_AROUND + _N_NEAR + _RESERVE
         return rows[affordable & (self.in_vain[rows] < _MOST_IN_VAIN)]
 
     def look(self, turn: int) -> Chains:
         """Ask around all rows once; return boundary points of those that found something."""
-        task, rows = self.task, self.rows()
-        oracle, d = task.oracle, task.x.shape[1]
-        rng = stream(task.seed, _SWEEP_DRAW + turn)
-        directions = _around(rng, _N_AROUND, d)
-        share = np.full(_N_AROUND, _SPHERE)
-        inside = rng.choice(_N_AROUND, _N_INSIDE, replace=False)
-        share[inside] *= rng.random(_N_INSIDE) ** (1 / d)
-        best = oracle.best_distance[rows]
-        points = task.x[rows][:, None] + best[:, None, None] * (share[:, None] * directions)
-        whose = np.repeat(rows, _N_AROUND)
-        oracle.decide(points.reshape(len(whose), d), whose)
+        task, oracle, rows = self.task, self.task.oracle, self.rows()
+        x, best = task.x[rows], oracle.best_distance[rows]
+        steps = self._steps((oracle.best[rows] - x) / best[:, None], turn)
+        points = x[:, None] + best[:, None, None] * steps
+        whose = np.repeat(rows, steps.shape[1])
+        oracle.decide(points.reshape(len(whose), -1), whose)
         # Whatever fooled the model is nearer than the best point was.
         found = rows[oracle.best_distance[rows] < best]
         self.in_vain[rows] += 1
         self.in_vain[found] = 0
         points = bisect(
-            oracle.decide, task.x[found], oracle.best[found].copy(), found, tolerance=_TOLERANCE
+            oracle.decide,
+            task.x[found],
+            oracle.best[found].copy(),
+            found,
+            tolerance=_TOLERANCE,
+            norm=oracle.norm,
         )
         return Chains(points, found, np.zeros(len(found), dtype=np.int64))
+
+    def _steps(self, towards: np.ndarray, turn: int) -> np.ndarray:
+        """Return steps of length 1 at most: all around, and near the one that leads to the best.
+
+        `towards` has shape (m, d), the result (m, n_steps, d).
+        """
+        norm, d = self.task.oracle.norm, towards.shape[1]
+        rng = stream(self.task.seed, _SWEEP_DRAW + turn)
+        around = _around(rng, _N_AROUND, d)
+        share = np.full(_N_AROUND, _SPHERE)
+        inside = rng.choice(_N_AROUND, _N_INSIDE, replace=False)
+        share[inside] *= rng.random(_N_INSIDE) ** (1 / d)
+        around *= (share / length(around, norm))[:, None]
+        angle = np.exp(rng.uniform(*np.log(_ANGLES), _N_NEAR))
+        near = (towards[:, None] + angle[:, None] * _around(rng, _N_NEAR, d)).reshape(-1, d)
+        near *= _NEAR_SPHERE / length(near, norm)[:, None]
+        everywhere = np.broadcast_to(around, (len(towards), *around.shape))
+        return np.concatenate([everywhere, near.reshape(len(towards), _N_NEAR, d)], axis=1)
 
 
 def _around(rng: np.random.Generator, n: int, d: int) -> np.ndarray:

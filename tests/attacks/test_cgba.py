@@ -107,7 +107,7 @@ def test_ten_linear_classes(digits):
 @pytest.mark.parametrize(
     ("model", "missed"),
     [
-        (KNeighborsClassifier(algorithm="brute"), 0.04),
+        (KNeighborsClassifier(algorithm="brute"), 0.03),
         (MLPClassifier((16,), max_iter=1000, random_state=0), 0.01),
         (DecisionTreeClassifier(random_state=0), 0.01),
     ],

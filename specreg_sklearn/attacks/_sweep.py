@@ -84,7 +84,8 @@ class Sweep:
         inside = rng.choice(_N_AROUND, _N_INSIDE, replace=False)
         share[inside] *= rng.random(_N_INSIDE) ** (1 / d)
         around *= (share / length(around, norm))[:, None]
-        angle = np.exp(rng.uniform(*np.log(_ANGLES), _N_NEAR))
+        least, largest = np.log(_ANGLES).tolist()
+        angle = np.exp(rng.uniform(least, largest, _N_NEAR))
         near = (towards[:, None] + angle[:, None] * _around(rng, _N_NEAR, d)).reshape(-1, d)
         near *= _NEAR_SPHERE / length(near, norm)[:, None]
         everywhere = np.broadcast_to(around, (len(towards), *around.shape))

@@ -1,9 +1,9 @@
-"""One table from names to implementations for the four plug-in axes.
+"""One table from names to implementations for the five plug-in axes.
 
 Every choice a user makes is a string for the common case and an object for the rest. Strings
 resolve here: first among the built-in names, then among the names added with :func:`register`,
 then among installed entry points (groups ``specreg_sklearn.modules``, ``.penalties``,
-``.objectives``, ``.attacks``).
+``.objectives``, ``.constraints``, ``.attacks``).
 
 Built-in targets are written as ``"package.module:attribute"`` and imported on first use, so this
 file stays on the ground floor and imports nothing of the house.
@@ -23,10 +23,20 @@ _BUILT_IN: dict[str, dict[str, str]] = {
     "penalties": {
         "rep_spectral": "specreg_sklearn.penalties:RepSpectral",
         "ll_spectral": "specreg_sklearn.penalties:LLSpectral",
+        "product_spectral": "specreg_sklearn.penalties:ProductSpectral",
         "l2": "specreg_sklearn.penalties:L2",
+        "l2_sp": "specreg_sklearn.penalties:L2SP",
+        "orthogonal": "specreg_sklearn.penalties:Orthogonal",
+        "jacobian": "specreg_sklearn.penalties:Jacobian",
+        "cross_lipschitz": "specreg_sklearn.penalties:CrossLipschitz",
     },
     "objectives": {
         "cross_entropy": "specreg_sklearn.objectives:CrossEntropy",
+    },
+    "constraints": {
+        "spectral_norm": "specreg_sklearn.constraints:SpectralNorm",
+        "svb": "specreg_sklearn.constraints:SVB",
+        "parseval": "specreg_sklearn.constraints:Parseval",
     },
     # Every ART evasion attack is reachable as "art/<ClassName>"; attacks/ resolves that prefix.
     "attacks": {
@@ -48,7 +58,7 @@ def register(axis: str, name: str, factory: Callable[..., Any]) -> None:
 
     Parameters
     ----------
-    axis : {"modules", "penalties", "objectives", "attacks"}
+    axis : {"modules", "penalties", "objectives", "constraints", "attacks"}
         The plug-in axis.
     name : str
         The new name. A built-in name cannot be replaced.
@@ -80,7 +90,7 @@ def available(axis: str) -> list[str]:
 
     Parameters
     ----------
-    axis : {"modules", "penalties", "objectives", "attacks"}
+    axis : {"modules", "penalties", "objectives", "constraints", "attacks"}
         The plug-in axis.
 
     Returns
@@ -97,7 +107,7 @@ def resolve(axis: str, name: str, *, parameter: str | None = None) -> Any:
 
     Parameters
     ----------
-    axis : {"modules", "penalties", "objectives", "attacks"}
+    axis : {"modules", "penalties", "objectives", "constraints", "attacks"}
         The plug-in axis.
     name : str
         A name listed by :func:`available`.

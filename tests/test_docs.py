@@ -17,6 +17,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris
 
 from specreg_sklearn import _registry
+from specreg_sklearn.metrics import adversarial_distances, certified_radius
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -27,6 +28,7 @@ PACKAGES = (
         f"specreg_sklearn.{folder}"
         for folder in (
             "attacks",
+            "constraints",
             "estimators",
             "metrics",
             "modules",
@@ -62,8 +64,8 @@ CALLABLES = [
 TOP_LEVEL = [path for path in CALLABLES if path.count(".") == 1]
 
 
-def run_block(block):
-    namespace = {"__name__": "readme"}
+def run_block(block, **names):
+    namespace = {"__name__": "readme", **names}
     exec(compile(block, "README.md", "exec"), namespace)
     return namespace
 
@@ -73,7 +75,7 @@ def load(path):
 
 
 def test_readme_has_the_blocks_that_are_tested_here():
-    assert ["GridSearchCV" in block for block in PYTHON_BLOCKS] == [False, True]
+    assert ["GridSearchCV" in block for block in PYTHON_BLOCKS] == [False, False, True]
 
 
 def test_readme_measures_distances_and_a_curve():
@@ -84,14 +86,25 @@ def test_readme_measures_distances_and_a_curve():
     assert np.isfinite(distances).all()
 
 
+def test_readme_proves_what_it_prints(capsys):
+    found = run_block(PYTHON_BLOCKS[1], **run_block(PYTHON_BLOCKS[0]))
+    printed = re.findall(r"^# (\[.*?\])", PYTHON_BLOCKS[1], flags=re.MULTILINE)
+    assert capsys.readouterr().out.splitlines()[-2:] == printed
+    assert (found["proved"] <= found["found"]).all()
+
+
 @pytest.mark.slow
 def test_readme_search_runs_as_written():
-    search = run_block(PYTHON_BLOCKS[1])["search"]
+    found = run_block(PYTHON_BLOCKS[2])
+    search, X, y = found["search"], found["X"][:100], found["y"][:100]
     results = search.cv_results_
     assert len(results["mean_test_robust"]) == 4
     assert (results["mean_test_robust"] > 0.3).all()  # NaN, or rows lost on the way, would fail
     assert (results["mean_test_robust"] < results["mean_test_accuracy"]).all()
     assert search.best_index_ == results["mean_test_robust"].argmax()
+    proved = certified_radius(search, X)
+    assert (proved > 0).all()
+    assert (proved <= adversarial_distances(search, X, y, scale=None)).all()
 
 
 @pytest.mark.parametrize("page", WRITTEN_PAGES, ids=lambda page: page.stem)
@@ -212,6 +225,43 @@ def test_example_objective_is_the_focal_loss():
     p = np.exp(logits.numpy()) / np.exp(logits.numpy()).sum(axis=1, keepdims=True)
     true = p[[0, 1], [1, 2]]
     np.testing.assert_allclose(loss.numpy(), -((1 - true) ** 1.5) * np.log(true), rtol=1e-12)
+
+
+def test_example_penalty_on_data_is_the_weighted_mean_square_of_the_logits():
+    penalty = load("docs/extend/own_data_penalty.py")["LogitSquares"]()
+    layer = layer_of(3, 2)
+    bound = penalty.bind(torch.nn.Identity(), layer, generator=torch.Generator())
+    X = np.random.default_rng(1).normal(size=(4, 3))
+    weight = np.array([1.0, 2.0, 0.0, 3.0])
+    bound.see_batch(layer, torch.tensor(X), torch.zeros(4), torch.tensor(weight))
+    with torch.no_grad():
+        logits = layer(torch.tensor(X)).numpy()
+    expected = np.average(np.square(logits).mean(axis=1), weights=weight)
+    assert float(bound.value().detach()) == pytest.approx(expected, rel=1e-12)
+
+
+def test_example_penalty_on_data_lowers_confidence():
+    encoder = load("docs/extend/own_data_penalty.py")["encoder"]
+    X, y = load_iris(return_X_y=True)
+    encoder.set_params(random_state=0, max_iter=60, learning_rate_init=0.02)
+    free = clone(encoder).set_params(alpha=0.0).fit(X, y)
+    held = clone(encoder).fit(X, y)
+    assert held.predict_proba(X).max(axis=1).mean() < free.predict_proba(X).max(axis=1).mean()
+    assert held.penalty_curve_[-1] < 0.5 * free.penalty_curve_[-1]
+
+
+def test_example_constraint_holds_rows_in_a_ball():
+    module = load("docs/extend/own_constraint.py")
+    X, y = load_iris(return_X_y=True)
+    encoder = module["encoder"].set_params(random_state=0, max_iter=30, learning_rate_init=0.02)
+    lengths = encoder.fit(X, y).module_.backbone.hidden1.weight.detach().norm(dim=1)
+    assert lengths.max() <= 0.5 * (1 + 1e-12)
+    assert lengths.min() < 0.49
+    with pytest.raises(ValueError, match="limit=0 must be a positive number"):
+        module["RowNorms"](limit=0).bind(layer_of(2, 2), None, generator=torch.Generator())
+    with pytest.raises(ValueError, match=r"'backbone' \(Conv1d\)"):
+        conv = layer_of(1, 1, 2, kind=torch.nn.Conv1d)
+        module["RowNorms"]().bind(conv, None, generator=torch.Generator())
 
 
 def test_example_attack_beats_its_starts_and_never_the_truth():

@@ -10,11 +10,12 @@ import torch
 
 from specreg_sklearn import SpectrallyRegularizedEncoder, _registry
 from specreg_sklearn._registry import available, register, resolve
+from specreg_sklearn.constraints import SpectralNorm
 from specreg_sklearn.modules import mlp
 from specreg_sklearn.objectives import CrossEntropy
 from specreg_sklearn.penalties import L2, BoundPenalty, LLSpectral, Penalty, RepSpectral
 
-AXES = ["modules", "penalties", "objectives", "attacks"]
+AXES = ["modules", "penalties", "objectives", "constraints", "attacks"]
 
 
 class HeadOnly(Penalty):
@@ -65,6 +66,7 @@ def installed(monkeypatch):
         ("penalties", "ll_spectral", LLSpectral),
         ("penalties", "l2", L2),
         ("objectives", "cross_entropy", CrossEntropy),
+        ("constraints", "spectral_norm", SpectralNorm),
     ],
 )
 def test_built_in_names(axis, name, expected):
@@ -102,12 +104,14 @@ def test_a_built_in_name_cannot_be_replaced(axis, name):
 
 def test_unknown_names_list_the_valid_ones_with_the_parameter():
     register("penalties", "head_only", HeadOnly)
-    with pytest.raises(ValueError, match=r"^penalty='l3' is not known.*'head_only', 'l2'"):
+    with pytest.raises(ValueError, match=r"^penalty='l3' is not known.*'head_only', 'jacobian'"):
         resolve("penalties", "l3")
     with pytest.raises(ValueError, match=r"^module='cnn' is not known.*'mlp'"):
         resolve("modules", "cnn")
     with pytest.raises(ValueError, match=r"^regulariser='l3' is not known"):
         resolve("penalties", "l3", parameter="regulariser")
+    with pytest.raises(ValueError, match=r"^constraint='l3' is not known.*'spectral_norm'"):
+        resolve("constraints", "l3")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +123,9 @@ def test_unknown_names_list_the_valid_ones_with_the_parameter():
     ],
 )
 def test_unknown_axis_lists_the_valid_ones(call):
-    with pytest.raises(ValueError, match=r"axis='colours'.*'attacks', 'modules', 'objectives'"):
+    with pytest.raises(
+        ValueError, match=r"axis='colours'.*'attacks', 'constraints', 'modules', 'objectives'"
+    ):
         call()
 
 
@@ -128,7 +134,7 @@ def test_entry_points_of_installed_packages(installed):
     assert resolve("penalties", "elsewhere") is LLSpectral
     assert "elsewhere" in available("penalties")
     assert "elsewhere" not in available("modules")
-    with pytest.raises(ValueError, match=r"'elsewhere', 'l2'"):
+    with pytest.raises(ValueError, match=r"'elsewhere', 'jacobian'"):
         resolve("penalties", "unknown")
 
 

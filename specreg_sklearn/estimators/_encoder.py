@@ -24,6 +24,7 @@ from specreg_sklearn._sklearn_compat import (
     fit_context,
     fit_has_callbacks,
 )
+from specreg_sklearn.constraints import Constraint
 from specreg_sklearn.estimators._fitting import attach_callbacks, attach_rows, build_net
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
 from specreg_sklearn.estimators._targets import training_rows
@@ -71,9 +72,14 @@ class SpectrallyRegularizedEncoder(
     input_shape : tuple of int, default=None
         Shape of one row as the backbone wants it, such as ``(1, 8, 8)`` for flat 8 x 8 images.
         None means ``(n_features,)``.
-    penalty : {"rep_spectral", "ll_spectral", "l2"}, Penalty or None, default="rep_spectral"
-        What `alpha` multiplies: squared spectral norms up to the features, those of all layers,
-        or the sum of squares of all weights. There is no factor one half.
+    penalty : str, Penalty or None, default="rep_spectral"
+        What `alpha` multiplies. ``"rep_spectral"``: squared spectral norms up to the features;
+        ``"ll_spectral"``: those of all layers; ``"product_spectral"``: their product with the
+        readout's, in which scale cannot hide; ``"l2"``: the sum of squares of all weights;
+        ``"l2_sp"``: the squared distance to the weights at the start; ``"orthogonal"``: the
+        distance of the hidden layers from orthogonality; ``"jacobian"`` and
+        ``"cross_lipschitz"``: input gradients of the logits, and of their differences, on the
+        rows. There is no factor one half.
     alpha : float, default=1e-2
         Strength of the penalty, in units of the loss.
     weight_decay : float, default=1e-4
@@ -81,6 +87,10 @@ class SpectrallyRegularizedEncoder(
         two together do better than either alone.
     objective : {"cross_entropy"} or Objective, default="cross_entropy"
         What a batch is scored on.
+    constraint : {"spectral_norm", "svb", "parseval"}, Constraint or None, default=None
+        What the weights must keep, by a projection after every step: spectral norms of at most
+        one, all singular values near one, or a pull towards that. It combines with any penalty;
+        an object such as ``SpectralNorm(max_norm=2.0)`` has settings.
     solver : {"adam", "sgd"} or torch.optim.Optimizer class, default="adam"
         The optimizer; "sgd" uses Nesterov momentum 0.9.
     learning_rate_init : float, default=1e-3
@@ -181,6 +191,7 @@ class SpectrallyRegularizedEncoder(
         "alpha": [Interval(Real, 0, None, closed="left")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "objective": [str, HasMethods(["per_sample_loss"])],
+        "constraint": [str, HasMethods(["bind"]), None],
         "solver": [StrOptions({"adam", "sgd"}), callable],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -209,6 +220,7 @@ class SpectrallyRegularizedEncoder(
         alpha: float = 1e-2,
         weight_decay: float = 1e-4,
         objective: str | Objective = "cross_entropy",
+        constraint: str | Constraint | None = None,
         solver: str | type[torch.optim.Optimizer] = "adam",
         learning_rate_init: float = 1e-3,
         batch_size: int | str = "auto",
@@ -233,6 +245,7 @@ class SpectrallyRegularizedEncoder(
         self.alpha = alpha
         self.weight_decay = weight_decay
         self.objective = objective
+        self.constraint = constraint
         self.solver = solver
         self.learning_rate_init = learning_rate_init
         self.batch_size = batch_size

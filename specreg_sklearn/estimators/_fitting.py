@@ -11,10 +11,11 @@ from sklearn.model_selection import train_test_split
 from skorch.callbacks import Callback
 from skorch.helper import predefined_split
 
+from specreg_sklearn.constraints import resolve_constraint
 from specreg_sklearn.estimators._targets import TrainingRows
 from specreg_sklearn.modules import Network, build_network
 from specreg_sklearn.objectives import resolve_objective
-from specreg_sklearn.penalties import resolve_penalty
+from specreg_sklearn.penalties import bind_penalty, resolve_penalty
 from specreg_sklearn.training import (
     EpochBar,
     EpochKeeper,
@@ -42,15 +43,16 @@ def build_net(estimator: Any, rows: TrainingRows, seed: int) -> PenalizedNet:
     Returns
     -------
     PenalizedNet
-        Initialised, with the penalty bound to its parameters.
+        Initialised, with the penalty and the constraint bound to its parameters.
     """
     objective = resolve_objective(estimator.objective)
     penalty = resolve_penalty(estimator.penalty)
+    constraint = resolve_constraint(estimator.constraint)
     optimizer, optimizer_settings = solver_settings(estimator.solver)
     device = resolve_device(estimator.device)
     # Streams of their own: a penalty must not change the start weights or the order of the rows.
-    weight_draws, row_order, penalty_draws = (
-        torch.Generator().manual_seed(seed + stream) for stream in range(3)
+    weight_draws, row_order, penalty_draws, constraint_draws = (
+        torch.Generator().manual_seed(seed + stream) for stream in range(4)
     )
     network = build_network(
         estimator.module,
@@ -87,9 +89,12 @@ def build_net(estimator: Any, rows: TrainingRows, seed: int) -> PenalizedNet:
         net.resume_optimizer()
     else:
         net.initialize()
+    parts = net.module_.backbone, net.module_.head
+    shape = net.module_.input_shape
     if penalty is not None:
-        parts = net.module_.backbone, net.module_.head
-        net.penalty = penalty.bind(*parts, generator=penalty_draws)
+        net.penalty = bind_penalty(penalty, *parts, generator=penalty_draws, input_shape=shape)
+    if constraint is not None:
+        net.constraint = constraint.bind(*parts, generator=constraint_draws, input_shape=shape)
     return net
 
 

@@ -1,17 +1,32 @@
 """Robustness of a fitted classifier as numbers and as scorers for model selection.
 
-:func:`robust_accuracy_score` is the share of rows that are classified correctly and withstand an
-attack of a given size; :func:`adversarial_distances` says how far each row is from being
-misclassified. :func:`make_robust_scorer` turns either into a scorer for ``GridSearchCV`` and
-``cross_validate``, and :data:`robust_accuracy` is such a scorer, ready made.
+Attacks give upper bounds: :func:`robust_accuracy_score` is the share of rows that are classified
+correctly and withstand an attack of a given size, and :func:`adversarial_distances` says how far
+each row is from being misclassified. Certificates give lower bounds, by proof:
+:func:`certified_radius` and :func:`certified_accuracy_score` for models whose steps have a known
+Lipschitz constant, which :func:`lipschitz_bound` reports and :func:`register_certified_step`
+extends to new steps. :func:`make_robust_scorer` turns all of them into scorers for ``GridSearchCV``
+and ``cross_validate``, and :data:`robust_accuracy` is such a scorer, ready made.
 """
 
+from specreg_sklearn.metrics._certificates import (
+    certified_accuracy_score,
+    certified_radius,
+    lipschitz_bound,
+)
+from specreg_sklearn.metrics._pipeline_steps import register_certified_step
 from specreg_sklearn.metrics._robust_accuracy import adversarial_distances, robust_accuracy_score
 from specreg_sklearn.metrics._scorer import make_robust_scorer, robust_accuracy
+from specreg_sklearn.metrics._stated_lipschitz import StatedLipschitz
 
 __all__ = [
+    "StatedLipschitz",
     "adversarial_distances",
+    "certified_accuracy_score",
+    "certified_radius",
+    "lipschitz_bound",
     "make_robust_scorer",
+    "register_certified_step",
     "robust_accuracy",
     "robust_accuracy_score",
 ]

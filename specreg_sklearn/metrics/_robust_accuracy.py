@@ -7,10 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.attacks import BlackBoxAttack, FeatureSpace, resolve_attack
-from specreg_sklearn.attacks._checks import check_eps, check_estimator, check_norm
+from specreg_sklearn.attacks import BlackBoxAttack, FeatureSpace
+from specreg_sklearn.attacks._checks import check_estimator
 from specreg_sklearn.attacks._labels import LabelCoder
 from specreg_sklearn.attacks._oracle import ask
+from specreg_sklearn.metrics._settings import (
+    check_certify,
+    check_space,
+    choose_attack,
+    choose_space,
+    read_eps,
+)
+from specreg_sklearn.metrics._spared_rows import spared_rows
 from specreg_sklearn.metrics._subsample import subsample, take_rows
 
 
@@ -28,6 +36,7 @@ def robust_accuracy_score(
     random_state: Any = 0,
     n_jobs: int | None = None,
     verbose: int = 0,
+    certify: bool | str = "auto",
 ) -> float | np.ndarray:
     """Share of rows classified correctly for which no adversarial row within `eps` was found.
 
@@ -68,6 +77,11 @@ def robust_accuracy_score(
         Workers of joblib.
     verbose : int, default=0
         1 and more shows a progress bar.
+    certify : {"auto", True, False}, default="auto"
+        Whether rows that provably withstand the largest `eps`, see :func:`certified_radius`, are
+        spared the attack. It changes how long a score takes, not the score. "auto" does it where
+        the model has a certificate and torch is loaded already; True raises a ``TypeError`` if the
+        model has none.
 
     Returns
     -------
@@ -98,21 +112,29 @@ def robust_accuracy_score(
     >>> bool(curve[0] > curve[1] > curve[2])
     True
     """
-    grid, several = _read_eps(eps)
+    grid, several = read_eps(eps)
+    check_certify(certify)
     X_part, y_part = subsample(X, y, max_samples, random_state)
-    chosen = _resolve(attack, norm, random_state)
+    chosen = choose_attack(attack, norm, random_state)
     positive = grid[grid > 0]
     if not positive.size:
         # Nothing can move: no attack is needed to know the answer.
         scores = np.full(grid.shape, _accuracy(estimator, X_part, y_part))
     else:
-        space = _space(space, X, scale)
-        options = {"space": space, "pool": X, "n_jobs": n_jobs, "verbose": verbose}
-        if chosen._within_eps:
-            distances, status = _at_each_eps(chosen, estimator, X_part, y_part, positive, options)
-        else:
-            result = chosen.run(estimator, X_part, y_part, eps=float(positive.min()), **options)
-            distances, status = result.distances, result.status
+        space = choose_space(space, X, scale)
+        most = float(positive.max())
+        spared = spared_rows(
+            certify, chosen, estimator, X_part, y_part, eps=most, space=space, pool=X
+        )
+        distances = np.full(len(y_part), np.inf)
+        status = np.full(len(y_part), "certified", dtype="<U14")
+        rows = np.flatnonzero(~spared)
+        if len(rows):
+            options = {"space": space, "pool": X, "n_jobs": n_jobs, "verbose": verbose}
+            X_left = take_rows(X_part, rows) if spared.any() else X_part
+            distances[rows], status[rows] = _attacked(
+                chosen, estimator, X_left, y_part[rows], positive, options
+            )
         scores = _scores(distances, status, grid)
     return scores if several else float(scores[0])
 
@@ -165,11 +187,11 @@ def adversarial_distances(
     True
     """
     X_part, y_part = subsample(X, y, max_samples, random_state)
-    result = _resolve(attack, norm, random_state).run(
+    result = choose_attack(attack, norm, random_state).run(
         estimator,
         X_part,
         y_part,
-        space=_space(space, X, scale),
+        space=choose_space(space, X, scale),
         pool=X,
         n_jobs=n_jobs,
         verbose=verbose,
@@ -182,11 +204,11 @@ def decided(distances: np.ndarray, what: str, status: np.ndarray | None = None) 
 
     Rows on which the attack failed have distance inf. If every row that could be attacked is one of
     them, nothing is known about the model, and the mask is empty. Rows with the `status`
-    "not_found" did not fail: they were searched to the end.
+    "not_found" did not fail: they were searched to the end. Those with "certified" were spared.
     """
     known = np.isfinite(distances)
     if status is not None:
-        known |= status == "not_found"
+        known |= np.isin(status, ("not_found", "certified"))
     failed = int((~known).sum())
     attacked = int((distances > 0).sum())
     if failed and failed == attacked:
@@ -211,13 +233,28 @@ def check_settings(
     distances: bool = False,
 ) -> None:
     """Raise unless the settings of a score are accepted, without running anything."""
-    chosen = _resolve(attack, norm, random_state)
+    chosen = choose_attack(attack, norm, random_state)
     if distances and chosen._within_eps:
         raise ValueError(
             f"{type(chosen).__name__} looks for rows within a fixed eps and gives no distances; "
             "take CGBA (L2) or RayS (Linf)."
         )
-    _check_space(space, scale)
+    check_space(space, scale)
+
+
+def _attacked(
+    attack: BlackBoxAttack,
+    estimator: Any,
+    X: Any,
+    y: np.ndarray,
+    grid: np.ndarray,
+    options: dict[str, Any],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distances and the status of all rows, good for every entry of the grid."""
+    if attack._within_eps:
+        return _at_each_eps(attack, estimator, X, y, grid, options)
+    result = attack.run(estimator, X, y, eps=float(grid.min()), **options)
+    return result.distances, result.status
 
 
 def _at_each_eps(
@@ -264,55 +301,3 @@ def _accuracy(estimator: Any, X: Any, y: np.ndarray) -> float:
     predicted = ask(estimator.predict, X, len(y))
     coder = LabelCoder(y, predicted)
     return float(np.mean(coder.encode(predicted) == coder.encode(y)))
-
-
-def _read_eps(eps: Any) -> tuple[np.ndarray, bool]:
-    several = not isinstance(eps, str) and np.ndim(eps) > 0
-    if several and (np.ndim(eps) != 1 or not len(eps)):
-        raise ValueError(f"eps={eps!r} is not accepted; give a number >= 0 or a list of them.")
-    grid = np.array([check_eps(value) for value in (list(eps) if several else [eps])])
-    stuck = np.flatnonzero(grid[1:] <= grid[:-1])
-    if stuck.size:
-        before, after = grid[stuck[0]], grid[stuck[0] + 1]
-        raise ValueError(
-            f"eps={eps!r} is not increasing: {after:g} comes after {before:g}. Give each value "
-            "once, from the smallest to the largest."
-        )
-    return grid, several
-
-
-def _resolve(attack: str | BlackBoxAttack, norm: float, random_state: Any) -> BlackBoxAttack:
-    norm = check_norm(norm, (2, np.inf), "this score")
-    chosen = resolve_attack(attack, norm=norm, random_state=random_state)
-    if chosen.targeted:
-        raise ValueError(
-            f"{chosen!r} is targeted: it would take y for the labels to reach. Robustness is "
-            "measured with targeted=False."
-        )
-    if chosen.norm != norm:
-        raise ValueError(
-            f"norm={norm!r}, but {chosen!r} measures in norm={chosen.norm!r}. Pass the same norm "
-            "to both."
-        )
-    return chosen
-
-
-def _space(space: FeatureSpace | None, X: Any, scale: Any) -> FeatureSpace:
-    _check_space(space, scale)
-    return FeatureSpace.from_data(X, scale=scale) if space is None else space
-
-
-def _check_space(space: Any, scale: Any) -> None:
-    if space is None:
-        if isinstance(scale, str) and scale not in ("std", "range"):
-            raise ValueError(
-                f"scale={scale!r} is not one of 'std', 'range', None, a number or an array."
-            )
-        return
-    if not isinstance(space, FeatureSpace):
-        raise TypeError(f"space={type(space).__name__} is not a FeatureSpace or None.")
-    if not (isinstance(scale, str) and scale == "std"):
-        raise ValueError(
-            f"scale={scale!r} is given together with a space, which has its own units. Pass "
-            "FeatureSpace.from_data(X, scale=...) as space, and leave scale out."
-        )

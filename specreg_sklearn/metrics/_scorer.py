@@ -7,15 +7,28 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn.attacks import BlackBoxAttack, FeatureSpace
-from specreg_sklearn.attacks._checks import check_eps, check_positive_int, check_seed
+from specreg_sklearn.attacks._checks import (
+    check_eps,
+    check_norm,
+    check_positive_int,
+    check_seed,
+)
+from specreg_sklearn.metrics._certificates import (
+    NORMS,
+    certified_accuracy_score,
+    median_certified_radius,
+)
 from specreg_sklearn.metrics._robust_accuracy import (
     adversarial_distances,
     check_settings,
     decided,
     robust_accuracy_score,
 )
+from specreg_sklearn.metrics._settings import check_certify, check_space
 
-METRICS = ("robust_accuracy", "median_adversarial_distance")
+ATTACKED = ("robust_accuracy", "median_adversarial_distance")
+CERTIFIED = ("certified_accuracy", "median_certified_radius")
+METRICS = (*ATTACKED, *CERTIFIED)
 
 
 class RobustScorer:
@@ -26,7 +39,7 @@ class RobustScorer:
 
     Parameters
     ----------
-    metric, eps, norm, attack, space, scale, max_samples, random_state, n_jobs
+    metric, eps, norm, attack, space, scale, max_samples, random_state, n_jobs, certify
         As in :func:`make_robust_scorer`.
     """
 
@@ -42,6 +55,7 @@ class RobustScorer:
         max_samples: int | None,
         random_state: Any,
         n_jobs: int | None,
+        certify: bool | str = "auto",
     ) -> None:
         self.metric = metric
         self.eps = eps
@@ -52,6 +66,7 @@ class RobustScorer:
         self.max_samples = max_samples
         self.random_state = random_state
         self.n_jobs = n_jobs
+        self.certify = certify
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Measure a fitted estimator.
@@ -75,7 +90,7 @@ class RobustScorer:
         Raises
         ------
         TypeError
-            If `sample_weight` is given.
+            If `sample_weight` is given, or if a certified score meets a model without certificate.
         """
         if sample_weight is not None:
             raise TypeError(
@@ -84,14 +99,18 @@ class RobustScorer:
             )
         options: dict[str, Any] = {
             "norm": self.norm,
-            "attack": self.attack,
             "space": self.space,
             "scale": self.scale,
             "max_samples": self.max_samples,
             "random_state": self.random_state,
-            "n_jobs": self.n_jobs,
         }
+        if self.metric == "certified_accuracy":
+            return float(certified_accuracy_score(estimator, X, y, eps=self.eps, **options))
+        if self.metric == "median_certified_radius":
+            return median_certified_radius(estimator, X, y, **options)
+        options |= {"attack": self.attack, "n_jobs": self.n_jobs}
         if self.metric == "robust_accuracy":
+            options["certify"] = self.certify
             return float(robust_accuracy_score(estimator, X, y, eps=self.eps, **options))
         distances = adversarial_distances(estimator, X, y, **options)
         known = decided(distances, self.metric)
@@ -101,7 +120,7 @@ class RobustScorer:
     def _score_func(self) -> Any:
         # TunedThresholdClassifierCV looks for a function of labels and predictions here.
         raise AttributeError(
-            f"{self!r} attacks the estimator and cannot score predictions alone, so it cannot "
+            f"{self!r} moves rows and cannot score predictions alone, so it cannot "
             "serve meta-estimators that do, such as TunedThresholdClassifierCV."
         )
 
@@ -110,7 +129,7 @@ class RobustScorer:
         return False
 
     def __repr__(self) -> str:
-        shown: dict[str, Any] = {"eps": self.eps} if self.metric == "robust_accuracy" else {}
+        shown: dict[str, Any] = {"eps": self.eps} if self.metric.endswith("_accuracy") else {}
         shown |= {"norm": self.norm}
         shown |= {
             name: value
@@ -121,6 +140,7 @@ class RobustScorer:
                 ("max_samples", self.max_samples),
                 ("random_state", self.random_state),
                 ("n_jobs", self.n_jobs),
+                ("certify", self.certify),
             )
             if not _is_default(name, value)
         }
@@ -139,23 +159,32 @@ def make_robust_scorer(
     max_samples: int | None = None,
     random_state: Any = 0,
     n_jobs: int | None = None,
+    certify: bool | str = "auto",
 ) -> RobustScorer:
     """Make a scorer that measures robustness, for ``GridSearchCV`` and ``cross_validate``.
 
     Parameters
     ----------
-    metric : {"robust_accuracy", "median_adversarial_distance"}, default="robust_accuracy"
-        "robust_accuracy" is :func:`robust_accuracy_score`. "median_adversarial_distance" is the
-        median of :func:`adversarial_distances`, misclassified rows (0) included and undecided rows
-        left out.
+    metric : str, default="robust_accuracy"
+        What is measured:
+
+        - "robust_accuracy": :func:`robust_accuracy_score`.
+        - "median_adversarial_distance": the median of :func:`adversarial_distances`, misclassified
+          rows (0) included and undecided rows left out.
+        - "certified_accuracy": :func:`certified_accuracy_score`.
+        - "median_certified_radius": the median of :func:`certified_radius`, where misclassified
+          rows count 0.
+
+        The last two prove instead of attacking. They are quick, and defined for the models that
+        :func:`certified_radius` accepts.
     eps : float, default=0.5
-        Size of the attack, in scaled units. Only "robust_accuracy" uses it.
+        Size of the attack, in scaled units. Only the two accuracies use it.
     norm : {2, inf}, default=2
-        The norm of the distance.
+        The norm of the distance; 1 as well for what is certified.
     attack : str or BlackBoxAttack, default="auto"
         A name or an attack, see :func:`specreg_sklearn.attacks.resolve_attack`. "auto" is
         :class:`~specreg_sklearn.attacks.CGBA` in L2 and :class:`~specreg_sklearn.attacks.RayS` in
-        Linf, with 1000 queries a row.
+        Linf, with 1000 queries a row. A certified metric has no attack.
     space : FeatureSpace or None, default=None
         What may change and in which units. None makes one of the rows that are scored, so that each
         fold has its own; give a space to have all folds share one.
@@ -168,6 +197,9 @@ def make_robust_scorer(
         is made, so that all candidates of a search meet the same attack.
     n_jobs : int or None, default=None
         Workers inside one call. Leave it alone when the search itself runs in parallel.
+    certify : {"auto", True, False}, default="auto"
+        Whether "robust_accuracy" spares rows the attack that provably withstand it, see
+        :func:`robust_accuracy_score`.
 
     Returns
     -------
@@ -202,8 +234,18 @@ def make_robust_scorer(
         raise ValueError(f"metric={metric!r} is not one of {list(METRICS)}.")
     check_eps(eps)
     random_state = check_seed(random_state)
-    distances = metric == "median_adversarial_distance"
-    check_settings(attack, norm, random_state, space, scale, distances=distances)
+    check_certify(certify)
+    if metric in ATTACKED:
+        distances = metric == "median_adversarial_distance"
+        check_settings(attack, norm, random_state, space, scale, distances=distances)
+    else:
+        check_norm(norm, NORMS, f"the metric {metric!r}")
+        check_space(space, scale)
+        if not (isinstance(attack, str) and attack == "auto"):
+            raise ValueError(
+                f"attack={attack!r} is given, but the metric {metric!r} proves and does not "
+                "attack. Leave attack out."
+            )
     if max_samples is not None:
         check_positive_int(max_samples, "max_samples")
     return RobustScorer(
@@ -216,11 +258,12 @@ def make_robust_scorer(
         max_samples=max_samples,
         random_state=random_state,
         n_jobs=n_jobs,
+        certify=certify,
     )
 
 
 def _is_default(name: str, value: Any) -> bool:
-    default = {"attack": "auto", "scale": "std", "random_state": 0}.get(name)
+    default = {"attack": "auto", "scale": "std", "random_state": 0, "certify": "auto"}.get(name)
     return value is default or (isinstance(value, (str, int)) and value == default)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import NamedTuple
+from inspect import Parameter, signature
+from typing import Any, NamedTuple
 
 import torch
 from sklearn.base import BaseEstimator
@@ -41,6 +42,26 @@ class BoundPenalty(ABC):
     """
 
     layer_names: tuple[str, ...] = ()
+
+    def see_batch(  # noqa: B027  most penalties look at weights alone
+        self, network: nn.Module, X: Tensor, y: Tensor, sample_weight: Tensor | None
+    ) -> None:
+        """Take note of the rows that the next values refer to; a penalty on weights ignores them.
+
+        The training loop calls this once a batch, before the gradient. Compute nothing here: the
+        batch also comes while the penalty waits for the end of a burn-in.
+
+        Parameters
+        ----------
+        network : torch.nn.Module
+            Maps rows to logits; ``network.features`` gives the representation.
+        X : Tensor of shape (n_samples, n_features)
+            The rows of the batch.
+        y : Tensor of shape (n_samples,)
+            Class codes 0 .. n_classes - 1.
+        sample_weight : Tensor of shape (n_samples,) or None
+            Weights of the rows; None means equal ones.
+        """
 
     @abstractmethod
     def value(self) -> Tensor:
@@ -84,6 +105,9 @@ class Penalty(BaseEstimator, ABC):
     ) -> BoundPenalty:
         """Attach the penalty to a network.
 
+        A penalty whose layers act on images may add a keyword ``input_shape=None``: training then
+        gives it the shape of one row as the backbone wants it, a tuple of int.
+
         Parameters
         ----------
         backbone : torch.nn.Module
@@ -103,6 +127,38 @@ class Penalty(BaseEstimator, ABC):
         ValueError
             If the network holds a layer that the penalty cannot handle; the message names it.
         """
+
+
+def bind_penalty(
+    penalty: Penalty,
+    backbone: nn.Module,
+    head: nn.Module,
+    *,
+    generator: torch.Generator,
+    input_shape: tuple[int, ...],
+) -> BoundPenalty:
+    """Bind a penalty, and tell it the shape of a row if its `bind` asks for `input_shape`.
+
+    Parameters
+    ----------
+    penalty : Penalty
+        The settings.
+    backbone, head, generator
+        As :meth:`Penalty.bind` takes them.
+    input_shape : tuple of int
+        Shape of one row as the backbone wants it.
+
+    Returns
+    -------
+    BoundPenalty
+        The stateful part.
+    """
+    parameters = signature(penalty.bind).parameters.values()
+    if any(p.name == "input_shape" or p.kind is Parameter.VAR_KEYWORD for p in parameters):
+        shape: dict[str, Any] = {"input_shape": input_shape}
+    else:
+        shape = {}
+    return penalty.bind(backbone, head, generator=generator, **shape)
 
 
 def resolve_penalty(penalty: str | Penalty | None) -> Penalty | None:

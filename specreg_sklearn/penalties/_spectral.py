@@ -7,8 +7,11 @@ from numbers import Integral
 import torch
 from torch import Tensor, nn
 
-from specreg_sklearn.penalties._base import BoundPenalty, Penalty, PenaltyReport, weighted_layers
-from specreg_sklearn.spectral import BlockPowerIteration, matrix_norm
+from specreg_sklearn.penalties._base import BoundPenalty, Penalty, PenaltyReport
+from specreg_sklearn.penalties._layer_terms import LayerTerm, layer_term
+from specreg_sklearn.spectral import UsedLayer, used_layers
+
+_METHODS = ("auto", "operator", "fourier")
 
 
 class RepSpectral(Penalty):
@@ -18,13 +21,25 @@ class RepSpectral(Penalty):
     smooth features can serve under another readout. There is no factor one half; biases are left
     out.
 
+    The norm of a layer is that of the operator that it applies, never of a reshaped kernel: a
+    convolution counts with its stride, dilation, groups and padding on images of the size it gets.
+    A batch norm is folded into the layer whose output it reads, ``diag(gain / sqrt(running_var +
+    eps)) W``, with the running statistics as constants; so it cannot undo the penalty by scaling
+    back what the layer has lost. A batch norm that follows no layer counts as the diagonal that it
+    is. Layers without a known norm (layer norm, embedding, recurrent layers) are refused by name.
+
     Parameters
     ----------
     n_vectors : int or "auto", default="auto"
-        Vectors that follow the top of each layer's spectrum. "auto" takes 8 for layers of up to
-        32768 weights and 4 for larger ones.
+        Vectors that follow the top of each layer's spectrum. "auto" takes 8 for linear layers of
+        up to 32768 weights and 4 for larger ones; 8 to 1 for convolutions, fewer for larger ones.
     n_power_iterations : int, default=1
         Power steps per training step. Raise it to 3 when a warning says that the estimate lags.
+    method : {"auto", "operator", "fourier"}, default="auto"
+        How convolutions are followed: "operator" convolves a few images of the true size,
+        "fourier" follows plane waves on a grid of frequencies, at a price that does not grow with
+        the image. "auto" takes the operator on small images and with reflected or replicated
+        padding, else Fourier.
 
     References
     ----------
@@ -45,27 +60,41 @@ class RepSpectral(Penalty):
 
     _covers_head = False
 
-    def __init__(self, *, n_vectors: int | str = "auto", n_power_iterations: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        n_vectors: int | str = "auto",
+        n_power_iterations: int = 1,
+        method: str = "auto",
+    ) -> None:
         self.n_vectors = n_vectors
         self.n_power_iterations = n_power_iterations
+        self.method = method
 
     def bind(
-        self, backbone: nn.Module, head: nn.Module, *, generator: torch.Generator
+        self,
+        backbone: nn.Module,
+        head: nn.Module,
+        *,
+        generator: torch.Generator,
+        input_shape: tuple[int, ...] | None = None,
     ) -> BoundPenalty:
-        """Attach the penalty to the linear layers; see :meth:`Penalty.bind`."""
+        """Attach the penalty to the layers with weights; see :meth:`Penalty.bind`.
+
+        Networks with other than linear layers need `input_shape`. Bind again for another one.
+        """
         if self.n_vectors != "auto":
             _check_positive("n_vectors", self.n_vectors)
         _check_positive("n_power_iterations", self.n_power_iterations)
-        layers = list(weighted_layers(backbone))
-        if self._covers_head:
-            layers.append(("head", head))
-        for name, layer in layers:
-            if not isinstance(layer, nn.Linear):
-                raise ValueError(
-                    f"{type(self).__name__} cannot handle the layer {name!r} "
-                    f"({type(layer).__name__}); torch.nn.Linear is accepted."
-                )
-        return _BoundSpectral(layers, self.n_vectors, self.n_power_iterations, generator)
+        if self.method not in _METHODS:
+            raise ValueError(f"method={self.method!r} must be one of {list(_METHODS)}.")
+        try:
+            layers = used_layers(backbone, input_shape, prefix="backbone")
+            if self._covers_head:
+                layers += used_layers(head, prefix="head")
+        except ValueError as error:
+            raise ValueError(f"{type(self).__name__} cannot be used: {error}") from error
+        return _BoundSpectral(layers, self, generator)
 
 
 def _check_positive(name: str, value: object) -> None:
@@ -81,10 +110,11 @@ class LLSpectral(RepSpectral):
     Parameters
     ----------
     n_vectors : int or "auto", default="auto"
-        Vectors that follow the top of each layer's spectrum. "auto" takes 8 for layers of up to
-        32768 weights and 4 for larger ones.
+        Vectors that follow the top of each layer's spectrum.
     n_power_iterations : int, default=1
         Power steps per training step.
+    method : {"auto", "operator", "fourier"}, default="auto"
+        How convolutions are followed.
 
     References
     ----------
@@ -103,49 +133,38 @@ class LLSpectral(RepSpectral):
 
 class _BoundSpectral(BoundPenalty):
     def __init__(
-        self,
-        layers: list[tuple[str, nn.Module]],
-        n_vectors: int | str,
-        n_steps: int,
-        generator: torch.Generator,
+        self, layers: list[UsedLayer], settings: RepSpectral, generator: torch.Generator
     ) -> None:
-        self.layer_names = tuple(name for name, _ in layers)
-        # bind has checked that every layer is linear; torch types attributes of modules loosely.
-        self._weights: list[Tensor] = [layer.weight for _, layer in layers]  # type: ignore[misc]
-        self._iterations = [
-            BlockPowerIteration(
-                weight.detach(), n_vectors=n_vectors, n_steps=n_steps, generator=generator
+        self.layer_names = tuple(layer.name for layer in layers)
+        self._terms: list[LayerTerm] = [
+            layer_term(
+                layer,
+                method=settings.method,
+                n_vectors=settings.n_vectors,
+                n_steps=settings.n_power_iterations,
+                generator=generator,
             )
-            for weight in self._weights
+            for layer in layers
         ]
 
     def value(self) -> Tensor:
-        """Return the estimated sum of squared norms; the gradient flows through the weights."""
-        total = torch.zeros((), dtype=self._weights[0].dtype, device=self._weights[0].device)
-        for weight, iteration in zip(self._weights, self._iterations, strict=True):
-            top = iteration.update(weight.detach())
-            # With the directions held fixed the gradient is that of sigma^2 (envelope theorem).
-            images = top.directions @ weight.T
-            shared = ((top.mixing @ images) * images).sum()
-            total = total + shared + (top.squared_norm - shared.detach())
-        return total
+        """Return the estimated sum of squared norms; the gradient flows to the weights."""
+        if not self._terms:  # a backbone that only reshapes
+            return torch.zeros((), requires_grad=True)
+        return torch.stack([term.value() for term in self._terms]).sum()
 
     @torch.no_grad()
     def add_gradient(self, strength: float) -> None:
         """Add the closed form of the gradient of ``strength * value()``."""
-        for weight, iteration in zip(self._weights, self._iterations, strict=True):
-            if weight.grad is not None:
-                top = iteration.update(weight)
-                mixed = top.mixing @ top.directions
-                weight.grad.addmm_(top.images.T, mixed, alpha=2 * strength)
+        for term in self._terms:
+            term.add_gradient(strength)
 
     def report(self) -> PenaltyReport:
         """Compare the warm estimate of every layer with the exact norm."""
         value, error = 0.0, 0.0
-        for weight, iteration in zip(self._weights, self._iterations, strict=True):
-            exact = matrix_norm(weight, double=False)
+        for term in self._terms:
+            exact, estimate = term.check()
             value += exact**2
             if exact > 0:
-                error = max(error, 1 - iteration.estimate(weight) / exact)
-            iteration.refresh(weight)  # keeps the block near the top where training skips it
+                error = max(error, 1 - estimate / exact)
         return PenaltyReport(value, error)

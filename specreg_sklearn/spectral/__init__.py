@@ -3,8 +3,59 @@
 A power iteration never exceeds the true norm, so it steers training and proves nothing.
 """
 
+from specreg_sklearn.spectral._activations import Activation, activation
+from specreg_sklearn.spectral._batch_norm import batch_norm_scale, fold_batch_norm
+from specreg_sklearn.spectral._certified import (
+    CertifiedBound,
+    certified_bound,
+    certified_norm,
+)
+from specreg_sklearn.spectral._certified_map import CertifiedMap
+from specreg_sklearn.spectral._certified_matrix import certified_matrix_norm
+from specreg_sklearn.spectral._choice import follow_convolution
+from specreg_sklearn.spectral._conv_iteration import ConvolutionIteration
+from specreg_sklearn.spectral._conv_norm import convolution_norm
 from specreg_sklearn.spectral._convolution import Convolution
 from specreg_sklearn.spectral._exact import matrix_norm, spectral_norm
+from specreg_sklearn.spectral._fourier_iteration import FourierIteration
+from specreg_sklearn.spectral._graph import TorchGraph
+from specreg_sklearn.spectral._layer_rules import BoundedLayer, register_lipschitz_rule
+from specreg_sklearn.spectral._layers import UsedLayer, used_layers
 from specreg_sklearn.spectral._power_iteration import BlockPowerIteration
+from specreg_sklearn.spectral._refusal import NoLipschitzBound
+from specreg_sklearn.spectral._ritz import SquaredNorm, shares_of
+from specreg_sklearn.spectral._stages import Affine, Elementwise, Stage
+from specreg_sklearn.spectral._torch_stages import module_lipschitz_bound, torch_stages
 
-__all__ = ["BlockPowerIteration", "Convolution", "matrix_norm", "spectral_norm"]
+__all__ = [
+    "Activation",
+    "Affine",
+    "BlockPowerIteration",
+    "BoundedLayer",
+    "CertifiedBound",
+    "CertifiedMap",
+    "Convolution",
+    "ConvolutionIteration",
+    "Elementwise",
+    "FourierIteration",
+    "NoLipschitzBound",
+    "SquaredNorm",
+    "Stage",
+    "TorchGraph",
+    "UsedLayer",
+    "activation",
+    "batch_norm_scale",
+    "certified_bound",
+    "certified_matrix_norm",
+    "certified_norm",
+    "convolution_norm",
+    "fold_batch_norm",
+    "follow_convolution",
+    "matrix_norm",
+    "module_lipschitz_bound",
+    "register_lipschitz_rule",
+    "shares_of",
+    "spectral_norm",
+    "torch_stages",
+    "used_layers",
+]

@@ -153,10 +153,8 @@ class Convolution:
         size = self._known_size()
         if self.padding_mode == "zeros":
             # Entries that the convolution would read from the padding are cut off.
-            before = tuple(pad[0] for pad in self.padding)
             full = self._adjoint_of_valid(y, _padded(size, self.padding))
-            window = tuple(slice(b, b + side) for b, side in zip(before, size, strict=True))
-            return full[(slice(None), slice(None), *window)]
+            return F.pad(full, _torch_order([(-before, -after) for before, after in self.padding]))
         padded = self._adjoint_of_valid(y, _padded(size, self.padding))
         start = torch.zeros(len(y), self.n_inputs, *size, dtype=y.dtype, device=y.device)
         pull_back = torch.func.vjp(self._pad, start)[1]
@@ -191,6 +189,16 @@ def _padding(layer: Any) -> tuple[tuple[int, int], ...]:
     if layer.padding == "same":
         totals = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
         return tuple((total // 2, total - total // 2) for total in totals)
+    transposed = isinstance(layer, TRANSPOSED)
+    if transposed:
+        # Where a dilation allows output_padding of whole strides, the ordinary convolution would
+        # have more outputs than the transposed one has inputs: it starts fewer windows.
+        return tuple(
+            (side, side - extra // step * step)
+            for side, extra, step in zip(
+                layer.padding, layer.output_padding, layer.stride, strict=True
+            )
+        )
     return tuple((side, side) for side in layer.padding)
 
 

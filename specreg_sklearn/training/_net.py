@@ -10,6 +10,7 @@ from skorch.callbacks import Callback
 from skorch.utils import to_tensor
 from torch import Tensor, nn
 
+from specreg_sklearn.constraints import BoundConstraint
 from specreg_sklearn.objectives import Objective
 from specreg_sklearn.penalties import BoundPenalty
 from specreg_sklearn.training._data import BatchLoader, TensorRows
@@ -20,10 +21,11 @@ _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 class PenalizedNet(NeuralNet):
     """A skorch net that minimises ``objective + strength * penalty + weight_decay * sum(w ** 2)``.
 
-    It differs from ``skorch.NeuralNet`` in four ways: the criterion gives per-sample losses, which
-    are averaged with sample weights; the gradient of a penalty is added after the backward pass;
-    batches are slices of tensors in memory; and the bookkeeping of a batch is skipped when no
-    callback asks for it, which makes the loop as fast as a bare torch one.
+    It differs from ``skorch.NeuralNet`` in five ways: the criterion gives per-sample losses, which
+    are averaged with sample weights; the gradient of a penalty is added after the backward pass; a
+    constraint moves the weights after the optimizer's step; batches are slices of tensors in
+    memory; and the bookkeeping of a batch is skipped when no callback asks for it, which makes the
+    loop as fast as a bare torch one.
 
     Parameters
     ----------
@@ -35,6 +37,8 @@ class PenalizedNet(NeuralNet):
         Bound to the parameters of `module`.
     strength : float
         The factor of the penalty.
+    constraint : BoundConstraint or None
+        Bound to the parameters of `module`; holds from the start, also during a burn-in.
     burn_in_epochs : int
         Epochs before the penalty starts.
     weight_decay : float
@@ -52,6 +56,7 @@ class PenalizedNet(NeuralNet):
         *,
         penalty: BoundPenalty | None = None,
         strength: float = 0.0,
+        constraint: BoundConstraint | None = None,
         burn_in_epochs: int = 0,
         weight_decay: float = 0.0,
         generator: torch.Generator | None = None,
@@ -59,6 +64,7 @@ class PenalizedNet(NeuralNet):
     ) -> None:
         self.penalty = penalty
         self.strength = strength
+        self.constraint = constraint
         self.burn_in_epochs = burn_in_epochs
         self.weight_decay = weight_decay
         self.generator = generator
@@ -134,13 +140,21 @@ class PenalizedNet(NeuralNet):
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Take one optimizer step on the penalised loss of a batch."""
+        if self._see_batch is not None:
+            X, (y, weight) = batch
+            self._see_batch(self.module_, X, y, weight)
         if self._needs_closure:
-            return super().train_step(batch, **fit_params)
-        step = self.train_step_single(batch, **fit_params)
-        if self._batch_listeners:
-            parameters = self.get_all_learnable_params()
-            self.notify("on_grad_computed", named_parameters=parameters, batch=batch, training=True)
-        self.optimizer_.step()
+            step = super().train_step(batch, **fit_params)
+        else:
+            step = self.train_step_single(batch, **fit_params)
+            if self._batch_listeners:
+                parameters = self.get_all_learnable_params()
+                self.notify(
+                    "on_grad_computed", named_parameters=parameters, batch=batch, training=True
+                )
+            self.optimizer_.step()
+        if self.constraint is not None:
+            self.constraint.project()
         return step
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
@@ -172,6 +186,7 @@ class PenalizedNet(NeuralNet):
             return
         self._set_training(training)
         self._penalty_now = training and self.penalty_is_on
+        self._see_batch = _batch_hook(self.penalty)
         self._batch_listeners = any(
             _listens_to_batches(callback) for _, callback in self.callbacks_
         )
@@ -190,9 +205,17 @@ class PenalizedNet(NeuralNet):
                 correct += float(hits.sum() if weight is None else weight @ hits)
             if self._batch_listeners:
                 self.notify("on_batch_end", batch=batch, training=training, **step)
+        if training and self.constraint is not None:
+            self.constraint.settle()  # before the epoch is scored, recorded or kept
         self.history.record(f"{prefix}_loss", loss / total)
         if not training:
             self.history.record(f"{prefix}_accuracy", correct / total)
+
+    def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
+        """Let the constraint hold from the first step, and for a fit that never ends an epoch."""
+        super().on_train_begin(*args, **kwargs)
+        if self.constraint is not None:
+            self.constraint.settle()
 
     def set_callbacks(self, callbacks: list[Any]) -> None:
         """Replace the callbacks of the net, also of one that has been trained before."""
@@ -201,7 +224,7 @@ class PenalizedNet(NeuralNet):
 
     def drop_fit_state(self) -> None:
         """Let go of what only a running fit needs: data, callbacks, warm vectors."""
-        self.penalty = None
+        self.penalty = self.constraint = self._see_batch = None
         self.set_callbacks([])
         self.train_split = None
 
@@ -213,6 +236,12 @@ class PenalizedNet(NeuralNet):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self.module = self.module_
+
+
+def _batch_hook(penalty: BoundPenalty | None) -> Any:
+    """Return the penalty's `see_batch` where it has one of its own; most do without."""
+    hook = getattr(type(penalty), "see_batch", None)
+    return None if hook in (None, BoundPenalty.see_batch) else getattr(penalty, "see_batch", None)
 
 
 def _listens_to_batches(callback: Callback) -> bool:

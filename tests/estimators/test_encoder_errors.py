@@ -21,7 +21,10 @@ def encoder(**changes):
     ("changes", "message"),
     [
         ({"module": "transformer"}, r"module='transformer'.*'mlp'"),
-        ({"penalty": "spectral"}, r"penalty='spectral'.*'l2', 'll_spectral', 'rep_spectral'"),
+        (
+            {"penalty": "spectral"},
+            r"penalty='spectral'.*'l2', 'l2_sp', 'll_spectral'.*'rep_spectral'",
+        ),
         ({"objective": "hinge"}, r"objective='hinge'.*'cross_entropy'"),
         ({"solver": "lbfgs"}, r"solver.*'adam'.*'lbfgs'"),
         ({"solver": torch.nn.Linear}, r"solver=.*'adam', 'sgd'"),

@@ -7,16 +7,31 @@ import torch
 
 from specreg_sklearn.penalties import (
     L2,
+    L2SP,
     BoundPenalty,
+    CrossLipschitz,
+    Jacobian,
     LLSpectral,
+    Orthogonal,
     Penalty,
+    ProductSpectral,
     RepSpectral,
     resolve_penalty,
 )
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("rep_spectral", RepSpectral), ("ll_spectral", LLSpectral), ("l2", L2)]
+    ("name", "kind"),
+    [
+        ("rep_spectral", RepSpectral),
+        ("ll_spectral", LLSpectral),
+        ("product_spectral", ProductSpectral),
+        ("l2", L2),
+        ("l2_sp", L2SP),
+        ("orthogonal", Orthogonal),
+        ("jacobian", Jacobian),
+        ("cross_lipschitz", CrossLipschitz),
+    ],
 )
 def test_names(name, kind):
     assert type(resolve_penalty(name)) is kind
@@ -38,7 +53,7 @@ def test_anything_that_binds_will_do():
 
 def test_unknown_name_lists_the_valid_ones():
     with pytest.raises(
-        ValueError, match=r"penalty='spectral'.*'l2', 'll_spectral', 'rep_spectral'"
+        ValueError, match=r"penalty='spectral'.*'l2', 'l2_sp', 'll_spectral'.*'rep_spectral'"
     ):
         resolve_penalty("spectral")
 

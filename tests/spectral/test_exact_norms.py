@@ -117,6 +117,81 @@ def test_layer_norm_is_that_of_the_weight_whatever_the_bias(generator):
 
 
 def test_layers_whose_operator_is_not_known_are_refused():
-    conv = torch.nn.utils.skip_init(torch.nn.Conv2d, 1, 1, 3)
-    with pytest.raises(TypeError, match=r"Conv2d.*torch\.nn\.Linear is accepted"):
-        spectral_norm(conv)
+    with pytest.raises(TypeError, match=r"LayerNorm.*Accepted are Linear, Conv1d"):
+        spectral_norm(torch.nn.LayerNorm(3))
+
+
+def skip_init_conv(*args, **settings):
+    return torch.nn.utils.skip_init(torch.nn.Conv2d, *args, dtype=torch.float64, **settings)
+
+
+def test_a_convolution_needs_the_size_of_its_images():
+    with pytest.raises(ValueError, match=r"give input_shape=\(C, \*size\)"):
+        spectral_norm(skip_init_conv(1, 1, 3))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_taps_that_are_not_finite_are_refused(bad):
+    layer = skip_init_conv(1, 1, 3)
+    torch.nn.init.ones_(layer.weight)
+    with torch.no_grad():
+        layer.weight[0, 0, 1, 1] = bad
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        spectral_norm(layer, (1, 8, 8))
+
+
+def test_images_smaller_than_the_kernel_are_refused():
+    with pytest.raises(ValueError, match="too small"):
+        spectral_norm(torch.nn.utils.skip_init(torch.nn.Conv1d, 1, 1, 5), (1, 4))
+
+
+@pytest.mark.parametrize("side", [3, 8, 40, 64])
+def test_a_kernel_of_ones_with_zero_padding_has_a_closed_form(side):
+    layer = skip_init_conv(1, 1, 3, padding=1)
+    torch.nn.init.ones_(layer.weight)
+    expected = (1 + 2 * np.cos(np.pi / (side + 1))) ** 2
+    assert spectral_norm(layer, (1, side, side)) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-150, 1e-20, 1e20, 1e150])
+def test_extreme_scales_of_a_convolution(scale):
+    layer = skip_init_conv(1, 1, 3, padding=1)
+    torch.nn.init.constant_(layer.weight, scale)
+    expected = scale * (1 + 2 * np.cos(np.pi / 41)) ** 2
+    assert spectral_norm(layer, (1, 40, 40)) == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_kernel_of_zeros_has_norm_exactly_zero():
+    layer = skip_init_conv(2, 3, 3)
+    torch.nn.init.zeros_(layer.weight)
+    assert spectral_norm(layer, (2, 9, 9)) == 0.0
+
+
+def test_windows_that_do_not_overlap_have_the_norm_of_the_reshaped_kernel():
+    layer = skip_init_conv(3, 20, 4, stride=4)
+    kernel = random_matrix((20, 3, 4, 4))
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(kernel))
+    expected = np.linalg.svd(kernel.reshape(20, -1), compute_uv=False)[0]
+    assert spectral_norm(layer, (3, 224, 224)) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_the_lanczos_route_equals_the_operator_written_down_by_hand(transposed):
+    n_channels, side = 3, 700
+    kernel = random_matrix((n_channels, n_channels, 3))
+    kind = torch.nn.ConvTranspose1d if transposed else torch.nn.Conv1d
+    layer = torch.nn.utils.skip_init(
+        kind, n_channels, n_channels, 3, stride=2, padding=1, dtype=torch.float64
+    )
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(kernel))
+    # One band per tap: output i reads the pixel 2 i + t - 1 of the ordinary convolution.
+    pixels = 2 * side - 1 if transposed else side
+    windows = side if transposed else (side + 1) // 2
+    bands = sum(
+        np.kron(kernel[:, :, t], (np.arange(pixels) == 2 * np.arange(windows)[:, None] + t - 1))
+        for t in range(3)
+    )
+    expected = np.sqrt(np.linalg.eigvalsh(bands @ bands.T)[-1])
+    assert spectral_norm(layer, (n_channels, side)) == pytest.approx(expected, rel=1e-11)

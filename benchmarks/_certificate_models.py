@@ -1,0 +1,225 @@
+"""Fitted models of every kind that has a certificate, with rows to attack."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.svm import LinearSVC
+from torch import Tensor, nn
+
+from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
+
+N_RANDOM_ROWS = 3000
+
+
+@dataclass(eq=False)
+class Suspect:
+    """A fitted model and rows without bounds.
+
+    Parameters
+    ----------
+    kind : str
+        Which line of the table it belongs to.
+    name : str
+        The model.
+    model : classifier
+        Fitted.
+    X : ndarray of shape (n, d), float64
+        Rows.
+    """
+
+    kind: str
+    name: str
+    model: Any
+    X: np.ndarray
+
+
+def suspects() -> Iterator[Suspect]:
+    """Fit one model after the other."""
+    yield from _random_networks()
+    yield from _trained_networks()
+    yield from _convolutional_networks()
+    yield from _pipelines()
+
+
+def _random_networks() -> Iterator[Suspect]:
+    """Networks whose weights were never trained, of any depth and scale."""
+    rng = np.random.default_rng(0)
+    for activation, widths, scale in (
+        ("relu", (20,), 1.0),
+        ("relu", (30, 20), 3.0),
+        ("relu", (12, 12, 12), 0.3),
+        ("tanh", (25, 15), 1.0),
+        ("logistic", (40,), 4.0),
+        ("identity", (10, 6), 1.0),
+    ):
+        n_classes = int(rng.integers(2, 7))
+        X = rng.normal(size=(N_RANDOM_ROWS, 12))
+        model = MLPClassifier(widths, activation=activation, max_iter=1, random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            model.fit(X, np.arange(len(X)) % n_classes)
+        model.coefs_ = [scale * rng.normal(size=w.shape) / len(w) ** 0.5 for w in model.coefs_]
+        model.intercepts_ = [0.3 * scale * rng.normal(size=b.shape) for b in model.intercepts_]
+        yield Suspect("random networks", f"{activation} {widths} x {scale}", model, X)
+    X = rng.normal(size=(N_RANDOM_ROWS, 12))
+    for activation in ("gelu", "elu"):
+        model = SpectrallyRegularizedEncoder(
+            hidden_layer_sizes=(20, 20), activation=activation, max_iter=1, random_state=0
+        ).fit(X, np.arange(len(X)) % 3)
+        yield Suspect("random networks", f"encoder, {activation}", model, X)
+
+
+def _encoder(**settings: Any) -> SpectrallyRegularizedEncoder:
+    return SpectrallyRegularizedEncoder(
+        **{"hidden_layer_sizes": (48,), "max_iter": 25, "random_state": 0, "device": "cpu"}
+        | settings
+    )
+
+
+def _trained_networks() -> Iterator[Suspect]:
+    digits, cancer = _digits(), _cancer()
+    models = {
+        "encoder, no penalty": _encoder(penalty=None),
+        "encoder, rep_spectral": _encoder(alpha=0.01),
+        "encoder, product_spectral": _encoder(penalty="product_spectral"),
+        "encoder, constraint spectral_norm": _encoder(constraint="spectral_norm"),
+        "encoder, 48-48, gelu": _encoder(hidden_layer_sizes=(48, 48), activation="gelu"),
+        "MLPClassifier, relu": MLPClassifier((64,), max_iter=40, random_state=0),
+        "MLPClassifier, tanh": MLPClassifier((32, 32), activation="tanh", max_iter=40),
+    }
+    for name, model in models.items():
+        if isinstance(model, MLPClassifier):
+            model.set_params(random_state=0)
+        for data, rows in (("digits", digits), ("breast_cancer", cancer)):
+            yield Suspect("trained networks", f"{data}, {name}", _fitted(model, *rows), rows[0])
+
+
+class _Residual(nn.Module):
+    """Two convolutions with batch norms beside a shortcut."""
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(
+            nn.Conv2d(n_channels, n_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(n_channels),
+            nn.ReLU(),
+            nn.Conv2d(n_channels, n_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(n_channels),
+        )
+
+    def forward(self, X: Tensor) -> Tensor:
+        return torch.relu(X + self.inner(X))
+
+
+class _SideBySide(nn.Module):
+    """Two views of the same image, concatenated."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.near = nn.Conv2d(1, 3, 3, padding=1, padding_mode="reflect")
+        self.far = nn.Conv2d(1, 3, 3, padding=2, dilation=2)
+
+    def forward(self, X: Tensor) -> Tensor:
+        return torch.cat([self.near(X), self.far(X)], 1)
+
+
+_BACKBONES: dict[str, Callable[[], list[nn.Module]]] = {
+    "batch norm, stride": lambda: [
+        nn.Conv2d(1, 6, 3, padding=1),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.Conv2d(6, 8, 3, stride=2, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+    ],
+    "residual, average pool": lambda: [
+        nn.Conv2d(1, 6, 3, padding=1, padding_mode="circular"),
+        nn.ReLU(),
+        _Residual(6),
+        nn.AvgPool2d(2),
+    ],
+    "branches, overlapping max pool, groups": lambda: [
+        _SideBySide(),
+        nn.ELU(),
+        nn.MaxPool2d(3, stride=2),
+        nn.Conv2d(6, 6, 2, groups=3),
+        nn.LeakyReLU(0.1),
+    ],
+    "transposed": lambda: [
+        nn.Conv2d(1, 4, 3, stride=2, padding=1),
+        nn.SiLU(),
+        nn.ConvTranspose2d(4, 4, 3, stride=2, padding=1),
+        nn.ReLU(),
+    ],
+}
+
+
+def _convolutional_networks() -> Iterator[Suspect]:
+    X, y = _digits()
+    for name, layers in _BACKBONES.items():
+        for penalty in (None, "rep_spectral"):
+            model = _encoder(
+                module=lambda input_shape, layers=layers: nn.Sequential(*layers(), nn.Flatten()),
+                input_shape=(1, 8, 8),
+                penalty=penalty,
+                alpha=1e-3,
+                max_iter=8,
+                learning_rate_init=3e-3,
+            )
+            shown = f"{name}, {penalty or 'no penalty'}"
+            yield Suspect("conv networks", shown, _fitted(model, X / 16, y), X[:900] / 16)
+
+
+def _pipelines() -> Iterator[Suspect]:
+    """In raw units, through scalers and projections."""
+    digits, cancer = _digits(), _cancer()
+    for data, (X, y) in (("digits", digits), ("breast_cancer", cancer)):
+        encoder = make_pipeline(StandardScaler(), _encoder()).fit(X, y)
+        for model in (
+            make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
+            make_pipeline(StandardScaler(), PCA(10), LogisticRegression(max_iter=300)),
+            make_pipeline(MinMaxScaler(), LinearSVC()),
+            make_pipeline(PCA(8, whiten=True), MLPClassifier((30,), max_iter=40, random_state=0)),
+            make_pipeline(StandardScaler(), _encoder(penalty=None)),
+            make_pipeline(StandardScaler(), _encoder(), RobustLinearProbe()),
+            make_pipeline(FrozenEstimator(encoder[0]), FrozenEstimator(encoder[1]), LinearSVC()),
+        ):
+            name = " + ".join(_name(step) for step in model)
+            yield Suspect("pipelines", f"{data}, {name}", _fitted(model, X, y), X)
+    X, y = digits
+    model = make_pipeline(PCA(20), LinearDiscriminantAnalysis()).fit(X, y)
+    yield Suspect("pipelines", "digits, PCA + LinearDiscriminantAnalysis", model, X)
+
+
+def _name(step: Any) -> str:
+    if isinstance(step, FrozenEstimator):
+        return f"frozen {type(step.estimator).__name__}"
+    return type(step).__name__
+
+
+def _fitted(model: Any, X: np.ndarray, y: np.ndarray) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # most of them stop early on purpose
+        return model.fit(X, y)
+
+
+def _digits() -> tuple[np.ndarray, np.ndarray]:
+    return load_digits(return_X_y=True)
+
+
+def _cancer() -> tuple[np.ndarray, np.ndarray]:
+    return load_breast_cancer(return_X_y=True)

@@ -1,0 +1,240 @@
+"""Rows that are proved robust are spared the attack, and the score does not change."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
+from specreg_sklearn.attacks import CGBA, FeatureSpace, HopSkipJump, RayS, SquareAttack
+from specreg_sklearn.metrics import (
+    certified_accuracy_score,
+    certified_radius,
+    make_robust_scorer,
+    robust_accuracy_score,
+)
+
+
+class Counting(CGBA):
+    """Remembers how many rows it was given, for all its copies."""
+
+    n_rows = 0
+
+    def run(self, estimator, X, y, **options):
+        Counting.n_rows += len(y)
+        return super().run(estimator, X, y, **options)
+
+
+@pytest.fixture
+def counting():
+    Counting.n_rows = 0
+    return Counting(max_queries=150)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_digits(return_X_y=True)
+
+
+@pytest.fixture(scope="module")
+def models(digits):
+    X, y = digits
+    first = {"max_iter": 15, "random_state": 0}
+    encoder = SpectrallyRegularizedEncoder(hidden_layer_sizes=(24,), **first)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return [
+            make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)).fit(X, y),
+            make_pipeline(StandardScaler(), MLPClassifier((24,), **first)).fit(X, y),
+            make_pipeline(StandardScaler(), encoder, RobustLinearProbe()).fit(X, y),
+            make_pipeline(StandardScaler(), encoder).fit(X.astype(np.float32), y),
+            DecisionTreeClassifier(max_depth=8, random_state=0).fit(X, y),
+        ]
+
+
+ATTACKS = [
+    CGBA(max_queries=150),
+    HopSkipJump(max_queries=150),
+    SquareAttack(max_queries=60),
+    RayS(max_queries=150),
+    CGBA(max_queries=150, starts="uniform"),
+]
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: str(attack)[:50])
+def test_the_score_does_not_change(attack, models, digits):
+    X, y = digits
+    grid = [0.0, 0.01, 0.03, 0.1] if attack.norm == np.inf else [0.0, 0.1, 0.3, 1.0]
+    options = {"norm": attack.norm, "attack": attack, "max_samples": 30}
+    for model in models:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # failed starts
+            for eps in (grid, grid[1]):
+                plain = robust_accuracy_score(model, X, y, eps=eps, certify=False, **options)
+                spared = robust_accuracy_score(model, X, y, eps=eps, **options)
+                np.testing.assert_array_equal(plain, spared)
+
+
+def test_proved_rows_are_not_attacked(models, digits, counting):
+    X, y = digits
+    options = {"attack": counting, "max_samples": 60}
+    for model, eps in ((models[0], 0.2), (models[2], 0.05)):
+        proved = certified_accuracy_score(model, X, y, eps=eps, max_samples=60)
+        assert 0.3 < proved < 1
+        Counting.n_rows = 0
+        robust_accuracy_score(model, X, y, eps=eps, **options)
+        assert Counting.n_rows == round(60 * (1 - proved))
+        Counting.n_rows = 0
+        robust_accuracy_score(model, X, y, eps=eps, certify=False, **options)
+        assert Counting.n_rows == 60
+        # A row must withstand the largest of several sizes.
+        Counting.n_rows = 0
+        robust_accuracy_score(model, X, y, eps=[eps / 2, eps], **options)
+        assert Counting.n_rows == round(60 * (1 - proved))
+
+
+def test_all_rows_proved_needs_no_attack(models, digits, counting):
+    X, y = digits
+    model = models[0]
+    right = model.predict(X) == y
+    X, y = X[right], y[right]
+    eps = certified_radius(model, X, space=FeatureSpace.from_data(X)).min() / 2
+    assert robust_accuracy_score(model, X, y, eps=eps, attack=counting) == 1.0
+    assert Counting.n_rows == 0
+
+
+@pytest.mark.filterwarnings("ignore:CGBA found no adversarial row:UserWarning")
+def test_a_model_that_predicts_one_class_stays_undecided():
+    """It is robust by proof, but a collapsed model must not win a search."""
+    X, y = load_breast_cancer(return_X_y=True)
+    model = LogisticRegression(C=1e-12).fit(X / X.max(axis=0), y)
+    assert len(np.unique(model.predict(X / X.max(axis=0)))) == 1
+    for certify in (False, "auto", True):
+        with pytest.warns(UserWarning, match="is NaN"):
+            score = robust_accuracy_score(
+                model, X / X.max(axis=0), y, eps=0.1, max_samples=20, certify=certify
+            )
+        assert np.isnan(score)
+
+
+def test_rows_without_a_start_stay_undecided(counting):
+    """With the deciding column out of reach, both ways call a row undecided."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 3)) * [4, 1, 1]
+    model = LogisticRegression().fit(X, (X[:, 0] + X[:, 1] > 0).astype(int))
+    y = model.predict(X)
+    space = FeatureSpace.from_data(X, mutable=[1, 2])
+    options = {"space": space, "eps": 0.5, "attack": counting}
+    with pytest.warns(UserWarning, match="no adversarial row to start from"):
+        plain = robust_accuracy_score(model, X, y, certify=False, **options)
+    Counting.n_rows = 0
+    with pytest.warns(UserWarning, match="no adversarial row to start from"):
+        spared = robust_accuracy_score(model, X, y, certify=True, **options)
+    assert plain == spared < 1
+    assert 0 < Counting.n_rows < 80
+
+
+def test_immutable_and_whole_columns_and_frames(counting):
+    X, y = load_iris(return_X_y=True)
+    frame = pd.DataFrame((10 * X).astype(int), columns=list("abcd"))
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(frame, y)
+    space = FeatureSpace.from_data(frame, mutable=["a", "c", "d"], scale=None)
+    options = {"space": space, "eps": [1.5, 6.0], "attack": counting}
+    plain = robust_accuracy_score(model, frame, y, certify=False, **options)
+    Counting.n_rows = 0
+    spared = robust_accuracy_score(model, frame, y, certify=True, **options)
+    np.testing.assert_array_equal(plain, spared)
+    assert Counting.n_rows < 150
+
+
+def test_a_repair_that_sets_categories_is_not_certified(counting):
+    X, y = load_iris(return_X_y=True)
+    frame = pd.DataFrame(X[:, :2], columns=list("ab")).assign(flag=X[:, 2] > 3)
+    model = LogisticRegression().fit(frame, y)
+
+    def repair(moved, clean):
+        moved["flag"] = moved["a"] > 6
+        return moved
+
+    space = FeatureSpace.from_data(
+        frame, mutable=["a", "b", "flag"], bounds=(0, 9), repair=repair, scale=None
+    )
+    options = {"space": space, "attack": counting, "eps": 0.2, "max_samples": 20}
+    with pytest.raises(TypeError, match="lets categorical columns change"):
+        robust_accuracy_score(model, frame, y, certify=True, **options)
+    robust_accuracy_score(model, frame, y, **options)
+    assert Counting.n_rows == 20
+
+
+def test_starts_of_the_user_keep_their_rows(models, digits):
+    """The starts belong to the rows one by one, so no row may be taken out."""
+    X, y = digits[0][:40], digits[1][:40]
+    attack = CGBA(max_queries=150, starts=X[::-1].copy())
+    scores = [
+        robust_accuracy_score(models[0], X, y, eps=0.3, attack=attack, certify=c)
+        for c in (False, True)
+    ]
+    assert scores[0] == scores[1]
+
+
+def test_true_asks_for_a_certificate(models, digits):
+    X, y = digits
+    tree, options = models[-1], {"eps": 0.3, "attack": CGBA(max_queries=60), "max_samples": 10}
+    with pytest.raises(TypeError, match="DecisionTreeClassifier has no certificate"):
+        robust_accuracy_score(tree, X, y, certify=True, **options)
+    assert 0 <= robust_accuracy_score(tree, X, y, certify="auto", **options) <= 1
+    for certify in (None, "yes", 2):
+        with pytest.raises(ValueError, match=r"certify=.*give 'auto', True or False"):
+            robust_accuracy_score(tree, X, y, certify=certify, **options)
+        with pytest.raises(ValueError, match="certify="):
+            make_robust_scorer(certify=certify)
+
+
+def test_the_scorer_passes_it_on(models, digits, counting):
+    X, y = digits
+    options = {"eps": 0.2, "attack": counting, "max_samples": 30}
+    scorer = make_robust_scorer(**options)
+    attacked = make_robust_scorer(certify=False, **options)
+    assert "certify=False" in repr(attacked) and "certify" not in repr(scorer)
+    score = scorer(models[0], X, y)
+    n_spared = Counting.n_rows
+    assert score == attacked(models[0], X, y)
+    assert n_spared < 30 and Counting.n_rows == n_spared + 30
+
+
+def test_errors_are_those_of_the_attack(models, digits):
+    X, y = digits
+    gap = X.copy()
+    gap[3, 5] = np.nan
+    for certify in (False, "auto"):
+        with pytest.raises(ValueError, match="features"):
+            robust_accuracy_score(models[0], X[:, :9], y, eps=0.1, certify=certify)
+        with pytest.raises(ValueError, match="NaN"):
+            robust_accuracy_score(models[0], gap, y, eps=0.1, scale=None, certify=certify)
+
+
+@pytest.mark.parametrize("call", ["robust_accuracy_score(m, X, y, eps=0.1, max_samples=5)", ""])
+def test_torch_is_not_loaded_for_a_plain_score(call):
+    code = f"""
+import sys
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from specreg_sklearn.metrics import certified_radius, robust_accuracy_score
+X, y = load_iris(return_X_y=True)
+m = LogisticRegression(max_iter=500).fit(X, y)
+{call}
+print("torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -5,10 +5,11 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install -q -c $(CONSTRAINTS)
 
-.PHONY: demo test test-slow test-oldest lint docs bench bench-attacks clean help
+.PHONY: demo test test-slow test-oldest lint docs bench bench-attacks bench-certificates \
+	clean help
 
 help: ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: $(VENV)/.demo ## Train plain and regularised networks, attack them, draw robustness_curve.png
 	$(BIN)/python -m specreg_sklearn
@@ -36,6 +37,9 @@ bench: $(VENV)/.test ## Print the benchmark ratios
 
 bench-attacks: $(VENV)/.bench ## Compare attacks with ART and foolbox, write the table of the docs
 	$(BIN)/python benchmarks/bench_attacks.py --rst docs/benchmarks_table.inc
+
+bench-certificates: $(VENV)/.test ## Measure certificates and hunt for violations, write the table of the docs
+	$(BIN)/python benchmarks/bench_certificates.py --rst docs/certificates_table.inc
 
 clean: ## Remove the environments and what was built
 	rm -rf .venv .venv-oldest docs/_build docs/gallery docs/generated

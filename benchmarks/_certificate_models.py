@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 
-N_RANDOM_ROWS = 3000
+N_RANDOM_ROWS = 2500
 
 
 @dataclass(eq=False)
@@ -181,7 +181,7 @@ def _convolutional_networks() -> Iterator[Suspect]:
                 learning_rate_init=3e-3,
             )
             shown = f"{name}, {penalty or 'no penalty'}"
-            yield Suspect("conv networks", shown, _fitted(model, X / 16, y), X[:900] / 16)
+            yield Suspect("conv networks", shown, _fitted(model, X / 16, y), X[:450] / 16)
 
 
 def _pipelines() -> Iterator[Suspect]:

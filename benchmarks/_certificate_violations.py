@@ -156,7 +156,7 @@ def _seeing_labels(
             attack = SquareAttack(max_queries=150, norm=norm)
             found = _run(attack, suspect, rows[group], y[group], space, X, eps=eps)
             fell[group] = found.distances < radius[group]
-        yield "SquareAttack", fell, None
+        yield f"SquareAttack, L{norm:g}", fell, None
 
 
 def _run(
@@ -183,5 +183,6 @@ def _is_affine(model: Any) -> bool:
 def _falls(suspect: Suspect, X: np.ndarray, radius: np.ndarray) -> np.ndarray:
     scores = scores_of(suspect.model)
     clean = labels(scores, torch.as_tensor(X)).numpy()
-    ends = projected_gradient(scores, X, radius, 2, n_restarts=1)
-    return labels(scores, torch.as_tensor(ends[0])).numpy() != clean
+    ends = projected_gradient(scores, X, radius, 2, n_restarts=2)
+    moved = [labels(scores, torch.as_tensor(end)).numpy() for end in ends]
+    return (np.stack(moved) != clean).any(axis=0)

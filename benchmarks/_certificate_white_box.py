@@ -107,8 +107,8 @@ def projected_gradient(
 ) -> np.ndarray:
     """Climb inside the ball of each row towards another class.
 
-    The first descent heads for the nearest class, the next one for each class in the order of the
-    clean scores, in turn; all but the first start at random.
+    The first descent heads for whatever other class scores best on its way, the next ones each for
+    one class, the nearest first. All but the first two start at random.
 
     Returns
     -------
@@ -117,16 +117,15 @@ def projected_gradient(
     """
     generator = torch.Generator().manual_seed(seed)
     clean, size = torch.as_tensor(X), torch.as_tensor(radius)[:, None]
-    with torch.no_grad():
-        order = scores(clean).argsort(dim=1, descending=True)
-    label, n_others = order[:, 0], order.shape[1] - 1
+    label = labels(scores, clean)
+    others = _nearest_classes(scores, clean, label, norm)
     found = []
     for restart in range(n_restarts):
         away = torch.zeros_like(clean)
-        if restart:
+        if restart > 1:
             away = torch.randn(clean.shape, generator=generator, dtype=clean.dtype)
             away = _into_ball(4 * size * away, size, norm)
-        target = order[:, 1 + (restart - 1) % n_others] if restart else None
+        target = others[:, (restart - 1) % others.shape[1]] if restart else None
         ended = torch.zeros(len(clean), dtype=torch.bool)
         for number in range(N_STEPS):
             slope, _ = _slope(scores, clean + away, label, target)
@@ -149,20 +148,18 @@ def nearest_boundary(scores: Function, X: np.ndarray, *, n_targets: int = 3) -> 
     Returns
     -------
     ndarray of shape (n_targets, n, d)
-        For each of the classes with the next scores a point with another label than the row, NaN
-        where none was found.
+        For each of the nearest classes a point with another label than the row, NaN where none was
+        found.
     """
     clean = torch.as_tensor(X)
-    with torch.no_grad():
-        order = scores(clean).argsort(dim=1, descending=True)
-    label = order[:, 0]
+    label = labels(scores, clean)
     found = []
-    for place in range(1, min(n_targets, order.shape[1] - 1) + 1):
+    for target in _nearest_classes(scores, clean, label, 2).T[:n_targets]:
         best = torch.full_like(clean, torch.nan)
         nearest = torch.full((len(clean),), torch.inf, dtype=clean.dtype)
         point = clean.clone()
         for _ in range(N_STEPS):
-            slope, gap = _slope(scores, point, label, order[:, place])
+            slope, gap = _slope(scores, point, label, target)
             normal = _unit(slope)
             short = gap / slope.norm(dim=1).clamp_min(1e-300)
             # The foot of the clean row on the plane that the scores draw here.
@@ -175,6 +172,18 @@ def nearest_boundary(scores: Function, X: np.ndarray, *, n_targets: int = 3) -> 
             point = torch.where(nearer[:, None], crossed, point)
         found.append(best.numpy())
     return np.stack(found)
+
+
+def _nearest_classes(scores: Function, X: Tensor, label: Tensor, norm: float) -> Tensor:
+    """Order the other classes by where the boundary would be if scores were affine."""
+    with torch.no_grad():
+        n_classes = scores(X[:1]).shape[1]
+    away = torch.empty(len(X), n_classes, dtype=X.dtype)
+    for target in range(n_classes):
+        slope, gap = _slope(scores, X, label, torch.full_like(label, target))
+        away[:, target] = gap / slope.norm(1 if norm == np.inf else 2, dim=1).clamp_min(1e-300)
+    away.scatter_(1, label[:, None], torch.inf)
+    return away.argsort(dim=1)[:, :-1]
 
 
 def _slope(

@@ -67,6 +67,12 @@ def layer_term(
         If a batch norm keeps no running statistics.
     """
     module = layer.module
+    try:
+        layer.weight()
+    except ValueError as error:
+        raise ValueError(
+            f"the layer {layer.name!r} has no norm for a single row: {error}"
+        ) from error
     if isinstance(module, nn.Linear):
         block = BlockPowerIteration(
             layer.weight().detach(), n_vectors=n_vectors, n_steps=n_steps, generator=generator

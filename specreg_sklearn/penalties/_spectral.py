@@ -92,9 +92,9 @@ class RepSpectral(Penalty):
             layers = used_layers(backbone, input_shape, prefix="backbone")
             if self._covers_head:
                 layers += used_layers(head, prefix="head")
+            return _BoundSpectral(layers, self, generator)
         except ValueError as error:
             raise ValueError(f"{type(self).__name__} cannot be used: {error}") from error
-        return _BoundSpectral(layers, self, generator)
 
 
 def _check_positive(name: str, value: object) -> None:

@@ -1,6 +1,11 @@
-"""Linear algebra on torch layers: power iteration for training, exact norms for reporting.
+"""Linear algebra on torch layers: estimates for training, exact norms, and bounds that prove.
 
-A power iteration never exceeds the true norm, so it steers training and proves nothing.
+A layer is the operator that it applies. Three questions are asked of it, and three kinds of answers
+kept apart. Warm iterations (:class:`BlockPowerIteration`, :class:`ConvolutionIteration`,
+:class:`FourierIteration`) never exceed the true norm: they steer training and prove nothing.
+:func:`spectral_norm` gives the norm to machine precision, for reports. :func:`certified_norm` is
+never below it, and all that certificates rest on: stages of a function (:class:`Stage`) make up a
+:class:`CertifiedMap`, with a Lipschitz constant for each pair of classes.
 """
 
 from specreg_sklearn.spectral._activations import Activation, activation

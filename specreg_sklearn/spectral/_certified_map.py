@@ -11,6 +11,7 @@ import numpy as np
 from specreg_sklearn.spectral._certified_matrix import certified_matrix_norm
 from specreg_sklearn.spectral._eclipse import HiddenLayer, Reach
 from specreg_sklearn.spectral._stages import Affine, Elementwise, Stage
+from specreg_sklearn.spectral._tuned_reach import tuned_reaches
 from specreg_sklearn.spectral._upward import above, pair_distances, times
 
 # A Gram matrix of this side takes half a gigabyte, and minutes to invert.
@@ -105,8 +106,9 @@ class CertifiedMap:
         Returns
         -------
         ndarray of shape (n_outputs, n_outputs)
-            Entry (j, k) bounds the constant of ``output j - output k``: the smaller of the
-            product of the layers' norms and ECLipsE-Fast. Zero on the diagonal.
+            Entry (j, k) bounds the constant of ``output j - output k``: the smallest of the
+            product of the layers' norms, ECLipsE-Fast, and the same with multipliers that are
+            chosen for this readout. Zero on the diagonal.
         """
         return np.minimum(*self._pair_bounds)
 
@@ -149,7 +151,10 @@ class CertifiedMap:
             return _Bounds(whole=features, features=features)
         whole = times(features, self.readout_factor)
         if reach is not None:
-            norm = reach.norm(self._readout.dense(), self._readout.uncertainty())
+            weight, error = self._readout.dense(), self._readout.uncertainty()
+            # The last point is the best one for pairs; the first one is ECLipsE-Fast.
+            points = {0: reach, 1: self._reaches[-1]}.values()
+            norm = min(point.norm(weight, error) for point in points)
             whole = min(whole, times(self._segments.before, norm))
         return _Bounds(whole=whole, features=features)
 
@@ -168,7 +173,17 @@ class CertifiedMap:
         reach = self._segments.reach
         if reach is None:
             return product, above(distances * self._segments.constant, 1)
-        return product, above(reach.pairs(weight, error) * self._segments.before, 1)
+        pairs = np.min([point.pairs(weight, error) for point in self._reaches], axis=0)
+        return product, above(pairs * self._segments.before, 1)
+
+    @cached_property
+    def _reaches(self) -> list[Reach]:
+        """Feasible points for the open segment and the readout, ECLipsE-Fast first."""
+        reach, readout = self._segments.reach, self._readout
+        if reach is None or readout is None:
+            return []
+        layers = self._segments.layers
+        return tuned_reaches(reach, layers, readout.dense(), readout.uncertainty())
 
 
 class _Bounds(NamedTuple):
@@ -186,7 +201,7 @@ class _Segments:
     def __init__(self, stages: tuple[Stage, ...]) -> None:
         self.product = 1.0
         self.before = 1.0  # constant of all closed segments
-        self._layers: list[HiddenLayer] = []  # the open segment
+        self.layers: list[HiddenLayer] = []  # of the open segment
         pending: Affine | None = None
         for stage in stages:
             self.product = times(self.product, stage.lipschitz())
@@ -194,7 +209,7 @@ class _Segments:
                 pending = stage
             elif pending is not None and _is_monotone(stage):
                 weight, error = pending.dense(), pending.uncertainty()
-                self._layers.append(HiddenLayer(weight, error, stage.lipschitz()))
+                self.layers.append(HiddenLayer(weight, error, stage.lipschitz()))
                 pending = None
             else:
                 self._close(pending)
@@ -203,31 +218,31 @@ class _Segments:
 
     def _close(self, pending: Affine | None) -> None:
         constant = 1.0
-        reach = _reach(self._layers)
+        reach = _reach(self.layers)
         if reach is not None:
-            constant = reach.scale
+            constant = reach.constant
             if pending is not None:
                 constant = reach.norm(pending.dense(), pending.uncertainty())
         else:
-            for layer in self._layers:
+            for layer in self.layers:
                 size = above(certified_matrix_norm(layer.weight) + layer.weight_error, 1)
                 constant = times(constant, size, layer.slope)
             if pending is not None:
                 constant = times(constant, pending.lipschitz())
         self.before = times(self.before, constant)
-        self._layers = []
+        self.layers = []
 
     @cached_property
     def reach(self) -> Reach | None:
         """The open segment; None if there is none."""
-        return _reach(self._layers)
+        return _reach(self.layers)
 
     @cached_property
     def constant(self) -> float:
         """The constant of all stages."""
         if self.reach is not None:
-            return times(self.before, self.reach.scale)
-        return self.product if self._layers else min(self.product, self.before)
+            return times(self.before, self.reach.constant)
+        return self.product if self.layers else min(self.product, self.before)
 
 
 def _is_monotone(stage: Stage) -> bool:

@@ -27,12 +27,14 @@ class Convolution:
     ----------
     weight : Tensor of shape (n_outputs, n_inputs / groups, *kernel)
         Taps of the ordinary convolution.
-    stride, dilation : tuple of int
-        One entry per spatial axis.
+    stride : tuple of int
+        One entry per spatial axis, as in what follows.
     padding : tuple of (int, int)
         Rows added before and after the image, per spatial axis.
     padding_mode : {"zeros", "circular", "reflect", "replicate"}
         What they hold.
+    dilation : tuple of int
+        Distances between taps.
     groups : int
         Blocks of channels that do not see each other.
     size : tuple of int or None

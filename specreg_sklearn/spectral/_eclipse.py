@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.linalg.blas import dtrmm
+from scipy.linalg.lapack import dtrtri
 
 from specreg_sklearn.spectral._certified_matrix import certified_matrix_norm
 from specreg_sklearn.spectral._rounding import UNIT_ROUNDOFF, gamma
@@ -22,6 +24,18 @@ class HiddenLayer(NamedTuple):
     slope: float
 
 
+class Point(NamedTuple):
+    """What one layer of a feasible point is made of.
+
+    The roots of the multipliers are ``rows * 2 ** exponent``, one per unit of the layer, in the
+    units that the exponents of the layers before it leave; `root` is the matrix behind the layer.
+    """
+
+    rows: np.ndarray
+    exponent: int
+    root: np.ndarray
+
+
 class Reach:
     """How far the hidden layers can carry a unit step of the input, direction by direction.
 
@@ -32,25 +46,30 @@ class Reach:
     ----------
     layers : list of HiddenLayer
         At least one.
+    multipliers : list of (rows, exponent), default=None
+        One multiplier per hidden unit, as in `Point`. None takes those of ECLipsE-Fast.
 
     Attributes
     ----------
-    scale : float
-        Also a Lipschitz constant of the map to ``z`` by itself.
+    constant : float
+        A Lipschitz constant of the map to ``z`` by itself; infinite with given multipliers.
+    points : list of Point
+        One per layer; fewer if a layer lets nothing through.
 
     Raises
     ------
     ArithmeticError
-        If a layer is so large that rounding leaves no proof.
+        If the multipliers are not feasible, or so close to that edge, or a layer so large, that
+        rounding leaves no proof.
 
     Notes
     -----
-    ECLipsE-Fast is a feasible point of the semidefinite program LipSDP in closed form. With
-    ``P`` the matrix of the step so far, a layer takes ``S = W P W.T`` and any
-    ``lam >= lambda_max(S)`` to ``P' = lam (2 I - S / lam)^-1``; the matrix that is inverted has a
-    condition number of at most 2. Every ``P`` may be replaced by a larger one, which is how the
-    rounding of each product, of the inverse and of the Cholesky factor enters. That the matrix is
-    positive definite and its inverse good enough is checked, not assumed.
+    Each choice of positive multipliers ``E`` (a diagonal matrix) is a feasible point of the
+    semidefinite program LipSDP as long as every ``2 E - S`` is positive definite. With ``P`` the
+    matrix of the step so far, a layer takes ``S = W P W.T`` to ``P' = E (2 E - S)^-1 E``.
+    ECLipsE-Fast is ``E = lambda_max(S) I``. Every ``P`` may be replaced by a larger one, which is
+    how the rounding of each product and of the inverse enters. That the matrix is positive
+    definite and its inverse good enough is checked, not assumed.
 
     References
     ----------
@@ -59,40 +78,55 @@ class Reach:
     Lipschitz constants for deep neural networks", NeurIPS 2019.
     """
 
-    def __init__(self, layers: list[HiddenLayer]) -> None:
+    def __init__(
+        self, layers: list[HiddenLayer], multipliers: list[tuple[np.ndarray, int]] | None = None
+    ) -> None:
         self.root: np.ndarray | None = None  # None for the identity
-        self.scale = 1.0
-        for layer in layers:
-            self._push(layer)
+        self.scale = self.constant = 1.0
+        self.points: list[Point] = []
+        for position, layer in enumerate(layers):
+            self._push(layer, None if multipliers is None else multipliers[position])
 
-    def _push(self, layer: HiddenLayer) -> None:
+    def _push(self, layer: HiddenLayer, multipliers: tuple[np.ndarray, int] | None) -> None:
         images, error = self._images(layer.weight, layer.weight_error)
-        size = certified_matrix_norm(images)
-        if size == 0.0 and error == 0.0:  # nothing gets through
-            self.scale, self.root = 0.0, None
-            return
-        # Any lam will do; this one is lambda_max(S) up to rounding. The power of two keeps it, and
-        # the square of the images, inside the range of float64.
-        exponent = int(np.frexp(size + error)[1])
-        unit, unit_error = np.ldexp(images, -exponent), float(np.ldexp(error, -exponent))
-        unit_size = above(float(np.ldexp(size, -exponent)) + unit_error, 1)
-        lam = unit_size**2
-        rounding = gamma(unit.shape[1] + 1) * frobenius(unit) ** 2
-        slack = above(rounding + unit_error * (2 * unit_size + unit_error), 4) / lam
-        gap = -(unit @ unit.T) / lam
+        if multipliers is None:
+            size = certified_matrix_norm(images)
+            if size == 0.0 and error == 0.0:  # nothing gets through
+                self.scale, self.constant, self.root = 0.0, 0.0, None
+                return
+            # The power of two keeps the square of the images inside the range of float64.
+            exponent = int(np.frexp(size + error)[1])
+            unit_size = float(np.ldexp(size, -exponent)) + float(np.ldexp(error, -exponent))
+            unit_size = above(unit_size, 1)
+            # Any factor will do; this one is the root of lambda_max(S) up to rounding.
+            rows = np.full(len(images), unit_size)
+            self.constant = above(self.scale * float(np.ldexp(unit_size, exponent)), 4)
+            self.constant, norm = above(self.constant * layer.slope, 2), 1.0
+        else:
+            rows, exponent = multipliers
+            # No matter how large the images are: above this, the proof below does not succeed.
+            self.constant, norm = np.inf, 2.0
+        unit = np.ldexp(images, -exponent) / rows[:, None]
+        unit_error = float(np.ldexp(error, -exponent)) / float(rows.min())
+        spread = frobenius(unit)
+        unit_error = above(unit_error + 2 * UNIT_ROUNDOFF * spread, 4)
+        gap = -(unit @ unit.T)
         gap.flat[:: len(gap) + 1] += 2.0
-        gap = (gap + gap.T) / 2
-        # Entries of the gap went through a division and two additions.
-        slack = above(slack + 8 * UNIT_ROUNDOFF * frobenius(gap), 2)
-        self.root = _root_of_inverse(gap, slack)
-        self.scale = above(self.scale * float(np.ldexp(unit_size, exponent)) * layer.slope, 8)
+        # Of the gap, whose entries went through two roundings, only the lower triangle counts.
+        slack = gamma(unit.shape[1] + 1) * spread**2 + unit_error * (2 * norm + unit_error)
+        slack = above(slack + 4 * UNIT_ROUNDOFF * frobenius(gap), 6)
+        inverse_root, excess = _root_of_inverse(gap, slack)
+        self.root = rows[:, None] * inverse_root
+        self.scale = above(self.scale * float(np.ldexp(layer.slope, exponent)) * excess, 4)
+        self.points.append(Point(rows, exponent, self.root))
 
     def _images(self, weight: np.ndarray, weight_error: float) -> tuple[np.ndarray, float]:
         """Return ``weight @ root`` and a bound of its error in the spectral norm."""
         if self.root is None:
             return weight, weight_error
         spread = frobenius(self.root)
-        error = (gamma(len(self.root) + 1) * frobenius(weight) + weight_error) * spread
+        # One rounding more than the product's: that of the entries of the root.
+        error = (gamma(len(self.root) + 2) * frobenius(weight) + weight_error) * spread
         return weight @ self.root, above(error, 4)
 
     def norm(self, weight: np.ndarray, weight_error: float = 0.0) -> float:
@@ -111,7 +145,7 @@ class Reach:
             images, errors = weight, np.zeros(n_rows)
         else:
             images = weight @ self.root
-            errors = gamma(len(self.root) + 1) * row_norms(weight) * frobenius(self.root)
+            errors = gamma(len(self.root) + 2) * row_norms(weight) * frobenius(self.root)
         if weight_error:
             errors = errors + weight_error * (1.0 if self.root is None else frobenius(self.root))
         constants = (pair_distances(images) + errors[:, None] + errors[None, :]) * self.scale
@@ -120,26 +154,33 @@ class Reach:
         return constants
 
 
-def _root_of_inverse(matrix: np.ndarray, error: float) -> np.ndarray:
-    """Return R with ``R @ R.T`` above the inverse of every matrix within `error` of `matrix`.
+def _root_of_inverse(matrix: np.ndarray, error: float) -> tuple[np.ndarray, float]:
+    """Return R and c with ``c**2 * R @ R.T`` above the inverse of every matrix near `matrix`.
 
-    The matrix is symmetric with eigenvalues near [1, 2]; `error` is in the spectral norm.
+    Near means symmetric and within `error` in the spectral norm.
     """
     side = len(matrix)
-    inverse = np.linalg.inv(matrix)
-    inverse = (inverse + inverse.T) / 2
-    residual = -(inverse @ matrix)
-    residual.flat[:: side + 1] += 1.0
-    size = frobenius(inverse)
-    # Distance of inverse @ true from the identity; its computation rounds, too.
-    defect = frobenius(residual) + gamma(side + 2) * size * frobenius(matrix) + size * error
-    defect = above(defect + 2 * UNIT_ROUNDOFF * side, 6)
-    if not defect < 0.5:
+    try:
+        factor = np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError as failure:
+        raise ArithmeticError("The multipliers of a layer are not feasible.") from failure
+    inverse, _ = dtrtri(factor, lower=1)  # checked, not trusted
+    product = dtrmm(1.0, inverse, factor, lower=1)
+    product.flat[:: side + 1] -= 1.0
+    size, spread = frobenius(inverse), frobenius(factor)
+    # inverse @ factor = I + D, ||D|| <= defect; the product and the difference round.
+    defect = frobenius(product) + gamma(side + 2) * size * spread + 2 * UNIT_ROUNDOFF * side
+    # factor @ factor.T is within gamma * spread**2 of the matrix, as for every Cholesky
+    # factorisation that runs through.
+    error = error + gamma(side + 2) * spread**2
+    # The norm of the inverse factor is at most its Frobenius norm, and at most the root of its
+    # largest row sum times its largest column sum.
+    sums = np.abs(inverse).sum(axis=0).max() * np.abs(inverse).sum(axis=1).max()
+    squared = min(size**2, float(sums) * (1 + 2 * gamma(2 * side + 2)))
+    # So inverse @ true @ inverse.T = (I + D)(I + D).T + inverse @ E @ inverse.T.
+    missing = above(2 * defect + squared * error, 8)
+    if not missing < 0.5:
         raise ArithmeticError("The inverse of a layer's Gram matrix is not accurate enough.")
-    # true^-1 = (I - D)^-1 inverse with ||D|| <= defect.
-    shift = above(defect / (1 - defect) * size, 6)
-    # A Cholesky factor is exact for a matrix within gamma * trace of the one it was given.
-    shift = above(shift + 2 * gamma(side + 4) * (float(np.trace(inverse)) + side * shift), 6)
-    inverse.flat[:: side + 1] += shift
-    # inverse > 0 and ||I - inverse @ true|| < 1 prove that every true matrix is positive, too.
-    return np.linalg.cholesky(inverse)
+    # It is at least 1 - missing > 0: every true matrix is positive, and its inverse at most
+    # inverse.T @ inverse / (1 - missing).
+    return inverse.T, above(1.0 / float(np.sqrt(1.0 - missing)), 4)

@@ -21,8 +21,15 @@ _LEAST_SHARE = 1e-3
 class SquaredNorm(NamedTuple):
     """The square of an operator norm as an iteration sees it, and where it grows.
 
-    `value` is a float in double precision; `gradient` has the shape of the weight W. The square is
-    quadratic in W, so ``(gradient * W).sum()`` is ``2 * value``, up to near ties.
+    The square is quadratic in the weight W: ``(gradient * W).sum()`` is ``2 * value``, up to near
+    ties.
+
+    Parameters
+    ----------
+    value : float
+        The square.
+    gradient : Tensor
+        Its gradient, of the shape of W.
     """
 
     value: float
@@ -41,7 +48,18 @@ def is_usable(scale: float) -> bool:
 
 
 def shares_of(squares: Tensor) -> Tensor:
-    """Return the part of the gradient that each direction gets, given its squared value."""
+    """Share a gradient among directions that all but tie at the top.
+
+    Parameters
+    ----------
+    squares : Tensor of shape (n,)
+        Squared values of the directions, the largest positive.
+
+    Returns
+    -------
+    Tensor of shape (n,)
+        Shares that add up to 1, in double precision; a top that stands apart gets it all.
+    """
     squares = squares.double()
     shares = (squares / squares.max()) ** _SHARING_POWER
     shares = torch.where(shares < _LEAST_SHARE, 0.0, shares)

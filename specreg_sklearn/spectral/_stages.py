@@ -16,7 +16,7 @@ from specreg_sklearn.spectral._upward import above, frobenius
 class Stage(ABC):
     """One step of a function on rows, with what a proof needs.
 
-    Parameters
+    Attributes
     ----------
     n_inputs, n_outputs : int or None
         Columns of the rows that go in and come out; None if any number will do.

@@ -245,13 +245,16 @@ def test_binding_draws_from_the_generator_alone():
 
 @pytest.mark.parametrize(
     ("layer", "name"),
-    [(nn.Conv2d, "Conv2d"), (nn.BatchNorm2d, "BatchNorm2d")],
+    [
+        (lambda: nn.LayerNorm(4), "LayerNorm"),
+        (lambda: nn.Embedding(4, 2), "Embedding"),
+        (lambda: nn.GRU(4, 2), "GRU"),
+    ],
 )
 @pytest.mark.parametrize("penalty", BOTH)
 def test_layers_without_a_known_norm_are_refused_by_name(layer, name, penalty):
     with torch.device("meta"):
-        refused = nn.Conv2d(1, 2, 3) if layer is nn.Conv2d else nn.BatchNorm2d(1)
-        backbone = nn.Sequential(refused, nn.Flatten())
+        backbone = nn.Sequential(layer(), nn.Flatten())
         head = nn.Linear(8, 2)
     with pytest.raises(ValueError, match=rf"{penalty.__name__}.*'backbone\.0' \({name}\).*Linear"):
         penalty().bind(backbone, head, generator=seeded())
@@ -267,7 +270,7 @@ def test_bad_settings_name_themselves_when_bound(penalty, name, value):
 
 @pytest.mark.parametrize("penalty", BOTH)
 def test_settings_are_scikit_learn_parameters(penalty):
-    settings = {"n_vectors": "auto", "n_power_iterations": 1}
+    settings = {"n_vectors": "auto", "n_power_iterations": 1, "method": "auto"}
     assert penalty().get_params() == settings
     changed = penalty().set_params(n_vectors=3)
     assert changed.n_vectors == 3

@@ -85,5 +85,5 @@ def test_other_layers_are_refused():
         batch_norm_scale(nn.InstanceNorm2d(3, track_running_stats=True))
     with pytest.raises(TypeError, match="folded into a ReLU layer"):
         fold_batch_norm(nn.ReLU(), norm)
-    with pytest.raises(ValueError, match="does not fit behind.*6 channels"):
+    with pytest.raises(ValueError, match=r"does not fit behind.*6 channels"):
         fold_batch_norm(built(nn.Conv2d, 3, 4, 3), norm)

@@ -106,7 +106,7 @@ def test_the_largest_group_counts_not_their_product():
 @pytest.mark.parametrize("settings", [{"padding": 1}, {"stride": 2, "groups": 2}, {"dilation": 2}])
 def test_the_gradient_equals_central_differences_of_the_exact_square(settings):
     groups = settings.get("groups", 1)
-    operator = convolution((4, 4 // groups, 3, 3), (7, 6), seed=3, **settings)
+    operator = convolution((4, 4 // groups, 3, 3), (7, 7), seed=3, **settings)
     operator = operator.with_weight(operator.weight.abs())  # positive taps: a top that stands apart
     values = torch.linalg.svdvals(dense(operator))
     assert values[1] < 0.97 * values[0]

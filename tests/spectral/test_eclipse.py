@@ -117,11 +117,13 @@ def test_root_of_inverse_lies_above_the_inverse():
         base, _ = np.linalg.qr(rng.standard_normal((side, side)))
         matrix = base @ np.diag(rng.uniform(1, 2, side)) @ base.T
         matrix = (matrix + matrix.T) / 2
-        root = _root_of_inverse(matrix, 1e-3)
+        root, excess = _root_of_inverse(matrix, 1e-3)
+        root = root * excess
         worst = np.linalg.inv(matrix - 1e-3 * np.eye(side))
         gap = root @ root.T - worst
         assert np.linalg.eigvalsh(gap).min() >= -1e-12
-        tight = _root_of_inverse(matrix, 0.0)
+        tight, excess = _root_of_inverse(matrix, 0.0)
+        assert excess == pytest.approx(1.0, abs=1e-9)
         np.testing.assert_allclose(tight @ tight.T, np.linalg.inv(matrix), atol=1e-10)
 
 
@@ -130,12 +132,12 @@ def test_no_proof_without_an_accurate_inverse():
         _root_of_inverse(np.eye(3), 0.9)
 
 
-def test_scale_is_the_constant_of_the_features():
+def test_constant_of_the_features():
     rng = np.random.default_rng(8)
     first, second = random_weights(rng, [5, 6, 4])
     both = Reach([HiddenLayer(first, 0.0, 1.0), HiddenLayer(second, 0.0, 1.0)])
     one = Reach([HiddenLayer(first, 0.0, 1.0)])
-    assert both.scale == pytest.approx(one.norm(second), rel=1e-12)
+    assert both.constant == pytest.approx(one.norm(second), rel=1e-12)
 
 
 def test_pairs_match_one_quadratic_form_at_a_time():

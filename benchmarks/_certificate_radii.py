@@ -1,0 +1,128 @@
+"""Certified radii of multilayer perceptrons by three bounds, next to what an attack finds."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.datasets import make_classification
+from sklearn.preprocessing import StandardScaler
+
+from specreg_sklearn import SpectrallyRegularizedEncoder
+from specreg_sklearn.attacks import CGBA, FeatureSpace
+from specreg_sklearn.metrics import certified_radius
+
+_N_TRAIN, _N_TEST, _N_ATTACKED = 2000, 500, 50
+_BATCH = 200
+_N_STEPS = 500
+
+
+class Radii(NamedTuple):
+    """Median radii over test rows, and the median distance that CGBA finds on some of them.
+
+    `tsuzuku` divides the margin by sqrt(2) times the product of all norms, `pair` by the product
+    of the hidden norms and the distance of two readout rows; both are computed here, from singular
+    values. `eclipse` is :func:`certified_radius`. `over_pair` and `over_tsuzuku` are ratios of
+    medians; `attack_ratio` is the median over the attacked rows of distance / `eclipse`.
+    """
+
+    network: str
+    accuracy: float
+    tsuzuku: float
+    pair: float
+    eclipse: float
+    attack: float
+    attack_ratio: float
+    worst: float
+
+    @property
+    def pair_over_tsuzuku(self) -> float:
+        """How much the distances of readout rows give."""
+        return self.pair / self.tsuzuku
+
+    @property
+    def eclipse_over_pair(self) -> float:
+        """How much knowing how layers fit together gives."""
+        return self.eclipse / self.pair
+
+
+def small_networks() -> Iterator[Radii]:
+    """Measure networks of one to three layers of 128, without and with the penalty."""
+    for depth in (1, 2, 3):
+        for alpha in (0.0, 0.01):
+            yield _measured(30, (128,) * depth, 4, alpha)
+
+
+def wide_network() -> Iterator[Radii]:
+    """Measure 784-2000-2000-10, which takes minutes."""
+    yield _measured(784, (2000, 2000), 10, 0.0)
+
+
+def _measured(n_features: int, hidden: tuple[int, ...], n_classes: int, alpha: float) -> Radii:
+    X, y = make_classification(
+        _N_TRAIN + _N_TEST,
+        n_features,
+        n_informative=min(20, n_features // 2),
+        n_classes=n_classes,
+        class_sep=1.5,
+        random_state=0,
+    )
+    X = StandardScaler().fit(X[:_N_TRAIN]).transform(X)
+    n_epochs = _N_STEPS * _BATCH // _N_TRAIN
+    encoder = SpectrallyRegularizedEncoder(
+        hidden_layer_sizes=hidden,
+        penalty="rep_spectral" if alpha else None,
+        alpha=alpha,
+        weight_decay=0.0,
+        batch_size=_BATCH,
+        max_iter=n_epochs,
+        n_iter_no_change=n_epochs,
+        random_state=0,
+        device="cpu",
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it stops on purpose
+        encoder.fit(X[:_N_TRAIN], y[:_N_TRAIN])
+    X, y = X[_N_TRAIN:], y[_N_TRAIN:]
+    tsuzuku, pair = _by_products(encoder, X)
+    eclipse = certified_radius(encoder, X)
+    attacked = slice(0, _N_ATTACKED)
+    space = FeatureSpace.from_data(X, bounds=(-20.0, 20.0), scale=None)
+    result = CGBA(max_queries=1000).run(
+        encoder, X[attacked], encoder.predict(X[attacked]), space=space, pool=X
+    )
+    ratio = result.distances / eclipse[attacked]
+    name = "-".join(map(str, (n_features, *hidden, n_classes)))
+    return Radii(
+        f"{name}, alpha {alpha:g}" if alpha else name,
+        float(encoder.score(X, y)),
+        float(np.median(tsuzuku)),
+        float(np.median(pair)),
+        float(np.median(eclipse)),
+        float(np.median(result.distances)),
+        float(np.median(ratio)),
+        float(ratio.min()),
+    )
+
+
+def _by_products(
+    encoder: SpectrallyRegularizedEncoder, X: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the radii by the product of all norms, and by that of the hidden ones for pairs."""
+    parameters = [p.detach().double().numpy() for p in encoder.module_.parameters()]
+    layers = list(zip(parameters[::2], parameters[1::2], strict=True))
+    values = X
+    for weight, bias in layers[:-1]:
+        values = np.maximum(values @ weight.T + bias, 0.0)
+    readout, bias = layers[-1]
+    scores = values @ readout.T + bias
+    hidden = np.prod([np.linalg.norm(weight, 2) for weight, _ in layers[:-1]])
+    rows, top = np.arange(len(X)), scores.argmax(axis=1)
+    margin = scores[rows, top][:, None] - scores
+    margin[rows, top] = np.inf
+    constants = hidden * np.linalg.norm(readout[:, None] - readout[None], axis=2)
+    np.fill_diagonal(constants, 1.0)
+    product = np.sqrt(2) * hidden * np.linalg.norm(readout, 2)
+    return margin.min(axis=1) / product, (margin / constants[top]).min(axis=1)

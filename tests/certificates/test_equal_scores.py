@@ -1,0 +1,54 @@
+"""Sparing rows that are proved robust leaves the score as it is, model by model."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
+from specreg_sklearn.attacks import CGBA, RayS
+from specreg_sklearn.metrics import certified_accuracy_score, robust_accuracy_score
+
+ENCODER = SpectrallyRegularizedEncoder(hidden_layer_sizes=(16,), max_iter=20, random_state=0)
+# And whether they have a certificate.
+MODELS = [
+    (make_pipeline(StandardScaler(), LogisticRegression()), True),
+    (make_pipeline(StandardScaler(), PCA(4), LinearSVC(random_state=0)), True),
+    (make_pipeline(StandardScaler(), ENCODER), True),
+    (make_pipeline(StandardScaler(), ENCODER, RobustLinearProbe()), True),
+    (make_pipeline(StandardScaler(), MLPClassifier((12,), max_iter=50, random_state=0)), True),
+    (RandomForestClassifier(10, random_state=0), False),
+]
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_wine])
+@pytest.mark.parametrize("case", MODELS, ids=lambda case: str(case[0])[:60])
+def test_scores_are_equal(load, case):
+    X, y = load(return_X_y=True)
+    model, has_certificate = case
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.fit(X, y)
+    for attack, eps in (
+        (CGBA(max_queries=100), [0.0, 0.05, 0.2, 0.6]),
+        (RayS(max_queries=100, norm=np.inf), [0.01, 0.1]),
+    ):
+        options = {"eps": eps, "attack": attack, "norm": attack.norm, "max_samples": 40}
+        attacked = robust_accuracy_score(model, X, y, certify=False, **options)
+        spared = robust_accuracy_score(model, X, y, certify="auto", **options)
+        np.testing.assert_array_equal(attacked, spared)
+        if has_certificate:
+            options.pop("attack")
+            proved = certified_accuracy_score(model, X, y, **options)
+            assert (proved <= attacked).all()
+            assert proved[-2] > 0  # some rows were spared

@@ -1,0 +1,71 @@
+"""Where the whole model is affine, the certificate is the distance."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_wine
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.svm import LinearSVC
+
+from specreg_sklearn import RobustLinearProbe
+from specreg_sklearn.metrics import certified_radius
+
+MODELS = [
+    make_pipeline(StandardScaler(), LogisticRegression()),
+    make_pipeline(MinMaxScaler(), LinearSVC(random_state=0)),
+    make_pipeline(StandardScaler(), PCA(5, whiten=True), LinearDiscriminantAnalysis()),
+    make_pipeline(StandardScaler(), RobustLinearProbe(epsilon=0.1)),
+    LinearDiscriminantAnalysis(),
+]
+DUAL = {1: np.inf, 2: 2, np.inf: 1}
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_wine])
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: str(model)[:60])
+def test_certified_is_the_closed_form(load, model):
+    X, y = load(return_X_y=True)
+    model.fit(X, y)
+
+    def scores(Z):
+        values = model.decision_function(Z)
+        return np.column_stack([0 * values, values]) if values.ndim == 1 else values
+
+    # An affine function is its differences between rows, in steps of the size of the columns.
+    unit, centre = X.std(axis=0), X.mean(axis=0)
+    slopes = (scores(centre + np.diag(unit)) - scores(centre - np.diag(unit))).T / (2 * unit)
+    values = scores(X)
+    rows, top = np.arange(len(X)), values.argmax(axis=1)
+    for norm, dual in DUAL.items():
+        size = np.linalg.norm(slopes[:, None] - slopes[None], dual, axis=2)
+        np.fill_diagonal(size, 1.0)
+        exact = (values[rows, top][:, None] - values) / size[top]
+        exact[rows, top] = np.inf
+        np.testing.assert_allclose(certified_radius(model, X, norm=norm), exact.min(1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_wine])
+def test_rows_fall_right_behind_the_radius(load):
+    """One step along the weights: nothing at 0.999999 of the radius, the label at 1.000001."""
+    X, y = load(return_X_y=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
+    coef = np.atleast_2d(model[1].coef_) / model[0].scale_
+    slopes = np.vstack([0 * coef, coef]) if len(coef) == 1 else coef
+    radius, own = certified_radius(model, X), model.predict(X)
+    fell = np.zeros(len(X), dtype=bool)
+    for slope in slopes:
+        way = slope - slopes[own]
+        size = np.linalg.norm(way, axis=1, keepdims=True)
+        way = np.divide(way, size, out=np.zeros_like(way), where=size > 0)
+        inside = model.predict(X + 0.999999 * radius[:, None] * way)
+        np.testing.assert_array_equal(inside, own)
+        fell |= model.predict(X + 1.000001 * radius[:, None] * way) != own
+    assert fell.all()

@@ -24,8 +24,8 @@ class Radii(NamedTuple):
 
     `tsuzuku` divides the margin by sqrt(2) times the product of all norms, `pair` by the product
     of the hidden norms and the distance of two readout rows; both are computed here, from singular
-    values. `eclipse` is :func:`certified_radius`. `over_pair` and `over_tsuzuku` are ratios of
-    medians; `attack_ratio` is the median over the attacked rows of distance / `eclipse`.
+    values. `eclipse` is :func:`certified_radius`. `attack_ratio` is the median of distance /
+    `eclipse` over the attacked rows, `worst` the smallest.
     """
 
     network: str

@@ -83,8 +83,9 @@ def report_violations(report: CertificateReport, found: Verdict) -> None:
     header = ("", "pairs", "violations", "smallest distance / radius")
     report.grid(
         "Attacks against certificates",
-        f"PGD ({N_RESTARTS} descents a row) and SquareAttack search within {INSIDE} of the "
-        "radius; the others measure distances. Restarts do not count as pairs.",
+        f"PGD searches within {INSIDE} of the radius, {N_RESTARTS} descents a row; SquareAttack "
+        "within the largest radius of some ten rows with about the same; the others measure "
+        "distances. Restarts do not count as pairs.",
         header,
         [_line(name, count) for name, count in found.by_attack.items()],
     )

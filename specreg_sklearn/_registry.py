@@ -32,6 +32,12 @@ _BUILT_IN: dict[str, dict[str, str]] = {
     },
     "objectives": {
         "cross_entropy": "specreg_sklearn.objectives:CrossEntropy",
+        "adversarial": "specreg_sklearn.objectives:Adversarial",
+        "trades": "specreg_sklearn.objectives:Trades",
+        "gradient": "specreg_sklearn.objectives:Gradient",
+        "lipschitz_margin": "specreg_sklearn.objectives:LipschitzMargin",
+        "vat": "specreg_sklearn.objectives:VAT",
+        "linearity": "specreg_sklearn.objectives:Linearity",
     },
     "constraints": {
         "spectral_norm": "specreg_sklearn.constraints:SpectralNorm",

@@ -30,7 +30,7 @@ from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
 from specreg_sklearn.estimators._targets import training_rows
 from specreg_sklearn.estimators._training_report import spectral_norms, warn_of_trouble
 from specreg_sklearn.modules import ACTIVATIONS, Network
-from specreg_sklearn.objectives import Objective
+from specreg_sklearn.objectives import Objective, resolve_objective
 from specreg_sklearn.penalties import Penalty
 from specreg_sklearn.training import (
     PenalizedNet,
@@ -85,8 +85,13 @@ class SpectrallyRegularizedEncoder(
     weight_decay : float, default=1e-4
         Strength of the sum of squares of all weights (biases are free), beside any penalty. The
         two together do better than either alone.
-    objective : {"cross_entropy"} or Objective, default="cross_entropy"
-        What a batch is scored on.
+    objective : str or Objective, default="cross_entropy"
+        What a batch is scored on. ``"cross_entropy"``: the log loss of the rows as they are;
+        ``"adversarial"``: of the worst rows nearby; ``"trades"``: of the rows, plus how much the
+        prediction changes nearby; ``"gradient"``: plus how fast the loss rises;
+        ``"lipschitz_margin"``: with a handicap that makes certificates; ``"vat"``: as "trades",
+        also for unlabelled rows; ``"linearity"``: after one step, with the loss kept linear. An
+        object such as ``Adversarial(epsilon=0.2, norm=2)`` has settings.
     constraint : {"spectral_norm", "svb", "parseval"}, Constraint or None, default=None
         What the weights must keep, by a projection after every step: spectral norms of at most
         one, all singular values near one, or a pull towards that. It combines with any penalty;
@@ -143,7 +148,8 @@ class SpectrallyRegularizedEncoder(
     validation_scores_ : list of float
         Held-out accuracy of each epoch; only with `early_stopping`.
     spectral_norms_ : dict of str to float
-        The exact spectral norm of every hidden layer and of the head. Look at both: a penalty on
+        The exact spectral norm of every hidden layer and of the head (of convolutions to about
+        four digits), each with the batch norm behind it folded in. Look at both: a penalty on
         the hidden layers alone can push scale into the head.
     module_ : torch.nn.Module
         The network, with parts `backbone` and `head`.
@@ -271,7 +277,9 @@ class SpectrallyRegularizedEncoder(
         X : array-like of shape (n_samples, n_features)
             Rows; float32 and float64 keep their type, everything else becomes float64.
         y : array-like of shape (n_samples,)
-            Class labels of any kind; at least two classes.
+            Class labels of any kind; at least two classes. With an objective that uses unlabelled
+            rows (``"vat"``) the label -1 marks them, and `classes_` does not hold it. With others
+            -1 is a class, as in {-1, 1}; beside 0, 1, 2 or beside strings it is refused.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. A row of weight 2 counts as two rows, one of weight 0 as none.
 
@@ -289,14 +297,19 @@ class SpectrallyRegularizedEncoder(
         -----
         ConvergenceWarning
             If training diverged, collapsed to one prediction, or the penalty's estimate lagged.
+        UserWarning
+            If the labels are -1, 0 and 1, and the objective uses no unlabelled rows.
         """
         given = X, y, sample_weight
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        rows = training_rows(X, y, sample_weight, self.class_weight)
+        objective = resolve_objective(self.objective)
+        if hasattr(objective, "check_rows"):
+            objective.check_rows(X)
+        rows = training_rows(X, y, sample_weight, self.class_weight, objective)
         if self.warm_start and hasattr(self, "net_"):
             self._check_same_classes(rows.classes)
         seed = draw_seed(self.random_state)
-        net = build_net(self, rows, seed)
+        net = build_net(self, objective, rows, seed)
         training_data = attach_rows(net, self, rows, seed)
         attach_callbacks(net, self, self._callback_bridge(*given, rows.classes))
         try:

@@ -14,7 +14,7 @@ from skorch.helper import predefined_split
 from specreg_sklearn.constraints import resolve_constraint
 from specreg_sklearn.estimators._targets import TrainingRows
 from specreg_sklearn.modules import Network, build_network
-from specreg_sklearn.objectives import resolve_objective
+from specreg_sklearn.objectives import Objective, bind_objective
 from specreg_sklearn.penalties import bind_penalty, resolve_penalty
 from specreg_sklearn.training import (
     EpochBar,
@@ -28,13 +28,17 @@ from specreg_sklearn.training import (
 )
 
 
-def build_net(estimator: Any, rows: TrainingRows, seed: int) -> PenalizedNet:
+def build_net(
+    estimator: Any, objective: Objective, rows: TrainingRows, seed: int
+) -> PenalizedNet:
     """Build the net of an encoder, or take up the one of the last fit on a warm start.
 
     Parameters
     ----------
     estimator : SpectrallyRegularizedEncoder
-        Gives the parameters; it is not changed.
+        Gives the other parameters; it is not changed.
+    objective : Objective
+        What its `objective` stands for.
     rows : TrainingRows
         Give the dtype, the width and the classes.
     seed : int
@@ -43,16 +47,15 @@ def build_net(estimator: Any, rows: TrainingRows, seed: int) -> PenalizedNet:
     Returns
     -------
     PenalizedNet
-        Initialised, with the penalty and the constraint bound to its parameters.
+        Initialised, with objective, penalty and constraint bound to its parameters.
     """
-    objective = resolve_objective(estimator.objective)
     penalty = resolve_penalty(estimator.penalty)
     constraint = resolve_constraint(estimator.constraint)
     optimizer, optimizer_settings = solver_settings(estimator.solver)
     device = resolve_device(estimator.device)
     # Streams of their own: a penalty must not change the start weights or the order of the rows.
-    weight_draws, row_order, penalty_draws, constraint_draws = (
-        torch.Generator().manual_seed(seed + stream) for stream in range(4)
+    weight_draws, row_order, penalty_draws, constraint_draws, objective_draws = (
+        torch.Generator().manual_seed(seed + stream) for stream in range(5)
     )
     network = build_network(
         estimator.module,
@@ -89,6 +92,13 @@ def build_net(estimator: Any, rows: TrainingRows, seed: int) -> PenalizedNet:
         net.resume_optimizer()
     else:
         net.initialize()
+    net.criterion_ = bind_objective(
+        objective,
+        net.module_,
+        generator=objective_draws,
+        n_epochs=estimator.max_iter,
+        labelled_share=rows.labelled_share,
+    )
     parts = net.module_.backbone, net.module_.head
     shape = net.module_.input_shape
     if penalty is not None:
@@ -193,7 +203,15 @@ def _reusable_net(
 
 
 def _split(codes: np.ndarray, fraction: float, seed: int) -> list[np.ndarray]:
-    """Return the rows to train on and the rows to hold out, stratified where classes allow it."""
+    """Return the rows to train on and the rows to hold out, stratified where classes allow it.
+
+    Unlabelled rows, of code -1, cannot be scored: all of them are trained on.
+    """
+    labelled = codes >= 0
+    if not labelled.all():
+        with_labels, without = np.flatnonzero(labelled), np.flatnonzero(~labelled)
+        training, held_out = _split(codes[labelled], fraction, seed)
+        return [np.sort(np.r_[with_labels[training], without]), with_labels[held_out]]
     n_held_out = math.ceil(fraction * len(codes))
     counts = np.bincount(codes)
     n_classes = np.count_nonzero(counts)

@@ -9,18 +9,21 @@ from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from specreg_sklearn._sklearn_compat import check_sample_weight
+from specreg_sklearn.estimators._unlabelled import UNLABELLED, find_labelled
 
 
 class TrainingRows(NamedTuple):
     """Rows that take part in a fit: those of positive weight.
 
-    `codes` index into `classes`; `weights` hold sample weight times class weight.
+    `codes` index into `classes`, and are -1 for unlabelled rows; `weights` hold sample weight times
+    class weight, and `labelled_share` is the part of their sum that lies on labelled rows.
     """
 
     X: np.ndarray
     codes: np.ndarray
     weights: np.ndarray
     classes: np.ndarray
+    labelled_share: float = 1.0
 
 
 def training_rows(
@@ -28,6 +31,7 @@ def training_rows(
     y: np.ndarray,
     sample_weight: Any = None,
     class_weight: dict[Any, float] | str | None = None,
+    objective: Any = None,
 ) -> TrainingRows:
     """Encode labels, check weights, and drop rows that weigh nothing.
 
@@ -40,7 +44,10 @@ def training_rows(
     sample_weight : array-like of shape (n_samples,) or None
         Non-negative weights.
     class_weight : dict, "balanced" or None
-        As in scikit-learn's classifiers. "balanced" counts rows by their weight.
+        As in scikit-learn's classifiers. "balanced" counts rows by their weight. Unlabelled rows
+        have no class weight.
+    objective : Objective or None
+        Says whether the label -1 marks unlabelled rows. None: it is a class like any other.
 
     Returns
     -------
@@ -50,25 +57,33 @@ def training_rows(
     Raises
     ------
     ValueError
-        If `y` is not a classification target, holds fewer than two classes, or if a weight is
-        negative or all are zero.
+        If `y` is not a classification target, holds fewer than two classes or unlabelled rows
+        that the objective cannot use, or if a weight is negative or all are zero.
     """
-    check_classification_targets(y)
     weights = check_sample_weight(sample_weight, X)
     if not weights.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
     counted = weights > 0
     if not counted.all():
         X, y, weights = X[counted], y[counted], weights[counted]
-    classes, codes = np.unique(y, return_inverse=True)
+    labelled = np.ones(len(y), dtype=bool) if objective is None else find_labelled(y, objective)
+    check_classification_targets(y[labelled])
+    classes, known_codes = np.unique(y[labelled], return_inverse=True)
     if len(classes) < 2:
         raise ValueError(
             f"y has one class, {classes[0]!r}, among the rows of positive weight; "
             "a classifier needs at least two classes."
         )
     if class_weight is not None:
-        weights = weights * _class_factors(class_weight, classes, codes, weights)[codes]
-    return TrainingRows(X, codes, weights, classes)
+        factors = _class_factors(class_weight, classes, known_codes, weights[labelled])
+        of_rows = np.ones(len(y))
+        of_rows[labelled] = factors[known_codes]
+        weights = weights * of_rows
+    if labelled.all():
+        return TrainingRows(X, known_codes, weights, classes)
+    codes = np.full(len(y), UNLABELLED)
+    codes[labelled] = known_codes
+    return TrainingRows(X, codes, weights, classes, weights[labelled].sum() / weights.sum())
 
 
 def _class_factors(

@@ -82,20 +82,20 @@ def warn_of_trouble(net: PenalizedNet, logits: np.ndarray) -> None:
         warnings.warn(f"Training was interrupted; {finished}.", UserWarning, stacklevel=4)
     elif net.stop_reason == "diverged":
         _warn(
-            f"The loss stopped being finite; {finished}. Lower learning_rate_init={net.lr} "
-            f"or alpha={net.strength}, or scale the features."
+            f"The loss stopped being finite; {finished}. Lower learning_rate_init={net.lr}"
+            f"{_epsilon(net)} or alpha={net.strength}, or scale the features."
         )
     elif net.history[-1, "train_loss"] > 2 * math.log(logits.shape[1]):
         _warn(
             f"After {len(net.history)} epochs the training loss is "
             f"{net.history[-1, 'train_loss']:.3g}, worse than guessing "
-            f"({math.log(logits.shape[1]):.3g}). Lower learning_rate_init={net.lr}, scale the "
-            "features, or raise max_iter."
+            f"({math.log(logits.shape[1]):.3g}). Lower learning_rate_init={net.lr}{_epsilon(net)}, "
+            "scale the features, or raise max_iter."
         )
     elif len(np.unique(logits.argmax(axis=1))) == 1:
         _warn(
             "Every training row gets the same prediction. Lower "
-            f"alpha={net.strength} or learning_rate_init={net.lr}, or raise max_iter."
+            f"alpha={net.strength}{_epsilon(net)} or learning_rate_init={net.lr}, or raise max_iter."
         )
     error = net.history[-1].get("penalty_error", 0.0) if len(net.history) else 0.0
     if error > _WORST_ESTIMATE_ERROR and net.stop_reason != "diverged":
@@ -103,6 +103,12 @@ def warn_of_trouble(net: PenalizedNet, logits: np.ndarray) -> None:
             f"The estimated spectral norm lags the exact one by {error:.0%}. Use a penalty object "
             "with more power iterations, such as RepSpectral(n_power_iterations=3)."
         )
+
+
+def _epsilon(net: PenalizedNet) -> str:
+    """Name the strength of the objective, where it has one: too much of it levels all rows."""
+    epsilon = getattr(net.criterion, "epsilon", 0)
+    return f", epsilon={epsilon} of the objective" if epsilon else ""
 
 
 def _warn(message: str) -> None:

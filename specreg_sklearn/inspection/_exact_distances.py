@@ -56,8 +56,12 @@ def exact_distance(layers: list[tuple[np.ndarray, np.ndarray]], x: np.ndarray) -
         if unit is None:
             for other in range(len(level)):
                 if other != label:
-                    best = min(best, node.with_side(slope[label] - slope[other],
-                                                    level[other] - level[label], 0).distance())
+                    best = min(
+                        best,
+                        node.with_side(
+                            slope[label] - slope[other], level[other] - level[label], 0
+                        ).distance(),
+                    )
             continue
         for active in (0, 1):
             sign = 1.0 - 2.0 * active  # active: slope z + level >= 0
@@ -75,9 +79,7 @@ class _Node:
         self.pattern, self.A, self.b = pattern, A, b
 
     def with_side(self, row: np.ndarray, limit: float, active: int) -> _Node:
-        return _Node(
-            (*self.pattern, active), np.vstack([self.A, row]), np.append(self.b, limit)
-        )
+        return _Node((*self.pattern, active), np.vstack([self.A, row]), np.append(self.b, limit))
 
     def distance(self) -> float:
         """Return the distance of the origin to the polytope, inf if it is empty."""

@@ -111,5 +111,3 @@ def _end_of(layer: nn.Module, calls: list[_Call]) -> int:
         if len(readers) != 1 or not isinstance(calls[readers[0]].module, _PASSING):
             return place
         place = readers[0]
-
-

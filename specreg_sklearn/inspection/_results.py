@@ -91,9 +91,9 @@ class PerLayer(Mapping[str, T], Generic[T]):
 
     def __repr__(self) -> str:
         width = max([len(name) for name in self._results] + [5])
-        head = "layer".ljust(width) + "".join(f"{column:>14}" for column in self._columns)
+        head = "layer".ljust(width) + "".join(f"{column:>18}" for column in self._columns)
         rows = [
-            name.ljust(width) + "".join(f"{_cell(getattr(r, c)):>14}" for c in self._columns)
+            name.ljust(width) + "".join(f"{_cell(getattr(r, c)):>18}" for c in self._columns)
             for name, r in self._results.items()
         ]
         return "\n".join([head, *rows])

@@ -49,8 +49,8 @@ def rows_of(view: ModelView, X: Any) -> np.ndarray:
     return rows
 
 
-def codes_of(view: ModelView, y: Any, n_rows: int) -> np.ndarray:
-    """Return the position in ``classes_`` of every label.
+def codes_of(classes: np.ndarray, y: Any, n_rows: int) -> np.ndarray:
+    """Return the position of every label in a model's ``classes_``.
 
     Raises
     ------
@@ -58,22 +58,22 @@ def codes_of(view: ModelView, y: Any, n_rows: int) -> np.ndarray:
         If `y` has another length than `X`, or holds labels that the model does not know.
     """
     labels = as_targets(y, n_rows)
-    coder = LabelCoder(labels, view.classes)
-    order = {int(code): k for k, code in enumerate(coder.encode(view.classes))}
+    coder = LabelCoder(labels, classes)
+    place = {int(code): k for k, code in enumerate(coder.encode(classes))}
     codes = coder.encode(labels)
-    unknown = sorted({str(label) for label, c in zip(labels, codes, strict=True) if c not in order})
+    unknown = sorted({str(label) for label, c in zip(labels, codes, strict=True) if c not in place})
     if unknown:
         raise ValueError(
             f"y holds labels that the model was not fitted on: {', '.join(unknown[:5])}. Its "
-            f"classes are {view.classes.tolist()}."
+            f"classes are {classes.tolist()}."
         )
-    return np.array([order[int(code)] for code in codes], dtype=np.int64)
+    return np.array([place[int(code)] for code in codes], dtype=np.int64)
 
 
 def targets_of(view: ModelView, rows: np.ndarray, y: Any) -> np.ndarray:
     """Return class codes of the labels, or of the predictions where `y` is None."""
     if y is not None:
-        return codes_of(view, y, len(rows))
+        return codes_of(view.classes, y, len(rows))
     return np.asarray(view.evaluate(view.logits, rows).argmax(axis=1))
 
 

@@ -77,7 +77,10 @@ class _AnyStage(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        X, gradient = _numpy(ctx.saved_tensors[0]), gradients[0].numpy().reshape(len(gradients[0]), -1)
+        X, gradient = (
+            _numpy(ctx.saved_tensors[0]),
+            gradients[0].numpy().reshape(len(gradients[0]), -1),
+        )
         flat = X.reshape(len(X), -1)
         pulled = np.empty_like(flat)
         for column in range(flat.shape[1]):

@@ -1,6 +1,33 @@
-"""What a batch is scored on: per-sample losses."""
+"""What a batch is scored on: per-sample losses.
 
-from specreg_sklearn.objectives._base import Objective, resolve_objective
+The log loss, and objectives that train for rows that others have moved. Most have a strength
+`epsilon`, the length of the move; at 0 they are the log loss.
+"""
+
+from specreg_sklearn.objectives._adversarial import Adversarial
+from specreg_sklearn.objectives._base import (
+    BoundObjective,
+    Objective,
+    bind_objective,
+    resolve_objective,
+)
 from specreg_sklearn.objectives._cross_entropy import CrossEntropy
+from specreg_sklearn.objectives._gradient import Gradient
+from specreg_sklearn.objectives._linearity import Linearity
+from specreg_sklearn.objectives._lipschitz_margin import LipschitzMargin
+from specreg_sklearn.objectives._trades import Trades
+from specreg_sklearn.objectives._vat import VAT
 
-__all__ = ["CrossEntropy", "Objective", "resolve_objective"]
+__all__ = [
+    "VAT",
+    "Adversarial",
+    "BoundObjective",
+    "CrossEntropy",
+    "Gradient",
+    "Linearity",
+    "LipschitzMargin",
+    "Objective",
+    "Trades",
+    "bind_objective",
+    "resolve_objective",
+]

@@ -47,8 +47,8 @@ class CertifiedMap:
     >>> function = CertifiedMap([hidden, Elementwise("relu"), Affine([[1.0, 0.0], [0.0, 1.0]])])
     >>> function.evaluate(np.array([[1.0, 2.0]]))[0]
     array([[3., 2.]])
-    >>> round(float(function.pair_constants()[0, 1]), 2)  # the product of norms says 4.24
-    3.71
+    >>> round(float(function.pair_constants()[0, 1]), 2)  # exact is 3.16, the product 4.24
+    3.2
     """
 
     def __init__(self, stages: Iterable[Stage]) -> None:

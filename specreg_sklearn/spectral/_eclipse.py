@@ -164,23 +164,25 @@ def _root_of_inverse(matrix: np.ndarray, error: float) -> tuple[np.ndarray, floa
         factor = np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError as failure:
         raise ArithmeticError("The multipliers of a layer are not feasible.") from failure
-    inverse, _ = dtrtri(factor, lower=1)  # checked, not trusted
-    product = dtrmm(1.0, inverse, factor, lower=1)
-    product.flat[:: side + 1] -= 1.0
-    size, spread = frobenius(inverse), frobenius(factor)
-    # inverse @ factor = I + D, ||D|| <= defect; the product and the difference round.
+    upper = factor.T  # in the order that LAPACK likes
+    root, _ = dtrtri(upper)  # checked, not trusted
+    product = dtrmm(1.0, upper, root)
+    product[np.diag_indices(side)] -= 1.0
+    size, spread = frobenius(root), frobenius(upper)
+    # upper @ root = I + D, ||D|| <= defect; the product and the difference round.
     defect = frobenius(product) + gamma(side + 2) * size * spread + 2 * UNIT_ROUNDOFF * side
     # factor @ factor.T is within gamma * spread**2 of the matrix, as for every Cholesky
     # factorisation that runs through.
     error = error + gamma(side + 2) * spread**2
-    # The norm of the inverse factor is at most its Frobenius norm, and at most the root of its
+    # The norm of the root is at most its Frobenius norm, and at most the square root of its
     # largest row sum times its largest column sum.
-    sums = np.abs(inverse).sum(axis=0).max() * np.abs(inverse).sum(axis=1).max()
-    squared = min(size**2, float(sums) * (1 + 2 * gamma(2 * side + 2)))
-    # So inverse @ true @ inverse.T = (I + D)(I + D).T + inverse @ E @ inverse.T.
+    entries = np.abs(root)
+    sums = float(entries.sum(axis=0).max()) * float(entries.sum(axis=1).max())
+    squared = min(size**2, sums * (1 + 2 * gamma(2 * side + 2)))
+    # root.T @ true @ root is the Gram matrix of I + D, and root.T @ E @ root with ||E|| <= error.
     missing = above(2 * defect + squared * error, 8)
     if not missing < 0.5:
         raise ArithmeticError("The inverse of a layer's Gram matrix is not accurate enough.")
     # It is at least 1 - missing > 0: every true matrix is positive, and its inverse at most
-    # inverse.T @ inverse / (1 - missing).
-    return inverse.T, above(1.0 / float(np.sqrt(1.0 - missing)), 4)
+    # root @ root.T / (1 - missing).
+    return root, above(1.0 / float(np.sqrt(1.0 - missing)), 4)

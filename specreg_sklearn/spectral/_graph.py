@@ -22,8 +22,9 @@ from specreg_sklearn.spectral._steps import Step, recorded_steps
 from specreg_sklearn.spectral._tracing import float64_copy
 from specreg_sklearn.spectral._upward import frobenius, times
 
-# Entries of all values that a pass may hold at a time: some hundred megabytes.
-_ENTRIES_AT_ONCE = 2**24
+# Entries of the widest values that a pass may hold at a time. Some megabytes: a pass over more rows
+# than the caches hold takes twice as long.
+_ENTRIES_AT_ONCE = 2**19
 
 
 class TorchGraph(Stage):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import overload
 
 import numpy as np
@@ -18,9 +19,11 @@ def above(value: float | np.ndarray, n_operations: int = 4) -> float | np.ndarra
 
     Zero stays zero: it is taken to be exact.
     """
-    raised = np.nextafter(np.multiply(value, 1 + 2 * gamma(n_operations)), np.inf)
-    raised = np.where(np.equal(value, 0.0), 0.0, raised)
-    return float(raised) if np.ndim(value) == 0 else raised
+    factor = 1 + 2 * gamma(n_operations)
+    if np.ndim(value) == 0:
+        return math.nextafter(float(value) * factor, math.inf) if value != 0.0 else 0.0
+    raised = np.multiply(value, factor)
+    return np.nextafter(raised, np.inf, out=raised, where=np.not_equal(value, 0.0))
 
 
 def row_norms(matrix: np.ndarray) -> np.ndarray:
@@ -37,7 +40,16 @@ def row_norms(matrix: np.ndarray) -> np.ndarray:
 
 def frobenius(matrix: np.ndarray) -> float:
     """Return an upper bound of the Frobenius norm of an array."""
-    return float(row_norms(matrix.reshape(1, -1))[0])
+    entries = matrix.ravel(order="K")
+    if not len(entries):
+        return 0.0
+    exponent = int(np.frexp(max(entries.max(), -entries.min()))[1])
+    if abs(exponent) > 400:  # squares might leave the range of float64
+        entries = np.ldexp(entries, -exponent)
+    else:
+        exponent = 0
+    with np.errstate(over="ignore"):  # infinity is a bound too
+        return above(float(np.ldexp(np.sqrt(entries @ entries), exponent)), len(entries) + 4)
 
 
 def pair_distances(rows: np.ndarray) -> np.ndarray:

@@ -67,9 +67,10 @@ class EpochKeeper(Callback):
 
 
 class Patience(EarlyStopping):
-    """Early stopping of skorch, silent, and deaf during the burn-in.
+    """Early stopping of skorch, silent, and deaf while penalty and objective gain strength.
 
-    The objective jumps when the penalty starts, so what came before is no yardstick.
+    The objective jumps when the penalty starts, and rises while the objective's own strength
+    grows, so what came before is no yardstick.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ class Patience(EarlyStopping):
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Compare the epoch with the best one so far."""
-        if len(net.history) > net.burn_in_epochs:
+        if len(net.history) > net.n_settling_epochs:
             super().on_epoch_end(net, **kwargs)
 
 

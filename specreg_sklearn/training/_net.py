@@ -22,7 +22,7 @@ class PenalizedNet(NeuralNet):
     """A skorch net that minimises ``objective + strength * penalty + weight_decay * sum(w ** 2)``.
 
     It differs from ``skorch.NeuralNet`` in five ways: the criterion gives per-sample losses, which
-    are averaged with sample weights; the gradient of a penalty is added after the backward pass; a
+    are averaged with sample weights, and is told when an epoch begins; the gradient of a penalty is added after the backward pass; a
     constraint moves the weights after the optimizer's step; batches are slices of tensors in
     memory; and the bookkeeping of a batch is skipped when no callback asks for it, which makes the
     loop as fast as a bare torch one.
@@ -32,7 +32,8 @@ class PenalizedNet(NeuralNet):
     module : torch.nn.Module
         The network, with weights.
     criterion : Objective
-        Gives per-sample losses.
+        Gives per-sample losses. For one with state, put its bound part into ``criterion_`` before
+        the fit.
     penalty : BoundPenalty or None
         Bound to the parameters of `module`.
     strength : float
@@ -115,6 +116,11 @@ class PenalizedNet(NeuralNet):
             and len(self.history) > self.burn_in_epochs
         )
 
+    @property
+    def n_settling_epochs(self) -> int:
+        """Epochs before penalty and objective both have their full strength."""
+        return max(self.burn_in_epochs, getattr(self.criterion_, "n_warm_up_epochs", 0))
+
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Cut rows in memory into slices; leave every other kind of dataset to skorch."""
         if not isinstance(dataset, TensorRows):
@@ -174,8 +180,10 @@ class PenalizedNet(NeuralNet):
     def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         """Return the unpenalised loss and the logits of a batch."""
         X, target = batch
+        # A loss that moves its rows would need gradients, and says little of held-out rows.
+        loss = getattr(self.criterion_, "held_out_loss", self.criterion_.per_sample_loss)
         with torch.no_grad():
-            losses = self.criterion_.per_sample_loss(self.module_, X, target[0])
+            losses = loss(self.module_, X, target[0])
             return {"loss": self.get_loss(losses, target, X), "y_pred": self.module_(X)}
 
     def run_single_epoch(
@@ -191,6 +199,8 @@ class PenalizedNet(NeuralNet):
             _listens_to_batches(callback) for _, callback in self.callbacks_
         )
         self._needs_closure = isinstance(self.optimizer_, torch.optim.LBFGS)
+        if training and hasattr(self.criterion_, "begin_epoch"):
+            self.criterion_.begin_epoch(len(self.history) - 1)
         loss, correct, total = 0.0, 0.0, 0.0
         for batch in iterator:
             if self._batch_listeners:
@@ -225,6 +235,7 @@ class PenalizedNet(NeuralNet):
     def drop_fit_state(self) -> None:
         """Let go of what only a running fit needs: data, callbacks, warm vectors."""
         self.penalty = self.constraint = self._see_batch = None
+        self.criterion_ = self.criterion  # the settings, without what was bound to the fit
         self.set_callbacks([])
         self.train_split = None
 

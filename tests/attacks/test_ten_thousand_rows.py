@@ -93,14 +93,9 @@ class Problem:
         columns = dict(enumerate(columns_of(X)))
         numeric = [j for j in columns if not isinstance(columns[j][0], (str, bool))]
         mutable = numeric[: len(numeric) - numbered] if mutable is None else mutable
-        self.space = A.FeatureSpace.from_data(
-            X,
-            mutable=mutable,
-            scale=scale,
-            bounds=bounds,
-            types=dict.fromkeys(whole, "integer"),
-            repair=repair,
-        )
+        options = {"scale": scale, "bounds": bounds, "repair": repair}
+        types = dict.fromkeys(whole, "integer")
+        self.space = A.FeatureSpace.from_data(X, mutable=mutable, types=types, **options)
         # By column: lowest, highest, unit, whether whole, for those that may move as numbers.
         self.limits, self.mutable = {}, mutable
         for j in set(mutable) & set(numeric):
@@ -114,15 +109,14 @@ class Problem:
 
 @pytest.fixture(scope="module")
 def problems():
-    rng = np.random.default_rng(0)
+    rng, n = np.random.default_rng(0), 240
     cancer, ill = (part[:240] for part in load_breast_cancer(return_X_y=True))
     wine, grape = load_wine(return_X_y=True)
+    gaps = np.where(rng.random(wine.shape) < 0.1, np.nan, wine)
     digits, digit = (part[:250] for part in load_digits(return_X_y=True))
     iris, flower = load_iris(return_X_y=True)
-    gaps = np.where(rng.random(wine.shape) < 0.1, np.nan, wine)
     mixed = iris.astype(object)
     mixed[:, 0] = [int(10 * cell) for cell in iris[:, 0]]
-    n = 240
     people = pd.DataFrame(
         {
             "age": rng.integers(18, 80, n).astype(np.int16),
@@ -143,9 +137,9 @@ def problems():
     left = (parts["whole"] - parts["part"]).to_numpy()
     levels = make_column_transformer((OneHotEncoder(), ["level"]), remainder="passthrough")
     rule = {"mutable": [0, 1, 2], "repair": levels_follow}
-    logistic, forest = LogisticRegression(max_iter=500), RandomForestClassifier(10, random_state=0)
+    forest = RandomForestClassifier(10, random_state=0)
     boosting = HistGradientBoostingClassifier(max_iter=10, random_state=0)
-    neighbours, scaler = KNeighborsClassifier(algorithm="brute"), StandardScaler()
+    scaler, logistic, neighbours = StandardScaler(), LogisticRegression(), KNeighborsClassifier()
     mlp = MLPClassifier((16,), solver="lbfgs", max_iter=50, random_state=0)
     encoder = SpectrallyRegularizedEncoder(hidden_layer_sizes=8, max_iter=20, random_state=0)
     P, f2, f4 = Problem, np.float16, np.float32
@@ -229,9 +223,8 @@ def check_rows(p, X, X_adv, reported):
             assert not whole or (moved == np.rint(moved))[known].all()
             steps[known, j] = (moved - clean)[known] / unit
     if p.space.repair:
-        part, whole, level = new_cells[:3]
-        for cells in zip(part, whole, level, strict=True):
-            assert cells[0] <= cells[1] and cells[2] == ("full" if cells[0] == cells[1] else "some")
+        for part, whole, level in zip(*new_cells[:3], strict=True):
+            assert part <= whole and level == ("full" if part == whole else "some")
     return steps
 
 
@@ -242,17 +235,14 @@ def check_all(problems, n, n_art, stride, turns):
             rows = n_art if isinstance(ATTACKS[j], A.ARTAttack) else n
             for turn in range(turns):
                 how = {"targeted": (i + j + turn) % 2 == 0, "within": (i + j // 2 + turn) % 3 == 0}
-                try:
-                    count += attack_and_check(p, ATTACKS[j], rows, **how)
-                except Exception as error:
-                    error.add_note(f"{name}: {ATTACKS[j]}, {how}")
-                    raise
-    print(f"{count} reported rows in {time.perf_counter() - began:.1f} s")
+                print(f"{name}: {ATTACKS[j]}, {how}", end="\r")
+                count += attack_and_check(p, ATTACKS[j], rows, **how)
+    print(f"\n{count} reported rows in {time.perf_counter() - began:.1f} s")
     return count
 
 
 def test_none_of_a_few_hundred_rows_fails(problems):
-    assert check_all(problems, n=12, n_art=4, stride=4, turns=1) >= 300
+    assert check_all(problems, n=11, n_art=3, stride=4, turns=1) >= 300
 
 
 @pytest.mark.slow

@@ -76,12 +76,12 @@ def test_an_object_that_cannot_bind_is_no_penalty(iris_rows):
         encoder(penalty=object()).fit(*iris_rows)
 
 
-def test_convolutions_are_refused_by_the_spectral_penalty_by_name():
+def test_layers_without_a_norm_are_refused_by_the_spectral_penalty_by_name():
     def convnet(input_shape):
-        return torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten())
+        return torch.nn.Sequential(torch.nn.LayerNorm(4), torch.nn.Flatten())
 
     X = np.random.default_rng(0).normal(size=(20, 16))
-    with pytest.raises(ValueError, match=r"RepSpectral.*'backbone\.0' \(Conv2d\)"):
+    with pytest.raises(ValueError, match=r"RepSpectral.*'backbone\.0' \(LayerNorm\)"):
         encoder(module=convnet, input_shape=(1, 4, 4)).fit(X, np.arange(20) % 2)
 
 

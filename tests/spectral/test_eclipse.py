@@ -47,6 +47,77 @@ def test_patterns_then_eclipse_then_product(seed):
     assert (truth <= eclipse * (1 + 1e-13)).all()
     assert (eclipse <= product * (1 + 1e-9)).all()
     np.testing.assert_array_equal(function.pair_constants(), np.minimum(product, eclipse))
+    # Each point on the way is a proof by itself, and the first one is ECLipsE-Fast.
+    assert len(function._reaches) > 1
+    for reach in function._reaches:
+        assert (truth <= reach.pairs(weights[-1]) * (1 + 1e-13)).all()
+    assert (eclipse <= function._reaches[0].pairs(weights[-1]) * (1 + 1e-15)).all()
+    assert function.lipschitz() <= function._reaches[0].norm(weights[-1]) * (1 + 1e-15)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_all_feasible_multipliers_are_proofs(seed):
+    rng = np.random.default_rng(seed)
+    weights = random_weights(rng, [3, 4, 4, 3])
+    layers = [HiddenLayer(weight, 0.0, 1.0) for weight in weights[:-1]]
+    truth, feasible = pattern_maximum(weights), 0
+    for size in (0.3, 1.0, 3.0, 30.0):
+        # What the first layer lets through, the second one has to bear.
+        multipliers = [
+            (size**depth * rng.uniform(0.5, 2.0, 4), int(rng.integers(0, 3))) for depth in (1, 2)
+        ]
+        textbook, inverse = True, np.eye(3)
+        for weight, (rows, exponent) in zip(layers, multipliers, strict=True):
+            unit = weight.weight * 2.0**-exponent
+            lam = 2 / rows**2
+            gram = unit @ inverse @ unit.T
+            form = np.diag(lam) - lam[:, None] * gram * lam / 4
+            textbook = textbook and np.linalg.eigvalsh(form).min() > 0
+            inverse = np.linalg.inv(form)
+        if not textbook:
+            with pytest.raises(ArithmeticError):
+                Reach(layers, multipliers)
+            continue
+        feasible += 1
+        pairs = Reach(layers, multipliers).pairs(weights[-1])
+        assert (truth <= pairs * (1 + 1e-13)).all()
+        rows = weights[-1][:, None] - weights[-1][None]
+        scale = 4.0 ** sum(exponent for _, exponent in multipliers)
+        squares = np.einsum("ijk,kl,ijl->ij", rows, inverse, rows) * scale
+        np.testing.assert_allclose(pairs, np.sqrt(squares), rtol=1e-9)
+    assert feasible
+
+
+def test_tuned_point_is_nearer_to_the_optimum_than_to_the_start():
+    rng = np.random.default_rng(11)
+    first, readout = random_weights(rng, [10, 40, 2])
+    row = readout[0] - readout[1]
+    gram = first @ first.T
+
+    def squared(logarithms):  # LipSDP for one hidden layer, whose multipliers are convex
+        lam = np.exp(logarithms)
+        form = np.diag(lam) - lam[:, None] * gram * lam / 4
+        if np.linalg.eigvalsh(form).min() <= 0:
+            return np.inf
+        return row @ np.linalg.solve(form, row)
+
+    def gradient(logarithms):
+        lam = np.exp(logarithms)
+        y = np.linalg.solve(np.diag(lam) - lam[:, None] * gram * lam / 4, row)
+        return -lam * (y * y - y * (gram @ (lam * y)) / 2)
+
+    x = np.full(40, np.log(2 / np.linalg.eigvalsh(gram)[-1]))
+    plain, best, step = np.sqrt(squared(x)), squared(x), 1.0
+    for _ in range(3000):  # gradient descent with halving
+        slope = gradient(x) / best
+        while squared(x - step * slope) > best:
+            step /= 2
+        x = x - step * slope
+        best, step = squared(x), step * 1.5
+    tuned = relu_net([first, readout]).pair_constants()[0, 1]
+    optimum = np.sqrt(best)
+    assert optimum <= tuned * (1 + 1e-9)
+    assert tuned - optimum <= 0.5 * (plain - optimum)
 
 
 @pytest.mark.parametrize("slope", [0.2, -0.4, 3.0])
@@ -88,6 +159,19 @@ def test_zero_layers_and_single_columns():
     assert zero.lipschitz() == 0.0
     thin = relu_net([np.array([[2.0]]), np.array([[3.0], [-1.0]])])
     assert thin.pair_constants()[0, 1] == pytest.approx(8.0, rel=1e-9)
+
+
+def test_equal_rows_and_single_outputs():
+    rng = np.random.default_rng(12)
+    first, second, readout = random_weights(rng, [4, 6, 5, 3])
+    readout[2] = readout[0]
+    pairs = relu_net([first, second, readout]).pair_constants()
+    assert pairs[0, 2] == 0.0
+    assert pairs[0, 1] == pytest.approx(pairs[1, 2], rel=1e-12)
+    alone = relu_net([first, second, readout[:1]])
+    against_zero = relu_net([first, second, np.stack([readout[0], np.zeros(5)])])
+    assert alone.lipschitz() == pytest.approx(against_zero.pair_constants()[0, 1], rel=1e-9)
+    np.testing.assert_array_equal(alone.pair_constants(), [[0.0]])
 
 
 def test_uncertain_weights_are_covered():

@@ -35,8 +35,11 @@ _SMALL_SHARE, _SMALL_POWER = 0.3, 1
 # its boundary slopes after all, but no more than a share of its budget.
 _MOST_IN_VAIN, _STEPS_KEPT, _SHARE_KEPT = 640, 12, 1 / 8
 _MOST_NUMBERS = 2**21
+# Columns may be too far, at an edge of walls, if groups of them that make up this share of the
+# squared distance can move back by so much.
+_N_GROUPS, _SLACK, _LOOSE_SHARE = 32, 1 / 16, 0.05
 # Apart from the iterations of the search that goes on.
-_MIX_DRAW = 2**42
+_MIX_DRAW, _GROUP_DRAW = 2**42, 2**44
 
 
 class Walls:
@@ -89,8 +92,13 @@ class Walls:
         task = self.task
         rows = task.active()
         rows = rows[~self.searched[rows] & (task.oracle.left(rows) >= _LEAST_LEFT)]
-        rows = self._at_fine_wall(task.oracle.best[rows], rows)
-        self._search(task.oracle.best[rows], rows)
+        wall = self._at_fine_wall(task.oracle.best[rows], rows)
+        self._search(task.oracle.best[wall], wall)
+        # On an edge, where several walls meet, no single column decides; yet some may be too far.
+        rows = np.setdiff1d(rows, wall)
+        rows = rows[task.oracle.left(rows) >= _LEAST_LEFT]
+        rows = rows[_is_loose(task, rows)]
+        give_back(task, task.oracle.best[rows], rows)
 
     def _at_fine_wall(self, points: np.ndarray, owner: np.ndarray) -> np.ndarray:
         """Bring points nearer to the boundary, and return the rows whose points are at a wall."""
@@ -119,6 +127,25 @@ class Walls:
             owner = chains.owner[some]
             give_back(self.task, chains.points[some], owner)
             chains.points[some] = self.task.oracle.best[owner]
+
+
+def _is_loose(task: SearchTask, rows: np.ndarray) -> np.ndarray:
+    """Mark rows of which many columns of the best point can move back a little, each few alone.
+
+    At the nearest point of a smooth boundary every group of columns is needed where it is.
+    """
+    if not len(rows):
+        return np.zeros(0, dtype=bool)
+    d = task.x.shape[1]
+    n_groups = min(d, _N_GROUPS)
+    group = stream(task.seed, _GROUP_DRAW).permutation(d) % n_groups
+    gap = task.oracle.best[rows] - task.x[rows]
+    chosen = group == np.arange(n_groups)[:, None]
+    tried = task.oracle.best[rows][:, None] - _SLACK * chosen * gap[:, None]
+    fooled = task.oracle.decide(tried.reshape(-1, d), np.repeat(rows, n_groups))
+    weight = np.matmul(gap[:, None] ** 2, chosen.T.astype(np.float64))[:, 0]
+    loose = (weight * fooled.reshape(len(rows), n_groups)).sum(axis=1)
+    return np.asarray(loose > _LOOSE_SHARE * weight.sum(axis=1))
 
 
 def _at_corners(task: SearchTask, rows: np.ndarray) -> np.ndarray:

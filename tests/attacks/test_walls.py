@@ -406,3 +406,20 @@ def test_looks_keep_to_the_budget_and_to_their_row():
             region, alone = looked_around([i], limit)
             assert n_asked(region) + 1 == alone.n_queries[0] == together.n_queries[i]
             np.testing.assert_array_equal(alone.best[0], together.best[i])
+
+
+@pytest.mark.parametrize(("k", "d"), [(2, 6), (6, 6), (8, 8), (12, 20)])
+def test_edges_where_many_walls_meet(k, d):
+    """The wrong region is a quadrant of k columns; a walk may end on one of its edges."""
+
+    class Quadrant:
+        def predict(self, Z):
+            return (Z[:, :k] > 0.5).all(axis=1).astype(int)
+
+    rng = np.random.default_rng(0)
+    pool = rng.uniform(0.6, 2, size=(20, d))
+    X = rng.uniform(-0.3, 0.3, size=(50, d))
+    exact = np.linalg.norm(0.5 - X[:, :k], axis=1)
+    space = FeatureSpace.from_data(pool, bounds=None, scale=None)
+    found = CGBA().run(Quadrant(), X, np.zeros(50, int), space=space, pool=pool)
+    assert (found.distances / exact).max() < 1.01

@@ -32,7 +32,7 @@ class RepSpectral(Penalty):
     ----------
     n_vectors : int or "auto", default="auto"
         Vectors that follow the top of each layer's spectrum. "auto" takes 8 for linear layers of
-        up to 32768 weights and 4 for larger ones; 8 to 1 for convolutions, fewer for larger ones.
+        up to 32768 weights, 4 or 3 for larger ones; 8 to 1 for convolutions, fewer for larger ones.
     n_power_iterations : int, default=1
         Power steps per training step. Raise it to 3 when a warning says that the estimate lags.
     method : {"auto", "operator", "fourier"}, default="auto"

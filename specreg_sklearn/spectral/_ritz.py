@@ -1,4 +1,4 @@
-"""What the iterations for convolutions share: one step of a block, and ties of the top."""
+"""What warm iterations share: one step of a block, and ties of the top."""
 
 from __future__ import annotations
 

@@ -192,11 +192,13 @@ def _pipelines() -> Iterator[Suspect]:
         for model in (
             make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
             make_pipeline(StandardScaler(), PCA(10), LogisticRegression(max_iter=300)),
-            make_pipeline(MinMaxScaler(), LinearSVC()),
+            make_pipeline(MinMaxScaler(), LinearSVC(random_state=0)),
             make_pipeline(PCA(8, whiten=True), MLPClassifier((30,), max_iter=40, random_state=0)),
             make_pipeline(StandardScaler(), _encoder(penalty=None)),
             make_pipeline(StandardScaler(), _encoder(), RobustLinearProbe()),
-            make_pipeline(FrozenEstimator(encoder[0]), FrozenEstimator(encoder[1]), LinearSVC()),
+            make_pipeline(
+                FrozenEstimator(encoder[0]), FrozenEstimator(encoder[1]), LinearSVC(random_state=0)
+            ),
         ):
             name = " + ".join(_name(step) for step in model)
             yield Suspect("pipelines", f"{data}, {name}", _fitted(model, X, y), X)

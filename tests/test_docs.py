@@ -30,6 +30,7 @@ PACKAGES = (
             "attacks",
             "constraints",
             "estimators",
+            "inspection",
             "metrics",
             "modules",
             "objectives",

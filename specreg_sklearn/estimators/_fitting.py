@@ -28,9 +28,7 @@ from specreg_sklearn.training import (
 )
 
 
-def build_net(
-    estimator: Any, objective: Objective, rows: TrainingRows, seed: int
-) -> PenalizedNet:
+def build_net(estimator: Any, objective: Objective, rows: TrainingRows, seed: int) -> PenalizedNet:
     """Build the net of an encoder, or take up the one of the last fit on a warm start.
 
     Parameters

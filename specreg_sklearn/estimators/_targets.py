@@ -70,9 +70,10 @@ def training_rows(
     check_classification_targets(y[labelled])
     classes, known_codes = np.unique(y[labelled], return_inverse=True)
     if len(classes) < 2:
+        hint = "" if labelled.all() else f" With objective={objective!r} -1 means unlabelled."
         raise ValueError(
             f"y has one class, {classes[0]!r}, among the rows of positive weight; "
-            "a classifier needs at least two classes."
+            f"a classifier needs at least two classes.{hint}"
         )
     if class_weight is not None:
         factors = _class_factors(class_weight, classes, known_codes, weights[labelled])

@@ -94,8 +94,8 @@ def warn_of_trouble(net: PenalizedNet, logits: np.ndarray) -> None:
         )
     elif len(np.unique(logits.argmax(axis=1))) == 1:
         _warn(
-            "Every training row gets the same prediction. Lower "
-            f"alpha={net.strength}{_epsilon(net)} or learning_rate_init={net.lr}, or raise max_iter."
+            f"Every training row gets the same prediction. Lower alpha={net.strength}"
+            f"{_epsilon(net)} or learning_rate_init={net.lr}, or raise max_iter."
         )
     error = net.history[-1].get("penalty_error", 0.0) if len(net.history) else 0.0
     if error > _WORST_ESTIMATE_ERROR and net.stop_reason != "diverged":

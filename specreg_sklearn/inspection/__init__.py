@@ -8,10 +8,21 @@ moves of a row (:func:`layer_stretch`, :func:`feature_jacobian_spectrum`), how s
 (:func:`confidence_profile`, :func:`generalization_gap`), how straight its loss is
 (:func:`local_linearity`, :func:`loss_curvature`), and whether attacks by gradients can be believed
 (:func:`gradient_masking_report`).
+
+Displays draw all this in scikit-learn's manner: ``from_estimator`` measures and draws,
+``from_predictions`` draws what is known already, ``plot`` draws once more. matplotlib is imported
+when something is drawn, not before.
 """
 
 from specreg_sklearn.inspection._calibration import expected_calibration_error
 from specreg_sklearn.inspection._confidence import ConfidenceProfile, confidence_profile
+from specreg_sklearn.inspection._display_adversarial_examples import AdversarialExamplesDisplay
+from specreg_sklearn.inspection._display_confidence import ConfidenceDisplay
+from specreg_sklearn.inspection._display_layer_stretch import LayerStretchDisplay
+from specreg_sklearn.inspection._display_margin import MarginDisplay
+from specreg_sklearn.inspection._display_robustness_curve import RobustnessCurveDisplay
+from specreg_sklearn.inspection._display_spectrum import SpectrumDisplay
+from specreg_sklearn.inspection._display_strength_path import StrengthPathDisplay
 from specreg_sklearn.inspection._feature_margins import feature_margins
 from specreg_sklearn.inspection._generalization import GeneralizationGap, generalization_gap
 from specreg_sklearn.inspection._gradient_masking import MaskingReport, gradient_masking_report
@@ -34,13 +45,20 @@ from specreg_sklearn.inspection._spectral_complexity import (
 )
 
 __all__ = [
+    "AdversarialExamplesDisplay",
+    "ConfidenceDisplay",
     "ConfidenceProfile",
     "GeneralizationGap",
     "InstanceMargins",
     "LayerSpectrum",
     "LayerStretch",
+    "LayerStretchDisplay",
+    "MarginDisplay",
     "MaskingReport",
     "PerLayer",
+    "RobustnessCurveDisplay",
+    "SpectrumDisplay",
+    "StrengthPathDisplay",
     "boundary_mass",
     "confidence_profile",
     "expected_calibration_error",

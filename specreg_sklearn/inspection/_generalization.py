@@ -61,10 +61,14 @@ def generalization_gap(
     ----------
     estimator : classifier, pipeline or search
         Fitted, with `predict_proba` or with logits, as in :func:`confidence_profile`.
-    X_train, X_test : array-like or DataFrame of shape (n_rows, n_features)
-        Rows.
-    y_train, y_test : array-like of shape (n_rows,)
-        True labels.
+    X_train : array-like or DataFrame of shape (n_train, n_features)
+        Rows that the model was fitted on.
+    y_train : array-like of shape (n_train,)
+        Their labels.
+    X_test : array-like or DataFrame of shape (n_test, n_features)
+        Fresh rows.
+    y_test : array-like of shape (n_test,)
+        Their labels.
 
     Returns
     -------

@@ -6,22 +6,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.attacks._checks import check_norm, check_positive_int, check_seed
 from specreg_sklearn.attacks._labels import LabelCoder
 from specreg_sklearn.attacks._oracle import ask
-from specreg_sklearn.inspection._ascent import random_moves
 from specreg_sklearn.inspection._checks import check_positive_grid
-from specreg_sklearn.inspection._moves import Moves
+from specreg_sklearn.inspection._gradient_attacks import GradientAttacks
 from specreg_sklearn.inspection._results import Report
 from specreg_sklearn.inspection._rows import codes_of, rows_of, units_of
 from specreg_sklearn.inspection._views import ModelView
 from specreg_sklearn.metrics import adversarial_distances
 from specreg_sklearn.metrics._subsample import subsample
-from specreg_sklearn.objectives._pgd import Ascent, Ball
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -112,7 +108,8 @@ def gradient_masking_report(
     n_steps : int, default=40
         Steps of projected gradient ascent, of length ``2.5 * eps / n_steps``.
     n_restarts : int, default=2
-        Its random starts.
+        Its starts: the row itself, then random ones. Where none of them fools the model, every
+        other class is made a target in turn, beginning with the likeliest.
     attack : str or BlackBoxAttack, default="auto"
         The attack by predictions: :class:`~specreg_sklearn.attacks.CGBA` in L2,
         :class:`~specreg_sklearn.attacks.RayS` in Linf. It stays within the range of `X`, so that it
@@ -142,9 +139,9 @@ def gradient_masking_report(
 
     Notes
     -----
-    Attacks by gradients raise the largest other logit over that of the true class, in float64.
-    Unlike cross-entropy, this does not flatten out where the model is sure. A report that passes
-    proves nothing; one that fails says that gradients must not be trusted.
+    Attacks by gradients raise another logit over that of the true class, in float64. Unlike
+    cross-entropy, this does not flatten out where the model is sure. A report that passes proves
+    nothing; one that fails says that gradients must not be trusted.
 
     References
     ----------
@@ -174,15 +171,14 @@ def gradient_masking_report(
         raise ValueError(f"tolerance={tolerance!r} is not accepted; give a number in [0, 1).")
     seed = check_seed(random_state)
     view = ModelView(estimator)
-    units = units_of(view, X, scale)
     everything = rows_of(view, X)
+    units = units_of(view, X, scale)
     X_part, y_part = subsample(X, y, max_samples, seed)
     rows = rows_of(view, X_part)
     codes = codes_of(view.classes, y_part, len(rows))
-    attacks = _GradientAttacks(view, rows, codes, units, norm, seed)
+    attacks = GradientAttacks(view, rows, codes, units, norm, seed)
     reach = np.ptp(everything, axis=0)[units > 0] / units[units > 0]
     huge = max(float(np.linalg.norm(reach, norm)), float(grid[-1]))
-    search = Ascent(n_steps=n_steps, n_restarts=n_restarts)
     distances = adversarial_distances(
         estimator,
         X,
@@ -196,11 +192,11 @@ def gradient_masking_report(
     )
     accuracies = {
         "noise": np.array([attacks.after_noise(e) for e in grid]),
-        "fgsm": np.array([attacks.after(Ascent(1, float(e), 0.0, 1, False), e) for e in grid]),
-        "pgd": np.array([attacks.after(search, e) for e in grid]),
+        "fgsm": np.array([attacks.after_one_step(e) for e in grid]),
+        "pgd": np.array([attacks.after_ascent(e, n_steps, n_restarts) for e in grid]),
         "black_box": np.array([np.mean(distances > e) for e in grid]),
     }
-    at_huge = attacks.after(search, huge)
+    at_huge = attacks.after_ascent(huge, n_steps, n_restarts)
     failures = _failures(accuracies, grid, huge, at_huge, tolerance)
     predicted = ask(estimator.predict, X_part, len(rows))
     coder = LabelCoder(view.classes, predicted)
@@ -217,53 +213,6 @@ def gradient_masking_report(
         pgd_at_huge_eps=at_huge,
         failures=tuple(failures),
     )
-
-
-class _GradientAttacks:
-    """Attacks that see the logits, on one set of rows."""
-
-    def __init__(
-        self,
-        view: ModelView,
-        rows: np.ndarray,
-        codes: np.ndarray,
-        units: np.ndarray,
-        norm: float,
-        seed: int,
-    ) -> None:
-        self.view, self.norm, self.seed = view, norm, seed
-        self.codes = torch.from_numpy(codes)
-        self.moves = Moves(torch.from_numpy(rows), units)
-        self.clean_codes = view.evaluate(view.logits, rows).argmax(axis=1)
-        self.right = torch.from_numpy(self.clean_codes == codes)
-        self.clean = float(self.right.double().mean())
-
-    def deficit(self, steps: Tensor) -> Tensor:
-        """Return the largest other logit minus that of the true class: above 0 is fooled."""
-        logits = self.view.logits(self.moves.rows(steps))
-        true = logits.gather(1, self.codes[:, None])[:, 0]
-        others = logits.scatter(1, self.codes[:, None], -torch.inf)
-        return others.amax(dim=1) - true
-
-    def after(self, search: Ascent, eps: float) -> float:
-        """Return the accuracy under an attack by gradients."""
-        centre = torch.zeros(self.moves.shape, dtype=torch.float64)
-        ball = Ball(centre, self.norm, float(eps))
-        return self._accuracy(search.worst(self.deficit, ball, self._generator()))
-
-    def after_noise(self, eps: float) -> float:
-        """Return the accuracy under one random move on the surface of the ball."""
-        return self._accuracy(
-            random_moves(self.moves.shape, float(eps), self.norm, self._generator())
-        )
-
-    def _accuracy(self, steps: Tensor) -> float:
-        with torch.no_grad():
-            fooled = self.view.logits(self.moves.rows(steps)).argmax(dim=1) != self.codes
-        return float((self.right & ~fooled).double().mean())
-
-    def _generator(self) -> torch.Generator:
-        return torch.Generator().manual_seed(self.seed)
 
 
 def _failures(

@@ -99,7 +99,9 @@ def instance_margins(
 
     Notes
     -----
-    The distance is about the predicted label, right or wrong; it says nothing about accuracy.
+    The distance is about the predicted label, right or wrong; it says nothing about accuracy. For
+    "exact" a tie of two logits counts as another label. Its search may take a second a row at 16
+    units, and rows are searched one by one.
 
     Examples
     --------

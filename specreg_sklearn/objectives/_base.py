@@ -97,7 +97,7 @@ class Objective(BaseEstimator, ABC):
             One loss a row, so that sample weights can act.
         """
 
-    def check_rows(self, X: np.ndarray) -> None:  # noqa: B027  most objectives take all rows
+    def check_rows(self, X: np.ndarray) -> None:
         """Raise if the settings are not accepted, or do not fit the rows; called by `fit` first.
 
         Parameters

@@ -46,9 +46,7 @@ def loss_and_rise(
         rows = X.detach().requires_grad_()
         clean = loss(rows)
         exact = method == "double_backprop"
-        (gradients,) = torch.autograd.grad(
-            clean.sum(), rows, create_graph=exact, retain_graph=True
-        )
+        (gradients,) = torch.autograd.grad(clean.sum(), rows, create_graph=exact, retain_graph=True)
         if exact:
             return clean, epsilon * row_norms(gradients, dual_norm(norm))
         # Held fixed, the steepest direction gives the gradient of the norm (envelope theorem).

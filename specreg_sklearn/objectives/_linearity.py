@@ -23,7 +23,7 @@ def linearity_error(loss: Loss, first: Tensor, second: Tensor, share: Tensor) ->
         Maps three times as many rows as there are in `first` to one loss each.
     first, second : Tensor of shape (n_samples, n_features)
         The ends.
-    share : Tensor of shape (n_samples, 1)
+    share : Tensor of shape (n_samples,)
         Where between them to look: 0 is the first end, 1 the second.
 
     Returns
@@ -32,9 +32,9 @@ def linearity_error(loss: Loss, first: Tensor, second: Tensor, share: Tensor) ->
         ``loss(c) - (1 - share) * loss(first) - share * loss(second)`` at ``c = (1 - share) *
         first + share * second``.
     """
-    between = torch.lerp(first, second, share)
+    between = torch.lerp(first, second, share.view(-1, *(1,) * (first.ndim - 1)))
     at_between, at_first, at_second = loss(torch.cat([between, first, second])).chunk(3)
-    return at_between - torch.lerp(at_first, at_second, share[:, 0])
+    return at_between - torch.lerp(at_first, at_second, share)
 
 
 class BoundLinearity(EpsilonBound):
@@ -49,7 +49,7 @@ class BoundLinearity(EpsilonBound):
         ball = Ball(X, settings.norm, self.epsilon)
         one_step = Ascent(n_steps=1, step_size=self.epsilon, start_share=0.0, use_best=False)
         first, second = (ball.drawn(self.generator) for _ in range(2))
-        share = torch.rand(len(X), 1, generator=self.generator, dtype=X.dtype).to(X.device)
+        share = torch.rand(len(X), generator=self.generator, dtype=X.dtype).to(X.device)
         with evaluated(network):
             scored = one_step.worst(loss, ball, self.generator) if settings.one_step else X
             error = linearity_error(loss, first, second, share)

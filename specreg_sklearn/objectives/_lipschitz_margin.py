@@ -21,24 +21,17 @@ class BoundLipschitzMargin(EpsilonBound):
     """Follows the norms of the layers and raises the wrong logits of a batch."""
 
     def __init__(self, settings: Any, network: nn.Module, *others: Any) -> None:
-        for part in ("backbone", "head", "input_shape"):
-            if not hasattr(network, part):
-                raise ValueError(
-                    "LipschitzMargin needs a network with the parts backbone, head and "
-                    f"input_shape, such as modules.Network; {type(network).__name__} has no {part}."
-                )
         super().__init__(settings, network, *others)
-        backbone, self._head = network.backbone, network.head
+        backbone, self._head, input_shape = _parts(network)
         try:
-            self._features = FeatureSlope(backbone, network.input_shape, self.generator)  # type: ignore[arg-type]
+            self._features = FeatureSlope(backbone, input_shape, self.generator)
         except ValueError as error:
             raise ValueError(f"LipschitzMargin cannot be used: {error}") from error
-        weight = self._head.weight.detach()
-        self._readout = (
-            BlockPowerIteration(weight, generator=self.generator)
-            if settings.margin == "global"
-            else None
-        )
+        self._readout: BlockPowerIteration | None = None
+        if settings.margin == "global":
+            self._readout = BlockPowerIteration(
+                self._head.weight.detach(), generator=self.generator
+            )
 
     def begin_epoch(self, epoch: int) -> None:
         """Take the strength of the epoch, and let the norms catch up."""
@@ -52,7 +45,6 @@ class BoundLipschitzMargin(EpsilonBound):
     def slopes(self) -> Tensor:
         """Return how much logit j can gain on logit y per unit of a move: row y, column j."""
         weight = self._head.weight
-        assert isinstance(weight, Tensor)
         if self._readout is None:
             # Differences, not products: near ties of rows keep their digits, and their gradient.
             gaps = torch.cdist(weight, weight, compute_mode="donot_use_mm_for_euclid_dist")
@@ -61,9 +53,20 @@ class BoundLipschitzMargin(EpsilonBound):
         images = top.directions @ weight.T
         square = ((top.mixing @ images) * images).sum()
         square = square + (top.squared_norm - square.detach())
-        norm = square.sqrt() if float(square) > 0 else 0 * square
+        norm = square.sqrt() if top.squared_norm > 0 else 0 * square
         others = 1 - one_hot(torch.arange(len(weight), device=weight.device)).to(weight.dtype)
         return math.sqrt(2) * self._features() * norm * others
+
+
+def _parts(network: Any) -> tuple[nn.Module, nn.Linear, tuple[int, ...]]:
+    """Return backbone, head and input shape of a network that has them."""
+    missing = [part for part in ("backbone", "head", "input_shape") if not hasattr(network, part)]
+    if missing:
+        raise ValueError(
+            "LipschitzMargin needs a network with the parts backbone, head and input_shape, such "
+            f"as modules.Network; {type(network).__name__} has no {missing[0]}."
+        )
+    return network.backbone, network.head, network.input_shape
 
 
 class LipschitzMargin(EpsilonObjective):

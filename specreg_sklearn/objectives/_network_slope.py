@@ -85,9 +85,7 @@ def _followed(
 
         def of_matrix(weight: Tensor) -> SquaredNorm:
             top = block.update(weight)
-            return SquaredNorm(
-                top.squared_norm, 2 * top.images.T @ (top.mixing @ top.directions)
-            )
+            return SquaredNorm(top.squared_norm, 2 * top.images.T @ (top.mixing @ top.directions))
 
         return of_matrix, block
     operator = Convolution.from_layer(layer.module, layer.input_shape, weight=weight)

@@ -56,7 +56,7 @@ class Ball:
 
     def ascended(self, rows: Tensor, gradients: Tensor, step: float) -> Tensor:
         """Take one step of length `step` in the steepest direction, and project."""
-        if self.norm != math.inf and self._low is not None:
+        if self.norm != math.inf and self._low is not None and self._high is not None:
             # Coordinates at a side of the box that want to leave it would waste the step.
             stuck = (rows <= self._low) & (gradients < 0) | (rows >= self._high) & (gradients > 0)
             gradients = gradients.masked_fill(stuck, 0)

@@ -22,10 +22,10 @@ class PenalizedNet(NeuralNet):
     """A skorch net that minimises ``objective + strength * penalty + weight_decay * sum(w ** 2)``.
 
     It differs from ``skorch.NeuralNet`` in five ways: the criterion gives per-sample losses, which
-    are averaged with sample weights, and is told when an epoch begins; the gradient of a penalty is added after the backward pass; a
-    constraint moves the weights after the optimizer's step; batches are slices of tensors in
-    memory; and the bookkeeping of a batch is skipped when no callback asks for it, which makes the
-    loop as fast as a bare torch one.
+    are averaged with sample weights, and is told when an epoch begins; the gradient of a penalty
+    is added after the backward pass; a constraint moves the weights after the optimizer's step;
+    batches are slices of tensors in memory; and the bookkeeping of a batch is skipped when no
+    callback asks for it, which makes the loop as fast as a bare torch one.
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 
 import numpy as np
@@ -110,7 +111,7 @@ def random_layers():
         rng = np.random.default_rng(seed)
         return [
             (scale * rng.normal(size=(n_out, n_in)), scale * rng.normal(size=n_out))
-            for n_in, n_out in zip(widths[:-1], widths[1:], strict=True)
+            for n_in, n_out in itertools.pairwise(widths)
         ]
 
     return draw

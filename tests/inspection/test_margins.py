@@ -32,10 +32,13 @@ def nearest_boundary(logits_of, jacobian, x):
             0.1 * slope,
             jac=lambda z: 2 * z,
             method="SLSQP",
-            constraints={"type": "ineq", "fun": lambda z, j=j: (lambda v: v[j] - v[top])(
-                logits_of(x + z))},
-            options={"ftol": 1e-14, "maxiter": 500},
-        )  # fmt: skip
+            constraints={
+                "type": "ineq",
+                "fun": lambda z, j=j: logits_of(x + z)[j] - logits_of(x + z)[top],
+                "jac": lambda z, slope=slope: slope,
+            },
+            options={"ftol": 1e-12, "maxiter": 500},
+        )
         assert result.success
         best = min(best, np.sqrt(result.fun))
     return best
@@ -94,10 +97,11 @@ def test_feature_margins_are_about_what_the_readout_reads(mlp_model, random_laye
     exact = [nearest_boundary(lambda v: V @ v + c, V, row) for row in phi]
     np.testing.assert_allclose(feature_margins(mlp_model(layers), X), exact, rtol=1e-5)
     rows, y = iris_rows
-    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(3 * rows + 1, y)
+    rows = 3 * rows + 1
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(rows, y)
     np.testing.assert_allclose(
-        feature_margins(model, 3 * rows + 1), feature_margins(model[-1], model[0].transform(3 * rows + 1))
-    )  # fmt: skip
+        feature_margins(model, rows), feature_margins(model[-1], model[0].transform(rows))
+    )
 
 
 def test_feature_margins_do_not_depend_on_scales(encoder_model, random_layers):

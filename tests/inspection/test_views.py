@@ -18,7 +18,8 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC
 
-from specreg_sklearn import RobustLinearProbe
+from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
+from specreg_sklearn.inspection import instance_margins
 from specreg_sklearn.inspection._rows import rows_of
 from specreg_sklearn.inspection._stage_tensors import apply_stage, apply_stages
 from specreg_sklearn.inspection._views import ModelView
@@ -96,9 +97,9 @@ def test_networks_give_their_own_logits(mlp_model, encoder_model, convolution_mo
 
 def test_layers_have_the_names_of_spectral_norms(encoder_model, convolution_model, random_layers):
     for model in (encoder_model(random_layers(4, 5, 5, 3)), convolution_model):
-        assert list(ModelView(model).layers) == list(
+        assert list(ModelView(model).layers) == [
             k for k in model.spectral_norms_ if "norm" not in k
-        )
+        ]
     assert list(ModelView(convolution_model).layers) == [
         "backbone.first", "backbone.second", "backbone.third", "head",
     ]  # fmt: skip
@@ -134,7 +135,9 @@ def test_layer_outputs_include_batch_norm_and_activation(convolution_model):
     }
     assert list(found) == list(expected)
     for name, value in expected.items():
-        np.testing.assert_allclose(found[name].numpy(), value.detach().flatten(1).numpy(), atol=1e-12)
+        np.testing.assert_allclose(
+            found[name].numpy(), value.detach().flatten(1).numpy(), atol=1e-12
+        )
 
 
 def test_layer_outputs_of_an_mlp_are_those_of_its_units(mlp_model, random_layers):
@@ -254,7 +257,9 @@ def test_a_registered_step_is_followed(as_torch, iris_rows):
 def test_frames_with_columns_that_are_not_read(cancer_rows):
     X, y = cancer_rows
     frame = pd.DataFrame(X[:, :4], columns=list("abcd")).assign(word="text", flag=X[:, 0] > 0)
-    pick = ColumnTransformer([("scale", StandardScaler(), ["c", "a"]), ("f", "passthrough", ["flag"])])
+    pick = ColumnTransformer(
+        [("scale", StandardScaler(), ["c", "a"]), ("f", "passthrough", ["flag"])]
+    )
     model = make_pipeline(pick, LogisticRegression()).fit(frame, y)
     logits = logits_by(model, frame)
     np.testing.assert_allclose(logits[:, 1] - logits[:, 0], model.decision_function(frame))
@@ -285,3 +290,37 @@ def test_an_mlp_of_two_classes_has_two_logits(cancer_rows):
     logits = logits_by(model, X)
     p = special.expit(logits[:, 1] - logits[:, 0])
     np.testing.assert_allclose(p, model.predict_proba(X)[:, 1], atol=1e-12)
+
+
+class InPlace(torch.nn.Module):
+    """An activation in place that serves twice, and a layer norm, which no certificate knows."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.two = torch.nn.Linear(4, 6), torch.nn.Linear(6, 5)
+        self.norm, self.act = torch.nn.LayerNorm(6), torch.nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        return self.act(self.two(self.act(self.norm(self.one(x)))))
+
+
+def test_networks_without_certificate_have_views(iris_rows):
+    X, y = iris_rows
+    model = SpectrallyRegularizedEncoder(
+        module=lambda shape: InPlace(), penalty=None, learning_rate_init=0.02, random_state=0
+    ).fit(X, y)
+    np.testing.assert_allclose(logits_by(model, X), model._logits(X), rtol=1e-10, atol=1e-10)
+    rows = X[:3].copy()
+    with torch.no_grad():
+        outputs = ModelView(model).layer_outputs(torch.from_numpy(rows))
+    np.testing.assert_allclose(outputs["backbone.two"].numpy(), model.transform(rows), atol=1e-12)
+    # The layer norm lies between the first layer and the activation.
+    one = model.module_.backbone.one(torch.from_numpy(rows)).detach().numpy()
+    np.testing.assert_allclose(outputs["backbone.one"].numpy(), one, atol=1e-12)
+    x = torch.from_numpy(rows[:1]).requires_grad_()
+    (slope,) = torch.autograd.grad(ModelView(model).logits(x).sum(), x)
+    np.testing.assert_allclose(
+        slope[0].numpy(), numeric_gradient(model._logits, rows[0]), rtol=1e-5, atol=1e-7
+    )
+    with pytest.raises(TypeError, match=r"'norm' \(LayerNorm\) has no Lipschitz bound"):
+        instance_margins(model, X)

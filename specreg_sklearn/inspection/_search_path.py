@@ -1,0 +1,55 @@
+"""One path through the candidates of a search: those that differ in one parameter alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def path_of_search(
+    params: list[dict[str, Any]], param: str | None, fixed: dict[str, Any]
+) -> tuple[str, np.ndarray, np.ndarray]:
+    """Return the parameter, its values in increasing order, and the candidates that hold them."""
+    names = list(dict.fromkeys(name for candidate in params for name in candidate))
+    unknown = [name for name in [param, *fixed] if name is not None and name not in names]
+    if unknown:
+        what = "param" if unknown[0] == param else "fixed"
+        raise ValueError(f"{what} names {unknown[0]!r}; the search varies {names}.")
+    rows = [
+        k
+        for k, candidate in enumerate(params)
+        if all(name in candidate and candidate[name] == v for name, v in fixed.items())
+    ]
+    if not rows:
+        raise ValueError(f"fixed={fixed!r} fits no candidate of the search.")
+    varying = [n for n in names if len({repr(params[k].get(n)) for k in rows}) > 1]
+    if param is None:
+        if len(varying) != 1:
+            raise ValueError(
+                f"param=None, but the search varies {varying or names}; name the one to draw as "
+                "param, and the values of the others as fixed."
+            )
+        param = varying[0]
+    others = [name for name in varying if name != param]
+    if others:
+        raise ValueError(
+            f"The search varies {others} besides {param!r}; name the value of each one in fixed."
+        )
+    values = [params[k].get(param) for k in rows]
+    bad = [v for v in values if isinstance(v, bool) or not isinstance(v, (int, float, np.number))]
+    if bad:
+        raise ValueError(f"param={param!r} holds {bad[0]!r}, which is not a number.")
+    strength = np.array(values, dtype=float)
+    order = np.argsort(strength, kind="stable")
+    return param, strength[order], np.array(rows)[order]
+
+
+def fold_scores(results: Mapping[str, Any], part: str, name: str) -> np.ndarray:
+    """Return the scores of all candidates, one column per fold."""
+    columns: list[np.ndarray] = []
+    while f"split{len(columns)}_{part}_{name}" in results:
+        fold = results[f"split{len(columns)}_{part}_{name}"]
+        columns.append(np.asarray(fold, dtype=np.float64))
+    return np.stack(columns, axis=1)

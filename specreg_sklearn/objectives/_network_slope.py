@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -23,7 +22,9 @@ from specreg_sklearn.spectral import (
 
 
 class _Follower(Protocol):
-    """What an iteration on one layer can do."""
+    """Follows the squared norm of one layer's weight through training."""
+
+    def update(self, weight: Tensor) -> SquaredNorm: ...
 
     def refresh(self, weight: Tensor) -> None: ...
 
@@ -54,60 +55,69 @@ class FeatureSlope:
         self, backbone: nn.Module, input_shape: tuple[int, ...], generator: torch.Generator
     ) -> None:
         layers = used_layers(backbone, input_shape, prefix="backbone")
-        self._layers = [(layer, *_followed(layer, generator)) for layer in layers]
+        self._layers = [(layer, _follower_of(layer, generator)) for layer in layers]
         self._activations = _steepest_activations(backbone)
 
     def __call__(self) -> Tensor | float:
         """Move the iterations on; return the product, with its gradient."""
         if not self._layers:
             return self._activations
-        squares = torch.stack([_square(layer, see) for layer, see, _ in self._layers])
+        squares = torch.stack([_square(layer, follower) for layer, follower in self._layers])
         if not bool((squares > 0).all()):
             return 0 * squares.sum()  # a layer has vanished; logarithms would give NaN
         return self._activations * (0.5 * squares.log().sum()).exp()
 
     def refresh(self) -> None:
         """Let the iterations catch up with weights that have moved without them."""
-        for layer, _, follower in self._layers:
-            if follower is not None:
-                follower.refresh(layer.weight().detach())
+        for layer, follower in self._layers:
+            follower.refresh(layer.weight().detach())
 
 
-def _followed(
-    layer: UsedLayer, generator: torch.Generator
-) -> tuple[Callable[[Tensor], SquaredNorm], _Follower | None]:
-    """Return what sees the squared norm of a layer's weight, and what to refresh."""
+def _follower_of(layer: UsedLayer, generator: torch.Generator) -> _Follower:
     weight = layer.weight().detach()
     if weight.ndim == 1:
-        return _largest_factor, None
+        return _DiagonalFollower()
     if isinstance(layer.module, nn.Linear):
-        block = BlockPowerIteration(weight, generator=generator)
-
-        def of_matrix(weight: Tensor) -> SquaredNorm:
-            top = block.update(weight)
-            return SquaredNorm(top.squared_norm, 2 * top.images.T @ (top.mixing @ top.directions))
-
-        return of_matrix, block
+        return _MatrixFollower(weight, generator)
     operator = Convolution.from_layer(layer.module, layer.input_shape, weight=weight)
-    iteration = follow_convolution(operator, generator=generator)
-    return iteration.update, iteration
+    return follow_convolution(operator, generator=generator)
 
 
-def _square(layer: UsedLayer, see: Callable[[Tensor], SquaredNorm]) -> Tensor:
+class _MatrixFollower:
+    """A linear layer, with or without a batch norm behind it."""
+
+    def __init__(self, weight: Tensor, generator: torch.Generator) -> None:
+        self._block = BlockPowerIteration(weight, generator=generator)
+
+    def update(self, weight: Tensor) -> SquaredNorm:
+        top = self._block.update(weight)
+        gradient = 2 * top.images.T @ (top.mixing @ top.directions)
+        return SquaredNorm(top.squared_norm, gradient)
+
+    def refresh(self, weight: Tensor) -> None:
+        self._block.refresh(weight)
+
+
+class _DiagonalFollower:
+    """A batch norm that follows no layer: its largest factor needs no iteration."""
+
+    def update(self, weight: Tensor) -> SquaredNorm:
+        squares = weight.square()
+        top = float(squares.max())
+        if top == 0 or not math.isfinite(top):
+            return SquaredNorm(top, torch.zeros_like(weight))
+        return SquaredNorm(top, 2 * shares_of(squares).to(weight.dtype) * weight)
+
+    def refresh(self, weight: Tensor) -> None:
+        pass
+
+
+def _square(layer: UsedLayer, follower: _Follower) -> Tensor:
     """Return the squared norm as a scalar whose gradient is that of the iteration."""
     weight = layer.weight()
-    top = see(weight.detach())
+    top = follower.update(weight.detach())
     linear = (top.gradient * weight).sum()
     return linear + (top.value - linear.detach())
-
-
-def _largest_factor(factors: Tensor) -> SquaredNorm:
-    """Return the squared norm of a diagonal: a batch norm that follows no layer."""
-    squares = factors.square()
-    top = float(squares.max())
-    if top == 0 or not math.isfinite(top):
-        return SquaredNorm(top, torch.zeros_like(factors))
-    return SquaredNorm(top, 2 * shares_of(squares).to(factors.dtype) * factors)
 
 
 def _steepest_activations(backbone: nn.Module) -> float:

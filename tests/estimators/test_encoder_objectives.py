@@ -146,6 +146,27 @@ def test_warm_starts_clones_and_pickles(iris_rows, kind):
     assert copy.n_iter_ == 12
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_net_can_be_pickled_inside_a_fit(iris_rows, kind):
+    """As a checkpoint of skorch does; the copy goes on with the same draws."""
+
+    class Checkpoint(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            kept = net.callbacks, net.callbacks_, net.train_split
+            net.callbacks = net.callbacks_ = []
+            copy = pickle.loads(pickle.dumps(net))
+            net.callbacks, net.callbacks_, net.train_split = kept
+            X, y = (torch.tensor(part[:20]) for part in iris_rows)
+            with torch.random.fork_rng():
+                again = copy.criterion_.per_sample_loss(copy.module_, X, y)
+                ours = pickle.loads(pickle.dumps(net.criterion_))
+                self.same = torch.equal(ours.per_sample_loss(net.module_, X, y), again)
+
+    watcher = Checkpoint()
+    encoder(kind(), max_iter=2, callbacks=[watcher]).fit(*iris_rows)
+    assert watcher.same
+
+
 def test_a_fit_leaves_the_objective_alone(iris_rows):
     objective = Adversarial(0.2, epsilon_schedule="linear")
     encoder(objective, max_iter=3).fit(*iris_rows)

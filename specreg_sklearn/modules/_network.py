@@ -103,14 +103,14 @@ def _n_features_out(
     backbone: nn.Module, input_shape: tuple[int, ...], dtype: torch.dtype, module: object
 ) -> int:
     was_training = backbone.training
-    backbone.eval()  # a trial row must not move running statistics
+    backbone.eval()  # trial rows must not move running statistics; some layers want two
     with torch.no_grad():
-        features = backbone(torch.zeros(1, *input_shape, dtype=dtype))
+        features = backbone(torch.zeros(2, *input_shape, dtype=dtype))
     backbone.train(was_training)
     if features.ndim != 2:
         raise ValueError(
             f"module={module!r} must map (n_samples, *{input_shape}) to features of shape "
-            f"(n_samples, n_features_out); it gives {tuple(features.shape)} for one sample."
+            f"(n_samples, n_features_out); it gives {tuple(features.shape)} for two samples."
         )
     return features.shape[1]
 

@@ -178,7 +178,7 @@ class _Call:
 def _trial(
     network: nn.Module, input_shape: tuple[int, ...], layers: list[nn.Module]
 ) -> list[_Call]:
-    """Send a row of zeros through, and note what each layer reads and gives."""
+    """Send two rows of zeros through (some layers want two); note what each reads and gives."""
     calls: list[_Call] = []
     versions: dict[nn.Module, int] = {}
 
@@ -191,10 +191,10 @@ def _trial(
     hooks = [layer.register_forward_pre_hook(before) for layer in layers]
     hooks += [layer.register_forward_hook(after) for layer in layers]
     example = next(network.parameters(), torch.zeros(()))
-    row = torch.zeros(1, *input_shape, dtype=example.dtype, device=example.device)
+    rows = torch.zeros(2, *input_shape, dtype=example.dtype, device=example.device)
     try:
         with _evaluating(network), _random_state_kept(example.device), torch.no_grad():
-            network(row)
+            network(rows)
     finally:
         for hook in hooks:
             hook.remove()

@@ -115,7 +115,7 @@ def test_factory_without_a_module(returned):
 
 @pytest.mark.parametrize(
     ("backbone", "shape"),
-    [(nn.Unflatten(1, (5, 1)), r"\(1, 5, 1\)"), (nn.Flatten(0), r"\(5,\)")],
+    [(nn.Unflatten(1, (5, 1)), r"\(2, 5, 1\)"), (nn.Flatten(0), r"\(10,\)")],
 )
 def test_features_of_the_wrong_rank(backbone, shape):
     with pytest.raises(ValueError, match=rf"module=.*\(n_samples, n_features_out\).*{shape}"):

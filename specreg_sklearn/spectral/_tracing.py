@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +17,9 @@ from specreg_sklearn.spectral._refusal import NoLipschitzBound
 
 # Rows of the trial batch: a prime that hardly meets the size of another axis by chance.
 N_TRIAL_ROWS = 7
+# While fx records, it puts a hook into torch.nn.Module: one recording at a time, and calls that
+# other threads make in the meantime go straight to their modules.
+_ONE_RECORDING = threading.Lock()
 
 
 def float64_copy(module: nn.Module) -> nn.Module:
@@ -61,7 +65,7 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> fx.Graph:
     """
     tracer = _ShapeTracer(input_shape)
     try:
-        with torch.no_grad():
+        with _ONE_RECORDING, torch.no_grad():
             return tracer.trace(_OneInput(module))
     except fx.proxy.TraceError as error:
         raise NoLipschitzBound.of(
@@ -129,6 +133,11 @@ class _ShapeTracer(fx.Tracer):
         self._path = [""]
         # While a step runs on the trial rows, fx must not record what happens inside it.
         self._running = False
+        self._thread = threading.get_ident()
+
+    @property
+    def _stands_aside(self) -> bool:
+        return self._running or threading.get_ident() != self._thread
 
     @property
     def where(self) -> str:
@@ -142,7 +151,7 @@ class _ShapeTracer(fx.Tracer):
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: dict[str, Any]
     ) -> Any:
-        if self._running:
+        if self._stands_aside:
             return forward(*args, **kwargs)
         self._path.append(self.path_of_module(m).removeprefix("module").removeprefix("."))
         result = super().call_module(m, forward, args, kwargs)
@@ -150,7 +159,7 @@ class _ShapeTracer(fx.Tracer):
         return result
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
-        if self._running:
+        if self._stands_aside:
             return attr_val
         return super().getattr(attr, attr_val, parameter_proxy_cache)
 

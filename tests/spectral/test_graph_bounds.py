@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
 import numpy as np
@@ -318,3 +319,25 @@ def test_rows_are_split_into_chunks(monkeypatch, generator):
     parts = graph.forward(X, np.zeros_like(X))
     np.testing.assert_allclose(parts[0], whole[0], atol=1e-14)
     np.testing.assert_allclose(parts[1], whole[1], rtol=1e-9)
+
+
+def test_other_threads_go_on_predicting_while_a_network_is_recorded():
+    """fx hooks into every module of the process; the hook must not catch other threads."""
+    with SeededDraws(torch.Generator().manual_seed(0)):
+        networks = [
+            nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten()).eval()
+            for _ in range(4)
+        ]
+    rows = torch.ones(3, 1, 6, 6)
+    expected = [network(rows) for network in networks]
+    alone = [module_lipschitz_bound(network, (1, 6, 6)) for network in networks]
+
+    def work(number: int) -> bool:
+        network = networks[number % 4]
+        if number % 2:
+            return module_lipschitz_bound(network, (1, 6, 6)) == alone[number % 4]
+        return all(torch.equal(network(rows), expected[number % 4]) for _ in range(20))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(200)))
+    assert torch.equal(networks[0](rows), expected[0])

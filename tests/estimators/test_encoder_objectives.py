@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import warnings
 
 import numpy as np
 import pytest
@@ -11,10 +10,6 @@ import torch
 from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler
-from sklearn.utils import estimator_checks
 from skorch.callbacks import Callback
 from torch import nn
 
@@ -33,17 +28,6 @@ from specreg_sklearn.objectives import (
 
 KINDS = [Adversarial, Trades, Gradient, LipschitzMargin, VAT, Linearity]
 NAMES = ["adversarial", "trades", "gradient", "lipschitz_margin", "vat", "linearity"]
-PENALTIES = [
-    None,
-    "rep_spectral",
-    "ll_spectral",
-    "product_spectral",
-    "l2",
-    "l2_sp",
-    "orthogonal",
-    "jacobian",
-    "cross_lipschitz",
-]
 
 
 def encoder(objective, **changes):
@@ -86,24 +70,6 @@ def test_no_strength_is_cross_entropy_bit_for_bit(iris_rows, kind, dtype, change
             assert model.validation_scores_ == plain.validation_scores_
             losses = model.net_.history[:, "valid_loss"]
             assert losses == plain.net_.history[:, "valid_loss"]
-
-
-@pytest.mark.parametrize("objective", NAMES)
-@pytest.mark.parametrize("penalty", PENALTIES)
-def test_every_objective_goes_with_every_penalty(iris_rows, objective, penalty):
-    model = encoder(objective, penalty=penalty, alpha=1e-3).fit(*iris_rows)
-    assert model.score(*iris_rows) > 0.8
-    assert all(np.isfinite(model.loss_curve_))
-    assert (np.array(model.penalty_curve_) > 0).all() == (penalty is not None)
-
-
-@pytest.mark.parametrize("objective", NAMES)
-@pytest.mark.parametrize("constraint", ["spectral_norm", "svb", "parseval"])
-def test_every_objective_goes_with_every_constraint(iris_rows, objective, constraint):
-    model = encoder(objective, constraint=constraint, alpha=1e-3, max_iter=25).fit(*iris_rows)
-    assert model.score(*iris_rows) > 0.8
-    if constraint == "spectral_norm":
-        assert max(model.spectral_norms_.values()) <= 1 + 1e-6
 
 
 @pytest.mark.parametrize("objective", NAMES)
@@ -152,15 +118,13 @@ def test_the_net_can_be_pickled_inside_a_fit(iris_rows, kind):
 
     class Checkpoint(Callback):
         def on_epoch_end(self, net, **kwargs):
-            kept = net.callbacks, net.callbacks_, net.train_split
-            net.callbacks = net.callbacks_ = []
+            kept, net.callbacks, net.callbacks_ = (net.callbacks, net.callbacks_), [], []
             copy = pickle.loads(pickle.dumps(net))
-            net.callbacks, net.callbacks_, net.train_split = kept
+            net.callbacks, net.callbacks_ = kept
             X, y = (torch.tensor(part[:20]) for part in iris_rows)
-            with torch.random.fork_rng():
-                again = copy.criterion_.per_sample_loss(copy.module_, X, y)
-                ours = pickle.loads(pickle.dumps(net.criterion_))
-                self.same = torch.equal(ours.per_sample_loss(net.module_, X, y), again)
+            bound = pickle.loads(pickle.dumps(net.criterion_))  # our own draws must not move on
+            here = bound.per_sample_loss(net.module_, X, y)
+            self.same = torch.equal(copy.criterion_.per_sample_loss(copy.module_, X, y), here)
 
     watcher = Checkpoint()
     encoder(kind(), max_iter=2, callbacks=[watcher]).fit(*iris_rows)
@@ -214,66 +178,6 @@ def test_held_out_rows_are_scored_as_they_are(iris_rows):
     model = encoder(Adversarial(1.0), early_stopping=True, max_iter=2, callbacks=[watcher])
     model.fit(*iris_rows)
     assert model.net_.history[-1, "valid_loss"] == pytest.approx(watcher.expected, rel=1e-9)
-
-
-def test_sample_weights_count_rows(iris_rows):
-    """Draws aside, a row of weight two is two rows."""
-    objective = Adversarial(0.1, random_start=False)
-    for kind in (objective, Gradient(), LipschitzMargin()):
-        check = estimator_checks.check_sample_weight_equivalence_on_dense_data
-        check("SpectrallyRegularizedEncoder", SpectrallyRegularizedEncoder(objective=kind))
-
-
-@pytest.mark.parametrize(
-    "objective", [Adversarial(n_steps=2), Trades(n_steps=2), *NAMES[2:]], ids=str
-)
-@pytest.mark.parametrize(
-    "check",
-    [
-        estimator_checks.check_classifiers_train,
-        estimator_checks.check_estimators_pickle,
-        estimator_checks.check_fit_idempotent,
-        estimator_checks.check_dont_overwrite_parameters,
-    ],
-    ids=lambda check: check.__name__,
-)
-def test_key_checks_of_scikit_learn(check, objective):
-    check("SpectrallyRegularizedEncoder", SpectrallyRegularizedEncoder(objective=objective))
-
-
-@pytest.mark.parametrize("objective", [Adversarial(n_steps=2), "gradient", "lipschitz_margin"])
-def test_labels_minus_one_and_one_are_classes(objective):
-    """Not so for "vat", to which -1 means unlabelled."""
-    check = estimator_checks.check_classifiers_classes
-    check("SpectrallyRegularizedEncoder", SpectrallyRegularizedEncoder(objective=objective))
-
-
-def test_settings_are_searched(iris_rows):
-    grid = {"objective__epsilon": [0.0, 20.0], "objective__norm": [2, np.inf]}
-    model = encoder(Adversarial(n_steps=3), penalty=None)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        search = GridSearchCV(model, grid, cv=3).fit(*iris_rows)
-    assert search.best_params_["objective__epsilon"] == 0.0
-    by_name = GridSearchCV(encoder("vat", max_iter=2), {"objective": NAMES}, cv=2)
-    assert np.isfinite(by_name.fit(*iris_rows).cv_results_["mean_test_score"]).all()
-
-
-def test_epsilon_has_the_units_of_what_the_encoder_sees(iris_rows):
-    X, y = iris_rows
-    boxed = encoder(Adversarial(0.05, feature_range=(0, 1)), max_iter=40)
-    model = make_pipeline(MinMaxScaler(), boxed)
-    assert model.fit(1000 * X, y).score(1000 * X, y) > 0.8
-    with pytest.raises(ValueError, match="X leaves feature_range"):
-        boxed.fit(1000 * X, y)
-
-
-def test_solvers_that_call_back(iris_rows):
-    settings = {"solver": torch.optim.LBFGS, "batch_size": 150, "max_iter": 5}
-    objective = Adversarial(0.1, random_start=False)
-    settings |= {"learning_rate_init": 0.1, "weight_decay": 1e-2, "activation": "tanh"}
-    model = encoder(objective, **settings).fit(*iris_rows)
-    assert model.loss_curve_[-1] < 0.8 * model.loss_curve_[0]
 
 
 def test_too_much_epsilon_is_named_by_the_warning(iris_rows):

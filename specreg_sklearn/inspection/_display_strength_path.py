@@ -106,7 +106,7 @@ class StrengthPathDisplay:
 
         Parameters
         ----------
-        search : GridSearchCV or another search with cv_results_
+        search : GridSearchCV or another search with ``cv_results_``
             Fitted.
         param : str, default=None
             The parameter on the x axis, which must hold numbers. None takes the one that varies, if

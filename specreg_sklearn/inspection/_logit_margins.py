@@ -46,7 +46,7 @@ def logit_margins(estimator: Any, X: Any, y: Any = None) -> np.ndarray:
     Notes
     -----
     A model of two classes with a single score s has the logits -s/2 and s/2, so that the margin of
-    the prediction is |s|.
+    the prediction is ``abs(s)``.
 
     Examples
     --------

@@ -210,7 +210,8 @@ def lipschitz_bound(estimator: Any, *, input_shape: tuple[int, ...] | None = Non
     ----------
     estimator : estimator, Pipeline or torch.nn.Module
         Fitted. Of a classifier the scores are bounded (`decision_function`; for two classes and one
-        score, that score), of a transformer what `transform` returns, of a module its output.
+        score, that score), of a transformer what `transform` returns, of a module its output, in
+        eval mode whatever mode it is in.
     input_shape : tuple of int, default=None
         Shape of one sample, needed for modules that do not start with a linear layer.
 

@@ -13,7 +13,7 @@ import itertools
 from typing import Any
 
 import numpy as np
-from scipy.optimize import nnls
+from scipy.optimize import lsq_linear, nnls
 
 from specreg_sklearn.spectral import Affine, CertifiedMap, Elementwise
 
@@ -106,11 +106,19 @@ def least_distance(A: np.ndarray, b: np.ndarray) -> float:
     E = np.vstack([-A.T, -b / reach])
     f = np.zeros(len(E))
     f[-1] = 1.0
-    u, residual = nnls(E, f)
+    u, residual = _nonnegative_least_squares(E, f)
     if residual <= 1e-9:
         return np.inf
     r = E @ u - f
     return float(np.linalg.norm(r[:-1]) / abs(r[-1]) * reach)
+
+
+def _nonnegative_least_squares(E: np.ndarray, f: np.ndarray) -> tuple[np.ndarray, float]:
+    try:
+        return nnls(E, f)
+    except RuntimeError:  # that of scipy before 1.15 may go round in circles
+        u = lsq_linear(E, f, bounds=(0, np.inf), method="bvls", tol=1e-14).x
+        return u, float(np.linalg.norm(E @ u - f))
 
 
 def _affine_at(

@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import nnls
+from scipy.optimize import lsq_linear
 from sklearn.neural_network import MLPClassifier
 
 from specreg_sklearn import SpectrallyRegularizedEncoder
@@ -78,7 +78,7 @@ def _projection(G, h, x):
         return np.inf
     G, h = G[~flat] / size[~flat, None], h[~flat] / size[~flat] - G[~flat] @ x / size[~flat]
     target = np.append(np.zeros(len(x)), 1.0)
-    share, _ = nnls(np.vstack([G.T, h]), target, maxiter=1000)
+    share = lsq_linear(np.vstack([G.T, h]), target, (0, np.inf), method="bvls", tol=1e-14).x
     rest = target - np.vstack([G.T, h]) @ share
     if rest[-1] < 1e-9:
         return np.inf

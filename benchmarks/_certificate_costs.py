@@ -166,7 +166,7 @@ def track_convolutions(
 def track_linear(*, n_steps: int = 200, noise: float = 1.0, seed: int = 0) -> list[Tracking]:
     """Train 784-2000-10 with the penalty, and compare with the exact norm."""
     backbone, head = linear_backbone(seed), _head(2000, seed)
-    weight = backbone[0].weight  # type: ignore[index]
+    weight = next(backbone.parameters())
     iteration = BlockPowerIteration(weight.detach(), generator=torch.Generator().manual_seed(seed))
 
     def penalise(index: int, weight: Tensor) -> float:

@@ -173,7 +173,8 @@ class ArtRow:
         fooled = oracle.decide(Z[:covered], owner[:covered])
         if covered < len(Z):
             raise StopRow
-        _, margin = self.margins.ask(Z, owner)  # type: ignore[union-attr]
+        assert self.margins is not None  # only attacks that read scores come here
+        _, margin = self.margins.ask(Z, owner)
         return np.where(
             fooled, np.minimum(margin, -_LEAST_MARGIN), np.maximum(margin, _LEAST_MARGIN)
         )

@@ -18,6 +18,7 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 _LOCK = threading.RLock()
 
@@ -31,26 +32,28 @@ def art_session(seed: int) -> Iterator[None]:
     seed : int
         Non-negative seed.
     """
-    with _LOCK, _silence():
-        # The legacy calls are the only door to the state that ART draws from.
-        state, python_state = np.random.get_state(), random.getstate()  # noqa: NPY002
-        np.random.seed(np.random.SeedSequence(seed).generate_state(4))  # noqa: NPY002
+    with _LOCK, _silence(), _generators_kept() as legacy:
+        legacy.seed(np.random.SeedSequence(seed).generate_state(4))
         random.seed(seed)
-        try:
-            yield
-        finally:
-            np.random.set_state(state)  # noqa: NPY002
-            random.setstate(python_state)
+        yield
 
 
 def import_art(module: str) -> Any:
     """Import a module of ART on first use; it costs seconds and may log and warn."""
-    with _LOCK, _silence():
-        state = np.random.get_state()  # noqa: NPY002
-        try:
-            return import_module(module)
-        finally:
-            np.random.set_state(state)  # noqa: NPY002
+    with _LOCK, _silence(), _generators_kept():
+        return import_module(module)
+
+
+@contextmanager
+def _generators_kept() -> Iterator[np.random.RandomState]:
+    """Give the global generators back as they were; yield numpy's, from which ART draws."""
+    legacy = check_random_state(None)  # scikit-learn's name for the generator of numpy.random
+    state, python_state = legacy.get_state(), random.getstate()
+    try:
+        yield legacy
+    finally:
+        legacy.set_state(state)
+        random.setstate(python_state)
 
 
 @contextmanager

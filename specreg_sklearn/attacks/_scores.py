@@ -93,7 +93,8 @@ class Margins:
 
     def __init__(self, oracle: Oracle) -> None:
         self.oracle = oracle
-        self.source: ScoredPredict = oracle.predict  # type: ignore[assignment]
+        assert isinstance(oracle.predict, ScoredPredict)
+        self.source = oracle.predict
         codes = oracle.coder.encode(self.source.classes).tolist()
         self.n_classes = len(codes)
         place = {code: j for j, code in enumerate(codes) if code != UNKNOWN}

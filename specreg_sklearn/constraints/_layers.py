@@ -54,8 +54,8 @@ def as_matrices(layer: nn.Module) -> Tensor:
     assert isinstance(weight, Tensor)
     if isinstance(layer, nn.Linear):
         return weight.detach()[None]
-    groups = int(layer.groups)  # type: ignore[arg-type]
-    return weight.detach().reshape(groups, len(weight) // groups, -1)
+    assert isinstance(layer, nn.modules.conv._ConvNd)
+    return weight.detach().reshape(layer.groups, len(weight) // layer.groups, -1)
 
 
 def write_matrices(layer: nn.Module, matrices: Tensor) -> None:

@@ -68,7 +68,7 @@ class MatrixLimit(Limit):
     """A linear layer: its leading singular values are cut, all others stay as they are."""
 
     def __init__(self, layer: UsedLayer, max_norm: float, settings: dict[str, Any]) -> None:
-        super().__init__(layer.module.weight, max_norm)  # type: ignore[arg-type]
+        super().__init__(_what_scales(layer), max_norm)
         self._iteration = BlockPowerIteration(self._parameter.detach(), **settings)
 
     def cut(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,7 +42,7 @@ def require_matplotlib(owner: str) -> None:
         With the command that installs it.
     """
     try:
-        import matplotlib  # noqa: F401
+        import_module("matplotlib")
     except ImportError as error:
         raise ImportError(
             f"{owner} draws with matplotlib, which is not installed; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -13,14 +13,12 @@ T = TypeVar("T")
 _SHOWN = 6
 
 
+@dataclass(frozen=True, repr=False)
 class Report:
     """Base of results: a frozen dataclass that prints a summary of its arrays."""
 
     def __repr__(self) -> str:
-        lines = [
-            f"  {field.name}: {summary(getattr(self, field.name))}"
-            for field in fields(self)  # type: ignore[arg-type]
-        ]
+        lines = [f"  {field.name}: {summary(getattr(self, field.name))}" for field in fields(self)]
         return "\n".join([type(self).__name__, *lines])
 
 

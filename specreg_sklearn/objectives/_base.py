@@ -29,7 +29,7 @@ class BoundObjective(ABC):
 
     n_warm_up_epochs: int = 0
 
-    def begin_epoch(self, epoch: int) -> None:  # noqa: B027  most objectives do not change
+    def begin_epoch(self, epoch: int) -> None:  # noqa: B027  a default, not a gap: most do not change
         """Take note that an epoch of training begins; the training loop calls this.
 
         Parameters

@@ -136,7 +136,7 @@ class OperatorLimit(Limit):
         top = self._iteration.update(weight)
         if not top.images.isfinite().all():
             return SquaredNorm(0.0, weight)
-        return SquaredNorm(top.squared_norm, 2 * top.images.T @ (top.mixing @ top.directions))
+        return top.square
 
     def _refresh(self) -> None:
         self._iteration.refresh(self._layer.weight().detach())

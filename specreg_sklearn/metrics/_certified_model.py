@@ -10,8 +10,8 @@ from specreg_sklearn.attacks import FeatureSpace
 from specreg_sklearn.attacks._checks import check_estimator, check_fitted_columns
 from specreg_sklearn.attacks._oracle import ask
 from specreg_sklearn.attacks._space_checks import check_columns
-from specreg_sklearn.attacks._space_options import column_label
-from specreg_sklearn.attacks._tables import CATEGORICAL, Table, as_table
+from specreg_sklearn.attacks._tables import CATEGORICAL, as_table
+from specreg_sklearn.metrics._input_columns import columns_read, complete_rows, places_of
 from specreg_sklearn.metrics._pipeline_steps import NoCertificateError, classifier_stages
 
 # Taken off every radius, for the roundings of the last division.
@@ -83,8 +83,9 @@ class CertifiedModel:
         table = as_table(X)
         check_fitted_columns(self.estimator, table)
         check_columns(table, space.names, space.kinds, space.mutable, "X")
-        place = self._places(table)
-        rows = self._numbers(table, place)
+        place = places_of(self.estimator, self.scores.n_inputs, table)
+        read = columns_read(self.scores.stages[0], len(place))
+        rows = complete_rows(table, place, read, purpose="certificates", refusal=NoCertificateError)
         predicted = ask(self.estimator.predict, X, table.n_rows)
         # Before the rows: a network with no constant should say so at once.
         constants = self._constants(_directions(space, place), norm)
@@ -133,58 +134,6 @@ class CertifiedModel:
         # ||z||_2 <= sqrt(d) ||z||_inf, and ||z||_2 <= ||z||_1.
         width = directions.shape[-1]
         return constants * np.sqrt(width) * (1 + 2.0**-50) if norm == np.inf else constants
-
-    def _places(self, table: Table) -> np.ndarray:
-        """Return the column of the table that each input column of the model is."""
-        fitted = getattr(self.estimator, "feature_names_in_", None)
-        if fitted is not None and table.names is not None:
-            # A ColumnTransformer lets a frame have columns that it never saw.
-            return np.array([table.names.index(name) for name in list(fitted)])
-        wanted = self.scores.n_inputs
-        if wanted is not None and table.n_columns != wanted:
-            raise ValueError(
-                f"X has {table.n_columns} features, but {type(self.estimator).__name__} is "
-                f"expecting {wanted} features as input."
-            )
-        return np.arange(table.n_columns)
-
-    def _numbers(self, table: Table, place: np.ndarray) -> np.ndarray:
-        """Return the model's input columns as float64, 0 in those it does not read."""
-        read = self._is_read(len(place))
-        rows = np.zeros((table.n_rows, len(place)))
-        for j, column in enumerate(place.tolist()):
-            if not read[j]:
-                continue
-            if table.kind(column) == CATEGORICAL and not _is_flag(table, column):
-                raise NoCertificateError(
-                    f"Column {column_label(column, table.names)} of X does not hold numbers; "
-                    "certificates are for numeric columns."
-                )
-            rows[:, j] = table.numbers(np.array([column]))[:, 0]
-        bad = np.flatnonzero(~np.isfinite(rows).all(axis=0))
-        if bad.size:
-            column = int(place[bad[0]])
-            kind = "NaN" if np.isnan(rows[:, bad[0]]).any() else "infinity"
-            raise ValueError(
-                f"Input X contains {kind} in column {column_label(column, table.names)}; "
-                "certificates need complete, finite rows."
-            )
-        return rows
-
-    def _is_read(self, n_columns: int) -> np.ndarray:
-        """Return which columns the first stage looks at."""
-        first = self.scores.stages[0]
-        weight = getattr(first, "weight", None)
-        if weight is not None and weight.ndim == 2:
-            return np.asarray((weight != 0).any(axis=0))
-        return np.ones(n_columns, dtype=bool)
-
-
-def _is_flag(table: Table, column: int) -> bool:
-    """Return whether a column is bool, under the name that its container has for that."""
-    dtypes = getattr(table.data, "dtypes", None)
-    dtype = table.data.dtype if dtypes is None else list(dtypes)[column]
-    return "bool" in str(dtype).lower()
 
 
 def _classes(estimator: Any) -> np.ndarray:

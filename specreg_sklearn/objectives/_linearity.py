@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from specreg_sklearn.objectives._checks import check_flag, check_norm, check_number
-from specreg_sklearn.objectives._modes import evaluated
 from specreg_sklearn.objectives._pgd import Ascent, Ball, Loss
 from specreg_sklearn.objectives._schedule import EpsilonBound, EpsilonObjective
+from specreg_sklearn.spectral._modes import evaluated
 
 
 def linearity_error(loss: Loss, first: Tensor, second: Tensor, share: Tensor) -> Tensor:

@@ -1,9 +1,6 @@
-"""Networks in evaluation mode, and networks that have one mode only."""
+"""Networks that have one mode only."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from torch import nn
 
@@ -43,20 +40,3 @@ _SAME_IN_BOTH_MODES = {
 def same_in_both_modes(network: nn.Module) -> bool:
     """Tell whether a forward pass surely does not depend on ``network.training``."""
     return all(type(module) in _SAME_IN_BOTH_MODES for module in network.modules())
-
-
-@contextmanager
-def evaluated(network: nn.Module) -> Iterator[None]:
-    """Put every part into evaluation mode, and back into the mode that it had.
-
-    Batch norms then use their running statistics and do not move them, dropouts do nothing, and
-    a row's logits do not depend on the other rows of the batch.
-    """
-    training = [module for module in network.modules() if module.training]
-    for module in training:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True

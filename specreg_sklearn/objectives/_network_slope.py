@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Protocol
 
 import torch
@@ -15,8 +14,8 @@ from specreg_sklearn.spectral import (
     SquaredNorm,
     UsedLayer,
     follow_convolution,
+    largest_square,
     module_lipschitz_bound,
-    shares_of,
     used_layers,
 )
 
@@ -90,9 +89,7 @@ class _MatrixFollower:
         self._block = BlockPowerIteration(weight, generator=generator)
 
     def update(self, weight: Tensor) -> SquaredNorm:
-        top = self._block.update(weight)
-        gradient = 2 * top.images.T @ (top.mixing @ top.directions)
-        return SquaredNorm(top.squared_norm, gradient)
+        return self._block.update(weight).square
 
     def refresh(self, weight: Tensor) -> None:
         self._block.refresh(weight)
@@ -102,11 +99,7 @@ class _DiagonalFollower:
     """A batch norm that follows no layer: its largest factor needs no iteration."""
 
     def update(self, weight: Tensor) -> SquaredNorm:
-        squares = weight.square()
-        top = float(squares.max())
-        if top == 0 or not math.isfinite(top):
-            return SquaredNorm(top, torch.zeros_like(weight))
-        return SquaredNorm(top, 2 * shares_of(squares).to(weight.dtype) * weight)
+        return largest_square(weight)
 
     def refresh(self, weight: Tensor) -> None:
         pass

@@ -14,9 +14,10 @@ from specreg_sklearn.objectives._checks import (
     check_share_of_epsilon,
 )
 from specreg_sklearn.objectives._divergence import divergence
-from specreg_sklearn.objectives._modes import evaluated, same_in_both_modes
+from specreg_sklearn.objectives._modes import same_in_both_modes
 from specreg_sklearn.objectives._pgd import input_gradient
 from specreg_sklearn.objectives._schedule import EpsilonBound, EpsilonObjective
+from specreg_sklearn.spectral._modes import evaluated
 
 UNLABELLED = -1
 

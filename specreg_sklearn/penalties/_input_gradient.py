@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from numbers import Integral
 
 import torch
 from torch import Tensor, nn
 
 from specreg_sklearn.penalties._base import BoundPenalty, PenaltyReport
+from specreg_sklearn.spectral._modes import evaluated
 
 
 class BoundInputGradient(BoundPenalty):
@@ -106,19 +105,6 @@ class BoundInputGradient(BoundPenalty):
         shape = len(outputs), n_directions, self._n_probes
         draws = torch.randn(shape, generator=self._generator, dtype=torch.float64)
         return (torch.linalg.qr(draws).Q.to(outputs).mT @ basis).transpose(0, 1)
-
-
-@contextmanager
-def evaluated(network: nn.Module) -> Iterator[None]:
-    """Put every part of a network into evaluation mode, and back into the mode that it had."""
-    training = [module for module in network.modules() if module.training]
-    for module in training:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def checked_probes(value: object) -> None:

@@ -17,8 +17,8 @@ from specreg_sklearn.spectral import (
     UsedLayer,
     convolution_norm,
     follow_convolution,
+    largest_square,
     matrix_norm,
-    shares_of,
 )
 
 # The report once an epoch must be quick: a part of a large image and three digits will do.
@@ -169,9 +169,7 @@ class _FoldedMatrixTerm(_FoldedTerm):
         self._iteration = iteration
 
     def _update(self, weight: Tensor) -> SquaredNorm:
-        top = self._iteration.update(weight)
-        gradient = 2 * top.images.T @ (top.mixing @ top.directions)
-        return SquaredNorm(top.squared_norm, gradient)
+        return self._iteration.update(weight).square
 
     def _exact(self, weight: Tensor) -> float:
         return matrix_norm(weight, double=False)
@@ -202,11 +200,7 @@ class _DiagonalTerm(_FoldedTerm):
     """A batch norm on its own: the largest factor of a channel."""
 
     def _update(self, weight: Tensor) -> SquaredNorm:
-        squares = weight.square()
-        top = float(squares.max())
-        if top == 0 or not math.isfinite(top):
-            return SquaredNorm(top, torch.zeros_like(weight))
-        return SquaredNorm(top, 2 * shares_of(squares).to(weight.dtype) * weight)
+        return largest_square(weight)
 
     def _exact(self, weight: Tensor) -> float:
         return float(weight.abs().max())

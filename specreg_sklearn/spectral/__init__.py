@@ -28,7 +28,7 @@ from specreg_sklearn.spectral._layer_rules import BoundedLayer, register_lipschi
 from specreg_sklearn.spectral._layers import UsedLayer, used_layers
 from specreg_sklearn.spectral._power_iteration import BlockPowerIteration
 from specreg_sklearn.spectral._refusal import NoLipschitzBound
-from specreg_sklearn.spectral._ritz import SquaredNorm, shares_of
+from specreg_sklearn.spectral._ritz import SquaredNorm, largest_square
 from specreg_sklearn.spectral._stages import Affine, Elementwise, Stage
 from specreg_sklearn.spectral._torch_stages import module_lipschitz_bound, torch_stages
 
@@ -56,10 +56,10 @@ __all__ = [
     "convolution_norm",
     "fold_batch_norm",
     "follow_convolution",
+    "largest_square",
     "matrix_norm",
     "module_lipschitz_bound",
     "register_lipschitz_rule",
-    "shares_of",
     "spectral_norm",
     "torch_stages",
     "used_layers",

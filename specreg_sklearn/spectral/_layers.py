@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from specreg_sklearn.spectral._batch_norm import BATCH_NORMS, batch_norm_scale, fold_batch_norm
 from specreg_sklearn.spectral._convolution import CONVOLUTIONS, TRANSPOSED
+from specreg_sklearn.spectral._modes import evaluated
 
 _LAYERS = (nn.Linear, *CONVOLUTIONS, *TRANSPOSED)
 _ACCEPTED = (
@@ -193,24 +194,12 @@ def _trial(
     example = next(network.parameters(), torch.zeros(()))
     rows = torch.zeros(2, *input_shape, dtype=example.dtype, device=example.device)
     try:
-        with _evaluating(network), _random_state_kept(example.device), torch.no_grad():
+        with evaluated(network), _random_state_kept(example.device), torch.no_grad():
             network(rows)
     finally:
         for hook in hooks:
             hook.remove()
     return calls
-
-
-@contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Put every part into eval mode, and back into the mode it was in."""
-    modes = [(module, module.training) for module in network.modules()]
-    network.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 @contextmanager

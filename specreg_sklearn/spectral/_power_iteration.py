@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from specreg_sklearn.spectral._ritz import improve, is_usable, largest_entry
+from specreg_sklearn.spectral._ritz import SquaredNorm, improve, is_usable, largest_entry
 
 _WARM_UP_STEPS = 15
 _REFRESH_STEPS = 3
@@ -41,6 +41,11 @@ class TopSubspace(NamedTuple):
     def squared_norm(self) -> float:
         """The estimate of the squared spectral norm: the largest one in the block."""
         return float(torch.linalg.matrix_norm(self.images.double(), ord=2)) ** 2
+
+    @property
+    def square(self) -> SquaredNorm:
+        """The squared norm with its gradient, as iterations for convolutions give it."""
+        return SquaredNorm(self.squared_norm, 2 * self.images.T @ (self.mixing @ self.directions))
 
 
 class BlockPowerIteration:

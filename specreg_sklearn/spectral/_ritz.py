@@ -66,6 +66,26 @@ def shares_of(squares: Tensor) -> Tensor:
     return shares / shares.sum()
 
 
+def largest_square(weight: Tensor) -> SquaredNorm:
+    """Return the squared norm of a diagonal operator, such as a batch norm on its own.
+
+    Parameters
+    ----------
+    weight : Tensor of shape (n_channels,)
+        The factors.
+
+    Returns
+    -------
+    SquaredNorm
+        The largest square and its gradient, which near ties share.
+    """
+    squares = weight.square()
+    top = float(squares.max())
+    if top == 0 or not math.isfinite(top):
+        return SquaredNorm(top, torch.zeros_like(weight))
+    return SquaredNorm(top, 2 * shares_of(squares).to(weight.dtype) * weight)
+
+
 def largest_entry(images: Tensor) -> float:
     """Return the largest absolute entry; NaN where there is one."""
     return float(

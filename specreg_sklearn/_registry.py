@@ -19,6 +19,8 @@ from typing import Any
 _BUILT_IN: dict[str, dict[str, str]] = {
     "modules": {
         "mlp": "specreg_sklearn.modules:mlp",
+        "convnet": "specreg_sklearn.modules:ConvNet",
+        "resnet18": "specreg_sklearn.modules:ResNet18",
     },
     "penalties": {
         "rep_spectral": "specreg_sklearn.penalties:RepSpectral",

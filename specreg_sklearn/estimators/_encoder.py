@@ -13,6 +13,7 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor, nn
 
@@ -27,9 +28,14 @@ from specreg_sklearn._sklearn_compat import (
 from specreg_sklearn.constraints import Constraint
 from specreg_sklearn.estimators._fitting import attach_callbacks, attach_rows, build_net
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
+from specreg_sklearn.estimators._row_shape import (
+    check_row_shape,
+    flat_rows,
+    warn_of_raw_pixels,
+)
 from specreg_sklearn.estimators._targets import training_rows
 from specreg_sklearn.estimators._training_report import spectral_norms, warn_of_trouble
-from specreg_sklearn.modules import ACTIVATIONS, Network
+from specreg_sklearn.modules import ACTIVATIONS, Network, readout
 from specreg_sklearn.objectives import Objective, resolve_objective
 from specreg_sklearn.penalties import Penalty
 from specreg_sklearn.training import (
@@ -62,16 +68,19 @@ class SpectrallyRegularizedEncoder(
 
     Parameters
     ----------
-    module : str or callable, default="mlp"
-        The backbone: a registered name, or a factory ``(input_shape) -> torch.nn.Module`` whose
-        output has shape (n_samples, n_features_out). Weights are drawn from `random_state`.
+    module : str, callable, torch.nn.Module or FrozenEstimator, default="mlp"
+        The backbone. ``"mlp"`` for tables, ``"convnet"`` and ``"resnet18"`` for images; objects
+        such as ``ConvNet(channels=(8, 16))`` have settings. Or a factory ``(input_shape) ->
+        torch.nn.Module`` whose output has shape (n_samples, n_features_out). Weights are drawn from
+        `random_state`. A module that has weights already, or ``FrozenEstimator(encoder)`` with a
+        fitted encoder, is fine-tuned: its backbone is copied, and the head is new.
     hidden_layer_sizes : int or sequence of int, default=(100,)
         Widths of the hidden layers; the last one is the number of features.
     activation : {"identity", "logistic", "tanh", "relu", "elu", "gelu"}, default="relu"
         Activation after every hidden layer.
     input_shape : tuple of int, default=None
-        Shape of one row as the backbone wants it, such as ``(1, 8, 8)`` for flat 8 x 8 images.
-        None means ``(n_features,)``.
+        Shape of one row as the backbone wants it, such as ``(1, 8, 8)`` for flat 8 x 8 images:
+        channels first. None takes the shape of the rows of `X`, ``(n_features,)`` for a table.
     penalty : str, Penalty or None, default="rep_spectral"
         What `alpha` multiplies. ``"rep_spectral"``: squared spectral norms up to the features;
         ``"ll_spectral"``: those of all layers; ``"product_spectral"``: their product with the
@@ -100,6 +109,9 @@ class SpectrallyRegularizedEncoder(
         The optimizer; "sgd" uses Nesterov momentum 0.9.
     learning_rate_init : float, default=1e-3
         Learning rate.
+    backbone_learning_rate_factor : float, default=1.0
+        The backbone learns at this multiple of `learning_rate_init`, the head at the whole. Less
+        than one keeps a trained backbone near to what it was while a new head is found.
     batch_size : int or "auto", default="auto"
         Rows in a batch; "auto" means ``min(200, n_samples)``.
     max_iter : int, default=200
@@ -189,7 +201,7 @@ class SpectrallyRegularizedEncoder(
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "module": [str, callable],
+        "module": [str, callable, BaseEstimator],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
         "input_shape": [tuple, list, None],
@@ -200,6 +212,7 @@ class SpectrallyRegularizedEncoder(
         "constraint": [str, HasMethods(["bind"]), None],
         "solver": [StrOptions({"adam", "sgd"}), callable],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "backbone_learning_rate_factor": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "burn_in": [Interval(Real, 0, 1, closed="left")],
@@ -217,7 +230,7 @@ class SpectrallyRegularizedEncoder(
 
     def __init__(
         self,
-        module: str | Callable[..., nn.Module] = "mlp",
+        module: str | Callable[..., nn.Module] | nn.Module | FrozenEstimator = "mlp",
         *,
         hidden_layer_sizes: Sequence[int] | int = (100,),
         activation: str = "relu",
@@ -229,6 +242,7 @@ class SpectrallyRegularizedEncoder(
         constraint: str | Constraint | None = None,
         solver: str | type[torch.optim.Optimizer] = "adam",
         learning_rate_init: float = 1e-3,
+        backbone_learning_rate_factor: float = 1.0,
         batch_size: int | str = "auto",
         max_iter: int = 200,
         burn_in: float = 0.0,
@@ -254,6 +268,7 @@ class SpectrallyRegularizedEncoder(
         self.constraint = constraint
         self.solver = solver
         self.learning_rate_init = learning_rate_init
+        self.backbone_learning_rate_factor = backbone_learning_rate_factor
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.burn_in = burn_in
@@ -274,8 +289,9 @@ class SpectrallyRegularizedEncoder(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows; float32 and float64 keep their type, everything else becomes float64.
+        X : array-like of shape (n_samples, n_features) or (n_samples, C, H, W)
+            Rows, or images with the channels first; float32 and float64 keep their type,
+            everything else becomes float64.
         y : array-like of shape (n_samples,)
             Class labels of any kind; at least two classes. With an objective that uses unlabelled
             rows (``"vat"``) the label -1 marks them, and `classes_` does not hold it. With others
@@ -298,9 +314,11 @@ class SpectrallyRegularizedEncoder(
         ConvergenceWarning
             If training diverged, collapsed to one prediction, or the penalty's estimate lagged.
         UserWarning
-            If the labels are -1, 0 and 1, and the objective uses no unlabelled rows.
+            If `X` holds images of bytes from 0 to 255, or the labels are -1, 0 and 1 and the
+            objective uses no unlabelled rows.
         """
         given = X, y, sample_weight
+        X, row_shape = flat_rows(X)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         objective = resolve_objective(self.objective)
         if hasattr(objective, "check_rows"):
@@ -309,7 +327,15 @@ class SpectrallyRegularizedEncoder(
         if self.warm_start and hasattr(self, "net_"):
             self._check_same_classes(rows.classes)
         seed = draw_seed(self.random_state)
-        net = build_net(self, objective, rows, seed)
+        net = build_net(
+            self,
+            objective,
+            rows,
+            seed,
+            head=readout(len(rows.classes)),
+            row_shape=row_shape,
+        )
+        warn_of_raw_pixels(given[0], net.module_.input_shape)
         training_data = attach_rows(net, self, rows, seed)
         attach_callbacks(net, self, self._callback_bridge(*given, rows.classes))
         try:
@@ -379,7 +405,9 @@ class SpectrallyRegularizedEncoder(
 
     def _validated(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "net_")
-        dtype = np.float64 if self.module_.head.weight.dtype == torch.float64 else np.float32
+        X, row_shape = flat_rows(X)
+        check_row_shape(row_shape, self.module_.input_shape)
+        dtype = np.float64 if self.module_.dtype == torch.float64 else np.float32
         return validate_data(self, X, reset=False, dtype=dtype)
 
     def _apply(self, X: np.ndarray, function: Callable[[Tensor], Tensor]) -> np.ndarray:
@@ -388,7 +416,7 @@ class SpectrallyRegularizedEncoder(
 
     @property
     def _n_features_out(self) -> int:
-        return self.module_.head.in_features
+        return self.module_.n_features_out
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

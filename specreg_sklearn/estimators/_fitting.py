@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,11 @@ import torch
 from sklearn.model_selection import train_test_split
 from skorch.callbacks import Callback
 from skorch.helper import predefined_split
+from torch import nn
 
 from specreg_sklearn.constraints import resolve_constraint
+from specreg_sklearn.estimators._pretrained import trained_backbone
+from specreg_sklearn.estimators._row_shape import choose_input_shape
 from specreg_sklearn.estimators._targets import TrainingRows
 from specreg_sklearn.modules import Network, build_network
 from specreg_sklearn.objectives import Objective, bind_objective
@@ -28,19 +32,31 @@ from specreg_sklearn.training import (
 )
 
 
-def build_net(estimator: Any, objective: Objective, rows: TrainingRows, seed: int) -> PenalizedNet:
+def build_net(
+    estimator: Any,
+    objective: Objective,
+    rows: TrainingRows,
+    seed: int,
+    *,
+    head: Callable[[int], nn.Module],
+    row_shape: tuple[int, ...] | None = None,
+) -> PenalizedNet:
     """Build the net of an encoder, or take up the one of the last fit on a warm start.
 
     Parameters
     ----------
-    estimator : SpectrallyRegularizedEncoder
+    estimator : SpectrallyRegularizedEncoder or SelfSupervisedEncoder
         Gives the other parameters; it is not changed.
     objective : Objective
         What its `objective` stands for.
     rows : TrainingRows
-        Give the dtype, the width and the classes.
+        Give the dtype, the width and the share of labelled rows.
     seed : int
         Seeds everything that is drawn.
+    head : callable
+        Maps the number of features to what reads them.
+    row_shape : tuple of int or None
+        The axes of a row, where the user's rows had more than one.
 
     Returns
     -------
@@ -55,10 +71,13 @@ def build_net(estimator: Any, objective: Objective, rows: TrainingRows, seed: in
     weight_draws, row_order, penalty_draws, constraint_draws, objective_draws = (
         torch.Generator().manual_seed(seed + stream) for stream in range(5)
     )
+    module, trained_shape = trained_backbone(estimator.module)
     network = build_network(
-        estimator.module,
-        input_shape=_input_shape(estimator.input_shape, rows.X.shape[1]),
-        n_classes=len(rows.classes),
+        module,
+        input_shape=choose_input_shape(
+            estimator.input_shape, row_shape, rows.X.shape[1], trained_shape
+        ),
+        head=head,
         settings={
             "hidden_layer_sizes": estimator.hidden_layer_sizes,
             "activation": estimator.activation,
@@ -84,6 +103,7 @@ def build_net(estimator: Any, objective: Objective, rows: TrainingRows, seed: in
     net.strength = float(estimator.alpha)
     net.weight_decay = float(estimator.weight_decay)
     net.lr = estimator.learning_rate_init
+    net.backbone_rate_factor = float(getattr(estimator, "backbone_learning_rate_factor", 1.0))
     net.max_epochs = estimator.max_iter
     if net.initialized_:
         net.initialize_criterion()
@@ -132,7 +152,22 @@ def attach_rows(net: PenalizedNet, estimator: Any, rows: TrainingRows, seed: int
         net.train_split = predefined_split(held_out_rows)
         X, codes, weights = X[training], codes[training], weights[training]
     net.batch_size = min(200, len(X)) if estimator.batch_size == "auto" else estimator.batch_size
+    _check_batches(net, len(X))
     return TensorRows(X, codes, weights, net.device)
+
+
+def _check_batches(net: PenalizedNet, n_samples: int) -> None:
+    """Raise where rows are compared with others of their batch, and there would be none."""
+    least = net.least_rows
+    if min(n_samples, net.batch_size) >= least:
+        return
+    found = f"n_samples={n_samples}" if n_samples < least else f"batch_size={net.batch_size}"
+    objective = getattr(net.criterion, "least_rows", 1) >= least
+    owner = f"objective={net.criterion!r}" if objective else "a network with batch norm"
+    raise ValueError(
+        f"{found} is too small: {owner} compares the rows of a batch, of which there must be at "
+        f"least {least}."
+    )
 
 
 def attach_callbacks(
@@ -165,20 +200,6 @@ def _checked_callbacks(callbacks: Any) -> list[Any]:
                 f"tuples of a name and an instance; {callback!r} is neither."
             )
     return list(callbacks or [])
-
-
-def _input_shape(input_shape: Any, n_features: int) -> tuple[int, ...]:
-    if input_shape is None:
-        return (n_features,)
-    shape = tuple(input_shape)
-    if any(not isinstance(side, int) or side < 1 for side in shape) or (
-        math.prod(shape) != n_features
-    ):
-        raise ValueError(
-            f"input_shape={input_shape!r} must be positive integers whose product is the number "
-            f"of features of X, {n_features}."
-        )
-    return shape
 
 
 def _reusable_net(

@@ -68,6 +68,7 @@ class NetworkPart:
     def readout(self) -> tuple[Tensor, Tensor]:
         """Return weight and bias of the head."""
         head = self.network.head
+        assert isinstance(head, nn.Linear)
         bias = head.bias if head.bias is not None else torch.zeros(head.out_features).double()
         return head.weight.detach(), bias.detach()
 

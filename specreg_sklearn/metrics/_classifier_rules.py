@@ -67,7 +67,7 @@ def _mlp_scores(step: MLPClassifier) -> list[Stage]:
 @register_certified_step(SpectrallyRegularizedEncoder, role=CLASSIFIER)
 def _encoder_scores(step: SpectrallyRegularizedEncoder) -> list[Stage]:
     network = step.module_
-    head = torch_stages(network.head, (network.head.in_features,))
+    head = torch_stages(network.head, (network.n_features_out,))
     return [*torch_stages(network.backbone, network.input_shape), *head]
 
 

@@ -8,14 +8,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "identity": nn.Identity,
-    "logistic": nn.Sigmoid,
-    "tanh": nn.Tanh,
-    "relu": nn.ReLU,
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-}
+from specreg_sklearn.modules._activations import check_activation
 
 
 def mlp(
@@ -62,14 +55,13 @@ def mlp(
         raise ValueError(
             f"hidden_layer_sizes={hidden_layer_sizes!r} must hold positive integers, at least one."
         )
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation={activation!r} is not one of {sorted(ACTIVATIONS)}.")
+    make_activation = check_activation(activation)
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     if len(input_shape) > 1:
         layers["flatten"] = nn.Flatten()
     n_inputs = math.prod(input_shape)
     for number, width in enumerate(widths, start=1):
         layers[f"hidden{number}"] = nn.Linear(n_inputs, int(width))
-        layers[f"activation{number}"] = ACTIVATIONS[activation]()
+        layers[f"activation{number}"] = make_activation()
         n_inputs = int(width)
     return nn.Sequential(layers)

@@ -74,9 +74,12 @@ class Objective(BaseEstimator, ABC):
     uses_unlabelled : bool
         Whether rows labelled -1 are unlabelled ones, which the objective can use. Without it -1
         is a class like any other.
+    least_rows : int
+        The fewest rows that a batch must have: 2 where the rows of a batch are compared.
     """
 
     uses_unlabelled: ClassVar[bool] = False
+    least_rows: ClassVar[int] = 1
 
     @abstractmethod
     def per_sample_loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -63,6 +64,8 @@ class BatchLoader:
         Draw a new order for every pass.
     generator : torch.Generator, default=None
         A CPU generator for the order.
+    least_rows : int, default=1
+        A last batch of fewer rows joins the one before it.
     """
 
     def __init__(
@@ -71,14 +74,24 @@ class BatchLoader:
         batch_size: int,
         shuffle: bool = False,
         generator: torch.Generator | None = None,
+        least_rows: int = 1,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.generator = generator
+        self.least_rows = least_rows
 
     def __len__(self) -> int:
-        return -(-len(self.dataset) // self.batch_size)
+        return len(self._bounds()) - 1
+
+    def _bounds(self) -> list[int]:
+        """Return where batches begin, and the end of the last one."""
+        n_samples = len(self.dataset)
+        bounds = [*range(0, n_samples, self.batch_size), n_samples]
+        if len(bounds) > 2 and bounds[-1] - bounds[-2] < self.least_rows:
+            del bounds[-2]
+        return bounds
 
     def __iter__(self) -> Iterator[Batch]:
         n_samples = len(self.dataset)
@@ -87,8 +100,8 @@ class BatchLoader:
             order = torch.randperm(n_samples, generator=self.generator)
             order = order.to(self.dataset.X.device)
         X, (y, weight) = self.dataset[order]
-        for start in range(0, n_samples, self.batch_size):
-            rows = slice(start, start + self.batch_size)
+        for start, stop in pairwise(self._bounds()):
+            rows = slice(start, stop)
             yield X[rows], (y[rows], None if weight is None else weight[rows])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.utils import to_tensor
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from specreg_sklearn.constraints import BoundConstraint
 from specreg_sklearn.objectives import Objective
@@ -44,6 +46,8 @@ class PenalizedNet(NeuralNet):
         Epochs before the penalty starts.
     weight_decay : float
         The factor of the sum of squares of all weights; biases are left out.
+    backbone_rate_factor : float
+        The backbone learns at this multiple of ``lr``, the head at ``lr``.
     generator : torch.Generator
         A CPU generator for the order of the rows.
     **settings : dict
@@ -60,6 +64,7 @@ class PenalizedNet(NeuralNet):
         constraint: BoundConstraint | None = None,
         burn_in_epochs: int = 0,
         weight_decay: float = 0.0,
+        backbone_rate_factor: float = 1.0,
         generator: torch.Generator | None = None,
         **settings: Any,
     ) -> None:
@@ -68,6 +73,7 @@ class PenalizedNet(NeuralNet):
         self.constraint = constraint
         self.burn_in_epochs = burn_in_epochs
         self.weight_decay = weight_decay
+        self.backbone_rate_factor = backbone_rate_factor
         self.generator = generator
         super().__init__(module, criterion, **settings)
 
@@ -85,20 +91,21 @@ class PenalizedNet(NeuralNet):
         parameters = [p for _, p in self.get_all_learnable_params() if p.requires_grad]
         settings = self.get_params_for("optimizer")
         self._weights_to_decay: list[Tensor] = []
-        if self.optimizer not in (torch.optim.Adam, torch.optim.SGD):
+        decays_itself = self.optimizer in (torch.optim.Adam, torch.optim.SGD)
+        if self.weight_decay and not decays_itself:
             # Other classes take weight decay in other senses, or not at all: see train_step_single.
-            if self.weight_decay:
-                self._weights_to_decay = [p for p in parameters if p.ndim > 1]
-            self.optimizer_ = self.optimizer(parameters, lr=self.lr, **settings)
-            return self
-        groups: list[dict[str, Any]] = [{"params": parameters}]  # one group is a call less a step
-        if self.weight_decay:
-            weights = [p for p in parameters if p.ndim > 1]
-            others = [p for p in parameters if p.ndim <= 1]
+            self._weights_to_decay = [p for p in parameters if p.ndim > 1]
+        groups = [{"params": parameters}]  # one group is a call less a step
+        if self.weight_decay and decays_itself:
             # torch's decay is the gradient of (decay / 2) * sum of squares: hence the factor 2.
-            groups = [{"params": weights, "weight_decay": 2 * self.weight_decay}]
-            groups += [{"params": others}] if others else []
-        self.optimizer_ = self.optimizer(groups, lr=self.lr, **settings)
+            groups = _split(groups, lambda p: p.ndim > 1, weight_decay=2 * self.weight_decay)
+        if self.backbone_rate_factor != 1:
+            backbone = set(self.module_.backbone.parameters())
+            rate = self.backbone_rate_factor * self.lr
+            groups = _split(groups, lambda p: p in backbone, lr=rate)
+        self.optimizer_ = self.optimizer(
+            groups if len(groups) > 1 else parameters, lr=self.lr, **settings
+        )
         return self
 
     def resume_optimizer(self) -> None:
@@ -121,13 +128,25 @@ class PenalizedNet(NeuralNet):
         """Epochs before penalty and objective both have their full strength."""
         return max(self.burn_in_epochs, getattr(self.criterion_, "n_warm_up_epochs", 0))
 
+    @property
+    def least_rows(self) -> int:
+        """The fewest rows that make a batch: a batch norm compares two, and so may an objective."""
+        norms = any(isinstance(layer, _BatchNorm) for layer in self.module_.modules())
+        return max(2 if norms else 1, getattr(self.criterion, "least_rows", 1))
+
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Cut rows in memory into slices; leave every other kind of dataset to skorch."""
         if not isinstance(dataset, TensorRows):
             return super().get_iterator(dataset, training)
         if not training:
             return BatchLoader(dataset, len(dataset))
-        return BatchLoader(dataset, self.batch_size, shuffle=True, generator=self.generator)
+        return BatchLoader(
+            dataset,
+            self.batch_size,
+            shuffle=True,
+            generator=self.generator,
+            least_rows=self.least_rows,
+        )
 
     def get_loss(
         self,
@@ -247,6 +266,18 @@ class PenalizedNet(NeuralNet):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self.module = self.module_
+
+
+def _split(
+    groups: list[dict[str, Any]], belongs: Callable[[Tensor], bool], **settings: float
+) -> list[dict[str, Any]]:
+    """Give the parameters that belong a group with settings of their own; drop empty groups."""
+    split = []
+    for group in groups:
+        members = [p for p in group["params"] if belongs(p)]
+        others = [p for p in group["params"] if not belongs(p)]
+        split += [{**group, **settings, "params": members}, {**group, "params": others}]
+    return [group for group in split if group["params"]]
 
 
 def _batch_hook(penalty: BoundPenalty | None) -> Any:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from specreg_sklearn.modules import build_network
+from specreg_sklearn.modules import build_network, readout
 
 SETTINGS = {"hidden_layer_sizes": (7, 4), "activation": "tanh"}
 
@@ -15,7 +15,7 @@ def build(module="mlp", *, input_shape=(5,), seed=0, dtype=torch.float64):
     return build_network(
         module,
         input_shape=input_shape,
-        n_classes=3,
+        head=readout(3),
         settings=SETTINGS,
         dtype=dtype,
         generator=torch.Generator().manual_seed(seed),

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.metrics import certified_accuracy_score, certified_radius
-from specreg_sklearn.modules import Network, SeededDraws, build_network, mlp
+from specreg_sklearn.modules import Network, SeededDraws, build_network, mlp, readout
 from specreg_sklearn.objectives import LipschitzMargin
 from specreg_sklearn.objectives._network_slope import FeatureSlope
 from specreg_sklearn.spectral import spectral_norm
@@ -28,7 +28,7 @@ def network_of(activation="relu", sizes=(7, 5)):
     network = build_network(
         "mlp",
         input_shape=(6,),
-        n_classes=4,
+        head=readout(4),
         settings={"hidden_layer_sizes": sizes, "activation": activation},
         dtype=torch.float64,
         generator=seeded(),

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn._registry import available
-from specreg_sklearn.modules import build_network
+from specreg_sklearn.modules import build_network, readout
 from specreg_sklearn.objectives import (
     VAT,
     Adversarial,
@@ -39,7 +39,7 @@ def network(generator):
     return build_network(
         "mlp",
         input_shape=(4,),
-        n_classes=3,
+        head=readout(3),
         settings={"hidden_layer_sizes": (6,), "activation": "relu"},
         dtype=torch.float64,
         generator=generator,
@@ -209,7 +209,7 @@ def test_losses_take_rows_of_images_and_both_dtypes(kind, generator):
         network = build_network(
             flattened,
             input_shape=(1, 4, 4),
-            n_classes=3,
+            head=readout(3),
             settings={},
             dtype=dtype,
             generator=generator,

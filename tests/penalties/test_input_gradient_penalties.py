@@ -8,7 +8,7 @@ from sklearn.base import clone
 from torch import nn
 from torch.func import jacrev
 
-from specreg_sklearn.modules import Network, build_network
+from specreg_sklearn.modules import Network, build_network, readout
 from specreg_sklearn.penalties import CrossLipschitz, Jacobian
 
 
@@ -20,7 +20,7 @@ def smooth_network(hidden=(6, 5), n_features=4, n_classes=3, activation="tanh"):
     return build_network(
         "mlp",
         input_shape=(n_features,),
-        n_classes=n_classes,
+        head=readout(n_classes),
         settings={"hidden_layer_sizes": hidden, "activation": activation},
         dtype=torch.float64,
         generator=seeded(3),

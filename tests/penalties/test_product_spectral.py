@@ -11,7 +11,7 @@ import torch
 from sklearn.base import clone
 from torch import nn
 
-from specreg_sklearn.modules import build_network
+from specreg_sklearn.modules import build_network, readout
 from specreg_sklearn.penalties import ProductSpectral
 
 
@@ -23,7 +23,7 @@ def network_of(hidden=(12, 9), n_features=7, n_classes=4):
     network = build_network(
         "mlp",
         input_shape=(n_features,),
-        n_classes=n_classes,
+        head=readout(n_classes),
         settings={"hidden_layer_sizes": hidden, "activation": "relu"},
         dtype=torch.float64,
         generator=seeded(),

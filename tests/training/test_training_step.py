@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn.functional import log_softmax
 
-from specreg_sklearn.modules import build_network
+from specreg_sklearn.modules import build_network, readout
 from specreg_sklearn.objectives import CrossEntropy
 from specreg_sklearn.penalties import L2, LLSpectral, RepSpectral
 from specreg_sklearn.training import EpochKeeper, PenalizedNet, TensorRows
@@ -32,7 +32,7 @@ def build(seed=0):
     network = build_network(
         "mlp",
         input_shape=(6,),
-        n_classes=3,
+        head=readout(3),
         settings={"hidden_layer_sizes": (8, 5), "activation": "tanh"},
         dtype=torch.float64,
         generator=seeded(seed),

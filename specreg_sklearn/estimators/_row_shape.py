@@ -1,0 +1,146 @@
+"""Rows that are images: from (n, C, H, W) to flat rows, and the shape that the backbone gets."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+_COLOURS = (1, 3, 4)
+_LARGEST_BINARY = 1
+
+
+def flat_rows(X: Any) -> tuple[Any, tuple[int, ...] | None]:
+    """Flatten rows that have axes of their own; leave tables as they are.
+
+    Parameters
+    ----------
+    X : array-like
+        An array of shape (n_samples, ...) or anything that scikit-learn takes for a table.
+
+    Returns
+    -------
+    X : array-like of shape (n_samples, n_features)
+        Rows in C order.
+    row_shape : tuple of int or None
+        The axes of a row that were flattened; None for a table.
+    """
+    if getattr(X, "ndim", 0) < 3:
+        return X, None
+    array = np.asarray(X)
+    return array.reshape(len(array), -1), array.shape[1:]
+
+
+def choose_input_shape(
+    input_shape: Any,
+    row_shape: tuple[int, ...] | None,
+    n_features: int,
+    default: tuple[int, ...] | None = None,
+) -> tuple[int, ...]:
+    """Return the shape of a row as the backbone gets it.
+
+    Parameters
+    ----------
+    input_shape : tuple of int or None
+        The user's parameter.
+    row_shape : tuple of int or None
+        The axes of a row of `X`, where it had more than one.
+    n_features : int
+        Their product.
+    default : tuple of int or None
+        The shape that a trained backbone was made for.
+
+    Returns
+    -------
+    tuple of int
+        The parameter; else the rows' own axes; else the default; else ``(n_features,)``.
+
+    Raises
+    ------
+    ValueError
+        If the parameter is no shape, does not fit the rows, or the rows look like images with the
+        channels last.
+    """
+    if input_shape is None:
+        if row_shape is not None:
+            _refuse_channels_last(row_shape)
+            return row_shape
+        return (n_features,) if default is None else default
+    shape = tuple(input_shape)
+    if any(not isinstance(side, Integral) or side < 1 for side in shape) or (
+        math.prod(shape) != n_features
+    ):
+        raise ValueError(
+            f"input_shape={input_shape!r} must be positive integers whose product is the number "
+            f"of features of X, {n_features}."
+        )
+    check_row_shape(row_shape, shape)
+    return shape
+
+
+def check_row_shape(row_shape: tuple[int, ...] | None, input_shape: tuple[int, ...]) -> None:
+    """Raise if rows with axes of their own do not have those of the network.
+
+    Parameters
+    ----------
+    row_shape : tuple of int or None
+        The axes of a row of `X`; None for a table, which always fits.
+    input_shape : tuple of int
+        What the network gets. One axis fits all rows: they are flattened.
+
+    Raises
+    ------
+    ValueError
+        If they differ; the message says so when it is only the order of the axes.
+    """
+    if row_shape is None or len(input_shape) == 1 or row_shape == input_shape:
+        return
+    hint = ""
+    if len(row_shape) == 3 and (row_shape[2], *row_shape[:2]) == input_shape:
+        hint = " The channels come last: use X.transpose(0, 3, 1, 2)."
+    raise ValueError(
+        f"X has rows of shape {row_shape}; input_shape={input_shape} is expected, that is X of "
+        f"shape (n_samples, {', '.join(map(str, input_shape))}) or flat rows.{hint}"
+    )
+
+
+def warn_of_raw_pixels(X: Any, input_shape: tuple[int, ...]) -> None:
+    """Warn about images whose pixels are bytes from 0 to 255.
+
+    Parameters
+    ----------
+    X : array-like
+        Rows as the user gave them.
+    input_shape : tuple of int
+        Images have three axes.
+
+    Warns
+    -----
+    UserWarning
+        If the dtype is uint8 and there is a value above 1.
+    """
+    if (
+        len(input_shape) == 3
+        and getattr(X, "dtype", None) == np.uint8
+        and X.size
+        and X.max() > _LARGEST_BINARY
+    ):
+        warnings.warn(
+            f"X holds images of dtype uint8 with values up to {X.max()}. Networks train badly on "
+            "such units, and distances are then in them: divide by 255, or put a MinMaxScaler in "
+            "front.",
+            UserWarning,
+            stacklevel=5,
+        )
+
+
+def _refuse_channels_last(row_shape: tuple[int, ...]) -> None:
+    if len(row_shape) == 3 and row_shape[2] in _COLOURS and row_shape[0] not in _COLOURS:
+        raise ValueError(
+            f"X has rows of shape {row_shape}, which look like images with the channels last; "
+            "(n_samples, n_channels, height, width) is expected. Use X.transpose(0, 3, 1, 2), or "
+            f"set input_shape={row_shape} if {row_shape[0]} really is the number of channels."
+        )

@@ -28,6 +28,7 @@ _BUILT_IN: dict[str, dict[str, str]] = {
         "product_spectral": "specreg_sklearn.penalties:ProductSpectral",
         "l2": "specreg_sklearn.penalties:L2",
         "l2_sp": "specreg_sklearn.penalties:L2SP",
+        "batch_shrinkage": "specreg_sklearn.penalties:BatchSpectralShrinkage",
         "orthogonal": "specreg_sklearn.penalties:Orthogonal",
         "jacobian": "specreg_sklearn.penalties:Jacobian",
         "cross_lipschitz": "specreg_sklearn.penalties:CrossLipschitz",

@@ -85,10 +85,11 @@ class SpectrallyRegularizedEncoder(
         What `alpha` multiplies. ``"rep_spectral"``: squared spectral norms up to the features;
         ``"ll_spectral"``: those of all layers; ``"product_spectral"``: their product with the
         readout's, in which scale cannot hide; ``"l2"``: the sum of squares of all weights;
-        ``"l2_sp"``: the squared distance to the weights at the start; ``"orthogonal"``: the
-        distance of the hidden layers from orthogonality; ``"jacobian"`` and
+        ``"orthogonal"``: the distance of the hidden layers from orthogonality; ``"jacobian"`` and
         ``"cross_lipschitz"``: input gradients of the logits, and of their differences, on the
-        rows. There is no factor one half.
+        rows. For fine-tuning, ``"l2_sp"``: the squared distance to the weights at the start, and
+        ``"batch_shrinkage"``: the smallest singular values of the features of a batch. There is no
+        factor one half.
     alpha : float, default=1e-2
         Strength of the penalty, in units of the loss.
     weight_decay : float, default=1e-4

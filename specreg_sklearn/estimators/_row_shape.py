@@ -61,14 +61,21 @@ def choose_input_shape(
     Raises
     ------
     ValueError
-        If the parameter is no shape, does not fit the rows, or the rows look like images with the
-        channels last.
+        If the parameter or the default does not fit the rows, or the rows look like images with
+        the channels last.
     """
     if input_shape is None:
         if row_shape is not None:
             _refuse_channels_last(row_shape)
             return row_shape
-        return (n_features,) if default is None else default
+        if default is None:
+            return (n_features,)
+        if math.prod(default) != n_features:
+            raise ValueError(
+                f"module holds an encoder made for rows of shape {default}, which are "
+                f"{math.prod(default)} features; X has {n_features}."
+            )
+        return default
     shape = tuple(input_shape)
     if any(not isinstance(side, Integral) or side < 1 for side in shape) or (
         math.prod(shape) != n_features

@@ -11,6 +11,7 @@ from specreg_sklearn.penalties._base import (
     bind_penalty,
     resolve_penalty,
 )
+from specreg_sklearn.penalties._batch_shrinkage import BatchSpectralShrinkage
 from specreg_sklearn.penalties._cross_lipschitz import CrossLipschitz
 from specreg_sklearn.penalties._jacobian import Jacobian
 from specreg_sklearn.penalties._l2 import L2
@@ -22,6 +23,7 @@ from specreg_sklearn.penalties._spectral import LLSpectral, RepSpectral
 __all__ = [
     "L2",
     "L2SP",
+    "BatchSpectralShrinkage",
     "BoundPenalty",
     "CrossLipschitz",
     "Jacobian",

@@ -14,10 +14,11 @@ class L2SP(Penalty):
     """The squared distance of the backbone's weights to where the fit started.
 
     ``R = sum of (w - w_start) ** 2 over the backbone + head_factor * sum of w ** 2 over the head``;
-    biases are left out. The start is what the network holds when the fit begins: the weights of
-    the last fit with ``warm_start=True``, else the drawn ones. The head is new for a new task, so
-    it is drawn to zero. The encoder's own `weight_decay` pulls all weights to zero: set it to 0
-    if nothing but the start shall attract them.
+    biases are left out. The start is what the network holds when the fit begins: the weights of a
+    trained backbone given as the encoder's `module`, or of the last fit with ``warm_start=True``;
+    else the drawn ones. The head is new for a new task, so it is drawn to zero. The encoder's own
+    `weight_decay` pulls all weights to zero: set it to 0 if nothing but the start shall attract
+    them.
 
     Parameters
     ----------

@@ -94,13 +94,10 @@ class Table:
         return Bunch(data=data, target=target, frame=None, feature_names=names)
 
     def _frames(self, pandas: Any, paths: list[Path], subset: str, drop_duplicates: bool) -> Bunch:
-        # round_trip: the very numbers that numpy reads. "NA" and the like are words, not gaps.
+        # "NA" and the like are words here, not gaps.
+        options = {"keep_default_na": False, **_exact_numbers(pandas)}
         frame = pandas.concat(
-            [
-                pandas.read_csv(path, keep_default_na=False, float_precision="round_trip")
-                for path in paths
-            ],
-            ignore_index=True,
+            [pandas.read_csv(path, **options) for path in paths], ignore_index=True
         )
         apart = [*self.side_columns]
         if self.split_column is not None:
@@ -116,3 +113,10 @@ class Table:
         return Bunch(
             data=frame[names], target=frame[TARGET], frame=frame, feature_names=names, **side
         )
+
+
+def _exact_numbers(pandas: Any) -> dict[str, str]:
+    """Return the options with which pandas reads the very numbers that numpy does."""
+    release = tuple(int(part) for part in pandas.__version__.split(".")[:2])
+    # Later releases do so by themselves, and warn of the option.
+    return {"float_precision": "round_trip"} if release < (3, 1) else {}

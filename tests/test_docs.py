@@ -29,6 +29,7 @@ PACKAGES = (
         for folder in (
             "attacks",
             "constraints",
+            "datasets",
             "estimators",
             "inspection",
             "metrics",

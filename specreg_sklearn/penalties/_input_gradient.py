@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from numbers import Integral
+from typing import Any
 
 import torch
 from torch import Tensor, nn

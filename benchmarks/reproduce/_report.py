@@ -1,0 +1,131 @@
+"""From a comparison to its section: the table of test figures, the path of strengths, the bars."""
+
+from __future__ import annotations
+
+from benchmarks.reproduce._protocol import PLAIN, RECIPE, Comparison, Task
+from benchmarks.reproduce._section import Section
+from benchmarks.reproduce._tables import markdown_table, mean_sd, seeds_table
+
+TRAINING = (
+    "Strengths: {n} on a logarithmic grid for every regulariser, chosen by robust accuracy at "
+    "eps {eps:g} (CGBA, 1000 queries) on {rows} validation rows, n = {seeds} seeds."
+)
+
+
+def columns_of(task: Task) -> dict[str, tuple[str, int]]:
+    """Return the columns of the table of test figures."""
+    columns = {
+        "accuracy": ("test accuracy", 3),
+        "cgba": ("CGBA", 3),
+        "tangent": ("Tangent", 3),
+    }
+    if task.gradient:
+        columns["gradient"] = ("gradient", 3)
+    return columns | {
+        "nearest": ("**nearest**", 3),
+        "robust_low": (f"robust at {task.eps[0]:g}", 3),
+        "robust_high": (f"robust at {task.eps[1]:g}", 3),
+        "certified": ("certified", 3),
+        "lipschitz": ("Lipschitz", 1),
+        "hidden": ("hidden", 2),
+        "readout": ("readout", 2),
+    }
+
+
+def test_table(task: Task, outcome: Comparison) -> str:
+    """Return the table of the chosen models on test rows."""
+    names = {
+        r: r if c.strength == 0 else f"{r}, {c.strength:.2g}" for r, c in outcome.chosen.items()
+    }
+    rows = {names[r]: seeds for r, seeds in outcome.test.items()}
+    caption = (
+        f"Test rows: {task.n_rows} attacked with {task.max_queries} queries each, median distances."
+    )
+    return f"{caption}\n\n{seeds_table(rows, columns_of(task))}"
+
+
+def path_table(task: Task, outcome: Comparison) -> str:
+    """Return the table of all strengths on validation rows, the chosen ones in bold."""
+    chosen = set(outcome.chosen.values())
+    rows = []
+    for candidate, seeds in outcome.path.items():
+        strength = f"{candidate.strength:.2g}"
+        cells = [
+            f"**{strength}**" if candidate in chosen else strength,
+            *(mean_sd(s[k] for s in seeds) for k in ("accuracy", "robust", "median")),
+        ]
+        rows.append([candidate.regulariser, *cells])
+    header = ["regulariser", "strength", "accuracy", f"robust at {task.eps_choice:g}", "median"]
+    caption = "All strengths, on validation rows (CGBA, 1000 queries); the chosen ones in bold."
+    return f"{caption}\n\n{markdown_table(header, rows)}"
+
+
+def comparison_section(
+    name: str, title: str, data: str, task: Task, outcome: Comparison
+) -> Section:
+    """Return the section of a comparison, without bars.
+
+    Parameters
+    ----------
+    name : str
+        Name of the module.
+    title : str
+        The heading.
+    data : str
+        Data, model and training in words.
+    task, outcome : Task, Comparison
+        What was compared, and what came out.
+    """
+    how = TRAINING.format(
+        n=max(map(len, task.strengths.values())),
+        eps=task.eps_choice,
+        rows=task.n_validation,
+        seeds=len(outcome.test[PLAIN]),
+    )
+    return Section(
+        title,
+        settings=f"{data} {how}",
+        tables=[test_table(task, outcome), path_table(task, outcome)],
+        cpu_seconds=outcome.cpu_seconds,
+        name=name,
+    )
+
+
+def gain_bars(
+    section: Section,
+    outcome: Comparison,
+    *,
+    gain: float,
+    points: float = 0.5,
+    regularisers: tuple[str, ...] = (RECIPE,),
+    label: str = "",
+) -> None:
+    """Add the bars of a comparison with the plain network: distance gained, accuracy kept.
+
+    Parameters
+    ----------
+    section : Section
+        Gets the lines.
+    outcome : Comparison
+        What was measured.
+    gain : float
+        Least gain of the median distance, in percent.
+    points : float
+        Largest loss of test accuracy, in points.
+    regularisers : tuple of str
+        The regularisers held against the bar.
+    label : str
+        Put before each line, such as the name of a data set.
+    """
+    for regulariser in regularisers:
+        what = f"{label}{regulariser} against none"
+        section.bar(f"{what}, nearest distance", gain_of(outcome, regulariser), ">=", gain, " %")
+        lost = 100 * (outcome.mean(PLAIN, "accuracy") - outcome.mean(regulariser, "accuracy"))
+        section.bar(f"{what}, points of accuracy lost", lost, "<=", points)
+
+
+def gain_of(
+    outcome: Comparison, regulariser: str, base: str = PLAIN, figure: str = "nearest"
+) -> float:
+    """Return by how many percent the mean of a figure is above that of another regulariser."""
+    return 100 * (outcome.mean(regulariser, figure) / outcome.mean(base, figure) - 1)

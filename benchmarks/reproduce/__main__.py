@@ -41,7 +41,14 @@ from importlib import import_module
 
 from benchmarks.reproduce._section import Section, Settings, assemble
 
-EXPERIMENTS = ("digits",)
+EXPERIMENTS = (
+    "xor",
+    "sin",
+    "digits",
+    "mnist",
+    "transfer",
+    "tables",
+)
 
 
 def main() -> None:

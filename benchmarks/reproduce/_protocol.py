@@ -25,16 +25,34 @@ Figures = dict[str, float]
 PLAIN, RECIPE = "none", "rep_spectral + decay"
 DECAY = 1e-4  # the library's default
 TOLERANCE = 0.005  # of validation accuracy, against the plain network
-SPECTRAL = tuple(np.geomspace(1e-3, 1e-1, 5).round(5).tolist())
-SQUARES = tuple(np.geomspace(3e-5, 3e-3, 5).round(6).tolist())
 
-STRENGTHS: dict[str, tuple[float, ...]] = {
-    PLAIN: (0.0,),
-    "l2": SQUARES,
-    "ll_spectral": SPECTRAL,
-    "rep_spectral": SPECTRAL,
-    RECIPE: SPECTRAL,
-}
+
+def grids(
+    squares: tuple[float, float] = (3e-5, 3e-3),
+    spectral: tuple[float, float] = (1e-3, 1e-1),
+    n: int = 5,
+) -> dict[str, tuple[float, ...]]:
+    """Return as many strengths for every regulariser, on logarithmic grids.
+
+    Parameters
+    ----------
+    squares : (float, float)
+        Smallest and largest strength of the sum of squares.
+    spectral : (float, float)
+        Smallest and largest strength of the spectral penalties.
+    n : int
+        Strengths of each regulariser.
+    """
+    small, large = (
+        tuple(float(f"{s:.3g}") for s in np.geomspace(*ends, n)) for ends in (squares, spectral)
+    )
+    return {
+        PLAIN: (0.0,),
+        "l2": small,
+        "ll_spectral": large,
+        "rep_spectral": large,
+        RECIPE: large,
+    }
 
 
 @dataclass(frozen=True)
@@ -44,13 +62,17 @@ class Candidate:
     Parameters
     ----------
     regulariser : str
-        A key of `STRENGTHS`.
+        A key of what :func:`grids` returns.
     strength : float
         What the encoder calls `alpha`.
+    move : float or None
+        Where a new readout is put on the features: the size of the moves that it withstands, in
+        standard deviations of the features.
     """
 
     regulariser: str
     strength: float
+    move: float | None = None
 
     @property
     def params(self) -> dict[str, Any]:
@@ -69,17 +91,21 @@ class Split:
     Parameters
     ----------
     fit, validation, test : (X, y)
-        Rows to fit and to choose on, and rows for the end. The final fit is on `fit` and
-        `validation` together.
+        Rows to fit and to choose on, and rows for the end.
+    refit : bool
+        Whether the final fit is on `fit` and `validation` together.
     """
 
     fit: tuple[np.ndarray, np.ndarray]
     validation: tuple[np.ndarray, np.ndarray]
     test: tuple[np.ndarray, np.ndarray]
+    refit: bool = True
 
     @property
     def train(self) -> tuple[np.ndarray, np.ndarray]:
-        """All rows that are not test rows."""
+        """Rows of the final fit."""
+        if not self.refit:
+            return self.fit
         X, y = zip(self.fit, self.validation, strict=True)
         return np.concatenate(X), np.concatenate(y)
 
@@ -124,7 +150,7 @@ class Task:
     max_queries: int = 1000
     n_rows: int = 200
     n_validation: int = 150
-    strengths: dict[str, tuple[float, ...]] = field(default_factory=lambda: dict(STRENGTHS))
+    strengths: dict[str, tuple[float, ...]] = field(default_factory=grids)
     gradient: bool = True
 
     def candidates(self) -> list[Candidate]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.reproduce._protocol import PLAIN, RECIPE, Comparison, Task
+from benchmarks.reproduce._protocol import PLAIN, RECIPE, Candidate, Comparison, Task
 from benchmarks.reproduce._section import Section
 from benchmarks.reproduce._tables import markdown_table, mean_sd, seeds_table
 
@@ -34,14 +34,21 @@ def columns_of(task: Task) -> dict[str, tuple[str, int]]:
 
 def test_table(task: Task, outcome: Comparison) -> str:
     """Return the table of the chosen models on test rows."""
-    names = {
-        r: r if c.strength == 0 else f"{r}, {c.strength:.2g}" for r, c in outcome.chosen.items()
-    }
-    rows = {names[r]: seeds for r, seeds in outcome.test.items()}
+    rows = {_label(outcome.chosen[r]): seeds for r, seeds in outcome.test.items()}
     caption = (
         f"Test rows: {task.n_rows} attacked with {task.max_queries} queries each, median distances."
     )
     return f"{caption}\n\n{seeds_table(rows, columns_of(task))}"
+
+
+def _label(candidate: Candidate) -> str:
+    plain = candidate.strength == 0 and candidate.move is None
+    return candidate.regulariser if plain else f"{candidate.regulariser}, {_setting(candidate)}"
+
+
+def _setting(candidate: Candidate) -> str:
+    strength = f"{candidate.strength:.2g}"
+    return strength if candidate.move is None else f"{strength}, probe {candidate.move:g}"
 
 
 def path_table(task: Task, outcome: Comparison) -> str:
@@ -49,7 +56,7 @@ def path_table(task: Task, outcome: Comparison) -> str:
     chosen = set(outcome.chosen.values())
     rows = []
     for candidate, seeds in outcome.path.items():
-        strength = f"{candidate.strength:.2g}"
+        strength = _setting(candidate)
         cells = [
             f"**{strength}**" if candidate in chosen else strength,
             *(mean_sd(s[k] for s in seeds) for k in ("accuracy", "robust", "median")),
@@ -129,3 +136,14 @@ def gain_of(
 ) -> float:
     """Return by how many percent the mean of a figure is above that of another regulariser."""
     return 100 * (outcome.mean(regulariser, figure) / outcome.mean(base, figure) - 1)
+
+
+def outcome_line(outcome: Comparison) -> str:
+    """Return a sentence that ranks the regularisers by the mean of the nearest distance."""
+    ranked = sorted(outcome.test, key=lambda r: -outcome.mean(r, "nearest"))
+    parts = [
+        f"{r} {outcome.mean(r, 'nearest'):.3f}"
+        + ("" if r == PLAIN else f" ({gain_of(outcome, r):+.0f} %)")
+        for r in ranked
+    ]
+    return "Nearest distance, in order (against none): " + ", ".join(parts) + "."

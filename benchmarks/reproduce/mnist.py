@@ -62,6 +62,7 @@ def run(settings: Settings) -> Section:
         eps_choice=1.75,
         max_queries=2000 if settings.small else 10_000,
         n_rows=200 if settings.small else 500,
+        choice_seeds=2 if settings.small else 5,
     )
     outcome = compare(task, settings)
     data = DATA.format(n=ROWS[settings.scale], validation=VALIDATION)

@@ -1,0 +1,85 @@
+"""Run the experiments and write what came out to ``RESULTS.md``.
+
+From the root of the repository::
+
+    python -m benchmarks.reproduce --small                       # make reproduce-small
+    python -m benchmarks.reproduce --small --only digits mnist   # these again, the rest as it was
+    python -m benchmarks.reproduce                               # make reproduce: full settings
+
+Data sets that do not come with scikit-learn are read from the folder that the environment variable
+``SPECREG_DATA`` names. Without it an experiment takes one of scikit-learn's own sets where that
+makes sense, and is skipped otherwise, which ``RESULTS.md`` then says.
+
+How an experiment is written
+----------------------------
+One experiment is one module of this package with one public function::
+
+    def run(settings: Settings) -> Section
+
+`settings` says whether to run small, with how many processes, and for which seeds. The function
+returns a :class:`~benchmarks.reproduce._section.Section`: a title, the settings in words, tables in
+Markdown, and lines that hold a measured figure against its bar. The module's name goes into
+``EXPERIMENTS`` below, which is also the order in ``RESULTS.md``. The runner saves every section as
+a file of its own as soon as it is there, so that a run that is cut short loses nothing.
+
+Most experiments compare regularisers on one kind of model. They describe it as a
+:class:`~benchmarks.reproduce._protocol.Task` and call
+:func:`~benchmarks.reproduce._protocol.compare`, which gives every regulariser the same number of
+strengths, chooses among them on validation rows, fits again, and measures all models on the same
+test rows; :func:`~benchmarks.reproduce._report.comparison_section` turns the outcome into a
+section. Functions that worker processes have to call are functions of a module. A loader that
+misses its file raises FileNotFoundError, and the runner writes that the experiment was skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+import warnings
+from importlib import import_module
+
+from benchmarks.reproduce._section import Section, Settings, assemble
+
+EXPERIMENTS = (
+    "xor",
+    "sin",
+    "digits",
+    "mnist",
+    "transfer",
+    "tables",
+    "convnet",
+    "cifar",
+    "cifar_transfer",
+)
+
+
+def main() -> None:
+    """Run experiments one after the other, saving each, and put ``RESULTS.md`` together."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.reproduce", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--small", action="store_true", help="small settings, for two cores")
+    parser.add_argument("--only", nargs="+", choices=EXPERIMENTS, default=EXPERIMENTS)
+    parser.add_argument("--jobs", type=int, default=2, help="worker processes, one thread each")
+    arguments = parser.parse_args()
+    # Workers inherit these; a thread each is what the processes are for.
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+    warnings.simplefilter("ignore")
+    settings = Settings(small=arguments.small, jobs=arguments.jobs)
+    for name in EXPERIMENTS:
+        if name not in arguments.only:
+            continue
+        start = time.perf_counter()
+        try:
+            section = import_module(f"benchmarks.reproduce.{name}").run(settings)
+        except FileNotFoundError as error:
+            section = Section(name, settings=f"Skipped: {error}")
+        section.name = name
+        section.wall_seconds = time.perf_counter() - start
+        section.save(settings)
+        print(section.summary(), flush=True)
+        assemble(EXPERIMENTS, settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""Transfer: an encoder of the digits 0 to 4, frozen, and a new readout for the digits 5 to 9.
+
+What the penalty up to the features is made for: the readout it leaves alone is thrown away.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+from benchmarks.reproduce._gradient_distance import distances
+from benchmarks.reproduce._probing import ProbeTask, Rows, compare_encoders, with_probe
+from benchmarks.reproduce._protocol import (
+    PLAIN,
+    RECIPE,
+    Candidate,
+    Comparison,
+    Figures,
+    Split,
+    run_jobs,
+)
+from benchmarks.reproduce._report import comparison_section, gain_of, outcome_line
+from benchmarks.reproduce._section import Section, Settings
+from benchmarks.reproduce._tables import seeds_table
+from specreg_sklearn import SpectrallyRegularizedEncoder
+from specreg_sklearn.datasets import load_mnist
+
+EPOCHS = 20
+N_SOURCE, N_TARGET, N_VALIDATION = 10_000, 3000, 3000
+ALPHAS = (1e-4, 1e-3, 1e-2)
+DATA = (
+    "Source: {source:,} rows of {data} with digits 0 to 4. Target: digits 5 to 9, {target:,} rows "
+    "to fit the readout on, others for validation and test; all rows but the test rows of MNIST "
+    "are drawn anew for each seed. Encoder {shape}, ReLU, Adam, learning rate 1e-3, batch 128, "
+    "{epochs} epochs, frozen. Readout: RobustLinearProbe whose epsilon is 0, 0.4, 0.7 or 1 "
+    "standard deviation of the features, chosen together with the strength, for every encoder. "
+    "Choices are made with the first seed alone. The whole pipeline is attacked, in pixels."
+)
+
+
+def mnist_source(seed: int) -> Rows:
+    """Return rows of the digits 0 to 4."""
+    X, y = load_mnist(subset="train", return_X_y=True)
+    chosen = np.random.default_rng(seed).permutation(np.flatnonzero(y < 5))[:N_SOURCE]
+    return X[chosen], y[chosen]
+
+
+def mnist_target(seed: int) -> Split:
+    """Return rows of the digits 5 to 9."""
+    X, y = load_mnist(subset="train", return_X_y=True)
+    rows = np.random.default_rng(seed).permutation(np.flatnonzero(y >= 5))
+    fit, rest = rows[:N_TARGET], rows[N_TARGET : N_TARGET + N_VALIDATION]
+    X_test, y_test = load_mnist(subset="test", return_X_y=True)
+    test = X_test[y_test >= 5], y_test[y_test >= 5]
+    return Split((X[fit], y[fit]), (X[rest], y[rest]), test, refit=False)
+
+
+def digits_source(seed: int) -> Rows:
+    """Return scikit-learn's digits 0 to 4."""
+    X, y = load_digits(return_X_y=True)
+    X = (X / 16).astype("float32")
+    return X[y < 5], y[y < 5]
+
+
+def digits_target(seed: int) -> Split:
+    """Return scikit-learn's digits 5 to 9."""
+    X, y = load_digits(return_X_y=True)
+    X, y = (X[y >= 5] / 16).astype("float32"), y[y >= 5]
+    X, X_test, y, y_test = train_test_split(X, y, test_size=0.4, stratify=y, random_state=seed)
+    X, X_val, y, y_val = train_test_split(X, y, test_size=0.4, stratify=y, random_state=seed)
+    return Split((X, y), (X_val, y_val), (X_test, y_test), refit=False)
+
+
+def build(candidate: Candidate, seed: int) -> Any:
+    """Return the encoder of a candidate for MNIST."""
+    return _encoder(candidate, seed, 512, EPOCHS)
+
+
+def build_small(candidate: Candidate, seed: int) -> Any:
+    """Return the encoder of a candidate for scikit-learn's digits."""
+    return _encoder(candidate, seed, 128, 200)
+
+
+def _encoder(candidate: Candidate, seed: int, width: int, epochs: int) -> Any:
+    return SpectrallyRegularizedEncoder(
+        hidden_layer_sizes=width,
+        batch_size=128,
+        max_iter=epochs,
+        tol=0,
+        n_iter_no_change=epochs,
+        random_state=seed,
+        **candidate.params,
+    )
+
+
+def run(settings: Settings) -> Section:
+    """Compare the regularisers by their features, then probes on the features."""
+    task, data, remarks = _task(settings)
+    outcome = compare_encoders(task, settings)
+    section = comparison_section(
+        "transfer", "Transfer from digits 0-4 to digits 5-9", data, task, outcome
+    )
+    _bars(section, outcome)
+    section.remarks += [outcome_line(outcome), *remarks]
+    _compare_probes(section, task, outcome, settings)
+    return section
+
+
+def _task(settings: Settings) -> tuple[ProbeTask, str, list[str]]:
+    common: dict[str, Any] = {
+        "n_rows": 200 if settings.small else 500,
+        "n_validation": 200,
+        "max_queries": 2000 if settings.small else 10_000,
+        "choice_seeds": 1 if settings.small else 5,
+    }
+    try:
+        mnist_source(0)
+    except FileNotFoundError as error:
+        task = ProbeTask(
+            "transfer", digits_target, build_small, (0.25, 0.5), 0.5, source=digits_source, **common
+        )
+        shape = {"data": "`load_digits`", "source": 901, "target": 322, "shape": "64-128"}
+        data = DATA.format(epochs=200, **shape)
+        return task, data, [f"scikit-learn's digits in place of MNIST: {error}"]
+    task = ProbeTask(
+        "transfer", mnist_target, build, (0.75, 1.25), 1.75, source=mnist_source, **common
+    )
+    shape = {"data": "MNIST", "source": N_SOURCE, "target": N_TARGET, "shape": "784-512"}
+    return task, DATA.format(epochs=EPOCHS, **shape), []
+
+
+def _bars(section: Section, outcome: Comparison) -> None:
+    others = [r for r in outcome.test if r != RECIPE]
+    best = max(others, key=lambda r: outcome.mean(r, "nearest"))
+    what = f"{RECIPE} against the best of the others ({best})"
+    section.bar(f"{what}, nearest distance", gain_of(outcome, RECIPE, best), ">=", 5, " %")
+    lost = 100 * (outcome.mean(best, "accuracy") - outcome.mean(RECIPE, "accuracy"))
+    section.bar(f"{what}, points of accuracy lost", lost, "<=", 0.5)
+
+
+def _compare_probes(
+    section: Section, task: ProbeTask, outcome: Comparison, settings: Settings
+) -> None:
+    """Add a table of plain and robust probes on the features of two encoders."""
+    encoders = [outcome.chosen[PLAIN], outcome.chosen[RECIPE]]
+    jobs = [(_probes_of, task, c, seed) for c in encoders for seed in settings.seeds]
+    measured = run_jobs(jobs, settings, f"{task.name}: probes")
+    n, rows = len(settings.seeds), {}
+    for i, candidate in enumerate(encoders):
+        for name in measured[i * n]["probes"]:
+            key = f"{candidate.regulariser}; {name}"
+            rows[key] = [seed["probes"][name] for seed in measured[i * n : (i + 1) * n]]
+    columns = {"accuracy": ("test accuracy", 3), "gradient": ("gradient", 3)}
+    section.tables.append(
+        "Probes on the features of two encoders: plain logistic regression at three strengths, and "
+        "the robust probe. Test rows, all settings shown, none chosen.\n\n"
+        + seeds_table(rows, columns)
+    )
+    section.cpu_seconds += sum(f["cpu"] for f in measured)
+
+
+def _probes_of(task: ProbeTask, candidate: Candidate, seed: int) -> dict[str, Any]:
+    split = task.split(seed)
+    encoder = task.build(candidate, seed).fit(*task.source(seed))
+    settings = {f"logistic, alpha {a:g}": (0.0, a) for a in ALPHAS}
+    settings |= {f"robust, epsilon {m:g}": (m, task.probe_alpha) for m in task.moves if m}
+    X, y = split.test
+    rows = slice(task.n_rows)
+    figures: dict[str, Figures] = {}
+    for name, (move, alpha) in settings.items():
+        model = with_probe(task, encoder, split.train, move, alpha)
+        found = distances(model, X[rows], y[rows], bounds=task.bounds)
+        figures[name] = {"accuracy": model.score(X, y), "gradient": float(np.median(found))}
+    return {"probes": figures}

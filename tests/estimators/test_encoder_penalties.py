@@ -25,7 +25,14 @@ from specreg_sklearn.penalties import (
     ProductSpectral,
 )
 
-NEW = ["orthogonal", "jacobian", "cross_lipschitz", "l2_sp", "product_spectral"]
+NEW = [
+    "orthogonal",
+    "jacobian",
+    "cross_lipschitz",
+    "l2_sp",
+    "batch_shrinkage",
+    "product_spectral",
+]
 
 
 def encoder(penalty, **changes):

@@ -48,6 +48,7 @@ EXPERIMENTS = (
     "mnist",
     "transfer",
     "tables",
+    "regularization_view",
 )
 
 

@@ -14,9 +14,9 @@ from specreg_sklearn import SpectrallyRegularizedEncoder
 
 EPOCHS = 300
 DATA = (
-    "scikit-learn's `load_digits`: 1797 images of 8 x 8 pixels, scaled to [0, 1]; 540 test rows, the "
-    "same for all seeds, and 300 validation rows, drawn anew for each. Network 64-128-10, ReLU, Adam, learning rate "
-    "1e-3, batch 128, 300 epochs, penalty from the first update."
+    "scikit-learn's `load_digits`: 1797 images of 8 x 8 pixels, scaled to [0, 1]; 540 test rows, "
+    "the same for all seeds, and 300 validation rows, drawn anew for each. Network 64-128-10, "
+    "ReLU, Adam, learning rate 1e-3, batch 128, 300 epochs, penalty from the first update."
 )
 
 

@@ -2,9 +2,9 @@
 A conv net on images
 ====================
 
-Convolutions are linear operators, with their stride and padding, and the penalty holds down the norm
-of that operator. Everything else is as with tables: the conv net sits behind a scaler, is searched,
-attacked and certified.
+A convolution, with its stride and padding, is a linear operator, and the penalty holds down the
+norm of that operator. Everything else is as with tables: a conv net may sit behind a scaler, is
+searched, attacked and certified.
 """
 
 # %%
@@ -58,8 +58,8 @@ plt.show()
 # %%
 # What it takes
 # -------------
-# The nearest images found that are read as something else. In the middle is the change. Which network
-# asks for more of it differs from row to row: the curves above are what counts.
+# The nearest images found that are read as something else, with the change in the middle. Which
+# network asks for more of it differs from row to row: the curves above are what counts.
 for name, model in models.items():
     display = AdversarialExamplesDisplay.from_estimator(
         model, X_test, y_test, rows=[0, 1], space=space, image_shape=(8, 8)

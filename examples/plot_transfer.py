@@ -3,15 +3,14 @@ Robustness that goes along with the features
 ============================================
 
 The penalty leaves the readout free, so that whatever is trained on the features later is harder to
-fool, too. Here features learned from the digits 0 to 4 serve to read the digits 5 to 9: first frozen,
-with a probe on top; then fine-tuned.
+fool, too. Here features learned from the digits 0 to 4 serve to read the digits 5 to 9: first
+frozen, with a probe on top; then fine-tuned.
 """
 
 # %%
 # Features of one task
 # --------------------
 import matplotlib.pyplot as plt
-import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, train_test_split
@@ -42,8 +41,8 @@ encoders = {
 # %%
 # A probe on frozen features
 # --------------------------
-# ``FrozenEstimator`` keeps the encoder as it is, through every clone and search. The probe withstands
-# moves of the features up to its epsilon, which both encoders get to choose by robust accuracy.
+# ``FrozenEstimator`` keeps the encoder as it is, through every clone and search. The probe
+# withstands moves of the features up to its epsilon, chosen by robust accuracy for both encoders.
 robust_accuracy = make_robust_scorer(eps=0.5, space=space, max_samples=60)
 probes = {}
 for name, encoder in encoders.items():
@@ -84,5 +83,5 @@ RobustnessCurveDisplay.from_estimators(
 plt.show()
 
 # %%
-# Only the upper edges of the bands are attacks; the lower ones are proofs. The order of the frozen and
-# of the fine-tuned pair is what the penalty is for: it acts before anyone knows the second task.
+# The upper edges of the bands are attacks, the lower ones proofs. The order of the frozen pair is
+# what the penalty is for: it acted before anyone knew the second task.

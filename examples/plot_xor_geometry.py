@@ -40,9 +40,9 @@ for model in models.values():
 # %%
 # Stretch and boundary
 # --------------------
-# The colour is the largest singular value of the feature map's Jacobian: how much the most sensitive
-# direction is stretched at that point. The black line is the decision boundary. Both panels have one
-# scale.
+# The colour is the largest singular value of the feature map's Jacobian: how much the most
+# sensitive direction is stretched at that point. The black line is the decision boundary. The scale
+# is the same in both panels.
 side = np.linspace(-2.5, 2.5, 101)
 grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
 stretch = {

@@ -48,6 +48,9 @@ EXPERIMENTS = (
     "mnist",
     "transfer",
     "tables",
+    "convnet",
+    "cifar",
+    "cifar_transfer",
     "regularization_view",
 )
 

@@ -23,9 +23,10 @@ from benchmarks.reproduce._protocol import (
     Task,
     attacked,
     choose,
+    for_all,
     measure,
+    measured,
     norms,
-    run_jobs,
 )
 from benchmarks.reproduce._section import Settings
 from specreg_sklearn import RobustLinearProbe
@@ -51,42 +52,25 @@ class ProbeTask(Task):
         Strength of the probe's squared coefficients, on features divided by that deviation.
     probe_iterations : int
         The most iterations of the probe, for each stage of its solver.
-    choice_seeds : int
-        So many seeds are tried to choose on.
     """
 
     source: Callable[[int], Rows] = None  # type: ignore[assignment]
-    moves: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0)
-    probe_alpha: float = 1e-4
+    moves: tuple[float, ...] = (0.0, 0.5, 1.0)
+    probe_alpha: float = 3e-4
     probe_iterations: int = 50
-    choice_seeds: int = 1
 
 
 def compare_encoders(task: ProbeTask, settings: Settings) -> Comparison:
     """Choose strength and probe for every regulariser, then measure on test rows."""
-    candidates = task.candidates()
-    choice_seeds = settings.seeds[: task.choice_seeds]
-    tried = run_jobs(
-        [(try_encoder, task, c, seed) for c in candidates for seed in choice_seeds],
-        settings,
-        f"{task.name}: choosing",
-    )
+    some = settings.seeds[: task.choice_seeds]
+    tried = for_all(try_encoder, task, task.candidates(), some, settings, "choosing")
     path: dict[Candidate, list[Figures]] = {}
-    for i, candidate in enumerate(candidates):
-        seeds = tried[i * len(choice_seeds) : (i + 1) * len(choice_seeds)]
+    for candidate, seeds in tried.items():
         for number, move in enumerate(task.moves):
-            pair = replace(candidate, move=move)
-            path[pair] = [seed["moves"][number] for seed in seeds]
-    chosen = choose(path)
-    pairs = list(chosen.values())
-    measured = run_jobs(
-        [(probe_and_measure, task, c, seed) for c in pairs for seed in settings.seeds],
-        settings,
-        f"{task.name}: measuring",
-    )
-    n = len(settings.seeds)
-    test = {c.regulariser: measured[i * n : (i + 1) * n] for i, c in enumerate(pairs)}
-    return Comparison(path, chosen, test, sum(f["cpu"] for f in [*tried, *measured]))
+            cpu = {"cpu": sum(seed["cpu"] for seed in seeds) / len(seeds) / len(task.moves)}
+            figures = [seed["moves"][number] | cpu for seed in seeds]
+            path[replace(candidate, move=move)] = figures
+    return measured(probe_and_measure, task, path, choose(path), settings)
 
 
 def try_encoder(task: ProbeTask, candidate: Candidate, seed: int) -> dict[str, Any]:

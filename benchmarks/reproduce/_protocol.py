@@ -136,8 +136,8 @@ class Task:
         Rows attacked in the end and for choosing.
     strengths : dict
         The grid.
-    gradient : bool
-        Whether the nearest error is looked for with gradients, too.
+    choice_seeds : int
+        So many seeds are tried to choose strengths on, at most.
     """
 
     name: str
@@ -151,7 +151,7 @@ class Task:
     n_rows: int = 200
     n_validation: int = 150
     strengths: dict[str, tuple[float, ...]] = field(default_factory=grids)
-    gradient: bool = True
+    choice_seeds: int = 5
 
     def candidates(self) -> list[Candidate]:
         """Return every regulariser at every strength."""
@@ -199,24 +199,38 @@ class Comparison:
 
 def compare(task: Task, settings: Settings) -> Comparison:
     """Choose the strength of every regulariser on validation rows, then measure on test rows."""
-    candidates, seeds = task.candidates(), settings.seeds
-    tried = run_jobs(
-        [(try_candidate, task, c, seed) for c in candidates for seed in seeds],
-        settings,
-        f"{task.name}: choosing",
-    )
-    path = {c: tried[i * len(seeds) : (i + 1) * len(seeds)] for i, c in enumerate(candidates)}
+    some = settings.seeds[: task.choice_seeds]
+    path = for_all(try_candidate, task, task.candidates(), some, settings, "choosing")
     chosen = choose(path)
-    final = list(chosen.values())
-    measured = run_jobs(
-        [(fit_and_measure, task, c, seed) for c in final for seed in seeds],
-        settings,
-        f"{task.name}: measuring",
-    )
-    test = {
-        c.regulariser: measured[i * len(seeds) : (i + 1) * len(seeds)] for i, c in enumerate(final)
-    }
-    return Comparison(path, chosen, test, sum(f["cpu"] for f in [*tried, *measured]))
+    return measured(fit_and_measure, task, path, chosen, settings)
+
+
+def for_all(
+    function: Callable[..., Any],
+    task: Task,
+    candidates: Iterable[Candidate],
+    seeds: tuple[int, ...],
+    settings: Settings,
+    label: str,
+) -> dict[Candidate, list[Any]]:
+    """Call ``function(task, candidate, seed)`` for all candidates and seeds."""
+    candidates, n = list(candidates), len(seeds)
+    jobs = [(function, task, c, seed) for c in candidates for seed in seeds]
+    found = run_jobs(jobs, settings, f"{task.name}: {label}")
+    return {c: found[i * n : (i + 1) * n] for i, c in enumerate(candidates)}
+
+
+def measured(
+    function: Callable[..., Figures],
+    task: Task,
+    path: dict[Candidate, list[Figures]],
+    chosen: dict[str, Candidate],
+    settings: Settings,
+) -> Comparison:
+    """Measure the chosen candidates with ``function(task, candidate, seed)`` and all seeds."""
+    found = for_all(function, task, chosen.values(), settings.seeds, settings, "measuring")
+    cpu = sum(f["cpu"] for seeds in [*path.values(), *found.values()] for f in seeds)
+    return Comparison(path, chosen, {c.regulariser: s for c, s in found.items()}, cpu)
 
 
 def choose(path: dict[Candidate, list[Figures]]) -> dict[str, Candidate]:
@@ -268,12 +282,11 @@ def measure(task: Task, model: Any, split: Split) -> Figures:
     found = {
         "cgba": attacked(CGBA(**budget), model, X, y, split, task),
         "tangent": attacked(TangentAttack(**budget), model, X, y, split, task),
+        "gradient": _gradient_distance.distances(
+            model, X, y, bounds=task.bounds, scale=task.scale(split.train[0])
+        ),
     }
     train = split.train[0]
-    if task.gradient:
-        found["gradient"] = _gradient_distance.distances(
-            model, X, y, bounds=task.bounds, scale=task.scale(train)
-        )
     nearest = np.min(list(found.values()), axis=0)
     radii = certified_radius(model, X, space=task.space(train))
     radii = np.where(model.predict(X) == y, radii, 0.0)
@@ -298,8 +311,8 @@ def norms(model: Any) -> Figures:
     spectral = dict(getattr(encoder, "spectral_norms_", {}))
     if not spectral:
         return {}
-    readout = spectral.pop("head")
-    return {"hidden": float(np.prod(list(spectral.values()))), "readout": readout}
+    readout = {"readout": spectral.pop("head")} if "head" in spectral else {}
+    return {"hidden": float(np.prod(list(spectral.values())))} | readout
 
 
 def attacked(

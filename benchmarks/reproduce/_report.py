@@ -8,20 +8,17 @@ from benchmarks.reproduce._tables import markdown_table, mean_sd, seeds_table
 
 TRAINING = (
     "Strengths: {n} on a logarithmic grid for every regulariser, chosen by robust accuracy at "
-    "eps {eps:g} (CGBA, 1000 queries) on {rows} validation rows, n = {seeds} seeds."
+    "eps {eps:g} (CGBA, 1000 queries) on {rows} validation rows with {choices}."
 )
 
 
 def columns_of(task: Task) -> dict[str, tuple[str, int]]:
     """Return the columns of the table of test figures."""
-    columns = {
+    return {
         "accuracy": ("test accuracy", 3),
         "cgba": ("CGBA", 3),
         "tangent": ("Tangent", 3),
-    }
-    if task.gradient:
-        columns["gradient"] = ("gradient", 3)
-    return columns | {
+        "gradient": ("gradient", 3),
         "nearest": ("**nearest**", 3),
         "robust_low": (f"robust at {task.eps[0]:g}", 3),
         "robust_high": (f"robust at {task.eps[1]:g}", 3),
@@ -83,11 +80,12 @@ def comparison_section(
     task, outcome : Task, Comparison
         What was compared, and what came out.
     """
+    choices = len(next(iter(outcome.path.values())))
     how = TRAINING.format(
         n=max(map(len, task.strengths.values())),
         eps=task.eps_choice,
         rows=task.n_validation,
-        seeds=len(outcome.test[PLAIN]),
+        choices="the first seed" if choices == 1 else f"each of {choices} seeds",
     )
     return Section(
         title,

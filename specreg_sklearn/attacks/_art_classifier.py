@@ -9,13 +9,13 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from specreg_sklearn.attacks._array_tables import CATEGORICAL, INTEGER
 from specreg_sklearn.attacks._art_session import import_art
 from specreg_sklearn.attacks._checks import check_estimator
 from specreg_sklearn.attacks._labels import UNKNOWN, LabelCoder, as_labels
 from specreg_sklearn.attacks._oracle import ask
 from specreg_sklearn.attacks._space import FeatureSpace
 from specreg_sklearn.attacks._space_checks import check_names
-from specreg_sklearn.attacks._tables import CATEGORICAL, INTEGER
 
 
 def as_art_classifier(

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from specreg_sklearn.attacks._array_tables import ArrayTable, ListTable
 from specreg_sklearn.attacks._space_options import column_label
-from specreg_sklearn.attacks._tables import ArrayTable, ListTable, PandasTable, Table, as_table
+from specreg_sklearn.attacks._tables import PandasTable, Table, as_table
 
 if TYPE_CHECKING:
     from specreg_sklearn.attacks._rows import CleanRows

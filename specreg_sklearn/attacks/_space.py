@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from specreg_sklearn.attacks._array_tables import CATEGORICAL, INTEGER
 from specreg_sklearn.attacks._repair import Repair
 from specreg_sklearn.attacks._rows import CleanRows
 from specreg_sklearn.attacks._space_checks import check_bounds, check_cells, check_columns
@@ -18,7 +19,7 @@ from specreg_sklearn.attacks._space_options import (
     read_scale,
     read_types,
 )
-from specreg_sklearn.attacks._tables import CATEGORICAL, INTEGER, as_table
+from specreg_sklearn.attacks._tables import as_table
 
 
 @dataclass(frozen=True, eq=False)

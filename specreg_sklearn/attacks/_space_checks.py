@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from specreg_sklearn.attacks._array_tables import CATEGORICAL, INTEGER
 from specreg_sklearn.attacks._space_options import column_label
-from specreg_sklearn.attacks._tables import CATEGORICAL, INTEGER, Table
+from specreg_sklearn.attacks._tables import Table
 
 # Values so little outside their bounds are taken to be inside: the float32 of 0.1 is above 0.1.
 _ROUNDING = 1e-6

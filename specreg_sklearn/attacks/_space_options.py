@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.attacks._tables import CATEGORICAL, INTEGER, REAL, Table
+from specreg_sklearn.attacks._array_tables import CATEGORICAL, INTEGER, REAL
+from specreg_sklearn.attacks._tables import Table
 
 TYPES = (REAL, INTEGER, CATEGORICAL)
 

@@ -1,4 +1,4 @@
-"""One face for the containers a user may pass as X: arrays, lists, pandas and polars frames.
+"""One face for the containers that X may come in: arrays, lists, images, pandas and polars frames.
 
 An attack computes in float64, but the model must be asked on, and the user must get back, the
 container, column order and dtypes that went in. The adapters here read columns as numbers and write
@@ -9,81 +9,20 @@ loaded, X cannot be theirs.
 from __future__ import annotations
 
 import sys
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy import sparse
 
-REAL, INTEGER, CATEGORICAL = "real", "integer", "categorical"
-
-
-class ArrayTable:
-    """A 2-D numpy array, or whatever numpy can make one of."""
-
-    names: list[Any] | None = None
-
-    def __init__(self, data: np.ndarray) -> None:
-        self.data = data
-        self.n_rows, self.n_columns = data.shape
-        # Whether every cell is a float, so that writing a cell's own number changes nothing.
-        self.plain = data.dtype.kind == "f"
-        # Whether rows of float64 cells of all columns are such a container as they are.
-        self.bare = type(self) is ArrayTable and data.dtype == np.float64
-
-    def kind(self, column: int) -> str:
-        """Say whether a column holds real numbers, whole numbers or neither."""
-        if self.data.dtype.kind == "O":
-            return _kind_of_objects(self.data[:, column])
-        return _kind_of_dtype(self.data.dtype)
-
-    def dtype(self, column: int) -> np.dtype:
-        """Return the numpy dtype in which a number of this column is stored."""
-        return np.dtype(float) if self.data.dtype.kind == "O" else self.data.dtype
-
-    def numbers(self, columns: np.ndarray) -> np.ndarray:
-        """Return numeric columns as a new float64 array; a missing value is NaN."""
-        # Indexing with an array copies; another copy would double the memory.
-        return np.ascontiguousarray(self.data[:, columns], dtype=np.float64)
-
-    def take(self, rows: np.ndarray) -> ArrayTable:
-        """Return the table of some rows."""
-        return type(self)(self.data[rows])
-
-    def write(
-        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray | None
-    ) -> Any:
-        """Copy `rows` into a new container, with `values` in the cells that `moved`.
-
-        `values` and `moved` have shape (len(rows), len(columns)); every value is exactly
-        representable in its column's dtype. Cells that did not move keep their bits. None, for
-        a table that is `plain`, means that all cells may be written.
-        """
-        if moved is None:
-            if len(columns) == self.n_columns:
-                return values.astype(self.data.dtype, order="C")
-            out = self.data[rows]
-            out[:, columns] = values
-            return out
-        out = self.data[rows]
-        block = out[:, columns]
-        if self.data.dtype.kind == "O":
-            block[moved] = _python_numbers(block[moved], values[moved])
-            out[:, columns] = block
-        else:
-            # Cells that stay may hold NaN, which an integer cast would complain about.
-            out[:, columns] = np.where(moved, np.where(moved, values, 0).astype(out.dtype), block)
-        return out
-
-
-class ListTable(ArrayTable):
-    """A list of lists: computed as an array, handed back as a list of lists."""
-
-    def write(
-        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray | None
-    ) -> Any:
-        """Do as :meth:`ArrayTable.write`, and return lists."""
-        return super().write(rows, columns, values, moved).tolist()
+from specreg_sklearn.attacks._array_tables import (
+    CATEGORICAL,
+    ArrayTable,
+    ImageTable,
+    ListTable,
+    kind_of_dtype,
+    kind_of_objects,
+    python_numbers,
+)
 
 
 class PandasTable:
@@ -109,8 +48,8 @@ class PandasTable:
         """Say whether a column holds real numbers, whole numbers or neither."""
         dtype = self.data.dtypes.iloc[column]
         if _holds_objects(dtype):
-            return _kind_of_objects(self.data.iloc[:, column].to_numpy())
-        return _kind_of_dtype(_numpy_dtype(dtype))
+            return kind_of_objects(self.data.iloc[:, column].to_numpy())
+        return kind_of_dtype(_numpy_dtype(dtype))
 
     def dtype(self, column: int) -> np.dtype:
         """Return the numpy dtype in which a number of this column is stored."""
@@ -158,7 +97,7 @@ class PandasTable:
             return np.where(moved, cells, old.to_numpy())
         new = old.copy()
         if _holds_objects(dtype):
-            new[moved] = _python_numbers(np.asarray(old)[moved], values[moved])
+            new[moved] = python_numbers(np.asarray(old)[moved], values[moved])
         else:
             new[moved] = values[moved].astype(self.dtype(column))
         return new
@@ -183,7 +122,7 @@ class PolarsTable:
     def kind(self, column: int) -> str:
         """Say whether a column holds real numbers, whole numbers or neither."""
         name = str(self.data.dtypes[column])
-        return _kind_of_dtype(np.dtype(self._NUMPY[name])) if name in self._NUMPY else CATEGORICAL
+        return kind_of_dtype(np.dtype(self._NUMPY[name])) if name in self._NUMPY else CATEGORICAL
 
     def dtype(self, column: int) -> np.dtype:
         """Return the numpy dtype in which a number of this column is stored."""
@@ -256,10 +195,12 @@ def _array_table(X: Any, parameter: str) -> ArrayTable:
             data = np.asarray(X, dtype=object)
     except ValueError as error:
         raise ValueError(f"{parameter} is not a table: its rows differ in length.") from error
+    if data.ndim > 2 and not is_list:
+        return ImageTable(data.reshape(len(data), -1), data.shape[1:])
     if data.ndim != 2:
         raise ValueError(
             f"Expected 2D array for {parameter}, got {data.ndim}D array of shape {data.shape}. "
-            "Rows are samples and columns are features; reshape images to (n_samples, n_features)."
+            "Rows are samples and columns are features; images come as one array."
         )
     return ListTable(data) if is_list else ArrayTable(data)
 
@@ -274,27 +215,3 @@ def _numpy_dtype(dtype: Any) -> np.dtype:
 
 def _holds_objects(dtype: Any) -> bool:
     return isinstance(dtype, np.dtype) and dtype.kind == "O"
-
-
-def _kind_of_dtype(dtype: np.dtype) -> str:
-    if dtype.kind in "iu":
-        return INTEGER
-    return REAL if dtype.kind == "f" else CATEGORICAL
-
-
-def _kind_of_objects(cells: np.ndarray) -> str:
-    # bool is an int to Python, yet a flag to the user.
-    numbers = [c for c in cells if c is not None]
-    if any(isinstance(c, (bool, np.bool_)) for c in numbers):
-        return CATEGORICAL
-    if numbers and all(isinstance(c, Integral) for c in numbers):
-        return INTEGER
-    return REAL if all(isinstance(c, Real) for c in numbers) else CATEGORICAL
-
-
-def _python_numbers(old: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return values as Python numbers; a whole number that stays whole stays an int."""
-    new = np.empty(len(values), dtype=object)
-    for k, (cell, value) in enumerate(zip(old, values.tolist(), strict=True)):
-        new[k] = int(value) if isinstance(cell, Integral) and value.is_integer() else value
-    return new

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from specreg_sklearn.attacks._array_tables import CATEGORICAL
 from specreg_sklearn.attacks._labels import as_labels
-from specreg_sklearn.attacks._tables import CATEGORICAL
 from specreg_sklearn.inspection._display_style import numbers
 
 

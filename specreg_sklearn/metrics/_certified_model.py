@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn.attacks import FeatureSpace
+from specreg_sklearn.attacks._array_tables import CATEGORICAL
 from specreg_sklearn.attacks._checks import check_estimator, check_fitted_columns
 from specreg_sklearn.attacks._oracle import ask
 from specreg_sklearn.attacks._space_checks import check_columns
-from specreg_sklearn.attacks._tables import CATEGORICAL, as_table
+from specreg_sklearn.attacks._tables import as_table
 from specreg_sklearn.metrics._input_columns import columns_read, complete_rows, places_of
 from specreg_sklearn.metrics._pipeline_steps import NoCertificateError, classifier_stages
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from specreg_sklearn.attacks._array_tables import CATEGORICAL
 from specreg_sklearn.attacks._space_options import column_label
-from specreg_sklearn.attacks._tables import CATEGORICAL, Table
+from specreg_sklearn.attacks._tables import Table
 
 
 def places_of(estimator: Any, n_inputs: int | None, table: Table) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from specreg_sklearn._registry import resolve
 from specreg_sklearn.modules._factory import ModuleFactory
@@ -146,9 +147,7 @@ def _built(
 
 def _laid_out(backbone: nn.Module) -> nn.Module:
     """Store kernels with the channels last: single precision then trains 10 to 15 % quicker."""
-    if any(isinstance(layer, nn.Conv2d) for layer in backbone.modules()):
-        return backbone.to(memory_format=torch.channels_last)
-    return backbone
+    return convert_conv2d_weight_memory_format(backbone, torch.channels_last)
 
 
 def _n_features_out(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from numbers import Integral
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -64,7 +65,7 @@ class _BoundShrinkage(BoundOnRows):
     def __init__(self, n_values: int) -> None:
         self._n_values = n_values
 
-    def _of_batch(self, network: nn.Module, X: Tensor, sample_weight: Tensor | None) -> Tensor:
+    def _of_batch(self, network: Any, X: Tensor, sample_weight: Tensor | None) -> Tensor:
         features = network.features(X)
         # The smaller Gram matrix has every singular value that there is, squared.
         n_rows, n_columns = features.shape

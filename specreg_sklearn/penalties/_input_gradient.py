@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from numbers import Integral
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -50,7 +51,7 @@ class BoundInputGradient(BoundOnRows):
         super().see_batch(network, X, y, sample_weight)
         self._probes = None
 
-    def _of_batch(self, network: nn.Module, X: Tensor, sample_weight: Tensor | None) -> Tensor:
+    def _of_batch(self, network: Any, X: Tensor, sample_weight: Tensor | None) -> Tensor:
         X = X.requires_grad_()
         outputs = self._outputs(network, X)
         if self._probes is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ class BoundOnRows(BoundPenalty):
     _sum = _rows = 0.0
 
     @abstractmethod
-    def _of_batch(self, network: nn.Module, X: Tensor, sample_weight: Tensor | None) -> Tensor:
+    def _of_batch(self, network: Any, X: Tensor, sample_weight: Tensor | None) -> Tensor:
         """Return the penalty on the rows `X`, a scalar tensor."""
 
     def see_batch(

@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from specreg_sklearn.attacks import FeatureSpace
+from specreg_sklearn.attacks import CGBA, FeatureSpace
 
 
 def shifted(X, step=1.0, **options):
@@ -30,6 +30,39 @@ def test_numpy_dtypes(dtype, order):
 def test_lists_stay_lists():
     assert shifted([[1.5, 2.5], [3.0, 4.0]]) == [[2.5, 3.5], [4.0, 5.0]]
     assert shifted([["a", 1, 2.5], ["b", 3, 4.5]]) == [["a", 2, 3.5], ["b", 4, 5.5]]
+
+
+@pytest.mark.parametrize("row_shape", [(2, 3), (1, 2, 3)])
+def test_images_keep_their_axes(row_shape):
+    X = np.arange(24, dtype=np.float32).reshape(4, *row_shape)
+    out = shifted(X, mutable=[1])
+    assert out.dtype == np.float32 and out.shape == X.shape
+    moved = (out - X).reshape(4, 6)
+    assert moved.tolist() == [[0, 1, 0, 0, 0, 0]] * 4
+
+
+def test_images_are_attacked_as_their_flat_rows_are():
+    class Sum:
+        """A model that insists on images."""
+
+        classes_ = np.array([0, 1])
+
+        def predict(self, X):
+            assert X.shape[1:] == (1, 2, 3)
+            return (X.sum(axis=(1, 2, 3)) > 0).astype(int)
+
+    class FlatSum(Sum):
+        def predict(self, X):
+            return super().predict(X.reshape(-1, 1, 2, 3))
+
+    X = np.random.default_rng(0).normal(size=(30, 6))
+    y = FlatSum().predict(X)
+    flat = CGBA(max_queries=200).run(FlatSum(), X, y)
+    shaped = CGBA(max_queries=200).run(Sum(), X.reshape(-1, 1, 2, 3), y)
+    assert shaped.X_adv.shape == (30, 1, 2, 3)
+    np.testing.assert_array_equal(shaped.X_adv.reshape(30, 6), flat.X_adv)
+    np.testing.assert_array_equal(shaped.distances, flat.distances)
+    np.testing.assert_array_equal(shaped.n_queries, flat.n_queries)
 
 
 def test_object_arrays_keep_their_cells():

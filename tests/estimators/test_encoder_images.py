@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
-from sklearn.model_selection import cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from specreg_sklearn import SpectrallyRegularizedEncoder
+from specreg_sklearn import SpectrallyRegularizedEncoder, make_robust_scorer
 from specreg_sklearn.metrics import adversarial_distances, certified_radius
 from specreg_sklearn.modules import ConvNet, ResNet18
 
@@ -73,6 +73,19 @@ def test_a_plain_mlp_flattens_images(digits):
     flat = encoder("mlp", hidden_layer_sizes=8, max_iter=3).fit(X, y)
     shaped = encoder("mlp", hidden_layer_sizes=8, max_iter=3).fit(X.reshape(-1, 1, 8, 8), y)
     np.testing.assert_array_equal(flat.transform(X), shaped.transform(X))
+
+
+def test_scores_under_attack_and_proofs_take_images(digits):
+    X, y = digits
+    images = X.reshape(-1, 1, 8, 8)
+    model = encoder().fit(images, y)
+    scorer = make_robust_scorer(eps=0.3, scale=None, max_samples=20)
+    assert scorer(model, images, y) == scorer(model, X, y)
+    np.testing.assert_array_equal(
+        certified_radius(model, images[:5]), certified_radius(model, X[:5])
+    )
+    search = GridSearchCV(encoder(max_iter=5), {"alpha": [1e-3, 1e-2]}, scoring=scorer, cv=2)
+    assert 0 <= search.fit(images, y).best_score_ <= 1
 
 
 # Mistakes

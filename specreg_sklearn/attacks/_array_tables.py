@@ -1,0 +1,128 @@
+"""Numpy arrays, lists and images as tables: the plain half of what a user may pass as X."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+REAL, INTEGER, CATEGORICAL = "real", "integer", "categorical"
+
+
+class ArrayTable:
+    """A 2-D numpy array, or whatever numpy can make one of."""
+
+    names: list[Any] | None = None
+
+    def __init__(self, data: np.ndarray) -> None:
+        self.data = data
+        self.n_rows, self.n_columns = data.shape
+        # Whether every cell is a float, so that writing a cell's own number changes nothing.
+        self.plain = data.dtype.kind == "f"
+        # Whether rows of float64 cells of all columns are such a container as they are.
+        self.bare = type(self) is ArrayTable and data.dtype == np.float64
+
+    def kind(self, column: int) -> str:
+        """Say whether a column holds real numbers, whole numbers or neither."""
+        if self.data.dtype.kind == "O":
+            return kind_of_objects(self.data[:, column])
+        return kind_of_dtype(self.data.dtype)
+
+    def dtype(self, column: int) -> np.dtype:
+        """Return the numpy dtype in which a number of this column is stored."""
+        return np.dtype(float) if self.data.dtype.kind == "O" else self.data.dtype
+
+    def numbers(self, columns: np.ndarray) -> np.ndarray:
+        """Return numeric columns as a new float64 array; a missing value is NaN."""
+        # Indexing with an array copies; another copy would double the memory.
+        return np.ascontiguousarray(self.data[:, columns], dtype=np.float64)
+
+    def take(self, rows: np.ndarray) -> ArrayTable:
+        """Return the table of some rows."""
+        return type(self)(self.data[rows])
+
+    def write(
+        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray | None
+    ) -> Any:
+        """Copy `rows` into a new container, with `values` in the cells that `moved`.
+
+        `values` and `moved` have shape (len(rows), len(columns)); every value is exactly
+        representable in its column's dtype. Cells that did not move keep their bits. None, for
+        a table that is `plain`, means that all cells may be written.
+        """
+        if moved is None:
+            if len(columns) == self.n_columns:
+                return values.astype(self.data.dtype, order="C")
+            out = self.data[rows]
+            out[:, columns] = values
+            return out
+        out = self.data[rows]
+        block = out[:, columns]
+        if self.data.dtype.kind == "O":
+            block[moved] = python_numbers(block[moved], values[moved])
+            out[:, columns] = block
+        else:
+            # Cells that stay may hold NaN, which an integer cast would complain about.
+            out[:, columns] = np.where(moved, np.where(moved, values, 0).astype(out.dtype), block)
+        return out
+
+
+class ListTable(ArrayTable):
+    """A list of lists: computed as an array, handed back as a list of lists."""
+
+    def write(
+        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray | None
+    ) -> Any:
+        """Do as :meth:`ArrayTable.write`, and return lists."""
+        return super().write(rows, columns, values, moved).tolist()
+
+
+class ImageTable(ArrayTable):
+    """An array whose rows have axes of their own, such as images: computed flat, handed back whole.
+
+    Parameters
+    ----------
+    data : ndarray of shape (n_rows, n_columns)
+        The rows, flat.
+    row_shape : tuple of int
+        The axes of a row.
+    """
+
+    def __init__(self, data: np.ndarray, row_shape: tuple[int, ...]) -> None:
+        super().__init__(data)
+        self.row_shape = row_shape
+
+    def take(self, rows: np.ndarray) -> ImageTable:
+        """Return the table of some rows."""
+        return ImageTable(self.data[rows], self.row_shape)
+
+    def write(
+        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray | None
+    ) -> Any:
+        """Do as :meth:`ArrayTable.write`, and return rows with their axes."""
+        return super().write(rows, columns, values, moved).reshape(-1, *self.row_shape)
+
+
+def kind_of_dtype(dtype: np.dtype) -> str:
+    if dtype.kind in "iu":
+        return INTEGER
+    return REAL if dtype.kind == "f" else CATEGORICAL
+
+
+def kind_of_objects(cells: np.ndarray) -> str:
+    # bool is an int to Python, yet a flag to the user.
+    numbers = [c for c in cells if c is not None]
+    if any(isinstance(c, (bool, np.bool_)) for c in numbers):
+        return CATEGORICAL
+    if numbers and all(isinstance(c, Integral) for c in numbers):
+        return INTEGER
+    return REAL if all(isinstance(c, Real) for c in numbers) else CATEGORICAL
+
+
+def python_numbers(old: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return values as Python numbers; a whole number that stays whole stays an int."""
+    new = np.empty(len(values), dtype=object)
+    for k, (cell, value) in enumerate(zip(old, values.tolist(), strict=True)):
+        new[k] = int(value) if isinstance(cell, Integral) and value.is_integer() else value
+    return new

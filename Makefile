@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install -q -c $(CONSTRAINTS)
 
 .PHONY: demo test test-slow test-oldest lint docs bench bench-attacks bench-certificates \
-	clean help
+	reproduce reproduce-small clean help
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -40,6 +40,12 @@ bench-attacks: $(VENV)/.bench ## Compare attacks with ART and foolbox, write the
 
 bench-certificates: $(VENV)/.test ## Measure certificates and hunt for violations, write the table of the docs
 	$(BIN)/python benchmarks/bench_certificates.py --rst docs/certificates_table.inc
+
+reproduce-small: $(VENV)/.test ## The paper's experiments at small scale; SPECREG_DATA as above
+	$(BIN)/python -m benchmarks.reproduce --small
+
+reproduce: $(VENV)/.test ## The same with full settings: hours, and a GPU for the residual network
+	$(BIN)/python -m benchmarks.reproduce
 
 clean: ## Remove the environments and what was built
 	rm -rf .venv .venv-oldest docs/_build docs/gallery docs/generated

@@ -51,6 +51,7 @@ EXPERIMENTS = (
     "convnet",
     "cifar",
     "cifar_transfer",
+    "regularization_view",
 )
 
 

@@ -55,7 +55,7 @@ class ProbeTask(Task):
     """
 
     source: Callable[[int], Rows] = None  # type: ignore[assignment]
-    moves: tuple[float, ...] = (0.0, 0.4, 0.7, 1.0)
+    moves: tuple[float, ...] = (0.0, 0.5, 1.0)
     probe_alpha: float = 3e-4
     probe_iterations: int = 50
 

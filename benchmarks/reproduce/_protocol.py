@@ -311,8 +311,8 @@ def norms(model: Any) -> Figures:
     spectral = dict(getattr(encoder, "spectral_norms_", {}))
     if not spectral:
         return {}
-    readout = spectral.pop("head")
-    return {"hidden": float(np.prod(list(spectral.values()))), "readout": readout}
+    readout = {"readout": spectral.pop("head")} if "head" in spectral else {}
+    return {"hidden": float(np.prod(list(spectral.values())))} | readout
 
 
 def attacked(

@@ -15,8 +15,8 @@ from specreg_sklearn import SpectrallyRegularizedEncoder
 EPOCHS = 300
 DATA = (
     "scikit-learn's `load_digits`: 1797 images of 8 x 8 pixels, scaled to [0, 1]; 540 test rows, "
-    "300 validation rows, drawn anew for each seed. Network 64-128-10, ReLU, Adam, learning rate "
-    "1e-3, batch 128, 300 epochs, penalty from the first update."
+    "the same for all seeds, and 300 validation rows, drawn anew for each. Network 64-128-10, "
+    "ReLU, Adam, learning rate 1e-3, batch 128, 300 epochs, penalty from the first update."
 )
 
 
@@ -24,7 +24,7 @@ def split(seed: int) -> Split:
     """Return the rows of a seed."""
     X, y = load_digits(return_X_y=True)
     X = (X / 16).astype("float32")
-    X, X_test, y, y_test = train_test_split(X, y, test_size=540, stratify=y, random_state=seed)
+    X, X_test, y, y_test = train_test_split(X, y, test_size=540, stratify=y, random_state=0)
     X, X_val, y, y_val = train_test_split(X, y, test_size=300, stratify=y, random_state=seed)
     return Split((X, y), (X_val, y_val), (X_test, y_test))
 
@@ -50,7 +50,7 @@ def run(settings: Settings) -> Section:
         build,
         eps=(0.5, 0.75),
         eps_choice=0.7,
-        strengths=grids(squares=(1e-5, 1e-2), spectral=(1e-3, 1.0), n=7),
+        strengths=grids(squares=(1e-4, 1e-2), spectral=(1e-2, 1.0), n=7),
         n_rows=200 if settings.small else 500,
         max_queries=1000 if settings.small else 5000,
     )

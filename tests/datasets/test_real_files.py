@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import os
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from specreg_sklearn import datasets
@@ -119,3 +124,11 @@ def test_nsl_kdd():
         np.testing.assert_array_equal(part.target == 0, part.attack_type == "normal")
         assert part.difficulty.between(0, 21).all()
     assert len(datasets.load_nsl_kdd(subset="all").data) == 25192 + 22544
+
+
+@pytest.mark.parametrize("name", ["spambase", "german_credit", "adult", "nsl_kdd_test"])
+def test_tables_are_written_as_the_errors_say(name):
+    path = Path(os.environ["SPECREG_DATA"]) / f"{name}.csv.gz"
+    frame = pd.read_csv(path, keep_default_na=False)
+    assert frame.to_csv(index=False).encode() == gzip.decompress(path.read_bytes())
+    assert frame.columns[-1] == "target"

@@ -41,6 +41,9 @@ _BUILT_IN: dict[str, dict[str, str]] = {
         "lipschitz_margin": "specreg_sklearn.objectives:LipschitzMargin",
         "vat": "specreg_sklearn.objectives:VAT",
         "linearity": "specreg_sklearn.objectives:Linearity",
+        "barlow_twins": "specreg_sklearn.objectives:BarlowTwins",
+        "simclr": "specreg_sklearn.objectives:SimCLR",
+        "vicreg": "specreg_sklearn.objectives:VICReg",
     },
     "constraints": {
         "spectral_norm": "specreg_sklearn.constraints:SpectralNorm",

@@ -321,7 +321,7 @@ class SpectrallyRegularizedEncoder(
         given = X, y, sample_weight
         X, row_shape = flat_rows(X)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        objective = resolve_objective(self.objective)
+        objective = resolve_objective(self.objective, uses_labels=True)
         if hasattr(objective, "check_rows"):
             objective.check_rows(X)
         rows = training_rows(X, y, sample_weight, self.class_weight, objective)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from inspect import signature
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -71,6 +72,9 @@ class Objective(BaseEstimator, ABC):
 
     Attributes
     ----------
+    uses_labels : bool
+        Whether rows are scored by their labels, which is for classifiers. Without, the objective
+        is one of self-supervision, for :class:`~specreg_sklearn.SelfSupervisedEncoder`.
     uses_unlabelled : bool
         Whether rows labelled -1 are unlabelled ones, which the objective can use. Without it -1
         is a class like any other.
@@ -78,6 +82,7 @@ class Objective(BaseEstimator, ABC):
         The fewest rows that a batch must have: 2 where the rows of a batch are compared.
     """
 
+    uses_labels: ClassVar[bool] = True
     uses_unlabelled: ClassVar[bool] = False
     least_rows: ClassVar[int] = 1
 
@@ -124,6 +129,9 @@ class Objective(BaseEstimator, ABC):
     ) -> BoundObjective | Objective:
         """Attach the objective to a network for one fit.
 
+        An objective that looks at all rows beforehand may add a keyword ``X=None``: training then
+        gives it the rows, an ndarray of shape (n_samples, n_features).
+
         Parameters
         ----------
         network : torch.nn.Module
@@ -151,8 +159,11 @@ def bind_objective(
     generator: torch.Generator,
     n_epochs: int = 1,
     labelled_share: float = 1.0,
+    X: np.ndarray | None = None,
 ) -> BoundObjective | Objective:
-    """Bind an objective; an object that only has a `per_sample_loss` stands for itself.
+    """Bind an objective, and give it all rows if its `bind` asks for `X`.
+
+    An object that only has a `per_sample_loss` stands for itself.
 
     Parameters
     ----------
@@ -160,6 +171,8 @@ def bind_objective(
         The settings.
     network, generator, n_epochs, labelled_share
         As :meth:`Objective.bind` takes them.
+    X : ndarray of shape (n_samples, n_features), default=None
+        All rows of the fit.
 
     Returns
     -------
@@ -168,18 +181,22 @@ def bind_objective(
     """
     if not hasattr(objective, "bind"):
         return objective
+    rows: dict[str, Any] = {"X": X} if "X" in signature(objective.bind).parameters else {}
     return objective.bind(
-        network, generator=generator, n_epochs=n_epochs, labelled_share=labelled_share
+        network, generator=generator, n_epochs=n_epochs, labelled_share=labelled_share, **rows
     )
 
 
-def resolve_objective(objective: str | Objective) -> Objective:
+def resolve_objective(objective: str | Objective, *, uses_labels: bool | None = None) -> Objective:
     """Turn the user's `objective` parameter into an objective.
 
     Parameters
     ----------
     objective : str or Objective
         A registered name or an object with a `per_sample_loss` method.
+    uses_labels : bool, default=None
+        Accept only objectives that score rows by their labels (True), or only those that do not
+        (False). None accepts both.
 
     Returns
     -------
@@ -189,15 +206,45 @@ def resolve_objective(objective: str | Objective) -> Objective:
     Raises
     ------
     ValueError
-        If the name is unknown; the message lists the valid ones.
+        If the name is unknown, or the objective is of the other kind; the message lists the valid
+        names.
     TypeError
         If it is neither a name nor an object with a `per_sample_loss` method.
     """
     if isinstance(objective, str):
-        return resolve("objectives", objective)()
-    if isinstance(objective, type) or not hasattr(objective, "per_sample_loss"):
+        if objective not in available("objectives"):
+            raise ValueError(
+                f"objective={objective!r} is not known. Valid names: {_names(uses_labels)}."
+            )
+        resolved = resolve("objectives", objective)()
+    elif isinstance(objective, type) or not hasattr(objective, "per_sample_loss"):
+        example = "BarlowTwins()" if uses_labels is False else "CrossEntropy()"
         raise TypeError(
-            f"objective={objective!r} must be one of {available('objectives')} or an instance "
-            "with a `per_sample_loss` method, such as CrossEntropy()."
+            f"objective={objective!r} must be one of {_names(uses_labels)} or an instance with a "
+            f"`per_sample_loss` method, such as {example}."
         )
-    return objective
+    else:
+        resolved = objective
+    if uses_labels is not None and _uses_labels(resolved) != uses_labels:
+        kind, asker, other = (
+            ("needs no labels", "SpectrallyRegularizedEncoder", "SelfSupervisedEncoder")
+            if uses_labels
+            else ("needs labels", "SelfSupervisedEncoder", "SpectrallyRegularizedEncoder")
+        )
+        raise ValueError(
+            f"objective={objective!r} {kind} and belongs into {other}. {asker} accepts "
+            f"{_names(uses_labels)} and objects of their kind."
+        )
+    return resolved
+
+
+def _uses_labels(objective: Any) -> bool:
+    return getattr(objective, "uses_labels", True)
+
+
+def _names(uses_labels: bool | None) -> list[str]:
+    """Return the names of the objectives of one kind; of both for None."""
+    names = available("objectives")
+    if uses_labels is None:
+        return names
+    return [name for name in names if _uses_labels(resolve("objectives", name)) == uses_labels]

@@ -1,8 +1,8 @@
 """Adversarial robustness as ordinary scikit-learn parts.
 
 Train representations that are hard to fool (:class:`SpectrallyRegularizedEncoder`,
-:class:`RobustLinearProbe`) and measure how hard any scikit-learn classifier or pipeline is to fool
-(:func:`robust_accuracy`, :func:`make_robust_scorer`).
+:class:`SelfSupervisedEncoder`, :class:`RobustLinearProbe`) and measure how hard any scikit-learn
+classifier or pipeline is to fool (:func:`robust_accuracy`, :func:`make_robust_scorer`).
 """
 
 from __future__ import annotations
@@ -15,12 +15,17 @@ from specreg_sklearn._version import __version__
 if TYPE_CHECKING:
     from specreg_sklearn._registry import register
     from specreg_sklearn._show_versions import show_versions
-    from specreg_sklearn.estimators import RobustLinearProbe, SpectrallyRegularizedEncoder
+    from specreg_sklearn.estimators import (
+        RobustLinearProbe,
+        SelfSupervisedEncoder,
+        SpectrallyRegularizedEncoder,
+    )
     from specreg_sklearn.metrics import make_robust_scorer, robust_accuracy
 
 # Names are imported on first use: whoever only attacks a scikit-learn model never loads torch.
 _HOMES = {
     "RobustLinearProbe": "estimators",
+    "SelfSupervisedEncoder": "estimators",
     "SpectrallyRegularizedEncoder": "estimators",
     "make_robust_scorer": "metrics",
     "register": "_registry",
@@ -30,6 +35,7 @@ _HOMES = {
 
 __all__ = [
     "RobustLinearProbe",
+    "SelfSupervisedEncoder",
     "SpectrallyRegularizedEncoder",
     "__version__",
     "make_robust_scorer",

@@ -16,12 +16,14 @@ _CONVOLUTIONS = nn.modules.conv._ConvNd
 
 def constrained_layers(backbone: nn.Module, head: nn.Module, include_head: bool) -> Layers:
     """Return the layers with weights of their own, with qualified names."""
-    layers = [
+    layers = [*backbone.named_modules(prefix="backbone")]
+    if include_head:
+        layers.append(("head", head))
+    return [
         (name, layer)
-        for name, layer in backbone.named_modules(prefix="backbone")
+        for name, layer in layers
         if next(layer.parameters(recurse=False), None) is not None
     ]
-    return [*layers, ("head", head)] if include_head else layers
 
 
 def weight_matrices(constraint: object, layers: Layers) -> Iterator[tuple[str, nn.Module]]:

@@ -63,7 +63,9 @@ def build_net(
     PenalizedNet
         Initialised, with objective, penalty and constraint bound to its parameters.
     """
-    penalty = resolve_penalty(estimator.penalty)
+    # A projector is no readout: training alone needs it, and nothing is penalised or held there.
+    has_readout = getattr(objective, "uses_labels", True)
+    penalty = resolve_penalty(estimator.penalty, has_readout=has_readout)
     constraint = resolve_constraint(estimator.constraint)
     optimizer, optimizer_settings = solver_settings(estimator.solver)
     device = resolve_device(estimator.device)
@@ -116,8 +118,9 @@ def build_net(
         generator=objective_draws,
         n_epochs=estimator.max_iter,
         labelled_share=rows.labelled_share,
+        X=rows.X,
     )
-    parts = net.module_.backbone, net.module_.head
+    parts = net.module_.backbone, net.module_.head if has_readout else nn.Identity()
     shape = net.module_.input_shape
     if penalty is not None:
         net.penalty = bind_penalty(penalty, *parts, generator=penalty_draws, input_shape=shape)
@@ -146,7 +149,7 @@ def attach_rows(net: PenalizedNet, estimator: Any, rows: TrainingRows, seed: int
         The rows to train on.
     """
     X, codes, weights = rows.X, rows.codes, rows.weights
-    if estimator.early_stopping:
+    if getattr(estimator, "early_stopping", False):
         training, held_out = _split(codes, estimator.validation_fraction, seed)
         held_out_rows = TensorRows(X[held_out], codes[held_out], weights[held_out], net.device)
         net.train_split = predefined_split(held_out_rows)
@@ -180,12 +183,13 @@ def attach_callbacks(
     callbacks.extend(_checked_callbacks(estimator.callbacks))
     if bridge is not None:
         callbacks.append(("sklearn_callbacks", bridge))
-    monitor = "valid_accuracy" if estimator.early_stopping else "objective"
+    holds_out = getattr(estimator, "early_stopping", False)
+    monitor = "valid_accuracy" if holds_out else "objective"
     patience = Patience(
         monitor,
         patience=estimator.n_iter_no_change,
         threshold=estimator.tol,
-        lower_is_better=not estimator.early_stopping,
+        lower_is_better=not holds_out,
     )
     callbacks.append(("patience", patience))
     net.set_callbacks(callbacks)

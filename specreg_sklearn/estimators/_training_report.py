@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from specreg_sklearn.estimators._collapse import find_collapse
 from specreg_sklearn.modules import Network
 from specreg_sklearn.spectral import (
     Convolution,
@@ -21,13 +23,22 @@ from specreg_sklearn.training import PenalizedNet
 _WORST_ESTIMATE_ERROR = 0.05
 
 
-def spectral_norms(network: Network) -> dict[str, float]:
-    """Return the spectral norm of every layer with weights, the head included.
+class Found(NamedTuple):
+    """Something that the user should know."""
+
+    message: str
+    category: type[Warning] = ConvergenceWarning
+
+
+def spectral_norms(network: Network, *, has_readout: bool = True) -> dict[str, float]:
+    """Return the spectral norm of every layer with weights.
 
     Parameters
     ----------
     network : Network
         A trained network.
+    has_readout : bool, default=True
+        Whether the head is a readout, which counts, or a projector, which does not.
 
     Returns
     -------
@@ -39,10 +50,14 @@ def spectral_norms(network: Network) -> dict[str, float]:
     """
     layers = used_layers(
         network.backbone, network.input_shape, prefix="backbone", on_unknown="skip"
-    ) + used_layers(network.head, prefix="head")
+    )
+    named = [*network.backbone.named_modules(prefix="backbone")]
+    if has_readout:
+        layers += used_layers(network.head, prefix="head")
+        named += network.head.named_modules(prefix="head")
     norms = {layer.name: _norm(layer) for layer in layers}
     folded = {layer.batch_norm for layer in layers}
-    for name, layer in network.named_modules():
+    for name, layer in named:
         if layer not in folded and next(layer.parameters(recurse=False), None) is not None:
             norms.setdefault(name, math.nan)
     return norms
@@ -77,39 +92,89 @@ def warn_of_trouble(net: PenalizedNet, logits: np.ndarray) -> None:
     UserWarning
         If the fit was interrupted.
     """
-    finished = f"the weights of epoch {len(net.history)} are kept"
+    _warn(_early_end(net) or _no_better_than_guessing(net, logits), _lagging_estimate(net))
+
+
+def warn_of_poor_features(net: PenalizedNet, X: np.ndarray, features: np.ndarray) -> None:
+    """Warn when training without labels diverged, was interrupted, collapsed, or lagged.
+
+    Parameters
+    ----------
+    net : PenalizedNet
+        The trained net.
+    X : ndarray of shape (n_samples, n_features)
+        The training rows.
+    features : ndarray of shape (n_samples, n_features_out)
+        What the backbone makes of them.
+
+    Warns
+    -----
+    ConvergenceWarning
+        With the knob to turn.
+    UserWarning
+        If the fit was interrupted.
+    """
+    _warn(_early_end(net) or _collapse(net, X, features), _lagging_estimate(net))
+
+
+def _warn(*found: Found | None) -> None:
+    for message, category in filter(None, found):
+        warnings.warn(message, category, stacklevel=5)  # where the user calls fit
+
+
+def _early_end(net: PenalizedNet) -> Found | None:
+    kept = f"the weights of epoch {len(net.history)} are kept"
     if net.stop_reason == "interrupted":
-        warnings.warn(f"Training was interrupted; {finished}.", UserWarning, stacklevel=4)
-    elif net.stop_reason == "diverged":
-        _warn(
-            f"The loss stopped being finite; {finished}. Lower learning_rate_init={net.lr}"
+        return Found(f"Training was interrupted; {kept}.", UserWarning)
+    if net.stop_reason == "diverged":
+        return Found(
+            f"The loss stopped being finite; {kept}. Lower learning_rate_init={net.lr}"
             f"{_epsilon(net)} or alpha={net.strength}, or scale the features."
         )
-    elif net.history[-1, "train_loss"] > 2 * math.log(logits.shape[1]):
-        _warn(
+    return None
+
+
+def _lagging_estimate(net: PenalizedNet) -> Found | None:
+    error = net.history[-1].get("penalty_error", 0.0) if len(net.history) else 0.0
+    if error <= _WORST_ESTIMATE_ERROR or net.stop_reason == "diverged":
+        return None
+    return Found(
+        f"The estimated spectral norm lags the exact one by {error:.0%}. Use a penalty object "
+        "with more power iterations, such as RepSpectral(n_power_iterations=3)."
+    )
+
+
+def _no_better_than_guessing(net: PenalizedNet, logits: np.ndarray) -> Found | None:
+    if net.history[-1, "train_loss"] > 2 * math.log(logits.shape[1]):
+        return Found(
             f"After {len(net.history)} epochs the training loss is "
             f"{net.history[-1, 'train_loss']:.3g}, worse than guessing "
             f"({math.log(logits.shape[1]):.3g}). Lower learning_rate_init={net.lr}{_epsilon(net)}, "
             "scale the features, or raise max_iter."
         )
-    elif len(np.unique(logits.argmax(axis=1))) == 1:
-        _warn(
+    if len(np.unique(logits.argmax(axis=1))) == 1:
+        return Found(
             f"Every training row gets the same prediction. Lower alpha={net.strength}"
             f"{_epsilon(net)} or learning_rate_init={net.lr}, or raise max_iter."
         )
-    error = net.history[-1].get("penalty_error", 0.0) if len(net.history) else 0.0
-    if error > _WORST_ESTIMATE_ERROR and net.stop_reason != "diverged":
-        _warn(
-            f"The estimated spectral norm lags the exact one by {error:.0%}. Use a penalty object "
-            "with more power iterations, such as RepSpectral(n_power_iterations=3)."
-        )
+    return None
+
+
+def _collapse(net: PenalizedNet, X: np.ndarray, features: np.ndarray) -> Found | None:
+    collapse = find_collapse(X, features)
+    if collapse is None:
+        return None
+    knobs = "".join(
+        f" {turn} {name}={getattr(net.criterion, name)} of the objective,"
+        for turn, name in getattr(net.criterion, "against_collapse", ())
+    )
+    return Found(
+        f"The representation collapsed: {collapse}. Lower alpha={net.strength},{knobs} or lower "
+        f"learning_rate_init={net.lr}."
+    )
 
 
 def _epsilon(net: PenalizedNet) -> str:
     """Name the strength of the objective, where it has one: too much of it levels all rows."""
     epsilon = getattr(net.criterion, "epsilon", 0)
     return f", epsilon={epsilon} of the objective" if epsilon else ""
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, ConvergenceWarning, stacklevel=5)

@@ -44,7 +44,7 @@ def _no_rule(step: Any) -> Any:
     raise NoCertificateError(
         f"{type(step).__name__} has no certificate: no Lipschitz constant is known for it. "
         "Accepted are scalers, linear projections, column selections, FunctionTransformer with a "
-        "StatedLipschitz function, linear classifiers, MLPClassifier, SpectrallyRegularizedEncoder "
+        "StatedLipschitz function, linear classifiers, MLPClassifier, the encoders of this package "
         "and RobustLinearProbe, alone, in pipelines or in searches; register_certified_step adds "
         "others."
     )

@@ -25,7 +25,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
 
-from specreg_sklearn.estimators import SpectrallyRegularizedEncoder
+from specreg_sklearn.estimators import SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 from specreg_sklearn.metrics._pipeline_steps import NoCertificateError, register_certified_step
 from specreg_sklearn.metrics._stated_lipschitz import StatedLipschitz
 from specreg_sklearn.metrics._step_stages import StatedFunction
@@ -166,6 +166,7 @@ def _function(step: FunctionTransformer) -> list[Stage]:
 
 
 @register_certified_step(SpectrallyRegularizedEncoder)
-def _features(step: SpectrallyRegularizedEncoder) -> list[Stage]:
+@register_certified_step(SelfSupervisedEncoder)
+def _features(step: SpectrallyRegularizedEncoder | SelfSupervisedEncoder) -> list[Stage]:
     network = step.module_
     return torch_stages(network.backbone, network.input_shape)

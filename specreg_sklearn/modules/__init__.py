@@ -9,6 +9,7 @@ from specreg_sklearn.modules._convnet import ConvNet
 from specreg_sklearn.modules._factory import ModuleFactory
 from specreg_sklearn.modules._mlp import mlp
 from specreg_sklearn.modules._network import Network, build_network, readout
+from specreg_sklearn.modules._projector import projector
 from specreg_sklearn.modules._resnet import ResNet18
 from specreg_sklearn.modules._seeding import SeededDraws
 
@@ -21,5 +22,6 @@ __all__ = [
     "SeededDraws",
     "build_network",
     "mlp",
+    "projector",
     "readout",
 ]

@@ -41,6 +41,8 @@ class BarlowTwins(SelfSupervisedObjective):
     tensor(8.)
     """
 
+    against_collapse = (("raise", "off_diagonal"),)
+
     def __init__(self, off_diagonal: float = 0.005, *, views: str | Views = "auto") -> None:
         self.off_diagonal = off_diagonal
         self.views = views

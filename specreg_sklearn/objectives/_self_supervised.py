@@ -20,9 +20,18 @@ class SelfSupervisedObjective(Objective):
 
     Subclasses have the parameter `views`, define :meth:`losses`, and ``_check_settings`` for
     their other parameters.
+
+    Attributes
+    ----------
+    least_rows : int
+        Rows that a batch must have: the others are what a row is compared with.
+    against_collapse : tuple of (str, str)
+        "raise" or "lower", and the setting that then keeps the features apart.
     """
 
     uses_labels: ClassVar[bool] = False
+    least_rows: ClassVar[int] = 2
+    against_collapse: ClassVar[tuple[tuple[str, str], ...]] = ()
 
     views: str | Views
 
@@ -118,10 +127,11 @@ class BoundSelfSupervised(BoundObjective):
 
     def per_sample_loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:
         """Score two views of every row; labels are not looked at."""
-        if len(X) < 2:
+        least = self.settings.least_rows
+        if len(X) < least:
             raise ValueError(
                 f"{type(self.settings).__name__} compares the rows of a batch: it needs at least "
-                f"two; this batch has {len(X)}."
+                f"{least}; this batch has {len(X)}."
             )
         # One pass for both views: on small networks it costs hardly more than a pass for one.
         both = network(torch.cat([self.draw(X), self.draw(X)]))

@@ -39,6 +39,8 @@ class SimCLR(SelfSupervisedObjective):
     tensor([1.6094, 1.6094, 1.6094])
     """
 
+    against_collapse = (("lower", "temperature"),)
+
     def __init__(self, temperature: float = 0.5, *, views: str | Views = "auto") -> None:
         self.temperature = temperature
         self.views = views

@@ -50,6 +50,8 @@ class VICReg(SelfSupervisedObjective):
     tensor(49.5000)
     """
 
+    against_collapse = (("raise", "variance"), ("raise", "covariance"))
+
     def __init__(
         self,
         invariance: float = 25.0,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from inspect import Parameter, signature
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from sklearn.base import BaseEstimator
@@ -97,7 +97,15 @@ class Penalty(BaseEstimator, ABC):
 
     ``get_params`` and ``set_params`` come from scikit-learn, so ``penalty__n_vectors`` can be
     searched. An instance is never changed by a fit.
+
+    Attributes
+    ----------
+    needs_readout : bool
+        Whether the penalty looks at the readout or at logits, which a self-supervised encoder does
+        not have.
     """
+
+    needs_readout: ClassVar[bool] = False
 
     @abstractmethod
     def bind(
@@ -161,13 +169,15 @@ def bind_penalty(
     return penalty.bind(backbone, head, generator=generator, **shape)
 
 
-def resolve_penalty(penalty: str | Penalty | None) -> Penalty | None:
+def resolve_penalty(penalty: str | Penalty | None, *, has_readout: bool = True) -> Penalty | None:
     """Turn the user's `penalty` parameter into a penalty object.
 
     Parameters
     ----------
     penalty : str, Penalty or None
         A registered name, an object with a `bind` method, or None.
+    has_readout : bool, default=True
+        Whether the network has one. Penalties that need it are refused otherwise.
 
     Returns
     -------
@@ -177,20 +187,30 @@ def resolve_penalty(penalty: str | Penalty | None) -> Penalty | None:
     Raises
     ------
     ValueError
-        If the name is unknown; the message lists the valid ones.
+        If the name is unknown, or there is no readout for the penalty; the message lists the valid
+        names.
     TypeError
         If it is neither a name nor an object with a `bind` method.
     """
     if penalty is None:
         return None
     if isinstance(penalty, str):
-        return resolve("penalties", penalty)()
-    if isinstance(penalty, type) or not hasattr(penalty, "bind"):
+        resolved = resolve("penalties", penalty)()
+    elif isinstance(penalty, type) or not hasattr(penalty, "bind"):
         raise TypeError(
             f"penalty={penalty!r} must be None, one of {available('penalties')}, or an instance "
             "with a `bind` method, such as RepSpectral()."
         )
-    return penalty
+    else:
+        resolved = penalty
+    if not has_readout and getattr(resolved, "needs_readout", False):
+        names = available("penalties")
+        without = [n for n in names if not getattr(resolve("penalties", n), "needs_readout", False)]
+        raise ValueError(
+            f"penalty={penalty!r} looks at the readout or at logits, and a self-supervised encoder "
+            f"has none. It accepts None, {without} and objects of their kind."
+        )
+    return resolved
 
 
 def weighted_layers(backbone: nn.Module) -> Iterator[tuple[str, nn.Module]]:

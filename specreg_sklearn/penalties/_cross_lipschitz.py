@@ -45,6 +45,8 @@ class CrossLipschitz(Penalty):
     1.0
     """
 
+    needs_readout = True
+
     def __init__(self, *, n_projections: int | None = None) -> None:
         self.n_projections = n_projections
 

@@ -47,6 +47,8 @@ class Jacobian(Penalty):
     14.0
     """
 
+    needs_readout = True
+
     def __init__(self, *, n_projections: int | None = 1, outputs: str = "logits") -> None:
         self.n_projections = n_projections
         self.outputs = outputs

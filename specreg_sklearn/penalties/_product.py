@@ -58,6 +58,8 @@ class ProductSpectral(RepSpectral):
     3.6109
     """
 
+    needs_readout = True
+
     def bind(
         self,
         backbone: nn.Module,

@@ -128,6 +128,7 @@ class LLSpectral(RepSpectral):
     LLSpectral(n_power_iterations=3)
     """
 
+    needs_readout = True
     _covers_head = True
 
 

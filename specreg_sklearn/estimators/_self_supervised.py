@@ -1,0 +1,352 @@
+"""The encoder that learns without labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import nn
+
+from specreg_sklearn._sklearn_compat import (
+    CallbackSupportMixin,
+    HasMethods,
+    Interval,
+    StrOptions,
+    fit_context,
+    fit_has_callbacks,
+)
+from specreg_sklearn.constraints import Constraint
+from specreg_sklearn.estimators._fitting import attach_callbacks, attach_rows, build_net
+from specreg_sklearn.estimators._row_shape import (
+    check_row_shape,
+    flat_rows,
+    warn_of_raw_pixels,
+)
+from specreg_sklearn.estimators._targets import TrainingRows
+from specreg_sklearn.estimators._training_report import spectral_norms, warn_of_poor_features
+from specreg_sklearn.modules import ACTIVATIONS, Network, projector
+from specreg_sklearn.objectives import Objective, resolve_objective
+from specreg_sklearn.penalties import Penalty
+from specreg_sklearn.training import (
+    PenalizedNet,
+    SklearnCallbackBridge,
+    batched,
+    draw_seed,
+    threads_for_step,
+)
+
+
+class SelfSupervisedEncoder(
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
+):
+    """Feature encoder that learns from rows without labels, with a spectral penalty.
+
+    The network is a backbone, which maps rows to features, and a projector on top of it. Training
+    makes two random views of every row, and minimises
+
+    ``loss of the projections + alpha * penalty + weight_decay * sum of squares of all weights``
+
+    where the loss asks that two views of a row agree while rows stay apart. Afterwards `transform`
+    gives the features, and the projector is not used. Put a classifier on top of them, such as
+    :class:`RobustLinearProbe`.
+
+    Parameters
+    ----------
+    module : str, callable, torch.nn.Module or FrozenEstimator, default="mlp"
+        The backbone; see :class:`SpectrallyRegularizedEncoder`.
+    hidden_layer_sizes : int or sequence of int, default=(100,)
+        Widths of the hidden layers; the last one is the number of features.
+    activation : {"identity", "logistic", "tanh", "relu", "elu", "gelu"}, default="relu"
+        Activation after every hidden layer.
+    input_shape : tuple of int, default=None
+        Shape of one row as the backbone wants it, such as ``(1, 8, 8)`` for flat 8 x 8 images:
+        channels first. None takes the shape of the rows of `X`, ``(n_features,)`` for a table.
+    objective : str or SelfSupervisedObjective, default="barlow_twins"
+        What a batch is scored on. ``"barlow_twins"``: the cross-correlations of the projections of
+        two views, which should be the identity matrix; ``"simclr"``: how well a view finds its twin
+        among all views; ``"vicreg"``: variance, invariance and covariance of the projections. An
+        object such as ``SimCLR(temperature=0.2, views=TableViews(0.5))`` has settings, the views
+        among them.
+    projector : int, sequence of int or callable, default=(128, 128)
+        Widths of the layers of the projector; the last one is the number of projections. Or a
+        factory ``(n_features_out) -> torch.nn.Module``.
+    penalty : str, Penalty or None, default="rep_spectral"
+        What `alpha` multiplies; see :class:`SpectrallyRegularizedEncoder`. It covers the backbone
+        alone. Penalties that need a readout or logits are refused.
+    alpha : float, default=1e-2
+        Strength of the penalty, in units of the loss.
+    weight_decay : float, default=1e-4
+        Strength of the sum of squares of all weights, those of the projector included.
+    constraint : {"spectral_norm", "svb", "parseval"}, Constraint or None, default=None
+        What the weights of the backbone must keep, by a projection after every step.
+    solver : {"adam", "sgd"} or torch.optim.Optimizer class, default="adam"
+        The optimizer; "sgd" uses Nesterov momentum 0.9.
+    learning_rate_init : float, default=1e-3
+        Learning rate.
+    batch_size : int or "auto", default="auto"
+        Rows in a batch, at least two; "auto" means ``min(200, n_samples)``. A last batch of a
+        single row joins the one before.
+    max_iter : int, default=200
+        The most epochs.
+    burn_in : float, default=0.0
+        Share of `max_iter` trained before the penalty starts, in [0, 1).
+    tol : float, default=1e-4
+        An epoch counts as an improvement when the objective falls by at least this much.
+    n_iter_no_change : int, default=10
+        Epochs without improvement before training stops.
+    warm_start : bool, default=False
+        Go on from the weights and the optimizer state of the last fit. The network is built anew
+        when its shape or dtype has changed.
+    random_state : int, RandomState instance or None, default=None
+        Seeds start weights, row order, views and power iteration. None takes a fresh seed from the
+        operating system. The global numpy and torch generators are never used.
+    device : str, default="auto"
+        "auto" takes CUDA when there is one, else the CPU; or any torch device name.
+    callbacks : list of skorch callbacks, default=None
+        Handed to skorch as they are.
+    verbose : int, default=0
+        1 shows a progress bar over epochs.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of input features.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the input features, when `X` had string column names.
+    n_iter_ : int
+        Epochs run, over all warm starts.
+    loss_curve_ : list of float
+        The minimised objective after each epoch: mean loss, penalty and weight decay.
+    penalty_curve_ : list of float
+        The penalty after each epoch, without its strength and computed exactly.
+    spectral_norms_ : dict of str to float
+        The exact spectral norm of every layer of the backbone (of convolutions to about four
+        digits), each with the batch norm behind it folded in.
+    module_ : torch.nn.Module
+        The network, with parts `backbone` and `head`; the head is the projector.
+    net_ : skorch.NeuralNet
+        The trained skorch net, with its history.
+
+    See Also
+    --------
+    SpectrallyRegularizedEncoder : An encoder that learns from labels.
+    RobustLinearProbe : A readout that withstands moves of the features.
+
+    Notes
+    -----
+    Features that are the same for all rows, or lie on one line, make views agree without telling
+    rows apart. Such a collapse is looked for after every fit, and reported.
+
+    References
+    ----------
+    Yang, Zavatone-Veth, Pehlevan, "Spectral regularization for adversarially-robust
+    representation learning", arXiv:2405.17181.
+
+    Examples
+    --------
+    Ten labels, and all rows without theirs:
+
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from specreg_sklearn import RobustLinearProbe, SelfSupervisedEncoder
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X = StandardScaler().fit_transform(X)
+    >>> encoder = SelfSupervisedEncoder(hidden_layer_sizes=(16,), max_iter=50, random_state=0)
+    >>> features = encoder.fit_transform(X)
+    >>> features.shape
+    (569, 16)
+    >>> probe = RobustLinearProbe().fit(features[:10], y[:10])
+    >>> probe.score(features, y) > 0.8
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "module": [str, callable, BaseEstimator],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "input_shape": [tuple, list, None],
+        "objective": [str, HasMethods(["per_sample_loss"])],
+        "projector": ["array-like", Interval(Integral, 1, None, closed="left"), callable],
+        "penalty": [str, HasMethods(["bind"]), None],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "constraint": [str, HasMethods(["bind"]), None],
+        "solver": [StrOptions({"adam", "sgd"}), callable],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "burn_in": [Interval(Real, 0, 1, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "device": [str],
+        "callbacks": [list, tuple, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        module: str | Callable[..., nn.Module] | nn.Module | FrozenEstimator = "mlp",
+        *,
+        hidden_layer_sizes: Sequence[int] | int = (100,),
+        activation: str = "relu",
+        input_shape: tuple[int, ...] | None = None,
+        objective: str | Objective = "barlow_twins",
+        projector: int | Sequence[int] | Callable[[int], nn.Module] = (128, 128),
+        penalty: str | Penalty | None = "rep_spectral",
+        alpha: float = 1e-2,
+        weight_decay: float = 1e-4,
+        constraint: str | Constraint | None = None,
+        solver: str | type[torch.optim.Optimizer] = "adam",
+        learning_rate_init: float = 1e-3,
+        batch_size: int | str = "auto",
+        max_iter: int = 200,
+        burn_in: float = 0.0,
+        tol: float = 1e-4,
+        n_iter_no_change: int = 10,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "auto",
+        callbacks: list[Any] | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.module = module
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.input_shape = input_shape
+        self.objective = objective
+        self.projector = projector
+        self.penalty = penalty
+        self.alpha = alpha
+        self.weight_decay = weight_decay
+        self.constraint = constraint
+        self.solver = solver
+        self.learning_rate_init = learning_rate_init
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.burn_in = burn_in
+        self.tol = tol
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.device = device
+        self.callbacks = callbacks
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> SelfSupervisedEncoder:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, C, H, W)
+            Rows, or images with the channels first, at least two; float32 and float64 keep their
+            type, everything else becomes float64.
+        y : object, default=None
+            Not used; there for pipelines.
+
+        Returns
+        -------
+        self : SelfSupervisedEncoder
+            The fitted encoder.
+
+        Raises
+        ------
+        ValueError
+            For a parameter or row that is not accepted; the message names it.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If training diverged, the representation collapsed, or the penalty's estimate lagged.
+        UserWarning
+            If `X` holds images of bytes from 0 to 255.
+        """
+        given = X, y
+        X, row_shape = flat_rows(X)
+        X = validate_data(self, X, dtype=[np.float64, np.float32])
+        objective = resolve_objective(self.objective, uses_labels=False)
+        if hasattr(objective, "check_rows"):
+            objective.check_rows(X)
+        n_samples = len(X)
+        rows = TrainingRows(X, np.zeros(n_samples, dtype=np.int64), np.ones(n_samples), np.empty(0))
+        seed = draw_seed(self.random_state)
+        head = self.projector if callable(self.projector) else projector(self.projector)
+        net = build_net(self, objective, rows, seed, head=head, row_shape=row_shape)
+        warn_of_raw_pixels(given[0], net.module_.input_shape)
+        training_data = attach_rows(net, self, rows, seed)
+        attach_callbacks(net, self, self._callback_bridge(*given))
+        try:
+            with threads_for_step(net.batch_size, net.module_):
+                net.partial_fit(training_data)
+        finally:
+            net.drop_fit_state()
+        if net.stop_reason == "interrupted" and not len(net.history):
+            raise KeyboardInterrupt  # not one epoch was finished: there is no model to keep
+        self._set_fitted(net)
+        warn_of_poor_features(net, X, self._features(X))
+        return self
+
+    def _callback_bridge(self, X: Any, y: Any) -> SklearnCallbackBridge | None:
+        if not fit_has_callbacks(self):
+            return None
+        return SklearnCallbackBridge(self, X, y, None, self.max_iter, lambda net: {"net_": net})
+
+    def _set_fitted(self, net: PenalizedNet) -> None:
+        self.net_ = net
+        net.module_.eval()
+        self.n_iter_ = len(net.history)
+        self.loss_curve_ = [row["objective"] for row in net.history]
+        self.penalty_curve_ = [row.get("penalty", 0.0) for row in net.history]
+        self.spectral_norms_ = spectral_norms(net.module_, has_readout=False)
+
+    @property
+    def module_(self) -> Network:
+        """The network, with parts `backbone` and `head`; the one inside `net_`."""
+        return self.net_.module_
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the features of the rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, C, H, W)
+            Rows in the units of the training rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features_out)
+            Activations of the last hidden layer, in the dtype of the training.
+        """
+        check_is_fitted(self, "net_")
+        X, row_shape = flat_rows(X)
+        check_row_shape(row_shape, self.module_.input_shape)
+        dtype = np.float64 if self.module_.dtype == torch.float64 else np.float32
+        return self._features(validate_data(self, X, reset=False, dtype=dtype))
+
+    def _features(self, X: np.ndarray) -> np.ndarray:
+        self.module_.eval()  # a callback may ask in the middle of training
+        return batched(self.module_.features, X, device=self.net_.device)
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.module_.n_features_out
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags

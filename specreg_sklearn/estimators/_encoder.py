@@ -8,17 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
+from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor, nn
+from sklearn.utils.validation import validate_data
+from torch import nn
 
 from specreg_sklearn._sklearn_compat import (
-    CallbackSupportMixin,
     HasMethods,
     Interval,
     StrOptions,
@@ -26,34 +21,19 @@ from specreg_sklearn._sklearn_compat import (
     fit_has_callbacks,
 )
 from specreg_sklearn.constraints import Constraint
-from specreg_sklearn.estimators._fitting import attach_callbacks, attach_rows, build_net
+from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
+from specreg_sklearn.estimators._fitting import build_net
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
-from specreg_sklearn.estimators._row_shape import (
-    check_row_shape,
-    flat_rows,
-    warn_of_raw_pixels,
-)
+from specreg_sklearn.estimators._row_shape import flat_rows, warn_of_raw_pixels
 from specreg_sklearn.estimators._targets import training_rows
-from specreg_sklearn.estimators._training_report import spectral_norms, warn_of_trouble
-from specreg_sklearn.modules import ACTIVATIONS, Network, readout
+from specreg_sklearn.estimators._training_report import warn_of_trouble
+from specreg_sklearn.modules import ACTIVATIONS, readout
 from specreg_sklearn.objectives import Objective, resolve_objective
 from specreg_sklearn.penalties import Penalty
-from specreg_sklearn.training import (
-    PenalizedNet,
-    SklearnCallbackBridge,
-    batched,
-    draw_seed,
-    threads_for_step,
-)
+from specreg_sklearn.training import PenalizedNet, SklearnCallbackBridge, draw_seed
 
 
-class SpectrallyRegularizedEncoder(
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    CallbackSupportMixin,
-    LogitClassifierMixin,
-    BaseEstimator,
-):
+class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, BaseEstimator):
     """Neural classifier and feature encoder with a spectral penalty on its hidden layers.
 
     The network is a backbone, which maps rows to features, and a linear readout. Training
@@ -337,16 +317,11 @@ class SpectrallyRegularizedEncoder(
             row_shape=row_shape,
         )
         warn_of_raw_pixels(given[0], net.module_.input_shape)
-        training_data = attach_rows(net, self, rows, seed)
-        attach_callbacks(net, self, self._callback_bridge(*given, rows.classes))
-        try:
-            with threads_for_step(net.batch_size, net.module_):
-                net.partial_fit(training_data)
-        finally:
-            net.drop_fit_state()
-        if net.stop_reason == "interrupted" and not len(net.history):
-            raise KeyboardInterrupt  # not one epoch was finished: there is no model to keep
-        self._set_fitted(net, rows.classes)
+        self._train(net, rows, seed, self._callback_bridge(*given, rows.classes))
+        self._keep(net, has_readout=True)
+        self.classes_ = rows.classes
+        if self.early_stopping:
+            self.validation_scores_ = [row.get("valid_accuracy", np.nan) for row in net.history]
         warn_of_trouble(net, self._apply(rows.X, net.module_))
         return self
 
@@ -368,58 +343,6 @@ class SpectrallyRegularizedEncoder(
 
         return SklearnCallbackBridge(self, X, y, sample_weight, self.max_iter, fitted_attributes)
 
-    def _set_fitted(self, net: PenalizedNet, classes: np.ndarray) -> None:
-        self.classes_ = classes
-        self.net_ = net
-        net.module_.eval()
-        self.n_iter_ = len(net.history)
-        self.loss_curve_ = [row["objective"] for row in net.history]
-        self.penalty_curve_ = [row.get("penalty", 0.0) for row in net.history]
-        if self.early_stopping:
-            self.validation_scores_ = [row.get("valid_accuracy", np.nan) for row in net.history]
-        self.spectral_norms_ = spectral_norms(net.module_)
-
-    @property
-    def module_(self) -> Network:
-        """The network, with parts `backbone` and `head`; the one inside `net_`."""
-        return self.net_.module_
-
-    def transform(self, X: Any) -> np.ndarray:
-        """Return the features of the rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows in the units of the training rows.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, n_features_out)
-            Activations of the last hidden layer, in the dtype of the training.
-        """
-        X = self._validated(X)
-        return self._apply(X, self.module_.features)
-
     def _logits(self, X: Any) -> np.ndarray:
         X = self._validated(X)
         return self._apply(X, self.module_)
-
-    def _validated(self, X: Any) -> np.ndarray:
-        check_is_fitted(self, "net_")
-        X, row_shape = flat_rows(X)
-        check_row_shape(row_shape, self.module_.input_shape)
-        dtype = np.float64 if self.module_.dtype == torch.float64 else np.float32
-        return validate_data(self, X, reset=False, dtype=dtype)
-
-    def _apply(self, X: np.ndarray, function: Callable[[Tensor], Tensor]) -> np.ndarray:
-        self.module_.eval()  # a callback may ask in the middle of training
-        return batched(function, X, device=self.net_.device)
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.module_.n_features_out
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags

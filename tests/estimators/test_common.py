@@ -7,7 +7,13 @@ import pytest
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
+from specreg_sklearn import (
+    RobustLinearProbe,
+    SelfSupervisedEncoder,
+    SpectrallyRegularizedEncoder,
+)
+
+ESTIMATORS = [SpectrallyRegularizedEncoder, SelfSupervisedEncoder, RobustLinearProbe]
 
 # What scikit-learn runs on its own classes only.
 CHECKS_FOR_ALL = [
@@ -24,6 +30,13 @@ CHECKS_FOR_TRANSFORMERS = [
     estimator_checks.check_global_output_transform_pandas,
     estimator_checks.check_global_set_output_transform_polars,
 ]
+KEY_CHECKS_FOR_TRANSFORMERS = [
+    estimator_checks.check_estimators_pickle,
+    estimator_checks.check_fit_idempotent,
+    estimator_checks.check_methods_subset_invariance,
+    estimator_checks.check_transformer_general,
+    estimator_checks.check_dont_overwrite_parameters,
+]
 KEY_CHECKS = [
     estimator_checks.check_classifiers_train,
     estimator_checks.check_classifiers_classes,
@@ -36,7 +49,7 @@ KEY_CHECKS = [
 ]
 
 
-ALL_CHECKS = parametrize_with_checks([SpectrallyRegularizedEncoder(), RobustLinearProbe()])
+ALL_CHECKS = parametrize_with_checks([kind() for kind in ESTIMATORS])
 
 
 # scikit-learn 1.6 hands over a generator, which pytest no longer likes.
@@ -53,14 +66,15 @@ def name_of(check):
 
 
 @pytest.mark.parametrize("check", CHECKS_FOR_ALL, ids=name_of)
-@pytest.mark.parametrize("kind", [SpectrallyRegularizedEncoder, RobustLinearProbe])
+@pytest.mark.parametrize("kind", ESTIMATORS)
 def test_checks_that_scikit_learn_keeps_for_itself(kind, check):
     check(kind.__name__, kind())
 
 
 @pytest.mark.parametrize("check", CHECKS_FOR_TRANSFORMERS, ids=name_of)
-def test_transformer_checks_that_scikit_learn_keeps_for_itself(check):
-    check("SpectrallyRegularizedEncoder", SpectrallyRegularizedEncoder())
+@pytest.mark.parametrize("kind", [SpectrallyRegularizedEncoder, SelfSupervisedEncoder])
+def test_transformer_checks_that_scikit_learn_keeps_for_itself(kind, check):
+    check(kind.__name__, kind())
 
 
 @pytest.mark.parametrize("check", KEY_CHECKS, ids=name_of)
@@ -69,11 +83,17 @@ def test_key_checks_with_the_other_penalties(penalty, check):
     check("SpectrallyRegularizedEncoder", SpectrallyRegularizedEncoder(penalty=penalty))
 
 
+@pytest.mark.parametrize("check", KEY_CHECKS_FOR_TRANSFORMERS, ids=name_of)
+@pytest.mark.parametrize("objective", ["simclr", "vicreg"])
+def test_key_checks_with_the_other_objectives_without_labels(objective, check):
+    check("SelfSupervisedEncoder", SelfSupervisedEncoder(objective=objective))
+
+
 def test_no_check_is_excused():
     """Tags that switch checks off would make the list above look better than it is."""
-    for estimator in (SpectrallyRegularizedEncoder(), RobustLinearProbe()):
-        tags = estimator.__sklearn_tags__()
+    for kind in ESTIMATORS:
+        tags = kind().__sklearn_tags__()
         assert not tags.non_deterministic
         assert not tags.no_validation
         assert not tags._skip_test
-        assert not tags.classifier_tags.poor_score
+        assert tags.classifier_tags is None or not tags.classifier_tags.poor_score

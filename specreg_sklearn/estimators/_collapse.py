@@ -4,42 +4,38 @@ from __future__ import annotations
 
 import numpy as np
 
-# Features this much flatter than the rows themselves have collapsed.
+# Images this much flatter than the rows themselves have collapsed.
 _FLATTER = 1e-2
-# Enough rows to see a collapse, which concerns all of them.
-_ENOUGH_ROWS = 4096
+# Squares in between cost half of the digits.
+_ROUNDING = 1e-6
 
 
-def find_collapse(X: np.ndarray, features: np.ndarray) -> str | None:
-    """Say how features have collapsed, if they have.
+def find_collapse(X: np.ndarray, images: np.ndarray) -> str | None:
+    """Say how what a network makes of rows has collapsed, if it has.
 
-    Two shares are compared with those of the rows: the spread of the features in units of their
-    root mean square, which is zero for constant features, and their second principal spread in
-    units of the first, which is zero where they lie on one line. What the rows do not have, the
-    features cannot keep: rows on a line have not collapsed.
+    Two shares are compared with those of the rows: the spread in units of the root mean square,
+    which is zero where all rows have the same image, and the second principal spread in units of
+    the first, which is zero where the images lie on one line. What the rows do not have, a network
+    cannot keep: rows on a line have not collapsed.
 
     Parameters
     ----------
     X : ndarray of shape (n_samples, n_features)
-        Training rows.
-    features : ndarray of shape (n_samples, n_features_out)
-        What the backbone makes of them.
+        Rows.
+    images : ndarray of shape (n_samples, n_columns)
+        Their features, or projections.
 
     Returns
     -------
     str or None
         None if the rows are told apart.
     """
-    step = -(-len(X) // _ENOUGH_ROWS)
-    spread, second = _shares(features[::step])
-    spread_of_rows, second_of_rows = _shares(X[::step])
+    spread, second = _shares(images)
+    spread_of_rows, second_of_rows = _shares(X)
     if spread < _FLATTER * spread_of_rows:
-        return f"all rows have nearly the same features, whose spread is {spread:.1g} of their size"
-    if features.shape[1] > 1 and second < _FLATTER * second_of_rows:
-        return (
-            "all features lie on nearly one line, beside which their spread is "
-            f"{second:.1g} of that along it"
-        )
+        return f"are nearly the same for all rows, with a spread of {spread:.1g} of their size"
+    if images.shape[1] > 1 and second < _FLATTER * second_of_rows:
+        return f"lie on nearly one line, with a spread beside it of {second:.1g} of that along it"
     return None
 
 
@@ -62,4 +58,5 @@ def _shares(rows: np.ndarray) -> tuple[float, float]:
     n_rows, n_columns = centred.shape
     gram = centred.T @ centred if n_columns <= n_rows else centred @ centred.T
     second, first = np.sqrt(np.linalg.eigvalsh(gram)[-2:].clip(0))
-    return spread / size, second / first
+    share = second / first
+    return spread / size, share if share > _ROUNDING else 0.0

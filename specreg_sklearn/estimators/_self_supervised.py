@@ -25,7 +25,7 @@ from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
 from specreg_sklearn.estimators._fitting import build_net
 from specreg_sklearn.estimators._row_shape import flat_rows, warn_of_raw_pixels
 from specreg_sklearn.estimators._targets import TrainingRows
-from specreg_sklearn.estimators._training_report import warn_of_poor_features
+from specreg_sklearn.estimators._training_report import warn_of_collapse
 from specreg_sklearn.modules import ACTIVATIONS, projector
 from specreg_sklearn.objectives import Objective, resolve_objective
 from specreg_sklearn.penalties import Penalty
@@ -271,7 +271,7 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
         warn_of_raw_pixels(given[0], net.module_.input_shape)
         self._train(net, rows, seed, self._callback_bridge(*given))
         self._keep(net, has_readout=False)
-        warn_of_poor_features(net, X, self._apply(X, net.module_.features))
+        warn_of_collapse(net, X)
         return self
 
     def _callback_bridge(self, X: Any, y: Any) -> SklearnCallbackBridge | None:

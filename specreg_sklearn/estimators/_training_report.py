@@ -18,9 +18,11 @@ from specreg_sklearn.spectral import (
     matrix_norm,
     used_layers,
 )
-from specreg_sklearn.training import PenalizedNet
+from specreg_sklearn.training import PenalizedNet, batched
 
 _WORST_ESTIMATE_ERROR = 0.05
+# A collapse concerns all rows: this many show it.
+_ENOUGH_ROWS = 4096
 
 
 class Found(NamedTuple):
@@ -95,17 +97,15 @@ def warn_of_trouble(net: PenalizedNet, logits: np.ndarray) -> None:
     _warn(_early_end(net) or _no_better_than_guessing(net, logits), _lagging_estimate(net))
 
 
-def warn_of_poor_features(net: PenalizedNet, X: np.ndarray, features: np.ndarray) -> None:
+def warn_of_collapse(net: PenalizedNet, X: np.ndarray) -> None:
     """Warn when training without labels diverged, was interrupted, collapsed, or lagged.
 
     Parameters
     ----------
     net : PenalizedNet
-        The trained net.
+        The trained net, in evaluation mode.
     X : ndarray of shape (n_samples, n_features)
         The training rows.
-    features : ndarray of shape (n_samples, n_features_out)
-        What the backbone makes of them.
 
     Warns
     -----
@@ -114,7 +114,7 @@ def warn_of_poor_features(net: PenalizedNet, X: np.ndarray, features: np.ndarray
     UserWarning
         If the fit was interrupted.
     """
-    _warn(_early_end(net) or _collapse(net, X, features), _lagging_estimate(net))
+    _warn(_early_end(net) or _collapse(net, X), _lagging_estimate(net))
 
 
 def _warn(*found: Found | None) -> None:
@@ -160,8 +160,13 @@ def _no_better_than_guessing(net: PenalizedNet, logits: np.ndarray) -> Found | N
     return None
 
 
-def _collapse(net: PenalizedNet, X: np.ndarray, features: np.ndarray) -> Found | None:
-    collapse = find_collapse(X, features)
+def _collapse(net: PenalizedNet, X: np.ndarray) -> Found | None:
+    X = X[:: -(-len(X) // _ENOUGH_ROWS)]
+    what = "features"
+    collapse = find_collapse(X, batched(net.module_.features, X, device=net.device))
+    if collapse is None:  # what the objective sees: features that it did not shape tell nothing
+        what = "projections"
+        collapse = find_collapse(X, batched(net.module_, X, device=net.device))
     if collapse is None:
         return None
     knobs = "".join(
@@ -169,8 +174,8 @@ def _collapse(net: PenalizedNet, X: np.ndarray, features: np.ndarray) -> Found |
         for turn, name in getattr(net.criterion, "against_collapse", ())
     )
     return Found(
-        f"The representation collapsed: {collapse}. Lower alpha={net.strength},{knobs} or lower "
-        f"learning_rate_init={net.lr}."
+        f"The representation collapsed: the {what} {collapse}. Lower alpha={net.strength},{knobs} "
+        f"or lower learning_rate_init={net.lr}."
     )
 
 

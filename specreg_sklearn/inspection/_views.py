@@ -20,7 +20,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from specreg_sklearn.estimators import SpectrallyRegularizedEncoder
+from specreg_sklearn.estimators import SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 from specreg_sklearn.inspection._network_part import NetworkPart
 from specreg_sklearn.inspection._stage_tensors import apply_stages
 from specreg_sklearn.metrics._composite_rules import _best
@@ -207,7 +207,7 @@ def _parts(name: str, step: Any, role: str) -> list[StagePart | NetworkPart]:
         return _parts(name, _best(step), role)
     if type(step) is Pipeline:
         return _pipeline_parts(name, step, role)
-    if isinstance(step, SpectrallyRegularizedEncoder) and _is_plain(step):
+    if _is_plain_encoder(step):
         check_is_fitted(step, "net_")
         # A network inside a pipeline bears the name of its step: there may be another one.
         prefix = f"{name}." if role == TRANSFORMER and name else ""
@@ -229,11 +229,13 @@ def _pipeline_parts(name: str, pipeline: Pipeline, role: str) -> list[StagePart 
     return parts
 
 
-def _is_plain(encoder: SpectrallyRegularizedEncoder) -> bool:
-    """Tell whether a subclass leaves the meaning of the encoder alone."""
+def _is_plain_encoder(step: Any) -> bool:
+    """Tell whether a step is an encoder, or of a subclass that leaves its meaning alone."""
     methods = ("_logits", "predict", "decision_function", "transform")
-    home = SpectrallyRegularizedEncoder
-    return all(getattr(type(encoder), m) is getattr(home, m) for m in methods)
+    for home in (SpectrallyRegularizedEncoder, SelfSupervisedEncoder):
+        if isinstance(step, home):
+            return all(getattr(type(step), m, None) is getattr(home, m, None) for m in methods)
+    return False
 
 
 def _stages_of(name: str, step: Any, role: str) -> list[Stage]:

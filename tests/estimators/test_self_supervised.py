@@ -112,7 +112,9 @@ def test_a_strong_penalty_makes_smooth_features(blob_rows):
     assert first > second > third
 
 
-@pytest.mark.parametrize("penalty", [None, "l2", "l2_sp", "orthogonal", RepSpectral(n_vectors=2)])
+@pytest.mark.parametrize(
+    "penalty", [None, "l2", "l2_sp", "orthogonal", "batch_shrinkage", RepSpectral()]
+)
 def test_penalties_that_need_no_readout(blob_rows, penalty):
     model = encoder(penalty=penalty, alpha=1e-2).fit(blob_rows[0])
     curve = model.penalty_curve_

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import pickle
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,6 +30,7 @@ from specreg_sklearn import (
     SpectrallyRegularizedEncoder,
 )
 from specreg_sklearn.attacks import CGBA
+from specreg_sklearn.inspection import layer_stretch
 from specreg_sklearn.metrics import adversarial_distances, certified_radius, lipschitz_bound
 from specreg_sklearn.modules import ConvNet
 from specreg_sklearn.objectives import BarlowTwins, ImageViews, SimCLR
@@ -281,3 +285,23 @@ def test_a_pickled_pipeline_predicts_and_proves_the_same(model):
     copied = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(copied.predict(X), model.predict(X))
     np.testing.assert_array_equal(certified_radius(copied, X), certified_radius(model, X))
+
+
+def test_diagnostics_see_the_layers_of_the_encoder(model):
+    X, _ = load_iris(return_X_y=True)
+    stretch = layer_stretch(model, X[::15], radius=1e-3, n_steps=2)
+    assert list(stretch) == ["selfsupervisedencoder.backbone.hidden1", "logits"]
+
+
+@pytest.mark.slow
+def test_the_guide_runs_from_top_to_bottom(capsys):
+    page = Path(__file__).parents[2] / "docs" / "guide" / "self_supervision.rst"
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^\.\. code-block:: python\n\n((?:   .*\n|\n)+)", text, re.MULTILINE)
+    names = {"__name__": "guide"}
+    for block in blocks:
+        exec(compile(inspect.cleandoc("\n" + block), page.name, "exec"), names)
+    assert float(capsys.readouterr().out) > 0.9
+    right = names["model"].predict(names["X_test"][:20]) == names["y_test"][:20]
+    assert (names["proved"][right] > 0).all()
+    assert (names["proved"][right] <= names["found"][right]).all()

@@ -49,8 +49,7 @@ def _shares(rows: np.ndarray) -> tuple[float, float]:
         return 0.0, 0.0
     rows = rows.astype(np.float64) / largest
     centred = rows - rows.mean(axis=0)
-    size = np.linalg.norm(rows)
-    spread = np.linalg.norm(centred)
+    size, spread = float(np.linalg.norm(rows)), float(np.linalg.norm(centred))
     if spread <= np.finfo(np.float64).eps * size * len(rows):
         return 0.0, 0.0
     if min(centred.shape) < 2:
@@ -58,5 +57,5 @@ def _shares(rows: np.ndarray) -> tuple[float, float]:
     n_rows, n_columns = centred.shape
     gram = centred.T @ centred if n_columns <= n_rows else centred @ centred.T
     second, first = np.sqrt(np.linalg.eigvalsh(gram)[-2:].clip(0))
-    share = second / first
+    share = float(second / first)
     return spread / size, share if share > _ROUNDING else 0.0

@@ -138,7 +138,7 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
 
     Examples
     --------
-    Ten labels, and all rows without theirs:
+    All rows, and the labels of one in thirty:
 
     >>> from sklearn.datasets import load_breast_cancer
     >>> from sklearn.preprocessing import StandardScaler
@@ -149,8 +149,8 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
     >>> features = encoder.fit_transform(X)
     >>> features.shape
     (569, 16)
-    >>> probe = RobustLinearProbe().fit(features[:10], y[:10])
-    >>> probe.score(features, y) > 0.8
+    >>> probe = RobustLinearProbe().fit(features[::30], y[::30])
+    >>> probe.score(features, y) > 0.85
     True
     """
 

@@ -42,7 +42,7 @@ def projector(widths: int | Sequence[int]) -> Callable[[int], nn.Module]:
       (output): Linear(in_features=64, out_features=16, bias=True)
     )
     """
-    sizes = [widths] if isinstance(widths, Integral) else [*widths]
+    sizes = [widths] if isinstance(widths, (int, Integral)) else [*widths]
     if not sizes or any(not isinstance(size, Integral) or size < 1 for size in sizes):
         raise ValueError(
             f"projector={widths!r} must be a positive integer, a sequence of at least one, or a "

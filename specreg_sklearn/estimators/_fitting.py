@@ -32,6 +32,20 @@ from specreg_sklearn.training import (
 )
 
 
+class NoReadout(nn.Identity):
+    """Stands where penalties and constraints are given a readout, and there is none.
+
+    Parameters
+    ----------
+    in_features : int
+        Number of features.
+    """
+
+    def __init__(self, in_features: int) -> None:
+        super().__init__()
+        self.in_features = in_features
+
+
 def build_net(
     estimator: Any,
     objective: Objective,
@@ -120,7 +134,8 @@ def build_net(
         labelled_share=rows.labelled_share,
         X=rows.X,
     )
-    parts = net.module_.backbone, net.module_.head if has_readout else nn.Identity()
+    network = net.module_
+    parts = network.backbone, network.head if has_readout else NoReadout(network.n_features_out)
     shape = net.module_.input_shape
     if penalty is not None:
         net.penalty = bind_penalty(penalty, *parts, generator=penalty_draws, input_shape=shape)

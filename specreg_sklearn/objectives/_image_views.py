@@ -15,7 +15,7 @@ from specreg_sklearn.objectives._views import DrawView, Views
 
 # Shares of the images that change, as usual in self-supervision.
 _JITTERED, _BLURRED = 0.8, 0.5
-_BLUR_KERNEL, _BLUR_WIDTHS = (3, 3), (0.1, 2.0)
+_BLUR_KERNEL, _BLUR_WIDTHS = (3, 3), (0.1, 1.0)
 
 
 class ImageViews(Views):
@@ -27,9 +27,9 @@ class ImageViews(Views):
 
     Parameters
     ----------
-    crop : float, default=0.4
+    crop : float, default=0.6
         Least share of the area that a crop keeps, in (0, 1]; crops are scaled to the full size.
-        1 does not crop.
+        1 does not crop. Photographs bear less, such as 0.2.
     flip : bool, default=False
         Mirror half of the images left to right: right for photographs, wrong for digits.
     rotation : float, default=10.0
@@ -61,7 +61,7 @@ class ImageViews(Views):
 
     def __init__(
         self,
-        crop: float = 0.4,
+        crop: float = 0.6,
         *,
         flip: bool = False,
         rotation: float = 10.0,

@@ -102,7 +102,7 @@ class Penalty(BaseEstimator, ABC):
     ----------
     needs_readout : bool
         Whether the penalty looks at the readout or at logits, which a self-supervised encoder does
-        not have.
+        not have. Others may ask for ``head.in_features``, the number of features, and no more.
     """
 
     needs_readout: ClassVar[bool] = False
@@ -203,14 +203,18 @@ def resolve_penalty(penalty: str | Penalty | None, *, has_readout: bool = True) 
         )
     else:
         resolved = penalty
-    if not has_readout and getattr(resolved, "needs_readout", False):
+    if not has_readout and _needs_readout(resolved):
         names = available("penalties")
-        without = [n for n in names if not getattr(resolve("penalties", n), "needs_readout", False)]
+        without = [n for n in names if not _needs_readout(resolve("penalties", n)())]
         raise ValueError(
             f"penalty={penalty!r} looks at the readout or at logits, and a self-supervised encoder "
             f"has none. It accepts None, {without} and objects of their kind."
         )
     return resolved
+
+
+def _needs_readout(penalty: Any) -> bool:
+    return bool(getattr(penalty, "needs_readout", False))
 
 
 def weighted_layers(backbone: nn.Module) -> Iterator[tuple[str, nn.Module]]:

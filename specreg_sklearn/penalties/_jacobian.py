@@ -47,11 +47,14 @@ class Jacobian(Penalty):
     14.0
     """
 
-    needs_readout = True
-
     def __init__(self, *, n_projections: int | None = 1, outputs: str = "logits") -> None:
         self.n_projections = n_projections
         self.outputs = outputs
+
+    @property
+    def needs_readout(self) -> bool:  # type: ignore[override]
+        """Whether the logits are differentiated, and not the features."""
+        return self.outputs != "features"
 
     def bind(
         self, backbone: nn.Module, head: nn.Module, *, generator: torch.Generator
@@ -60,11 +63,10 @@ class Jacobian(Penalty):
         checked_probes(self.n_projections)
         if self.outputs not in _OUTPUTS:
             raise ValueError(f"outputs={self.outputs!r} must be one of {_OUTPUTS}.")
-        n_logits, n_features = head.weight.shape  # type: ignore[misc]
         if self.outputs == "features":
-            basis = torch.eye(int(n_features), dtype=torch.float64)
+            basis = torch.eye(int(head.in_features), dtype=torch.float64)  # type: ignore[arg-type]
             return _BoundFeatureJacobian(basis, self.n_projections, 1.0, generator)
-        basis = torch.eye(int(n_logits), dtype=torch.float64)
+        basis = torch.eye(len(head.weight), dtype=torch.float64)  # type: ignore[arg-type]
         return BoundLogitJacobian(basis, self.n_projections, 1.0, generator)
 
 

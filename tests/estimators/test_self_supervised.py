@@ -26,7 +26,7 @@ from specreg_sklearn.objectives import (
     TableViews,
     VICReg,
 )
-from specreg_sklearn.penalties import RepSpectral
+from specreg_sklearn.penalties import Jacobian, RepSpectral
 
 OBJECTIVES = ["barlow_twins", "simclr", "vicreg"]
 
@@ -113,7 +113,16 @@ def test_a_strong_penalty_makes_smooth_features(blob_rows):
 
 
 @pytest.mark.parametrize(
-    "penalty", [None, "l2", "l2_sp", "orthogonal", "batch_shrinkage", RepSpectral()]
+    "penalty",
+    [
+        None,
+        "l2",
+        "l2_sp",
+        "orthogonal",
+        "batch_shrinkage",
+        RepSpectral(),
+        Jacobian(outputs="features"),
+    ],
 )
 def test_penalties_that_need_no_readout(blob_rows, penalty):
     model = encoder(penalty=penalty, alpha=1e-2).fit(blob_rows[0])

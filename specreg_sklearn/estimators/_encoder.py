@@ -322,7 +322,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         self.classes_ = rows.classes
         if self.early_stopping:
             self.validation_scores_ = [row.get("valid_accuracy", np.nan) for row in net.history]
-        warn_of_trouble(net, self._apply(rows.X, net.module_))
+        warn_of_trouble(net, self._apply(rows.X, net.module_), rows.codes)
         return self
 
     def _check_same_classes(self, classes: np.ndarray) -> None:

@@ -21,6 +21,8 @@ from specreg_sklearn.spectral import (
 from specreg_sklearn.training import PenalizedNet, batched
 
 _WORST_ESTIMATE_ERROR = 0.05
+# A network that gives nearly all rows one label, and should not, has collapsed.
+_NEARLY_ALL, _FAR_FROM_ALL = 0.99, 0.9
 # A collapse concerns all rows: this many show it.
 _ENOUGH_ROWS = 4096
 
@@ -77,7 +79,7 @@ def _norm(layer: UsedLayer) -> float:
     return convolution_norm(Convolution.from_layer(layer.module, layer.input_shape, weight=weight))
 
 
-def warn_of_trouble(net: PenalizedNet, logits: np.ndarray) -> None:
+def warn_of_trouble(net: PenalizedNet, logits: np.ndarray, codes: np.ndarray) -> None:
     """Warn when training diverged, was interrupted, collapsed, or followed a lagging estimate.
 
     Parameters
@@ -86,6 +88,8 @@ def warn_of_trouble(net: PenalizedNet, logits: np.ndarray) -> None:
         The trained net.
     logits : ndarray of shape (n_samples, n_classes)
         Its outputs on the training rows.
+    codes : ndarray of shape (n_samples,)
+        Their classes, -1 for unlabelled rows.
 
     Warns
     -----
@@ -94,7 +98,7 @@ def warn_of_trouble(net: PenalizedNet, logits: np.ndarray) -> None:
     UserWarning
         If the fit was interrupted.
     """
-    _warn(_early_end(net) or _no_better_than_guessing(net, logits), _lagging_estimate(net))
+    _warn(_early_end(net) or _no_better_than_guessing(net, logits, codes), _lagging_estimate(net))
 
 
 def warn_of_collapse(net: PenalizedNet, X: np.ndarray) -> None:
@@ -144,7 +148,9 @@ def _lagging_estimate(net: PenalizedNet) -> Found | None:
     )
 
 
-def _no_better_than_guessing(net: PenalizedNet, logits: np.ndarray) -> Found | None:
+def _no_better_than_guessing(
+    net: PenalizedNet, logits: np.ndarray, codes: np.ndarray
+) -> Found | None:
     if net.history[-1, "train_loss"] > 2 * math.log(logits.shape[1]):
         return Found(
             f"After {len(net.history)} epochs the training loss is "
@@ -152,12 +158,22 @@ def _no_better_than_guessing(net: PenalizedNet, logits: np.ndarray) -> Found | N
             f"({math.log(logits.shape[1]):.3g}). Lower learning_rate_init={net.lr}{_epsilon(net)}, "
             "scale the features, or raise max_iter."
         )
-    if len(np.unique(logits.argmax(axis=1))) == 1:
-        return Found(
-            f"Every training row gets the same prediction. Lower alpha={net.strength}"
-            f"{_epsilon(net)} or learning_rate_init={net.lr}, or raise max_iter."
+    predicted = np.bincount(logits.argmax(axis=1), minlength=logits.shape[1]) / len(logits)
+    true = np.bincount(codes[codes >= 0], minlength=logits.shape[1]) / np.sum(codes >= 0)
+    favourite = predicted.argmax()
+    if predicted[favourite] == 1:
+        what = "Every training row gets the same prediction"
+    elif predicted[favourite] >= _NEARLY_ALL and true[favourite] <= _FAR_FROM_ALL:
+        what = (
+            f"{predicted[favourite]:.1%} of the training rows get the same prediction, the label "
+            f"of {true[favourite]:.1%}"
         )
-    return None
+    else:
+        return None
+    return Found(
+        f"{what}. Lower alpha={net.strength}{_epsilon(net)} or learning_rate_init={net.lr}, or "
+        "raise max_iter."
+    )
 
 
 def _collapse(net: PenalizedNet, X: np.ndarray) -> Found | None:

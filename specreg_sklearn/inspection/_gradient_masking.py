@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.attacks import BlackBoxAttack
+from specreg_sklearn.attacks import BlackBoxAttack, FeatureSpace
 from specreg_sklearn.attacks._checks import check_norm, check_positive_int, check_seed
 from specreg_sklearn.attacks._labels import LabelCoder
 from specreg_sklearn.attacks._oracle import ask
@@ -38,6 +38,10 @@ class MaskingReport(Report):
         A size at which nothing can be robust, and the share that withstands it.
     failures : tuple of str
         What is wrong, in words; empty if nothing is.
+    remarks : tuple of str
+        What is no sign of masked gradients and yet should be known: sizes at which the attack by
+        predictions found less than its gradients show, so that a robust accuracy measured with it
+        is too high.
     """
 
     eps: np.ndarray
@@ -49,6 +53,7 @@ class MaskingReport(Report):
     huge_eps: float
     pgd_at_huge_eps: float
     failures: tuple[str, ...] = field(default=())
+    remarks: tuple[str, ...] = field(default=())
 
     @property
     def passed(self) -> bool:
@@ -62,7 +67,7 @@ class MaskingReport(Report):
         for e, noise, fgsm, pgd, black in zip(*columns, strict=True):
             lines.append(f"{e:>10.4g}{noise:>10.3f}{fgsm:>10.3f}{pgd:>10.3f}{black:>12.3f}")
         lines.append(f"{self.huge_eps:>10.4g}{'':>20}{self.pgd_at_huge_eps:>10.3f}")
-        return "\n".join([*lines, *self.failures])
+        return "\n".join([*lines, *self.failures, *self.remarks])
 
 
 def gradient_masking_report(
@@ -112,8 +117,7 @@ def gradient_masking_report(
         other class is made a target in turn, beginning with the likeliest.
     attack : str or BlackBoxAttack, default="auto"
         The attack by predictions: :class:`~specreg_sklearn.attacks.CGBA` in L2,
-        :class:`~specreg_sklearn.attacks.RayS` in Linf. It stays within the range of `X`, so that it
-        is at a disadvantage.
+        :class:`~specreg_sklearn.attacks.RayS` in Linf. Like the others it has no bounds.
     tolerance : float, default=0.02
         Share of rows by which a check may be missed: attacks are searches, and not exact.
     max_samples : int or None, default=None
@@ -139,6 +143,10 @@ def gradient_masking_report(
 
     Notes
     -----
+    The report also says where predictions find less than gradients: more than the tolerance and
+    two standard errors of the difference apart. That is no fault of the model; it takes more
+    queries, the more columns there are.
+
     Attacks by gradients raise another logit over that of the true class, in float64. Unlike
     cross-entropy, this does not flatten out where the model is sure. A report that passes proves
     nothing; one that fails says that gradients must not be trusted.
@@ -185,7 +193,7 @@ def gradient_masking_report(
         y,
         norm=norm,
         attack=attack,
-        scale=scale,
+        space=FeatureSpace.from_data(X, bounds=None, scale=scale),
         max_samples=max_samples,
         random_state=seed,
         n_jobs=n_jobs,
@@ -212,6 +220,7 @@ def gradient_masking_report(
         huge_eps=huge,
         pgd_at_huge_eps=at_huge,
         failures=tuple(failures),
+        remarks=tuple(_remarks(accuracies, grid, tolerance + _two_errors(accuracies, len(codes)))),
     )
 
 
@@ -241,3 +250,24 @@ def _failures(
                 f"{accuracies[strong][k]:.3f} against {accuracies[weak][k]:.3f}."
             )
     return found
+
+
+def _remarks(
+    accuracies: dict[str, np.ndarray], grid: np.ndarray, tolerance: np.ndarray
+) -> list[str]:
+    """Return where the attack by predictions is the weaker one by more than a tolerance."""
+    pgd, black_box = accuracies["pgd"], accuracies["black_box"]
+    return [
+        f"black_box is weaker than pgd at eps={grid[k]:.4g}: accuracy {black_box[k]:.3f} against "
+        f"{pgd[k]:.3f}. Its queries do not suffice; trust pgd, or raise max_queries."
+        for k in np.flatnonzero(black_box > pgd + tolerance)
+    ]
+
+
+def _two_errors(accuracies: dict[str, np.ndarray], n_rows: int) -> np.ndarray:
+    """Return two standard errors of the difference of both attacks, which see the same rows.
+
+    Each row on which they differ counts one way; with d of n rows the error is sqrt(d) / n.
+    """
+    apart = np.abs(accuracies["pgd"] - accuracies["black_box"])
+    return 2 * np.sqrt(apart / n_rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skorch.callbacks import Callback
 
 from specreg_sklearn import SpectrallyRegularizedEncoder
+from specreg_sklearn.estimators._training_report import warn_of_trouble
 from specreg_sklearn.objectives import Objective
 from specreg_sklearn.penalties import RepSpectral
 
@@ -253,6 +255,23 @@ def test_collapse_names_the_strength(iris_rows):
     with pytest.warns(ConvergenceWarning, match=r"same prediction\. Lower alpha=1000\.0"):
         model.fit(*iris_rows)
     assert len(np.unique(model.predict(iris_rows[0]))) == 1
+
+
+@pytest.mark.parametrize(("n_of_first_class", "collapsed"), [(50, True), (149, False)])
+def test_a_collapse_with_an_exception_is_one_too(iris_rows, n_of_first_class, collapsed):
+    """All rows but one get the first label: wrong for three equal classes, right for one large."""
+    net = encoder().fit(*iris_rows).net_
+    logits = np.tile([1.0, 0.0, 0.0], (150, 1))
+    logits[-1] = 0.0, 0.0, 1.0
+    codes = np.repeat([0, 2], [n_of_first_class, 150 - n_of_first_class])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_trouble(net, logits, codes)
+    messages = [str(warning.message) for warning in caught]
+    assert any("99.3% of the training rows" in m and "label of 33.3%" in m for m in messages) == (
+        collapsed
+    )
+    assert collapsed or not messages
 
 
 def test_a_loss_worse_than_guessing_names_the_rate(cancer_rows):

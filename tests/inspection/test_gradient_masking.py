@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -89,6 +90,19 @@ def test_a_network_that_rounds_is_found_out(iris_rows):
     assert model.score(X, y) > 0.9
     report = gradient_masking_report(model, X, y, eps=[0.5, 1.0], norm=2, max_samples=60)
     assert any("pgd is weaker than black_box" in failure for failure in report.failures)
+
+
+def test_an_attack_with_too_few_queries_is_remarked_on():
+    X, y = load_digits(return_X_y=True)
+    X = X / 16
+    model = MLPClassifier((32,), max_iter=150, random_state=0).fit(X, y)
+    settings = {"eps": [0.2, 0.5], "norm": 2, "max_samples": 100}
+    poor = gradient_masking_report(model, X, y, attack=CGBA(max_queries=30), **settings)
+    good = gradient_masking_report(model, X, y, attack=CGBA(max_queries=3000), **settings)
+    assert poor.passed and good.passed  # gradients are honest either way
+    assert any(r.startswith("black_box is weaker than pgd at eps=0.5") for r in poor.remarks)
+    assert "raise max_queries" in repr(poor)
+    assert not good.remarks
 
 
 def test_same_seed_same_report(iris_rows):

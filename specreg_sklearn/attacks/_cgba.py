@@ -94,10 +94,16 @@ class CGBA(BoundaryWalk):
         chains: Chains,
         normals: np.ndarray,
         t: int,
-    ) -> np.ndarray:
+    ) -> tuple[np.ndarray, np.ndarray]:
         assert chains.angle is not None
         n_rounds = ROUNDS if t < _CAREFUL_STEPS else ROUNDS - 1
-        points, chains.angle = semicircle_step(
-            task, chains.points, normals, chains.owner, chains.angle, n_rounds
+        points, distance, chains.angle = semicircle_step(
+            task,
+            chains.points,
+            normals,
+            chains.owner,
+            chains.distances(task),
+            chains.angle,
+            n_rounds,
         )
-        return points
+        return points, distance

@@ -103,6 +103,7 @@ class Oracle:
         self.best_distance = np.full(len(rows), np.inf)
         self._scratch = [np.empty(0), np.empty(0)]
         self._may_be_lent: bool | None = None
+        self._wanted = coder.decode(labels)
 
     def scratch(self, which: int, *shape: int) -> np.ndarray:
         """Return one of two arrays to work in; asking for fresh memory each time costs more."""
@@ -141,6 +142,41 @@ class Oracle:
             fooled[part] = self._decide(Z[part], owner[part])
         return fooled
 
+    def decide_each(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Ask about several points of each chain at once, with less to do beside asking.
+
+        The answers are those of :meth:`decide`, but the points may not be remembered: show the
+        nearest ones that fool the model to :meth:`remember`.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (m, k, d), float64
+            Coordinates. They may be clipped in place, and shown to the model as they are.
+        owner : ndarray of shape (m,), int
+            The clean row of the k points.
+
+        Returns
+        -------
+        ndarray of shape (m, k), bool
+            True where the model is fooled.
+        """
+        rows, (m, k, d) = self.rows, Z.shape
+        asked = k * np.bincount(owner, minlength=len(self.n_queries))
+        # Where cells are rounded, a point may be built as the clean row itself.
+        plain = rows.exact and rows.repair is None and 0 < m * k <= self.batch_rows
+        if not plain or (asked > self.limit - self.n_queries).any():
+            return self.decide(Z.reshape(-1, d), np.repeat(owner, k)).reshape(m, k)
+        lo, hi = rows.box(owner)
+        cells = rows.fit(rows.cells_of_each(Z, owner), lo[:, None], hi[:, None])
+        fooled = self.ask(cells, owner, lend=True)
+        self.n_queries += asked
+        return fooled
+
+    def remember(self, Z: np.ndarray, owner: np.ndarray) -> None:
+        """Keep points that fooled the model, one of each chain, if they are the nearest so far."""
+        distance = self.rows.distance(self.rows.snap(Z, owner), owner, self.norm)
+        self._remember(Z, owner, distance > 0, distance)
+
     def _decide(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
         fooled = np.zeros(len(Z), dtype=bool)
         if not len(Z):
@@ -173,21 +209,31 @@ class Oracle:
     def ask(self, raw: np.ndarray, owner: np.ndarray, *, lend: bool = False) -> np.ndarray:
         """Return whether rows fool the model, without counting or doubting them.
 
-        With `lend` the caller will not write to `raw` again. A model that leaves its input alone,
-        as the first time shows, then gets these cells themselves and not a copy.
+        `raw` has shape (m, d), or (m, k, d) for k rows of each owner; the answers have the same
+        shape without the last axis. With `lend` the caller will not write to `raw` again. A model
+        that leaves its input alone, as the first time shows, then gets these cells themselves and
+        not a copy.
         """
+        cells, wanted = raw, self._wanted[owner]
+        if raw.ndim == 3:
+            cells = raw.reshape(-1, raw.shape[2])
+            wanted = np.repeat(wanted, raw.shape[1])
         lend = lend and self.rows.are_cells and self._may_be_lent is not False
         try:
-            X = raw if lend and self._may_be_lent else self.rows.build(raw, owner)
-            labels = ask(self.predict, X, len(raw))
+            if lend and self._may_be_lent:
+                X = cells
+            else:
+                whose = owner if raw.ndim == 2 else np.repeat(owner, raw.shape[1])
+                X = self.rows.build(cells, whose)
+            labels = ask(self.predict, X, len(cells))
         except Exception as error:
             rows = _listed(self.names[owner])
             error.add_note(f"This happened while changes of {rows} were predicted.")
             raise
         if lend and self._may_be_lent is None:
-            self._may_be_lent = np.array_equal(X, raw)
-        same = self.coder.matches(labels, self.labels[owner])
-        return same if self.targeted else ~same
+            self._may_be_lent = np.array_equal(X, cells)
+        same = self.coder.matches(labels, wanted)
+        return (same if self.targeted else ~same).reshape(raw.shape[:-1])
 
     def count(self, owner: np.ndarray) -> None:
         """Count one query for each entry of `owner`."""

@@ -12,6 +12,8 @@ from specreg_sklearn.attacks._oracle import Oracle
 
 # Numbers built at once: a megabyte. Larger blocks fall out of the processor's cache.
 _BLOCK = 2**17
+# Numbers of a few chains, which stay in the cache nearest to the processor.
+_FEW = 2**14
 
 
 def boundary_normals(
@@ -54,100 +56,130 @@ def boundary_normals(
     ndarray of shape (m, d)
         Unit vectors; zeros where no step could be made.
     """
-    rows, (n_directions, d) = oracle.rows, directions.shape
-    steps = directions if rows._unit else directions * rows.scale
-    normals = np.empty(centre.shape)
-    n_chains = max(1, min(_BLOCK // max(d, 1), oracle.batch_rows) // n_directions)
+    rows, (n, d) = oracle.rows, directions.shape
+    probes = _Probes(oracle, centre, radius, directions, owner, across)
+    sums = np.empty(centre.shape)
+    n_chains = max(1, min(_BLOCK // max(d, 1), oracle.batch_rows) // n)
     for begin in range(0, len(centre), n_chains):
         part = slice(begin, begin + n_chains)
-        aside = None
-        if across is not None:
-            # One product for each point: a single large one would round by how many there are.
-            shares = np.matmul(directions, across[part][:, :, None])[..., 0]
-            aside = shares, across[part] * rows.scale
-        normals[part] = _sums(
-            oracle, centre[part], radius[part], steps, owner[part], n_asked[part], aside
-        )
-    if not rows._unit:
-        normals /= rows.scale
+        cells = probes.cells(part)
+        fooled = _answers(oracle, cells, owner[part], n_asked[part])
+        sums[part] = probes.summed(part, cells, _weights(fooled, n_asked[part]))
+    oracle.n_queries += np.bincount(owner, n_asked, len(oracle.n_queries)).astype(np.int64)
+    normals = sums if rows._unit else sums / rows.scale
     if across is not None:
         normals -= np.einsum("ij,ij->i", normals, across)[:, None] * across
     size = np.sqrt(np.einsum("ij,ij->i", normals, normals))
     return normals / np.where(size > 0, size, 1.0)[:, None]
 
 
-def _sums(
-    oracle: Oracle,
-    centre: np.ndarray,
-    radius: np.ndarray,
-    steps: np.ndarray,
-    owner: np.ndarray,
-    n_asked: np.ndarray,
-    across: tuple[np.ndarray, np.ndarray] | None,
-) -> np.ndarray:
-    """Return the weighted sums of steps, in the units of X, for a few chains."""
-    base = oracle.rows.cells(centre, owner)
-    cells, fooled, asked = _answers(oracle, base, radius, steps, owner, n_asked, across)
-    oracle.n_queries += np.bincount(owner, n_asked, len(oracle.n_queries)).astype(np.int64)
-    share = np.count_nonzero(fooled, axis=1) / np.maximum(n_asked, 1)
-    weights = fooled - share[:, None]
+class _Probes:
+    """Builds the cells to ask about, and sums up the steps; see :func:`boundary_normals`."""
+
+    def __init__(
+        self,
+        oracle: Oracle,
+        centre: np.ndarray,
+        radius: np.ndarray,
+        directions: np.ndarray,
+        owner: np.ndarray,
+        across: np.ndarray | None,
+    ) -> None:
+        rows = oracle.rows
+        self.oracle, self.radius, self.directions = oracle, radius, directions
+        self.owner, self.across = owner, across
+        self.steps = directions if rows._unit else directions * rows.scale
+        self.base = rows.cells(centre, owner)
+        self.lo, self.hi = rows.box(owner)
+        reach = radius[:, None] if rows._unit else radius[:, None] * rows.scale
+        # Whether steps are asked just as they are meant: no step can leave the box, nothing rounds.
+        self.as_meant = np.zeros(len(centre), dtype=bool)
+        if rows.exact and rows.repair is None:
+            most = (1 + 1e-9) * reach
+            inside = (self.base - most >= self.lo) & (self.base + most <= self.hi)
+            self.as_meant = inside.all(axis=1)
+        if across is not None:
+            self._frame = np.empty((len(centre), 2, centre.shape[1]))
+            self._frame[:, 0] = self.base
+            np.multiply(across, -reach, out=self._frame[:, 1])
+
+    def cells(self, part: slice) -> np.ndarray:
+        """Return the cells of all steps of some chains, of shape (m, n_directions, d)."""
+        rows, oracle, steps = self.oracle.rows, self.oracle, self.steps
+        base, radius = self.base[part], self.radius[part, None, None]
+        m, (n, d) = len(base), steps.shape
+        # The model may be lent these cells, and may keep them: they are not used again.
+        cells = np.empty((m, n, d)) if rows.are_cells else oracle.scratch(0, m, n, d)
+        if self.across is not None:
+            frame, shares = self._frame[part], np.empty((m, 2, n))
+            shares[:, 0] = 1.0
+            # One product for each point: a single large one would round by how many there are.
+            np.matmul(self.across[part, None], self.directions.T, out=shares[:, 1:])
+            shares = shares.swapaxes(1, 2)
+        clipped = not self.as_meant[part].all()
+        lo, hi = self.lo[:, None], self.hi[:, None]
+        # Passes over all cells are what costs here. A few chains at a time stay in the cache.
+        width = max(1, _FEW // (n * d))
+        for begin in range(0, m, width):
+            few = slice(begin, begin + width)
+            some = cells[few]
+            np.multiply(radius[few], steps, out=some)
+            if self.across is None:
+                some += base[few, None]
+            else:
+                # A small matrix product adds the point and takes away what goes along `across`.
+                plane = oracle.scratch(1, *some.shape)
+                some += np.matmul(shares[few], frame[few], out=plane)
+            if clipped:
+                one = len(lo) == 1
+                rows.fit(some, lo if one else lo[part][few], hi if one else hi[part][few])
+        return cells
+
+    def summed(self, part: slice, cells: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return the weighted sums, of shape (m, d), of the steps that were really asked."""
+        meant = self.as_meant[part]
+        if meant.all():
+            return np.matmul(weights[:, None], self.steps)[:, 0]
+        sums = np.matmul(weights[:, None], cells)[:, 0]
+        sums -= weights.sum(axis=1)[:, None] * self.base[part]
+        if meant.any():
+            sums[meant] = np.matmul(weights[meant][:, None], self.steps)[:, 0]
+        return sums
+
+
+def _weights(fooled: np.ndarray, n_asked: np.ndarray) -> np.ndarray:
+    """Return what each answer of shape (m, n_directions) weighs: 0 where nothing was asked."""
+    weights = fooled.astype(np.float64)
+    share = weights.sum(axis=1) / np.maximum(n_asked, 1)
+    weights -= share[:, None]
     # Where all answers agree there is nothing to subtract: the mean step has to do.
     same = np.flatnonzero((share == 0) | (share == 1))
     if len(same):
         weights[same] = np.where(fooled[same], 1.0, -1.0)
-    if asked is not None:
-        weights *= asked
-    sums = np.matmul(weights[:, None, :], cells)[:, 0]
-    sums -= weights.sum(axis=1)[:, None] * base
-    return sums
+    if n_asked.min() < fooled.shape[1]:
+        weights *= np.arange(fooled.shape[1]) < n_asked[:, None]
+    return weights
 
 
 def _answers(
-    oracle: Oracle,
-    base: np.ndarray,
-    radius: np.ndarray,
-    steps: np.ndarray,
-    owner: np.ndarray,
-    n_asked: np.ndarray,
-    across: tuple[np.ndarray, np.ndarray] | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Build and ask about base + radius * steps, less the parts of the steps along `across`.
+    oracle: Oracle, cells: np.ndarray, owner: np.ndarray, n_asked: np.ndarray
+) -> np.ndarray:
+    """Return, of shape (m, n_directions), which cells fool the model; False if not asked.
 
-    `across` holds how long these parts are, of shape (m, B), and the vectors, in the units of X.
-    Returns the cells of shape (m, B, d), where they fool the model, and which ones were asked (None
-    for all).
+    A repair changes the cells in place.
     """
-    rows, (m, n) = oracle.rows, (len(base), len(steps))
-    shape = m, n, base.shape[1]
-    # The model may be lent these cells, and may keep them: they are not used again.
-    cells = np.empty(shape) if rows.are_cells else oracle.scratch(0, *shape)
-    np.multiply(radius[:, None, None], steps, out=cells)
-    lo, hi = rows.box(owner)
-    # Passes over all cells are what costs here: clip only where a step can leave the box.
-    reach = radius[:, None] * rows.scale
-    inside = rows.exact and bool((base - reach >= lo).all() and (base + reach <= hi).all())
-    if across is None:
-        cells += base[:, None, :]
-    else:
-        # One small matrix product adds the point and takes the parts away in the same pass.
-        shares, both = np.empty((m, n, 2)), np.empty((m, 2, base.shape[1]))
-        shares[..., 0], both[:, 0] = 1.0, base
-        np.multiply(across[0], -radius[:, None], out=shares[..., 1])
-        both[:, 1] = across[1]
-        cells += np.matmul(shares, both, out=oracle.scratch(1, *shape))
-    if not inside:
-        rows.fit(cells, lo[:, None, :], hi[:, None, :])
-    flat = cells.reshape(m * n, -1)
-    whose = np.repeat(owner, n)
-    if rows.repair is not None:
-        flat = rows.settle(flat, whose)
-        cells = flat.reshape(cells.shape)
-    if len(flat) <= oracle.batch_rows and n_asked.min() == n:
-        return cells, oracle.ask(flat, whose, lend=True).reshape(m, n), None
-    asked = np.arange(n) < n_asked[:, None]
-    chosen = np.flatnonzero(asked.ravel())
+    m, n, d = cells.shape
+    if oracle.rows.repair is None and m * n <= oracle.batch_rows and n_asked.min() == n:
+        return oracle.ask(cells, owner, lend=True)
+    flat, whose = cells.reshape(m * n, d), np.repeat(owner, n)
+    if oracle.rows.repair is not None:
+        settled = oracle.rows.settle(flat, whose)
+        cells[...] = settled.reshape(cells.shape)
+        if m * n <= oracle.batch_rows and n_asked.min() == n:
+            return oracle.ask(settled, whose, lend=True).reshape(m, n)
+    chosen = np.flatnonzero(np.arange(n) < n_asked[:, None])
     fooled = np.zeros(m * n, dtype=bool)
     for begin in range(0, len(chosen), oracle.batch_rows):
         part = chosen[begin : begin + oracle.batch_rows]
         fooled[part] = oracle.ask(flat[part], whose[part])
-    return cells, fooled.reshape(m, n), asked
+    return fooled.reshape(m, n)

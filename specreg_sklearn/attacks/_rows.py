@@ -157,6 +157,10 @@ class CleanRows:
         clean = self.raw[owner]
         return clean + (Z - clean / self.scale) * self.scale
 
+    def cells_of_each(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return what :meth:`cells` does for Z of shape (m, k, d), or `Z` itself if it is that."""
+        return Z if self._unit else self.cells(Z, owner[:, None])
+
     def fit(self, raw: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
         """Round, cast and clip cells in place: what is left is what a row can really hold.
 

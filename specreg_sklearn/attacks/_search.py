@@ -115,8 +115,8 @@ class SearchTask:
 
     def fraction_spent(self) -> float:
         """Return the share of the whole budget that has been used, 0 if there is no budget."""
-        limit = self.oracle.limit
-        return 0.0 if limit == NO_LIMIT else float(self.oracle.n_queries.mean() / limit)
+        limit, spent = self.oracle.limit, self.oracle.n_queries
+        return 0.0 if limit == NO_LIMIT else int(spent.sum()) / (len(spent) * limit)
 
     def starts_to_boundary(self, tolerance: float) -> None:
         """Bisect every start, in place, until it is this near to the boundary."""

@@ -36,9 +36,10 @@ def semicircle_step(
     points: np.ndarray,
     sideways: np.ndarray,
     owner: np.ndarray,
+    radius: np.ndarray,
     angle: np.ndarray,
     n_rounds: int = ROUNDS,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return points nearer to the clean rows, or the same ones where the arc held none.
 
     Parameters
@@ -52,6 +53,8 @@ def semicircle_step(
         leans, on the adversarial side.
     owner : ndarray of shape (m,), int
         The row of each chain.
+    radius : ndarray of shape (m,)
+        How far the points are from the clean rows.
     angle : ndarray of shape (m,)
         How far steps are expected to turn, in radians.
     n_rounds : int, default=ROUNDS
@@ -61,42 +64,65 @@ def semicircle_step(
     -------
     points : ndarray of shape (m, d)
         Adversarial points inside the box.
+    distance : ndarray of shape (m,)
+        How far they are from the clean rows.
     angle : ndarray of shape (m,)
         What to expect of the next step.
     """
-    x = task.x[owner]
-    radius = task.distance(points, owner)
-    plane = np.empty((len(x), 2, x.shape[1]))
-    plane[:, 0] = (points - x) / np.where(radius > 0, radius, 1.0)[:, None]
-    plane[:, 1] = sideways
+    arc = _Arc(task.x[owner], points, sideways, radius)
+    fence = np.empty((len(points), PER_ROUND + 2))
+    angles = fence[:, 1:-1]
     low, high = np.zeros(len(points)), np.full(len(points), _LAST_ANGLE)
-    angles = np.minimum(angle[:, None] * _FIRST, 0.99 * _LAST_ANGLE)
-    chain = np.arange(len(points))
-    whose = np.repeat(owner, PER_ROUND)
+    np.minimum(angle[:, None] * _FIRST, 0.99 * _LAST_ANGLE, out=angles)
+    left_end = np.arange(len(points)) * fence.shape[1]
+    reached = points.copy()
     for turn in range(n_rounds):
         if turn:
             top = np.where(high < _LAST_ANGLE, high, np.minimum(_FARTHER * low, high))
             inner = np.where((low == 0)[:, None], _NEAR, _INNER)
-            angles = low[:, None] + (top - low)[:, None] * inner
-        arc = _on_arc(x, radius, plane, angles)
-        fooled = task.oracle.decide(arc.reshape(len(whose), -1), whose).reshape(angles.shape)
+            np.multiply((top - low)[:, None], inner, out=angles)
+            angles += low[:, None]
+        fence[:, 0], fence[:, -1] = low, high
+        tried = arc.at(angles)
+        fooled = task.oracle.decide_each(tried, owner)
         # The last angle that still fools the model is the nearest to the clean row.
         last = (fooled * _PLACES).max(axis=1)
-        fence = np.concatenate([low[:, None], angles, high[:, None]], axis=1)
-        low, high = fence[chain, last], fence[chain, last + 1]
-    reached = task.clip(_on_arc(x, radius, plane, low[:, None])[:, 0], owner)
+        some = np.flatnonzero(last)
+        reached[some] = tried[some, last[some] - 1]
+        place = left_end + last
+        low, high = fence.take(place), fence.take(place + 1)
+    some = np.flatnonzero(low)
+    distance = radius.copy()
+    if len(some):
+        reached[some] = task.clip(reached[some], owner[some])
+        task.oracle.remember(reached[some], owner[some])
+        distance[some] = task.distance(reached[some], owner[some])
     # Clipping may have moved a point of the arc outwards of where it should be.
-    nearer = (low > 0) & (task.distance(reached, owner) < radius)
+    nearer = distance < radius
     expected = np.maximum(np.where(low > 0, low, _LESS * angle), _LEAST_ANGLE)
-    return np.where(nearer[:, None], reached, points), expected
+    if not nearer.all():
+        reached = np.where(nearer[:, None], reached, points)
+        distance = np.where(nearer, distance, radius)
+    return reached, distance, expected
 
 
-def _on_arc(x: np.ndarray, radius: np.ndarray, plane: np.ndarray, angles: np.ndarray) -> np.ndarray:
-    """Return the points of shape (m, k, d) at k angles of each chain's semicircle."""
-    c = np.cos(angles)
-    weights = np.empty((*angles.shape, 2))
-    reach = radius[:, None] * c
-    weights[..., 0], weights[..., 1] = reach * c, reach * np.sin(angles)
-    arc = np.matmul(weights, plane)
-    arc += x[:, None]
-    return arc
+class _Arc:
+    """The semicircles of some chains; see :func:`semicircle_step`."""
+
+    def __init__(
+        self, x: np.ndarray, points: np.ndarray, sideways: np.ndarray, radius: np.ndarray
+    ) -> None:
+        # Seen from the middle of the segment, an arc turns by twice the angle at the clean row.
+        self.plane = np.empty((len(x), 3, x.shape[1]))
+        half = np.subtract(points, x, out=self.plane[:, 0])
+        half /= 2
+        np.multiply(sideways, radius[:, None] / 2, out=self.plane[:, 1])
+        np.add(x, half, out=self.plane[:, 2])
+
+    def at(self, angles: np.ndarray) -> np.ndarray:
+        """Return the points of shape (m, k, d) at k angles of each chain's semicircle."""
+        turned, weights = 2 * angles, np.empty((*angles.shape, 3))
+        np.cos(turned, out=weights[..., 0])
+        np.sin(turned, out=weights[..., 1])
+        weights[..., 2] = 1.0
+        return np.matmul(weights, self.plane)

@@ -74,7 +74,7 @@ class Walls:
         if t not in _TESTED_AT:
             return chains
         task, owner = self.task, chains.owner
-        place = place_within((owner,), task.distance(chains.points, owner))
+        place = place_within((owner,), chains.distances(task))
         chosen = np.flatnonzero((place == 0) & ~self.searched[owner])
         wall = at_wall(task, chains.points[chosen], owner[chosen], self.tolerance)
         again = chosen[~wall & (task.oracle.left(owner[chosen]) >= _LEFT_FOR_SECOND_TEST)]
@@ -84,7 +84,9 @@ class Walls:
         chosen = np.flatnonzero(now[owner])
         self._search(chains.points[chosen], owner[chosen])
         first = np.flatnonzero(now[owner] & (place == 0))
-        chains.points[first] = task.oracle.best[owner[first]]
+        if len(first):
+            chains.points[first] = task.oracle.best[owner[first]]
+            chains.move(chains.points)
         return chains.take(np.flatnonzero(~self.cornered[owner] | (place == 0)))
 
     def finish(self) -> None:

@@ -166,10 +166,11 @@ def test_the_arc_is_thales(cancer):
     """On a half space, one exact step ends at the foot of the perpendicular."""
 
     class Line:
-        best_distance = np.array([1.0])
+        def decide_each(self, Z, owner):
+            return Z[..., 0] > 1.0
 
-        def decide(self, Z, owner):
-            return Z[:, 0] > 1.0
+        def remember(self, Z, owner):
+            assert (Z[:, 0] > 1.0).all()
 
     class Task:
         x, oracle = np.zeros((1, 2)), Line()
@@ -184,10 +185,13 @@ def test_the_arc_is_thales(cancer):
     v = point / np.linalg.norm(point)
     sideways = np.array([[1.0, 0.0]]) - v[:, :1] * v
     sideways /= np.linalg.norm(sideways)
-    angle = np.array([0.6])
+    angle, radius = np.array([0.6]), np.linalg.norm(point, axis=1)
     for _ in range(6):
-        reached, angle = semicircle_step(Task(), point, sideways, np.array([0]), angle, 10)
+        reached, distance, angle = semicircle_step(
+            Task(), point, sideways, np.array([0]), radius, angle, 10
+        )
     assert reached[0, 0] > 1.0
+    assert distance == np.linalg.norm(reached)
     assert np.linalg.norm(reached) == pytest.approx(1.0, abs=1e-3)
 
 

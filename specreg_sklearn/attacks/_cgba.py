@@ -93,13 +93,15 @@ class CGBA(BoundaryWalk):
         task: SearchTask,
         chains: Chains,
         normals: np.ndarray,
+        way: np.ndarray | None,
         t: int,
     ) -> tuple[np.ndarray, np.ndarray]:
-        assert chains.angle is not None
+        assert chains.angle is not None and way is not None
         n_rounds = ROUNDS if t < _CAREFUL_STEPS else ROUNDS - 1
         points, distance, chains.angle = semicircle_step(
             task,
             chains.points,
+            way,
             normals,
             chains.owner,
             chains.distances(task),

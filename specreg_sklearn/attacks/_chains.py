@@ -80,6 +80,12 @@ class Chains:
             self.distance = task.distance(self.points, self.owner)
         return self.distance
 
+    def way(self, task: SearchTask) -> np.ndarray:
+        """Return unit vectors from the clean rows to the points, of shape (m, d)."""
+        steps = self.points - task.x[self.owner]
+        steps /= self.distances(task)[:, None]
+        return steps
+
     def take(self, chosen: np.ndarray) -> Chains:
         """Return some of the chains, given by their increasing numbers."""
         if len(chosen) == len(self):

@@ -78,6 +78,8 @@ class Oracle:
     best : ndarray of shape (n, d), float64
         Coordinates of the nearest adversarial point asked so far; meaningless where
         `best_distance` is infinite.
+    wanted : ndarray of shape (n,)
+        What each of `labels` stands for, as ``coder.matches`` compares with it.
     best_distance : ndarray of shape (n,), float64
         Its distance, measured on the row as built; ``inf`` where there is none.
     """
@@ -103,7 +105,7 @@ class Oracle:
         self.best_distance = np.full(len(rows), np.inf)
         self._scratch = [np.empty(0), np.empty(0)]
         self._may_be_lent: bool | None = None
-        self._wanted = coder.decode(labels)
+        self.wanted = coder.decode(labels)
 
     def scratch(self, which: int, *shape: int) -> np.ndarray:
         """Return one of two arrays to work in; asking for fresh memory each time costs more."""
@@ -142,40 +144,14 @@ class Oracle:
             fooled[part] = self._decide(Z[part], owner[part])
         return fooled
 
-    def decide_each(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
-        """Ask about several points of each chain at once, with less to do beside asking.
+    def remember(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Keep points that fooled the model where they are the nearest so far.
 
-        The answers are those of :meth:`decide`, but the points may not be remembered: show the
-        nearest ones that fool the model to :meth:`remember`.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (m, k, d), float64
-            Coordinates. They may be clipped in place, and shown to the model as they are.
-        owner : ndarray of shape (m,), int
-            The clean row of the k points.
-
-        Returns
-        -------
-        ndarray of shape (m, k), bool
-            True where the model is fooled.
+        Returns their distances, measured on the rows as built, of shape (m,).
         """
-        rows, (m, k, d) = self.rows, Z.shape
-        asked = k * np.bincount(owner, minlength=len(self.n_queries))
-        # Where cells are rounded, a point may be built as the clean row itself.
-        plain = rows.exact and rows.repair is None and 0 < m * k <= self.batch_rows
-        if not plain or (asked > self.limit - self.n_queries).any():
-            return self.decide(Z.reshape(-1, d), np.repeat(owner, k)).reshape(m, k)
-        lo, hi = rows.box(owner)
-        cells = rows.fit(rows.cells_of_each(Z, owner), lo[:, None], hi[:, None])
-        fooled = self.ask(cells, owner, lend=True)
-        self.n_queries += asked
-        return fooled
-
-    def remember(self, Z: np.ndarray, owner: np.ndarray) -> None:
-        """Keep points that fooled the model, one of each chain, if they are the nearest so far."""
         distance = self.rows.distance(self.rows.snap(Z, owner), owner, self.norm)
         self._remember(Z, owner, distance > 0, distance)
+        return distance
 
     def _decide(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
         fooled = np.zeros(len(Z), dtype=bool)
@@ -206,18 +182,25 @@ class Oracle:
         self.count(owner if counted is None else counted)
         return fooled & self.rows.moved(raw, owner)
 
-    def ask(self, raw: np.ndarray, owner: np.ndarray, *, lend: bool = False) -> np.ndarray:
+    def ask(
+        self,
+        raw: np.ndarray,
+        owner: np.ndarray,
+        *,
+        lend: bool = False,
+        wanted: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Return whether rows fool the model, without counting or doubting them.
 
         `raw` has shape (m, d), or (m, k, d) for k rows of each owner; the answers have the same
         shape without the last axis. With `lend` the caller will not write to `raw` again. A model
         that leaves its input alone, as the first time shows, then gets these cells themselves and
-        not a copy.
+        not a copy. `wanted`, one entry per row, is ``self.wanted`` of the owners, if it is at hand.
         """
-        cells, wanted = raw, self._wanted[owner]
-        if raw.ndim == 3:
-            cells = raw.reshape(-1, raw.shape[2])
-            wanted = np.repeat(wanted, raw.shape[1])
+        cells = raw if raw.ndim == 2 else raw.reshape(-1, raw.shape[2])
+        if wanted is None:
+            wanted = self.wanted[owner]
+            wanted = wanted if raw.ndim == 2 else np.repeat(wanted, raw.shape[1])
         lend = lend and self.rows.are_cells and self._may_be_lent is not False
         try:
             if lend and self._may_be_lent:
@@ -258,7 +241,10 @@ class Oracle:
         hits = np.flatnonzero(fooled & (distance < self.best_distance[owner]))
         if not len(hits):
             return
-        distance = distance[hits]
+        distance, whose = distance[hits], owner[hits]
+        if np.bincount(whose).max() == 1:
+            self.best[whose], self.best_distance[whose] = Z[hits], distance
+            return
         # The nearest is written last; among equals, the one that was asked first.
         hits, distance = hits[::-1], distance[::-1]
         order = np.argsort(-distance, kind="stable")

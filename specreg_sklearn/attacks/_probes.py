@@ -13,7 +13,7 @@ from specreg_sklearn.attacks._oracle import Oracle
 # Numbers built at once: a megabyte. Larger blocks fall out of the processor's cache.
 _BLOCK = 2**17
 # Numbers of a few chains, which stay in the cache nearest to the processor.
-_FEW = 2**14
+_FEW = 2**15
 
 
 def boundary_normals(
@@ -57,14 +57,15 @@ def boundary_normals(
         Unit vectors; zeros where no step could be made.
     """
     rows, (n, d) = oracle.rows, directions.shape
-    probes = _Probes(oracle, centre, radius, directions, owner, across)
     sums = np.empty(centre.shape)
     n_chains = max(1, min(_BLOCK // max(d, 1), oracle.batch_rows) // n)
-    for begin in range(0, len(centre), n_chains):
-        part = slice(begin, begin + n_chains)
-        cells = probes.cells(part)
-        fooled = _answers(oracle, cells, owner[part], n_asked[part])
-        sums[part] = probes.summed(part, cells, _weights(fooled, n_asked[part]))
+    # Answers of several blocks are summed up together, but not those of all: they would fill memory.
+    n_together = n_chains * max(1, _BLOCK // (n * n_chains))
+    for begin in range(0, len(centre), n_together):
+        part = slice(begin, begin + n_together)
+        side = None if across is None else across[part]
+        probes = _Probes(oracle, centre[part], radius[part], directions, owner[part], side)
+        sums[part] = probes.sums(n_asked[part], n_chains)
     oracle.n_queries += np.bincount(owner, n_asked, len(oracle.n_queries)).astype(np.int64)
     normals = sums if rows._unit else sums / rows.scale
     if across is not None:
@@ -93,33 +94,83 @@ class _Probes:
         self.lo, self.hi = rows.box(owner)
         reach = radius[:, None] if rows._unit else radius[:, None] * rows.scale
         # Whether steps are asked just as they are meant: no step can leave the box, nothing rounds.
-        self.as_meant = np.zeros(len(centre), dtype=bool)
-        if rows.exact and rows.repair is None:
+        if not rows.exact or rows.repair is not None:
+            self.as_meant = np.zeros(len(centre), dtype=bool)
+        else:
             most = (1 + 1e-9) * reach
             inside = (self.base - most >= self.lo) & (self.base + most <= self.hi)
             self.as_meant = inside.all(axis=1)
+        self.all_as_meant = bool(self.as_meant.all())
         if across is not None:
             self._frame = np.empty((len(centre), 2, centre.shape[1]))
             self._frame[:, 0] = self.base
             np.multiply(across, -reach, out=self._frame[:, 1])
 
-    def cells(self, part: slice) -> np.ndarray:
+    def sums(self, n_asked: np.ndarray, n_chains: int) -> np.ndarray:
+        """Ask, `n_chains` at a time, and return the weighted sums of steps, of shape (m, d)."""
+        (m, d), n = self.base.shape, len(self.steps)
+        fooled = np.empty((m, n), dtype=bool)
+        sums = np.empty((m, d))
+        every = n_asked.min() == n
+        for begin in range(0, m, n_chains):
+            part = slice(begin, begin + n_chains)
+            cells = self._cells(part)
+            fooled[part] = _answers(self.oracle, cells, self.owner[part], n_asked[part], every)
+            if not self.all_as_meant:
+                sums[part] = self._sums_as_asked(part, cells, fooled[part], n_asked[part])
+        if self.all_as_meant:
+            return self._sums_as_meant(fooled, n_asked)
+        meant = np.flatnonzero(self.as_meant)
+        if len(meant):
+            sums[meant] = self._sums_as_meant(fooled[meant], n_asked[meant])
+        return sums
+
+    def _sums_as_meant(self, fooled: np.ndarray, n_asked: np.ndarray) -> np.ndarray:
+        """Return the weighted sums of steps that were asked just as they are meant."""
+        weights = fooled.astype(np.float64)
+        share = weights.sum(axis=1) / n_asked
+        total = np.cumsum(self.steps, axis=0)[n_asked - 1]
+        # One product for each chain: a single large one would round by how many there are.
+        sums = np.matmul(weights[:, None], self.steps)[:, 0]
+        sums -= share[:, None] * total
+        same = np.flatnonzero((share == 0) | (share == 1))
+        if len(same):
+            sums[same] = (2 * share[same] - 1)[:, None] * total[same]
+        return sums
+
+    def _sums_as_asked(
+        self, part: slice, cells: np.ndarray, fooled: np.ndarray, n_asked: np.ndarray
+    ) -> np.ndarray:
+        """Return the weighted sums of steps, after clipping and rounding."""
+        weights = fooled.astype(np.float64)
+        share = weights.sum(axis=1) / n_asked
+        weights -= share[:, None]
+        # Where all answers agree there is nothing to subtract: the mean step has to do.
+        same = np.flatnonzero((share == 0) | (share == 1))
+        if len(same):
+            weights[same] = (2 * share[same] - 1)[:, None]
+        if n_asked.min() < fooled.shape[1]:
+            weights *= np.arange(fooled.shape[1]) < n_asked[:, None]
+        sums = np.matmul(weights[:, None], cells)[:, 0]
+        sums -= weights.sum(axis=1)[:, None] * self.base[part]
+        return sums
+
+    def _cells(self, part: slice) -> np.ndarray:
         """Return the cells of all steps of some chains, of shape (m, n_directions, d)."""
         rows, oracle, steps = self.oracle.rows, self.oracle, self.steps
         base, radius = self.base[part], self.radius[part, None, None]
         m, (n, d) = len(base), steps.shape
+        # Passes over all cells are what costs here. A few chains at a time stay in the cache.
+        width = min(m, max(1, _FEW // (n * d)))
         # The model may be lent these cells, and may keep them: they are not used again.
         cells = np.empty((m, n, d)) if rows.are_cells else oracle.scratch(0, m, n, d)
         if self.across is not None:
             frame, shares = self._frame[part], np.empty((m, 2, n))
             shares[:, 0] = 1.0
-            # One product for each point: a single large one would round by how many there are.
             np.matmul(self.across[part, None], self.directions.T, out=shares[:, 1:])
-            shares = shares.swapaxes(1, 2)
-        clipped = not self.as_meant[part].all()
+            shares, plane = shares.swapaxes(1, 2), oracle.scratch(1, width, n, d)
+        clipped = not (self.all_as_meant or self.as_meant[part].all())
         lo, hi = self.lo[:, None], self.hi[:, None]
-        # Passes over all cells are what costs here. A few chains at a time stay in the cache.
-        width = max(1, _FEW // (n * d))
         for begin in range(0, m, width):
             few = slice(begin, begin + width)
             some = cells[few]
@@ -128,54 +179,29 @@ class _Probes:
                 some += base[few, None]
             else:
                 # A small matrix product adds the point and takes away what goes along `across`.
-                plane = oracle.scratch(1, *some.shape)
-                some += np.matmul(shares[few], frame[few], out=plane)
+                some += np.matmul(shares[few], frame[few], out=plane[: len(some)])
             if clipped:
                 one = len(lo) == 1
                 rows.fit(some, lo if one else lo[part][few], hi if one else hi[part][few])
         return cells
 
-    def summed(self, part: slice, cells: np.ndarray, weights: np.ndarray) -> np.ndarray:
-        """Return the weighted sums, of shape (m, d), of the steps that were really asked."""
-        meant = self.as_meant[part]
-        if meant.all():
-            return np.matmul(weights[:, None], self.steps)[:, 0]
-        sums = np.matmul(weights[:, None], cells)[:, 0]
-        sums -= weights.sum(axis=1)[:, None] * self.base[part]
-        if meant.any():
-            sums[meant] = np.matmul(weights[meant][:, None], self.steps)[:, 0]
-        return sums
-
-
-def _weights(fooled: np.ndarray, n_asked: np.ndarray) -> np.ndarray:
-    """Return what each answer of shape (m, n_directions) weighs: 0 where nothing was asked."""
-    weights = fooled.astype(np.float64)
-    share = weights.sum(axis=1) / np.maximum(n_asked, 1)
-    weights -= share[:, None]
-    # Where all answers agree there is nothing to subtract: the mean step has to do.
-    same = np.flatnonzero((share == 0) | (share == 1))
-    if len(same):
-        weights[same] = np.where(fooled[same], 1.0, -1.0)
-    if n_asked.min() < fooled.shape[1]:
-        weights *= np.arange(fooled.shape[1]) < n_asked[:, None]
-    return weights
-
 
 def _answers(
-    oracle: Oracle, cells: np.ndarray, owner: np.ndarray, n_asked: np.ndarray
+    oracle: Oracle, cells: np.ndarray, owner: np.ndarray, n_asked: np.ndarray, every: bool
 ) -> np.ndarray:
     """Return, of shape (m, n_directions), which cells fool the model; False if not asked.
 
-    A repair changes the cells in place.
+    `every` says that all are asked. A repair changes the cells in place.
     """
     m, n, d = cells.shape
-    if oracle.rows.repair is None and m * n <= oracle.batch_rows and n_asked.min() == n:
+    every = every and m * n <= oracle.batch_rows
+    if every and oracle.rows.repair is None:
         return oracle.ask(cells, owner, lend=True)
     flat, whose = cells.reshape(m * n, d), np.repeat(owner, n)
     if oracle.rows.repair is not None:
         settled = oracle.rows.settle(flat, whose)
-        cells[...] = settled.reshape(cells.shape)
-        if m * n <= oracle.batch_rows and n_asked.min() == n:
+        flat[...] = settled
+        if every:
             return oracle.ask(settled, whose, lend=True).reshape(m, n)
     chosen = np.flatnonzero(np.arange(n) < n_asked[:, None])
     fooled = np.zeros(m * n, dtype=bool)

@@ -23,6 +23,8 @@ from specreg_sklearn.attacks._tables import Table
 _EXACT_INTEGERS = 2.0**53
 # Numbers held at once where a computation has intermediate results as large as the data.
 _BLOCK = 2**20
+# Up to so many numbers, two functions of numpy cost less than one that is written in Python.
+_FEW = 2**14
 
 
 class CleanRows:
@@ -81,14 +83,16 @@ class CleanRows:
         low, high = low.copy(), high.copy()
         low[integer], high[integer] = np.ceil(low[integer]), np.floor(high[integer])
         self._narrow: list[tuple[np.dtype, np.ndarray]] = []
-        dtypes = np.array([str(table.dtype(int(c))) for c in columns], dtype=object)
-        for name in sorted(set(dtypes)):
-            dtype, mask = np.dtype(name), dtypes == name
+        held: dict[np.dtype, list[int]] = {}
+        for j, c in enumerate(columns.tolist()):
+            held.setdefault(table.dtype(c), []).append(j)
+        for dtype in sorted(held, key=str):
+            mask = np.array(held[dtype])
             if dtype.kind in "iu":
                 low[mask] = np.maximum(low[mask], max(np.iinfo(dtype).min, -_EXACT_INTEGERS))
                 high[mask] = np.minimum(high[mask], min(np.iinfo(dtype).max, _EXACT_INTEGERS))
             elif dtype.itemsize < 8:
-                self._narrow.append((dtype, np.flatnonzero(mask)))
+                self._narrow.append((dtype, mask))
                 low[mask] = _inwards(np.maximum(low[mask], float(np.finfo(dtype).min)), dtype, 1)
                 high[mask] = _inwards(np.minimum(high[mask], float(np.finfo(dtype).max)), dtype, -1)
         self._low, self._high = low[None], high[None]
@@ -181,7 +185,7 @@ class CleanRows:
                 else:
                     raw[..., columns] = raw[..., columns].astype(dtype)
         # The ends of the box are representable, so clipping last cannot undo the cast.
-        if lo.size == hi.size == 1:
+        if lo.size == hi.size == 1 and raw.size > _FEW:
             return np.clip(raw, lo, hi, out=raw)
         np.maximum(raw, lo, out=raw)
         return np.minimum(raw, hi, out=raw)

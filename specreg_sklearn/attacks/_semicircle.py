@@ -13,20 +13,26 @@ from __future__ import annotations
 
 import numpy as np
 
+from specreg_sklearn.attacks._asker import Asker
 from specreg_sklearn.attacks._search import SearchTask
 
 # The arc is searched in rounds of a few questions each: a call of a model costs more than a row.
 ROUNDS, PER_ROUND = 3, 3
 STEP_QUERIES = ROUNDS * PER_ROUND
-# Where the rounds look: in units of the expected angle, then of the bracket. Where nothing fools
-# the model yet, the answer is near the point one came from; where everything does, farther on.
+# Where the first round looks, in units of the expected angle; where the others do, in units of the
+# bracket. Where nothing fools the model yet, the answer is near the point one came from; where
+# everything does, farther on.
 _FIRST = np.array([0.25, 0.6, 1.2])
 _INNER = np.arange(1, PER_ROUND + 1) / (PER_ROUND + 1)
 _NEAR = np.array([0.2, 0.45, 0.7])
 _FARTHER = 3.0
 _PLACES = np.arange(1, PER_ROUND + 1)
+# Where the second round looks, in units of the expected angle, by how the first one ended.
+_ENDS = np.array([0.0, *_FIRST, _FARTHER * _FIRST[-1]])
+_SECOND = _ENDS[:-1, None] + np.diff(_ENDS)[:, None] * [_NEAR, _INNER, _INNER, _INNER]
 # Beyond this the arc is all but back at the clean row.
 _LAST_ANGLE = 0.98 * np.pi / 2
+_LARGEST_ANGLE = 0.99 * _LAST_ANGLE
 # After a step in vain, the next one is expected to turn less.
 _LESS, _LEAST_ANGLE = 0.25, 1e-4
 
@@ -34,6 +40,7 @@ _LESS, _LEAST_ANGLE = 0.25, 1e-4
 def semicircle_step(
     task: SearchTask,
     points: np.ndarray,
+    way: np.ndarray,
     sideways: np.ndarray,
     owner: np.ndarray,
     radius: np.ndarray,
@@ -48,8 +55,10 @@ def semicircle_step(
         Where to ask.
     points : ndarray of shape (m, d)
         Adversarial points on the boundary, one per chain.
+    way : ndarray of shape (m, d)
+        Unit vectors from the clean rows to the points.
     sideways : ndarray of shape (m, d)
-        Unit vectors at right angles to the way from the clean row: where the boundary's normal
+        Unit vectors at right angles to the way: where the boundary's normal
         leans, on the adversarial side.
     owner : ndarray of shape (m,), int
         The row of each chain.
@@ -69,38 +78,41 @@ def semicircle_step(
     angle : ndarray of shape (m,)
         What to expect of the next step.
     """
-    arc = _Arc(task.x[owner], points, sideways, radius)
-    fence = np.empty((len(points), PER_ROUND + 2))
-    angles = fence[:, 1:-1]
-    low, high = np.zeros(len(points)), np.full(len(points), _LAST_ANGLE)
-    np.minimum(angle[:, None] * _FIRST, 0.99 * _LAST_ANGLE, out=angles)
-    left_end = np.arange(len(points)) * fence.shape[1]
-    reached = points.copy()
+    m, d = points.shape
+    arc = _Arc(points, way, sideways, radius)
+    ask = Asker(task.oracle, owner, PER_ROUND, n_rounds)
+    tried = np.empty((n_rounds, m, PER_ROUND, d))
+    before = np.arange(-1, m * PER_ROUND - 1, PER_ROUND)
+    low, high = np.zeros(m), np.full(m, _LAST_ANGLE)
+    # Where among all points tried the nearest one stands that fools the model.
+    nearest = np.zeros(m, dtype=np.int64)
+    places = _FIRST
     for turn in range(n_rounds):
-        if turn:
+        if turn < 2:
+            angles = np.minimum(angle[:, None] * places, _LARGEST_ANGLE)
+        else:
             top = np.where(high < _LAST_ANGLE, high, np.minimum(_FARTHER * low, high))
             inner = np.where((low == 0)[:, None], _NEAR, _INNER)
-            np.multiply((top - low)[:, None], inner, out=angles)
-            angles += low[:, None]
-        fence[:, 0], fence[:, -1] = low, high
-        tried = arc.at(angles)
-        fooled = task.oracle.decide_each(tried, owner)
+            angles = low[:, None] + (top - low)[:, None] * inner
+        fooled = ask(arc.at(angles, tried[turn]))
         # The last angle that still fools the model is the nearest to the clean row.
         last = (fooled * _PLACES).max(axis=1)
-        some = np.flatnonzero(last)
-        reached[some] = tried[some, last[some] - 1]
-        place = left_end + last
-        low, high = fence.take(place), fence.take(place + 1)
+        some, place = last > 0, before + last
+        nearest = np.where(some, place + turn * m * PER_ROUND, nearest)
+        low = np.where(some, angles.take(place), low)
+        places = _SECOND[last]
+        if n_rounds > 2:
+            fence = np.concatenate([angles, high[:, None]], axis=1)
+            high = fence[np.arange(m), last]
     some = np.flatnonzero(low)
-    distance = radius.copy()
+    reached, distance = points.copy(), radius.copy()
     if len(some):
-        reached[some] = task.clip(reached[some], owner[some])
-        task.oracle.remember(reached[some], owner[some])
-        distance[some] = task.distance(reached[some], owner[some])
+        reached[some] = ask.clipped(tried.reshape(-1, d)[nearest[some]], owner[some])
+        distance[some] = task.oracle.remember(reached[some], owner[some])
     # Clipping may have moved a point of the arc outwards of where it should be.
     nearer = distance < radius
     expected = np.maximum(np.where(low > 0, low, _LESS * angle), _LEAST_ANGLE)
-    if not nearer.all():
+    if np.count_nonzero(nearer) < len(some):
         reached = np.where(nearer[:, None], reached, points)
         distance = np.where(nearer, distance, radius)
     return reached, distance, expected
@@ -110,19 +122,20 @@ class _Arc:
     """The semicircles of some chains; see :func:`semicircle_step`."""
 
     def __init__(
-        self, x: np.ndarray, points: np.ndarray, sideways: np.ndarray, radius: np.ndarray
+        self, points: np.ndarray, way: np.ndarray, sideways: np.ndarray, radius: np.ndarray
     ) -> None:
+        m, d = points.shape
+        half = radius[:, None] / 2
         # Seen from the middle of the segment, an arc turns by twice the angle at the clean row.
-        self.plane = np.empty((len(x), 3, x.shape[1]))
-        half = np.subtract(points, x, out=self.plane[:, 0])
-        half /= 2
-        np.multiply(sideways, radius[:, None] / 2, out=self.plane[:, 1])
-        np.add(x, half, out=self.plane[:, 2])
+        self._plane = np.empty((m, 3, d))
+        np.multiply(way, half, out=self._plane[:, 0])
+        np.multiply(sideways, half, out=self._plane[:, 1])
+        np.subtract(points, self._plane[:, 0], out=self._plane[:, 2])
+        self._weights = np.ones((m, PER_ROUND, 3))
 
-    def at(self, angles: np.ndarray) -> np.ndarray:
-        """Return the points of shape (m, k, d) at k angles of each chain's semicircle."""
-        turned, weights = 2 * angles, np.empty((*angles.shape, 3))
-        np.cos(turned, out=weights[..., 0])
-        np.sin(turned, out=weights[..., 1])
-        weights[..., 2] = 1.0
-        return np.matmul(weights, self.plane)
+    def at(self, angles: np.ndarray, out: np.ndarray) -> np.ndarray:
+        """Write the points at some angles of each chain's semicircle; shape (m, PER_ROUND, d)."""
+        turned = 2 * angles
+        np.cos(turned, out=self._weights[..., 0])
+        np.sin(turned, out=self._weights[..., 1])
+        return np.matmul(self._weights, self._plane, out=out)

@@ -101,6 +101,7 @@ class TangentAttack(BoundaryWalk):
         task: SearchTask,
         chains: Chains,
         normals: np.ndarray,
+        way: np.ndarray | None,
         t: int,
     ) -> tuple[np.ndarray, np.ndarray]:
         points, owner = chains.points, chains.owner

@@ -54,9 +54,13 @@ class BoundaryWalk(BlackBoxAttack):
         task: SearchTask,
         chains: Chains,
         normals: np.ndarray,
+        way: np.ndarray | None,
         t: int,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return boundary points nearer to the clean rows, or the same, and their distances."""
+        """Return boundary points nearer to the clean rows, or the same, and their distances.
+
+        `way`, if the walk is `_sideways`, holds unit vectors from the clean rows to the points.
+        """
 
     @abstractmethod
     def _step_queries(self, n_features: int) -> int:
@@ -134,6 +138,7 @@ class BoundaryWalk(BlackBoxAttack):
             if not len(chains):
                 break
             owner, distance = chains.owner, chains.distances(task)
+            way = chains.way(task) if self._sideways else None
             normals = boundary_normals(
                 task.oracle,
                 chains.points,
@@ -141,9 +146,9 @@ class BoundaryWalk(BlackBoxAttack):
                 task.directions(key + t, wanted),
                 owner,
                 n_asked,
-                (chains.points - task.x[owner]) / distance[:, None] if self._sideways else None,
+                way,
             )
-            points, nearer = self._step(task, chains, normals, t)
+            points, nearer = self._step(task, chains, normals, way, t)
             chains.move(points, nearer)
             gained = nearer < (1 - _LEAST_GAIN) * distance
             idle[owner] += 1

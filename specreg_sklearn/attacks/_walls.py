@@ -82,11 +82,12 @@ class Walls:
         now[owner[chosen[wall]]] = True
         now[self._at_fine_wall(chains.points[again], owner[again])] = True
         chosen = np.flatnonzero(now[owner])
+        if not len(chosen):
+            return chains.take(np.flatnonzero(~self.cornered[owner] | (place == 0)))
         self._search(chains.points[chosen], owner[chosen])
         first = np.flatnonzero(now[owner] & (place == 0))
-        if len(first):
-            chains.points[first] = task.oracle.best[owner[first]]
-            chains.move(chains.points)
+        chains.points[first] = task.oracle.best[owner[first]]
+        chains.move(chains.points)
         return chains.take(np.flatnonzero(~self.cornered[owner] | (place == 0)))
 
     def finish(self) -> None:

@@ -14,6 +14,8 @@ from specreg_sklearn.attacks._oracle import Oracle
 _BLOCK = 2**17
 # Numbers of a few chains, which stay in the cache nearest to the processor.
 _FEW = 2**15
+# numpy buffers the operands of products whose rows are shorter: a third of its buffer.
+_SHORT = 2**13 / 3
 
 
 def boundary_normals(
@@ -59,7 +61,7 @@ def boundary_normals(
     rows, (n, d) = oracle.rows, directions.shape
     sums = np.empty(centre.shape)
     n_chains = max(1, min(_BLOCK // max(d, 1), oracle.batch_rows) // n)
-    # Answers of several blocks are summed up together, but not those of all: they would fill memory.
+    # Answers of several blocks are summed up together; those of all might fill the memory.
     n_together = n_chains * max(1, _BLOCK // (n * n_chains))
     for begin in range(0, len(centre), n_together):
         part = slice(begin, begin + n_together)
@@ -158,7 +160,7 @@ class _Probes:
     def _cells(self, part: slice) -> np.ndarray:
         """Return the cells of all steps of some chains, of shape (m, n_directions, d)."""
         rows, oracle, steps = self.oracle.rows, self.oracle, self.steps
-        base, radius = self.base[part], self.radius[part, None, None]
+        base, radius = self.base[part], self.radius[part]
         m, (n, d) = len(base), steps.shape
         # Passes over all cells are what costs here. A few chains at a time stay in the cache.
         width = min(m, max(1, _FEW // (n * d)))
@@ -174,7 +176,7 @@ class _Probes:
         for begin in range(0, m, width):
             few = slice(begin, begin + width)
             some = cells[few]
-            np.multiply(radius[few], steps, out=some)
+            _scaled(radius[few], steps, some)
             if self.across is None:
                 some += base[few, None]
             else:
@@ -184,6 +186,14 @@ class _Probes:
                 one = len(lo) == 1
                 rows.fit(some, lo if one else lo[part][few], hi if one else hi[part][few])
         return cells
+
+
+def _scaled(radius: np.ndarray, steps: np.ndarray, out: np.ndarray) -> None:
+    """Write radius * steps, of shape (m, n_directions, d)."""
+    if steps.size < _SHORT:
+        np.einsum("i,jk->ijk", radius, steps, out=out)
+    else:
+        np.multiply(radius[:, None, None], steps, out=out)
 
 
 def _answers(

@@ -41,6 +41,11 @@ class LabelCoder:
             self._sorted = np.unique(np.concatenate([_plain(a) for a in labels]))
             self.n_classes = len(self._sorted)
 
+    @property
+    def are_numbers(self) -> bool:
+        """Whether labels are numbers, and not text or other objects."""
+        return self._kind == "number"
+
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Return codes of shape (n,), int64; :data:`UNKNOWN` for labels never seen."""
         if self._kind == "object":

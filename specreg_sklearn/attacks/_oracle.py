@@ -18,7 +18,12 @@ NO_LIMIT = np.iinfo(np.int64).max
 
 def ask(predict: Predict, X: Any, n_rows: int) -> np.ndarray:
     """Return the labels a model predicts for X, one per row."""
-    labels = as_labels(predict(X), "the output of estimator.predict")
+    return checked(predict(X), n_rows)
+
+
+def checked(labels: Any, n_rows: int) -> np.ndarray:
+    """Return predicted labels as an array of shape (n_rows,), after checking them."""
+    labels = as_labels(labels, "the output of estimator.predict")
     if len(labels) != n_rows:
         raise ValueError(f"estimator.predict returned {len(labels)} labels for {n_rows} rows.")
     missing = _n_missing(labels)
@@ -208,15 +213,31 @@ class Oracle:
             else:
                 whose = owner if raw.ndim == 2 else np.repeat(owner, raw.shape[1])
                 X = self.rows.build(cells, whose)
-            labels = ask(self.predict, X, len(cells))
+            labels = self.predict(X)
+            if not self._is_plain(labels, len(cells)):
+                labels = checked(labels, len(cells))
         except Exception as error:
             rows = _listed(self.names[owner])
             error.add_note(f"This happened while changes of {rows} were predicted.")
             raise
         if lend and self._may_be_lent is None:
             self._may_be_lent = np.array_equal(X, cells)
-        same = self.coder.matches(labels, wanted)
-        return (same if self.targeted else ~same).reshape(raw.shape[:-1])
+        if self._is_plain(labels, len(cells)):
+            fooled = labels == wanted if self.targeted else labels != wanted
+        else:
+            same = self.coder.matches(labels, wanted)
+            fooled = same if self.targeted else ~same
+        return fooled.reshape(raw.shape[:-1])
+
+    def _is_plain(self, labels: Any, n_rows: int) -> bool:
+        """Return whether labels are whole numbers, which need no checks and no codes."""
+        return (
+            type(labels) is np.ndarray
+            and labels.dtype.kind in "iu"
+            and labels.shape == (n_rows,)
+            and self.wanted.dtype.kind in "iu"
+            and self.coder.are_numbers
+        )
 
     def count(self, owner: np.ndarray) -> None:
         """Count one query for each entry of `owner`."""

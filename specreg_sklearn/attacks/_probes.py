@@ -12,6 +12,7 @@ from specreg_sklearn.attacks._oracle import Oracle
 
 # Numbers built at once: a megabyte. Larger blocks fall out of the processor's cache.
 _BLOCK = 2**17
+_MOST_OVER = 1.25
 # Numbers of a few chains, which stay in the cache nearest to the processor.
 _FEW = 2**15
 # numpy buffers the operands of products whose rows are shorter: a third of its buffer.
@@ -61,6 +62,9 @@ def boundary_normals(
     rows, (n, d) = oracle.rows, directions.shape
     sums = np.empty(centre.shape)
     n_chains = max(1, min(_BLOCK // max(d, 1), oracle.batch_rows) // n)
+    if n_chains < len(centre) <= _MOST_OVER * n_chains and len(centre) * n <= oracle.batch_rows:
+        # A call for a few rows that are left over costs more than a block that is a little larger.
+        n_chains = len(centre)
     # Answers of several blocks are summed up together; those of all might fill the memory.
     n_together = n_chains * max(1, _BLOCK // (n * n_chains))
     for begin in range(0, len(centre), n_together):

@@ -149,12 +149,14 @@ class Oracle:
             fooled[part] = self._decide(Z[part], owner[part])
         return fooled
 
-    def remember(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    def remember(self, Z: np.ndarray, owner: np.ndarray, raw: np.ndarray | None) -> np.ndarray:
         """Keep points that fooled the model where they are the nearest so far.
 
-        Returns their distances, measured on the rows as built, of shape (m,).
+        `raw` holds them as built, if that is known. Returns their distances, measured on them, of
+        shape (m,).
         """
-        distance = self.rows.distance(self.rows.snap(Z, owner), owner, self.norm)
+        raw = self.rows.snap(Z, owner) if raw is None else raw
+        distance = self.rows.distance(raw, owner, self.norm)
         self._remember(Z, owner, distance > 0, distance)
         return distance
 
@@ -165,7 +167,7 @@ class Oracle:
         raw = self.rows.snap(Z, owner)
         distance = self.rows.distance(raw, owner, self.norm)
         if distance.all():
-            fooled = self.ask(raw, owner)
+            fooled = self.ask(raw, owner, lend=True)
             self.count(owner)
         else:
             # A point that is built as the clean row itself is no question.
@@ -214,7 +216,8 @@ class Oracle:
                 whose = owner if raw.ndim == 2 else np.repeat(owner, raw.shape[1])
                 X = self.rows.build(cells, whose)
             labels = self.predict(X)
-            if not self._is_plain(labels, len(cells)):
+            plain = self._is_plain(labels, len(cells))
+            if not plain:
                 labels = checked(labels, len(cells))
         except Exception as error:
             rows = _listed(self.names[owner])
@@ -222,7 +225,7 @@ class Oracle:
             raise
         if lend and self._may_be_lent is None:
             self._may_be_lent = np.array_equal(X, cells)
-        if self._is_plain(labels, len(cells)):
+        if plain:
             fooled = labels == wanted if self.targeted else labels != wanted
         else:
             same = self.coder.matches(labels, wanted)

@@ -77,7 +77,8 @@ def boundary_normals(
     if across is not None:
         normals -= np.einsum("ij,ij->i", normals, across)[:, None] * across
     size = np.sqrt(np.einsum("ij,ij->i", normals, normals))
-    return normals / np.where(size > 0, size, 1.0)[:, None]
+    normals /= np.where(size > 0, size, 1.0)[:, None]
+    return normals
 
 
 class _Probes:
@@ -100,13 +101,14 @@ class _Probes:
         self.lo, self.hi = rows.box(owner)
         reach = radius[:, None] if rows._unit else radius[:, None] * rows.scale
         # Whether steps are asked just as they are meant: no step can leave the box, nothing rounds.
-        if not rows.exact or rows.repair is not None:
-            self.as_meant = np.zeros(len(centre), dtype=bool)
-        else:
+        self.all_as_meant = False
+        self.as_meant = np.zeros(len(centre), dtype=bool)
+        if rows.exact and rows.repair is None:
             most = (1 + 1e-9) * reach
             inside = (self.base - most >= self.lo) & (self.base + most <= self.hi)
-            self.as_meant = inside.all(axis=1)
-        self.all_as_meant = bool(self.as_meant.all())
+            self.all_as_meant = bool(inside.all())
+            if not self.all_as_meant:
+                self.as_meant = inside.all(axis=1)
         if across is not None:
             self._frame = np.empty((len(centre), 2, centre.shape[1]))
             self._frame[:, 0] = self.base
@@ -125,23 +127,24 @@ class _Probes:
             if not self.all_as_meant:
                 sums[part] = self._sums_as_asked(part, cells, fooled[part], n_asked[part])
         if self.all_as_meant:
-            return self._sums_as_meant(fooled, n_asked)
+            return self._sums_as_meant(fooled, n_asked, every)
         meant = np.flatnonzero(self.as_meant)
         if len(meant):
-            sums[meant] = self._sums_as_meant(fooled[meant], n_asked[meant])
+            sums[meant] = self._sums_as_meant(fooled[meant], n_asked[meant], every)
         return sums
 
-    def _sums_as_meant(self, fooled: np.ndarray, n_asked: np.ndarray) -> np.ndarray:
+    def _sums_as_meant(self, fooled: np.ndarray, n_asked: np.ndarray, every: bool) -> np.ndarray:
         """Return the weighted sums of steps that were asked just as they are meant."""
         weights = fooled.astype(np.float64)
         share = weights.sum(axis=1) / n_asked
-        total = np.cumsum(self.steps, axis=0)[n_asked - 1]
+        total = np.cumsum(self.steps, axis=0)
+        total = total[-1:] if every else total[n_asked - 1]
         # One product for each chain: a single large one would round by how many there are.
         sums = np.matmul(weights[:, None], self.steps)[:, 0]
         sums -= share[:, None] * total
         same = np.flatnonzero((share == 0) | (share == 1))
         if len(same):
-            sums[same] = (2 * share[same] - 1)[:, None] * total[same]
+            sums[same] = (2 * share[same] - 1)[:, None] * (total if every else total[same])
         return sums
 
     def _sums_as_asked(

@@ -26,7 +26,9 @@ _FIRST = np.array([0.25, 0.6, 1.2])
 _INNER = np.arange(1, PER_ROUND + 1) / (PER_ROUND + 1)
 _NEAR = np.array([0.2, 0.45, 0.7])
 _FARTHER = 3.0
-_PLACES = np.arange(1, PER_ROUND + 1)
+# The place of the last yes, counted from 1, by the answers of a round read as a binary number.
+_BITS = 2 ** np.arange(PER_ROUND)
+_LAST = np.array([n.bit_length() for n in range(2**PER_ROUND)])
 # Where the second round looks, in units of the expected angle, by how the first one ended.
 _ENDS = np.array([0.0, *_FIRST, _FARTHER * _FIRST[-1]])
 _SECOND = _ENDS[:-1, None] + np.diff(_ENDS)[:, None] * [_NEAR, _INNER, _INNER, _INNER]
@@ -96,7 +98,7 @@ def semicircle_step(
             angles = low[:, None] + (top - low)[:, None] * inner
         fooled = ask(arc.at(angles, tried[turn]))
         # The last angle that still fools the model is the nearest to the clean row.
-        last = (fooled * _PLACES).max(axis=1)
+        last = _LAST[fooled @ _BITS]
         some, place = last > 0, before + last
         nearest = np.where(some, place + turn * m * PER_ROUND, nearest)
         low = np.where(some, angles.take(place), low)
@@ -107,8 +109,8 @@ def semicircle_step(
     some = np.flatnonzero(low)
     reached, distance = points.copy(), radius.copy()
     if len(some):
-        reached[some] = ask.clipped(tried.reshape(-1, d)[nearest[some]], owner[some])
-        distance[some] = task.oracle.remember(reached[some], owner[some])
+        found = tried.reshape(-1, d)[nearest[some]]
+        reached[some], distance[some] = ask.remember(found, owner[some])
     # Clipping may have moved a point of the arc outwards of where it should be.
     nearer = distance < radius
     expected = np.maximum(np.where(low > 0, low, _LESS * angle), _LEAST_ANGLE)

@@ -71,8 +71,9 @@ def _deciding_column(
     column = np.full(m, -1)
     while len(pending):
         single = last[pending] - first[pending] == 1
-        column[pending[single]] = np.argsort(place)[first[pending[single]]]
-        pending = pending[~single]
+        if single.any():
+            column[pending[single]] = np.argsort(place)[first[pending[single]]]
+            pending = pending[~single]
         middle = (first[pending] + last[pending]) // 2
         halves = [
             np.where(

@@ -97,7 +97,7 @@ class _Probes:
         self.oracle, self.radius, self.directions = oracle, radius, directions
         self.owner, self.across = owner, across
         self.steps = directions if rows._unit else directions * rows.scale
-        self.base = rows.cells(centre, owner)
+        self.base = centre if rows._unit else rows.cells(centre, owner)
         self.lo, self.hi = rows.box(owner)
         reach = radius[:, None] if rows._unit else radius[:, None] * rows.scale
         # Whether steps are asked just as they are meant: no step can leave the box, nothing rounds.

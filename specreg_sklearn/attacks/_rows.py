@@ -99,7 +99,8 @@ class CleanRows:
         # Widened boxes are not stored: they are as large as the data.
         inside = (self.raw >= low).all() and (self.raw <= high).all() if len(raw) else True
         self._shared_box = bool(inside) and not self.missing.any()
-        if self._shared_box and len(np.unique(low)) == 1 and len(np.unique(high)) == 1:
+        one_box = len(low) > 0 and (low == low[0]).all() and (high == high[0]).all()
+        if self._shared_box and one_box:
             # One interval for all columns is clipped several times faster than a row of them.
             self._low, self._high = self._low[:, :1], self._high[:, :1]
         self._whole = bool(integer.any())

@@ -29,9 +29,10 @@ _FARTHER = 3.0
 # The place of the last yes, counted from 1, by the answers of a round read as a binary number.
 _BITS = 2 ** np.arange(PER_ROUND)
 _LAST = np.array([n.bit_length() for n in range(2**PER_ROUND)])
-# Where the second round looks, in units of the expected angle, by how the first one ended.
-_ENDS = np.array([0.0, *_FIRST, _FARTHER * _FIRST[-1]])
-_SECOND = _ENDS[:-1, None] + np.diff(_ENDS)[:, None] * [_NEAR, _INNER, _INNER, _INNER]
+# Where the bracket ends in which the second round looks, in units of the expected angle, and where
+# it looks in there, by the place of the last yes in the first.
+_TOP = np.array([*_FIRST, _FARTHER * _FIRST[-1]])
+_SECOND = np.array([_NEAR, _INNER, _INNER, _INNER])
 # Beyond this the arc is all but back at the clean row.
 _LAST_ANGLE = 0.98 * np.pi / 2
 _LARGEST_ANGLE = 0.99 * _LAST_ANGLE
@@ -60,8 +61,8 @@ def semicircle_step(
     way : ndarray of shape (m, d)
         Unit vectors from the clean rows to the points.
     sideways : ndarray of shape (m, d)
-        Unit vectors at right angles to the way: where the boundary's normal
-        leans, on the adversarial side.
+        Unit vectors at right angles to the way: where the boundary's normal leans, on the
+        adversarial side.
     owner : ndarray of shape (m,), int
         The row of each chain.
     radius : ndarray of shape (m,)
@@ -87,22 +88,23 @@ def semicircle_step(
     before = np.arange(-1, m * PER_ROUND - 1, PER_ROUND)
     low, high = np.zeros(m), np.full(m, _LAST_ANGLE)
     # Where among all points tried the nearest one stands that fools the model.
-    nearest = np.zeros(m, dtype=np.int64)
-    places = _FIRST
+    nearest = last = np.zeros(m, dtype=np.int64)
+    angles = np.minimum(angle[:, None] * _FIRST, _LARGEST_ANGLE)
     for turn in range(n_rounds):
-        if turn < 2:
-            angles = np.minimum(angle[:, None] * places, _LARGEST_ANGLE)
-        else:
+        if turn == 1:
+            top, inner = np.minimum(angle * _TOP[last], _LAST_ANGLE), _SECOND[last]
+        elif turn:
             top = np.where(high < _LAST_ANGLE, high, np.minimum(_FARTHER * low, high))
             inner = np.where((low == 0)[:, None], _NEAR, _INNER)
-            angles = low[:, None] + (top - low)[:, None] * inner
+        if turn:
+            angles = (top - low)[:, None] * inner
+            angles += low[:, None]
         fooled = ask(arc.at(angles, tried[turn]))
         # The last angle that still fools the model is the nearest to the clean row.
         last = _LAST[fooled @ _BITS]
         some, place = last > 0, before + last
         nearest = np.where(some, place + turn * m * PER_ROUND, nearest)
         low = np.where(some, angles.take(place), low)
-        places = _SECOND[last]
         if n_rounds > 2:
             fence = np.concatenate([angles, high[:, None]], axis=1)
             high = fence[np.arange(m), last]

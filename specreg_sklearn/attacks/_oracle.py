@@ -123,7 +123,7 @@ class Oracle:
         """Return how many queries rows may still send."""
         return np.maximum(self.limit - self.n_queries[owner], 0)
 
-    def decide(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    def decide(self, Z: np.ndarray, owner: np.ndarray, *, remember: bool = True) -> np.ndarray:
         """Ask whether points fool the model.
 
         Parameters
@@ -132,6 +132,9 @@ class Oracle:
             Coordinates; points outside the box are clipped first.
         owner : ndarray of shape (m,), int
             The clean row each point belongs to.
+        remember : bool, default=True
+            False is faster, but leaves it to the caller to show :meth:`remember` the nearest point
+            of each row that fooled the model.
 
         Returns
         -------
@@ -141,6 +144,10 @@ class Oracle:
         """
         covered = self._covered(owner)
         if covered is None and len(Z) <= self.batch_rows:
+            # Where cells are rounded, a point may be built as the clean row itself.
+            if not remember and len(Z) and self.rows.exact and self.rows.repair is None:
+                self.count(owner)
+                return self.ask(self.rows.snap(Z, owner), owner, lend=True)
             return self._decide(Z, owner)
         fooled = np.zeros(len(Z), dtype=bool)
         covered = np.arange(len(Z)) if covered is None else covered
@@ -149,7 +156,9 @@ class Oracle:
             fooled[part] = self._decide(Z[part], owner[part])
         return fooled
 
-    def remember(self, Z: np.ndarray, owner: np.ndarray, raw: np.ndarray | None) -> np.ndarray:
+    def remember(
+        self, Z: np.ndarray, owner: np.ndarray, raw: np.ndarray | None = None
+    ) -> np.ndarray:
         """Keep points that fooled the model where they are the nearest so far.
 
         `raw` holds them as built, if that is known. Returns their distances, measured on them, of

@@ -102,13 +102,13 @@ class _Probes:
         reach = radius[:, None] if rows._unit else radius[:, None] * rows.scale
         # Whether steps are asked just as they are meant: no step can leave the box, nothing rounds.
         self.all_as_meant = False
-        self.as_meant = np.zeros(len(centre), dtype=bool)
+        self.as_meant: np.ndarray = np.zeros(len(centre), dtype=bool)
         if rows.exact and rows.repair is None:
             most = (1 + 1e-9) * reach
             inside = (self.base - most >= self.lo) & (self.base + most <= self.hi)
             self.all_as_meant = bool(inside.all())
             if not self.all_as_meant:
-                self.as_meant = inside.all(axis=1)
+                self.as_meant = np.asarray(inside.all(axis=1))
         if across is not None:
             self._frame = np.empty((len(centre), 2, centre.shape[1]))
             self._frame[:, 0] = self.base

@@ -108,15 +108,15 @@ def semicircle_step(
         if n_rounds > 2:
             fence = np.concatenate([angles, high[:, None]], axis=1)
             high = fence[np.arange(m), last]
-    some = np.flatnonzero(low)
+    moved = np.flatnonzero(low)
     reached, distance = points.copy(), radius.copy()
-    if len(some):
-        found = tried.reshape(-1, d)[nearest[some]]
-        reached[some], distance[some] = ask.remember(found, owner[some])
+    if len(moved):
+        found = tried.reshape(-1, d)[nearest[moved]]
+        reached[moved], distance[moved] = ask.remember(found, owner[moved])
     # Clipping may have moved a point of the arc outwards of where it should be.
     nearer = distance < radius
     expected = np.maximum(np.where(low > 0, low, _LESS * angle), _LEAST_ANGLE)
-    if np.count_nonzero(nearer) < len(some):
+    if np.count_nonzero(nearer) < len(moved):
         reached = np.where(nearer[:, None], reached, points)
         distance = np.where(nearer, distance, radius)
     return reached, distance, expected

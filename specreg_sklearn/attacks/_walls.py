@@ -139,7 +139,8 @@ def _brought_near(task: SearchTask, points: np.ndarray, owner: np.ndarray) -> np
     """
     x, d = task.x[owner], points.shape[1]
     tried = points[:, None] - _FINE * _STEPS[:, None] * (points - x)[:, None]
-    fooled = task.oracle.decide(tried.reshape(-1, d), np.repeat(owner, len(_STEPS)))
+    whose = np.repeat(owner, len(_STEPS))
+    fooled = task.oracle.decide(tried.reshape(-1, d), whose, remember=False)
     n_steps = np.logical_and.accumulate(fooled.reshape(len(owner), -1), axis=1).sum(axis=1)
     near = np.where((n_steps > 0)[:, None], tried[np.arange(len(owner)), n_steps - 1], points)
     far = np.flatnonzero(n_steps == len(_STEPS))
@@ -148,6 +149,7 @@ def _brought_near(task: SearchTask, points: np.ndarray, owner: np.ndarray) -> np
         near[far] = bisect(
             task.oracle.decide, x[far], near[far], owner[far], tolerance=_FINE, first=first, norm=2
         )
+    task.oracle.remember(near, owner)
     return near
 
 

@@ -75,13 +75,12 @@ def _deciding_column(
             column[pending[single]] = np.argsort(place)[first[pending[single]]]
             pending = pending[~single]
         middle = (first[pending] + last[pending]) // 2
-        halves = [
-            np.where(
-                (place >= begin[:, None]) & (place < end[:, None]), moved[pending], points[pending]
-            )
-            for begin, end in ((first[pending], middle), (middle, last[pending]))
-        ]
-        fooled = task.oracle.decide(np.concatenate(halves), np.tile(owner[pending], 2))
+        far, near = points[pending], moved[pending]
+        middle_column = middle[:, None]
+        chosen = (place >= first[pending, None]) & (place < middle_column)
+        other = (place >= middle_column) & (place < last[pending, None])
+        halves = np.concatenate([np.where(chosen, near, far), np.where(other, near, far)])
+        fooled = task.oracle.decide(halves, np.tile(owner[pending], 2))
         left, right = fooled[: len(pending)], fooled[len(pending) :]
         first[pending] = np.where(left, middle, first[pending])
         last[pending] = np.where(left, last[pending], middle)

@@ -127,7 +127,7 @@ class Chains:
         share //= np.maximum(np.bincount(self.owner, minlength=n), 1)
         n_asked = np.minimum(share - reserve, wanted)
         best = oracle.best_distance
-        n_asked[~(np.isfinite(best) & (best > task.stop_distance))] = 0
+        n_asked *= np.isfinite(best) & (best > task.stop_distance)
         n_asked = n_asked[self.owner]
         chosen = np.flatnonzero(n_asked >= least)
         return chosen, n_asked[chosen]

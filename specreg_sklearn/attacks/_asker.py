@@ -59,6 +59,6 @@ class Asker:
         """
         rows = self._oracle.rows
         # Where coordinates are cells, asking has clipped them already.
-        built = self._plain and rows.cells_of_each(Z, owner) is Z
+        built = self._plain and rows._unit
         Z = Z if built else rows.clip(Z, owner)
         return Z, self._oracle.remember(Z, owner, Z if built else None)

@@ -8,6 +8,8 @@ half that mattered is split again, down to a single column.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from specreg_sklearn.attacks._columns import toward
@@ -60,28 +62,38 @@ def _deciding_column(
 ) -> np.ndarray:
     """Return the one column whose move leaves the region, or -1 where there is no such column."""
     m, d = points.shape
+    if not m:
+        return np.empty(0, dtype=np.int64)
     # Neighbouring columns tend to matter together, so halves are drawn; all rows share the draw.
-    place = stream(task.seed, _WALL_DRAW + draw).permutation(d)
+    place = _order(task.seed, draw, d)
     first, last = np.zeros(m, dtype=np.int64), np.full(m, d)
     pending = np.arange(m)
     column = np.full(m, -1)
     while len(pending):
         single = last[pending] - first[pending] == 1
-        column[pending[single]] = np.argsort(place)[first[pending[single]]]
-        pending = pending[~single]
+        if single.any():
+            column[pending[single]] = np.argsort(place)[first[pending[single]]]
+            pending = pending[~single]
         middle = (first[pending] + last[pending]) // 2
-        halves = [
-            np.where(
-                (place >= begin[:, None]) & (place < end[:, None]), moved[pending], points[pending]
-            )
-            for begin, end in ((first[pending], middle), (middle, last[pending]))
-        ]
-        fooled = task.oracle.decide(np.concatenate(halves), np.tile(owner[pending], 2))
+        far, near = points[pending], moved[pending]
+        middle_column = middle[:, None]
+        chosen = (place >= first[pending, None]) & (place < middle_column)
+        other = (place >= middle_column) & (place < last[pending, None])
+        halves = np.concatenate([np.where(chosen, near, far), np.where(other, near, far)])
+        fooled = task.oracle.decide(halves, np.tile(owner[pending], 2))
         left, right = fooled[: len(pending)], fooled[len(pending) :]
         first[pending] = np.where(left, middle, first[pending])
         last[pending] = np.where(left, last[pending], middle)
         pending = pending[left != right]
     return column
+
+
+@lru_cache(maxsize=64)
+def _order(seed: int, draw: int, d: int) -> np.ndarray:
+    """Return the places of the columns in an order of chance, read-only."""
+    order = stream(seed, _WALL_DRAW + draw).permutation(d)
+    order.flags.writeable = False
+    return order
 
 
 def slopes(task: SearchTask, rows: np.ndarray, turn: int) -> np.ndarray:

@@ -93,11 +93,19 @@ class CGBA(BoundaryWalk):
         task: SearchTask,
         chains: Chains,
         normals: np.ndarray,
+        way: np.ndarray | None,
         t: int,
-    ) -> np.ndarray:
-        assert chains.angle is not None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        assert chains.angle is not None and way is not None
         n_rounds = ROUNDS if t < _CAREFUL_STEPS else ROUNDS - 1
-        points, chains.angle = semicircle_step(
-            task, chains.points, normals, chains.owner, chains.angle, n_rounds
+        points, distance, chains.angle = semicircle_step(
+            task,
+            chains.points,
+            way,
+            normals,
+            chains.owner,
+            chains.distances(task),
+            chains.angle,
+            n_rounds,
         )
-        return points
+        return points, distance

@@ -30,12 +30,15 @@ class Chains:
         The class that its start came from.
     angle : ndarray of shape (m,), or None
         How far a step is expected to turn, in radians. None stands for the first guess.
+    distance : ndarray of shape (m,), or None
+        How far the points are from the clean rows; None if this has to be found out.
     """
 
     points: np.ndarray
     owner: np.ndarray
     group: np.ndarray
     angle: np.ndarray | None = None
+    distance: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.angle is None:
@@ -67,19 +70,41 @@ class Chains:
         first = np.unique(task.owner, return_index=True)[1]
         return cls(task.starts[first], task.owner[first], task.group[first])
 
+    def move(self, points: np.ndarray, distance: np.ndarray | None = None) -> None:
+        """Go to other points, whose distances from the clean rows may be known."""
+        self.points, self.distance = points, distance
+
+    def distances(self, task: SearchTask) -> np.ndarray:
+        """Return how far the points are from the clean rows."""
+        if self.distance is None:
+            self.distance = task.distance(self.points, self.owner)
+        return self.distance
+
+    def way(self, task: SearchTask) -> np.ndarray:
+        """Return unit vectors from the clean rows to the points, of shape (m, d)."""
+        steps = self.points - task.x[self.owner]
+        steps /= self.distances(task)[:, None]
+        return steps
+
     def take(self, chosen: np.ndarray) -> Chains:
-        """Return some of the chains."""
+        """Return some of the chains, given by their increasing numbers."""
+        if len(chosen) == len(self):
+            return self
         assert self.angle is not None
         return Chains(
-            self.points[chosen], self.owner[chosen], self.group[chosen], self.angle[chosen]
+            self.points[chosen],
+            self.owner[chosen],
+            self.group[chosen],
+            self.angle[chosen],
+            None if self.distance is None else self.distance[chosen],
         )
 
     def thin_out(self, task: SearchTask, keep: int) -> Chains:
         """Return the `keep` nearest chains of each row, of different classes where there are."""
-        if len(self) == len(np.unique(self.owner)):
+        if not len(self) or np.bincount(self.owner).max() <= keep:
             return self
-        distance = task.distance(self.points, self.owner)
-        return self.take(leaders(self.owner, self.group, distance, keep))
+        kept = leaders(self.owner, self.group, self.distances(task), keep)
+        return self.take(np.flatnonzero(kept))
 
     def affordable(
         self, task: SearchTask, wanted: int, *, reserve: int, least: int
@@ -97,9 +122,12 @@ class Chains:
         least : int
             Directions without which it is not worth while.
         """
-        active = np.zeros(len(task.x), dtype=bool)
-        active[task.active()] = True
-        share = task.oracle.left(self.owner) // np.maximum(np.bincount(self.owner), 1)[self.owner]
+        oracle, n = task.oracle, len(task.x)
+        share = np.maximum(oracle.limit - oracle.n_queries, 0)
+        share //= np.maximum(np.bincount(self.owner, minlength=n), 1)
         n_asked = np.minimum(share - reserve, wanted)
-        chosen = np.flatnonzero(active[self.owner] & (n_asked >= least))
+        best = oracle.best_distance
+        n_asked *= np.isfinite(best) & (best > task.stop_distance)
+        n_asked = n_asked[self.owner]
+        chosen = np.flatnonzero(n_asked >= least)
         return chosen, n_asked[chosen]

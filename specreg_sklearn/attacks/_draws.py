@@ -26,10 +26,13 @@ def noise_stream(seed: int, block: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence((seed, block, _NOISE_STREAM)))
 
 
+@lru_cache(maxsize=4)
 def pool_order(seed: int, n: int) -> np.ndarray:
-    """Return the rows of a pool in an order of chance, the same for all clean rows."""
+    """Return the rows of a pool in an order of chance, the same for all clean rows; read-only."""
     key = np.random.SeedSequence((seed, 0, _POOL_STREAM))
-    return np.random.default_rng(key).permutation(n)
+    order = np.random.default_rng(key).permutation(n)
+    order.flags.writeable = False
+    return order
 
 
 def orthonormal_directions(seed: int, iteration: int, n: int, d: int) -> np.ndarray:

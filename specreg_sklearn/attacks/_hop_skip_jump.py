@@ -150,7 +150,7 @@ class HopSkipJump(BlackBoxAttack):
         keep = max(1, int(self._n_iterations(d) // _ITERATIONS_PER_CHAIN))
         if self.art_compatible:
             chains = Chains.from_first_starts(task)
-            chains.points = self._to_boundary(task, chains.points, chains.owner)
+            chains.move(self._to_boundary(task, chains.points, chains.owner))
         else:
             chains = Chains.from_race(task, keep=keep, tolerance=self._tolerance(d))
         last = task.oracle.best.copy()
@@ -176,7 +176,7 @@ class HopSkipJump(BlackBoxAttack):
             if not self.art_compatible:
                 nearer = task.distance(reached, owner) < distance
                 reached = np.where(nearer[:, None], reached, points)
-            chains.points = reached
+            chains.move(reached)
             keep = max(1, keep // 2)
             chains = chains.thin_out(task, keep)
             task.report(n / self.max_iter)

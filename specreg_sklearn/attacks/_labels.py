@@ -41,6 +41,11 @@ class LabelCoder:
             self._sorted = np.unique(np.concatenate([_plain(a) for a in labels]))
             self.n_classes = len(self._sorted)
 
+    @property
+    def are_numbers(self) -> bool:
+        """Whether labels are numbers, and not text or other objects."""
+        return self._kind == "number"
+
     def encode(self, labels: np.ndarray) -> np.ndarray:
         """Return codes of shape (n,), int64; :data:`UNKNOWN` for labels never seen."""
         if self._kind == "object":
@@ -53,14 +58,18 @@ class LabelCoder:
         place = np.minimum(place, len(self._sorted) - 1)
         return np.where(self._sorted[place] == labels, place, UNKNOWN).astype(np.int64)
 
-    def matches(self, labels: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Return whether each label is the one that a known code stands for."""
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Return what known codes stand for, in the form that :meth:`matches` compares with."""
+        return codes if self._kind == "object" else self._sorted[codes]
+
+    def matches(self, labels: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+        """Return whether each label is the wanted one, as :meth:`decode` returns it."""
         if self._kind == "object":
-            return self.encode(labels) == codes
+            return self.encode(labels) == wanted
         if _kind(labels) != self._kind:
             return np.zeros(len(labels), dtype=bool)
         # Much faster than encoding, and this runs for every row that an attack asks about.
-        return np.asarray(_plain(labels) == self._sorted[codes])
+        return np.asarray(_plain(labels) == wanted)
 
 
 def as_targets(y: Any, n_rows: int) -> np.ndarray:

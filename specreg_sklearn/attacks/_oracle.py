@@ -18,7 +18,12 @@ NO_LIMIT = np.iinfo(np.int64).max
 
 def ask(predict: Predict, X: Any, n_rows: int) -> np.ndarray:
     """Return the labels a model predicts for X, one per row."""
-    labels = as_labels(predict(X), "the output of estimator.predict")
+    return checked(predict(X), n_rows)
+
+
+def checked(labels: Any, n_rows: int) -> np.ndarray:
+    """Return predicted labels as an array of shape (n_rows,), after checking them."""
+    labels = as_labels(labels, "the output of estimator.predict")
     if len(labels) != n_rows:
         raise ValueError(f"estimator.predict returned {len(labels)} labels for {n_rows} rows.")
     missing = _n_missing(labels)
@@ -78,6 +83,8 @@ class Oracle:
     best : ndarray of shape (n, d), float64
         Coordinates of the nearest adversarial point asked so far; meaningless where
         `best_distance` is infinite.
+    wanted : ndarray of shape (n,)
+        What each of `labels` stands for, as ``coder.matches`` compares with it.
     best_distance : ndarray of shape (n,), float64
         Its distance, measured on the row as built; ``inf`` where there is none.
     """
@@ -103,6 +110,7 @@ class Oracle:
         self.best_distance = np.full(len(rows), np.inf)
         self._scratch = [np.empty(0), np.empty(0)]
         self._may_be_lent: bool | None = None
+        self.wanted = coder.decode(labels)
 
     def scratch(self, which: int, *shape: int) -> np.ndarray:
         """Return one of two arrays to work in; asking for fresh memory each time costs more."""
@@ -115,7 +123,7 @@ class Oracle:
         """Return how many queries rows may still send."""
         return np.maximum(self.limit - self.n_queries[owner], 0)
 
-    def decide(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    def decide(self, Z: np.ndarray, owner: np.ndarray, *, remember: bool = True) -> np.ndarray:
         """Ask whether points fool the model.
 
         Parameters
@@ -124,6 +132,9 @@ class Oracle:
             Coordinates; points outside the box are clipped first.
         owner : ndarray of shape (m,), int
             The clean row each point belongs to.
+        remember : bool, default=True
+            False is faster, but leaves it to the caller to show :meth:`remember` the nearest point
+            of each row that fooled the model.
 
         Returns
         -------
@@ -133,6 +144,10 @@ class Oracle:
         """
         covered = self._covered(owner)
         if covered is None and len(Z) <= self.batch_rows:
+            # Where cells are rounded, a point may be built as the clean row itself.
+            if not remember and len(Z) and self.rows.exact and self.rows.repair is None:
+                self.count(owner)
+                return self.ask(self.rows.snap(Z, owner), owner, lend=True)
             return self._decide(Z, owner)
         fooled = np.zeros(len(Z), dtype=bool)
         covered = np.arange(len(Z)) if covered is None else covered
@@ -141,6 +156,19 @@ class Oracle:
             fooled[part] = self._decide(Z[part], owner[part])
         return fooled
 
+    def remember(
+        self, Z: np.ndarray, owner: np.ndarray, raw: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Keep points that fooled the model where they are the nearest so far.
+
+        `raw` holds them as built, if that is known. Returns their distances, measured on them, of
+        shape (m,).
+        """
+        raw = self.rows.snap(Z, owner) if raw is None else raw
+        distance = self.rows.distance(raw, owner, self.norm)
+        self._remember(Z, owner, distance > 0, distance)
+        return distance
+
     def _decide(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
         fooled = np.zeros(len(Z), dtype=bool)
         if not len(Z):
@@ -148,7 +176,7 @@ class Oracle:
         raw = self.rows.snap(Z, owner)
         distance = self.rows.distance(raw, owner, self.norm)
         if distance.all():
-            fooled = self.ask(raw, owner)
+            fooled = self.ask(raw, owner, lend=True)
             self.count(owner)
         else:
             # A point that is built as the clean row itself is no question.
@@ -170,24 +198,58 @@ class Oracle:
         self.count(owner if counted is None else counted)
         return fooled & self.rows.moved(raw, owner)
 
-    def ask(self, raw: np.ndarray, owner: np.ndarray, *, lend: bool = False) -> np.ndarray:
+    def ask(
+        self,
+        raw: np.ndarray,
+        owner: np.ndarray,
+        *,
+        lend: bool = False,
+        wanted: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Return whether rows fool the model, without counting or doubting them.
 
-        With `lend` the caller will not write to `raw` again. A model that leaves its input alone,
-        as the first time shows, then gets these cells themselves and not a copy.
+        `raw` has shape (m, d), or (m, k, d) for k rows of each owner; the answers have the same
+        shape without the last axis. With `lend` the caller will not write to `raw` again. A model
+        that leaves its input alone, as the first time shows, then gets these cells themselves and
+        not a copy. `wanted`, one entry per row, is ``self.wanted`` of the owners, if it is at hand.
         """
+        cells = raw if raw.ndim == 2 else raw.reshape(-1, raw.shape[2])
+        if wanted is None:
+            wanted = self.wanted[owner]
+            wanted = wanted if raw.ndim == 2 else np.repeat(wanted, raw.shape[1])
         lend = lend and self.rows.are_cells and self._may_be_lent is not False
         try:
-            X = raw if lend and self._may_be_lent else self.rows.build(raw, owner)
-            labels = ask(self.predict, X, len(raw))
+            if lend and self._may_be_lent:
+                X = cells
+            else:
+                whose = owner if raw.ndim == 2 else np.repeat(owner, raw.shape[1])
+                X = self.rows.build(cells, whose)
+            labels = self.predict(X)
+            plain = self._is_plain(labels, len(cells))
+            if not plain:
+                labels = checked(labels, len(cells))
         except Exception as error:
             rows = _listed(self.names[owner])
             error.add_note(f"This happened while changes of {rows} were predicted.")
             raise
         if lend and self._may_be_lent is None:
-            self._may_be_lent = np.array_equal(X, raw)
-        same = self.coder.matches(labels, self.labels[owner])
-        return same if self.targeted else ~same
+            self._may_be_lent = np.array_equal(X, cells)
+        if plain:
+            fooled = labels == wanted if self.targeted else labels != wanted
+        else:
+            same = self.coder.matches(labels, wanted)
+            fooled = same if self.targeted else ~same
+        return fooled.reshape(raw.shape[:-1])
+
+    def _is_plain(self, labels: Any, n_rows: int) -> bool:
+        """Return whether labels are whole numbers, which need no checks and no codes."""
+        return (
+            type(labels) is np.ndarray
+            and labels.dtype.kind in "iu"
+            and labels.shape == (n_rows,)
+            and self.wanted.dtype.kind in "iu"
+            and self.coder.are_numbers
+        )
 
     def count(self, owner: np.ndarray) -> None:
         """Count one query for each entry of `owner`."""
@@ -212,7 +274,10 @@ class Oracle:
         hits = np.flatnonzero(fooled & (distance < self.best_distance[owner]))
         if not len(hits):
             return
-        distance = distance[hits]
+        distance, whose = distance[hits], owner[hits]
+        if np.bincount(whose).max() == 1:
+            self.best[whose], self.best_distance[whose] = Z[hits], distance
+            return
         # The nearest is written last; among equals, the one that was asked first.
         hits, distance = hits[::-1], distance[::-1]
         order = np.argsort(-distance, kind="stable")

@@ -121,7 +121,8 @@ def search_rows(
         # A worker gets no more than it needs.
         mine = None if given is None else given[part]
         spent = outcome.n_queries[part]
-        return _Part(attack, setting, rows.take(part), labels[part], part, spent, mine)
+        some = rows if len(part) == len(rows) else rows.take(part)
+        return _Part(attack, setting, some, labels[part], part, spent, mine)
 
     parts = _parts(attack, len(rows.columns), chosen, n_jobs)
     with _progress(len(chosen), attack, verbose) as report:

@@ -23,6 +23,8 @@ from specreg_sklearn.attacks._tables import Table
 _EXACT_INTEGERS = 2.0**53
 # Numbers held at once where a computation has intermediate results as large as the data.
 _BLOCK = 2**20
+# Up to so many numbers, two functions of numpy cost less than one that is written in Python.
+_FEW = 2**14
 
 
 class CleanRows:
@@ -81,21 +83,24 @@ class CleanRows:
         low, high = low.copy(), high.copy()
         low[integer], high[integer] = np.ceil(low[integer]), np.floor(high[integer])
         self._narrow: list[tuple[np.dtype, np.ndarray]] = []
-        dtypes = np.array([str(table.dtype(int(c))) for c in columns], dtype=object)
-        for name in sorted(set(dtypes)):
-            dtype, mask = np.dtype(name), dtypes == name
+        held: dict[np.dtype, list[int]] = {}
+        for j, c in enumerate(columns.tolist()):
+            held.setdefault(table.dtype(c), []).append(j)
+        for dtype in sorted(held, key=str):
+            mask = np.array(held[dtype])
             if dtype.kind in "iu":
                 low[mask] = np.maximum(low[mask], max(np.iinfo(dtype).min, -_EXACT_INTEGERS))
                 high[mask] = np.minimum(high[mask], min(np.iinfo(dtype).max, _EXACT_INTEGERS))
             elif dtype.itemsize < 8:
-                self._narrow.append((dtype, np.flatnonzero(mask)))
+                self._narrow.append((dtype, mask))
                 low[mask] = _inwards(np.maximum(low[mask], float(np.finfo(dtype).min)), dtype, 1)
                 high[mask] = _inwards(np.minimum(high[mask], float(np.finfo(dtype).max)), dtype, -1)
         self._low, self._high = low[None], high[None]
         # Widened boxes are not stored: they are as large as the data.
         inside = (self.raw >= low).all() and (self.raw <= high).all() if len(raw) else True
         self._shared_box = bool(inside) and not self.missing.any()
-        if self._shared_box and len(np.unique(low)) == 1 and len(np.unique(high)) == 1:
+        one_box = len(low) > 0 and (low == low[0]).all() and (high == high[0]).all()
+        if self._shared_box and one_box:
             # One interval for all columns is clipped several times faster than a row of them.
             self._low, self._high = self._low[:, :1], self._high[:, :1]
         self._whole = bool(integer.any())
@@ -157,6 +162,10 @@ class CleanRows:
         clean = self.raw[owner]
         return clean + (Z - clean / self.scale) * self.scale
 
+    def cells_of_each(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return what :meth:`cells` does for Z of shape (m, k, d), or `Z` itself if it is that."""
+        return Z if self._unit else self.cells(Z, owner[:, None])
+
     def fit(self, raw: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
         """Round, cast and clip cells in place: what is left is what a row can really hold.
 
@@ -177,7 +186,7 @@ class CleanRows:
                 else:
                     raw[..., columns] = raw[..., columns].astype(dtype)
         # The ends of the box are representable, so clipping last cannot undo the cast.
-        if lo.size == hi.size == 1:
+        if lo.size == hi.size == 1 and raw.size > _FEW:
             return np.clip(raw, lo, hi, out=raw)
         np.maximum(raw, lo, out=raw)
         return np.minimum(raw, hi, out=raw)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -115,8 +115,8 @@ class SearchTask:
 
     def fraction_spent(self) -> float:
         """Return the share of the whole budget that has been used, 0 if there is no budget."""
-        limit = self.oracle.limit
-        return 0.0 if limit == NO_LIMIT else float(self.oracle.n_queries.mean() / limit)
+        limit, spent = self.oracle.limit, self.oracle.n_queries
+        return 0.0 if limit == NO_LIMIT else int(spent.sum()) / (len(spent) * limit)
 
     def starts_to_boundary(self, tolerance: float) -> None:
         """Bisect every start, in place, until it is this near to the boundary."""
@@ -136,8 +136,8 @@ class SearchTask:
         widens from there.
         """
         x, best = self.x[rows], self.oracle.best[rows].copy()
-        bisect(
-            self.oracle.decide,
+        best = bisect(
+            partial(self.oracle.decide, remember=False),
             x,
             best,
             rows,
@@ -145,6 +145,7 @@ class SearchTask:
             norm=self.oracle.norm,
             first=FIRST_BRACKET,
         )
+        self.oracle.remember(best, rows)
 
 
 # The last bisection is finer than those of a search: it decides the reported distance.

@@ -43,7 +43,7 @@ class StartPool:
     def __init__(self, rows: CleanRows, codes: np.ndarray, *, size: int = MAX_POOL) -> None:
         kept = _spread(rows.raw, codes, size)
         x, missing, codes = rows.raw[kept] / rows.scale, rows.missing[kept], codes[kept]
-        order = np.lexsort((codes, *x.T))
+        order = _by_content(x, codes)
         self.x, self.missing, self.codes = x[order], missing[order], codes[order]
         self._gaps = bool(self.missing.any())
         self._reach = _range(rows)
@@ -149,6 +149,16 @@ class StartPool:
         if not self._gaps and not missing.any():
             return self.x[candidate]
         return np.where(missing[row] | self.missing[candidate], x[row], self.x[candidate])
+
+
+def _by_content(x: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return the order of rows by their last column; by the others, and the codes, among equals."""
+    if x.shape[1]:
+        order = np.argsort(x[:, -1], kind="stable")
+        last = x[order, -1]
+        if (last[1:] > last[:-1]).all():
+            return order
+    return np.lexsort((codes, *x.T))
 
 
 def data_starts(

@@ -101,11 +101,12 @@ class TangentAttack(BoundaryWalk):
         task: SearchTask,
         chains: Chains,
         normals: np.ndarray,
+        way: np.ndarray | None,
         t: int,
-    ) -> np.ndarray:
+    ) -> tuple[np.ndarray, np.ndarray]:
         points, owner = chains.points, chains.owner
         x = task.x[owner]
-        distance = task.distance(points, owner)
+        distance = chains.distances(task)
         radius = np.minimum(distance / np.sqrt(t + 1), _LARGEST_RADIUS * distance)
         landed = points.copy()
         pending = np.arange(len(points))
@@ -129,8 +130,9 @@ class TangentAttack(BoundaryWalk):
             owner[went],
             tolerance=_tolerance(points.shape[1]),
         )
-        nearer = task.distance(reached, owner) < distance
-        return np.where(nearer[:, None], reached, points)
+        new = task.distance(reached, owner)
+        nearer = new < distance
+        return np.where(nearer[:, None], reached, points), np.where(nearer, new, distance)
 
 
 def tangent_points(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import ClassVar
@@ -53,9 +54,13 @@ class BoundaryWalk(BlackBoxAttack):
         task: SearchTask,
         chains: Chains,
         normals: np.ndarray,
+        way: np.ndarray | None,
         t: int,
-    ) -> np.ndarray:
-        """Return boundary points nearer to the clean rows, or the same where there were none."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return boundary points nearer to the clean rows, or the same, and their distances.
+
+        `way`, if the walk is `_sideways`, holds unit vectors from the clean rows to the points.
+        """
 
     @abstractmethod
     def _step_queries(self, n_features: int) -> int:
@@ -69,7 +74,7 @@ class BoundaryWalk(BlackBoxAttack):
 
     def _n_steps(self, n_features: int) -> float:
         """Return about how many steps the budget of one row pays for."""
-        budget = np.inf if self.max_queries is None else self.max_queries
+        budget = math.inf if self.max_queries is None else self.max_queries
         return budget / (self._first_directions(n_features) + self._step_queries(n_features))
 
     def _first_directions(self, n_features: int) -> int:
@@ -78,7 +83,7 @@ class BoundaryWalk(BlackBoxAttack):
 
     def _n_directions(self, n_features: int, t: int) -> int:
         speed = min((self._n_steps(n_features) / _LONG_SEARCH) ** 2, _FASTEST_GROWTH)
-        growth = np.sqrt(max(1.0, (t + 1) * speed))
+        growth = math.sqrt(max(1.0, (t + 1) * speed))
         # Whole bases only: the last directions of a complete basis are worth the most.
         first = self._first_directions(n_features)
         return first * int(min(growth, max(_MOST_DIRECTIONS // first, 1)))
@@ -119,36 +124,37 @@ class BoundaryWalk(BlackBoxAttack):
         n, d = task.x.shape
         idle = np.zeros(n, dtype=np.int64)
         patience = _PATIENCE if self.max_queries is not None else 2 * _PATIENCE
+        least = max(1, self._first_directions(d) // 4)
+        radius = self._probe_radius / math.sqrt(d)
         spent = 0.0
         for t in range(_MOST_STEPS):
             if before_step is not None:
                 chains = before_step(chains, t)
+            wanted = self._n_directions(d, t)
             chosen, n_asked = chains.affordable(
-                task,
-                self._n_directions(d, t),
-                reserve=self._step_queries(d),
-                least=max(1, self._first_directions(d) // 4),
+                task, wanted, reserve=self._step_queries(d), least=least
             )
             chains = chains.take(chosen)
             if not len(chains):
                 break
-            owner = chains.owner
-            distance = task.distance(chains.points, owner)
+            owner, distance = chains.owner, chains.distances(task)
+            way = chains.way(task) if self._sideways else None
             normals = boundary_normals(
                 task.oracle,
                 chains.points,
-                self._probe_radius * distance / np.sqrt(d),
-                task.directions(key + t, self._n_directions(d, t)),
+                radius * distance,
+                task.directions(key + t, wanted),
                 owner,
                 n_asked,
-                (chains.points - task.x[owner]) / distance[:, None] if self._sideways else None,
+                way,
             )
-            chains.points = self._step(task, chains, normals, t)
-            gained = task.distance(chains.points, owner) < (1 - _LEAST_GAIN) * distance
+            points, nearer = self._step(task, chains, normals, way, t)
+            chains.move(points, nearer)
+            gained = nearer < (1 - _LEAST_GAIN) * distance
             idle[owner] += 1
             idle[owner[gained]] = 0
             chains = chains.take(np.flatnonzero(idle[owner] < patience))
             keep = max(1, keep // 2)
             chains = chains.thin_out(task, keep)
-            task.report((task.fraction_spent() - spent) * n)
-            spent = task.fraction_spent()
+            before, spent = spent, task.fraction_spent()
+            task.report((spent - before) * n)

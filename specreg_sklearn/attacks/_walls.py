@@ -20,6 +20,7 @@ _TESTED_AT = (0, 2)
 # the end of a walk takes at least.
 _LEFT_FOR_SECOND_TEST, _LEAST_LEFT = 400, 60
 _FINE = 2.0**-9
+_STEPS = np.arange(1, 8)
 # Rows of data whose regions are looked at one after the other.
 _N_CANDIDATES = 100
 # Halvings of the cubes in which such a region is known to lie, and how many of those that end in
@@ -74,7 +75,7 @@ class Walls:
         if t not in _TESTED_AT:
             return chains
         task, owner = self.task, chains.owner
-        place = place_within((owner,), task.distance(chains.points, owner))
+        place = place_within((owner,), chains.distances(task))
         chosen = np.flatnonzero((place == 0) & ~self.searched[owner])
         wall = at_wall(task, chains.points[chosen], owner[chosen], self.tolerance)
         again = chosen[~wall & (task.oracle.left(owner[chosen]) >= _LEFT_FOR_SECOND_TEST)]
@@ -82,9 +83,12 @@ class Walls:
         now[owner[chosen[wall]]] = True
         now[self._at_fine_wall(chains.points[again], owner[again])] = True
         chosen = np.flatnonzero(now[owner])
+        if not len(chosen):
+            return chains.take(np.flatnonzero(~self.cornered[owner] | (place == 0)))
         self._search(chains.points[chosen], owner[chosen])
         first = np.flatnonzero(now[owner] & (place == 0))
         chains.points[first] = task.oracle.best[owner[first]]
+        chains.move(chains.points)
         return chains.take(np.flatnonzero(~self.cornered[owner] | (place == 0)))
 
     def finish(self) -> None:
@@ -104,9 +108,8 @@ class Walls:
         """Bring points nearer to the boundary, and return the rows whose points are at a wall."""
         if not len(owner):
             return owner
-        task, x = self.task, self.task.x[owner]
-        points = bisect(task.oracle.decide, x, points, owner, tolerance=_FINE, first=_FINE, norm=2)
-        return owner[at_wall(task, points, owner, _FINE)]
+        points = _brought_near(self.task, points, owner)
+        return owner[at_wall(self.task, points, owner, _FINE)]
 
     def _search(self, points: np.ndarray, owner: np.ndarray) -> None:
         """Search column by column from given points."""
@@ -127,6 +130,27 @@ class Walls:
             owner = chains.owner[some]
             give_back(self.task, chains.points[some], owner)
             chains.points[some] = self.task.oracle.best[owner]
+
+
+def _brought_near(task: SearchTask, points: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    """Return points within `_FINE` of the boundary, from points near it already.
+
+    Most points need a few steps of this width only, which are all asked about in one call.
+    """
+    x, d = task.x[owner], points.shape[1]
+    tried = points[:, None] - _FINE * _STEPS[:, None] * (points - x)[:, None]
+    whose = np.repeat(owner, len(_STEPS))
+    fooled = task.oracle.decide(tried.reshape(-1, d), whose, remember=False)
+    n_steps = np.logical_and.accumulate(fooled.reshape(len(owner), -1), axis=1).sum(axis=1)
+    near = np.where((n_steps > 0)[:, None], tried[np.arange(len(owner)), n_steps - 1], points)
+    far = np.flatnonzero(n_steps == len(_STEPS))
+    if len(far):
+        first = _FINE * len(_STEPS)
+        near[far] = bisect(
+            task.oracle.decide, x[far], near[far], owner[far], tolerance=_FINE, first=first, norm=2
+        )
+    task.oracle.remember(near, owner)
+    return near
 
 
 def _is_loose(task: SearchTask, rows: np.ndarray) -> np.ndarray:

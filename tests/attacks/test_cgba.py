@@ -12,6 +12,9 @@ from sklearn.preprocessing import scale
 from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn.attacks import CGBA, FeatureSpace
+from specreg_sklearn.attacks._labels import LabelCoder
+from specreg_sklearn.attacks._oracle import Oracle
+from specreg_sklearn.attacks._search import SearchTask
 from specreg_sklearn.attacks._semicircle import semicircle_step
 from specreg_sklearn.metrics import adversarial_distances
 
@@ -166,28 +169,27 @@ def test_the_arc_is_thales(cancer):
     """On a half space, one exact step ends at the foot of the perpendicular."""
 
     class Line:
-        best_distance = np.array([1.0])
+        def predict(self, Z):
+            return (Z[:, 0] > 1.0).astype(int)
 
-        def decide(self, Z, owner):
-            return Z[:, 0] > 1.0
-
-    class Task:
-        x, oracle = np.zeros((1, 2)), Line()
-
-        def distance(self, Z, owner):
-            return np.linalg.norm(Z, axis=1)
-
-        def clip(self, Z, owner):
-            return Z
-
+    rows = FeatureSpace.from_data(np.zeros((1, 2)), bounds=None, scale=None).bind(np.zeros((1, 2)))
+    labels = np.array([0])
+    oracle = Oracle(Line().predict, rows, labels, LabelCoder(np.array([0, 1])))
+    task = SearchTask(
+        oracle, (np.zeros(2), np.ones(2)), np.zeros((0, 2)), labels[:0], labels[:0], 0.0, 0
+    )
     point = np.array([[1.0, 2.0]]) * (1 + 1e-9)
     v = point / np.linalg.norm(point)
     sideways = np.array([[1.0, 0.0]]) - v[:, :1] * v
     sideways /= np.linalg.norm(sideways)
-    angle = np.array([0.6])
+    angle, radius = np.array([0.6]), np.linalg.norm(point, axis=1)
     for _ in range(6):
-        reached, angle = semicircle_step(Task(), point, sideways, np.array([0]), angle, 10)
+        reached, distance, angle = semicircle_step(
+            task, point, v, sideways, np.array([0]), radius, angle, 10
+        )
     assert reached[0, 0] > 1.0
+    assert distance == pytest.approx(np.linalg.norm(reached), rel=1e-15)
+    assert oracle.best_distance <= distance
     assert np.linalg.norm(reached) == pytest.approx(1.0, abs=1e-3)
 
 

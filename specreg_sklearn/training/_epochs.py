@@ -48,7 +48,7 @@ class EpochKeeper(Callback):
             net.optimizer_.state.clear()  # its moments are not finite either
             raise KeyboardInterrupt  # skorch's way to end the loop
         net.history.record("objective", objective)
-        self._kept = reached
+        self._kept = self._without_subnormals(reached)
         self._inside_epoch = False
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
@@ -56,12 +56,27 @@ class EpochKeeper(Callback):
         if self._inside_epoch:
             self._undo_epoch(net, "interrupted")
 
+    def _without_subnormals(self, reached: Tensor) -> Tensor:
+        """Set weights to zero that have sunk below the smallest normal number.
+
+        Weight decay gets the weights of columns there that are always zero, such as the margins of
+        images. They add nothing, and a CPU takes several times as long for products with them.
+        """
+        subnormal = (reached.abs() < torch.finfo(reached.dtype).tiny) & (reached != 0)
+        if subnormal.any():
+            reached = reached.masked_fill_(subnormal, 0)
+            self._restore(reached)
+        return reached
+
+    @torch.no_grad()
+    def _restore(self, kept: Tensor) -> None:
+        sizes = [value.numel() for value in self._live]
+        for value, old in zip(self._live, kept.split(sizes), strict=True):
+            value.copy_(old.view_as(value))
+
     def _undo_epoch(self, net: Any, reason: str) -> None:
         net.stop_reason = reason
-        with torch.no_grad():
-            sizes = [value.numel() for value in self._live]
-            for value, kept in zip(self._live, self._kept.split(sizes), strict=True):
-                value.copy_(kept.view_as(value))
+        self._restore(self._kept)
         net.history.pop()
         self._inside_epoch = False
 

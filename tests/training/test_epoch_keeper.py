@@ -160,3 +160,27 @@ def test_a_fit_that_diverged_can_be_continued_at_a_lower_rate(blob_rows):
         model.fit(X, y)
     model.set_params(learning_rate_init=1e-2, max_iter=40).fit(X, y)
     assert model.score(X, y) > 0.9
+
+
+class Sink(Callback):
+    """Put a subnormal number and the smallest normal one into the first layer."""
+
+    def on_grad_computed(self, net, **kwargs):
+        weight = net.module_.backbone.hidden1.weight
+        tiny = torch.finfo(weight.dtype).tiny
+        # A rate of zero: the optimizer's step leaves the weights as they are.
+        with torch.no_grad():
+            weight[0, :2] = torch.tensor([tiny / 8, tiny], dtype=weight.dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_below_the_smallest_normal_number_become_zero(blob_rows, dtype):
+    """Products with them take a CPU several times as long, and come to nothing."""
+    X, y = blob_rows[0].astype(dtype), blob_rows[1]
+    settings = {"solver": torch.optim.SGD, "learning_rate_init": 1e-300, "max_iter": 2}
+    settings |= {"penalty": None, "weight_decay": 0.0, "callbacks": [Sink()]}
+    model = encoder(**settings).fit(X, y)
+    first, second, third = model.module_.backbone.hidden1.weight[0, :3].tolist()
+    assert first == 0
+    assert second == torch.finfo(model.module_.dtype).tiny
+    assert third != 0

@@ -51,6 +51,7 @@ EXPERIMENTS = (
     "convnet",
     "cifar",
     "cifar_transfer",
+    "self_supervised",
     "regularization_view",
 )
 

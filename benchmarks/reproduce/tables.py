@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.reproduce._protocol import RECIPE, Candidate, Split, Task, compare
+from benchmarks.reproduce._protocol import RECIPE, Candidate, Split, Task, compare, grids
 from benchmarks.reproduce._report import comparison_section, gain_bars, gain_of
 from benchmarks.reproduce._section import Section, Settings
 from specreg_sklearn import SpectrallyRegularizedEncoder
@@ -89,6 +89,7 @@ def _one(name: str, settings: Settings) -> Section:
         eps_choice=0.75 if name != "url_phishing" else 1.0,
         bounds=None,
         standardised=True,
+        strengths=grids(squares=(3e-4, 3e-2), spectral=(3e-3, 3e-1)),
         n_rows=300 if settings.small else 1000,
         n_validation=200,
         max_queries=1000 if settings.small else 5000,

@@ -86,7 +86,10 @@ def attacked(model: Any, problem: Problem, rows: Rows, seed: int) -> tuple[np.nd
 
 
 def masking(model: Any, problem: Problem, rows: Rows, seed: int) -> MaskingReport:
-    """Ask whether the gradients of the model can be believed, around the same radius in L2."""
+    """Ask whether the gradients of the model can be believed, around the same radius in L2.
+
+    As many rows as those of all seeds together, so that the report can see what they show.
+    """
     return gradient_masking_report(
         model,
         rows.X_test,
@@ -94,7 +97,7 @@ def masking(model: Any, problem: Problem, rows: Rows, seed: int) -> MaskingRepor
         eps=[0.5 * problem.eval_l2, problem.eval_l2, 2 * problem.eval_l2],
         norm=2,
         attack=CGBA(max_queries=problem.max_queries, random_state=seed),
-        max_samples=problem.n_attacked,
+        max_samples=problem.n_attacked * len(problem.seeds),
         random_state=seed,
     )
 

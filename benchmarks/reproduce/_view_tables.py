@@ -138,8 +138,9 @@ def agreements(
     table : str
         One row a setting.
     unexplained : list of str
-        Settings in which predictions fool more rows than gradients, by more than the noise, and
-        the report on masked gradients passes.
+        Settings in which they differ by more than the noise, and the report on masked gradients
+        does not say so: as a failure where predictions fool more rows, as a remark where they fool
+        fewer.
     short : list of str
         Settings in which they fool fewer, by more than the noise.
     """
@@ -148,6 +149,8 @@ def agreements(
     for name, every in found.items():
         seeds = [seed for seed in every if seed.decided.any()]
         verdict = "passed" if reports[name].passed else "FAILED"
+        if reports[name].remarks:
+            verdict += ", too few queries"
         if not seeds:
             rows.append([name, *["–"] * 6, verdict, "0"])
             continue
@@ -156,6 +159,8 @@ def agreements(
             unexplained.append(name)
         if together.difference > together.noise:
             short.append(name)
+            if not reports[name].remarks:
+                unexplained.append(name)
         rows.append(
             [
                 name,
@@ -176,8 +181,8 @@ def agreements(
         f"**{problem.name}: the same rows, attacked by gradients and by predictions,** L2 at "
         f"{problem.eval_l2:g}, {problem.n_attacked} rows a seed, {problem.max_queries} queries a "
         "row. The difference and two standard errors of an accuracy are of the rows of all seeds "
-        "together; the report is that of the first seed. It fails where predictions are the "
-        "stronger way: where they fool fewer rows, it is the queries that did not suffice."
+        "together; the report is that of the first seed's network on as many rows. It fails where "
+        "predictions are the stronger way, and remarks where their queries do not suffice."
     )
     return _with_words(words, markdown_table(header, rows)), unexplained, short
 

@@ -79,7 +79,7 @@ def run(settings_of_run: Settings) -> Section:
         if problem.name == "digits":
             section.tables.append(_figure(problem, outcome, small))
     section.bar(
-        "settings in which CGBA fools more rows than PGD beyond sampling noise, without "
+        "settings in which CGBA and PGD disagree beyond sampling noise, without "
         "gradient_masking_report saying so",
         len(unexplained),
         "<=",
@@ -213,7 +213,7 @@ def _words(small: bool) -> str:
         "row and from a random start. CGBA asks for predictions only. Misclassified rows are not "
         "robust, with distance and radius 0; rows for which CGBA has no start are left out of its "
         "columns, and seeds in which it has none at all. Boxes: images stay within [0, 1] under "
-        "every attack but the gradients inside gradient_masking_report; tables have none.",
+        "every attack but those inside gradient_masking_report; tables have none.",
     ]
     for problem in problems(small):
         train = "half of the rows" if problem.n_train is None else f"{problem.n_train} rows"

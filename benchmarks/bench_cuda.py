@@ -19,12 +19,19 @@ import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from specreg_sklearn import SpectrallyRegularizedEncoder
+from specreg_sklearn import (
+    RobustLinearProbe,
+    SelfSupervisedEncoder,
+    SpectrallyRegularizedEncoder,
+)
 from specreg_sklearn.attacks import FeatureSpace
 from specreg_sklearn.metrics import adversarial_distances, certified_radius
 from specreg_sklearn.modules import ConvNet, ResNet18
-from specreg_sklearn.objectives import Adversarial
+from specreg_sklearn.objectives import Adversarial, BarlowTwins, SimCLR, TableViews
 
 N_ATTACKED = 100
 PGD = Adversarial(epsilon=0.1, n_steps=5, feature_range=(0.0, 1.0))
@@ -36,6 +43,15 @@ MODELS: dict[str, dict[str, Any]] = {
     "conv net": {"module": ConvNet()},
     "conv net, batch norm": {"module": ConvNet(batch_norm=True)},
     "resnet18, width 16": {"module": ResNet18(width=16), "max_iter": 3, "alpha": 1e-3},
+}
+
+
+SELF_SUPERVISED: dict[str, dict[str, Any]] = {
+    "barlow_twins, mlp, table views": {
+        "hidden_layer_sizes": (256,),
+        "objective": BarlowTwins(views=TableViews()),
+    },
+    "simclr, conv net, image views": {"module": ConvNet(), "objective": SimCLR()},
 }
 
 
@@ -58,9 +74,9 @@ def images(n_rows: int) -> tuple[np.ndarray, np.ndarray]:
     return np.clip(large[rows] + noise, 0, 1).astype(np.float32), y[rows]
 
 
-def compare_steps(settings: dict[str, Any], X: np.ndarray, y: np.ndarray) -> float:
+def compare_steps(kind: type, settings: dict[str, Any], X: np.ndarray, y: np.ndarray) -> float:
     """Return the largest difference of a weight after two epochs in double precision."""
-    model = SpectrallyRegularizedEncoder(**{**settings, "max_iter": 2})
+    model = kind(**{**settings, "max_iter": 2})
     weights = []
     for device in ("cpu", "cuda"):
         fitted = clone(model).set_params(device=device).fit(X[:400].astype(np.float64), y[:400])
@@ -68,21 +84,40 @@ def compare_steps(settings: dict[str, Any], X: np.ndarray, y: np.ndarray) -> flo
     return float((weights[0] - weights[1]).abs().max())
 
 
+def without_labels(name: str, X: np.ndarray, y: np.ndarray) -> None:
+    """Print seconds of both devices, and what a readout makes of the features."""
+    settings = {"input_shape": (1, 28, 28), "batch_size": 256, "max_iter": 5, "random_state": 0}
+    settings |= SELF_SUPERVISED[name]
+    apart = compare_steps(SelfSupervisedEncoder, settings, X, y)
+    print(f"{name}\n  two epochs in double precision: weights differ by {apart:.1e} at most")
+    for device in ("cpu", "cuda"):
+        encoder = SelfSupervisedEncoder(**settings, device=device)
+        clone(encoder).set_params(max_iter=1).fit(X[:512])
+        _, fit = timed(lambda encoder=encoder: encoder.fit(X))
+        probe = make_pipeline(FrozenEstimator(encoder), StandardScaler(), RobustLinearProbe())
+        accuracy = probe.fit(X[:2000], y[:2000]).score(X[2000:], y[2000:])
+        print(f"  {device:<5} fit {fit:6.2f} s; accuracy of a probe {accuracy:.3f}", flush=True)
+
+
 def main() -> None:
     """Print one line a network."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000)
-    parser.add_argument("--only", nargs="*", default=list(MODELS))
+    parser.add_argument("--only", nargs="*", default=[*MODELS, *SELF_SUPERVISED])
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     X, y = images(arguments.rows)
     space = FeatureSpace.from_data(X, bounds=(0.0, 1.0), scale=None)
     attacked = slice(0, N_ATTACKED)
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {len(X)} rows of 784\n")
+    for name in set(arguments.only) & set(SELF_SUPERVISED):
+        without_labels(name, X, y)
     for name in arguments.only:
+        if name in SELF_SUPERVISED:
+            continue
         settings = {"input_shape": (1, 28, 28), "batch_size": 128, "max_iter": 10}
         settings |= {"n_iter_no_change": 100, "random_state": 0, **MODELS[name]}
-        apart = compare_steps(settings, X, y)
+        apart = compare_steps(SpectrallyRegularizedEncoder, settings, X, y)
         print(f"{name}\n  two epochs in double precision: weights differ by {apart:.1e} at most")
         for device in ("cpu", "cuda"):
             model = SpectrallyRegularizedEncoder(**settings, device=device)

@@ -110,10 +110,9 @@ def main() -> None:
     space = FeatureSpace.from_data(X, bounds=(0.0, 1.0), scale=None)
     attacked = slice(0, N_ATTACKED)
     print(f"{torch.cuda.get_device_name()}, torch {torch.__version__}, {len(X)} rows of 784\n")
-    for name in set(arguments.only) & set(SELF_SUPERVISED):
-        without_labels(name, X, y)
     for name in arguments.only:
         if name in SELF_SUPERVISED:
+            without_labels(name, X, y)
             continue
         settings = {"input_shape": (1, 28, 28), "batch_size": 128, "max_iter": 10}
         settings |= {"n_iter_no_change": 100, "random_state": 0, **MODELS[name]}

@@ -136,8 +136,8 @@ class Task:
         Rows attacked in the end and for choosing.
     strengths : dict
         The grid.
-    choice_seeds : int
-        So many seeds are tried to choose strengths on, at most.
+    choice_seeds, test_seeds : int
+        So many seeds are tried to choose strengths on, and in the end, at most.
     """
 
     name: str
@@ -152,6 +152,7 @@ class Task:
     n_validation: int = 150
     strengths: dict[str, tuple[float, ...]] = field(default_factory=grids)
     choice_seeds: int = 5
+    test_seeds: int = 5
 
     def candidates(self) -> list[Candidate]:
         """Return every regulariser at every strength."""
@@ -227,8 +228,9 @@ def measured(
     chosen: dict[str, Candidate],
     settings: Settings,
 ) -> Comparison:
-    """Measure the chosen candidates with ``function(task, candidate, seed)`` and all seeds."""
-    found = for_all(function, task, chosen.values(), settings.seeds, settings, "measuring")
+    """Measure the chosen candidates with ``function(task, candidate, seed)`` for each seed."""
+    seeds = settings.seeds[: task.test_seeds]
+    found = for_all(function, task, chosen.values(), seeds, settings, "measuring")
     cpu = sum(f["cpu"] for seeds in [*path.values(), *found.values()] for f in seeds)
     return Comparison(path, chosen, {c.regulariser: s for c, s in found.items()}, cpu)
 

@@ -58,8 +58,9 @@ def run(settings: Settings) -> Section:
         n_rows=100 if settings.small else 300,
         n_validation=100,
         max_queries=1000 if settings.small else 5000,
-        strengths=grids(squares=(1e-4, 1e-3), spectral=(3e-3, 3e-2), n=3),
+        strengths=grids(squares=(1e-4, 1e-3), spectral=(1e-2, 1e-1), n=2),
         choice_seeds=1,
+        test_seeds=2 if settings.small else 3,
     )
     outcome = compare_encoders(task, settings)
     section = comparison_section(

@@ -18,7 +18,7 @@ DATA = (
     "batch 128, {digits} epochs on digits and {mnist} on MNIST, penalty from the first update. The "
     "penalty is on the operator norms, strides and padding included."
 )
-EPOCHS = {"digits": 100, "mnist": 10}
+EPOCHS = {"digits": 100, "mnist": 6}
 
 
 def build(shape: tuple[int, int, int], epochs: int, candidate: Candidate, seed: int) -> Any:
@@ -66,9 +66,10 @@ def _cost(outcome: Comparison) -> float:
 def _tasks(settings: Settings) -> list[Task]:
     common: dict[str, Any] = {
         "strengths": grids(squares=(1e-4, 1e-3), spectral=(3e-3, 3e-2), n=3),
-        "n_rows": 150 if settings.small else 500,
+        "n_rows": 100 if settings.small else 500,
         "n_validation": 150,
         "choice_seeds": 1 if settings.small else 3,
+        "test_seeds": 2 if settings.small else 5,
     }
     return [
         Task(

@@ -62,7 +62,8 @@ class Candidate:
     Parameters
     ----------
     regulariser : str
-        A key of what :func:`grids` returns.
+        A key of what :func:`grids` returns. With " + decay" behind the name of a penalty there is
+        the default weight decay beside it.
     strength : float
         What the encoder calls `alpha`.
     move : float or None
@@ -79,9 +80,9 @@ class Candidate:
         """Parameters of the encoder: `penalty`, `alpha`, `weight_decay`."""
         if self.regulariser == PLAIN:
             return {"penalty": None, "alpha": 0.0, "weight_decay": 0.0}
-        if self.regulariser == RECIPE:
-            return {"penalty": "rep_spectral", "alpha": self.strength, "weight_decay": DECAY}
-        return {"penalty": self.regulariser, "alpha": self.strength, "weight_decay": 0.0}
+        penalty, _, decay = self.regulariser.partition(" + ")
+        weight_decay = DECAY if decay else 0.0
+        return {"penalty": penalty, "alpha": self.strength, "weight_decay": weight_decay}
 
 
 @dataclass

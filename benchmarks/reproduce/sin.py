@@ -16,7 +16,7 @@ DATA = (
     "rows drawn afresh. Network 2-20-2, GELU, Adam, learning rate 1e-2, batch 64, {epochs} epochs, "
     "penalty from the first update. The attack stays in the square."
 )
-EPOCHS = {"small": 300, "full": 5000}
+EPOCHS = {"small": 600, "full": 5000}
 
 
 def split(seed: int) -> Split:

@@ -167,7 +167,7 @@ def _compare_probes(
             rows[key] = [seed["probes"][name] for seed in measured[i * n : (i + 1) * n]]
     columns = {"accuracy": ("test accuracy", 3), "gradient": ("gradient", 3)}
     section.tables.append(
-        "Probes on the features of three encoders: plain logistic regression at three strengths, and "
+        "Probes on the features of three encoders: logistic regression at three strengths, and "
         "the robust probe. Test rows, all settings shown, none chosen.\n\n"
         + seeds_table(rows, columns)
     )

@@ -36,7 +36,7 @@ DATA = (
 OBJECTIVES = {"barlow_twins": BarlowTwins(), "simclr": SimCLR(temperature=0.2)}
 # The loss of Barlow Twins is a sum over columns, about ten times as large as that of SimCLR.
 STRENGTHS = {"barlow_twins": (0.3, 3.0), "simclr": (0.03, 0.3)}
-EPOCHS, LABELLED = {"small": 5, "full": 100}, 3000
+EPOCHS, LABELLED, SUPERVISED_EPOCHS = {"small": 5, "full": 100}, 3000, 15
 
 
 def source(scale: str, seed: int) -> Rows:
@@ -83,8 +83,8 @@ def run(settings: Settings) -> Section:
     reference = float(np.mean([f["accuracy"] for f in with_labels]))
     section.cpu_seconds += sum(f["cpu"] for f in with_labels)
     section.remarks.append(
-        f"The same backbone trained with all labels (plain, 6 epochs) has test accuracy "
-        f"{reference:.3f}."
+        f"Supervised accuracy is that of a plain network of 16 and 32 channels and 64 features, "
+        f"trained with all labels for {SUPERVISED_EPOCHS} epochs: {reference:.3f}."
     )
     for objective in OBJECTIVES:
         task = _task(objective, settings)
@@ -97,9 +97,9 @@ def run(settings: Settings) -> Section:
 
 
 def supervised(scale: str, seed: int) -> Figures:
-    """Train the same backbone with labels; return its test accuracy."""
+    """Train a plain network with labels; return its test accuracy."""
     split = _rows(scale, seed)
-    model = convnet.build((1, 28, 28), 6, Candidate(PLAIN, 0.0), seed)
+    model = convnet.build((1, 28, 28), SUPERVISED_EPOCHS, Candidate(PLAIN, 0.0), seed)
     return {"accuracy": model.fit(*split.fit).score(*split.test)}
 
 

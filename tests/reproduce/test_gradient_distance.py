@@ -81,7 +81,8 @@ def test_in_a_box_linear_models_have_the_distance_of_a_quadratic_program(distanc
             constraints={"type": "ineq", "fun": lambda z, side=side: -side * (z @ w + b)},
             method="SLSQP",
         )
-        assert distance == pytest.approx(np.sqrt(nearest.fun), rel=1e-3)
+        # An upper bound; the last bisection follows a line that the walls have bent.
+        assert 1 - 1e-5 < distance / np.sqrt(nearest.fun) < 1.01
     assert (found > 1.05 * free).any()
 
 

@@ -80,6 +80,7 @@ def test_in_a_box_linear_models_have_the_distance_of_a_quadratic_program(distanc
             bounds=[(0.0, 1.0)] * 6,
             constraints={"type": "ineq", "fun": lambda z, side=side: -side * (z @ w + b)},
             method="SLSQP",
+            options={"ftol": 1e-12},
         )
         # An upper bound; the last bisection follows a line that the walls have bent.
         assert 1 - 1e-5 < distance / np.sqrt(nearest.fun) < 1.01

@@ -54,7 +54,7 @@ class ProbeTask(Task):
         The most iterations of the probe, for each stage of its solver.
     """
 
-    source: Callable[[int], Rows] = None  # type: ignore[assignment]
+    source: Callable[[int], Rows] | None = None
     moves: tuple[float, ...] = (0.0, 0.5, 1.0)
     probe_alpha: float = 3e-4
     probe_iterations: int = 50

@@ -87,7 +87,7 @@ def try_encoder(task: ProbeTask, candidate: Candidate, seed: int) -> dict[str, A
             {
                 "accuracy": float(np.mean(model.predict(X) == y)),
                 "robust": float(np.mean(distances > task.eps_choice)),
-                "median": float(np.median(distances)),
+                "distance": float(np.quantile(distances, task.quantile)),
             }
         )
     return {"moves": figures}

@@ -23,7 +23,7 @@ NETS = {
     "small": "`ConvNet`: two 3 x 3 convolutions of stride 2 with 32 and 64 channels, 128 features.",
     "full": "`ResNet18`, batch norms folded into the penalty.",
 }
-ROWS, EPOCHS = {"small": 5000, "full": 10_000}, {"small": 5, "full": 30}
+ROWS, EPOCHS = {"small": 5000, "full": 10_000}, {"small": 8, "full": 30}
 VALIDATION = 1000
 
 
@@ -62,7 +62,8 @@ def run(settings: Settings) -> Section:
         n_rows=100 if settings.small else 200,
         n_validation=100,
         max_queries=1000 if settings.small else 5000,
-        strengths=grids(squares=(1e-4, 1e-3), spectral=(3e-3, 3e-2), n=3),
+        strengths=grids(squares=(1e-4, 1e-3), spectral=(3e-3, 1e-2), n=2),
+        quantile=0.75,
         choice_seeds=1,
         test_seeds=2 if settings.small else 3,
     )

@@ -32,7 +32,7 @@ def test_the_most_robust_of_the_accurate_enough_is_chosen(reproduce):
     }
     path = {
         protocol.Candidate(*name): [
-            {"accuracy": a + d, "robust": r - d, "median": 0.0} for d in (-0.1, 0.1)
+            {"accuracy": a + d, "robust": r - d, "distance": 0.0} for d in (-0.1, 0.1)
         ]
         for name, (a, r) in figures.items()
     }

@@ -15,10 +15,12 @@ _RANGE_SLACK = 1e-6
 
 def check_number(name: str, value: object, low: float, *, allow_low: bool = True) -> None:
     """Raise unless `value` is a finite real number, at least `low` or above it."""
-    number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or not (value > low or (allow_low and value == low)):  # type: ignore[operator]
-        limit = "of at least" if allow_low else "above"
-        raise ValueError(f"{name}={value!r} must be a finite number {limit} {low:g}.")
+    if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+        number = float(value)
+        if number > low or (allow_low and number == low):
+            return
+    limit = "of at least" if allow_low else "above"
+    raise ValueError(f"{name}={value!r} must be a finite number {limit} {low:g}.")
 
 
 def check_share(name: str, value: object) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -51,11 +53,11 @@ class CrossLipschitz(Penalty):
         self.n_projections = n_projections
 
     def bind(
-        self, backbone: nn.Module, head: nn.Module, *, generator: torch.Generator
+        self, backbone: nn.Module, head: Any, *, generator: torch.Generator
     ) -> BoundLogitJacobian:
         """Attach the penalty to a network with a linear head; see :meth:`Penalty.bind`."""
         checked_probes(self.n_projections)
-        n_classes = len(head.weight)  # type: ignore[arg-type]
+        n_classes = len(head.weight)
         if n_classes < 2:
             raise ValueError("CrossLipschitz compares logits; the head has only one.")
         # sum over pairs ||g_k - g_l||^2 = 2 K ||C J||_F^2, C the projection on zero-sum directions.

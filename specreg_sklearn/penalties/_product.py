@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -63,23 +64,23 @@ class ProductSpectral(RepSpectral):
     def bind(
         self,
         backbone: nn.Module,
-        head: nn.Module,
+        head: Any,
         *,
         generator: torch.Generator,
         input_shape: tuple[int, ...] | None = None,
     ) -> BoundPenalty:
         """Attach the penalty to the layers with weights; see :meth:`RepSpectral.bind`."""
-        if len(head.weight) < 2:  # type: ignore[arg-type]
+        if len(head.weight) < 2:
             raise ValueError(f"{type(self).__name__} compares logits; the head has only one.")
-        hidden = super().bind(backbone, head, generator=generator, input_shape=input_shape)
-        return _BoundProduct(hidden.layer_names, hidden._terms, head)  # type: ignore[attr-defined]
+        hidden: Any = super().bind(backbone, head, generator=generator, input_shape=input_shape)
+        return _BoundProduct(hidden.layer_names, hidden._terms, head)
 
 
 class _BoundProduct(BoundPenalty):
-    def __init__(self, names: tuple[str, ...], terms: list[LayerTerm], head: nn.Module) -> None:
+    def __init__(self, names: tuple[str, ...], terms: list[LayerTerm], head: Any) -> None:
         self.layer_names = (*names, "head")
         self._terms = terms
-        self._readout: Tensor = head.weight  # type: ignore[assignment]
+        self._readout: Tensor = head.weight
 
     def value(self) -> Tensor:
         """Return the estimated penalty; the gradient flows to the weights."""

@@ -88,9 +88,10 @@ def register_lipschitz_rule(kind: type[nn.Module]) -> Callable[[_RuleT], _RuleT]
 
 def has_rule(layer: nn.Module) -> bool:
     """Tell whether a rule covers the layer: its type, or a base with the very same forward."""
-    for base in type(layer).__mro__:
+    bases: tuple[Any, ...] = type(layer).__mro__
+    for base in bases:
         if base in lipschitz_rule.registry and base is not object:
-            return type(layer).forward is base.forward  # type: ignore[attr-defined]
+            return type(layer).forward is base.forward
     return False
 
 

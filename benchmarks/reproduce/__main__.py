@@ -23,7 +23,7 @@ Markdown, and lines that hold a measured figure against its bar. The module's na
 a file of its own as soon as it is there, so that a run that is cut short loses nothing.
 
 Most experiments compare regularisers on one kind of model. They describe it as a
-:class:`~benchmarks.reproduce._protocol.Task` and call
+:class:`~benchmarks.reproduce._task.Task` and call
 :func:`~benchmarks.reproduce._protocol.compare`, which gives every regulariser the same number of
 strengths, chooses among them on validation rows, fits again, and measures all models on the same
 test rows; :func:`~benchmarks.reproduce._report.comparison_section` turns the outcome into a

@@ -16,21 +16,17 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from benchmarks.reproduce._protocol import (
-    Candidate,
     Comparison,
-    Figures,
-    Split,
-    Task,
-    attacked,
     choose,
     for_all,
     measure,
     measured,
     norms,
+    on_validation_rows,
 )
 from benchmarks.reproduce._section import Settings
+from benchmarks.reproduce._task import Candidate, Figures, Split, Task
 from specreg_sklearn import RobustLinearProbe
-from specreg_sklearn.attacks import CGBA
 
 Rows = tuple[np.ndarray, np.ndarray]
 
@@ -80,16 +76,7 @@ def try_encoder(task: ProbeTask, candidate: Candidate, seed: int) -> dict[str, A
     figures = []
     for move in task.moves:
         model = with_probe(task, encoder, split.fit, move)
-        X, y = split.validation
-        rows = slice(task.n_validation)
-        distances = attacked(CGBA(), model, X[rows], y[rows], split, task)
-        figures.append(
-            {
-                "accuracy": float(np.mean(model.predict(X) == y)),
-                "robust": float(np.mean(distances > task.eps_choice)),
-                "distance": float(np.quantile(distances, task.quantile)),
-            }
-        )
+        figures.append(on_validation_rows(task, model, split))
     return {"moves": figures}
 
 

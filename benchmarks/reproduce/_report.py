@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.reproduce._protocol import PLAIN, RECIPE, Candidate, Comparison, Task
+from benchmarks.reproduce._protocol import Comparison
 from benchmarks.reproduce._section import Section
 from benchmarks.reproduce._tables import markdown_table, mean_sd, seeds_table
+from benchmarks.reproduce._task import PLAIN, RECIPE, Candidate, Task
 
 TRAINING = (
     "Strengths: {n} on a logarithmic grid for every regulariser, chosen by robust accuracy at "
-    "eps {eps:g} (CGBA, 1000 queries) on {rows} validation rows with {choices}."
+    "eps {eps:g} ({attack}) on {rows} validation rows with {choices}."
 )
+CHOSEN_BY = {"cgba": "CGBA, 1000 queries", "gradient": "gradient"}
 
 
 def columns_of(task: Task) -> dict[str, tuple[str, int]]:
@@ -68,8 +70,8 @@ def path_table(task: Task, outcome: Comparison) -> str:
         rows.append([candidate.regulariser, *cells])
     header = ["regulariser", "strength", "accuracy", f"robust at {task.eps_choice:g}", "distance"]
     caption = (
-        f"All strengths, on validation rows (CGBA, 1000 queries, {_quantile_name(task)}); the "
-        "chosen ones in bold."
+        f"All strengths, on validation rows ({CHOSEN_BY[task.chosen_by]}, {_quantile_name(task)}); "
+        "the chosen ones in bold."
     )
     return f"{caption}\n\n{markdown_table(header, rows)}"
 
@@ -94,6 +96,7 @@ def comparison_section(
     how = TRAINING.format(
         n=max(map(len, task.strengths.values())),
         eps=task.eps_choice,
+        attack=CHOSEN_BY[task.chosen_by],
         rows=task.n_validation,
         choices="the first seed" if choices == 1 else f"each of {choices} seeds",
     )

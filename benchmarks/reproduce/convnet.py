@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any
 
 from benchmarks.reproduce import digits, mnist
-from benchmarks.reproduce._protocol import RECIPE, Candidate, Comparison, Task, compare, grids
+from benchmarks.reproduce._protocol import Comparison, compare
 from benchmarks.reproduce._report import comparison_section, outcome_line
 from benchmarks.reproduce._section import Section, Settings
+from benchmarks.reproduce._task import RECIPE, Candidate, Task, grids
 from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.modules import ConvNet
 

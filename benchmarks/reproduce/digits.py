@@ -8,19 +8,10 @@ from typing import Any
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from benchmarks.reproduce._protocol import (
-    RECIPE,
-    Candidate,
-    Comparison,
-    Split,
-    Task,
-    compare,
-    fit_and_measure,
-    grids,
-    measured,
-)
+from benchmarks.reproduce._protocol import Comparison, compare, fit_and_measure, measured
 from benchmarks.reproduce._report import comparison_section, gain_bars, outcome_line
 from benchmarks.reproduce._section import Section, Settings
+from benchmarks.reproduce._task import RECIPE, Candidate, Split, Task, grids
 from specreg_sklearn import SpectrallyRegularizedEncoder
 
 EPOCHS, FEWER_EPOCHS = 300, 100

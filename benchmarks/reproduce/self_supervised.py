@@ -9,18 +9,10 @@ import numpy as np
 
 from benchmarks.reproduce import convnet, mnist
 from benchmarks.reproduce._probing import ProbeTask, Rows, compare_encoders
-from benchmarks.reproduce._protocol import (
-    PLAIN,
-    RECIPE,
-    Candidate,
-    Comparison,
-    Figures,
-    Split,
-    Task,
-    run_jobs,
-)
+from benchmarks.reproduce._protocol import Comparison, run_jobs
 from benchmarks.reproduce._report import comparison_section, gain_of
 from benchmarks.reproduce._section import Section, Settings
+from benchmarks.reproduce._task import PLAIN, RECIPE, Candidate, Figures, Split, Task
 from specreg_sklearn import SelfSupervisedEncoder
 from specreg_sklearn.modules import ConvNet
 from specreg_sklearn.objectives import BarlowTwins, SimCLR

@@ -11,9 +11,10 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.reproduce._protocol import RECIPE, Candidate, Split, Task, compare, grids
+from benchmarks.reproduce._protocol import compare
 from benchmarks.reproduce._report import comparison_section, gain_bars, gain_of
 from benchmarks.reproduce._section import Section, Settings
+from benchmarks.reproduce._task import RECIPE, Candidate, Split, Task, grids
 from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.datasets import load_spambase, load_url_phishing
 

@@ -80,7 +80,7 @@ def _deciding_column(
         chosen = (place >= first[pending, None]) & (place < middle_column)
         other = (place >= middle_column) & (place < last[pending, None])
         halves = np.concatenate([np.where(chosen, near, far), np.where(other, near, far)])
-        fooled = task.oracle.decide(halves, np.tile(owner[pending], 2))
+        fooled = task.oracle.decide(halves, np.tile(owner[pending], 2), remember=False)
         left, right = fooled[: len(pending)], fooled[len(pending) :]
         first[pending] = np.where(left, middle, first[pending])
         last[pending] = np.where(left, last[pending], middle)

@@ -111,6 +111,7 @@ class Oracle:
         self._scratch = [np.empty(0), np.empty(0)]
         self._may_be_lent: bool | None = None
         self.wanted = coder.decode(labels)
+        self._whole_labels = self.wanted.dtype.kind in "iu" and coder.are_numbers
 
     def scratch(self, which: int, *shape: int) -> np.ndarray:
         """Return one of two arrays to work in; asking for fresh memory each time costs more."""
@@ -247,8 +248,7 @@ class Oracle:
             type(labels) is np.ndarray
             and labels.dtype.kind in "iu"
             and labels.shape == (n_rows,)
-            and self.wanted.dtype.kind in "iu"
-            and self.coder.are_numbers
+            and self._whole_labels
         )
 
     def count(self, owner: np.ndarray) -> None:

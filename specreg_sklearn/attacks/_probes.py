@@ -137,8 +137,11 @@ class _Probes:
         """Return the weighted sums of steps that were asked just as they are meant."""
         weights = fooled.astype(np.float64)
         share = weights.sum(axis=1) / n_asked
-        total = np.cumsum(self.steps, axis=0)
-        total = total[-1:] if every else total[n_asked - 1]
+        # Of all steps by one sum, whoever else asks: prefixes may be rounded otherwise.
+        total = self.steps.sum(axis=0)[None]
+        if not every:
+            prefixes = np.cumsum(self.steps, axis=0)[n_asked - 1]
+            total = np.where((n_asked == len(self.steps))[:, None], total, prefixes)
         # One product for each chain: a single large one would round by how many there are.
         sums = np.matmul(weights[:, None], self.steps)[:, 0]
         sums -= share[:, None] * total

@@ -166,7 +166,7 @@ def _is_loose(task: SearchTask, rows: np.ndarray) -> np.ndarray:
     gap = task.oracle.best[rows] - task.x[rows]
     chosen = group == np.arange(n_groups)[:, None]
     tried = task.oracle.best[rows][:, None] - _SLACK * chosen * gap[:, None]
-    fooled = task.oracle.decide(tried.reshape(-1, d), np.repeat(rows, n_groups))
+    fooled = task.oracle.decide(tried.reshape(-1, d), np.repeat(rows, n_groups), remember=False)
     weight = np.matmul(gap[:, None] ** 2, chosen.T.astype(np.float64))[:, 0]
     loose = (weight * fooled.reshape(len(rows), n_groups)).sum(axis=1)
     return np.asarray(loose > _LOOSE_SHARE * weight.sum(axis=1))

@@ -22,7 +22,7 @@ def reproduce(monkeypatch):
 
 
 def test_the_most_robust_of_the_accurate_enough_is_chosen(reproduce):
-    protocol = reproduce("_protocol")
+    protocol, task = reproduce("_protocol"), reproduce("_task")
     figures = {
         ("none", 0.0): (0.900, 0.30),
         ("l2", 0.1): (0.896, 0.40),
@@ -31,7 +31,7 @@ def test_the_most_robust_of_the_accurate_enough_is_chosen(reproduce):
         ("rep_spectral", 1.0): (0.70, 0.9),
     }
     path = {
-        protocol.Candidate(*name): [
+        task.Candidate(*name): [
             {"accuracy": a + d, "robust": r - d, "distance": 0.0} for d in (-0.1, 0.1)
         ]
         for name, (a, r) in figures.items()
@@ -45,15 +45,15 @@ def test_the_most_robust_of_the_accurate_enough_is_chosen(reproduce):
 
 
 def test_every_regulariser_has_as_many_strengths_and_its_own_parameters(reproduce):
-    protocol = reproduce("_protocol")
-    grids = protocol.grids(squares=(1e-4, 1e-2), spectral=(1e-3, 1e-1), n=3)
+    task = reproduce("_task")
+    grids = task.grids(squares=(1e-4, 1e-2), spectral=(1e-3, 1e-1), n=3)
     assert grids.pop("none") == (0.0,)
     assert {len(strengths) for strengths in grids.values()} == {3}
     np.testing.assert_allclose(grids["l2"], [1e-4, 1e-3, 1e-2])
-    plain, recipe = protocol.Candidate("none", 0.0), protocol.Candidate(protocol.RECIPE, 0.1)
+    plain, recipe = task.Candidate("none", 0.0), task.Candidate(task.RECIPE, 0.1)
     assert plain.params == {"penalty": None, "alpha": 0.0, "weight_decay": 0.0}
     assert recipe.params == {"penalty": "rep_spectral", "alpha": 0.1, "weight_decay": 1e-4}
-    alone = protocol.Candidate("ll_spectral", 0.1).params
+    alone = task.Candidate("ll_spectral", 0.1).params
     assert alone == {"penalty": "ll_spectral", "alpha": 0.1, "weight_decay": 0.0}
 
 

@@ -19,7 +19,7 @@ class Plane:
     classes_ = np.array([0, 1])
 
     def predict(self, X):
-        return (X[:, 0] > 0.5).astype(int)
+        return (X.sum(axis=1) > 0.5 * D).astype(int)
 
 
 def peak(attack, n):

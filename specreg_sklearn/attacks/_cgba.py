@@ -17,8 +17,8 @@ from specreg_sklearn.attacks._walls import Walls
 _MOST_TURNS, _KEYS_PER_TURN = 1000, 2**20
 # The first steps turn most, and are looked for more closely.
 _CAREFUL_STEPS = 5
-# An arc is searched to about a hundredth of the distance. What a shorter move at right angles to the
-# way changes is less than what is left of the way to the boundary, the more so on many features.
+# An arc is searched to about a hundredth of the distance. What a shorter move sideways changes is
+# less than what is left of the way to the boundary, the more so the more features there are.
 _PROBE_RADIUS = 0.15
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar
 
 import numpy as np
@@ -17,9 +18,10 @@ from specreg_sklearn.attacks._walls import Walls
 _MOST_TURNS, _KEYS_PER_TURN = 1000, 2**20
 # The first steps turn most, and are looked for more closely.
 _CAREFUL_STEPS = 5
-# An arc is searched to about a hundredth of the distance. What a shorter move sideways changes is
-# less than what is left of the way to the boundary, the more so the more features there are.
-_PROBE_RADIUS = 0.15
+# An arc is searched to about a hundredth of the distance. A move in some direction crosses what is
+# left of the way to the boundary by its share along the normal, one in sqrt(number of features). So
+# moves are longer where there are many features; no number here is sensitive.
+_PROBE_RADIUS, _PROBE_GROWTH, _LONGEST_PROBE = 0.15, 1 / 140, 0.5
 
 
 class CGBA(BoundaryWalk):
@@ -77,7 +79,7 @@ class CGBA(BoundaryWalk):
         return STEP_QUERIES
 
     def _probe_radius(self, n_features: int) -> float:
-        return _PROBE_RADIUS
+        return min(max(_PROBE_RADIUS, _PROBE_GROWTH * math.sqrt(n_features)), _LONGEST_PROBE)
 
     def _search(self, task: SearchTask) -> None:
         chains, keep = self._race(task)

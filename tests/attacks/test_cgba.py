@@ -11,7 +11,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import scale
 from sklearn.tree import DecisionTreeClassifier
 
-from specreg_sklearn.attacks import CGBA, FeatureSpace
+from specreg_sklearn.attacks import CGBA, FeatureSpace, HopSkipJump
 from specreg_sklearn.attacks._labels import LabelCoder
 from specreg_sklearn.attacks._oracle import Oracle
 from specreg_sklearn.attacks._search import SearchTask
@@ -163,6 +163,22 @@ def test_more_queries_come_nearer(digits):
         for q in (100, 300, 1000, 3000)
     ]
     assert (np.diff(means) < 0).all()
+
+
+@pytest.mark.parametrize("max_queries", [500, 1000])
+def test_many_features_take_fewer_queries_than_hop_skip_jump_does(digits, max_queries):
+    X, y, _ = digits
+    large = np.kron(X.reshape(-1, 8, 8), np.ones((3, 3))).reshape(len(X), -1)
+    model = MLPClassifier((32,), max_iter=40, random_state=0).fit(large, y)
+    rows = np.flatnonzero(model.predict(large) == y)[:30]
+    space = FeatureSpace.from_data(large, bounds=(0, 1), scale=None)
+    ours, theirs = (
+        kind(max_queries=max_queries)
+        .run(model, large[rows], y[rows], space=space, pool=large)
+        .distances
+        for kind in (CGBA, HopSkipJump)
+    )
+    assert np.median(ours / theirs) < 0.97
 
 
 def test_the_arc_is_thales(cancer):

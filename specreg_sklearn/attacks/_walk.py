@@ -80,8 +80,8 @@ class BoundaryWalk(BlackBoxAttack):
         return budget / (self._first_directions(n_features) + self._step_queries(n_features))
 
     def _first_directions(self, n_features: int) -> int:
-        budget = _MOST_DIRECTIONS if self.max_queries is None else self.max_queries // 3
-        return max(1, min(n_features, budget, _MOST_FIRST_DIRECTIONS))
+        most = min(n_features, _MOST_FIRST_DIRECTIONS)
+        return most if self.max_queries is None else max(1, min(most, self.max_queries // 3))
 
     def _n_directions(self, n_features: int, t: int) -> int:
         speed = min((self._n_steps(n_features) / _LONG_SEARCH) ** 2, _FASTEST_GROWTH)

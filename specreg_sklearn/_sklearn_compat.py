@@ -24,9 +24,8 @@ fit_context = _fit_context
 try:  # scikit-learn 1.9 and later
     from sklearn.callback import CallbackSupportMixin
 except ImportError:
-    # The same name on purpose, so that estimators need not ask for the version.
-
-    class CallbackSupportMixin:  # type: ignore[no-redef]
+    # mypy sees both branches; a name of its own would have to be chosen wherever it is used.
+    class CallbackSupportMixin:  # type: ignore[no-redef]  # one name, whatever the version
         """Stand-in for scikit-learn 1.6 to 1.8, which know no callbacks."""
 
 

@@ -10,8 +10,8 @@ from specreg_sklearn.attacks._base import BlackBoxAttack
 from specreg_sklearn.attacks._bisection import bisect
 from specreg_sklearn.attacks._chains import Chains
 from specreg_sklearn.attacks._checks import check_positive_int
+from specreg_sklearn.attacks._lengths import length
 from specreg_sklearn.attacks._probes import boundary_normals
-from specreg_sklearn.attacks._rows import length
 from specreg_sklearn.attacks._search import SearchTask
 
 # A jump is halved until it lands where the model is fooled. Most need fewer halvings than are set

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from specreg_sklearn.attacks._lengths import length
 from specreg_sklearn.attacks._tables import Table
 
 # Beyond this a float64 cannot tell neighbouring whole numbers apart.
@@ -293,24 +294,6 @@ class CleanRows:
             part = slice(begin, begin + step)
             out[part] = (raw[part] != self.raw[owner[part]]).any(axis=1)
         return out
-
-
-def length(steps: np.ndarray, norm: float) -> np.ndarray:
-    """Return the L2 or Linf norm of each row of an (m, d) array."""
-    if steps.shape[1] == 0:
-        return np.zeros(len(steps))
-    if norm == np.inf:
-        return np.abs(steps).max(axis=1)
-    squares = np.einsum("ij,ij->i", steps, steps)
-    out = np.sqrt(squares)
-    if len(out) and not (squares.min() > 1e-200 and squares.max() < 1e200):
-        odd = np.flatnonzero(~((squares > 1e-200) & (squares < 1e200)))
-        # Scaling by the largest entry keeps these from under- or overflowing. It rounds otherwise,
-        # so only they are scaled: the length of a row must not depend on the others.
-        peak = np.abs(steps[odd]).max(axis=1)
-        unit = steps[odd] / np.where(peak > 0, peak, 1.0)[:, None]
-        out[odd] = peak * np.sqrt(np.einsum("ij,ij->i", unit, unit))
-    return out
 
 
 def _inwards(end: np.ndarray, dtype: np.dtype, side: int) -> np.ndarray:

@@ -10,8 +10,8 @@ import numpy as np
 
 from specreg_sklearn.attacks._bisection import bisect
 from specreg_sklearn.attacks._draws import orthonormal_directions, stream
+from specreg_sklearn.attacks._lengths import length
 from specreg_sklearn.attacks._oracle import NO_LIMIT, Oracle
-from specreg_sklearn.attacks._rows import length
 from specreg_sklearn.attacks._starts import StartPool
 
 

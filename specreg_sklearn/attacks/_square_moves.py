@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specreg_sklearn.attacks._rows import length
+from specreg_sklearn.attacks._lengths import length
 from specreg_sklearn.attacks._search import SearchTask
 
 # In L2, iterations without gain after which a row takes long steps.

@@ -12,7 +12,7 @@ import numpy as np
 from specreg_sklearn.attacks._bisection import bisect
 from specreg_sklearn.attacks._chains import Chains
 from specreg_sklearn.attacks._draws import stream
-from specreg_sklearn.attacks._rows import length
+from specreg_sklearn.attacks._lengths import length
 from specreg_sklearn.attacks._search import SearchTask
 
 MOST_DIMENSIONS = 3

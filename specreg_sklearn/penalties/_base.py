@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from inspect import Parameter, signature
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from sklearn.base import BaseEstimator
@@ -43,7 +43,7 @@ class BoundPenalty(ABC):
 
     layer_names: tuple[str, ...] = ()
 
-    def see_batch(  # noqa: B027  most penalties look at weights alone
+    def see_batch(  # noqa: B027  empty is right: most penalties look at weights alone
         self, network: nn.Module, X: Tensor, y: Tensor, sample_weight: Tensor | None
     ) -> None:
         """Take note of the rows that the next values refer to; a penalty on weights ignores them.
@@ -105,7 +105,10 @@ class Penalty(BaseEstimator, ABC):
         not have. Others may ask for ``head.in_features``, the number of features, and no more.
     """
 
-    needs_readout: ClassVar[bool] = False
+    @property
+    def needs_readout(self) -> bool:
+        """Whether the penalty cannot do without one; most subclasses set a class attribute."""
+        return False
 
     @abstractmethod
     def bind(

@@ -54,7 +54,7 @@ class Jacobian(Penalty):
         self.outputs = outputs
 
     @property
-    def needs_readout(self) -> bool:  # type: ignore[override]  # of a class, but for this one
+    def needs_readout(self) -> bool:
         """Whether the logits are differentiated, and not the features."""
         return self.outputs != "features"
 

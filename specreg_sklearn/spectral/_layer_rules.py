@@ -41,7 +41,7 @@ _REASONS: dict[type[nn.Module], str] = {
 @singledispatch
 def lipschitz_rule(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
     """Return the stage of a layer, for inputs of shape (n_samples, *input_shape)."""
-    raise NotImplementedError(type(layer).__name__)
+    raise NoLipschitzBound(_reason(layer))
 
 
 def register_lipschitz_rule(kind: type[nn.Module]) -> Callable[[_RuleT], _RuleT]:

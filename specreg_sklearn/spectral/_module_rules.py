@@ -48,11 +48,10 @@ ACTIVATION_LAYERS: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
 
 
 def _activation_rule(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
-    for kind in type(layer).__mro__:
-        if kind in ACTIVATION_LAYERS:
-            name, attributes = ACTIVATION_LAYERS[kind]
-            return Elementwise(name, **{key: getattr(layer, key) for key in attributes})
-    raise NotImplementedError(type(layer).__name__)
+    # Subclasses that keep the forward of an activation come here, too.
+    kind = next(kind for kind in type(layer).__mro__ if kind in ACTIVATION_LAYERS)
+    name, attributes = ACTIVATION_LAYERS[kind]
+    return Elementwise(name, **{key: getattr(layer, key) for key in attributes})
 
 
 for _kind in ACTIVATION_LAYERS:

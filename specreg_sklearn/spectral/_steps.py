@@ -91,5 +91,5 @@ def _join_of(node: fx.Node) -> tuple[Join, list[fx.Node]]:
             raise NoLipschitzBound.of(
                 f"The layer {node.meta['where']!r}", "it mixes the rows of a batch"
             )
-        return Single(node.meta["stage"]), [node.args[0]]  # type: ignore[list-item]
+        return Single(node.meta["stage"]), node.all_input_nodes
     return join_of_call(node)

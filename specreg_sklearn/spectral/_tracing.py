@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import operator
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
@@ -122,7 +124,8 @@ class _ShapedProxy(fx.Proxy):
 
     def __iter__(self) -> Iterator[Any]:
         if isinstance(self._value, tuple | list):
-            return iter([self[k] for k in range(len(self._value))])  # type: ignore[index]
+            item = partial(self.tracer.create_proxy, "call_function", operator.getitem)
+            return iter([item((self, k), {}) for k in range(len(self._value))])
         return super().__iter__()
 
 
@@ -204,7 +207,8 @@ class _ShapeTracer(fx.Tracer):
         try:
             if node.op == "call_method":
                 return getattr(args[0], str(node.target))(*args[1:], **kwargs)
-            return node.target(*args, **kwargs)  # type: ignore[operator]
+            assert callable(node.target)  # what "call_function" means
+            return node.target(*args, **kwargs)
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             raise self._misfit(error) from error
 

@@ -35,9 +35,9 @@ def digits():
 @pytest.fixture
 def numpy_state_is_kept():
     """Fail the test if it moves numpy's global generator."""
-    before = np.random.get_state()  # noqa: NPY002
+    before = np.random.get_state()  # noqa: NPY002  it is what the test is about
     yield
-    after = np.random.get_state()  # noqa: NPY002
+    after = np.random.get_state()  # noqa: NPY002  it is what the test is about
     assert before[0] == after[0]
     np.testing.assert_array_equal(before[1], after[1])
     assert before[2:] == after[2:]

@@ -24,7 +24,7 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn.attacks import FeatureSpace, SquareAttack, resolve_attack
-from specreg_sklearn.attacks._rows import length
+from specreg_sklearn.attacks._lengths import length
 from specreg_sklearn.attacks._square_moves import Blocks
 from specreg_sklearn.metrics import (
     adversarial_distances,

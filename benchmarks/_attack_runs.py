@@ -19,7 +19,7 @@ import numpy as np
 from _attack_problems import Problem
 
 from specreg_sklearn.attacks import BlackBoxAttack
-from specreg_sklearn.attacks._art_session import art_session, import_art
+from specreg_sklearn.attacks.art import art_session, import_art
 
 try:
     import foolbox

@@ -23,11 +23,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from specreg_sklearn import (
-    RobustLinearProbe,
-    SelfSupervisedEncoder,
-    SpectrallyRegularizedEncoder,
-)
+from specreg_sklearn import RobustLinearProbe, SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import FeatureSpace
 from specreg_sklearn.metrics import adversarial_distances, certified_radius
 from specreg_sklearn.modules import ConvNet, ResNet18

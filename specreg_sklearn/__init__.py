@@ -7,9 +7,9 @@ classifier or pipeline is to fool (:func:`robust_accuracy`, :func:`make_robust_s
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from specreg_sklearn._lazy import lazy_names
 from specreg_sklearn._version import __version__
 
 if TYPE_CHECKING:
@@ -21,19 +21,25 @@ if TYPE_CHECKING:
         SpectrallyRegularizedEncoder,
     )
     from specreg_sklearn.metrics import make_robust_scorer, robust_accuracy
+    from specreg_sklearn.space import FeatureSpace
 
 # Names are imported on first use: whoever only attacks a scikit-learn model never loads torch.
-_HOMES = {
-    "RobustLinearProbe": "estimators",
-    "SelfSupervisedEncoder": "estimators",
-    "SpectrallyRegularizedEncoder": "estimators",
-    "make_robust_scorer": "metrics",
-    "register": "_registry",
-    "robust_accuracy": "metrics",
-    "show_versions": "_show_versions",
-}
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "FeatureSpace": "specreg_sklearn.space",
+        "RobustLinearProbe": "specreg_sklearn.estimators",
+        "SelfSupervisedEncoder": "specreg_sklearn.estimators",
+        "SpectrallyRegularizedEncoder": "specreg_sklearn.estimators",
+        "make_robust_scorer": "specreg_sklearn.metrics",
+        "register": "specreg_sklearn._registry",
+        "robust_accuracy": "specreg_sklearn.metrics",
+        "show_versions": "specreg_sklearn._show_versions",
+    },
+)
 
 __all__ = [
+    "FeatureSpace",
     "RobustLinearProbe",
     "SelfSupervisedEncoder",
     "SpectrallyRegularizedEncoder",
@@ -43,15 +49,3 @@ __all__ = [
     "robust_accuracy",
     "show_versions",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

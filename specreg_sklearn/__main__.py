@@ -13,9 +13,9 @@ from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from specreg_sklearn.attacks import FeatureSpace
 from specreg_sklearn.estimators import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.metrics import adversarial_distances, make_robust_scorer
+from specreg_sklearn.space import FeatureSpace
 
 MODELS: dict[str, dict[str, Any]] = {
     "plain": {"penalty": None, "alpha": 0.0, "weight_decay": 0.0},

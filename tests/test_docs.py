@@ -28,6 +28,7 @@ PACKAGES = (
         f"specreg_sklearn.{folder}"
         for folder in (
             "attacks",
+            "certificates",
             "constraints",
             "datasets",
             "estimators",

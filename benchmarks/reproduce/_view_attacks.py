@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from specreg_sklearn.objectives._pgd import Ascent, Ball
+from specreg_sklearn.objectives.perturbations import Ascent, Ball
 
 N_STEPS = 40
 

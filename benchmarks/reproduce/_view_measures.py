@@ -21,7 +21,7 @@ from specreg_sklearn.inspection import (
     singular_value_spectrum,
 )
 from specreg_sklearn.metrics import adversarial_distances, certified_radius
-from specreg_sklearn.metrics._subsample import subsample
+from specreg_sklearn.tables import subsample
 
 Figures = dict[str, float]
 

@@ -9,8 +9,8 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.loaders import load_mnist, load_spambase
 from specreg_sklearn.attacks import FeatureSpace
-from specreg_sklearn.datasets import load_mnist, load_spambase
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.loaders import load_cifar10
 from benchmarks.reproduce import cifar
 from benchmarks.reproduce._probing import ProbeTask, Rows, compare_encoders
 from benchmarks.reproduce._report import comparison_section, outcome_line
 from benchmarks.reproduce._section import Section, Settings
 from benchmarks.reproduce._task import Split, grids
-from specreg_sklearn.datasets import load_cifar10
 
 # Half of the animals and half of the vehicles on each side.
 SOURCE_CLASSES = (0, 1, 2, 3, 4)

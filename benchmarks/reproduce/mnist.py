@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.loaders import load_mnist
 from benchmarks.reproduce._protocol import compare
 from benchmarks.reproduce._report import comparison_section, gain_bars
 from benchmarks.reproduce._section import Section, Settings
 from benchmarks.reproduce._task import RECIPE, Candidate, Split, Task
 from specreg_sklearn import SpectrallyRegularizedEncoder
-from specreg_sklearn.datasets import load_mnist
 
 EPOCHS = 20
 DATA = (

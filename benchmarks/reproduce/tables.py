@@ -11,12 +11,12 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.loaders import load_spambase, load_url_phishing
 from benchmarks.reproduce._protocol import compare
 from benchmarks.reproduce._report import comparison_section, gain_bars, gain_of
 from benchmarks.reproduce._section import Section, Settings
 from benchmarks.reproduce._task import RECIPE, Candidate, Split, Task, grids
 from specreg_sklearn import SpectrallyRegularizedEncoder
-from specreg_sklearn.datasets import load_spambase, load_url_phishing
 
 EPOCHS = 40
 LOADERS = {"spambase": load_spambase, "url_phishing": load_url_phishing}

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from benchmarks.loaders import load_mnist
 from benchmarks.reproduce._gradient_distance import distances
 from benchmarks.reproduce._probing import ProbeTask, Rows, compare_encoders, with_probe
 from benchmarks.reproduce._protocol import Comparison, run_jobs
@@ -20,7 +21,6 @@ from benchmarks.reproduce._section import Section, Settings
 from benchmarks.reproduce._tables import seeds_table
 from benchmarks.reproduce._task import PLAIN, RECIPE, Candidate, Figures, Split, grids
 from specreg_sklearn import SpectrallyRegularizedEncoder
-from specreg_sklearn.datasets import load_mnist
 from specreg_sklearn.objectives import Adversarial
 
 EPOCHS = 20

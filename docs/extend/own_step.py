@@ -8,8 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from specreg_sklearn.certificates import Affine, Stage
 from specreg_sklearn.metrics import register_certified_step
-from specreg_sklearn.spectral import Affine, Stage
 
 
 class SoftClip(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):

@@ -6,17 +6,15 @@ model gets it wrong on the very array the user receives. Distances are upper bou
 ones. Subclass :class:`BlackBoxAttack` to write your own attack.
 """
 
-from specreg_sklearn.attacks._art import ARTAttack
-from specreg_sklearn.attacks._art_classifier import as_art_classifier
-from specreg_sklearn.attacks._base import BlackBoxAttack
 from specreg_sklearn.attacks._cgba import CGBA
 from specreg_sklearn.attacks._hop_skip_jump import HopSkipJump
 from specreg_sklearn.attacks._rays import RayS
 from specreg_sklearn.attacks._resolve import resolve_attack
-from specreg_sklearn.attacks._result import AttackResult
-from specreg_sklearn.attacks._space import FeatureSpace
 from specreg_sklearn.attacks._square import SquareAttack
 from specreg_sklearn.attacks._tangent import TangentAttack
+from specreg_sklearn.attacks.art import ARTAttack, as_art_classifier
+from specreg_sklearn.attacks.frame import AttackResult, BlackBoxAttack
+from specreg_sklearn.space import FeatureSpace
 
 __all__ = [
     "CGBA",

@@ -7,12 +7,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from specreg_sklearn.attacks._chains import Chains
-from specreg_sklearn.attacks._search import SearchTask
-from specreg_sklearn.attacks._semicircle import ROUNDS, STEP_QUERIES, semicircle_step
-from specreg_sklearn.attacks._sweep import MOST_DIMENSIONS, Sweep
-from specreg_sklearn.attacks._walk import BoundaryWalk
-from specreg_sklearn.attacks._walls import Walls
+from specreg_sklearn.attacks.boundary import (
+    MOST_DIMENSIONS,
+    ROUNDS,
+    STEP_QUERIES,
+    BoundaryWalk,
+    Chains,
+    Sweep,
+    semicircle_step,
+)
+from specreg_sklearn.attacks.boxes import Walls
+from specreg_sklearn.attacks.questions import SearchTask
 
 # Where there are few dimensions, rows look around for other places to walk on.
 _MOST_TURNS, _KEYS_PER_TURN = 1000, 2**20

@@ -6,13 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from specreg_sklearn.attacks._base import BlackBoxAttack
-from specreg_sklearn.attacks._bisection import bisect
-from specreg_sklearn.attacks._chains import Chains
-from specreg_sklearn.attacks._checks import check_positive_int
-from specreg_sklearn.attacks._lengths import length
-from specreg_sklearn.attacks._probes import boundary_normals
-from specreg_sklearn.attacks._search import SearchTask
+from specreg_sklearn.attacks.boundary import Chains, boundary_normals
+from specreg_sklearn.attacks.frame import BlackBoxAttack
+from specreg_sklearn.attacks.questions import SearchTask, bisect
+from specreg_sklearn.space import length
+from specreg_sklearn.tables import check_positive_int
 
 # A jump is halved until it lands where the model is fooled. Most need fewer halvings than are set
 # aside for them; the cap is far below the step that rounding swallows.

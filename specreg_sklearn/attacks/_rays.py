@@ -7,12 +7,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from specreg_sklearn.attacks._base import BlackBoxAttack
-from specreg_sklearn.attacks._cube import Moves, block_flips, random_moves, shrink, try_moves
-from specreg_sklearn.attacks._race import race
-from specreg_sklearn.attacks._ranks import leaders
-from specreg_sklearn.attacks._search import SearchTask
-from specreg_sklearn.attacks._sweep import MOST_DIMENSIONS, Sweep
+from specreg_sklearn.attacks.boundary import (
+    MOST_DIMENSIONS,
+    Moves,
+    Sweep,
+    block_flips,
+    race,
+    random_moves,
+    shrink,
+    try_moves,
+)
+from specreg_sklearn.attacks.frame import BlackBoxAttack
+from specreg_sklearn.attacks.questions import SearchTask, leaders
 
 # Smallest progress that counts, as a share of the radius.
 _TOLERANCE = 1e-3

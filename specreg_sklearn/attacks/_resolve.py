@@ -8,9 +8,8 @@ import numpy as np
 from sklearn.base import clone
 
 from specreg_sklearn import _registry
-from specreg_sklearn.attacks._art import ARTAttack
-from specreg_sklearn.attacks._art_support import SUPPORTED
-from specreg_sklearn.attacks._base import BlackBoxAttack
+from specreg_sklearn.attacks.art import SUPPORTED, ARTAttack
+from specreg_sklearn.attacks.frame import BlackBoxAttack
 
 _ART_PREFIX = "art/"
 _BY_NORM = {2: "cgba", np.inf: "rays"}

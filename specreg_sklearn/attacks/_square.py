@@ -7,10 +7,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from specreg_sklearn.attacks._base import BlackBoxAttack
-from specreg_sklearn.attacks._scores import METHODS, Margins, ScoredPredict
-from specreg_sklearn.attacks._search import SearchTask
-from specreg_sklearn.attacks._square_moves import Blocks, CornerMoves, SphereMoves
+from specreg_sklearn.attacks.boundary import Blocks, CornerMoves, SphereMoves
+from specreg_sklearn.attacks.frame import BlackBoxAttack
+from specreg_sklearn.attacks.questions import METHODS, Margins, ScoredPredict, SearchTask
 
 # Shares of a round after which the size of the blocks is halved.
 _HALVED_AFTER = np.array([0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8])

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.attacks._bisection import bisect
-from specreg_sklearn.attacks._chains import Chains
-from specreg_sklearn.attacks._search import SearchTask
-from specreg_sklearn.attacks._walk import BoundaryWalk
+from specreg_sklearn.attacks.boundary import BoundaryWalk, Chains
+from specreg_sklearn.attacks.questions import SearchTask, bisect
 
 # A radius is halved so many times at most until its tangent point fools the model.
 _MOST_HALVINGS = 6

@@ -17,12 +17,7 @@ from specreg_sklearn.estimators._row_shape import check_row_shape, flat_rows
 from specreg_sklearn.estimators._targets import TrainingRows
 from specreg_sklearn.estimators._training_report import spectral_norms
 from specreg_sklearn.modules import Network
-from specreg_sklearn.training import (
-    PenalizedNet,
-    SklearnCallbackBridge,
-    batched,
-    threads_for_step,
-)
+from specreg_sklearn.training import PenalizedNet, SklearnCallbackBridge, batched, threads_for_step
 
 
 class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin):

@@ -10,11 +10,7 @@ from scipy.linalg import solve_triangular
 from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor
 
-from specreg_sklearn.estimators._robust_loss import (
-    log_loss,
-    reach_curvature,
-    worst_case_logits,
-)
+from specreg_sklearn.estimators._robust_loss import log_loss, reach_curvature, worst_case_logits
 from specreg_sklearn.estimators._targets import TrainingRows
 
 # Curvature of the log loss in a logit before anything is known: between 0 and 1/4.

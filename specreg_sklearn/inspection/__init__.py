@@ -14,33 +14,45 @@ Displays draw all this in scikit-learn's manner: ``from_estimator`` measures and
 when something is drawn, not before.
 """
 
-from specreg_sklearn.inspection._calibration import expected_calibration_error
-from specreg_sklearn.inspection._confidence import ConfidenceProfile, confidence_profile
-from specreg_sklearn.inspection._display_adversarial_examples import AdversarialExamplesDisplay
-from specreg_sklearn.inspection._display_confidence import ConfidenceDisplay
-from specreg_sklearn.inspection._display_layer_stretch import LayerStretchDisplay
-from specreg_sklearn.inspection._display_margin import MarginDisplay
-from specreg_sklearn.inspection._display_robustness_curve import RobustnessCurveDisplay
-from specreg_sklearn.inspection._display_spectrum import SpectrumDisplay
-from specreg_sklearn.inspection._display_strength_path import StrengthPathDisplay
-from specreg_sklearn.inspection._feature_margins import feature_margins
-from specreg_sklearn.inspection._generalization import GeneralizationGap, generalization_gap
-from specreg_sklearn.inspection._gradient_masking import MaskingReport, gradient_masking_report
-from specreg_sklearn.inspection._instance_margins import InstanceMargins, instance_margins
-from specreg_sklearn.inspection._jacobian_spectrum import feature_jacobian_spectrum
-from specreg_sklearn.inspection._layer_stretch import LayerStretch, layer_stretch
-from specreg_sklearn.inspection._local_linearity import local_linearity
-from specreg_sklearn.inspection._logit_margins import logit_margins
-from specreg_sklearn.inspection._loss_curvature import loss_curvature
-from specreg_sklearn.inspection._margin_statistics import (
+from specreg_sklearn.inspection.confidence import (
+    ConfidenceProfile,
+    GeneralizationGap,
+    confidence_profile,
+    expected_calibration_error,
+    generalization_gap,
+)
+from specreg_sklearn.inspection.displays import (
+    AdversarialExamplesDisplay,
+    ConfidenceDisplay,
+    LayerStretchDisplay,
+    MarginDisplay,
+    RobustnessCurveDisplay,
+    SpectrumDisplay,
+    StrengthPathDisplay,
+)
+from specreg_sklearn.inspection.inputs import (
+    LayerStretch,
+    MaskingReport,
+    feature_jacobian_spectrum,
+    gradient_masking_report,
+    layer_stretch,
+    local_linearity,
+    loss_curvature,
+)
+from specreg_sklearn.inspection.margins import (
+    InstanceMargins,
     boundary_mass,
+    feature_margins,
+    instance_margins,
+    logit_margins,
     margin_concentration,
     ramp_risk,
 )
-from specreg_sklearn.inspection._results import PerLayer
-from specreg_sklearn.inspection._singular_values import LayerSpectrum, singular_value_spectrum
-from specreg_sklearn.inspection._spectral_complexity import (
+from specreg_sklearn.inspection.model import PerLayer
+from specreg_sklearn.inspection.weights import (
+    LayerSpectrum,
     normalized_margins,
+    singular_value_spectrum,
     spectral_complexity,
 )
 

@@ -7,19 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.attacks import BlackBoxAttack, FeatureSpace
-from specreg_sklearn.attacks._checks import check_estimator
-from specreg_sklearn.attacks._labels import LabelCoder
-from specreg_sklearn.attacks._oracle import ask
-from specreg_sklearn.metrics._settings import (
+from specreg_sklearn.attacks import BlackBoxAttack
+from specreg_sklearn.metrics._proved_rows import spared_rows
+from specreg_sklearn.metrics.measurement import (
     check_certify,
     check_space,
     choose_attack,
     choose_space,
     read_eps,
 )
-from specreg_sklearn.metrics._spared_rows import spared_rows
-from specreg_sklearn.metrics._subsample import subsample, take_rows
+from specreg_sklearn.space import FeatureSpace
+from specreg_sklearn.tables import LabelCoder, ask, check_estimator, subsample, take_rows
 
 
 def robust_accuracy_score(

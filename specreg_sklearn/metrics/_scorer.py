@@ -6,14 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.attacks import BlackBoxAttack, FeatureSpace
-from specreg_sklearn.attacks._checks import (
-    check_eps,
-    check_norm,
-    check_positive_int,
-    check_seed,
-)
-from specreg_sklearn.metrics._certificates import (
+from specreg_sklearn.attacks import BlackBoxAttack
+from specreg_sklearn.metrics._certified import (
     NORMS,
     certified_accuracy_score,
     median_certified_radius,
@@ -24,7 +18,9 @@ from specreg_sklearn.metrics._robust_accuracy import (
     decided,
     robust_accuracy_score,
 )
-from specreg_sklearn.metrics._settings import check_certify, check_space
+from specreg_sklearn.metrics.measurement import check_certify, check_space
+from specreg_sklearn.space import FeatureSpace
+from specreg_sklearn.tables import check_eps, check_norm, check_positive_int, check_seed
 
 ATTACKED = ("robust_accuracy", "median_adversarial_distance")
 CERTIFIED = ("certified_accuracy", "median_certified_radius")

@@ -6,28 +6,28 @@ labels: they compare two views of every row.
 """
 
 from specreg_sklearn.objectives._adversarial import Adversarial
-from specreg_sklearn.objectives._barlow_twins import BarlowTwins
-from specreg_sklearn.objectives._base import (
+from specreg_sklearn.objectives._cross_entropy import CrossEntropy
+from specreg_sklearn.objectives._gradient import Gradient
+from specreg_sklearn.objectives._linearity import Linearity
+from specreg_sklearn.objectives._lipschitz_margin import LipschitzMargin
+from specreg_sklearn.objectives._trades import Trades
+from specreg_sklearn.objectives._vat import VAT
+from specreg_sklearn.objectives.base import (
     BoundObjective,
     Objective,
     bind_objective,
     resolve_objective,
 )
-from specreg_sklearn.objectives._cross_entropy import CrossEntropy
-from specreg_sklearn.objectives._gradient import Gradient
-from specreg_sklearn.objectives._image_views import ImageViews
-from specreg_sklearn.objectives._linearity import Linearity
-from specreg_sklearn.objectives._lipschitz_margin import LipschitzMargin
-from specreg_sklearn.objectives._self_supervised import (
+from specreg_sklearn.objectives.self_supervised import (
+    BarlowTwins,
     BoundSelfSupervised,
+    ImageViews,
     SelfSupervisedObjective,
+    SimCLR,
+    TableViews,
+    VICReg,
+    Views,
 )
-from specreg_sklearn.objectives._simclr import SimCLR
-from specreg_sklearn.objectives._table_views import TableViews
-from specreg_sklearn.objectives._trades import Trades
-from specreg_sklearn.objectives._vat import VAT
-from specreg_sklearn.objectives._vicreg import VICReg
-from specreg_sklearn.objectives._views import Views
 
 __all__ = [
     "VAT",

@@ -9,10 +9,15 @@ import numpy as np
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from specreg_sklearn.objectives._checks import check_flag, check_rows_in_range, check_search
-from specreg_sklearn.objectives._pgd import Ascent, Ball
-from specreg_sklearn.objectives._schedule import EpsilonBound, EpsilonObjective
-from specreg_sklearn.spectral._modes import evaluated
+from specreg_sklearn.objectives.base import (
+    EpsilonBound,
+    EpsilonObjective,
+    check_flag,
+    check_rows_in_range,
+    check_search,
+)
+from specreg_sklearn.objectives.perturbations import Ascent, Ball
+from specreg_sklearn.spectral.layers import evaluated
 
 
 class BoundAdversarial(EpsilonBound):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from specreg_sklearn.objectives._base import Objective
+from specreg_sklearn.objectives.base import Objective
 
 
 class CrossEntropy(Objective):

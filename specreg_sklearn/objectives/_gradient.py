@@ -8,12 +8,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from specreg_sklearn.objectives._balls import dual_norm, row_norms, steepest
-from specreg_sklearn.objectives._checks import check_choice, check_norm, check_share_of_epsilon
-from specreg_sklearn.objectives._modes import same_in_both_modes
-from specreg_sklearn.objectives._pgd import Loss
-from specreg_sklearn.objectives._schedule import EpsilonBound, EpsilonObjective
-from specreg_sklearn.spectral._modes import evaluated
+from specreg_sklearn.objectives.base import (
+    EpsilonBound,
+    EpsilonObjective,
+    check_choice,
+    check_norm,
+    check_share_of_epsilon,
+)
+from specreg_sklearn.objectives.perturbations import (
+    Loss,
+    dual_norm,
+    row_norms,
+    same_in_both_modes,
+    steepest,
+)
+from specreg_sklearn.spectral.layers import evaluated
 
 _METHODS = ("finite_difference", "double_backprop")
 

@@ -8,10 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from specreg_sklearn.objectives._checks import check_flag, check_norm, check_number
-from specreg_sklearn.objectives._pgd import Ascent, Ball, Loss
-from specreg_sklearn.objectives._schedule import EpsilonBound, EpsilonObjective
-from specreg_sklearn.spectral._modes import evaluated
+from specreg_sklearn.objectives.base import (
+    EpsilonBound,
+    EpsilonObjective,
+    check_flag,
+    check_norm,
+    check_number,
+)
+from specreg_sklearn.objectives.perturbations import Ascent, Ball, Loss
+from specreg_sklearn.spectral.layers import evaluated
 
 
 def linearity_error(loss: Loss, first: Tensor, second: Tensor, share: Tensor) -> Tensor:

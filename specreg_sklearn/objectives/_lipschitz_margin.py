@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from specreg_sklearn.objectives._checks import check_choice
 from specreg_sklearn.objectives._network_slope import FeatureSlope
-from specreg_sklearn.objectives._schedule import EpsilonBound, EpsilonObjective
+from specreg_sklearn.objectives.base import EpsilonBound, EpsilonObjective, check_choice
 from specreg_sklearn.spectral import BlockPowerIteration
 
 _MARGINS = ("pairwise", "global")

@@ -7,15 +7,15 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from specreg_sklearn.certificates.networks import module_lipschitz_bound
+from specreg_sklearn.certificates.stages import NoLipschitzBound
 from specreg_sklearn.spectral import (
     BlockPowerIteration,
     Convolution,
-    NoLipschitzBound,
     SquaredNorm,
     UsedLayer,
     follow_convolution,
     largest_square,
-    module_lipschitz_bound,
     used_layers,
 )
 

@@ -10,11 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from specreg_sklearn.objectives._checks import check_number, check_rows_in_range, check_search
-from specreg_sklearn.objectives._divergence import divergence
-from specreg_sklearn.objectives._pgd import Ascent, Ball
-from specreg_sklearn.objectives._schedule import EpsilonBound, EpsilonObjective
-from specreg_sklearn.spectral._modes import evaluated
+from specreg_sklearn.objectives.base import (
+    EpsilonBound,
+    EpsilonObjective,
+    check_number,
+    check_rows_in_range,
+    check_search,
+)
+from specreg_sklearn.objectives.perturbations import Ascent, Ball, divergence
+from specreg_sklearn.spectral.layers import evaluated
 
 # The divergence is flat at the row itself, so the search starts beside it. The authors' start,
 # normal draws of .001 in a ball of .031, is this share of the ball.

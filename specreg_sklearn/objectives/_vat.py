@@ -6,18 +6,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from specreg_sklearn.objectives._balls import steepest
-from specreg_sklearn.objectives._checks import (
+from specreg_sklearn.objectives.base import (
+    EpsilonBound,
+    EpsilonObjective,
     check_count,
     check_norm,
     check_number,
     check_share_of_epsilon,
 )
-from specreg_sklearn.objectives._divergence import divergence
-from specreg_sklearn.objectives._modes import same_in_both_modes
-from specreg_sklearn.objectives._pgd import input_gradient
-from specreg_sklearn.objectives._schedule import EpsilonBound, EpsilonObjective
-from specreg_sklearn.spectral._modes import evaluated
+from specreg_sklearn.objectives.perturbations import (
+    divergence,
+    input_gradient,
+    same_in_both_modes,
+    steepest,
+)
+from specreg_sklearn.spectral.layers import evaluated
 
 UNLABELLED = -1
 

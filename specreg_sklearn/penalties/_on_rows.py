@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from specreg_sklearn.penalties._base import BoundPenalty, PenaltyReport
-from specreg_sklearn.spectral._modes import evaluated
+from specreg_sklearn.spectral.layers import evaluated
 
 
 class BoundOnRows(BoundPenalty):

@@ -12,11 +12,10 @@ from sklearn.preprocessing import scale
 from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn.attacks import CGBA, FeatureSpace, HopSkipJump
-from specreg_sklearn.attacks._labels import LabelCoder
-from specreg_sklearn.attacks._oracle import Oracle
-from specreg_sklearn.attacks._search import SearchTask
-from specreg_sklearn.attacks._semicircle import semicircle_step
+from specreg_sklearn.attacks.boundary import semicircle_step
+from specreg_sklearn.attacks.questions import Oracle, SearchTask
 from specreg_sklearn.metrics import adversarial_distances
+from specreg_sklearn.tables import LabelCoder
 
 
 def leaf_boxes(tree, d):

@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn._registry import available
 from specreg_sklearn.attacks import FeatureSpace, RayS, resolve_attack
-from specreg_sklearn.attacks._cube import Moves, block_flips, random_moves, shrink, try_moves
+from specreg_sklearn.attacks.boundary import Moves, block_flips, random_moves, shrink, try_moves
 
 
 def right(model, X, y, n):
@@ -227,7 +227,7 @@ def test_a_row_does_not_depend_on_its_neighbours(digits, max_queries, monkeypatc
     small = run(rows, attack=clone(attack).set_params(batch_rows=37))
     np.testing.assert_array_equal(small.X_adv, batch.X_adv)
     # Chains are asked in blocks that fit the cache; where they are cut must not show.
-    monkeypatch.setattr("specreg_sklearn.attacks._cube._BLOCK", 1)
+    monkeypatch.setattr("specreg_sklearn.attacks.boundary._linf_moves._BLOCK", 1)
     np.testing.assert_array_equal(run(rows).X_adv, batch.X_adv)
 
 

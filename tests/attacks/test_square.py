@@ -24,13 +24,9 @@ from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn.attacks import FeatureSpace, SquareAttack, resolve_attack
-from specreg_sklearn.attacks._lengths import length
-from specreg_sklearn.attacks._square_moves import Blocks
-from specreg_sklearn.metrics import (
-    adversarial_distances,
-    make_robust_scorer,
-    robust_accuracy_score,
-)
+from specreg_sklearn.attacks.boundary import Blocks
+from specreg_sklearn.metrics import adversarial_distances, make_robust_scorer, robust_accuracy_score
+from specreg_sklearn.space import length
 
 
 def free_space(X, **options):

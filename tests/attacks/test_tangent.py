@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import joblib
 import numpy as np
 import pytest
@@ -10,8 +12,8 @@ from sklearn.base import clone
 from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn.attacks import CGBA, FeatureSpace, TangentAttack
-from specreg_sklearn.attacks import _walk as module
 from specreg_sklearn.attacks._tangent import tangent_points
+from specreg_sklearn.attacks.boundary import BoundaryWalk
 
 RATIOS = pytest.mark.parametrize("ratio", [0.5, 1.0, 1.1, 1.5, 4.0])
 
@@ -160,6 +162,7 @@ def test_as_near_as_cgba(digits):
 def test_search_never_goes_back(cancer, monkeypatch):
     X, y, model = cancer
     seen = []
+    module = inspect.getmodule(BoundaryWalk)
     normals = module.boundary_normals
 
     def spy(oracle, centre, radius, directions, owner, *rest):

@@ -7,11 +7,7 @@ import pytest
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from specreg_sklearn import (
-    RobustLinearProbe,
-    SelfSupervisedEncoder,
-    SpectrallyRegularizedEncoder,
-)
+from specreg_sklearn import RobustLinearProbe, SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 
 ESTIMATORS = [SpectrallyRegularizedEncoder, SelfSupervisedEncoder, RobustLinearProbe]
 

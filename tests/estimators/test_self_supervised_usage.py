@@ -24,11 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from skorch.callbacks import Callback, EpochScoring
 
-from specreg_sklearn import (
-    RobustLinearProbe,
-    SelfSupervisedEncoder,
-    SpectrallyRegularizedEncoder,
-)
+from specreg_sklearn import RobustLinearProbe, SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import CGBA
 from specreg_sklearn.inspection import layer_stretch
 from specreg_sklearn.metrics import adversarial_distances, certified_radius, lipschitz_bound

@@ -23,8 +23,8 @@ from sklearn.svm import LinearSVC
 
 from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import CGBA, FeatureSpace, HopSkipJump, RayS, SquareAttack
+from specreg_sklearn.certificates import TorchGraph, torch_stages
 from specreg_sklearn.metrics import adversarial_distances, certified_radius, lipschitz_bound
-from specreg_sklearn.spectral import TorchGraph, torch_stages
 
 DUAL = {1: np.inf, 2: 2, np.inf: 1}
 

@@ -16,7 +16,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn.attacks import CGBA, ARTAttack, FeatureSpace
 from specreg_sklearn.metrics import adversarial_distances, robust_accuracy_score
-from specreg_sklearn.metrics._subsample import subsample
+from specreg_sklearn.tables import subsample
 
 QUICK = CGBA(max_queries=200)
 

@@ -8,8 +8,9 @@ from sklearn.base import clone
 from torch import nn
 from torch.nn.functional import conv2d
 
+from specreg_sklearn.certificates import module_lipschitz_bound
 from specreg_sklearn.modules import ConvNet, ResNet18, SeededDraws
-from specreg_sklearn.spectral import module_lipschitz_bound, used_layers
+from specreg_sklearn.spectral import used_layers
 
 
 @pytest.fixture(autouse=True)

@@ -14,13 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from specreg_sklearn import SpectrallyRegularizedEncoder
-from specreg_sklearn.penalties import (
-    LLSpectral,
-    Penalty,
-    PenaltyReport,
-    RepSpectral,
-    bind_penalty,
-)
+from specreg_sklearn.penalties import LLSpectral, Penalty, PenaltyReport, RepSpectral, bind_penalty
 
 SHAPE = (1, 8, 8)
 

@@ -1,0 +1,122 @@
+"""Tell boundaries that are walls across one column, as in trees, from those that slope.
+
+The columns are split in halves, and each half alone is moved a little towards the clean row. At a
+wall exactly one of the two moves leaves the region where the model is fooled: the one that holds
+the wall's column. At a slope both do, as a rule, and the test is over after two questions. Else the
+half that mattered is split again, down to a single column.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from specreg_sklearn.attacks.boxes._column_moves import toward
+from specreg_sklearn.attacks.questions import SearchTask, stream
+
+# How far columns move, in widths of the bracket in which the boundary is known to lie.
+_WIDTHS, _LARGEST_SHARE = 4, 0.125
+# How much of the largest move is given up, and how far the others then go, as shares.
+_LOSS, _TRADE = 0.01, 0.1
+_N_TRADES, _LEAST_TRADES = 5, 3
+# Keys of the draws, far beyond the iterations of any search.
+_WALL_DRAW, _TRADE_DRAW = 2**40, 2**41
+
+
+def at_wall(
+    task: SearchTask, points: np.ndarray, owner: np.ndarray, tolerance: float
+) -> np.ndarray:
+    """Mark points where a single column decides whether the model is fooled.
+
+    Parameters
+    ----------
+    task : SearchTask
+        Where to ask.
+    points : ndarray of shape (m, d)
+        Adversarial points.
+    owner : ndarray of shape (m,), int
+        The row of each.
+    tolerance : float
+        How near to the boundary they are, as a share of their distance from the clean rows.
+
+    Returns
+    -------
+    ndarray of shape (m,), bool
+    """
+    moved = toward(
+        task, points, owner, np.full(len(points), min(_WIDTHS * tolerance, _LARGEST_SHARE))
+    )
+    column = _deciding_column(task, points, moved, owner, 0)
+    wall = column >= 0
+    # On a slope the halves may fall so by chance; a second draw then ends at another column.
+    again = np.flatnonzero(wall)
+    other = _deciding_column(task, points[again], moved[again], owner[again], 1)
+    wall[again] = other == column[again]
+    return wall
+
+
+def _deciding_column(
+    task: SearchTask, points: np.ndarray, moved: np.ndarray, owner: np.ndarray, draw: int
+) -> np.ndarray:
+    """Return the one column whose move leaves the region, or -1 where there is no such column."""
+    m, d = points.shape
+    if not m:
+        return np.empty(0, dtype=np.int64)
+    # Neighbouring columns tend to matter together, so halves are drawn; all rows share the draw.
+    place = _order(task.seed, draw, d)
+    first, last = np.zeros(m, dtype=np.int64), np.full(m, d)
+    pending = np.arange(m)
+    column = np.full(m, -1)
+    while len(pending):
+        single = last[pending] - first[pending] == 1
+        if single.any():
+            column[pending[single]] = np.argsort(place)[first[pending[single]]]
+            pending = pending[~single]
+        middle = (first[pending] + last[pending]) // 2
+        far, near = points[pending], moved[pending]
+        middle_column = middle[:, None]
+        chosen = (place >= first[pending, None]) & (place < middle_column)
+        other = (place >= middle_column) & (place < last[pending, None])
+        halves = np.concatenate([np.where(chosen, near, far), np.where(other, near, far)])
+        fooled = task.oracle.decide(halves, np.tile(owner[pending], 2), remember=False)
+        left, right = fooled[: len(pending)], fooled[len(pending) :]
+        first[pending] = np.where(left, middle, first[pending])
+        last[pending] = np.where(left, last[pending], middle)
+        pending = pending[left != right]
+    return column
+
+
+@lru_cache(maxsize=64)
+def _order(seed: int, draw: int, d: int) -> np.ndarray:
+    """Return the places of the columns in an order of chance, read-only."""
+    order = stream(seed, _WALL_DRAW + draw).permutation(d)
+    order.flags.writeable = False
+    return order
+
+
+def slopes(task: SearchTask, rows: np.ndarray, turn: int) -> np.ndarray:
+    """Return whether rows' best points, with no column to give back, lie on slopes after all.
+
+    At a corner of walls no column can make up for another. So the largest move is made a little
+    smaller, and all other columns go back and forth at random: on a slope, one of two opposite
+    moves makes up for the loss.
+    """
+    if not len(rows):
+        return np.zeros(0, dtype=bool)
+    best, x = task.oracle.best[rows], task.x[rows]
+    gap = best - x
+    largest = np.abs(gap).argmax(axis=1)
+    size = _TRADE * task.oracle.best_distance[rows]
+    signs = stream(task.seed, _TRADE_DRAW + turn).choice(
+        [-1.0, 1.0], size=(_N_TRADES, best.shape[1])
+    )
+    moves = np.stack([signs, -signs], axis=1).reshape(-1, best.shape[1])
+    tried = best[:, None] + size[:, None, None] * moves
+    each = np.arange(len(rows))
+    tried[each, :, largest] = (x + (1 - _LOSS) * gap)[each, largest][:, None]
+    whose = np.repeat(rows, len(moves))
+    fooled = task.oracle.decide(tried.reshape(len(whose), -1), whose)
+    return np.asarray(
+        fooled.reshape(len(rows), _N_TRADES, 2).any(axis=2).sum(axis=1) >= _LEAST_TRADES
+    )

@@ -1,0 +1,228 @@
+"""The frame of every black-box attack, and the contract for writing your own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from specreg_sklearn.attacks.frame._result import AttackResult
+from specreg_sklearn.attacks.frame._run import run_attack
+from specreg_sklearn.attacks.questions import FINAL_QUERIES, VERIFY_QUERIES, SearchTask
+from specreg_sklearn.space import FeatureSpace
+from specreg_sklearn.tables import check_eps, check_norm, check_positive_int, check_starts
+
+# A start, the last bisection, and two verifications (the second after a stop in vain).
+_LEAST_QUERIES = 1 + FINAL_QUERIES + 2 * VERIFY_QUERIES
+
+
+class BlackBoxAttack(ABC, BaseEstimator):
+    """Base class of attacks that ask a model for nothing but predicted labels.
+
+    An attack has parameters like a scikit-learn estimator (``get_params``, ``set_params``,
+    ``clone``) and one method, :meth:`run`.
+
+    Parameters
+    ----------
+    norm : {2, inf}, default=2
+        The norm in which distances are measured, on ``(X_adv - X) / scale``.
+    max_queries : int or None, default=1000
+        Budget of each row: how many rows may be sent to ``predict`` on its behalf, for starts,
+        search, bisections and verification together. It is never exceeded. Two things are free: the
+        predictions of the clean rows, and those of the pool of starts. None sets no limit.
+    n_starts : int, default=9
+        Adversarial rows of data from which the attack starts, for each row. They come from
+        different wrong classes where there are several.
+    starts : {"data", "uniform"} or array, default="data"
+        Where the attack starts. "data" takes rows of the pool that the model puts into another
+        class, and noise if there are none. "uniform" draws noise from the box, as most published
+        attacks do. An array or frame like `X`, one row per row, or an array of shape
+        (n_samples, n_starts, n_features) gives the starts themselves; rows for which none of them
+        fools the model fall back on noise.
+    targeted : bool, default=False
+        False: a row is adversarial when the model gives it any label but its true one. True: `y`
+        holds the labels that the model shall be made to predict.
+    batch_rows : int, default=16384
+        Largest number of rows sent to ``predict`` at once while searching.
+    random_state : None, int, RandomState or Generator, default=0
+        Seed of the draws. With an integer, two runs give the same rows.
+
+    Notes
+    -----
+    **Write your own attack.** Subclass and implement ``_search(task)``. Everything else (checking,
+    starts, the first and the last bisection, budgets, early stopping, verification, casting,
+    parallel workers) is done by :meth:`run`. The contract of the hook:
+
+    - `task` is a ``SearchTask``. ``task.x`` are clean coordinates of shape (n, d), ``task.lo`` and
+      ``task.hi`` their finite boxes, ``task.starts`` the boundary points found so far and
+      ``task.owner`` the row of each.
+    - Ask only with ``task.oracle.decide(Z, owner)``; ask for many rows in one call. It returns True
+      where the model is fooled, counts the queries, and remembers the nearest fooled point of every
+      row in ``task.oracle.best``. Nothing has to be returned. A query that the budget of its row
+      does not cover is not sent, and its answer is False.
+    - Go on only with the rows of ``task.active()``: the others have no start, are within `eps`
+      already, or have spent their budget.
+    - Draw only from ``task.rng(iteration)`` and let all rows share the draws. What happens to a row
+      must depend on that row alone, never on its neighbours or on how many there are: rows are
+      split over workers.
+    - Never touch the global state of numpy.
+    - Call ``task.report(k)`` when k more rows are finished.
+
+    Parameters of the subclass are checked in ``_check_parameters``, which calls ``super()``.
+    ``_norms`` lists the norms the attack supports.
+
+    Examples
+    --------
+    A random walk of one step: try a few points near the best one.
+
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from specreg_sklearn.attacks import BlackBoxAttack
+    >>> class OneStep(BlackBoxAttack):
+    ...     def _search(self, task):
+    ...         rows = task.active()
+    ...         step = task.rng(0).normal(size=task.x.shape[1])
+    ...         for size in (0.3, 0.1, 0.03):
+    ...             task.oracle.decide(task.oracle.best[rows] + size * step, rows)
+    ...         task.report(len(rows))
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression(max_iter=500).fit(X, y)
+    >>> result = OneStep().run(model, X[:5], y[:5], pool=X)
+    >>> result.status
+    array(['found', 'found', 'found', 'found', 'found'], dtype='<U14')
+    >>> bool((model.predict(result.X_adv) != y[:5]).all())
+    True
+    """
+
+    _norms: ClassVar[tuple[float, ...]] = (2, np.inf)
+    # Searches that take rows one by one balance better over workers in more, smaller parts.
+    _parts_per_worker: ClassVar[int] = 1
+    # Whether starts are bisected to the boundary before the search is called.
+    _from_boundary: ClassVar[bool] = True
+    # Whether the search looks for any row within `eps`, with no start and no use of a larger
+    # distance. Rows for which it finds none are "not_found": `eps` was searched, in vain.
+    _within_eps: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        norm: float = 2,
+        max_queries: int | None = 1000,
+        n_starts: int = 9,
+        starts: Any = "data",
+        targeted: bool = False,
+        batch_rows: int = 16384,
+        random_state: Any = 0,
+    ) -> None:
+        self.norm = norm
+        self.max_queries = max_queries
+        self.n_starts = n_starts
+        self.starts = starts
+        self.targeted = targeted
+        self.batch_rows = batch_rows
+        self.random_state = random_state
+
+    @abstractmethod
+    def _search(self, task: SearchTask) -> None:
+        """Look for nearer adversarial points; the class docstring holds the contract."""
+
+    def _check_parameters(self) -> None:
+        """Raise ValueError if a parameter is not accepted."""
+        check_norm(self.norm, self._norms, type(self).__name__)
+        if self.max_queries is not None:
+            check_positive_int(self.max_queries, "max_queries", least=_LEAST_QUERIES)
+        check_positive_int(self.n_starts, "n_starts")
+        check_positive_int(self.batch_rows, "batch_rows")
+        check_starts(self.starts)
+        if not isinstance(self.targeted, (bool, np.bool_)):
+            raise ValueError(f"targeted={self.targeted!r} is not accepted; give True or False.")
+
+    def _check_run(self, n_features: int, eps: float | None) -> None:
+        """Raise ValueError if the attack cannot work with so many columns of X or this `eps`."""
+
+    def _prepare(self) -> None:
+        """Check what is too slow to check when a scorer is built; called once by run."""
+
+    def _predict_of(self, estimator: Any) -> Any:
+        """Return the function that gives labels."""
+        return estimator.predict
+
+    def _bisects_at_the_end(self) -> bool:
+        """Return whether the best points are moved up to the boundary after the search."""
+        return True
+
+    def _n_data_starts(self, n_features: int) -> int:
+        """Return how many rows of data each row starts from."""
+        return self.n_starts if isinstance(self.starts, str) and self.starts == "data" else 0
+
+    def run(
+        self,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        eps: float | None = None,
+        space: FeatureSpace | None = None,
+        pool: Any = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> AttackResult:
+        """Look for the nearest rows that the model gets wrong.
+
+        Parameters
+        ----------
+        estimator : object with a method predict
+            A fitted classifier, pipeline or search.
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Clean rows: numpy, pandas, polars, or a list of lists.
+        y : array-like of shape (n_samples,)
+            Their true labels, of any kind that the estimator predicts; the wanted labels if the
+            attack is `targeted`.
+        eps : float or None, default=None
+            Stop a row as soon as a verified adversarial row within this distance is known. None
+            looks for the smallest distance.
+        space : FeatureSpace or None, default=None
+            What may change and in which units. None stands for
+            ``FeatureSpace.from_data(pool)``, or of `X` without a pool.
+        pool : array-like or DataFrame of shape (n_pool, n_features), default=None
+            Rows to start from. None means `X` itself. With a pool, the result of a row does not
+            depend on which other rows are attacked.
+        n_jobs : int or None, default=None
+            Workers of joblib. The result does not depend on it.
+        verbose : int, default=0
+            1 and more shows a progress bar.
+
+        Returns
+        -------
+        AttackResult
+            Adversarial rows, distances, success, status and query counts.
+
+        Raises
+        ------
+        TypeError
+            If the estimator has no ``predict`` or is a regressor, or `X` is sparse.
+        ValueError
+            If shapes or columns do not fit, or a parameter is not accepted.
+        sklearn.exceptions.NotFittedError
+            If the estimator is not fitted.
+
+        Warns
+        -----
+        UserWarning
+            If no start was found for some rows, with their number.
+        """
+        self._check_parameters()
+        self._prepare()
+        return run_attack(
+            self,
+            estimator,
+            X,
+            y,
+            eps=None if eps is None else check_eps(eps),
+            space=space,
+            pool=pool,
+            n_jobs=n_jobs,
+            verbose=verbose,
+        )

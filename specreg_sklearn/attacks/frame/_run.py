@@ -1,0 +1,195 @@
+"""One run of an attack, from the user's arguments to the result."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from specreg_sklearn.attacks.frame._result import AttackResult
+from specreg_sklearn.attacks.frame._workers import Outcome, Setting, search_rows
+from specreg_sklearn.attacks.questions import Oracle, StartPool, verify
+from specreg_sklearn.space import FeatureSpace
+from specreg_sklearn.tables import (
+    LabelCoder,
+    as_table,
+    as_targets,
+    ask,
+    check_estimator,
+    check_fitted_columns,
+    check_norm,
+    check_seed,
+)
+
+if TYPE_CHECKING:
+    from specreg_sklearn.attacks.frame._base import BlackBoxAttack
+
+# Verification may push a row outwards by 1e-3 of its distance; a row that stops this much before
+# eps stays within eps after the push.
+_STOP_MARGIN = 2e-3
+
+
+def run_attack(
+    attack: BlackBoxAttack,
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    eps: float | None,
+    space: FeatureSpace | None,
+    pool: Any,
+    n_jobs: int | None,
+    verbose: int,
+) -> AttackResult:
+    """Check the arguments, search and verify; see ``BlackBoxAttack.run``."""
+    norm = check_norm(attack.norm, attack._norms, type(attack).__name__)
+    check_estimator(estimator)
+    if space is not None and not isinstance(space, FeatureSpace):
+        raise TypeError(f"space={type(space).__name__} is not a FeatureSpace or None.")
+    table = as_table(X)
+    check_fitted_columns(estimator, table)
+    attack._check_run(table.n_columns, eps)
+    if space is None:
+        space = FeatureSpace.from_data(X if pool is None else pool)
+    rows = space.bind(X)
+    if not len(space.movable):
+        raise ValueError(
+            "The feature space has no column to move: none is mutable, or the bounds leave them no "
+            "room."
+        )
+    targets = as_targets(y, len(rows))
+    given = _given_starts(attack.starts, space, X, len(rows))
+    pool_rows = rows if pool is None else space.bind(pool, parameter="pool")
+
+    predict = attack._predict_of(estimator)
+    clean = ask(predict, X, len(rows))
+    pooled = clean if pool is None else ask(predict, pool, len(pool_rows))
+    coder = LabelCoder(targets, clean, pooled)
+    labels = coder.encode(targets)
+    # A search within eps keeps its own distance from eps.
+    stop = 0.0 if eps is None else eps * (1 if attack._within_eps else 1 - _STOP_MARGIN)
+    setting = Setting(
+        predict=predict,
+        coder=coder,
+        pool=StartPool(pool_rows, coder.encode(pooled)),
+        norm=norm,
+        stop_distance=stop,
+        seed=check_seed(attack.random_state),
+    )
+    done = (coder.encode(clean) == labels) == attack.targeted
+    chosen = np.flatnonzero(~done)
+    outcome = Outcome.empty(*rows.raw.shape)
+
+    def search(some: np.ndarray) -> None:
+        search_rows(
+            attack, setting, rows, labels, some, outcome, given, n_jobs=n_jobs, verbose=verbose
+        )
+
+    search(chosen)
+    if not attack._within_eps:
+        _warn_of_failures(attack, len(chosen), outcome.best_distance[chosen], setting.pool)
+
+    oracle = Oracle(predict, rows, labels, coder, norm=norm, targeted=attack.targeted)
+    raw, verified = _verified(oracle, outcome, chosen)
+    again = _stopped_in_vain(oracle, outcome, raw, verified, stop)
+    if len(again) and not attack._within_eps:
+        setting.stop_distance = 0.0
+        search(again)
+        raw, verified = _verified(oracle, outcome, chosen)
+    nothing = "not_found" if attack._within_eps else "start_failed"
+    return _report(oracle, outcome, raw, verified, chosen, eps, stop, attack.targeted, nothing)
+
+
+def _given_starts(starts: Any, space: FeatureSpace, X: Any, n_rows: int) -> np.ndarray | None:
+    """Return the user's own starts as coordinates of shape (n, n_starts, d)."""
+    if isinstance(starts, str):
+        return None
+    shape = np.shape(starts)
+    if len(shape) == 3 and shape[0] == n_rows and shape[1] > 0:
+        flat = np.asarray(starts).reshape(-1, shape[2])
+        return space.bind(flat, parameter="starts").x.reshape(n_rows, shape[1], -1)
+    if len(shape) != 2 or shape[0] != n_rows:
+        raise ValueError(
+            f"starts has the shape {shape}, but X has {n_rows} rows; accepted: one row per row of "
+            "X, or an array of shape (n_samples, n_starts, n_features)."
+        )
+    return space.bind(starts, parameter="starts").x[:, None, :]
+
+
+def _verified(
+    oracle: Oracle, outcome: Outcome, chosen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    started = chosen[np.isfinite(outcome.best_distance[chosen])]
+    oracle.n_queries = outcome.n_queries
+    return verify(oracle, outcome.best, outcome.far, started)
+
+
+def _stopped_in_vain(
+    oracle: Oracle, outcome: Outcome, raw: np.ndarray, verified: np.ndarray, stop: float
+) -> np.ndarray:
+    """Return rows that were let go early but do not hold within eps; budgets are untouched."""
+    early = np.flatnonzero(outcome.best_distance <= stop)
+    distance = oracle.rows.distance(raw[early], early, oracle.norm)
+    return early[~verified[early] | (distance > stop / (1 - _STOP_MARGIN))]
+
+
+def _report(
+    oracle: Oracle,
+    outcome: Outcome,
+    raw: np.ndarray,
+    verified: np.ndarray,
+    chosen: np.ndarray,
+    eps: float | None,
+    stop: float,
+    targeted: bool,
+    nothing: str,
+) -> AttackResult:
+    every = np.arange(len(raw))
+    distances = oracle.rows.distance(raw, every, oracle.norm)
+    status = np.full(len(raw), "already_right" if targeted else "already_wrong", dtype="<U14")
+    started = np.isfinite(outcome.best_distance[chosen])
+    status[chosen] = np.where(started, "unverified", nothing)
+    status[verified] = "found"
+    success = np.ones(len(raw), dtype=bool)
+    success[chosen] = verified[chosen]
+    if eps is not None:
+        status[verified & (outcome.best_distance <= stop) & (distances <= eps)] = "stopped_at_eps"
+    distances[~success] = np.inf
+    return AttackResult(
+        X_adv=oracle.rows.build(raw, every),
+        distances=distances,
+        success=success,
+        status=status,
+        n_queries=outcome.n_queries,
+    )
+
+
+def _warn_of_failures(
+    attack: BlackBoxAttack, attacked: int, best: np.ndarray, pool: StartPool
+) -> None:
+    failed = int(np.isinf(best).sum())
+    if not failed:
+        return
+    one_class = (
+        " The model predicts one class only for all rows of data."
+        if len(np.unique(pool.codes)) == 1
+        else ""
+    )
+    warnings.warn(
+        f"{type(attack).__name__} found no adversarial row to start from for {failed} of "
+        f"{attacked} rows. They are undecided (status 'start_failed', distance inf), which "
+        f"does not mean robust.{one_class}",
+        UserWarning,
+        stacklevel=_levels_to_the_caller(),
+    )
+
+
+def _levels_to_the_caller() -> int:
+    """Return the stacklevel at which a warning names the user's line, not one of this package."""
+    package = __name__.partition(".")[0]
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
+        level, frame = level + 1, frame.f_back
+    return level

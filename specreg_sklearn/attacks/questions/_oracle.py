@@ -1,0 +1,259 @@
+"""The only place that asks the model: coordinates in, "is it fooled?" out."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn.space import CleanRows
+from specreg_sklearn.tables import LabelCoder, Predict, checked
+
+NO_LIMIT = np.iinfo(np.int64).max
+
+
+class Oracle:
+    """Answers for a set of clean rows, within a budget of queries for each of them.
+
+    The model always sees rows as the user would get them: clipped, rounded, cast, in the user's
+    container. The oracle also remembers, for each clean row, the nearest point that fooled the
+    model. An attack therefore never loses a good point, even one that its own algorithm steps away
+    from.
+
+    Parameters
+    ----------
+    predict : callable
+        ``estimator.predict``.
+    rows : CleanRows
+        The clean rows.
+    labels : ndarray of shape (n,), int
+        Codes of their true labels; of the wanted labels if `targeted`.
+    coder : LabelCoder
+        Turns predictions into codes.
+    norm : {2, inf}
+        The norm in which "nearest" is meant.
+    targeted : bool, default=False
+        Whether fooled means "predicts the label" rather than "predicts any other".
+    batch_rows : int
+        Largest number of rows in one call of `predict`.
+    names : ndarray of shape (n,), int, or None
+        How messages call the rows; their positions by default.
+
+    Attributes
+    ----------
+    n_queries : ndarray of shape (n,), int64
+        Rows sent to the model on behalf of each clean row.
+    limit : int
+        No row is asked about once it has used so many queries: the answer is then "not fooled".
+    best : ndarray of shape (n, d), float64
+        Coordinates of the nearest adversarial point asked so far; meaningless where
+        `best_distance` is infinite.
+    wanted : ndarray of shape (n,)
+        What each of `labels` stands for, as ``coder.matches`` compares with it.
+    best_distance : ndarray of shape (n,), float64
+        Its distance, measured on the row as built; ``inf`` where there is none.
+    """
+
+    def __init__(
+        self,
+        predict: Predict,
+        rows: CleanRows,
+        labels: np.ndarray,
+        coder: LabelCoder,
+        *,
+        norm: float = 2,
+        targeted: bool = False,
+        batch_rows: int = 16384,
+        names: np.ndarray | None = None,
+    ) -> None:
+        self.predict, self.rows, self.labels, self.coder = predict, rows, labels, coder
+        self.norm, self.targeted, self.batch_rows = norm, targeted, batch_rows
+        self.names = np.arange(len(rows)) if names is None else names
+        self.limit = NO_LIMIT
+        self.n_queries = np.zeros(len(rows), dtype=np.int64)
+        self.best = np.zeros(rows.raw.shape)
+        self.best_distance = np.full(len(rows), np.inf)
+        self._scratch = [np.empty(0), np.empty(0)]
+        self._may_be_lent: bool | None = None
+        self.wanted = coder.decode(labels)
+        self._whole_labels = self.wanted.dtype.kind in "iu" and coder.are_numbers
+
+    def scratch(self, which: int, *shape: int) -> np.ndarray:
+        """Return one of two arrays to work in; asking for fresh memory each time costs more."""
+        size = math.prod(shape)
+        if self._scratch[which].size < size:
+            self._scratch[which] = np.empty(size)
+        return self._scratch[which][:size].reshape(shape)
+
+    def left(self, owner: np.ndarray) -> np.ndarray:
+        """Return how many queries rows may still send."""
+        return np.maximum(self.limit - self.n_queries[owner], 0)
+
+    def decide(self, Z: np.ndarray, owner: np.ndarray, *, remember: bool = True) -> np.ndarray:
+        """Ask whether points fool the model.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (m, d), float64
+            Coordinates; points outside the box are clipped first.
+        owner : ndarray of shape (m,), int
+            The clean row each point belongs to.
+        remember : bool, default=True
+            False is faster, but leaves it to the caller to show :meth:`remember` the nearest point
+            of each row that fooled the model.
+
+        Returns
+        -------
+        ndarray of shape (m,), bool
+            True where the model is fooled. A point that is built as the clean row itself is never
+            adversarial, and neither is one that the budget of its row does not cover.
+        """
+        covered = self._covered(owner)
+        if covered is None and len(Z) <= self.batch_rows:
+            # Where cells are rounded, a point may be built as the clean row itself.
+            if not remember and len(Z) and self.rows.exact and self.rows.repair is None:
+                self.count(owner)
+                return self.ask(self.rows.snap(Z, owner), owner, lend=True)
+            return self._decide(Z, owner)
+        fooled = np.zeros(len(Z), dtype=bool)
+        covered = np.arange(len(Z)) if covered is None else covered
+        for begin in range(0, len(covered), self.batch_rows):
+            part = covered[begin : begin + self.batch_rows]
+            fooled[part] = self._decide(Z[part], owner[part])
+        return fooled
+
+    def remember(
+        self, Z: np.ndarray, owner: np.ndarray, raw: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Keep points that fooled the model where they are the nearest so far.
+
+        `raw` holds them as built, if that is known. Returns their distances, measured on them, of
+        shape (m,).
+        """
+        raw = self.rows.snap(Z, owner) if raw is None else raw
+        distance = self.rows.distance(raw, owner, self.norm)
+        self._remember(Z, owner, distance > 0, distance)
+        return distance
+
+    def _decide(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        fooled = np.zeros(len(Z), dtype=bool)
+        if not len(Z):
+            return fooled
+        raw = self.rows.snap(Z, owner)
+        distance = self.rows.distance(raw, owner, self.norm)
+        if distance.all():
+            fooled = self.ask(raw, owner, lend=True)
+            self.count(owner)
+        else:
+            # A point that is built as the clean row itself is no question.
+            there = np.flatnonzero(distance)
+            if len(there):
+                fooled[there] = self.ask(raw[there], owner[there])
+                self.count(owner[there])
+        self._remember(Z, owner, fooled, distance)
+        return fooled
+
+    def fooled_by(
+        self, raw: np.ndarray, owner: np.ndarray, *, counted: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Ask about rows given as raw cells, in one call of the model.
+
+        Queries are counted for `counted` where clean rows only give the call its shape.
+        """
+        fooled = self.ask(raw, owner)
+        self.count(owner if counted is None else counted)
+        return fooled & self.rows.moved(raw, owner)
+
+    def ask(
+        self,
+        raw: np.ndarray,
+        owner: np.ndarray,
+        *,
+        lend: bool = False,
+        wanted: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Return whether rows fool the model, without counting or doubting them.
+
+        `raw` has shape (m, d), or (m, k, d) for k rows of each owner; the answers have the same
+        shape without the last axis. With `lend` the caller will not write to `raw` again. A model
+        that leaves its input alone, as the first time shows, then gets these cells themselves and
+        not a copy. `wanted`, one entry per row, is ``self.wanted`` of the owners, if it is at hand.
+        """
+        cells = raw if raw.ndim == 2 else raw.reshape(-1, raw.shape[2])
+        if wanted is None:
+            wanted = self.wanted[owner]
+            wanted = wanted if raw.ndim == 2 else np.repeat(wanted, raw.shape[1])
+        lend = lend and self.rows.are_cells and self._may_be_lent is not False
+        try:
+            if lend and self._may_be_lent:
+                X = cells
+            else:
+                whose = owner if raw.ndim == 2 else np.repeat(owner, raw.shape[1])
+                X = self.rows.build(cells, whose)
+            labels = self.predict(X)
+            plain = self._is_plain(labels, len(cells))
+            if not plain:
+                labels = checked(labels, len(cells))
+        except Exception as error:
+            rows = _listed(self.names[owner])
+            error.add_note(f"This happened while changes of {rows} were predicted.")
+            raise
+        if lend and self._may_be_lent is None:
+            self._may_be_lent = np.array_equal(X, cells)
+        if plain:
+            fooled = labels == wanted if self.targeted else labels != wanted
+        else:
+            same = self.coder.matches(labels, wanted)
+            fooled = same if self.targeted else ~same
+        return fooled.reshape(raw.shape[:-1])
+
+    def _is_plain(self, labels: Any, n_rows: int) -> bool:
+        """Return whether labels are whole numbers, which need no checks and no codes."""
+        return (
+            type(labels) is np.ndarray
+            and labels.dtype.kind in "iu"
+            and labels.shape == (n_rows,)
+            and self._whole_labels
+        )
+
+    def count(self, owner: np.ndarray) -> None:
+        """Count one query for each entry of `owner`."""
+        self.n_queries += np.bincount(owner, minlength=len(self.n_queries))
+
+    def _covered(self, owner: np.ndarray) -> np.ndarray | None:
+        """Return the positions of the queries that budgets cover, or None if that is all."""
+        if not len(owner) or self.limit - self.n_queries.max() >= len(owner):
+            return None
+        wanted = np.bincount(owner, minlength=len(self.n_queries))
+        if (wanted <= np.maximum(self.limit - self.n_queries, 0)).all():
+            return None
+        # First come, first served.
+        order = np.argsort(owner, kind="stable")
+        place = np.empty(len(owner), dtype=np.int64)
+        place[order] = np.arange(len(owner)) - np.searchsorted(owner[order], owner[order])
+        return np.flatnonzero(place < self.left(owner))
+
+    def _remember(
+        self, Z: np.ndarray, owner: np.ndarray, fooled: np.ndarray, distance: np.ndarray
+    ) -> None:
+        hits = np.flatnonzero(fooled & (distance < self.best_distance[owner]))
+        if not len(hits):
+            return
+        distance, whose = distance[hits], owner[hits]
+        if np.bincount(whose).max() == 1:
+            self.best[whose], self.best_distance[whose] = Z[hits], distance
+            return
+        # The nearest is written last; among equals, the one that was asked first.
+        hits, distance = hits[::-1], distance[::-1]
+        order = np.argsort(-distance, kind="stable")
+        hits = hits[order]
+        self.best[owner[hits]] = Z[hits]
+        self.best_distance[owner[hits]] = distance[order]
+
+
+def _listed(owner: np.ndarray) -> str:
+    rows = np.unique(owner)
+    shown = ", ".join(str(r) for r in rows[:10].tolist())
+    more = f" and {len(rows) - 10} others" if len(rows) > 10 else ""
+    return f"row {shown}" if len(rows) == 1 else f"rows {shown}{more}"

@@ -1,0 +1,194 @@
+"""Class scores as a loss: how far a model is from giving a row another label.
+
+Most attacks see labels only. One that may see scores learns from every query, so it asks here. The
+queries count against the same budgets as those for labels.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn.attacks.questions._oracle import Oracle, _listed
+from specreg_sklearn.tables import UNKNOWN, as_labels
+
+METHODS = ("decision_function", "predict_proba")
+# Probabilities of 0 and infinite scores have to be subtracted from each other.
+_SMALLEST, _LARGEST = 1e-300, 1e300
+
+
+class ScoredPredict:
+    """A callable that gives labels, like ``estimator.predict``, and can be asked for scores too.
+
+    Parameters
+    ----------
+    estimator : object with predict and one of decision_function and predict_proba
+        A fitted classifier, pipeline or search.
+    scores : {"auto", "decision_function", "predict_proba"}
+        Which method gives the scores. "auto" takes the first of these that the estimator has and
+        that gives one score per class.
+    needed_by : str
+        The class that error messages name.
+    """
+
+    def __init__(self, estimator: Any, scores: str, *, needed_by: str) -> None:
+        self.estimator = estimator
+        self.method = _method(estimator, scores, needed_by)
+
+    def __call__(self, X: Any) -> Any:
+        """Return labels."""
+        return self.estimator.predict(X)
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The label that each column of the scores stands for."""
+        name = type(self.estimator).__name__
+        classes = getattr(self.estimator, "classes_", None)
+        if classes is None:
+            raise ValueError(
+                f"estimator={name} has no attribute classes_, which says what the columns of "
+                f"{self.method} stand for."
+            )
+        return as_labels(classes, f"{name}.classes_")
+
+    def scores(self, X: Any, n_rows: int) -> np.ndarray:
+        """Return scores of shape (n_rows, n_classes), float64, freshly made.
+
+        Probabilities come as logarithms: their differences still tell rows apart where the
+        probabilities themselves are 1 within rounding.
+        """
+        values = np.array(getattr(self.estimator, self.method)(X), dtype=np.float64)
+        n_classes = len(self.classes)
+        if values.ndim == 2 and values.shape[1] == 1 and n_classes == 2:
+            values = values[:, 0]
+        if values.ndim == 1 and n_classes == 2:
+            values = np.column_stack([-values, values])
+        if values.shape != (n_rows, n_classes):
+            raise ValueError(
+                f"{type(self.estimator).__name__}.{self.method} returned an array of shape "
+                f"{values.shape} for {n_rows} rows and {n_classes} classes."
+            )
+        if np.isnan(values).any():
+            raise ValueError(
+                f"{type(self.estimator).__name__}.{self.method} returned NaN for "
+                f"{int(np.isnan(values).any(axis=1).sum())} of {n_rows} rows."
+            )
+        if self.method == "predict_proba":
+            return np.log(np.maximum(values, _SMALLEST))
+        return np.clip(values, -_LARGEST, _LARGEST)
+
+
+class Margins:
+    """Asks for margins: negative where the scores say that the model is fooled.
+
+    The margin of a row is the score of its label minus the largest score of another class; with
+    targets, the largest score of another class minus that of the wanted one.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        Its `predict` is a :class:`ScoredPredict`.
+    """
+
+    def __init__(self, oracle: Oracle) -> None:
+        self.oracle = oracle
+        assert isinstance(oracle.predict, ScoredPredict)
+        self.source = oracle.predict
+        codes = oracle.coder.encode(self.source.classes).tolist()
+        self.n_classes = len(codes)
+        place = {code: j for j, code in enumerate(codes) if code != UNKNOWN}
+        self.column = np.array([place.get(c, -1) for c in oracle.labels.tolist()], dtype=np.int64)
+        if not oracle.targeted and (self.column < 0).any():
+            raise ValueError(
+                f"{type(self.source.estimator).__name__}.classes_={self.source.classes.tolist()} "
+                "does not hold every label that its predict returns."
+            )
+
+    @property
+    def possible(self) -> np.ndarray:
+        """Whether the label of each row has a score: a wanted label may be unknown to the model."""
+        return self.column >= 0
+
+    def ask(
+        self, Z: np.ndarray, owner: np.ndarray, rival: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Ask for the scores of points, one query each; the caller sees to the budgets.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (m, d), float64
+            Coordinates; points outside the box are clipped first.
+        owner : ndarray of shape (m,), int
+            The clean row each point belongs to.
+        rival : ndarray of shape (m,), int, or None
+            Columns of the classes that the loss looks at. None stands for the nearest other class.
+
+        Returns
+        -------
+        loss, margin : ndarray of shape (m,), float64
+            What a search makes smaller, and the margin; equal without `rival`.
+        """
+        scores = self._scores(Z, owner)
+        every, own = np.arange(len(owner)), self.column[owner]
+        mine = scores[every, own]
+        scores[every, own] = -np.inf
+        margin = mine - scores.max(axis=1)
+        if self.oracle.targeted:
+            margin = -margin
+        return margin if rival is None else mine - scores[every, rival], margin
+
+    def rivals(self, owner: np.ndarray) -> np.ndarray:
+        """Ask about clean rows and return the columns of all other classes, the nearest first."""
+        scores = self._scores(self.oracle.rows.x[owner], owner)
+        scores[np.arange(len(owner)), self.column[owner]] = -np.inf
+        return np.argsort(-scores, axis=1, kind="stable")[:, :-1]
+
+    def _scores(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        oracle, out = self.oracle, np.empty((len(owner), self.n_classes))
+        for begin in range(0, len(owner), oracle.batch_rows):
+            part = slice(begin, begin + oracle.batch_rows)
+            mine = owner[part]
+            cells = oracle.rows.build(oracle.rows.snap(Z[part], mine), mine)
+            try:
+                out[part] = self.source.scores(cells, len(mine))
+            except Exception as error:
+                rows = _listed(oracle.names[mine])
+                error.add_note(f"This happened while changes of {rows} were scored.")
+                raise
+        oracle.count(owner)
+        return out
+
+
+def _method(estimator: Any, scores: str, needed_by: str) -> str:
+    name = type(estimator).__name__
+    wanted = METHODS if scores == "auto" else (scores,)
+    present = [m for m in wanted if callable(getattr(estimator, m, None))]
+    if not present:
+        what = " nor ".join(wanted)
+        raise TypeError(
+            f"estimator={name} has {'neither' if len(wanted) > 1 else 'no'} {what}, and "
+            f"{needed_by} needs scores. CGBA (L2) and RayS (Linf) need labels only."
+        )
+    if present[0] == "decision_function" and _compares_pairs(estimator):
+        if len(present) == 1:
+            raise ValueError(
+                f"{name}.decision_function compares pairs of classes "
+                "(decision_function_shape='ovo'); a score per class is needed. Fit it with "
+                "decision_function_shape='ovr'."
+            )
+        return present[1]
+    return present[0]
+
+
+def _compares_pairs(estimator: Any) -> bool:
+    """Return whether the scores belong to pairs of classes: with three, their shape cannot tell."""
+    while True:
+        if hasattr(estimator, "best_estimator_"):
+            estimator = estimator.best_estimator_
+        elif hasattr(estimator, "steps"):
+            estimator = estimator.steps[-1][1]
+        else:
+            break
+    pairs = getattr(estimator, "decision_function_shape", None) == "ovo"
+    return pairs and len(getattr(estimator, "classes_", ())) > 2

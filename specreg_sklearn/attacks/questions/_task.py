@@ -1,0 +1,155 @@
+"""What a search is given to work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+
+import numpy as np
+
+from specreg_sklearn.attacks.questions._bisection import bisect
+from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
+from specreg_sklearn.attacks.questions._random import orthonormal_directions, stream
+from specreg_sklearn.attacks.questions._starts import StartPool
+from specreg_sklearn.space import length
+
+
+def _nothing(_: float) -> None:
+    """Report no progress."""
+
+
+@dataclass
+class SearchTask:
+    """The rows of one search and everything it may use; see ``BlackBoxAttack._search``.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        ``oracle.decide(Z, owner)`` asks the model; ``oracle.best`` and ``oracle.best_distance``
+        hold each row's nearest adversarial point so far, and are kept up to date by `decide`.
+    reach : tuple of two ndarray of shape (d,)
+        How far a search goes, in coordinates, where the space has no bounds.
+    starts : ndarray of shape (m, d), float64
+        Adversarial points, at least one per row.
+    owner : ndarray of shape (m,), int
+        The row each start belongs to.
+    group : ndarray of shape (m,), int
+        The class the model gave each start when it was a row of data.
+    stop_distance : float
+        A row is done once its best distance is at most this (0 without early stop).
+    seed : int
+        The attack's `random_state` as one integer.
+    report : callable
+        ``report(k)`` tells the progress bar that k more rows are finished; k may be a fraction.
+    pool : StartPool or None, default=None
+        Rows of data for :meth:`candidates`; None if the user gave starts or wants noise.
+    """
+
+    oracle: Oracle
+    reach: tuple[np.ndarray, np.ndarray]
+    starts: np.ndarray
+    owner: np.ndarray
+    group: np.ndarray
+    stop_distance: float
+    seed: int
+    report: Callable[[float], None] = field(default=_nothing)
+    pool: StartPool | None = None
+
+    @property
+    def x(self) -> np.ndarray:
+        """Coordinates of the clean rows, shape (n, d)."""
+        return self.oracle.rows.x
+
+    @cached_property
+    def _box(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.oracle.rows.finite_box(self.reach)
+
+    @property
+    def lo(self) -> np.ndarray:
+        """Lower ends of the rows' finite boxes in coordinates, shape (n, d)."""
+        return self._box[0]
+
+    @property
+    def hi(self) -> np.ndarray:
+        """Upper ends of the rows' finite boxes in coordinates, shape (n, d)."""
+        return self._box[1]
+
+    def active(self) -> np.ndarray:
+        """Return the rows that have a start, are not near enough to stop, and may still ask."""
+        best = self.oracle.best_distance
+        open_ = np.isfinite(best) & (best > self.stop_distance)
+        return np.flatnonzero(open_ & (self.oracle.n_queries < self.oracle.limit))
+
+    def rng(self, iteration: int) -> np.random.Generator:
+        """Return the random generator of an iteration, the same for all rows and workers."""
+        return stream(self.seed, iteration)
+
+    def directions(self, iteration: int, n: int) -> np.ndarray:
+        """Return n unit directions, orthogonal in blocks, the same for all rows and workers."""
+        return orthonormal_directions(self.seed, iteration, n, self.x.shape[1])
+
+    def distance(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return how far points are from their rows, in the attack's norm."""
+        return length(Z - self.x[owner], self.oracle.norm)
+
+    def clip(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return points moved into the boxes of their rows."""
+        return self.oracle.rows.clip(Z, owner)
+
+    def candidates(self, rows: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return up to n points per row that may fool the model, and their owners, sorted.
+
+        They are the nearest rows of data that the model puts into a wrong class; without data, the
+        starts. Nothing is asked.
+        """
+        if self.pool is None:
+            chosen = np.flatnonzero(np.isin(self.owner, rows))
+            chosen = chosen[np.argsort(self.owner[chosen], kind="stable")]
+            return self.starts[chosen], self.owner[chosen]
+        clean, oracle = self.oracle.rows, self.oracle
+        points, place, _ = self.pool.nearest(
+            clean.x[rows], clean.missing[rows], oracle.labels[rows], n, oracle.targeted
+        )
+        return self.clip(points, rows[place]), rows[place]
+
+    def fraction_spent(self) -> float:
+        """Return the share of the whole budget that has been used, 0 if there is no budget."""
+        limit, spent = self.oracle.limit, self.oracle.n_queries
+        return 0.0 if limit == NO_LIMIT else int(spent.sum()) / (len(spent) * limit)
+
+    def starts_to_boundary(self, tolerance: float) -> None:
+        """Bisect every start, in place, until it is this near to the boundary."""
+        self.starts = bisect(
+            self.oracle.decide,
+            self.x[self.owner],
+            self.starts,
+            self.owner,
+            tolerance=tolerance,
+            norm=self.oracle.norm,
+        )
+
+    def sharpen(self, rows: np.ndarray) -> None:
+        """Move the best points of some rows up to the boundary, on the way to the clean rows.
+
+        Most points lie close to it already, so the search for the bracket begins at their end and
+        widens from there.
+        """
+        x, best = self.x[rows], self.oracle.best[rows].copy()
+        best = bisect(
+            partial(self.oracle.decide, remember=False),
+            x,
+            best,
+            rows,
+            tolerance=FINAL_TOLERANCE,
+            norm=self.oracle.norm,
+            first=FIRST_BRACKET,
+        )
+        self.oracle.remember(best, rows)
+
+
+# The last bisection is finer than those of a search: it decides the reported distance.
+FINAL_TOLERANCE = 2.0**-12
+FIRST_BRACKET = 2.0**-8
+FINAL_QUERIES = 6
+"""Queries that are set aside for it; enough for points that lie on the boundary already."""

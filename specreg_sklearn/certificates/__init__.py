@@ -1,0 +1,72 @@
+"""Proofs about a fitted model: stages of a function, and how fast it can change.
+
+A fitted classifier is taken apart into stages (:class:`Stage`), each with a Lipschitz constant that
+is never too small, rounding included: networks layer by layer (:class:`TorchGraph`), pipelines step
+by step. Stages make up a :class:`CertifiedMap`, with a constant for each pair of classes. Other
+packages teach new steps with :func:`register_certified_step`, and new layers with
+:func:`register_lipschitz_rule`. Whatever is not known is refused.
+"""
+
+from typing import TYPE_CHECKING
+
+from specreg_sklearn._lazy import lazy_names
+from specreg_sklearn.certificates.pipelines import (
+    NoCertificateError,
+    StatedLipschitz,
+    register_certified_step,
+)
+
+if TYPE_CHECKING:
+    from specreg_sklearn.certificates.bounds import CertifiedMap
+    from specreg_sklearn.certificates.networks import (
+        BoundedLayer,
+        TorchGraph,
+        module_lipschitz_bound,
+        register_lipschitz_rule,
+        torch_stages,
+    )
+    from specreg_sklearn.certificates.stages import (
+        Activation,
+        Affine,
+        Elementwise,
+        NoLipschitzBound,
+        Stage,
+        activation,
+    )
+
+# Stages are linear algebra on torch layers, which a score by attack alone never needs.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Activation": "specreg_sklearn.certificates.stages",
+        "Affine": "specreg_sklearn.certificates.stages",
+        "BoundedLayer": "specreg_sklearn.certificates.networks",
+        "CertifiedMap": "specreg_sklearn.certificates.bounds",
+        "Elementwise": "specreg_sklearn.certificates.stages",
+        "NoLipschitzBound": "specreg_sklearn.certificates.stages",
+        "Stage": "specreg_sklearn.certificates.stages",
+        "TorchGraph": "specreg_sklearn.certificates.networks",
+        "activation": "specreg_sklearn.certificates.stages",
+        "module_lipschitz_bound": "specreg_sklearn.certificates.networks",
+        "register_lipschitz_rule": "specreg_sklearn.certificates.networks",
+        "torch_stages": "specreg_sklearn.certificates.networks",
+    },
+)
+
+__all__ = [
+    "Activation",
+    "Affine",
+    "BoundedLayer",
+    "CertifiedMap",
+    "Elementwise",
+    "NoCertificateError",
+    "NoLipschitzBound",
+    "Stage",
+    "StatedLipschitz",
+    "TorchGraph",
+    "activation",
+    "module_lipschitz_bound",
+    "register_certified_step",
+    "register_lipschitz_rule",
+    "torch_stages",
+]

@@ -1,0 +1,7 @@
+"""Lipschitz constants of a chain of stages, for each pair of classes."""
+
+from specreg_sklearn.certificates.bounds._certified_map import CertifiedMap
+
+__all__ = [
+    "CertifiedMap",
+]

@@ -1,0 +1,26 @@
+"""scikit-learn's estimators as stages: one rule for each kind of step."""
+
+from specreg_sklearn.certificates.pipelines._model import FLOAT32_ROUNDING, CertifiedModel
+from specreg_sklearn.certificates.pipelines._rules import (
+    CLASSIFIER,
+    TRANSFORMER,
+    NoCertificateError,
+    best_of_search,
+    classifier_stages,
+    register_certified_step,
+    transformer_stages,
+)
+from specreg_sklearn.certificates.pipelines._stated_lipschitz import StatedLipschitz
+
+__all__ = [
+    "CLASSIFIER",
+    "FLOAT32_ROUNDING",
+    "TRANSFORMER",
+    "CertifiedModel",
+    "NoCertificateError",
+    "StatedLipschitz",
+    "best_of_search",
+    "classifier_stages",
+    "register_certified_step",
+    "transformer_stages",
+]

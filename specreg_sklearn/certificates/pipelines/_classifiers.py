@@ -1,0 +1,80 @@
+"""The scores that each classifier takes the largest of, as stages of a proof."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import (
+    LogisticRegression,
+    Perceptron,
+    RidgeClassifier,
+    RidgeClassifierCV,
+    SGDClassifier,
+)
+from sklearn.neural_network import MLPClassifier
+from sklearn.svm import LinearSVC
+
+from specreg_sklearn.certificates.networks import torch_stages
+from specreg_sklearn.certificates.pipelines._rules import (
+    CLASSIFIER,
+    NoCertificateError,
+    register_certified_step,
+)
+from specreg_sklearn.certificates.pipelines._transformers import linear
+from specreg_sklearn.certificates.stages import Elementwise, Stage
+from specreg_sklearn.estimators import RobustLinearProbe, SpectrallyRegularizedEncoder
+
+_MLP_ACTIVATIONS = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
+
+
+@register_certified_step(LogisticRegression, role=CLASSIFIER)
+@register_certified_step(LinearSVC, role=CLASSIFIER)
+@register_certified_step(SGDClassifier, role=CLASSIFIER)
+@register_certified_step(Perceptron, role=CLASSIFIER)
+@register_certified_step(RidgeClassifier, role=CLASSIFIER)
+@register_certified_step(RidgeClassifierCV, role=CLASSIFIER)
+@register_certified_step(LinearDiscriminantAnalysis, role=CLASSIFIER)
+@register_certified_step(RobustLinearProbe, role=CLASSIFIER)
+def _linear_scores(step: Any) -> list[Stage]:
+    labels = getattr(step, "_label_binarizer", None)
+    if labels is not None and labels.y_type_.startswith("multilabel"):
+        raise NoCertificateError(
+            f"{type(step).__name__} has no certificate: it was fitted on several labels per row."
+        )
+    coef = step.coef_
+    if np.ndim(coef) == 1:  # RidgeClassifier drops the axis on a multi-column y of two classes
+        coef = np.reshape(coef, (1, -1))
+    return [linear(coef, np.ravel(step.intercept_))]
+
+
+@register_certified_step(MLPClassifier, role=CLASSIFIER)
+def _mlp_scores(step: MLPClassifier) -> list[Stage]:
+    if step.out_activation_ == "logistic" and step.n_outputs_ > 1:
+        raise NoCertificateError(
+            "MLPClassifier has no certificate: it was fitted on several labels per row."
+        )
+    stages: list[Stage] = []
+    last = len(step.coefs_) - 1
+    for depth, (weight, bias) in enumerate(zip(step.coefs_, step.intercepts_, strict=True)):
+        stages.append(linear(weight.T, bias))
+        if depth < last and step.activation != "identity":
+            stages.append(Elementwise(_MLP_ACTIVATIONS[step.activation]))
+    return stages
+
+
+@register_certified_step(SpectrallyRegularizedEncoder, role=CLASSIFIER)
+def _encoder_scores(step: SpectrallyRegularizedEncoder) -> list[Stage]:
+    network = step.module_
+    head = torch_stages(network.head, (network.n_features_out,))
+    return [*torch_stages(network.backbone, network.input_shape), *head]
+
+
+@register_certified_step(CalibratedClassifierCV, role=CLASSIFIER)
+def _calibrated(step: CalibratedClassifierCV) -> list[Stage]:
+    raise NoCertificateError(
+        "CalibratedClassifierCV has no certificate: it averages probabilities of several models, "
+        "and margins of probabilities prove nothing about distances. Certify the model inside."
+    )

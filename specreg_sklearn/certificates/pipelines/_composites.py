@@ -1,0 +1,121 @@
+"""Steps made of steps: pipelines, unions, column transformers, searches, frozen models."""
+
+from __future__ import annotations
+
+from collections import UserList
+from typing import Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.pipeline import FeatureUnion, Pipeline
+
+from specreg_sklearn.certificates.pipelines._rules import (
+    CLASSIFIER,
+    TRANSFORMER,
+    NoCertificateError,
+    best_of_search,
+    classifier_stages,
+    named_stages,
+    register_certified_step,
+    transformer_stages,
+)
+from specreg_sklearn.certificates.stages import Affine, Stage, side_by_side, width_after
+
+
+def _part(name: str, step: Any, role: str = TRANSFORMER) -> list[Stage]:
+    if step is None or (isinstance(step, str) and step == "passthrough"):
+        return []
+    return named_stages(name, step, role)
+
+
+@register_certified_step(Pipeline)
+def _pipeline_features(pipeline: Pipeline) -> list[Stage]:
+    return [stage for name, step in pipeline.steps for stage in _part(name, step)]
+
+
+@register_certified_step(Pipeline, role=CLASSIFIER)
+def _pipeline_scores(pipeline: Pipeline) -> list[Stage]:
+    stages = [stage for name, step in pipeline.steps[:-1] for stage in _part(name, step)]
+    name, last = pipeline.steps[-1]
+    return stages + _part(name, last, CLASSIFIER)
+
+
+@register_certified_step(FrozenEstimator)
+def _frozen_features(frozen: FrozenEstimator) -> list[Stage]:
+    return transformer_stages(frozen.estimator)
+
+
+@register_certified_step(FrozenEstimator, role=CLASSIFIER)
+def _frozen_scores(frozen: FrozenEstimator) -> list[Stage]:
+    return classifier_stages(frozen.estimator)
+
+
+@register_certified_step(GridSearchCV)
+@register_certified_step(RandomizedSearchCV)
+def _best_features(search: Any) -> list[Stage]:
+    return transformer_stages(best_of_search(search))
+
+
+@register_certified_step(GridSearchCV, role=CLASSIFIER)
+@register_certified_step(RandomizedSearchCV, role=CLASSIFIER)
+def _best_scores(search: Any) -> list[Stage]:
+    return classifier_stages(best_of_search(search))
+
+
+@register_certified_step(FeatureUnion)
+def _union(union: FeatureUnion) -> list[Stage]:
+    # The union's own n_features_in_ fails where its first part is a word.
+    counts = [getattr(step, "n_features_in_", None) for _, step in union.transformer_list]
+    n_inputs = next((count for count in counts if count is not None), None)
+    if n_inputs is None:
+        raise NoCertificateError("FeatureUnion has no certificate: no part says how wide X is.")
+    weights = union.transformer_weights or {}
+    branches = []
+    for name, step in union.transformer_list:
+        if isinstance(step, str) and step == "drop":
+            continue
+        stages = _part(name, step)
+        if name in weights:
+            factors = np.full(width_after(stages, n_inputs), float(weights[name]))
+            stages = [*stages, Affine(factors)]
+        branches.append((np.arange(n_inputs), stages))
+    return side_by_side(branches, n_inputs)
+
+
+@register_certified_step(ColumnTransformer)
+def _columns(step: ColumnTransformer) -> list[Stage]:
+    n_inputs = step.n_features_in_
+    parts = []
+    for name, transformer, spec in step.transformers_:
+        if isinstance(transformer, str) and transformer == "drop":
+            continue
+        columns = _column_numbers(spec, n_inputs, getattr(step, "feature_names_in_", None))
+        if len(columns):
+            # The result is laid out as the transformer says, whatever the order of the parts.
+            place = step.output_indices_[name].start
+            parts.append((place, columns, _part(name, transformer)))
+    branches = [(columns, stages) for _, columns, stages in sorted(parts, key=lambda p: p[0])]
+    if not branches:
+        raise NoCertificateError("ColumnTransformer has no certificate: it drops all columns.")
+    return side_by_side(branches, n_inputs)
+
+
+def _column_numbers(spec: Any, n_columns: int, names: Any) -> np.ndarray:
+    """Return the positions that a fitted column specification stands for."""
+    every = np.arange(n_columns)
+    where = {} if names is None else {name: j for j, name in enumerate(names.tolist())}
+    if isinstance(spec, slice):
+        ends = [
+            where.get(end, end) if isinstance(end, str) else end for end in (spec.start, spec.stop)
+        ]
+        if isinstance(spec.stop, str):  # the last label of a slice is part of it
+            ends[1] = where[spec.stop] + 1
+        return every[ends[0] : ends[1] : spec.step]
+    if isinstance(spec, UserList):  # scikit-learn 1.6 warns whoever looks inside
+        spec = spec.data
+    listed = np.atleast_1d(np.asarray(spec))
+    if listed.dtype.kind in "UO" and len(listed):
+        return np.array([where[name] for name in listed.tolist()])
+    return every[listed] if len(listed) else every[:0]

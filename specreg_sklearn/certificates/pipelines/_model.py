@@ -1,0 +1,192 @@
+"""A fitted classifier seen by a proof: margins of its scores, and how fast they can change."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn.certificates.pipelines._rules import NoCertificateError, classifier_stages
+from specreg_sklearn.space import FeatureSpace
+from specreg_sklearn.tables import (
+    CATEGORICAL,
+    as_table,
+    ask,
+    check_columns,
+    check_estimator,
+    check_fitted_columns,
+    columns_read,
+    complete_rows,
+    places_of,
+)
+
+# Taken off every radius, for the roundings of the last division.
+_SAFETY = 1 - 1e-9
+# float32 rounds 2**29 times as coarsely as float64; the rest is room, for input cells too.
+FLOAT32_ROUNDING = 2.0**31
+# Numbers in one block of rows while a network is evaluated.
+_BLOCK = 2**22
+
+
+class CertifiedModel:
+    """The scores of a fitted classifier as a function that can be bounded.
+
+    Parameters
+    ----------
+    estimator : object with a method predict
+        A fitted classifier, pipeline or search whose steps all have rules.
+
+    Raises
+    ------
+    TypeError
+        If a step has no certificate; the message names it.
+    sklearn.exceptions.NotFittedError
+        If a step is not fitted.
+    """
+
+    def __init__(self, estimator: Any) -> None:
+        from specreg_sklearn.certificates.bounds import CertifiedMap
+        from specreg_sklearn.certificates.stages import Affine
+
+        check_estimator(estimator)
+        self.estimator = estimator
+        stages = classifier_stages(estimator)
+        self.classes = _classes(estimator)
+        self.scores = CertifiedMap(stages)
+        if self.scores.n_outputs == 1 and len(self.classes) == 2:
+            # predict takes classes_[1] where the only score is positive.
+            self.scores = CertifiedMap([*stages, Affine([[0.0], [1.0]])])
+        if self.scores.n_outputs != len(self.classes):
+            raise NoCertificateError(
+                f"{type(estimator).__name__} has {len(self.classes)} classes, but the rule of its "
+                f"last step gives {self.scores.n_outputs} scores; one per class is needed, or one "
+                "for two classes."
+            )
+
+    def radii(
+        self, X: Any, space: FeatureSpace, *, norm: float, rounding: float = 1.0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return (radii, predicted labels) of rows.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows without gaps.
+        space : FeatureSpace
+            Which columns can move, and their units. Its bounds are not used.
+        norm : {1, 2, inf}
+            The norm of ``(X_moved - X) / scale``.
+        rounding : float, default=1.0
+            How much coarser than float64 the estimator itself may compute. 1 makes the claim one
+            about real arithmetic.
+
+        Returns
+        -------
+        radii : ndarray of shape (n_samples,)
+            No row nearer than this has another label.
+        predicted : ndarray of shape (n_samples,)
+            What ``estimator.predict`` says.
+        """
+        table = as_table(X)
+        check_fitted_columns(self.estimator, table)
+        check_columns(table, space.names, space.kinds, space.mutable, "X")
+        place = places_of(self.estimator, self.scores.n_inputs, table)
+        read = columns_read(self.scores.stages[0], len(place))
+        rows = complete_rows(table, place, read, purpose="certificates", refusal=NoCertificateError)
+        predicted = ask(self.estimator.predict, X, table.n_rows)
+        # Before the rows: a network with no constant should say so at once.
+        constants = self._constants(_directions(space, place), norm)
+        radii = np.empty(len(rows))
+        step = max(1, _BLOCK // max(rows.shape[1], 2048))
+        for begin in range(0, len(rows), step):
+            part = slice(begin, begin + step)
+            radii[part] = self._radii(rows[part], constants, predicted[part], rounding)
+        return radii, predicted
+
+    def _radii(
+        self, rows: np.ndarray, constants: np.ndarray, predicted: np.ndarray, rounding: float
+    ) -> np.ndarray:
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores, delta = self.scores.evaluate(rows)
+        if not (np.isfinite(scores).all() and np.isfinite(delta).all()):
+            raise ValueError(
+                "The scores of some rows are NaN or infinite in float64: no radius can be proved. "
+                "Scale the columns, or look for infinite weights."
+            )
+        delta = delta * rounding
+        every = np.arange(len(rows))
+        top = scores.argmax(axis=1)
+        margin = (scores - delta)[every, top][:, None] - (scores + delta)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            radius = margin / constants[top]
+        # A pair whose difference cannot change is safe at any distance.
+        radius[(margin > 0) & (constants[top] == 0)] = np.inf
+        radius[margin <= 0] = 0.0
+        radius[every, top] = np.inf
+        nearest = radius.min(axis=1) * _SAFETY
+        # In the estimator's own arithmetic another class may win a near tie.
+        nearest[self.classes[top] != predicted] = 0.0
+        return np.asarray(nearest)
+
+    def _constants(self, directions: np.ndarray, norm: float) -> np.ndarray:
+        """Return how fast each difference of two scores changes, per unit of the norm."""
+        from specreg_sklearn.certificates.bounds import CertifiedMap
+        from specreg_sklearn.certificates.stages import Affine
+
+        moved = self.scores
+        if directions.ndim == 2 or (directions != 1.0).any():
+            moved = CertifiedMap([Affine(directions), *self.scores.stages])
+        if norm != 2 and len(moved.folded) == 1 and isinstance(moved.folded[0], Affine):
+            return _dual_norms(moved.folded[0], norm)
+        constants = moved.pair_constants()
+        # ||z||_2 <= sqrt(d) ||z||_inf, and ||z||_2 <= ||z||_1.
+        width = directions.shape[-1]
+        return constants * np.sqrt(width) * (1 + 2.0**-50) if norm == np.inf else constants
+
+
+def _classes(estimator: Any) -> np.ndarray:
+    classes = getattr(estimator, "classes_", None)
+    if classes is None or isinstance(classes, list) or np.ndim(classes) != 1:
+        raise NoCertificateError(
+            f"{type(estimator).__name__} has no certificate: it has no array classes_ with one "
+            "label per class."
+        )
+    return np.asarray(classes)
+
+
+def _directions(space: FeatureSpace, place: np.ndarray) -> np.ndarray:
+    """Return the matrix from scaled moves to moves of the model's input columns.
+
+    One axis stands for a diagonal matrix. Columns that cannot move have no part in it.
+    """
+    if (space.mutable & (space.kinds == CATEGORICAL)).any():
+        raise NoCertificateError(
+            "The feature space lets categorical columns change, which costs no distance; "
+            "certificates are for moves of numeric columns."
+        )
+    columns = space.movable
+    if not len(columns):
+        raise ValueError(
+            "The feature space has no column to move: none is mutable, or the bounds leave them no "
+            "room."
+        )
+    if np.array_equal(columns, place):
+        return np.asarray(space.scale[columns])
+    return np.where(place[:, None] == columns[None, :], space.scale[columns], 0.0)
+
+
+def _dual_norms(affine: Any, norm: float) -> np.ndarray:
+    """Return upper bounds of the dual norm of ``w_j - w_k`` for all pairs of rows."""
+    from specreg_sklearn.spectral.bounds import above
+
+    weight, unsure = affine.dense(), affine.uncertainty()
+    n, d = weight.shape
+    size = np.zeros((n, n))
+    for j in range(n):
+        steps = np.abs(weight - weight[j])
+        size[j] = steps.sum(axis=1) if norm == np.inf else steps.max(axis=1)
+    # A row of the true matrix is within `unsure` of its own in the 2-norm.
+    extra = 2 * unsure * (np.sqrt(d) if norm == np.inf else 1.0)
+    size = np.asarray(above(size + extra, d + 6))
+    np.fill_diagonal(size, 0.0)
+    return size

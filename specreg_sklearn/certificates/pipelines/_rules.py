@@ -1,0 +1,181 @@
+"""From a fitted estimator to the steps of a proof: one rule for each kind of estimator.
+
+A rule turns a fitted step into stages: affine maps, elementwise functions, torch graphs. Rules are
+found by single dispatch on the type of the step, and other packages add theirs with
+:func:`register_certified_step`. The rules for scikit-learn and for this package are in the modules
+``_..._rules``, which are loaded when the first certificate is asked for: they need torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import singledispatch
+from importlib import import_module
+from inspect import getattr_static
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+if TYPE_CHECKING:
+    from specreg_sklearn.certificates.stages import Stage
+
+    Rule = Callable[[Any], list[Stage]]
+
+R = TypeVar("R", bound=Callable[..., Any])
+
+TRANSFORMER, CLASSIFIER = "transformer", "classifier"
+
+_RULE_MODULES = ("_transformers", "_classifiers", "_composites")
+
+# A subclass that brings its own version of one of these is another function, which the rule of its
+# parent says nothing about.
+_MEANING = {
+    TRANSFORMER: ("transform",),
+    CLASSIFIER: ("predict", "decision_function", "_logits"),
+}
+
+
+class NoCertificateError(TypeError):
+    """A step has no rule, or its settings have no Lipschitz constant."""
+
+
+def _no_rule(step: Any) -> Any:
+    raise NoCertificateError(
+        f"{type(step).__name__} has no certificate: no Lipschitz constant is known for it. "
+        "Accepted are scalers, linear projections, column selections, FunctionTransformer with a "
+        "StatedLipschitz function, linear classifiers, MLPClassifier, the encoders of this package "
+        "and RobustLinearProbe, alone, in pipelines or in searches; register_certified_step adds "
+        "others."
+    )
+
+
+_rules = {role: singledispatch(_no_rule) for role in (TRANSFORMER, CLASSIFIER)}
+
+
+def register_certified_step(kind: type, *, role: str = TRANSFORMER) -> Callable[[R], R]:
+    """Teach the certificates a new kind of pipeline step.
+
+    Parameters
+    ----------
+    kind : type
+        The class of the step. The rule also serves its subclasses, unless they override the
+        methods that the rule describes (`transform`; `predict` and `decision_function`).
+    role : {"transformer", "classifier"}, default="transformer"
+        What the rule describes: `transform`, or the scores that `predict` takes the largest of.
+
+    Returns
+    -------
+    callable
+        A decorator for a function ``rule(step) -> list of stages``, which returns it unchanged.
+
+        Stages apply one after the other to rows in float64: ``Affine(weight, bias)``,
+        ``Elementwise(name)``, ``TorchGraph(module, input_shape)``, or an own subclass of ``Stage``,
+        all of :mod:`specreg_sklearn.certificates`. Those of a classifier end in one column per
+        class, in the order of ``classes_``, or in a single column that is positive for
+        ``classes_[1]``.
+
+    Raises
+    ------
+    TypeError
+        If `kind` is not a class.
+    ValueError
+        If `role` is unknown.
+
+    Notes
+    -----
+    A rule is a claim on which proofs rest: the stages must be the function that the step computes.
+    Raise a ``TypeError`` for settings it does not cover. The step given is fitted.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.base import BaseEstimator, TransformerMixin
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from specreg_sklearn.metrics import certified_radius, register_certified_step
+    >>> from specreg_sklearn.spectral import Affine
+    >>> class Halve(TransformerMixin, BaseEstimator):
+    ...     def fit(self, X, y=None):
+    ...         self.n_features_in_ = X.shape[1]
+    ...         return self
+    ...     def transform(self, X):
+    ...         return X / 2
+    >>> @register_certified_step(Halve)
+    ... def halve_stages(step):
+    ...     return [Affine(np.eye(step.n_features_in_) / 2, np.zeros(step.n_features_in_))]
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = make_pipeline(Halve(), LogisticRegression(max_iter=500)).fit(X, y)
+    >>> certified_radius(model, X).shape
+    (150,)
+    """
+    if not isinstance(kind, type):
+        raise TypeError(f"kind={kind!r} is not a class; give the class of the step.")
+    if role not in _rules:
+        raise ValueError(f"role={role!r} is not one of {sorted(_rules)}.")
+
+    def register(rule: R) -> R:
+        _rules[role].register(kind, rule)
+        return rule
+
+    return register
+
+
+def transformer_stages(step: Any) -> list[Stage]:
+    """Return the stages of a fitted transformer's `transform`."""
+    return _stages(step, TRANSFORMER)
+
+
+def classifier_stages(step: Any) -> list[Stage]:
+    """Return stages that end in the scores a fitted classifier decides by.
+
+    The last stage has one column per class, or a single one for two classes.
+    """
+    return _stages(step, CLASSIFIER)
+
+
+def named_stages(name: str, step: Any, role: str) -> list[Stage]:
+    """Return the stages of a part, and name it if it has none."""
+    try:
+        return _stages(step, role)
+    except TypeError as error:
+        raise NoCertificateError(f"step {name!r}: {error}") from error
+
+
+def best_of_search(search: Any) -> Any:
+    """Return the model that a search has chosen and refitted."""
+    if not hasattr(search, "best_estimator_"):
+        raise NoCertificateError(
+            f"{type(search).__name__}(refit=False) has no certificate: it holds no fitted model. "
+            "Set refit."
+        )
+    return search.best_estimator_
+
+
+def _stages(step: Any, role: str) -> list[Stage]:
+    if isinstance(step, type):
+        raise TypeError(f"estimator={step.__name__} is a class; pass a fitted instance.")
+    for module in _RULE_MODULES:
+        import_module(f"specreg_sklearn.certificates.pipelines.{module}")
+    rule = _rules[role].dispatch(type(step))
+    if rule is not _no_rule:
+        # A pipeline's steps speak for themselves, one by one.
+        if hasattr(step, "fit") and not isinstance(step, Pipeline):
+            check_is_fitted(step)
+        _check_not_overridden(step, role, rule)
+    return list(rule(step))
+
+
+def _check_not_overridden(step: Any, role: str, rule: Rule) -> None:
+    """Raise if the step's class changed the meaning of what the rule was written for."""
+    registry = _rules[role].registry
+    home = next(kind for kind in type(step).__mro__ if registry.get(kind) is rule)
+    for method in _MEANING[role]:
+        mine, theirs = (getattr_static(kind, method, None) for kind in (type(step), home))
+        if mine is not theirs or method in getattr(step, "__dict__", ()):
+            raise NoCertificateError(
+                f"{type(step).__name__} has no certificate: it overrides {method} of "
+                f"{home.__name__}, so the rule for {home.__name__} does not describe it. Add one "
+                "with register_certified_step."
+            )

@@ -1,0 +1,225 @@
+"""Stages of image networks: convolutions, channel-wise maps, windows, moves of the axes."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from specreg_sklearn.certificates.stages._stage import Stage
+from specreg_sklearn.spectral.bounds import (
+    UNIT_ROUNDOFF,
+    above,
+    certified_matrix_norm,
+    certified_norm,
+    frobenius,
+    gamma,
+)
+from specreg_sklearn.spectral.layers import TRANSPOSED, Convolution
+
+
+def through_torch(function: Callable[[Tensor], Tensor], X: np.ndarray) -> np.ndarray:
+    """Apply a torch function to an array; the array stays as it is."""
+    with torch.no_grad():
+        return function(torch.from_numpy(np.array(X))).numpy()
+
+
+class Rearrange(Stage):
+    """A move of entries within each row: reshape, permute, crop, pad. Distances never grow."""
+
+    def __init__(
+        self,
+        move: Callable[[np.ndarray], np.ndarray],
+        move_error: Callable[[np.ndarray], np.ndarray] | None = None,
+        *,
+        keeps_order: bool = False,
+    ) -> None:
+        self.move = move
+        self.move_error = move_error or move
+        self.keeps_order = keeps_order  # flattened rows stay the same
+
+    def lipschitz(self) -> float:
+        """Return one."""
+        return 1.0
+
+    def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Move the entries; see :meth:`Stage.forward`."""
+        return self.move(X), self.move_error(error)
+
+
+def identity() -> Rearrange:
+    """Return the stage that does nothing."""
+    return Rearrange(lambda X: X, keeps_order=True)
+
+
+def reshape(shape: Sequence[int]) -> Rearrange:
+    """Return the stage that gives rows the shape `shape`, in the order of the entries."""
+    return Rearrange(lambda X: X.reshape(len(X), *shape), keeps_order=True)
+
+
+class ChannelAffine(Stage):
+    """One factor and one shift per channel, as batch norm applies them outside training.
+
+    Parameters
+    ----------
+    scale, shift : ndarray of shape (n_channels,) or ()
+        Computed numbers.
+    scale_error : float
+        Relative error of each factor.
+    shift_error : ndarray
+        Absolute error of each shift.
+    """
+
+    def __init__(
+        self,
+        scale: np.ndarray,
+        shift: np.ndarray,
+        scale_error: float = 0.0,
+        shift_error: Any = 0.0,
+    ) -> None:
+        self.scale = scale
+        self.shift = shift
+        self.scale_error = scale_error
+        self.shift_error = np.asarray(shift_error)
+
+    def lipschitz(self) -> float:
+        """Return the largest factor."""
+        return above(float(np.abs(self.scale).max(initial=0.0)) * (1 + self.scale_error), 2)
+
+    def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Apply the map; see :meth:`Stage.forward`."""
+        scale, shift, shift_error = (
+            part.reshape(-1, *(1,) * (X.ndim - 2)) if part.ndim else part
+            for part in (self.scale, self.shift, self.shift_error)
+        )
+        relative = gamma(3) + self.scale_error * (1 + gamma(3))
+        after = np.abs(scale) * (error + relative * (np.abs(X) + error))
+        return X * scale + shift, above(after + relative * np.abs(shift) + shift_error, 8)
+
+
+class ConvolutionStage(Stage):
+    """A convolution layer, transposed or not, on images of one size.
+
+    Parameters
+    ----------
+    layer : torch.nn.Conv1d, Conv2d, Conv3d or one of their transposes
+        In float64 on the CPU.
+    input_shape : tuple of int
+        Shape (n_channels, *size) of one image.
+    """
+
+    def __init__(self, layer: Any, input_shape: tuple[int, ...]) -> None:
+        self.layer = layer
+        self.input_shape = input_shape
+        self._absolute = copy.deepcopy(layer)
+        with torch.no_grad():
+            self._absolute.weight.abs_()
+            self._absolute.bias = None
+
+    def lipschitz(self) -> float:
+        """Return a certified bound of the operator's norm."""
+        return certified_norm(self.layer, self.input_shape)
+
+    def scaled_lipschitz(self, scale: np.ndarray, relative_error: float) -> float:
+        """Return a bound of the norm with one factor per output channel folded in."""
+        weight = self.layer.weight.detach()
+        factors = torch.as_tensor(scale, dtype=weight.dtype)
+        if isinstance(self.layer, TRANSPOSED):  # (n_in, n_out / groups, *kernel)
+            n_groups, n_in = self.layer.groups, weight.shape[0]
+            rows = factors.reshape(n_groups, 1, -1).expand(-1, n_in // n_groups, -1)
+            folded = weight * rows.reshape(*weight.shape[:2], *(1,) * (weight.ndim - 2))
+        else:
+            folded = weight * factors.reshape(-1, *(1,) * (weight.ndim - 1))
+        norm = certified_norm(Convolution.from_layer(self.layer, self.input_shape, weight=folded))
+        # The factors and the products are rounded. A kernel E has a norm of at most the root of
+        # the taps times ||E||_F, and padding copies no pixel more often than this.
+        operator = Convolution.from_layer(self.layer, self.input_shape)
+        copies = math.prod(1 + before + after for before, after in operator.padding)
+        reach = math.sqrt(math.prod(operator.kernel) * copies)
+        lost = (relative_error + 2 * UNIT_ROUNDOFF) * reach * frobenius(folded.numpy())
+        return above(norm + lost, 6)
+
+    def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Convolve; see :meth:`Stage.forward`."""
+        layer = self.layer
+        n_terms = layer.in_channels // layer.groups * math.prod(layer.kernel_size)
+        relative = gamma(n_terms + 2)
+        after = through_torch(self._absolute, error + relative * (np.abs(X) + error))
+        if layer.bias is not None:
+            bias = np.abs(layer.bias.detach().numpy())
+            after = after + relative * bias.reshape(-1, *(1,) * (X.ndim - 2))
+        return through_torch(layer, X), above(after, 2 * n_terms + 8)
+
+
+class AxisProduct(Stage):
+    """A non-negative linear map that is one small matrix per axis, alike in every channel.
+
+    Average pooling, averages over axes and interpolation are of this kind. The norm of such a
+    product is the product of the norms.
+
+    Parameters
+    ----------
+    matrices : sequence of ndarray of shape (n_outputs, n_inputs)
+        One per axis, the last axis last.
+    """
+
+    def __init__(self, matrices: Sequence[np.ndarray]) -> None:
+        self.matrices = list(matrices)
+
+    def lipschitz(self) -> float:
+        """Return the product of the matrices' norms; their entries are rounded once or twice."""
+        bound = 1.0
+        for matrix in self.matrices:
+            norm = certified_matrix_norm(matrix) + 4 * UNIT_ROUNDOFF * frobenius(matrix)
+            bound = above(bound * norm, 4)
+        return bound
+
+    def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Apply the matrices one after the other; see :meth:`Stage.forward`."""
+        first = X.ndim - len(self.matrices)
+        for axis, matrix in enumerate(self.matrices, start=first):
+            relative = gamma(matrix.shape[1] + 6)
+            error = _along(axis, np.abs(matrix), error + relative * (np.abs(X) + error))
+            error = above(error, 2 * matrix.shape[1] + 8)
+            X = _along(axis, matrix, X)
+        return X, error
+
+
+def _along(axis: int, matrix: np.ndarray, X: np.ndarray) -> np.ndarray:
+    return np.moveaxis(np.moveaxis(X, axis, -1) @ matrix.T, -1, axis)
+
+
+class Selection(Stage):
+    """Each output is one of the inputs: maxima over windows, or copies of the border.
+
+    Parameters
+    ----------
+    function : callable
+        From tensor to tensor; monotone, and without any rounding.
+    multiplicities : sequence of int
+        Per axis, how many windows an input can lie in at most.
+
+    Notes
+    -----
+    A step of the input moves each maximum by at most the largest step in its window, and each
+    input lies in at most ``prod(multiplicities)`` windows: the constant is the root of that.
+    """
+
+    def __init__(self, function: Callable[[Tensor], Tensor], multiplicities: Sequence[int]) -> None:
+        self.function = function
+        self.n_windows = math.prod(multiplicities)
+
+    def lipschitz(self) -> float:
+        """Return the root of the number of windows over one input."""
+        root = math.isqrt(self.n_windows)
+        return float(root) if root**2 == self.n_windows else above(math.sqrt(self.n_windows), 1)
+
+    def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Select; see :meth:`Stage.forward`. Padded entries of the error count as zero."""
+        padded = through_torch(self.function, error)
+        return through_torch(self.function, X), np.maximum(padded, 0.0)

@@ -1,0 +1,86 @@
+"""Steps of a graph that take one or several values."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from specreg_sklearn.certificates.stages._stage import Stage
+from specreg_sklearn.spectral.bounds import above, gamma, times
+
+Value = tuple[np.ndarray, np.ndarray]  # computed numbers, and the bound of their error
+
+
+class Join(ABC):
+    """What a node of a graph does to the values it is given."""
+
+    @abstractmethod
+    def lipschitz(self, constants: Sequence[float]) -> float:
+        """Return the constant of the node, given those of its inputs; all are of the network's."""
+
+    @abstractmethod
+    def forward(self, values: Sequence[Value]) -> Value:
+        """Return the value of the node and a bound of its rounding error."""
+
+
+class Single(Join):
+    """A stage that follows one value."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+
+    def lipschitz(self, constants: Sequence[float]) -> float:
+        """Multiply the constants."""
+        return times(constants[0], self.stage.lipschitz())
+
+    def forward(self, values: Sequence[Value]) -> Value:
+        """Apply the stage."""
+        return self.stage.forward(*values[0])
+
+
+class Sum(Join):
+    """The sum of two values, each with a sign; values that are repeated count as such.
+
+    Parameters
+    ----------
+    signs : sequence of float
+        Factor of each value.
+    repeats : sequence of int
+        How often broadcasting repeats each value.
+    """
+
+    def __init__(self, signs: Sequence[float], repeats: Sequence[int]) -> None:
+        self.signs = tuple(signs)
+        self.repeats = tuple(repeats)
+
+    def lipschitz(self, constants: Sequence[float]) -> float:
+        """Add the constants: nothing better is known of two branches."""
+        parts = zip(constants, self.signs, self.repeats, strict=True)
+        return above(sum(c * abs(sign) * math.sqrt(times) for c, sign, times in parts), 8)
+
+    def forward(self, values: Sequence[Value]) -> Value:
+        """Add the values."""
+        (x, x_error), (y, y_error) = values
+        left, right = self.signs
+        carried = abs(left) * x_error + abs(right) * y_error
+        after = carried + gamma(3) * (abs(left) * np.abs(x) + abs(right) * np.abs(y))
+        return left * x + right * y, above(after, 8)
+
+
+class Concatenation(Join):
+    """Several values side by side along one axis of the rows."""
+
+    def __init__(self, axis: int) -> None:
+        self.axis = axis
+
+    def lipschitz(self, constants: Sequence[float]) -> float:
+        """Return the root of the sum of squares."""
+        return above(math.hypot(*constants), len(constants) + 4)
+
+    def forward(self, values: Sequence[Value]) -> Value:
+        """Put the values side by side."""
+        parts, errors = zip(*values, strict=True)
+        return np.concatenate(parts, self.axis), np.concatenate(errors, self.axis)

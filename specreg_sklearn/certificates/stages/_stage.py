@@ -1,0 +1,215 @@
+"""Steps of a function that a certificate can follow: affine maps and elementwise functions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn.certificates.stages._activations import activation
+from specreg_sklearn.spectral.bounds import above, certified_matrix_norm, frobenius, gamma
+
+
+class Stage(ABC):
+    """One step of a function on rows, with what a proof needs.
+
+    Attributes
+    ----------
+    n_inputs, n_outputs : int or None
+        Columns of the rows that go in and come out; None if any number will do.
+    """
+
+    n_inputs: int | None = None
+    n_outputs: int | None = None
+
+    @abstractmethod
+    def lipschitz(self) -> float:
+        """Return an upper bound of the l2 Lipschitz constant of a row's map."""
+
+    @abstractmethod
+    def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Apply the step in float64 and carry the rounding error along.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_samples, n_inputs)
+            Computed values.
+        error : ndarray of shape (n_samples, n_inputs)
+            Bound of how far each of them is from its value in real arithmetic.
+
+        Returns
+        -------
+        Y : ndarray of shape (n_samples, n_outputs)
+            Computed values after the step.
+        error : ndarray of shape (n_samples, n_outputs)
+            Bound of their distance from real arithmetic.
+        """
+
+
+class Affine(Stage):
+    """The map ``x -> W x + b``, with a bound of how well W and b are known.
+
+    Parameters
+    ----------
+    weight : array-like of shape (n_outputs, n_inputs) or (n,)
+        The matrix W; one axis stands for a diagonal matrix.
+    bias : array-like of shape (n_outputs,), default=None
+        The vector b; None for zero.
+    weight_error : float, default=0.0
+        Bound of the spectral norm of ``true W - weight``.
+    entry_error : float, default=0.0
+        Bound of ``|true W - weight| / |weight|``, entry by entry; adds to `weight_error`.
+    bias_error : float or array-like of shape (n_outputs,), default=0.0
+        Bound of ``|true b - bias|``, entry by entry.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other, or if an entry is NaN or infinite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from specreg_sklearn.spectral import Affine
+    >>> step = Affine([[3.0, 4.0]], [1.0])
+    >>> step.forward(np.array([[1.0, 1.0]]), np.zeros((1, 2)))[0]
+    array([[8.]])
+    >>> round(step.lipschitz(), 9)
+    5.0
+    """
+
+    n_inputs: int
+    n_outputs: int
+
+    def __init__(
+        self,
+        weight: Any,
+        bias: Any = None,
+        weight_error: float = 0.0,
+        *,
+        entry_error: float = 0.0,
+        bias_error: Any = 0.0,
+    ) -> None:
+        self.weight = np.asarray(weight, dtype=np.float64)
+        if self.weight.ndim not in (1, 2):
+            raise ValueError(f"weight must have 1 or 2 axes, got shape {self.weight.shape}.")
+        self.n_outputs, self.n_inputs = self.weight.shape[0], self.weight.shape[-1]
+        self.bias = np.asarray(0.0 if bias is None else bias, dtype=np.float64)
+        if self.bias.shape not in ((), (self.n_outputs,)):
+            raise ValueError(
+                f"bias has shape {self.bias.shape}; the weight of shape {self.weight.shape} "
+                f"asks for ({self.n_outputs},)."
+            )
+        if not (np.isfinite(self.weight).all() and np.isfinite(self.bias).all()):
+            raise ValueError("The weight or the bias of an affine step holds NaN or infinity.")
+        self.weight_error = float(weight_error)
+        self.entry_error = float(entry_error)
+        self.bias_error = np.asarray(bias_error, dtype=np.float64)
+        self._norm: float | None = None
+
+    @property
+    def is_diagonal(self) -> bool:
+        """Whether each output depends on one input alone."""
+        return self.weight.ndim == 1
+
+    def dense(self) -> np.ndarray:
+        """Return the weight as a matrix of shape (n_outputs, n_inputs)."""
+        return np.diag(self.weight) if self.is_diagonal else self.weight
+
+    def uncertainty(self) -> float:
+        """Return a bound of the spectral norm of ``true W - weight``."""
+        if self.entry_error == 0.0:
+            return self.weight_error
+        size = np.abs(self.weight).max(initial=0.0) if self.is_diagonal else frobenius(self.weight)
+        return above(self.weight_error + self.entry_error * float(size), 2)
+
+    def lipschitz(self) -> float:
+        """Return a certified upper bound of the spectral norm of W."""
+        if self._norm is None:
+            if self.is_diagonal:
+                norm = float(np.abs(self.weight).max(initial=0.0))
+            else:
+                norm = certified_matrix_norm(self.weight)
+            extra = self.uncertainty()
+            self._norm = above(norm + extra, 1) if extra else norm
+        return self._norm
+
+    def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Apply the map; see :meth:`Stage.forward`."""
+        size = np.abs(self.weight)
+        if self.is_diagonal:
+            n_terms = 1
+            Y = X * self.weight + self.bias
+        else:
+            n_terms = X.shape[-1]
+            Y = X @ self.weight.T + self.bias
+        # |W| e + gamma (|W| (|x| + e) + |b|) in one product.
+        relative = gamma(n_terms + 2) + self.entry_error * (1 + gamma(4))
+        reach = error + relative * (np.abs(X) + error)
+        after = reach * size if self.is_diagonal else reach @ size.T
+        after = after + relative * np.abs(self.bias) + self.bias_error
+        if self.weight_error:
+            rows = np.linalg.norm(X, axis=-1, keepdims=True)
+            rows = rows + np.linalg.norm(error, axis=-1, keepdims=True)
+            after = after + self.weight_error * rows
+        return Y, above(after, 2 * n_terms + 8)
+
+    def after(self, first: Affine) -> Affine:
+        """Fold this map behind another one: one map that does `first`, then this.
+
+        The rounding of the product goes into `weight_error` and `bias_error`, so that bounds of
+        the folded map hold for the composition in real arithmetic.
+        """
+        if self.n_inputs != first.n_outputs:
+            raise ValueError(
+                f"A step with {first.n_outputs} outputs cannot feed one of {self.n_inputs} inputs."
+            )
+        mine, theirs = self.uncertainty(), first.uncertainty()
+        weight, slack = _product(self.weight, first.weight)
+        if mine or theirs:
+            slack += mine * (frobenius(first.weight) + theirs) + frobenius(self.weight) * theirs
+        bias, bias_error = self.forward(
+            np.broadcast_to(first.bias, (1, first.n_outputs)),
+            np.broadcast_to(first.bias_error, (1, first.n_outputs)),
+        )
+        return Affine(weight, bias[0], above(slack, 6), bias_error=bias_error[0])
+
+
+def _product(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, float]:
+    """Multiply two matrices, either of them diagonal, and bound the norm of the rounding."""
+    if left.ndim == 1 or right.ndim == 1:
+        weight = left[:, None] * right if left.ndim == 1 and right.ndim == 2 else left * right
+        return weight, gamma(1) * frobenius(weight)
+    bound = frobenius(np.abs(left) @ np.abs(right))
+    return left @ right, gamma(left.shape[1] + 1) * bound
+
+
+class Elementwise(Stage):
+    """An activation function, applied to every entry.
+
+    Parameters
+    ----------
+    name : str
+        As in :func:`activation`: "relu", "tanh", "gelu", ...
+    **parameters : dict
+        Settings of the function under torch's names, such as ``negative_slope``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from specreg_sklearn.spectral import Elementwise
+    >>> Elementwise("leaky_relu", negative_slope=3.0).lipschitz()
+    3.0
+    """
+
+    def __init__(self, name: str, **parameters: Any) -> None:
+        self.activation = activation(name, **parameters)
+
+    def lipschitz(self) -> float:
+        """Return the largest absolute slope, rounded up."""
+        return self.activation.lipschitz
+
+    def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Apply the function; see :meth:`Stage.forward`."""
+        return self.activation.forward(X, error)

@@ -1,0 +1,266 @@
+"""How far layers move when a row moves: at random and at worst."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn.inspection.displays._style import (
+    axes_or_new,
+    light_grid,
+    look_of,
+    name_of,
+    next_look,
+    numbers,
+    require_matplotlib,
+    side_by_side,
+    tag,
+    unit_of,
+)
+from specreg_sklearn.inspection.inputs import layer_stretch
+
+# Distance between two models on the x axis, in layers.
+_STEP = 0.22
+
+
+class LayerStretchDisplay:
+    """Stretch of every layer in random directions, and in the worst one found.
+
+    A filled marker is the mean of the largest stretch over rows, a hollow one that over random
+    directions, on a logarithmic axis: the length of the line between them is their ratio, the
+    anisotropy. Use :meth:`from_estimator` to create one.
+
+    Parameters
+    ----------
+    random : dict of str to array-like of shape (n_samples,) or (n_samples, n_directions)
+        Stretch in random directions, by layer.
+    adversarial : dict of str to array-like of shape (n_samples,)
+        The largest stretch found for each row, by layer.
+    name : str, default=None
+        Name in the legend.
+    unit : str, default="units of X"
+        Unit of the moves.
+
+    Attributes
+    ----------
+    random_line_, adversarial_line_ : matplotlib Line2D
+        The markers.
+    ax_ : matplotlib Axes
+        The axes.
+    figure_ : matplotlib Figure
+        The figure.
+
+    See Also
+    --------
+    layer_stretch : The numbers.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.neural_network import MLPClassifier
+    >>> from specreg_sklearn.inspection import LayerStretchDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MLPClassifier((8,), max_iter=600, solver="lbfgs", random_state=0).fit(X, y)
+    >>> display = LayerStretchDisplay.from_estimator(model, X[::10], radius=0.5)
+    >>> bool(display.adversarial["logits"].mean() > display.random["logits"].mean())
+    True
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(
+        self,
+        *,
+        random: Mapping[str, Any],
+        adversarial: Mapping[str, Any],
+        name: str | None = None,
+        unit: str = "units of X",
+    ) -> None:
+        if not isinstance(random, Mapping) or not isinstance(adversarial, Mapping) or not random:
+            raise ValueError("random and adversarial must be dicts from layer name to stretches.")
+        if list(random) != list(adversarial):
+            raise ValueError(
+                f"random holds the layers {list(random)}, but adversarial holds "
+                f"{list(adversarial)}."
+            )
+        self.random = {}
+        for layer, found in random.items():
+            numbers(np.ravel(np.asarray(found, dtype=float)), f"random[{layer!r}]")
+            self.random[layer] = np.asarray(found, dtype=float)
+        self.adversarial = {
+            layer: numbers(
+                found, f"adversarial[{layer!r}]", length=len(self.random[layer]), of="random"
+            )
+            for layer, found in adversarial.items()
+        }
+        self.name = name
+        self.unit = unit
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        radius: float,
+        n_directions: int = 32,
+        n_steps: int = 20,
+        layers: str | Sequence[str] | None = None,
+        scale: Any = None,
+        random_state: Any = 0,
+        name: str | None = None,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> LayerStretchDisplay:
+        """Measure the stretch of a fitted classifier's layers, and draw it.
+
+        Parameters
+        ----------
+        estimator : classifier, pipeline or search
+            Fitted; a network or a linear model at the end.
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+        y : ignored
+            For the sake of a common signature.
+        radius, n_directions, n_steps, layers, scale, random_state
+            As in :func:`layer_stretch`.
+        name : str, default=None
+            Name in the legend; None takes the class of the estimator.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a new figure.
+        **plot_kw : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        LayerStretchDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        TypeError, ValueError, sklearn.exceptions.NotFittedError
+            As :func:`layer_stretch`.
+        ImportError
+            If matplotlib is not installed.
+        """
+        require_matplotlib(f"{cls.__name__}.from_estimator")
+        found = layer_stretch(
+            estimator,
+            X,
+            radius=radius,
+            n_directions=n_directions,
+            n_steps=n_steps,
+            layers=layers,
+            scale=scale,
+            random_state=random_state,
+        )
+        display = cls(
+            random={layer: stretch.random for layer, stretch in found.items()},
+            adversarial={layer: stretch.adversarial for layer, stretch in found.items()},
+            name=name_of(estimator, name),
+            unit=unit_of(None, scale),
+        )
+        return display.plot(ax=ax, **plot_kw)
+
+    @property
+    def anisotropy(self) -> dict[str, float]:
+        """Mean largest stretch over mean random stretch, by layer."""
+        return {
+            layer: float(self.adversarial[layer].mean() / values.mean())
+            if values.mean() > 0
+            else float("nan")
+            for layer, values in self.random.items()
+        }
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        name: str | None = None,
+        show_anisotropy: bool = True,
+        legend: bool = True,
+    ) -> LayerStretchDisplay:
+        """Draw the layers; several displays on the same axes stand beside each other.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a new figure.
+        name : str, default=None
+            Name in the legend; None takes that of the display.
+        show_anisotropy : bool, default=True
+            Whether to write the ratio of the two means above each layer.
+        legend : bool, default=True
+            Whether to draw a legend.
+
+        Returns
+        -------
+        LayerStretchDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If the axes show other layers already.
+        """
+        self.ax_ = axes_or_new(ax, f"{type(self).__name__}.plot")
+        self.figure_ = self.ax_.figure
+        number = next_look(self.ax_)
+        look = look_of(number)
+        label = self.name if name is None else name
+        places = side_by_side(self.ax_, list(self.random), number, _STEP)
+        low = np.array([values.mean() for values in self.random.values()])
+        high = np.array([values.mean() for values in self.adversarial.values()])
+        self.ax_.vlines(places, low, high, color=look.color, linewidth=1.3, zorder=1.5)
+        style = {"linestyle": "none", "marker": look.marker, "color": look.color, "markersize": 6.5}
+        (self.adversarial_line_,) = self.ax_.plot(places, high, label=label, **style)
+        (self.random_line_,) = self.ax_.plot(places, low, markerfacecolor="white", **style)
+        tag(self.adversarial_line_, number)
+        if show_anisotropy:
+            for place, top, ratio in zip(places, high, self.anisotropy.values(), strict=True):
+                if np.isfinite(ratio):
+                    self.ax_.annotate(
+                        f"×{ratio:.1f}",
+                        (place, top),
+                        (0, 6),
+                        textcoords="offset points",
+                        ha="center",
+                        va="bottom",
+                        fontsize="x-small",
+                        color="0.25",
+                    )
+        self.ax_.set_yscale("log")
+        if not number:
+            self.ax_.margins(y=0.18)
+        self.ax_.set_ylabel(f"stretch (L2 move of the output per\nL2 move of the row, {self.unit})")
+        _plain_ticks(self.ax_)
+        light_grid(self.ax_, "y")
+        if legend:
+            self._draw_legend()
+        return self
+
+    def _draw_legend(self) -> None:
+        from matplotlib.lines import Line2D
+
+        handles, labels = self.ax_.get_legend_handles_labels()
+        grey: dict[str, Any] = {
+            "linestyle": "none",
+            "marker": "o",
+            "color": "0.45",
+            "markersize": 5.5,
+        }
+        handles.append(Line2D([], [], **grey))
+        handles.append(Line2D([], [], markerfacecolor="white", **grey))
+        self.ax_.legend(handles, [*labels, "worst direction", "random directions"], frameon=False)
+
+
+def _plain_ticks(ax: Any) -> None:
+    """Write 0.5, 1, 2, 5 on the logarithmic axis instead of powers."""
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,95 @@
+"""The two curves of a robustness display, measured for several classifiers on the same sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn.attacks import BlackBoxAttack
+from specreg_sklearn.metrics import (
+    _radii_of_labels,
+    adversarial_distances,
+    certified_accuracy_score,
+    decided,
+    robust_accuracy_score,
+)
+from specreg_sklearn.metrics.measurement import check_certify, read_eps
+
+# Points of a curve where the user names no sizes.
+_N_EPS = 61
+
+Curves = dict[str, np.ndarray | None]
+
+
+def measured_curves(
+    models: dict[str, Any],
+    X: Any,
+    y: Any,
+    *,
+    eps: Any,
+    attack: str | BlackBoxAttack | None,
+    certify: bool | str,
+    owner: str,
+    n_jobs: int | None,
+    **options: Any,
+) -> tuple[np.ndarray, Curves, Curves]:
+    """Return the sizes, and by name the share that withstood and the share that is proved.
+
+    `options` are norm, space, max_samples and random_state, which both kinds of score take. A curve
+    that is not wanted, or that a model does not have, is None.
+    """
+    check_certify(certify)
+    if attack is None and certify is False:
+        raise ValueError("attack=None and certify=False: there is no curve to draw.")
+    attacked = {**options, "attack": attack, "n_jobs": n_jobs}
+    upper: Curves = dict.fromkeys(models)
+    if eps is not None:
+        grid = read_eps(np.atleast_1d(eps))[0]
+        if attack is not None:
+            for name, model in models.items():
+                upper[name] = np.asarray(robust_accuracy_score(model, X, y, eps=grid, **attacked))
+    elif attack is not None:
+        found = {
+            name: adversarial_distances(model, X, y, **attacked) for name, model in models.items()
+        }
+        grid = eps_grid(list(found.values()))
+        upper = {name: shares_beyond(distances, grid, owner) for name, distances in found.items()}
+    else:
+        grid = eps_grid(
+            [
+                _radii_of_labels(model, X, y, scale="std", owner=owner, **options)[0]
+                for model in models.values()
+            ]
+        )
+    lower: Curves = dict.fromkeys(models)
+    for name, model in models.items():
+        if certify is False:
+            continue
+        try:
+            lower[name] = np.asarray(certified_accuracy_score(model, X, y, eps=grid, **options))
+        except (TypeError, ValueError, ArithmeticError):
+            # No certificate; what else may be wrong, the attack has complained about.
+            if certify is True or attack is None:
+                raise
+    return grid, upper, lower
+
+
+def eps_grid(distances: list[np.ndarray]) -> np.ndarray:
+    """Return sizes from 0 to the largest finite distance."""
+    every = np.concatenate(distances)
+    every = every[np.isfinite(every)]
+    top = float(every.max(initial=0.0))
+    return np.linspace(0.0, top if top > 0 else 1.0, _N_EPS)
+
+
+def shares_beyond(distances: np.ndarray, grid: np.ndarray, owner: str) -> np.ndarray:
+    """Return the share of decided rows beyond each size, as robust_accuracy_score counts them."""
+    known = decided(distances, owner)
+    if known.any():
+        shares = (distances[known][None, :] > grid[:, None]).mean(axis=1)
+    else:
+        shares = np.full(len(grid), np.nan)
+    # Without room to move every correct row is safe, the undecided ones included.
+    shares[grid == 0] = np.mean(distances > 0)
+    return np.asarray(shares)

@@ -1,0 +1,440 @@
+"""Robust accuracy against the size of the move, as a band between proof and attack."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn.attacks import BlackBoxAttack
+from specreg_sklearn.inspection.displays._measured_curves import (
+    eps_grid,
+    measured_curves,
+    shares_beyond,
+)
+from specreg_sklearn.inspection.displays._style import (
+    axes_or_new,
+    light_grid,
+    look_of,
+    merged,
+    name_of,
+    named_estimators,
+    next_look,
+    norm_name,
+    numbers,
+    require_matplotlib,
+    tag,
+    unit_of,
+)
+from specreg_sklearn.metrics.measurement import choose_space, read_eps
+from specreg_sklearn.space import FeatureSpace
+from specreg_sklearn.tables import LabelCoder, as_labels, as_targets
+
+
+class RobustnessCurveDisplay:
+    """Robust accuracy against eps: what withstood an attack above, what is proved below.
+
+    The true robust accuracy lies between the two curves. Use :meth:`from_estimator`,
+    :meth:`from_estimators` or :meth:`from_predictions` to create one.
+
+    Parameters
+    ----------
+    eps : array-like of shape (n_eps,)
+        Sizes of the moves, increasing.
+    attack : array-like of shape (n_eps,), default=None
+        Share of rows that are classified correctly and withstood the attack: an upper bound.
+    certified : array-like of shape (n_eps,), default=None
+        Share of rows that are right and proved to stay so: a lower bound.
+    name : str, default=None
+        Name in the legend.
+    norm : {1, 2, inf}, default=2
+        Norm of the moves.
+    unit : str, default="units of X"
+        What eps counts.
+
+    Attributes
+    ----------
+    attack_line_, certified_line_ : matplotlib Line2D or None
+        The two curves.
+    band_ : matplotlib collection or None
+        What lies between them.
+    ax_ : matplotlib Axes
+        The axes.
+    figure_ : matplotlib Figure
+        The figure.
+
+    See Also
+    --------
+    specreg_sklearn.metrics.robust_accuracy_score : The upper curve.
+    specreg_sklearn.metrics.certified_accuracy_score : The lower curve.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from specreg_sklearn.inspection import RobustnessCurveDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression(max_iter=500).fit(X, y)
+    >>> display = RobustnessCurveDisplay.from_estimator(model, X, y, max_samples=20)
+    >>> bool((display.certified <= display.attack).all())
+    True
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(
+        self,
+        *,
+        eps: Any,
+        attack: Any = None,
+        certified: Any = None,
+        name: str | None = None,
+        norm: float = 2,
+        unit: str = "units of X",
+    ) -> None:
+        if attack is None and certified is None:
+            raise ValueError("attack=None and certified=None: there is no curve to draw.")
+        self.eps = read_eps(numbers(eps, "eps"))[0]
+        n = len(self.eps)
+        self.attack = None if attack is None else numbers(attack, "attack", length=n, of="eps")
+        self.certified = (
+            None if certified is None else numbers(certified, "certified", length=n, of="eps")
+        )
+        self.name = name
+        self.norm = norm
+        self.unit = unit
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        eps: Any = None,
+        norm: float = 2,
+        attack: str | BlackBoxAttack | None = "auto",
+        certify: bool | str = "auto",
+        space: FeatureSpace | None = None,
+        scale: Any = "std",
+        max_samples: int | None = None,
+        random_state: Any = 0,
+        n_jobs: int | None = None,
+        unit: str | None = None,
+        name: str | None = None,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> RobustnessCurveDisplay:
+        """Attack and certify a fitted classifier, and draw the result.
+
+        Parameters
+        ----------
+        estimator : object with a method predict
+            A fitted classifier, pipeline or search.
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,)
+            True labels.
+        eps : array-like of shape (n_eps,), default=None
+            Sizes, increasing. None goes from 0 to the largest distance that the attack found.
+        norm : {1, 2, inf}, default=2
+            The norm of ``(X_moved - X) / scale``. Attacks know 2 and inf.
+        attack : str, BlackBoxAttack or None, default="auto"
+            The attack, see :func:`~specreg_sklearn.metrics.robust_accuracy_score`. None draws the
+            proved curve alone.
+        certify : {"auto", True, False}, default="auto"
+            Whether to draw the proved curve: "auto" where the model has a certificate. True raises
+            if it has none.
+        space : FeatureSpace or None, default=None
+            What may change and in which units, for both curves.
+        scale : "std", "range", None, float or array, default="std"
+            Units of the distance. A `space` has its own units: with one, leave this out.
+        max_samples : int or None, default=None
+            Use only so many rows, the same ones for every model.
+        random_state : None, int, RandomState or Generator, default=0
+            Seed of the choice of rows and of an attack given by name.
+        n_jobs : int or None, default=None
+            Workers of the attack.
+        unit : str, default=None
+            What a distance of 1 is, for the x axis. None says what follows from `scale`; of a
+            `space` it is not known.
+        name : str, default=None
+            Name in the legend; None takes the class of the estimator.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a new figure.
+        **plot_kw : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        RobustnessCurveDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        TypeError, ValueError, sklearn.exceptions.NotFittedError
+            As the two scores, and ``TypeError`` with ``certify=True`` if a step has no certificate.
+        ImportError
+            If matplotlib is not installed.
+        """
+        displays = cls.from_estimators(
+            {name_of(estimator, name): estimator},
+            X,
+            y,
+            eps=eps,
+            norm=norm,
+            attack=attack,
+            certify=certify,
+            space=space,
+            scale=scale,
+            max_samples=max_samples,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            unit=unit,
+            ax=ax,
+            **plot_kw,
+        )
+        return next(iter(displays.values()))
+
+    @classmethod
+    def from_estimators(
+        cls,
+        estimators: Any,
+        X: Any,
+        y: Any,
+        *,
+        eps: Any = None,
+        norm: float = 2,
+        attack: str | BlackBoxAttack | None = "auto",
+        certify: bool | str = "auto",
+        space: FeatureSpace | None = None,
+        scale: Any = "std",
+        max_samples: int | None = None,
+        random_state: Any = 0,
+        n_jobs: int | None = None,
+        unit: str | None = None,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> dict[str, RobustnessCurveDisplay]:
+        """Draw the curves of several classifiers, on the same rows, sizes and axes.
+
+        Parameters
+        ----------
+        estimators : dict of str to estimator, or list of (str, estimator)
+            Fitted classifiers by name.
+        X, y, eps, norm, attack, certify, space, scale, max_samples, random_state, n_jobs, unit
+            As in :meth:`from_estimator`.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a new figure.
+        **plot_kw : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        dict of str to RobustnessCurveDisplay
+            The displays by name, drawn on the same axes.
+        """
+        owner = f"{cls.__name__}.from_estimator"
+        require_matplotlib(owner)
+        models = named_estimators(estimators)
+        grid, upper, lower = measured_curves(
+            models,
+            X,
+            y,
+            eps=eps,
+            attack=attack,
+            certify=certify,
+            owner=owner,
+            n_jobs=n_jobs,
+            norm=norm,
+            space=choose_space(space, X, scale),
+            max_samples=max_samples,
+            random_state=random_state,
+        )
+        displays = {}
+        for label in models:
+            display = cls(
+                eps=grid,
+                attack=upper[label],
+                certified=lower[label],
+                name=label,
+                norm=norm,
+                unit=unit_of(space, scale) if unit is None else unit,
+            )
+            displays[label] = display.plot(ax=ax, **plot_kw)
+            ax = display.ax_
+        return displays
+
+    @classmethod
+    def from_predictions(
+        cls,
+        y_true: Any,
+        y_pred: Any,
+        *,
+        distances: Any = None,
+        radii: Any = None,
+        eps: Any = None,
+        norm: float = 2,
+        unit: str = "units of X",
+        name: str | None = None,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> RobustnessCurveDisplay:
+        """Draw from predictions and distances that are known already.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like of shape (n_samples,)
+            True and predicted labels of the clean rows.
+        distances : array-like of shape (n_samples,), default=None
+            Adversarial distances, as :class:`~specreg_sklearn.attacks.AttackResult` holds them.
+            ``inf`` stands for undecided rows, which are left out of the attack's curve.
+        radii : array-like of shape (n_samples,), default=None
+            Certified radii, as :func:`~specreg_sklearn.metrics.certified_radius` returns them.
+        eps : array-like of shape (n_eps,), default=None
+            Sizes, increasing. None goes from 0 to the largest distance.
+        norm : {1, 2, inf}, default=2
+            Norm of distances and radii.
+        unit : str, default="units of X"
+            Their unit.
+        name : str, default=None
+            Name in the legend; None is "Classifier".
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a new figure.
+        **plot_kw : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        RobustnessCurveDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If lengths differ, or both `distances` and `radii` are missing.
+        """
+        owner = f"{cls.__name__}.from_predictions"
+        require_matplotlib(owner)
+        predicted = as_labels(y_pred, "y_pred")
+        truth = as_labels(y_true, "y_true")
+        if len(truth) != len(predicted):
+            raise ValueError(
+                f"y_true has {len(truth)} labels, but y_pred has {len(predicted)} predictions."
+            )
+        truth = as_targets(truth, len(predicted))
+        coder = LabelCoder(truth, predicted)
+        right = coder.encode(truth) == coder.encode(predicted)
+        n = len(truth)
+        given = {"distances": distances, "radii": radii}
+        known = {
+            key: np.where(right, numbers(values, key, length=n, of="y_true"), 0.0)
+            for key, values in given.items()
+            if values is not None
+        }
+        if not known:
+            raise ValueError("distances=None and radii=None: there is no curve to draw.")
+        grid = eps_grid(list(known.values())) if eps is None else read_eps(np.atleast_1d(eps))[0]
+        attack = certified = None
+        if "distances" in known:
+            undecided = int(np.isinf(known["distances"]).sum())
+            if undecided:
+                warnings.warn(
+                    f"{undecided} of {n} rows are undecided (distance inf) and left out of the "
+                    "attack's curve.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+            attack = shares_beyond(known["distances"], grid, owner)
+        if "radii" in known:
+            certified = np.where(grid[:, None] > 0, known["radii"] > grid[:, None], right).mean(1)
+        name = "Classifier" if name is None else name
+        display = cls(eps=grid, attack=attack, certified=certified, name=name, norm=norm, unit=unit)
+        return display.plot(ax=ax, **plot_kw)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        name: str | None = None,
+        line_kw: dict[str, Any] | None = None,
+        legend: bool = True,
+    ) -> RobustnessCurveDisplay:
+        """Draw the curves, and the band between them where there are two.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; None makes a new figure. Several displays on the same axes get
+            different looks.
+        name : str, default=None
+            Name in the legend; None takes that of the display.
+        line_kw : dict, default=None
+            Passed to ``Axes.plot`` for both curves.
+        legend : bool, default=True
+            Whether to draw a legend.
+
+        Returns
+        -------
+        RobustnessCurveDisplay
+            The display itself.
+        """
+        self.ax_ = axes_or_new(ax, f"{type(self).__name__}.plot")
+        self.figure_ = self.ax_.figure
+        number = next_look(self.ax_)
+        look = look_of(number)
+        label = self.name if name is None else name
+        spaced = (number % 3 / 3 * 0.12, 0.12)  # markers of different curves keep apart
+        style = {"color": look.color, "marker": look.marker, "markevery": spaced, "markersize": 5.5}
+        self.attack_line_ = self.certified_line_ = self.band_ = None
+        if self.attack is not None and self.certified is not None:
+            self.band_ = self.ax_.fill_between(
+                self.eps,
+                self.certified,
+                self.attack,
+                where=self.attack >= self.certified,
+                facecolor=look.color,
+                alpha=0.15,
+                linewidth=0,
+            )
+        if self.attack is not None:
+            upper = merged({**style, "linestyle": "-", "linewidth": 1.8, "label": label}, line_kw)
+            (self.attack_line_,) = self.ax_.plot(self.eps, self.attack, **upper)
+            tag(self.attack_line_, number)
+        if self.certified is not None:
+            lower = {**style, "linestyle": "--", "linewidth": 1.4, "markerfacecolor": "white"}
+            if self.attack is None:
+                lower["label"] = label
+            lower = merged(lower, line_kw)
+            if self.attack is not None:
+                lower.pop("label", None)
+            (self.certified_line_,) = self.ax_.plot(self.eps, self.certified, **lower)
+            tag(self.certified_line_, number)
+        self.ax_.set(
+            xlabel=f"eps ({norm_name(self.norm)} distance, {self.unit})",
+            ylabel="share of rows",
+            ylim=(0, 1.02),
+            xlim=(0, max(float(self.eps[-1]), self.ax_.get_xlim()[1] if number else 0.0)),
+        )
+        light_grid(self.ax_)
+        if legend:
+            self._draw_legend()
+        return self
+
+    def _draw_legend(self) -> None:
+        """Explain the two kinds of line once, below the names."""
+        from matplotlib.lines import Line2D
+
+        handles, labels = self.ax_.get_legend_handles_labels()
+        dashed = any(line.get_linestyle() == "--" for line in self.ax_.get_lines())
+        solid = any(line.get_linestyle() == "-" for line in self.ax_.get_lines())
+        if dashed and solid:
+            handles.append(Line2D([], [], color="0.35", linestyle="-"))
+            handles.append(Line2D([], [], color="0.35", linestyle="--"))
+            labels += ["withstood the attack", "proved"]
+        elif self.attack is None:
+            self.ax_.set_ylabel("share of rows proved robust")
+        else:
+            self.ax_.set_ylabel("robust accuracy (share of rows)")
+        self.ax_.legend(handles, labels, frameon=False)

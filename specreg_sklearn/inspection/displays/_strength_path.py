@@ -1,0 +1,367 @@
+"""Scores and diagnostics against a strength, with their spread over folds or seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from specreg_sklearn.inspection.displays._search_path import fold_scores, path_of_search
+from specreg_sklearn.inspection.displays._style import (
+    axes_or_new,
+    check_axes,
+    light_grid,
+    look_of,
+    merged,
+    next_look,
+    numbers,
+    one_of,
+    require_matplotlib,
+    tag,
+)
+
+SPREADS = ("std", "range")
+# An axis of strengths is logarithmic from this ratio of the largest to the smallest positive one.
+_WIDE = 25
+
+
+class StrengthPathDisplay:
+    """Any scores against the strength of a regulariser: their means, and their spread.
+
+    Use :meth:`from_search` or :meth:`from_arrays` to create one.
+
+    Parameters
+    ----------
+    strength : array-like of shape (n_strengths,)
+        Strengths, increasing.
+    scores : dict of str to array-like of shape (n_strengths,) or (n_strengths, n_repeats)
+        Scores or diagnostics by name. Repeats are folds or seeds; NaN stands for a missing one.
+    strength_name : str, default="strength"
+        What the x axis shows, with its unit.
+
+    Attributes
+    ----------
+    lines_ : dict of str to matplotlib Line2D
+        The means, by name.
+    bands_ : dict of str to matplotlib collection
+        The spreads, by name; without repeats there are none.
+    ax_ : matplotlib Axes
+        The axes, the first of them if there are several.
+    axes_ : list of matplotlib Axes
+        All axes.
+    figure_ : matplotlib Figure
+        The figure.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from specreg_sklearn.inspection import StrengthPathDisplay
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression(max_iter=1000)
+    >>> search = GridSearchCV(model, {"C": [0.01, 0.1, 1.0]}, cv=3).fit(X, y)
+    >>> display = StrengthPathDisplay.from_search(search)
+    >>> display.scores["score"].shape
+    (3, 3)
+    >>> plt.close(display.figure_)
+    """
+
+    def __init__(
+        self,
+        *,
+        strength: Any,
+        scores: Mapping[str, Any],
+        strength_name: str = "strength",
+    ) -> None:
+        self.strength = numbers(strength, "strength")
+        if not np.isfinite(self.strength).all() or (np.diff(self.strength) <= 0).any():
+            raise ValueError(
+                f"strength={self.strength.tolist()} is not increasing; give each finite strength "
+                "once, from the smallest to the largest."
+            )
+        if not isinstance(scores, Mapping) or not scores:
+            raise ValueError(
+                f"scores={scores!r} is not accepted; give a dict from name to the scores."
+            )
+        self.scores = {key: self._checked(values, key) for key, values in scores.items()}
+        self.strength_name = strength_name
+
+    @classmethod
+    def from_search(
+        cls,
+        search: Any,
+        *,
+        param: str | None = None,
+        scores: str | Sequence[str] | None = None,
+        fixed: Mapping[str, Any] | None = None,
+        return_train_score: bool = False,
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> StrengthPathDisplay:
+        """Draw the cross-validated scores of a fitted search.
+
+        Parameters
+        ----------
+        search : GridSearchCV or another search with ``cv_results_``
+            Fitted.
+        param : str, default=None
+            The parameter on the x axis, which must hold numbers. None takes the one that varies, if
+            there is only one.
+        scores : str or sequence of str, default=None
+            Names of scores, as in `scoring`; None takes all. The score of a single metric is
+            called "score".
+        fixed : dict of str to value, default=None
+            Values of the other parameters that vary: one path is drawn, not a tangle.
+        return_train_score : bool, default=False
+            Whether to draw training scores, too; the search must have been told to keep them.
+        ax : matplotlib Axes or sequence of them, default=None
+            Axes to draw on, see :meth:`plot`.
+        **plot_kw : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        StrengthPathDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        ValueError
+            If the parameter or a score is unknown, does not hold numbers, or several candidates
+            have the same strength; the message names what varies.
+        TypeError
+            If `search` is no search.
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        ImportError
+            If matplotlib is not installed.
+        """
+        require_matplotlib(f"{cls.__name__}.from_search")
+        if not hasattr(search, "cv_results_"):
+            kinds = ("param_grid", "param_distributions")
+            if isinstance(search, type) or not any(hasattr(search, kind) for kind in kinds):
+                raise TypeError(
+                    f"search={type(search).__name__} is no search with cv_results_, such as "
+                    "GridSearchCV."
+                )
+            check_is_fitted(search, "cv_results_")
+        results = search.cv_results_
+        drawn, strength, rows = path_of_search(results["params"], param, dict(fixed or {}))
+        known = [key[len("mean_test_") :] for key in results if key.startswith("mean_test_")]
+        wanted = known if scores is None else [scores] if isinstance(scores, str) else list(scores)
+        unknown = [name for name in wanted if name not in known]
+        if unknown or not wanted:
+            raise ValueError(f"scores={scores!r} is not accepted; the search has {known}.")
+        found = {}
+        for name in wanted:
+            found[name] = fold_scores(results, "test", name)[rows]
+            if return_train_score:
+                if f"mean_train_{name}" not in results:
+                    raise ValueError(
+                        "return_train_score=True, but the search did not keep training scores; fit "
+                        "it with return_train_score=True."
+                    )
+                found[f"{name}, train"] = fold_scores(results, "train", name)[rows]
+        display = cls(strength=strength, scores=found, strength_name=drawn.split("__")[-1])
+        return display.plot(ax=ax, **plot_kw)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        strength: Any,
+        scores: Mapping[str, Any],
+        *,
+        strength_name: str = "strength",
+        ax: Any = None,
+        **plot_kw: Any,
+    ) -> StrengthPathDisplay:
+        """Draw scores or diagnostics that are known already.
+
+        Parameters
+        ----------
+        strength : array-like of shape (n_strengths,)
+            Strengths, increasing.
+        scores : dict of str to array-like of shape (n_strengths,) or (n_strengths, n_repeats)
+            Scores or diagnostics by name; repeats are folds or seeds.
+        strength_name : str, default="strength"
+            What the x axis shows, with its unit.
+        ax : matplotlib Axes or sequence of them, default=None
+            Axes to draw on, see :meth:`plot`.
+        **plot_kw : dict
+            Passed to :meth:`plot`.
+
+        Returns
+        -------
+        StrengthPathDisplay
+            The display, drawn.
+        """
+        require_matplotlib(f"{cls.__name__}.from_arrays")
+        display = cls(strength=strength, scores=scores, strength_name=strength_name)
+        return display.plot(ax=ax, **plot_kw)
+
+    def plot(
+        self,
+        ax: Any = None,
+        *,
+        subplots: bool = False,
+        spread: str | None = "std",
+        prefix: str | None = None,
+        line_kw: dict[str, Any] | None = None,
+        legend: bool = True,
+    ) -> StrengthPathDisplay:
+        """Draw the means over repeats as lines, and their spread as bands.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or sequence of them, default=None
+            Axes to draw on: one for everything, or one for each of the scores. None makes a new
+            figure.
+        subplots : bool, default=False
+            Whether a new figure has axes of its own for each of the scores, as quantities in
+            different units need. A sequence of axes does the same.
+        spread : {"std", "range"} or None, default="std"
+            What the bands show: a standard deviation to either side, or smallest to largest.
+        prefix : str, default=None
+            Put before the names of the scores, such as the name of a model; in axes of their own
+            the scores are named by the y axis, and this alone is in the legend.
+        line_kw : dict, default=None
+            Passed to ``Axes.plot``.
+        legend : bool, default=True
+            Whether to draw a legend where there is more than one line.
+
+        Returns
+        -------
+        StrengthPathDisplay
+            The display itself.
+
+        Raises
+        ------
+        ValueError
+            If the number of axes is not that of the scores, or `spread` is unknown.
+        """
+        if spread is not None:
+            one_of(spread, SPREADS, "spread")
+        panels, single = self._panels(ax, subplots)
+        self.axes_ = list(dict.fromkeys(panels))
+        self.ax_ = self.axes_[0]
+        self.figure_ = self.ax_.figure
+        self.lines_: dict[str, Any] = {}
+        self.bands_: dict[str, Any] = {}
+        for (name, values), panel in zip(self.scores.items(), panels, strict=True):
+            number = next_look(panel)
+            look = look_of(number)
+            mean = np.array([_mean(row) for row in values])
+            label: str | None
+            if single:
+                label = f"{prefix}, {name}" if prefix else name
+            else:
+                label = prefix
+                panel.set_ylabel(name)
+            style = {
+                "color": look.color,
+                "linestyle": look.line,
+                "marker": look.marker,
+                "markersize": 5.5,
+                "linewidth": 1.7,
+                "label": label,
+            }
+            (line,) = panel.plot(self.strength, mean, **merged(style, line_kw))
+            tag(line, number)
+            self.lines_[name] = line
+            if spread is not None and values.shape[1] > 1:
+                low, high = _band(values, spread)
+                self.bands_[name] = panel.fill_between(
+                    self.strength, low, high, facecolor=line.get_color(), alpha=0.15, linewidth=0
+                )
+        for panel in self.axes_:
+            self._scale_x(panel)
+            light_grid(panel)
+            handles = panel.get_legend_handles_labels()[1]
+            if single and len(handles) == 1 and not prefix:
+                panel.set_ylabel(handles[0])
+            elif legend and handles:
+                panel.legend(frameon=False)
+            if single and len(handles) > 1:
+                panel.set_ylabel(f"score{self._spread_text(spread)}")
+        return self
+
+    def _spread_text(self, spread: str | None) -> str:
+        """Say what line and band are."""
+        repeats = {values.shape[1] for values in self.scores.values()}
+        if repeats == {1}:
+            return ""
+        count = f" of {repeats.pop()}" if len(repeats) == 1 else " of the repeats"
+        band = {None: "", "std": " ± std", "range": " and range"}[spread]
+        return f": mean{band}{count}"
+
+    def _panels(self, ax: Any, subplots: bool) -> tuple[list[Any], bool]:
+        """Return the axes of every score, and whether they are all the same."""
+        n = len(self.scores)
+        owner = f"{type(self).__name__}.plot"
+        if ax is None and subplots:
+            require_matplotlib(owner)
+            import matplotlib.pyplot as plt
+
+            size = (3.6 * min(n, 3), 3.0 * -(-n // 3))
+            grid = plt.subplots(
+                -(-n // 3), min(n, 3), figsize=size, layout="constrained", squeeze=False
+            )[1].ravel()
+            for unused in grid[n:]:
+                unused.remove()
+            return list(grid[:n]), False
+        if isinstance(ax, (list, tuple, np.ndarray)):
+            require_matplotlib(owner)
+            panels = [check_axes(panel) for panel in np.ravel(np.array(ax, dtype=object))]
+            if len(panels) != n:
+                raise ValueError(f"ax holds {len(panels)} axes for {n} scores.")
+            return panels, False
+        return [axes_or_new(ax, owner)] * n, True
+
+    def _scale_x(self, panel: Any) -> None:
+        """Take a logarithmic axis for strengths of different orders; 0 gets a place on it."""
+        panel.set_xlabel(self.strength_name)
+        positive = self.strength[self.strength > 0]
+        if len(positive) < 2 or self.strength[0] < 0 or positive[-1] / positive[0] < _WIDE:
+            return
+        if self.strength[0] > 0:
+            panel.set_xscale("log")
+            return
+        panel.set_xscale("symlog", linthresh=positive[0], linscale=0.5)
+        panel.set_xlim(-0.15 * positive[0], positive[-1] * 1.4)
+
+    def _checked(self, values: Any, name: str) -> np.ndarray:
+        try:
+            array = np.asarray(values, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"scores[{name!r}] must hold numbers.") from error
+        if array.ndim == 1:
+            array = array[:, None]
+        if array.ndim != 2 or array.shape[1] == 0 or len(array) != len(self.strength):
+            raise ValueError(
+                f"scores[{name!r}] has shape {np.shape(values)}; one row for each of the "
+                f"{len(self.strength)} strengths is needed."
+            )
+        return array
+
+
+def _mean(row: np.ndarray) -> float:
+    known = row[~np.isnan(row)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _band(values: np.ndarray, spread: str) -> tuple[np.ndarray, np.ndarray]:
+    edges = []
+    for row in values:
+        known = row[~np.isnan(row)]
+        if not len(known):
+            edges.append((np.nan, np.nan))
+        elif spread == "std":
+            edges.append((known.mean() - known.std(), known.mean() + known.std()))
+        else:
+            edges.append((known.min(), known.max()))
+    low, high = np.array(edges).T
+    return low, high

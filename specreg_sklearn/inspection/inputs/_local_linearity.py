@@ -1,0 +1,144 @@
+"""How far the loss around a row is from its tangent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from specreg_sklearn.inspection.inputs._ascent import ascend, random_moves, value_and_gradient
+from specreg_sklearn.inspection.inputs._losses import LossOfRows, row_loss
+from specreg_sklearn.inspection.inputs._moves import Moves
+from specreg_sklearn.inspection.model import (
+    ModelView,
+    check_positive,
+    rows_of,
+    targets_of,
+    units_of,
+)
+from specreg_sklearn.tables import check_norm, check_positive_int, check_seed
+
+_BLOCK_ROWS = 4096
+
+
+def local_linearity(
+    estimator: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    eps: float,
+    norm: float = np.inf,
+    loss: Any = "cross_entropy",
+    n_steps: int = 20,
+    n_starts: int = 4,
+    scale: Any = None,
+    random_state: Any = 0,
+) -> np.ndarray:
+    """Largest gap found between the loss near a row and its linear model at the row.
+
+    The gap of a move d is ``|l(x + d) - l(x) - d . grad l(x)|``. Where it is small a single
+    gradient step is as good as a long attack; where it is large, attacks of few steps look
+    harmless.
+
+    Parameters
+    ----------
+    estimator : classifier, pipeline or search
+        Fitted; a network or a linear model at the end.
+    X : array-like or DataFrame of shape (n_samples, n_features)
+        Rows.
+    y : array-like of shape (n_samples,), default=None
+        Labels of the loss; None takes the predictions.
+    eps : float
+        Largest size of a move, positive, in units of `scale`.
+    norm : {2, inf}, default=inf
+        Its norm.
+    loss : "cross_entropy" or callable, default="cross_entropy"
+        A callable gets logits of shape (n_samples, n_classes) and class codes, float64 and int64
+        tensors, and returns one loss a row.
+    n_steps : int, default=20
+        Steps of the search, one forward and one backward pass each.
+    n_starts : int, default=4
+        Random moves from which the search starts; the largest gap counts.
+    scale : None, "std", "range", float or array of shape (n_features,), default=None
+        Units of the moves; None is the units of `X`.
+    random_state : None, int, RandomState or Generator, default=0
+        Seed of the random moves.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float64
+        Gaps, in units of the loss: lower bounds of the largest gap.
+
+    Raises
+    ------
+    TypeError
+        If the estimator has no logits; the message names it.
+    ValueError
+        If a parameter is not accepted, or `X` and `y` do not fit the model or each other.
+    sklearn.exceptions.NotFittedError
+        If the estimator is not fitted.
+
+    See Also
+    --------
+    loss_curvature : The change of the gradient along one direction.
+
+    References
+    ----------
+    Qin et al., "Adversarial robustness through local linearization", NeurIPS 2019.
+
+    Examples
+    --------
+    For a loss that is the square of a linear score the gap is that of its second derivative.
+
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from specreg_sklearn.inspection import local_linearity
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> model = LogisticRegression(max_iter=5000).fit(X, y)
+    >>> gaps = local_linearity(
+    ...     model, X[:5], eps=0.1, norm=2, loss=lambda logits, codes: logits[:, 1] ** 2
+    ... )
+    >>> half_hessian = np.linalg.norm(model.coef_ / 2) ** 2
+    >>> bool(np.allclose(gaps, half_hessian * 0.1**2))
+    True
+    """
+    size = check_positive(eps, "eps")
+    norm = check_norm(norm, (2, np.inf), "local_linearity")
+    check_positive_int(n_steps, "n_steps", least=0)
+    check_positive_int(n_starts, "n_starts")
+    per_row = row_loss(loss)
+    view = ModelView(estimator)
+    rows = rows_of(view, X)
+    codes = targets_of(view, rows, y)
+    units = units_of(view, X, scale)
+    generator = torch.Generator().manual_seed(check_seed(random_state))
+    gaps = np.empty(len(rows))
+    for begin in range(0, len(rows), _BLOCK_ROWS):
+        part = slice(begin, begin + _BLOCK_ROWS)
+        of_rows = LossOfRows(view, per_row, codes[part])
+        moves = Moves(torch.from_numpy(rows[part]), units)
+        best = torch.zeros(moves.shape[0], dtype=torch.float64)
+        gap = _gap_of_moves(of_rows, moves)
+        for _ in range(n_starts):
+            start = random_moves(moves.shape, size, norm, generator)
+            found = ascend(gap, start, radius=size, norm=norm, n_steps=n_steps)[1]
+            best = torch.maximum(best, found)
+        gaps[part] = best.numpy()
+    return gaps
+
+
+def _gap_of_moves(loss: LossOfRows, moves: Moves) -> Any:
+    """Return the function from moves to the gap between the loss and its linear model."""
+
+    def at(steps: Tensor) -> Tensor:
+        return loss(moves.rows(steps))
+
+    here, slope = value_and_gradient(at, torch.zeros(moves.shape, dtype=torch.float64))
+
+    def gap(steps: Tensor) -> Tensor:
+        return (at(steps) - here - (steps * slope).sum(dim=1)).abs()
+
+    return gap

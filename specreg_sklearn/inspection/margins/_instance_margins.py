@@ -1,0 +1,169 @@
+"""The distance of every row to another label: proved from below, found from above."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn.attacks import BlackBoxAttack
+from specreg_sklearn.certificates.pipelines import CertifiedModel
+from specreg_sklearn.certificates.stages import Affine
+from specreg_sklearn.inspection.margins._exact_distances import exact_distance, relu_layers
+from specreg_sklearn.inspection.margins._feature_margins import readout_distances
+from specreg_sklearn.inspection.model import ModelView, Report, rows_of, units_of
+from specreg_sklearn.metrics import NORMS, adversarial_distances, certified_radius
+from specreg_sklearn.tables import check_norm
+
+_METHODS = ("auto", "lipschitz", "attack", "exact")
+_DUAL = {1: np.inf, 2: 2, np.inf: 1}
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class InstanceMargins(Report):
+    """Two bounds of the distance from every row to another label.
+
+    Parameters
+    ----------
+    lower : ndarray of shape (n_samples,)
+        No row nearer than this has another label; 0 where nothing was proved.
+    upper : ndarray of shape (n_samples,)
+        A row at this distance has another label; ``inf`` where none was found or looked for.
+    norm : float
+        The norm of the distances.
+    """
+
+    lower: np.ndarray
+    upper: np.ndarray
+    norm: float
+
+
+def instance_margins(
+    estimator: Any,
+    X: Any,
+    *,
+    norm: float = 2,
+    method: str = "auto",
+    scale: Any = None,
+    attack: str | BlackBoxAttack = "auto",
+    random_state: Any = 0,
+    n_jobs: int | None = None,
+) -> InstanceMargins:
+    """Bound the distance from every row to the nearest one with another predicted label.
+
+    Parameters
+    ----------
+    estimator : object with a method predict
+        A fitted classifier, pipeline or search.
+    X : array-like or DataFrame of shape (n_samples, n_features)
+        Rows.
+    norm : {1, 2, inf}, default=2
+        The norm of ``(X_moved - X) / scale``. An attack needs 2 or inf.
+    method : {"auto", "lipschitz", "attack", "exact"}, default="auto"
+        Where the bounds come from.
+
+        - "lipschitz": :func:`~specreg_sklearn.metrics.certified_radius` from below, nothing from
+          above.
+        - "attack": :func:`~specreg_sklearn.metrics.adversarial_distances` from above, nothing from
+          below. It asks for predictions only, and takes any classifier.
+        - "exact": the distance itself, from both sides. Linear models in every norm; fully
+          connected ReLU networks of at most 16 hidden units in L2, by searching the regions in
+          which the network is affine.
+        - "auto": "exact" for linear models, else both "lipschitz" and "attack".
+    scale : None, "std", "range", float or array of shape (n_features,), default=None
+        Units of the distance; None is the units of `X`.
+    attack : str or BlackBoxAttack, default="auto"
+        The attack; its starts are the other rows of `X`, and it stays within the range of `X`.
+    random_state : None, int, RandomState or Generator, default=0
+        Seed of an attack given by name.
+    n_jobs : int or None, default=None
+        Workers of the attack.
+
+    Returns
+    -------
+    InstanceMargins
+        Arrays `lower` and `upper` of shape (n_samples,), in units of `scale`.
+
+    Raises
+    ------
+    TypeError
+        If the model has no certificate and `method` asks for one; the message names the step.
+    ValueError
+        If a parameter is not accepted, or "exact" does not know the model.
+    sklearn.exceptions.NotFittedError
+        If the estimator is not fitted.
+
+    Notes
+    -----
+    The distance is about the predicted label, right or wrong; it says nothing about accuracy. For
+    "exact" a tie of two logits counts as another label. Its search may take a second a row at 16
+    units, and rows are searched one by one.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.neural_network import MLPClassifier
+    >>> from specreg_sklearn.inspection import instance_margins
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = MLPClassifier((5,), max_iter=600, solver="lbfgs", random_state=0).fit(X, y)
+    >>> proved = instance_margins(model, X[::10], method="lipschitz")
+    >>> exact = instance_margins(model, X[::10], method="exact")
+    >>> bool((proved.lower <= exact.lower).all())
+    True
+    """
+    if method not in _METHODS:
+        raise ValueError(f"method={method!r} is not one of {list(_METHODS)}.")
+    norm = check_norm(norm, NORMS, "instance_margins")
+    if method != "attack":
+        view = ModelView(estimator)
+        certified = CertifiedModel(estimator)
+        affine = all(isinstance(stage, Affine) for stage in certified.scores.stages)
+        if method == "exact" or (method == "auto" and affine):
+            rows, units = rows_of(view, X), units_of(view, X, scale)
+            if affine:
+                exact = _of_linear(view, certified, rows, units, norm)
+            else:
+                exact = _of_relu_network(certified, rows, units, norm)
+            return InstanceMargins(exact, exact.copy(), norm)
+        lower = certified_radius(estimator, X, norm=norm, scale=scale)
+        if method == "lipschitz":
+            return InstanceMargins(lower, np.full(len(lower), np.inf), norm)
+    upper = adversarial_distances(
+        estimator,
+        X,
+        estimator.predict(X),
+        norm=norm,
+        attack=attack,
+        scale=scale,
+        random_state=random_state,
+        n_jobs=n_jobs,
+    )
+    return InstanceMargins(lower if method == "auto" else np.zeros(len(upper)), upper, norm)
+
+
+def _of_linear(
+    view: ModelView, certified: CertifiedModel, rows: np.ndarray, units: np.ndarray, norm: float
+) -> np.ndarray:
+    (whole,) = certified.scores.folded
+    assert isinstance(whole, Affine)
+    logits = view.evaluate(view.logits, rows)
+    weight = whole.dense()
+    return readout_distances(logits, weight * units, order=_DUAL[norm])
+
+
+def _of_relu_network(
+    certified: CertifiedModel, rows: np.ndarray, units: np.ndarray, norm: float
+) -> np.ndarray:
+    if norm != 2:
+        raise ValueError(
+            f"norm={norm!r}: method='exact' is for norm=2 where the model is a network."
+        )
+    layers = relu_layers(certified.scores, type(certified.estimator).__name__)
+    first, bias = layers[0]
+    distances = []
+    for row in rows:
+        # In the coordinates of the move, in which distance is measured.
+        moved = [(first * units, bias + first @ row), *layers[1:]]
+        distances.append(exact_distance(moved, np.zeros(len(row))))
+    return np.array(distances)

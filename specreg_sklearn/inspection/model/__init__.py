@@ -1,0 +1,25 @@
+"""A fitted model as a differentiable function with named layers."""
+
+from specreg_sklearn.inspection.model._arguments import (
+    check_layer_names,
+    check_numbers,
+    check_positive,
+    check_positive_grid,
+)
+from specreg_sklearn.inspection.model._results import PerLayer, Report
+from specreg_sklearn.inspection.model._view import ModelView
+from specreg_sklearn.inspection.model._view_rows import codes_of, rows_of, targets_of, units_of
+
+__all__ = [
+    "ModelView",
+    "PerLayer",
+    "Report",
+    "check_layer_names",
+    "check_numbers",
+    "check_positive",
+    "check_positive_grid",
+    "codes_of",
+    "rows_of",
+    "targets_of",
+    "units_of",
+]

@@ -1,0 +1,291 @@
+"""Certified radii: how far a row can move and provably keep its label."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+
+from specreg_sklearn.certificates.pipelines import (
+    CertifiedModel,
+    classifier_stages,
+    transformer_stages,
+)
+from specreg_sklearn.metrics.measurement import choose_space, read_eps
+from specreg_sklearn.space import FeatureSpace
+from specreg_sklearn.tables import LabelCoder, check_norm, subsample
+
+NORMS = (1, 2, np.inf)
+"""Norms in which radii can be certified."""
+
+
+def certified_radius(
+    estimator: Any,
+    X: Any,
+    *,
+    norm: float = 2,
+    space: FeatureSpace | None = None,
+    scale: Any = None,
+) -> np.ndarray:
+    """Distance within which no row has another predicted label, proved.
+
+    A lower bound of the distance from each row to the nearest row that the model gives another
+    label than this one. It is about the predicted label, right or wrong:
+    :func:`certified_accuracy_score` asks whether it is right, too.
+
+    Parameters
+    ----------
+    estimator : object with a method predict
+        A fitted classifier, pipeline or search all of whose steps have certificates: scalers,
+        linear projections, column selections, linear classifiers, ``MLPClassifier``,
+        :class:`~specreg_sklearn.SpectrallyRegularizedEncoder`,
+        :class:`~specreg_sklearn.RobustLinearProbe`, and what :func:`register_certified_step` adds.
+    X : array-like or DataFrame of shape (n_samples, n_features)
+        Rows in the columns that the estimator expects, numbers without gaps.
+    norm : {1, 2, inf}, default=2
+        The norm of ``(X_moved - X) / scale``. Exact dual norms where the whole model is affine. A
+        network is bounded in L2, and the other norms follow from it: a row at Linf distance r is
+        at most r times the root of the number of movable columns away in L2, and L1 distances are
+        never below L2 distances.
+    space : FeatureSpace or None, default=None
+        Which columns can move and in which units. Columns that cannot move make radii larger;
+        bounds, whole numbers and repairs are not used, and radii hold with them. None means that
+        every numeric column can move without bounds.
+    scale : None, "std", "range", float or array of shape (n_features,), default=None
+        Units of the distance, when there is no `space`. None is the units of `X`. With "std" and
+        "range", columns of `X` that do not vary have no unit and are taken not to move, as in
+        :func:`adversarial_distances`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,), float64
+        Radii. 0 at ties and where nothing is proved, ``inf`` where no move changes the label.
+
+    Raises
+    ------
+    TypeError
+        If a step has no certificate; the message names it.
+    ValueError
+        If a parameter is not accepted, or `X` holds NaN or has other columns than the model.
+    sklearn.exceptions.NotFittedError
+        If the estimator is not fitted.
+
+    See Also
+    --------
+    adversarial_distances : Upper bounds of the same distances, by an attack.
+    certified_accuracy_score : Share of rows that are right and certified.
+
+    Notes
+    -----
+    With scores f and the predicted class y, the radius is the smallest of
+    ``(f_y - f_j) / L_yj`` over the other classes j, where ``L_yj`` is a proved Lipschitz constant
+    of the difference of the two scores. Scalers and other affine steps are folded into the first
+    layer, so no looseness comes from them.
+
+    The claim is about the function with these weights in real arithmetic. Everything here is
+    computed in float64, and the margins are lowered by what rounding may have added. The
+    estimator's own arithmetic, often float32, can differ from that function by its rounding errors,
+    which matters only at the very edge of the radius. Rows that it labels otherwise than the
+    float64 scores do get 0.
+
+    References
+    ----------
+    Tsuzuku, Sato, Sugiyama, "Lipschitz-margin training: scalable certification of perturbation
+    invariance for deep neural networks", NeurIPS 2018, for margins over Lipschitz constants. Xu,
+    Sivaranjani, "ECLipsE", NeurIPS 2024, for the constants of networks.
+
+    Examples
+    --------
+    For a linear model the radius is the exact distance to the boundary.
+
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from specreg_sklearn.metrics import certified_radius
+    >>> X, y = load_breast_cancer(return_X_y=True)
+    >>> X = StandardScaler().fit_transform(X)
+    >>> model = LogisticRegression().fit(X, y)
+    >>> exact = np.abs(model.decision_function(X)) / np.linalg.norm(model.coef_)
+    >>> bool(np.allclose(certified_radius(model, X), exact, rtol=1e-6))
+    True
+    """
+    norm = check_norm(norm, NORMS, "certified_radius")
+    model = CertifiedModel(estimator)
+    return model.radii(X, _radius_space(space, X, scale), norm=norm)[0]
+
+
+def certified_accuracy_score(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    eps: Any,
+    norm: float = 2,
+    space: FeatureSpace | None = None,
+    scale: Any = "std",
+    max_samples: int | None = None,
+    random_state: Any = 0,
+) -> float | np.ndarray:
+    """Share of rows that are classified correctly and provably stay so within `eps`.
+
+    A lower bound of the true robust accuracy, while :func:`robust_accuracy_score` is an upper
+    bound: with the same arguments the truth lies between the two.
+
+    Parameters
+    ----------
+    estimator, X
+        As in :func:`certified_radius`.
+    y : array-like of shape (n_samples,)
+        True labels.
+    eps : float or array-like of shape (n_eps,)
+        Size of the moves, in the norm of ``(X_moved - X) / scale``. Several values, in increasing
+        order, give a curve.
+    norm : {1, 2, inf}, default=2
+        The norm.
+    space : FeatureSpace or None, default=None
+        As in :func:`robust_accuracy_score`: None means every numeric column that varies in `X`,
+        with units by `scale`. Its bounds are not used.
+    scale : "std", "range", None, float or array, default="std"
+        Units of the distance. A `space` has its own units: with one, leave this out.
+    max_samples : int or None, default=None
+        Use only so many rows, the same ones as :func:`robust_accuracy_score`.
+    random_state : None, int, RandomState or Generator, default=0
+        Seed of the choice of rows.
+
+    Returns
+    -------
+    float or ndarray of shape (n_eps,)
+        The score, or one per entry of `eps`. At ``eps=0`` it is the accuracy.
+
+    Raises
+    ------
+    TypeError, ValueError, sklearn.exceptions.NotFittedError
+        As :func:`certified_radius`, and if `y` or `eps` is not accepted.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from specreg_sklearn.metrics import certified_accuracy_score, robust_accuracy_score
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression(max_iter=500).fit(X, y)
+    >>> low = certified_accuracy_score(model, X, y, eps=[0.1, 0.3], max_samples=20)
+    >>> high = robust_accuracy_score(model, X, y, eps=[0.1, 0.3], max_samples=20)
+    >>> bool((low <= high).all())
+    True
+    """
+    grid, several = read_eps(eps)
+    radii, right = _radii_of_labels(
+        estimator, X, y, norm, space, scale, max_samples, random_state, "certified_accuracy_score"
+    )
+    kept = np.where(grid[:, None] > 0, radii > grid[:, None], True) & right
+    scores = kept.mean(axis=1)
+    return scores if several else float(scores[0])
+
+
+def median_certified_radius(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    *,
+    norm: float,
+    space: FeatureSpace | None,
+    scale: Any,
+    max_samples: int | None,
+    random_state: Any,
+) -> float:
+    """Return the median radius, 0 for misclassified rows."""
+    radii, right = _radii_of_labels(
+        estimator, X, y, norm, space, scale, max_samples, random_state, "this score"
+    )
+    return float(np.median(np.where(right, radii, 0.0)))
+
+
+def lipschitz_bound(estimator: Any, *, input_shape: tuple[int, ...] | None = None) -> float:
+    """Certified upper bound of a model's Lipschitz constant, L2 in and L2 out.
+
+    Parameters
+    ----------
+    estimator : estimator, Pipeline or torch.nn.Module
+        Fitted. Of a classifier the scores are bounded (`decision_function`; for two classes and one
+        score, that score), of a transformer what `transform` returns, of a module its output, in
+        eval mode whatever mode it is in.
+    input_shape : tuple of int, default=None
+        Shape of one sample, needed for modules that do not start with a linear layer.
+
+    Returns
+    -------
+    float
+        A number L with ``||f(a) - f(b)||_2 <= L * ||a - b||_2`` for all rows `a` and `b` in the
+        units of the input.
+
+    Raises
+    ------
+    TypeError
+        If a step or layer has no Lipschitz constant; the message names it.
+    ValueError
+        If `input_shape` is missing, or weights are NaN or infinite.
+    sklearn.exceptions.NotFittedError
+        If the estimator is not fitted.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from specreg_sklearn.metrics import lipschitz_bound
+    >>> layer = torch.nn.Linear(2, 2)
+    >>> layer.weight.data = torch.tensor([[3.0, 0.0], [0.0, 4.0]])
+    >>> round(lipschitz_bound(torch.nn.Sequential(layer, torch.nn.ReLU())), 6)
+    4.0
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(estimator, torch.nn.Module):
+        from specreg_sklearn.certificates.networks import input_shape_of, module_lipschitz_bound
+
+        return float(module_lipschitz_bound(estimator, input_shape_of(estimator, input_shape)))
+    if input_shape is not None:
+        raise ValueError(
+            f"input_shape={input_shape!r} is for torch modules; a fitted "
+            f"{type(estimator).__name__} knows its own."
+        )
+    from specreg_sklearn.certificates.bounds import CertifiedMap
+    from specreg_sklearn.certificates.stages import product_bound
+
+    scores = not isinstance(estimator, type) and hasattr(estimator, "fit")
+    scores = scores and is_classifier(estimator)
+    stages = classifier_stages(estimator) if scores else transformer_stages(estimator)
+    if all(stage.n_outputs is None for stage in stages):
+        # Nothing but functions of single cells, of any number of them.
+        return product_bound(stages)
+    return float(CertifiedMap(stages).lipschitz())
+
+
+def _radii_of_labels(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    norm: float,
+    space: FeatureSpace | None,
+    scale: Any,
+    max_samples: int | None,
+    random_state: Any,
+    owner: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the radii of the chosen rows, and which of them are classified correctly."""
+    norm = check_norm(norm, NORMS, owner)
+    X_part, y_part = subsample(X, y, max_samples, random_state)
+    model = CertifiedModel(estimator)
+    radii, predicted = model.radii(X_part, choose_space(space, X, scale), norm=norm)
+    coder = LabelCoder(y_part, predicted)
+    return radii, coder.encode(y_part) == coder.encode(predicted)
+
+
+def _radius_space(space: FeatureSpace | None, X: Any, scale: Any) -> FeatureSpace:
+    if space is not None:
+        # A space has its own units; "std" stands for "scale is left out" there.
+        return choose_space(space, X, "std" if scale is None else scale)
+    if isinstance(scale, str):
+        return choose_space(None, X, scale)
+    return FeatureSpace.from_data(X, bounds=None, scale=scale)

@@ -1,0 +1,134 @@
+"""Objectives with a strength `epsilon` that may grow over the first epochs."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from specreg_sklearn.objectives.base._objective import BoundObjective, Objective
+from specreg_sklearn.objectives.base._settings import check_choice, check_number, check_share
+
+SCHEDULES = ("constant", "linear")
+
+
+def epsilon_at(epoch: int, epsilon: float, n_warm_up_epochs: int) -> float:
+    """Return the strength of an epoch: ``epsilon * min(1, epoch / n_warm_up_epochs)``.
+
+    Parameters
+    ----------
+    epoch : int
+        Finished epochs.
+    epsilon : float
+        The full strength.
+    n_warm_up_epochs : int
+        Epochs below it; the first of them is trained on clean rows.
+
+    Returns
+    -------
+    float
+        The strength; `epsilon` itself, to the last bit, when the warm-up is over.
+    """
+    return epsilon if epoch >= n_warm_up_epochs else epsilon * (epoch / n_warm_up_epochs)
+
+
+class EpsilonObjective(Objective):
+    """What the objectives with a strength `epsilon` share; not for direct use.
+
+    Subclasses have the parameters `epsilon`, `epsilon_schedule` and `warm_up`, define
+    ``_check_settings`` for the others, and name the class of their stateful part.
+    """
+
+    _bound_kind: type[EpsilonBound]
+
+    epsilon: float
+    epsilon_schedule: str
+    warm_up: float
+
+    def check_rows(self, X: np.ndarray) -> None:
+        """Raise if a setting is not accepted; see :meth:`Objective.check_rows`."""
+        check_number("epsilon", self.epsilon, 0)
+        check_choice("epsilon_schedule", self.epsilon_schedule, SCHEDULES)
+        check_share("warm_up", self.warm_up)
+        self._check_settings()
+
+    @abstractmethod
+    def _check_settings(self) -> None:
+        """Raise if a setting other than the strength and its schedule is not accepted."""
+
+    def bind(
+        self,
+        network: nn.Module,
+        *,
+        generator: torch.Generator,
+        n_epochs: int = 1,
+        labelled_share: float = 1.0,
+    ) -> EpsilonBound:
+        """Attach the objective to a network for one fit; see :meth:`Objective.bind`."""
+        EpsilonObjective.check_rows(self, np.empty((0, 0)))
+        n_warm_up = 0
+        if self.epsilon_schedule == "linear" and self.epsilon > 0:
+            n_warm_up = int(self.warm_up * n_epochs)
+        return self._bound_kind(self, network, generator, n_warm_up, labelled_share)
+
+    def per_sample_loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:
+        """Score rows at full strength, with random draws from a generator seeded with 0.
+
+        See :meth:`Objective.per_sample_loss`. A fit scores its batches through :meth:`bind`.
+        """
+        bound = self.bind(network, generator=torch.Generator().manual_seed(0))
+        return bound.per_sample_loss(network, X, y)
+
+
+class EpsilonBound(BoundObjective):
+    """The stateful part: the strength of the current epoch, and the random draws.
+
+    Parameters
+    ----------
+    settings : EpsilonObjective
+        The user's object; it is only read.
+    network : torch.nn.Module
+        What is trained.
+    generator : torch.Generator
+        A CPU generator.
+    n_warm_up_epochs : int
+        Epochs before the full strength.
+    labelled_share : float
+        See :meth:`Objective.bind`.
+    """
+
+    def __init__(
+        self,
+        settings: Any,
+        network: nn.Module,
+        generator: torch.Generator,
+        n_warm_up_epochs: int,
+        labelled_share: float,
+    ) -> None:
+        self.settings = settings
+        self.generator = generator
+        self.n_warm_up_epochs = n_warm_up_epochs
+        self.labelled_share = labelled_share
+        self.epsilon = epsilon_at(0, float(settings.epsilon), n_warm_up_epochs)
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Take the strength of the epoch."""
+        self.epsilon = epsilon_at(epoch, float(self.settings.epsilon), self.n_warm_up_epochs)
+
+    def per_sample_loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:
+        """Score a batch; without strength exactly as the log loss does."""
+        if self.epsilon == 0:
+            return self._label_loss(network(X), y)
+        return self._loss(network, X, y)
+
+    @abstractmethod
+    def _loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:
+        """Score a batch with a strength above zero."""
+
+    def _label_loss(self, logits: Tensor, y: Tensor) -> Tensor:
+        """Return the log loss; the objectives that use unlabelled rows have their own."""
+        return cross_entropy(logits, y, reduction="none")

@@ -1,0 +1,180 @@
+"""Projected gradient ascent: the worst rows that it finds in a ball around each row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from specreg_sklearn.objectives.perturbations._balls import drawn_in_ball, nearest_in_ball, steepest
+
+# "auto" walks 2.5 radii in all: from any start to the far side of the ball, with some to spare.
+_RADII_WALKED = 2.5
+
+Loss = Callable[[Tensor], Tensor]
+"""Maps rows to one loss each; a row's loss must not depend on the other rows."""
+
+
+class Ball:
+    """The rows that may be reached from each row of a batch.
+
+    Parameters
+    ----------
+    X : Tensor of shape (n_samples, ...)
+        The centres.
+    norm : {1, 2, inf}
+        Norm of the moves.
+    epsilon : float
+        The longest move.
+    feature_range : pair of float or array-like, or None
+        The box that rows must stay in.
+    """
+
+    def __init__(self, X: Tensor, norm: float, epsilon: float, feature_range: Any = None) -> None:
+        self.X = X
+        self.norm = norm
+        self.epsilon = epsilon
+        self._low, self._high = _sides(feature_range, X)
+        if norm == math.inf:  # one box instead of a ball and a box
+            low, high = X - epsilon, X + epsilon
+            self._low = low if self._low is None else torch.maximum(low, self._low)
+            self._high = high if self._high is None else torch.minimum(high, self._high)
+
+    def nearest(self, rows: Tensor) -> Tensor:
+        """Project onto the ball, then clip to the box: both hold if the centre is in the box."""
+        if self.norm != math.inf:
+            moves = rows - self.X
+            rows = self.X + nearest_in_ball(moves, self.norm, self.epsilon)
+        if self._low is None:
+            return rows
+        return torch.clamp(rows, self._low, self._high)
+
+    def ascended(self, rows: Tensor, gradients: Tensor, step: float) -> Tensor:
+        """Take one step of length `step` in the steepest direction, and project."""
+        if self.norm != math.inf and self._low is not None and self._high is not None:
+            # Coordinates at a side of the box that want to leave it would waste the step.
+            stuck = (rows <= self._low) & (gradients < 0) | (rows >= self._high) & (gradients > 0)
+            gradients = gradients.masked_fill(stuck, 0)
+        return self.nearest(rows + step * steepest(gradients, self.norm))
+
+    def drawn(self, generator: torch.Generator, share: float = 1.0) -> Tensor:
+        """Draw a row evenly from `share` of every ball, clipped to the box."""
+        radius = share * self.epsilon
+        return self.nearest(self.X + drawn_in_ball(self.X, self.norm, radius, generator))
+
+
+@dataclass(frozen=True)
+class Ascent:
+    """How the worst rows are looked for.
+
+    Parameters
+    ----------
+    n_steps : int
+        Gradient steps.
+    step_size : float or "auto"
+        Length of a step, in the norm of the ball; "auto" is ``2.5 * epsilon / n_steps``.
+    start_share : float
+        The first start is drawn from so much of the ball; 0 starts at the row itself.
+    n_restarts : int
+        Searches; all but the first start anywhere in the ball.
+    use_best : bool
+        Keep the row with the highest loss of all that were seen, and not the last one.
+    sees_clean : bool
+        Count the clean row among them. Of no use where no loss is below the clean one.
+    """
+
+    n_steps: int = 10
+    step_size: float | str = "auto"
+    start_share: float = 1.0
+    n_restarts: int = 1
+    use_best: bool = True
+    sees_clean: bool = True
+
+    def worst(self, loss: Loss, ball: Ball, generator: torch.Generator) -> Tensor:
+        """Return the worst row found for each row.
+
+        Parameters
+        ----------
+        loss : callable
+            What is maximised.
+        ball : Ball
+            Where to look.
+        generator : torch.Generator
+            A CPU generator for the starts.
+
+        Returns
+        -------
+        Tensor of the shape of the rows
+            Detached.
+        """
+        step = self._step_length(ball.epsilon)
+        keeps_best = self.use_best or self.n_restarts > 1
+        best, highest = ball.X, None
+        if self.use_best and self.sees_clean and self.start_share:  # without, the first step does
+            highest = _value(loss, ball.X)
+        for restart in range(self.n_restarts):
+            share = 1.0 if restart else self.start_share
+            rows = ball.drawn(generator, share) if share else ball.X
+            for _ in range(self.n_steps):
+                values, gradients = _value_and_gradient(loss, rows)
+                if self.use_best:
+                    best, highest = _better_of(best, highest, rows, values)
+                rows = ball.ascended(rows, gradients, step)
+            if not keeps_best:
+                return rows
+            best, highest = _better_of(best, highest, rows, _value(loss, rows))
+        return best
+
+    def _step_length(self, epsilon: float) -> float:
+        if self.step_size == "auto":
+            return _RADII_WALKED * epsilon / self.n_steps
+        return float(self.step_size)
+
+
+def _better_of(
+    best: Tensor, highest: Tensor | None, rows: Tensor, values: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return, row by row, the one with the higher loss; a NaN never wins."""
+    if highest is None:
+        return rows, values
+    better = values > highest
+    chosen = torch.where(better.view(-1, *(1,) * (rows.ndim - 1)), rows, best)
+    return chosen, torch.where(better, values, highest)
+
+
+def _value(loss: Loss, rows: Tensor) -> Tensor:
+    with torch.no_grad():
+        return loss(rows)
+
+
+def _value_and_gradient(loss: Loss, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the losses and their gradients with respect to the rows; weights get none."""
+    with torch.enable_grad():
+        rows = rows.detach().requires_grad_()
+        values = loss(rows)
+        (gradients,) = torch.autograd.grad(values.sum(), rows)
+    return values.detach(), gradients
+
+
+def input_gradient(loss: Loss, rows: Tensor) -> Tensor:
+    """Return the gradient of each row's loss with respect to the row, detached."""
+    return _value_and_gradient(loss, rows)[1]
+
+
+def _sides(feature_range: Any, X: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    """Return the sides of the box as tensors that broadcast against `X`."""
+    if feature_range is None:
+        return None, None
+    low, high = (
+        torch.as_tensor(np.asarray(side), dtype=X.dtype, device=X.device) for side in feature_range
+    )
+    return _beside(low, X), _beside(high, X)
+
+
+def _beside(side: Tensor, X: Tensor) -> Tensor:
+    return side if side.ndim == 0 else side.view(1, *X.shape[1:])

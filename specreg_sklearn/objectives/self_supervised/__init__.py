@@ -1,0 +1,23 @@
+"""Objectives without labels: they compare two views of every row."""
+
+from specreg_sklearn.objectives.self_supervised._barlow_twins import BarlowTwins
+from specreg_sklearn.objectives.self_supervised._base import (
+    BoundSelfSupervised,
+    SelfSupervisedObjective,
+)
+from specreg_sklearn.objectives.self_supervised._image_views import ImageViews
+from specreg_sklearn.objectives.self_supervised._simclr import SimCLR
+from specreg_sklearn.objectives.self_supervised._table_views import TableViews
+from specreg_sklearn.objectives.self_supervised._vicreg import VICReg
+from specreg_sklearn.objectives.self_supervised._views import Views
+
+__all__ = [
+    "BarlowTwins",
+    "BoundSelfSupervised",
+    "ImageViews",
+    "SelfSupervisedObjective",
+    "SimCLR",
+    "TableViews",
+    "VICReg",
+    "Views",
+]

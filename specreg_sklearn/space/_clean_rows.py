@@ -1,0 +1,304 @@
+"""Clean rows seen from a feature space: coordinates out, real rows back in.
+
+Three views of a row are used in this folder:
+
+- the user's cells (a row of a frame, with its dtypes);
+- `raw`: the movable cells as float64 numbers, always exactly representable in the column's dtype;
+- coordinates: ``raw / scale``, the float64 space in which attacks compute.
+
+A coordinate row always belongs to a clean row, its *owner*: the owner lends the cells that do not
+move, and the box.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn.space._norms import length
+from specreg_sklearn.tables import Table
+
+# Beyond this a float64 cannot tell neighbouring whole numbers apart.
+_EXACT_INTEGERS = 2.0**53
+# Numbers held at once where a computation has intermediate results as large as the data.
+_BLOCK = 2**20
+# Up to so many numbers, two functions of numpy cost less than one that is written in Python.
+_FEW = 2**14
+
+
+class CleanRows:
+    """Rows bound to a feature space (made by ``FeatureSpace.bind``).
+
+    Parameters
+    ----------
+    table : Table
+        The rows in their container.
+    columns : ndarray of shape (d,), int
+        Positions of the movable columns.
+    raw : ndarray of shape (n, d), float64
+        Their cells; NaN where missing. The array is taken over and may be changed.
+    low, high : ndarray of shape (d,)
+        The box, in the units of X, with infinite ends where open.
+    integer : ndarray of shape (d,), bool
+        Columns that hold whole numbers.
+    scale : ndarray of shape (d,)
+        Units.
+    repair : Repair or None, default=None
+        What is done to built rows before the model sees them.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n, d), float64
+        Coordinates of the clean rows; 0 where a cell is missing.
+    missing : ndarray of shape (n, d), bool
+        Missing cells: they never move.
+    lo, hi : ndarray of shape (n, d), float64
+        Each row's box in coordinates. It contains the clean row.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        columns: np.ndarray,
+        raw: np.ndarray,
+        *,
+        low: np.ndarray,
+        high: np.ndarray,
+        integer: np.ndarray,
+        scale: np.ndarray,
+        repair: Any = None,
+    ) -> None:
+        self.table, self.columns, self.scale, self.integer = table, columns, scale, integer
+        self.low, self.high, self.repair = low, high, repair
+        self._settled: tuple[Any, Any, Any] = None, None, None
+        self.missing = np.isnan(raw)
+        # C order: sums over a row must not depend on how many rows there are.
+        self.raw = np.ascontiguousarray(raw)
+        if self.missing.any():
+            self.raw[self.missing] = 0.0
+        else:
+            # One cell stands for all: ten thousand images would hold ten million flags.
+            self.missing = np.broadcast_to(np.array(False), raw.shape)
+        low, high = low.copy(), high.copy()
+        low[integer], high[integer] = np.ceil(low[integer]), np.floor(high[integer])
+        self._narrow: list[tuple[np.dtype, np.ndarray]] = []
+        held: dict[np.dtype, list[int]] = {}
+        for j, c in enumerate(columns.tolist()):
+            held.setdefault(table.dtype(c), []).append(j)
+        for dtype in sorted(held, key=str):
+            mask = np.array(held[dtype])
+            if dtype.kind in "iu":
+                low[mask] = np.maximum(low[mask], max(np.iinfo(dtype).min, -_EXACT_INTEGERS))
+                high[mask] = np.minimum(high[mask], min(np.iinfo(dtype).max, _EXACT_INTEGERS))
+            elif dtype.itemsize < 8:
+                self._narrow.append((dtype, mask))
+                low[mask] = _inwards(np.maximum(low[mask], float(np.finfo(dtype).min)), dtype, 1)
+                high[mask] = _inwards(np.minimum(high[mask], float(np.finfo(dtype).max)), dtype, -1)
+        self._low, self._high = low[None], high[None]
+        # Widened boxes are not stored: they are as large as the data.
+        inside = (self.raw >= low).all() and (self.raw <= high).all() if len(raw) else True
+        self._shared_box = bool(inside) and not self.missing.any()
+        one_box = len(low) > 0 and (low == low[0]).all() and (high == high[0]).all()
+        if self._shared_box and one_box:
+            # One interval for all columns is clipped several times faster than a row of them.
+            self._low, self._high = self._low[:, :1], self._high[:, :1]
+        self._whole = bool(integer.any())
+        self._unit = bool((scale == 1).all())
+        # Whether any number inside the box can be a cell as it is.
+        self.exact = not self._whole and not self._narrow
+        self._writes_all = table.plain and not self.missing.any()
+        # Whether an array of cells is a container such as the user's just as it is.
+        self.are_cells = self._writes_all and table.bare and len(columns) == table.n_columns
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    @cached_property
+    def x(self) -> np.ndarray:
+        """Coordinates of the clean rows."""
+        return self.raw if self._unit else self.raw / self.scale
+
+    @property
+    def lo(self) -> np.ndarray:
+        """Lower ends of the boxes in coordinates."""
+        return self.box(np.arange(len(self)))[0] / self.scale + np.zeros(self.raw.shape)
+
+    @property
+    def hi(self) -> np.ndarray:
+        """Upper ends of the boxes in coordinates."""
+        return self.box(np.arange(len(self)))[1] / self.scale + np.zeros(self.raw.shape)
+
+    def take(self, rows: np.ndarray) -> CleanRows:
+        """Return some of the rows, for example those that one worker attacks."""
+        raw = self.raw[rows]
+        raw[self.missing[rows]] = np.nan
+        return CleanRows(
+            self.table.take(rows),
+            self.columns,
+            raw,
+            low=self.low,
+            high=self.high,
+            integer=self.integer,
+            scale=self.scale,
+            repair=self.repair,
+        )
+
+    def finite_box(self, reach: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows' boxes with open ends closed at `reach`, in coordinates.
+
+        Searches need a finite box to draw noise from; `reach` (two arrays of shape (d,)) says how
+        far to go where the space itself sets no bound.
+        """
+        lo = np.where(np.isinf(self.low), np.minimum(reach[0], self.x), self.lo)
+        hi = np.where(np.isinf(self.high), np.maximum(reach[1], self.x), self.hi)
+        return np.where(self.missing, self.x, lo), np.where(self.missing, self.x, hi)
+
+    def cells(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return coordinates in the units of X, before clipping and rounding."""
+        if self._unit:
+            return Z.copy()
+        # Adding the scaled step to the clean cell keeps cells that did not move free of rounding.
+        clean = self.raw[owner]
+        return clean + (Z - clean / self.scale) * self.scale
+
+    def cells_of_each(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return what :meth:`cells` does for Z of shape (m, k, d), or `Z` itself if it is that."""
+        return Z if self._unit else self.cells(Z, owner[:, None])
+
+    def fit(self, raw: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
+        """Round, cast and clip cells in place: what is left is what a row can really hold.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (..., d), float64
+            Cells in the units of X.
+        lo, hi : ndarray
+            Their box, of a shape that broadcasts to that of `raw`.
+        """
+        if self._whole:
+            raw[..., self.integer] = np.rint(raw[..., self.integer])
+        for dtype, columns in self._narrow:
+            # Points far outside the box may overflow here; clipping brings them back.
+            with np.errstate(over="ignore"):
+                if len(columns) == raw.shape[-1]:
+                    raw[...] = raw.astype(dtype)
+                else:
+                    raw[..., columns] = raw[..., columns].astype(dtype)
+        # The ends of the box are representable, so clipping last cannot undo the cast.
+        if lo.size == hi.size == 1 and raw.size > _FEW:
+            return np.clip(raw, lo, hi, out=raw)
+        np.maximum(raw, lo, out=raw)
+        return np.minimum(raw, hi, out=raw)
+
+    def snap(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return the raw cells that coordinates really stand for: rounded, cast and clipped.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (m, d)
+            Coordinates.
+        owner : ndarray of shape (m,), int
+            The clean row of each.
+
+        Returns
+        -------
+        ndarray of shape (m, d), float64
+            Cells in the units of X, exactly representable in the columns' dtypes.
+        """
+        raw = self.fit(self.cells(Z, owner), *self.box(owner))
+        return raw if self.repair is None else self.settle(raw, owner)
+
+    def settle(self, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return cells as the repair leaves them, read-only; rows that did not move stay.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (m, d), float64
+            Cells that fit the columns' dtypes and boxes. They are copied.
+        owner : ndarray of shape (m,), int
+            The clean row of each.
+
+        Returns
+        -------
+        ndarray of shape (m, d), float64
+            Cells in the units of X.
+        """
+        settled, built = self.repair.settle(self, raw, owner)
+        settled.flags.writeable = False
+        # The model is usually asked about just these rows next: do not repair them again.
+        self._settled = settled, owner, built
+        return settled
+
+    def box(self, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the boxes of rows in the units of X; shape (1, d) or (1, 1) if all share one."""
+        if self._shared_box:
+            return self._low, self._high
+        raw = self.raw[owner]
+        lo, hi = np.minimum(self._low, raw), np.maximum(self._high, raw)
+        if self._writes_all:
+            return lo, hi
+        # A missing cell reads 0 here, and stays there.
+        missing = self.missing[owner]
+        return np.where(missing, 0.0, lo), np.where(missing, 0.0, hi)
+
+    def clip(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return coordinates moved into the boxes of their rows."""
+        lo, hi = self.box(owner)
+        if not self._unit:
+            lo, hi = lo / self.scale, hi / self.scale
+        return np.minimum(np.maximum(Z, lo), hi)
+
+    def build(self, raw: np.ndarray, owner: np.ndarray) -> Any:
+        """Return rows in the user's container, with `raw` in the cells that moved.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (m, d), float64
+            Cells as returned by :meth:`snap`.
+        owner : ndarray of shape (m,), int
+            The clean row of each.
+
+        Returns
+        -------
+        container
+            Like the user's X, with m rows. It shares no memory with `raw`. With a repair, these
+            are the rows that it returned.
+        """
+        if self.repair is not None:
+            settled, whose, built = self._settled
+            self._settled = None, None, None
+            if built is not None and raw is settled and owner is whose:
+                return built
+            return self.repair.build(self, raw, owner)
+        moved = None if self._writes_all else raw != self.raw[owner]
+        return self.table.write(owner, self.columns, raw, moved)
+
+    def distance(self, raw: np.ndarray, owner: np.ndarray, norm: float) -> np.ndarray:
+        """Return how far rows are from their owners, in scaled units."""
+        if raw.size <= _BLOCK:
+            steps = raw - self.raw[owner]
+            if not self._unit:
+                steps /= self.scale
+            return length(steps, norm)
+        step = max(1, _BLOCK // raw.shape[1])
+        parts = [slice(begin, begin + step) for begin in range(0, len(raw), step)]
+        return np.concatenate([self.distance(raw[p], owner[p], norm) for p in parts])
+
+    def moved(self, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return which rows differ from their owners."""
+        step = max(1, _BLOCK // max(raw.shape[1], 1))
+        out = np.zeros(len(raw), dtype=bool)
+        for begin in range(0, len(raw), step):
+            part = slice(begin, begin + step)
+            out[part] = (raw[part] != self.raw[owner[part]]).any(axis=1)
+        return out
+
+
+def _inwards(end: np.ndarray, dtype: np.dtype, side: int) -> np.ndarray:
+    """Return the nearest ends that `dtype` can hold and that do not leave the box."""
+    cast = end.astype(dtype)
+    step = np.nextafter(cast, np.array(side * np.inf, dtype))
+    outside = (cast.astype(np.float64) - end) * side < 0
+    return np.where(outside, step, cast).astype(np.float64)

@@ -1,0 +1,350 @@
+"""The space an attack moves in: which columns may change, how far, and in which units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn.space._clean_rows import CleanRows
+from specreg_sklearn.space._repair import Repair
+from specreg_sklearn.tables import (
+    CATEGORICAL,
+    INTEGER,
+    TYPES,
+    as_table,
+    check_bounds,
+    check_cells,
+    check_columns,
+    read_bounds,
+    read_mutable,
+    read_scale,
+    read_types,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureSpace:
+    """What an attack may change in a row, and the unit in which the change is measured.
+
+    Build one with :meth:`from_data`. A space is plain data: it pickles, and it can be used for any
+    number of rows of the same columns.
+
+    Parameters
+    ----------
+    names : list or None
+        Column names, None for arrays.
+    kinds : ndarray of shape (n_features,), str
+        "real", "integer" or "categorical". Integer columns are rounded whenever a row is built.
+    minimum, maximum : ndarray of shape (n_features,), float64
+        The box, in the units of X; 0 for categorical columns.
+    mutable : ndarray of shape (n_features,), bool
+        Columns an attack may change. The others keep their cells bit by bit.
+    scale : ndarray of shape (n_features,), float64
+        The unit of each column: distances are norms of ``(X_adv - X) / scale``.
+    repair : callable or None, default=None
+        ``repair(X_moved, X_clean)`` returns the moved rows put right; see :meth:`from_data`.
+
+    Notes
+    -----
+    A row that lies outside the box may keep its own values: its box is widened to contain it.
+    A missing value (NaN or null) never changes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from specreg_sklearn.attacks import FeatureSpace
+    >>> X = np.array([[0.0, 10.0], [2.0, 30.0]])
+    >>> space = FeatureSpace.from_data(X, scale="range")
+    >>> space.scale
+    array([ 2., 20.])
+    >>> Z = space.to_coordinates(X)
+    >>> Z
+    array([[0. , 0.5],
+           [1. , 1.5]])
+    >>> space.materialise(Z + 0.25, X)
+    array([[ 0.5, 15. ],
+           [ 2. , 30. ]])
+    >>> space
+    FeatureSpace(n_features=2, real=2, mutable=2, scale=2 to 20)
+    """
+
+    names: list[Any] | None
+    kinds: np.ndarray
+    minimum: np.ndarray
+    maximum: np.ndarray
+    mutable: np.ndarray
+    scale: np.ndarray
+    repair: Callable[[Any, Any], Any] | None = None
+
+    @classmethod
+    def from_data(
+        cls,
+        X: Any,
+        *,
+        mutable: Any = None,
+        bounds: Any = "data",
+        types: Any = "auto",
+        scale: Any = "std",
+        repair: Callable[[Any, Any], Any] | None = None,
+    ) -> FeatureSpace:
+        """Describe the space that the rows of `X` live in.
+
+        Parameters
+        ----------
+        X : array-like, pandas or polars DataFrame of shape (n_samples, n_features)
+            Data, usually what the model is evaluated on.
+        mutable : None, list of columns, or mask of shape (n_features,), default=None
+            Columns the attack may change, by name, number or mask. None means every numeric
+            column. Text, categories and bool are immutable, unless they are named here and there
+            is a `repair`, which alone changes them.
+        bounds : "data", None, (low, high) or dict, default="data"
+            "data" takes the smallest and largest value of each column, None sets no bounds. A pair
+            holds numbers or arrays of shape (n_features,), and None for an open end. A dict gives
+            pairs by column; columns it leaves out are bounded by the data. Rows outside the bounds,
+            here or later, keep their own values as an end of their box.
+        types : "auto", list or dict by column, default="auto"
+            "real", "integer" or "categorical" per column. "auto" follows the dtypes.
+        scale : "std", "range", None, float or array of shape (n_features,), default="std"
+            The unit of each column. "std" divides by the standard deviation, "range" by the range,
+            None leaves the units of X. For "std" and "range" a mutable column must vary, or have
+            bounds that keep it from moving.
+        repair : callable or None, default=None
+            ``repair(X_moved, X_clean) -> X_repaired`` puts rows right that break a rule of the data
+            which bounds cannot express: flags of which exactly one is set, a part that is not
+            larger than the whole. See the notes.
+
+        Returns
+        -------
+        FeatureSpace
+            The space.
+
+        Raises
+        ------
+        ValueError
+            If an option names an unknown column, a categorical column is mutable without a
+            `repair`, bounds cross or exclude all values of a mutable column, a unit is not
+            positive, `scale` gives no unit for a mutable column that does not vary, or a column
+            holds infinite values.
+        TypeError
+            If `X` is sparse, or `repair` cannot be called.
+
+        Warns
+        -----
+        UserWarning
+            If bounds exclude some of the values of a mutable column.
+
+        Notes
+        -----
+        A repair is called on many rows at once, before the model is asked about them. It gets two
+        containers like `X` (arrays for arrays, frames with the same columns, order, index and
+        dtypes for frames): candidates inside their bounds, which it may write into, and the clean
+        row of each. It returns the rows to ask about, and these are what an attack reports.
+
+        - It may change mutable columns only, and keep numbers within the row's bounds, whole where
+          the column is, and missing where the clean cell is. All this is checked. A column that the
+          bounds leave no room counts as immutable.
+        - Each row must be repaired by itself, without chance, and repairing a row again must change
+          nothing. That is tried once, on the first rows of a run.
+        - Distances are measured after the repair. Categorical cells add nothing to them, and a row
+          of which only such cells have changed counts as not moved.
+        - Rows that did not move are not repaired. Clean rows are never changed.
+        - To run with several processes it must pickle, as functions of a module do.
+
+        Examples
+        --------
+        Three columns are the flags of one category, and exactly one of them is set. The largest
+        wins:
+
+        >>> import numpy as np
+        >>> from specreg_sklearn.attacks import FeatureSpace
+        >>> def one_hot(moved, clean):
+        ...     moved[:, 1:] = np.eye(3)[moved[:, 1:].argmax(axis=1)]
+        ...     return moved
+        >>> X = np.array([[0.5, 1, 0, 0], [0.1, 0, 1, 0], [0.9, 0, 0, 1]])
+        >>> space = FeatureSpace.from_data(X, scale=None, repair=one_hot)
+        >>> Z = space.to_coordinates(X) + [0.2, -0.4, 0.7, 0]
+        >>> space.materialise(Z, X)
+        array([[0.7, 0. , 1. , 0. ],
+               [0.3, 0. , 1. , 0. ],
+               [0.9, 0. , 0. , 1. ]])
+
+        In a frame, the part must not be above the whole, and a text follows from them:
+
+        >>> import pandas as pd
+        >>> def in_order(moved, clean):
+        ...     moved["part"] = moved["part"].clip(upper=moved["whole"])
+        ...     moved["level"] = np.where(moved["part"] == moved["whole"], "full", "some")
+        ...     return moved
+        >>> frame = pd.DataFrame(
+        ...     {"part": [1.0, 2.0], "whole": [4.0, 2.0], "level": ["some", "full"]}
+        ... )
+        >>> columns = ["part", "whole", "level"]
+        >>> space = FeatureSpace.from_data(
+        ...     frame, mutable=columns, bounds=(0, 9), scale=None, repair=in_order
+        ... )
+        >>> space.materialise(space.to_coordinates(frame) + [3.5, 0], frame)
+           part  whole level
+        0   4.0    4.0  full
+        1   2.0    2.0  full
+        """
+        table = as_table(X)
+        names, n = table.names, table.n_columns
+        kinds = read_types(types, table)
+        numeric = np.flatnonzero(kinds != CATEGORICAL)
+        numbers = np.full((table.n_rows, n), np.nan)
+        numbers[:, numeric] = table.numbers(numeric)
+        check_cells(numbers, kinds, names)
+        low, high = _range(numbers)
+        if repair is not None and not callable(repair):
+            raise TypeError(f"repair={repair!r} is not a function (X_moved, X_clean) or None.")
+        flags = read_mutable(mutable, kinds, names, repaired=repair is not None)
+        lo, hi = read_bounds(bounds, low, high, kinds, names)
+        check_bounds((lo, hi), (low, high), numbers, flags, names)
+        unit = read_scale(scale, numbers, flags & (hi > lo), names)
+        return cls(names, kinds, lo, hi, flags, unit, repair)
+
+    def __repr__(self) -> str:
+        count = {kind: int((self.kinds == kind).sum()) for kind in TYPES}
+        parts = [f"n_features={self.n_features}"]
+        parts += [f"{kind}={n}" for kind, n in count.items() if n]
+        parts.append(f"mutable={int(self.mutable.sum())}")
+        units = self.scale[self.movable]
+        if len(units):
+            ends = [f"{end:.3g}" for end in (units.min(), units.max())]
+            parts.append(f"scale={ends[0] if ends[0] == ends[1] else ' to '.join(ends)}")
+        if self.repair is not None:
+            name = getattr(self.repair, "__name__", type(self.repair).__name__)
+            parts.append(f"repair={name}")
+        return f"FeatureSpace({', '.join(parts)})"
+
+    @property
+    def n_features(self) -> int:
+        """Number of columns."""
+        return len(self.kinds)
+
+    @property
+    def movable(self) -> np.ndarray:
+        """Positions of the columns that are mutable and whose bounds leave them room."""
+        with np.errstate(invalid="ignore"):
+            return np.flatnonzero(self.mutable & (self.maximum > self.minimum))
+
+    def bind(self, X: Any, *, parameter: str = "X") -> CleanRows:
+        """Read the rows of `X` in this space, after checking that its columns are the space's.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+        parameter : str, default="X"
+            How messages call `X`.
+
+        Returns
+        -------
+        CleanRows
+            The rows' coordinates, their boxes, and the way back to the container of `X`.
+
+        Raises
+        ------
+        ValueError
+            If columns are missing, unknown, reordered, or no longer hold numbers.
+        """
+        table = as_table(X, parameter=parameter)
+        check_columns(table, self.names, self.kinds, self.mutable, parameter)
+        columns = self.movable
+        raw = table.numbers(columns)
+        labels = columns.tolist() if self.names is None else [self.names[j] for j in columns]
+        check_cells(raw, self.kinds[columns], labels)
+        whole = [table.dtype(j).kind in "iu" for j in columns.tolist()]
+        return CleanRows(
+            table,
+            columns,
+            raw,
+            low=self.minimum[columns],
+            high=self.maximum[columns],
+            # A column of reals may be stored as whole numbers in these very rows.
+            integer=(self.kinds[columns] == INTEGER) | np.array(whole, dtype=bool),
+            scale=self.scale[columns],
+            repair=self._bound_repair(),
+        )
+
+    def to_coordinates(self, X: Any) -> np.ndarray:
+        """Return the scaled coordinates of the columns that can move.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_movable), float64
+            ``X[:, movable] / scale``; 0 where a value is missing.
+        """
+        return self.bind(X).x
+
+    def materialise(self, Z: np.ndarray, X: Any) -> Any:
+        """Turn coordinates back into rows, each one a change of a clean row.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, n_movable)
+            Scaled coordinates.
+        X : array-like or DataFrame of shape (n_samples, n_features)
+            The clean rows: they lend the container, the dtypes and the immutable cells.
+
+        Returns
+        -------
+        container like X
+            Rows inside the box; whole numbers in integer columns, unmoved cells bit-equal.
+
+        Raises
+        ------
+        ValueError
+            If `Z` does not have one row per row of `X` and one column per movable column.
+        """
+        rows = self.bind(X)
+        Z = np.asarray(Z, dtype=np.float64)
+        if Z.shape != rows.x.shape:
+            raise ValueError(f"Z has shape {Z.shape}; X has the coordinates {rows.x.shape}.")
+        owner = np.arange(len(rows))
+        return rows.build(rows.snap(Z, owner), owner)
+
+    def distances(self, X_adv: Any, X: Any, *, norm: float = 2) -> np.ndarray:
+        """Return the distance of each row of `X_adv` from the row of `X`.
+
+        Parameters
+        ----------
+        X_adv, X : array-like or DataFrame of shape (n_samples, n_features)
+            Rows in the same order.
+        norm : {2, inf}, default=2
+            The norm of ``(X_adv - X) / scale``.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,), float64
+            Distances over the columns that can move.
+        """
+        clean, moved = self.bind(X), self.bind(X_adv, parameter="X_adv")
+        if len(clean) != len(moved):
+            raise ValueError(f"X_adv has {len(moved)} rows and X has {len(clean)}.")
+        return clean.distance(moved.raw, np.arange(len(clean)), norm)
+
+    def _bound_repair(self) -> Repair | None:
+        if self.repair is None:
+            return None
+        free = self.mutable & (self.kinds == CATEGORICAL)
+        free[self.movable] = True
+        return Repair(self.repair, np.flatnonzero(~free))
+
+
+def _range(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the smallest and largest number of each column, 0 where there is none."""
+    missing = np.isnan(numbers)
+    low = np.where(missing, np.inf, numbers).min(axis=0)
+    high = np.where(missing, -np.inf, numbers).max(axis=0)
+    empty = missing.all(axis=0)
+    low[empty], high[empty] = 0.0, 0.0
+    return low, high

@@ -1,0 +1,276 @@
+"""The user's repair of candidate rows: called on real rows, and never believed unchecked.
+
+A box around every column is not all that a row must obey: flags of a one-hot group add up to one, a
+part is not larger than the whole. The user knows such rules, so the user puts rows right. Whatever
+comes back must still be a row that the feature space allows; a repair that breaks a promise of the
+space is an error of the caller, and said so.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from specreg_sklearn.tables import ArrayTable, ListTable, PandasTable, Table, as_table, column_label
+
+if TYPE_CHECKING:
+    from specreg_sklearn.space._clean_rows import CleanRows
+
+
+class Repair:
+    """A repair bound to a feature space.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(X_moved, X_clean) -> X_repaired``, containers like the user's X.
+    fixed : ndarray of int
+        Positions of the columns that must come back as they were.
+    """
+
+    def __init__(self, function: Callable[[Any, Any], Any], fixed: np.ndarray) -> None:
+        self.function, self.fixed = function, fixed
+        self._tried = False
+
+    def settle(self, rows: CleanRows, raw: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, Any]:
+        """Repair the rows that moved.
+
+        Parameters
+        ----------
+        rows : CleanRows
+            The clean rows.
+        raw : ndarray of shape (m, d), float64
+            Cells that fit the columns' dtypes and boxes.
+        owner : ndarray of shape (m,), int
+            The clean row of each.
+
+        Returns
+        -------
+        settled : ndarray of shape (m, d), float64
+            Cells after the repair.
+        built : container or None
+            The repaired rows themselves, if all of them moved and stayed moved.
+        """
+        settled = raw.copy()
+        moved = np.flatnonzero(rows.moved(raw, owner))
+        if not len(moved):
+            return settled, None
+        built, settled[moved] = self._apply(rows, raw[moved], owner[moved])
+        if not self._tried:
+            self._try(rows, raw[moved], owner[moved], built, settled[moved])
+            self._tried = True
+        whole = len(moved) == len(raw) and rows.moved(settled, owner).all()
+        return settled, built if whole else None
+
+    def build(self, rows: CleanRows, raw: np.ndarray, owner: np.ndarray) -> Any:
+        """Return settled cells as rows; the ones that did not move are the clean rows."""
+        moved = rows.moved(raw, owner)
+        chosen = np.flatnonzero(moved)
+        if not len(chosen):
+            return _written(rows, raw, owner)
+        built, settled = self._apply(rows, raw[chosen], owner[chosen])
+        # Distances were computed from `raw`, so the rows handed out must hold just that.
+        self._check_settled(rows, raw[chosen], settled)
+        if len(chosen) == len(raw):
+            return built
+        return _replaced(_written(rows, raw, owner), moved, built)
+
+    def _apply(self, rows: CleanRows, raw: np.ndarray, owner: np.ndarray) -> tuple[Any, np.ndarray]:
+        """Call the repair; return its checked rows, and their cells in the columns that move."""
+        given, clean = _written(rows, raw, owner), _written(rows, rows.raw[owner], owner)
+        kind, index = type(given), getattr(given, "index", None)
+        try:
+            built = self.function(given, clean)
+        except Exception as error:
+            error.add_note("This happened in the repair of the feature space.")
+            raise
+        if type(built) is not kind:
+            raise ValueError(
+                f"repair returned a {type(built).__name__}; it must return the rows it was given, "
+                f"repaired, as a {kind.__name__}."
+            )
+        table = as_table(built, parameter="The result of repair")
+        _check_shape(table, rows.table, len(owner))
+        if isinstance(table, PandasTable) and not table.data.index.equals(index):
+            raise ValueError("repair changed the index of the rows; it must keep them in order.")
+        # The clean rows are taken afresh: the repair may have written into those it was given.
+        difference = _difference(table, rows.table.take(owner), self.fixed)
+        if difference is not None:
+            column, new, old = difference
+            raise ValueError(
+                f"repair changed column {column_label(column, table.names)}, which is not mutable "
+                f"or has no room, from {old!r} to {new!r}; accepted: the cell of X_clean."
+            )
+        return built, _read_cells(table, rows, owner)
+
+    def _try(
+        self, rows: CleanRows, raw: np.ndarray, owner: np.ndarray, built: Any, settled: np.ndarray
+    ) -> None:
+        """Raise unless the repair gives the same rows again, and leaves repaired rows alone."""
+        table, every = as_table(built), np.arange(rows.table.n_columns)
+        half = slice(0, -(-len(raw) // 2))
+        again, _ = self._apply(rows, raw[half], owner[half])
+        difference = _difference(as_table(again), table.take(np.arange(len(raw))[half]), every)
+        if difference is not None:
+            raise ValueError(_unlike("does not give the same row again", table, difference))
+        moved = np.flatnonzero(rows.moved(settled, owner))
+        if not len(moved):
+            return
+        again, twice = self._apply(rows, settled[moved], owner[moved])
+        self._check_settled(rows, settled[moved], twice)
+        difference = _difference(as_table(again), table.take(moved), every)
+        if difference is not None:
+            raise ValueError(_unlike("changes rows that it has repaired", table, difference))
+
+    def _check_settled(self, rows: CleanRows, raw: np.ndarray, again: np.ndarray) -> None:
+        changed = np.argwhere(raw != again)
+        if len(changed):
+            i, k = changed[0].tolist()
+            difference = int(rows.columns[k]), again[i, k].item(), raw[i, k].item()
+            raise ValueError(_unlike("changes rows that it has repaired", rows.table, difference))
+
+
+def _unlike(problem: str, table: Table, difference: tuple[int, Any, Any]) -> str:
+    column, new, old = difference
+    return (
+        f"repair {problem}: column {column_label(column, table.names)} is {new!r} after {old!r}. "
+        "It must work on each row by itself, without chance, and repairing a row a second time "
+        "must change nothing."
+    )
+
+
+def _written(rows: CleanRows, raw: np.ndarray, owner: np.ndarray) -> Any:
+    return rows.table.write(owner, rows.columns, raw, raw != rows.raw[owner])
+
+
+def _check_shape(table: Table, wanted: Table, n_rows: int) -> None:
+    """Raise unless a repaired container has the rows, columns and dtypes that it should have."""
+    if table.names != wanted.names:
+        raise ValueError(f"repair returned the columns {table.names}; accepted: {wanted.names}.")
+    if (table.n_rows, table.n_columns) != (n_rows, wanted.n_columns):
+        raise ValueError(
+            f"repair returned an array of shape ({table.n_rows}, {table.n_columns}) for rows of "
+            f"shape ({n_rows}, {wanted.n_columns})."
+        )
+    if isinstance(table, ListTable):
+        return
+    for j, (new, old) in enumerate(zip(_dtypes(table), _dtypes(wanted), strict=True)):
+        if new != old:
+            raise ValueError(
+                f"repair turned column {column_label(j, table.names)} from {old} into {new}; "
+                f"accepted: {old}. Convert it back before returning the rows."
+            )
+
+
+def _dtypes(table: Table) -> list[Any]:
+    if isinstance(table, ArrayTable):
+        return [table.data.dtype] * table.n_columns
+    return list(table.data.dtypes)
+
+
+def _read_cells(table: Table, rows: CleanRows, owner: np.ndarray) -> np.ndarray:
+    """Return the cells of the movable columns, after checking that the space allows them."""
+    try:
+        raw = table.numbers(rows.columns)
+    except (TypeError, ValueError):
+        _find_the_word(table, rows.columns)
+        raise
+    lo, hi = (np.broadcast_to(end, raw.shape) for end in rows.box(owner))
+    missing = rows.missing[owner]
+    inside = np.isfinite(raw) & (raw >= lo) & (raw <= hi)
+    inside &= ~rows.integer | (np.mod(np.where(inside, raw, 0.0), 1) == 0)
+    wrong = np.argwhere(np.where(missing, ~np.isnan(raw), ~inside))
+    if len(wrong):
+        i, k = wrong[0].tolist()
+        accepted = f"numbers from {lo[i, k]:g} to {hi[i, k]:g}"
+        if missing[i, k]:
+            accepted = "NaN, since the cell is missing in the clean row"
+        elif rows.integer[k]:
+            accepted = f"whole {accepted}"
+        raise ValueError(
+            f"repair put {raw[i, k].item()!r} into column "
+            f"{column_label(int(rows.columns[k]), table.names)}; accepted: {accepted}."
+        )
+    raw[missing] = 0.0
+    return raw
+
+
+def _find_the_word(table: Table, columns: np.ndarray) -> None:
+    """Raise an error that names the column which holds something that is not a number."""
+    for column in columns.tolist():
+        try:
+            table.numbers(np.array([column]))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"repair put something that is not a number into column "
+                f"{column_label(column, table.names)}: {error}"
+            ) from error
+
+
+def _difference(table: Table, wanted: Table, columns: np.ndarray) -> tuple[int, Any, Any] | None:
+    """Return the first column in which two tables differ, and a cell of each, or None."""
+    for j in columns.tolist():
+        if _is_same_column(table, wanted, j):
+            continue
+        new, old = _column(table, j), _column(wanted, j)
+        if new.dtype.kind == old.dtype.kind != "O":
+            missing = (new != new) & (old != old)
+            same = ((new == old) & (np.signbit(new) == np.signbit(old))) | missing
+        else:
+            same = np.array([_is_same(a, b) for a, b in zip(new, old, strict=True)], dtype=bool)
+        if not same.all():
+            i = int(np.argmin(same))
+            return j, _plain(new[i]), _plain(old[i])
+    return None
+
+
+def _plain(cell: Any) -> Any:
+    return cell.item() if isinstance(cell, np.generic) else cell
+
+
+def _is_same_column(a: Table, b: Table, j: int) -> bool:
+    """Return whether pandas can tell at once that columns are the same; False if it cannot."""
+    if not (isinstance(a, PandasTable) and isinstance(b, PandasTable)):
+        return False
+    if isinstance(a.data.dtypes.iloc[j], np.dtype):
+        return False
+    return bool(a.data.iloc[:, j].array.equals(b.data.iloc[:, j].array))
+
+
+def _column(table: Table, j: int) -> np.ndarray:
+    """Return one column as numbers if it is plainly that, or else as Python objects."""
+    if isinstance(table, ArrayTable):
+        cells = table.data[:, j]
+    elif isinstance(table, PandasTable):
+        cells = table.data.iloc[:, j].to_numpy()
+    else:
+        cells = np.array([None, *table.data.to_series(j).to_list()], dtype=object)[1:]
+    return cells if cells.dtype.kind in "iuf" else cells.astype(object)
+
+
+def _is_same(a: Any, b: Any) -> bool:
+    # 1 and True are equal, yet not the same cell. NaN is the same as NaN, though not equal.
+    return a is b or (type(a) is type(b) and bool(a == b or (a != a and b != b)))
+
+
+def _replaced(container: Any, where: np.ndarray, rows: Any) -> Any:
+    """Return a container whose rows are those of another one where `where` says so."""
+    pd, pl = sys.modules.get("pandas"), sys.modules.get("polars")
+    if pl is not None and isinstance(container, pl.DataFrame):
+        place = np.where(where, len(container) + np.cumsum(where) - 1, np.arange(len(container)))
+        return pl.concat([container, rows])[place]
+    if pd is not None and isinstance(container, pd.DataFrame):
+        columns = [container.iloc[:, j].array.copy() for j in range(container.shape[1])]
+        for j, column in enumerate(columns):
+            column[where] = rows.iloc[:, j].array
+        out = pd.DataFrame(dict(enumerate(columns)), index=container.index, copy=False)
+        out.columns = container.columns
+        return out
+    if isinstance(container, list):
+        repaired = iter(rows)
+        return [next(repaired) if w else row for w, row in zip(where, container, strict=True)]
+    container[where] = rows
+    return container

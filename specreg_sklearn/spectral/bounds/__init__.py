@@ -1,0 +1,35 @@
+"""Norms that hold: exact to machine precision, or proved never to be too small."""
+
+from specreg_sklearn.spectral.bounds._certified_matrix import certified_matrix_norm
+from specreg_sklearn.spectral.bounds._certified_norm import (
+    CertifiedBound,
+    certified_bound,
+    certified_norm,
+)
+from specreg_sklearn.spectral.bounds._exact_norm import matrix_norm, spectral_norm
+from specreg_sklearn.spectral.bounds._norms_above import (
+    above,
+    frobenius,
+    pair_distances,
+    row_norms,
+    times,
+)
+from specreg_sklearn.spectral.bounds._rounding import UNIT_ROUNDOFF, gamma
+from specreg_sklearn.spectral.bounds._symbol import Symbol
+
+__all__ = [
+    "UNIT_ROUNDOFF",
+    "CertifiedBound",
+    "Symbol",
+    "above",
+    "certified_bound",
+    "certified_matrix_norm",
+    "certified_norm",
+    "frobenius",
+    "gamma",
+    "matrix_norm",
+    "pair_distances",
+    "row_norms",
+    "spectral_norm",
+    "times",
+]

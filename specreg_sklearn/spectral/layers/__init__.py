@@ -1,0 +1,22 @@
+"""Layers of torch as the linear operators that they apply."""
+
+from specreg_sklearn.spectral.layers._batch_norm import (
+    BATCH_NORMS,
+    batch_norm_scale,
+    fold_batch_norm,
+)
+from specreg_sklearn.spectral.layers._convolution import CONVOLUTIONS, TRANSPOSED, Convolution
+from specreg_sklearn.spectral.layers._eval_mode import evaluated
+from specreg_sklearn.spectral.layers._used_layers import UsedLayer, used_layers
+
+__all__ = [
+    "BATCH_NORMS",
+    "CONVOLUTIONS",
+    "TRANSPOSED",
+    "Convolution",
+    "UsedLayer",
+    "batch_norm_scale",
+    "evaluated",
+    "fold_batch_norm",
+    "used_layers",
+]

@@ -1,0 +1,217 @@
+"""One face for the containers that X may come in: arrays, lists, images, pandas and polars frames.
+
+An attack computes in float64, but the model must be asked on, and the user must get back, the
+container, column order and dtypes that went in. The adapters here read columns as numbers and write
+numbers back into copies of chosen rows. pandas and polars are never imported: if they are not
+loaded, X cannot be theirs.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy import sparse
+
+from specreg_sklearn.tables._arrays import (
+    CATEGORICAL,
+    ArrayTable,
+    ImageTable,
+    ListTable,
+    kind_of_dtype,
+    kind_of_objects,
+    python_numbers,
+)
+
+
+class PandasTable:
+    """A pandas DataFrame."""
+
+    bare = False
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+        self.n_rows, self.n_columns = data.shape
+        self.names: list[Any] | None = list(data.columns)
+        dtypes = set(data.dtypes)
+        first = next(iter(dtypes), None)
+        # One plain dtype throughout: rows can be gathered as one block, which is far cheaper.
+        uniform = len(dtypes) == 1 and isinstance(first, np.dtype) and first.kind in "iuf"
+        self._block = data.to_numpy() if uniform else None
+        self.plain = self._block is not None and self._block.dtype.kind == "f"
+        # Looking a column up in a frame takes longer than gathering rows from it: look up once.
+        self._dtypes = list(data.dtypes)
+        self._arrays = [data.iloc[:, j].array for j in range(self.n_columns)] if not uniform else []
+
+    def kind(self, column: int) -> str:
+        """Say whether a column holds real numbers, whole numbers or neither."""
+        dtype = self.data.dtypes.iloc[column]
+        if _holds_objects(dtype):
+            return kind_of_objects(self.data.iloc[:, column].to_numpy())
+        return kind_of_dtype(_numpy_dtype(dtype))
+
+    def dtype(self, column: int) -> np.dtype:
+        """Return the numpy dtype in which a number of this column is stored."""
+        dtype = _numpy_dtype(self._dtypes[column])
+        return np.dtype(float) if dtype.kind == "O" else dtype
+
+    def numbers(self, columns: np.ndarray) -> np.ndarray:
+        """Return numeric columns as a new float64 array; a missing value is NaN."""
+        out = np.empty((self.n_rows, len(columns)))
+        for k, column in enumerate(columns):
+            out[:, k] = self.data.iloc[:, column].to_numpy(dtype=np.float64, na_value=np.nan)
+        return out
+
+    def take(self, rows: np.ndarray) -> PandasTable:
+        """Return the table of some rows."""
+        return type(self)(self.data.iloc[rows])
+
+    def write(
+        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray | None
+    ) -> Any:
+        """Do as :meth:`ArrayTable.write`; the index is kept only when `rows` is every row."""
+        pd = sys.modules["pandas"]
+        whole = len(rows) == self.n_rows and np.array_equal(rows, np.arange(self.n_rows))
+        index = self.data.index if whole else pd.RangeIndex(len(rows))
+        if self._block is not None:
+            out = ArrayTable(self._block).write(rows, columns, values, moved)
+            return pd.DataFrame(out, index=index, columns=self.data.columns, copy=False)
+        assert moved is not None  # the table is not plain
+        place = {int(column): k for k, column in enumerate(columns)}
+        arrays = {}
+        for j in range(self.n_columns):
+            old = self._arrays[j].take(rows)
+            if j in place:
+                k = place[j]
+                old = self._written(j, old, values[:, k], moved[:, k])
+            arrays[j] = old
+        out = pd.DataFrame(arrays, index=index, copy=False)
+        out.columns = self.data.columns
+        return out
+
+    def _written(self, column: int, old: Any, values: np.ndarray, moved: np.ndarray) -> Any:
+        dtype = self._dtypes[column]
+        if isinstance(dtype, np.dtype) and dtype.kind != "O":
+            cells = np.where(moved, values, 0).astype(dtype)
+            return np.where(moved, cells, old.to_numpy())
+        new = old.copy()
+        if _holds_objects(dtype):
+            new[moved] = python_numbers(np.asarray(old)[moved], values[moved])
+        else:
+            new[moved] = values[moved].astype(self.dtype(column))
+        return new
+
+
+class PolarsTable:
+    """A polars DataFrame."""
+
+    plain = bare = False
+
+    # polars names its dtypes itself; numpy's names differ only in case.
+    _NUMPY: ClassVar[dict[str, str]] = {
+        name: name.lower()
+        for name in "Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64 Float32 Float64".split()
+    }
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+        self.n_rows, self.n_columns = data.shape
+        self.names: list[Any] | None = list(data.columns)
+
+    def kind(self, column: int) -> str:
+        """Say whether a column holds real numbers, whole numbers or neither."""
+        name = str(self.data.dtypes[column])
+        return kind_of_dtype(np.dtype(self._NUMPY[name])) if name in self._NUMPY else CATEGORICAL
+
+    def dtype(self, column: int) -> np.dtype:
+        """Return the numpy dtype in which a number of this column is stored."""
+        return np.dtype(self._NUMPY[str(self.data.dtypes[column])])
+
+    def numbers(self, columns: np.ndarray) -> np.ndarray:
+        """Return numeric columns as a new float64 array; a missing value is NaN."""
+        pl = sys.modules["polars"]
+        out = np.empty((self.n_rows, len(columns)))
+        for k, column in enumerate(columns):
+            series = self.data.to_series(int(column)).cast(pl.Float64)
+            out[:, k] = series.fill_null(float("nan")).to_numpy()
+        return out
+
+    def take(self, rows: np.ndarray) -> PolarsTable:
+        """Return the table of some rows."""
+        return type(self)(self.data[np.asarray(rows)])
+
+    def write(
+        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray | None
+    ) -> Any:
+        """Do as :meth:`ArrayTable.write`."""
+        pl = sys.modules["polars"]
+        assert moved is not None  # the table is not plain
+        out = self.data[np.asarray(rows)]
+        written = []
+        for k, column in enumerate(columns):
+            old = out.to_series(int(column))
+            cells = np.where(moved[:, k], values[:, k], 0).astype(self.dtype(int(column)))
+            new = pl.Series(old.name, cells, dtype=old.dtype)
+            written.append(new.zip_with(pl.Series(moved[:, k]), old))
+        return out.with_columns(written)
+
+
+Table = ArrayTable | PandasTable | PolarsTable
+
+
+def as_table(X: Any, *, parameter: str = "X") -> Table:
+    """Wrap the user's X, or say why it cannot be attacked."""
+    if sparse.issparse(X):
+        raise TypeError(
+            f"{parameter} is a sparse {type(X).__name__}; attacks need dense data. "
+            f"Pass {parameter}.toarray()."
+        )
+    pd, pl = sys.modules.get("pandas"), sys.modules.get("polars")
+    table: Table
+    if pd is not None and isinstance(X, pd.DataFrame):
+        table = PandasTable(X)
+    elif pl is not None and isinstance(X, pl.DataFrame):
+        table = PolarsTable(X)
+    else:
+        table = _array_table(X, parameter)
+    if table.n_rows == 0 or table.n_columns == 0:
+        raise ValueError(
+            f"{parameter} has shape ({table.n_rows}, {table.n_columns}); at least one row and one "
+            "column are needed."
+        )
+    if table.names is not None and len(set(table.names)) != len(table.names):
+        twice = sorted({str(n) for n in table.names if table.names.count(n) > 1})
+        raise ValueError(f"{parameter} has columns of the same name: {twice}.")
+    return table
+
+
+def _array_table(X: Any, parameter: str) -> ArrayTable:
+    is_list = isinstance(X, (list, tuple))
+    try:
+        data = np.asarray(X)
+        # numpy would turn the numbers of a mixed list into text: keep its cells as they are.
+        if is_list and data.dtype.kind in "US":
+            data = np.asarray(X, dtype=object)
+    except ValueError as error:
+        raise ValueError(f"{parameter} is not a table: its rows differ in length.") from error
+    if data.ndim > 2 and not is_list:
+        return ImageTable(data.reshape(len(data), -1), data.shape[1:])
+    if data.ndim != 2:
+        raise ValueError(
+            f"Expected 2D array for {parameter}, got {data.ndim}D array of shape {data.shape}. "
+            "Rows are samples and columns are features; images come as one array."
+        )
+    return ListTable(data) if is_list else ArrayTable(data)
+
+
+def _numpy_dtype(dtype: Any) -> np.dtype:
+    """Return the numpy dtype behind a pandas one; object for all that is not a number."""
+    if isinstance(dtype, np.dtype):
+        return dtype
+    inner = getattr(dtype, "numpy_dtype", None)
+    return inner if isinstance(inner, np.dtype) else np.dtype(object)
+
+
+def _holds_objects(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"

@@ -1,0 +1,61 @@
+"""The rows a robustness score is measured on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn.tables._arguments import check_positive_int, check_seed
+from specreg_sklearn.tables._frames import as_table
+from specreg_sklearn.tables._labels import as_targets
+
+
+def subsample(X: Any, y: Any, max_samples: int | None, random_state: Any) -> tuple[Any, np.ndarray]:
+    """Return at most `max_samples` rows, stratified by label, in their original order.
+
+    The choice depends on `y` and the seed only, so every model is measured on the same rows.
+
+    Parameters
+    ----------
+    X : array-like or DataFrame of shape (n_samples, n_features)
+        Rows.
+    y : array-like of shape (n_samples,)
+        Labels.
+    max_samples : int or None
+        None keeps all rows.
+    random_state : None, int, RandomState or Generator
+        Seed of the choice.
+
+    Returns
+    -------
+    X : like X
+        The chosen rows, in the container of `X`.
+    y : ndarray of shape (n_chosen,)
+        Their labels.
+    """
+    table = as_table(X)
+    labels = as_targets(y, table.n_rows)
+    if max_samples is None or check_positive_int(max_samples, "max_samples") >= table.n_rows:
+        return X, labels
+    _, strata = np.unique(labels, return_inverse=True)
+    chosen = np.sort(_spread(strata, max_samples, check_seed(random_state)))
+    return take_rows(X, chosen), labels[chosen]
+
+
+def take_rows(X: Any, rows: np.ndarray) -> Any:
+    """Return some rows of `X` in the container of `X`."""
+    nothing = np.empty((len(rows), 0))
+    return as_table(X).write(rows, np.empty(0, dtype=int), nothing, nothing.astype(bool))
+
+
+def _spread(strata: np.ndarray, size: int, seed: int) -> np.ndarray:
+    """Take evenly spaced rows from the shuffled classes, laid end to end.
+
+    Each class gets its share, rounded up or down; unlike a stratified split this works for any
+    class size.
+    """
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(len(strata))
+    by_class = shuffled[np.argsort(strata[shuffled], kind="stable")]
+    return by_class[np.floor((np.arange(size) + rng.random()) * len(strata) / size).astype(int)]

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from specreg_sklearn.tables._subsample import subsample
+
+
+def test_everything_by_default():
+    X, y = np.zeros((5, 2)), [0, 1, 0, 1, 1]
+    assert subsample(X, y, None, 0)[0] is X
+    assert subsample(X, y, 9, 0)[0] is X
+
+
+@pytest.mark.parametrize("size", [10, 33, 60, 99])
+def test_every_class_gets_its_share(size):
+    y = np.repeat([0, 1, 2], [70, 25, 5])
+    X = np.arange(100)[:, None]
+    rows, labels = subsample(X, np.random.default_rng(0).permutation(y), size, 0)
+    assert len(rows) == len(labels) == size
+    assert len(np.unique(rows)) == size
+    share = np.array([70, 25, 5]) * size / 100
+    counts = np.bincount(labels, minlength=3)
+    assert (np.abs(counts - share) < 1).all()
+
+
+def test_seeded_and_in_the_original_order():
+    X, y = np.arange(200)[:, None], np.arange(200) % 3
+    one, two, other = (subsample(X, y, 50, seed)[0] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, two)
+    assert (one != other).any()
+    assert (np.diff(one[:, 0]) > 0).all()
+
+
+def test_classes_of_one_row_do_not_stop_it():
+    X, y = np.arange(6)[:, None], np.array(list("abcdef"))
+    rows, labels = subsample(X, y, 3, 0)
+    np.testing.assert_array_equal(labels, y[rows[:, 0]])
+
+
+def test_frames_stay_frames():
+    frame = pd.DataFrame({"a": [1.5, 2.5, 3.5, 4.5], "b": list("wxyz")})
+    rows, labels = subsample(frame, [0, 0, 1, 1], 2, 0)
+    assert isinstance(rows, pd.DataFrame)
+    assert rows.dtypes.equals(frame.dtypes)
+    assert sorted(labels) == [0, 1]
+    assert frame["b"][frame["a"] == rows["a"].iloc[0]].item() == rows["b"].iloc[0]

@@ -82,7 +82,7 @@ def digest(*things):
 
 def weights(model):
     """Return all the parameters of a fitted encoder."""
-    return [p for p in model.module_.parameters()]
+    return list(model.module_.parameters())
 
 
 def show(name, *things):
@@ -192,6 +192,7 @@ class Numbers:
         self.model = model
 
     def predict(self, X):
+        """Return the labels of the numeric columns."""
         return self.model.predict(X[list(read)].to_numpy(dtype=float))
 
 

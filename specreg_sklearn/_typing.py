@@ -1,0 +1,29 @@
+"""Types that signatures all over the package share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int64]
+BoolArray: TypeAlias = NDArray[np.bool_]
+
+RandomState: TypeAlias = int | np.integer | np.random.RandomState | np.random.Generator | None
+"""What scikit-learn and numpy users give as ``random_state``."""
+
+Scale: TypeAlias = Literal["std", "range"] | float | ArrayLike | None
+"""The unit of each column: by a name, one for all, one for each, or those of X."""
+
+Eps: TypeAlias = float | Sequence[float] | NDArray[np.floating]
+"""One distance, or several from the smallest to the largest."""
+
+
+class Classifier(Protocol):
+    """A fitted classifier: anything that predicts a class label for each row."""
+
+    def predict(self, X: Any, /) -> Any:
+        """Return one label per row."""

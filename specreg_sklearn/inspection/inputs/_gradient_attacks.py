@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from specreg_sklearn.inspection.inputs._ascent import random_moves
 from specreg_sklearn.inspection.inputs._moves import Moves
+from specreg_sklearn.inspection.inputs._row_perturbations import random_moves
 from specreg_sklearn.inspection.model import ModelView
 from specreg_sklearn.objectives.perturbations import Ascent, Ball
 

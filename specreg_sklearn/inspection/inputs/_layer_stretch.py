@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from specreg_sklearn.inspection.inputs._ascent import ascend, random_moves
 from specreg_sklearn.inspection.inputs._moves import Moves
+from specreg_sklearn.inspection.inputs._row_perturbations import ascend, random_moves
 from specreg_sklearn.inspection.model import (
     ModelView,
     PerLayer,

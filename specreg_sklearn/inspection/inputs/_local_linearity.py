@@ -8,9 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from specreg_sklearn.inspection.inputs._ascent import ascend, random_moves, value_and_gradient
 from specreg_sklearn.inspection.inputs._losses import LossOfRows, row_loss
 from specreg_sklearn.inspection.inputs._moves import Moves
+from specreg_sklearn.inspection.inputs._row_perturbations import (
+    ascend,
+    random_moves,
+    value_and_gradient,
+)
 from specreg_sklearn.inspection.model import (
     ModelView,
     check_positive,

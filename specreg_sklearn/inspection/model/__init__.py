@@ -6,9 +6,14 @@ from specreg_sklearn.inspection.model._arguments import (
     check_positive,
     check_positive_grid,
 )
+from specreg_sklearn.inspection.model._diagnostic_arguments import (
+    codes_of,
+    rows_of,
+    targets_of,
+    units_of,
+)
 from specreg_sklearn.inspection.model._results import PerLayer, Report
 from specreg_sklearn.inspection.model._view import ModelView
-from specreg_sklearn.inspection.model._view_rows import codes_of, rows_of, targets_of, units_of
 
 __all__ = [
     "ModelView",

@@ -1,13 +1,12 @@
 """A fitted model as a differentiable function with named layers."""
 
-from specreg_sklearn.inspection.model._arguments import (
+from specreg_sklearn.inspection.model._diagnostic_arguments import (
     check_layer_names,
     check_numbers,
     check_positive,
     check_positive_grid,
-)
-from specreg_sklearn.inspection.model._diagnostic_arguments import (
     codes_of,
+    places_in,
     rows_of,
     targets_of,
     units_of,
@@ -24,6 +23,7 @@ __all__ = [
     "check_positive",
     "check_positive_grid",
     "codes_of",
+    "places_in",
     "rows_of",
     "targets_of",
     "units_of",

@@ -25,10 +25,10 @@ from specreg_sklearn.inspection.displays._style import (
     tagged_line,
     unit_of,
 )
-from specreg_sklearn.inspection.model import as_numbers
+from specreg_sklearn.inspection.model import as_numbers, same_labels
 from specreg_sklearn.metrics.measurement import choose_space, read_eps
 from specreg_sklearn.space import FeatureSpace
-from specreg_sklearn.tables import LabelCoder, as_labels, as_targets
+from specreg_sklearn.tables import as_labels, as_targets
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -316,8 +316,7 @@ class RobustnessCurveDisplay(ModelDisplay):
                 f"y_true has {len(truth)} labels, but y_pred has {len(predicted)} predictions."
             )
         truth = as_targets(truth, len(predicted))
-        coder = LabelCoder(truth, predicted)
-        right = coder.encode(truth) == coder.encode(predicted)
+        right = same_labels(truth, predicted)
         n = len(truth)
         given = {"distances": distances, "radii": radii}
         known = {

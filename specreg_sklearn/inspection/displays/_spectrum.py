@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.inspection.displays._display import ModelDisplay, name_of
+from specreg_sklearn.inspection.displays._display_arguments import check_dict
 from specreg_sklearn.inspection.displays._style import light_grid, note_above, side_by_side, tag
 from specreg_sklearn.inspection.model import as_numbers
 from specreg_sklearn.inspection.weights import singular_value_spectrum
@@ -70,10 +71,7 @@ class SpectrumDisplay(ModelDisplay):
     """
 
     def __init__(self, *, values: Mapping[str, ArrayLike], name: str | None = None) -> None:
-        if not isinstance(values, Mapping) or not values:
-            raise ValueError(
-                f"values={values!r} is not accepted; give a dict from layer name to values."
-            )
+        check_dict(values, "values", "layer name to values")
         self.values = {key: _values(found, key) for key, found in values.items()}
         self.name = name
 

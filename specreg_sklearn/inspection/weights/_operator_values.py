@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from specreg_sklearn.spectral import Convolution
-from specreg_sklearn.spectral.bounds import Symbol
+from specreg_sklearn.spectral.bounds import Symbol, dense_matrix, operator_shape
 
 # Rows times columns of the largest operator that is written out: a second or so, 32 MB.
 _DENSE_ENTRIES = 2**22
@@ -37,23 +37,12 @@ def convolution_values(convolution: Convolution, method: str = "auto") -> tuple[
         What was done.
     """
     convolution = convolution.with_weight(convolution.weight.detach().double().cpu())
-    assert convolution.size is not None
-    n_inputs = convolution.n_inputs * math.prod(convolution.size)
-    n_outputs = len(convolution.weight) * math.prod(convolution.output_size)
     if method == "auto":
-        method = DENSE if n_inputs * n_outputs <= _DENSE_ENTRIES else CIRCULAR
+        n_entries = math.prod(operator_shape(convolution))
+        method = DENSE if n_entries <= _DENSE_ENTRIES else CIRCULAR
     if method == DENSE:
-        return torch.linalg.svdvals(dense_convolution(convolution)), DENSE
+        return torch.linalg.svdvals(dense_matrix(convolution)), DENSE
     return _circular_values(convolution), CIRCULAR
-
-
-def dense_convolution(convolution: Convolution) -> Tensor:
-    """Return a convolution as a matrix of shape (n_outputs, n_inputs)."""
-    assert convolution.size is not None
-    shape = (convolution.n_inputs, *convolution.size)
-    n_inputs = math.prod(shape)
-    unit = torch.eye(n_inputs, dtype=convolution.weight.dtype).reshape(n_inputs, *shape)
-    return convolution(unit).flatten(1).T
 
 
 def _circular_values(convolution: Convolution) -> Tensor:

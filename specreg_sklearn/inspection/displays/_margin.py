@@ -66,10 +66,8 @@ class MarginDisplay(ModelDisplay):
         The lines of upper bounds.
     bands_ : dict of str to matplotlib collection
         What lies between them.
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn.
 
     See Also
     --------

@@ -42,10 +42,8 @@ class SpectrumDisplay(ModelDisplay):
         The values, by layer.
     means_ : matplotlib ErrorbarContainer
         Mean and standard deviation of each layer.
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn.
 
     See Also
     --------

@@ -24,7 +24,7 @@ test-slow: $(VENV)/.test ## Run the slow tests; SPECREG_DATA names the folder wi
 test-oldest: ## Run the tests with the oldest supported scikit-learn
 	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=requirements/constraints-oldest.txt
 
-test-nightly: ## Run the tests with development versions; NIGHTLY_INDEX names the index to take them from
+test-nightly: ## Run the tests with development versions, from the index NIGHTLY_INDEX
 	@test -n "$(NIGHTLY_INDEX)" || \
 		{ echo "Name a package index with: make test-nightly NIGHTLY_INDEX=..."; exit 1; }
 	$(MAKE) $(NIGHTLY)/.test VENV=$(NIGHTLY)

@@ -21,13 +21,21 @@ from tools.package_imports import (
 
 FOLDERS = sorted({path.parent for path in (ROOT / PACKAGE).rglob("*.py")})
 MOST_FILES = 16
+PAGES = [
+    "CONTRIBUTING.md",
+    "README.md",
+    "RELEASING.md",
+    "SECURITY.md",
+    "docs/architecture.rst",
+    "docs/install.rst",
+]
 BUILT = ("docs/_build", "docs/gallery", ".venv", "robustness_curve.png")
 # What users could import before folders were redrawn. The loaders of large files, which nobody else
 # has, moved to benchmarks/loaders.
 HELD = {
     "specreg_sklearn": """
-        FeatureSpace RobustLinearProbe SelfSupervisedEncoder SpectrallyRegularizedEncoder __version__
-        make_robust_scorer register robust_accuracy show_versions
+        FeatureSpace RobustLinearProbe SelfSupervisedEncoder SpectrallyRegularizedEncoder
+        __version__ make_robust_scorer register robust_accuracy show_versions
     """,
     "specreg_sklearn.attacks": """
         CGBA ARTAttack AttackResult BlackBoxAttack FeatureSpace HopSkipJump RayS
@@ -159,12 +167,12 @@ def test_lines_keep_clear_of_the_rooms_that_they_pass():
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_folder_is_a_warehouse(folder):
+def test_no_folder_has_too_many_files(folder):
     files = sorted(path.name for path in folder.glob("*.py"))
     assert len(files) <= MOST_FILES, files
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "README.md", "docs/architecture.rst"])
+@pytest.mark.parametrize("page", PAGES)
 def test_paths_that_a_page_names_exist(page):
     named = set(paths_in((ROOT / page).read_text(encoding="utf-8")))
     assert named
@@ -179,7 +187,7 @@ def test_paths_that_a_page_names_exist(page):
 
 def paths_in(text):
     """Yield what a page marks as a path: links and literals with a slash or a known ending."""
-    for match in re.finditer(r"\]\(([^)#]+)[^)]*\)|`{1,2}([^`\s]+)`{1,2}", text):
+    for match in re.finditer(r"\]\(([^)#]+)[^)]*\)|(?<![:`])`{1,2}([^`\s]+)`{1,2}", text):
         path = match[1] or match[2]
         looks_so = "/" in path or path.endswith((".md", ".py", ".toml", ".rst", ".txt", ".cff"))
         if looks_so and "://" not in path and not re.search(r"[<>*{}=\"]|^art/", path):
@@ -188,7 +196,29 @@ def paths_in(text):
 
 def test_paths_are_found_in_links_and_literals():
     text = "[a](docs/x.rst) `tests/<folder>` ``tables/`` [b](https://x.org/y) `name` `art/Name`"
+    text += " :doc:`a/b`"
     assert list(paths_in(text)) == ["docs/x.rst", "tables/"]
+
+
+def test_the_architecture_page_names_every_folder():
+    page = (ROOT / "docs" / "architecture.rst").read_text(encoding="utf-8")
+    explained = {
+        name for line in re.findall(r"^``.*``$", page, re.MULTILINE) for name in line.split("``")
+    }
+    _ground, *floors = read_floors()
+    assert {name for floor in floors for name in floor} <= explained
+
+
+@pytest.mark.parametrize(
+    "page",
+    [*PAGES, ".ci/run", *sorted(str(p.relative_to(ROOT)) for p in ROOT.glob(".github/*/*.yml"))],
+)
+def test_make_targets_that_are_named_exist(page):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"(?:^|run: |`|SPECREG_DATA=\S+ )make ([a-z-]+)", text, re.MULTILINE)
+    assert set(named) <= targets
+    assert named or ".github/workflows" not in page
 
 
 def test_every_module_is_used_or_public():

@@ -21,9 +21,6 @@ test: $(VENV)/.test ## Run the tests
 test-slow: $(VENV)/.test ## Run the slow tests; SPECREG_DATA names the folder with larger data
 	$(BIN)/python -m pytest -m slow
 
-test-oldest: ## Run the tests with the oldest supported scikit-learn
-	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=requirements/constraints-oldest.txt
-
 test-nightly: ## Run the tests with development versions, from the index NIGHTLY_INDEX
 	@test -n "$(NIGHTLY_INDEX)" || \
 		{ echo "Name a package index with: make test-nightly NIGHTLY_INDEX=..."; exit 1; }
@@ -32,17 +29,20 @@ test-nightly: ## Run the tests with development versions, from the index NIGHTLY
 		numpy scipy scikit-learn
 	$(NIGHTLY)/bin/python -m pytest -n 2 -p no:cacheprovider
 
+test-oldest: ## Run the tests with the oldest supported scikit-learn
+	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=requirements/constraints-oldest.txt
+
 lint: $(VENV)/.lint ## Check style, types and the floors of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-floors: | $(BIN)/python ## Draw the picture of the floors from the imports
-	$(BIN)/python -m tools.draw_floors
-
 docs: $(VENV)/.docs ## Build the site in docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+floors: | $(BIN)/python ## Draw the picture of the floors from the imports
+	$(BIN)/python -m tools.draw_floors
 
 bench: $(VENV)/.test ## Print the benchmark ratios
 	$(BIN)/python benchmarks/bench_training.py

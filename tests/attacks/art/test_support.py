@@ -34,7 +34,7 @@ EPS = {"SquareAttack": 0.8}
 
 def render() -> str:
     """Return the tables of the user guide."""
-    lines = [".. This file is written by tests/attacks/test_art_support.py; do not edit it.", ""]
+    lines = [".. This file is written by tests/attacks/art/test_support.py; do not edit it.", ""]
     rows = [["Attack", "Tables", "Images", "Norms", "Asks for", "Remarks"]]
     for name, support in SUPPORTED.items():
         norms = ", ".join("Linf" if n == np.inf else f"L{n}" for n in support.norms)

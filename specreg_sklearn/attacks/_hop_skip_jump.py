@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from specreg_sklearn.attacks.boundary import Chains, boundary_normals
+from specreg_sklearn.attacks.boundary import BoundaryPoints, boundary_normals
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import SearchTask, bisect
 from specreg_sklearn.space import length
@@ -16,8 +16,8 @@ from specreg_sklearn.tables import check_positive_int
 # aside for them; the cap is far below the step that rounding swallows.
 _MOST_HALVINGS = 60
 _USUAL_HALVINGS = 6
-# One start stays in the race for every so many iterations.
-_ITERATIONS_PER_CHAIN = 4
+# One start is kept for every so many iterations.
+_ITERATIONS_PER_START = 4
 
 
 class HopSkipJump(BlackBoxAttack):
@@ -125,17 +125,17 @@ class HopSkipJump(BlackBoxAttack):
 
     def _search(self, task: SearchTask) -> None:
         n, d = task.x.shape
-        keep = max(1, int(self._n_iterations(d) // _ITERATIONS_PER_CHAIN))
-        chains = Chains.from_race(task, keep=keep, tolerance=self._tolerance(d))
+        keep = max(1, int(self._n_iterations(d) // _ITERATIONS_PER_START))
+        current = BoundaryPoints.from_starts(task, keep=keep, tolerance=self._tolerance(d))
         for t in range(self.max_iter):
             wanted = min(int(self.init_eval * np.sqrt(t + 1)), self.max_eval)
-            chosen, n_asked = chains.affordable(
+            chosen, n_asked = current.affordable(
                 task, wanted, reserve=self._reserve(d), least=max(1, self.init_eval // 4)
             )
-            chains = chains.take(chosen)
-            if not len(chains):
+            current = current.take(chosen)
+            if not len(current):
                 break
-            points, owner = chains.points, chains.owner
+            points, owner = current.points, current.owner
             radius = length(points - task.x[owner], 2) / np.sqrt(d)
             directions = self._directions(task, wanted, t)
             normals = boundary_normals(task.oracle, points, radius, directions, owner, n_asked)
@@ -151,9 +151,9 @@ class HopSkipJump(BlackBoxAttack):
                 norm=self.norm,
             )
             nearer = task.distance(reached, owner) < distance
-            chains.move(np.where(nearer[:, None], reached, points))
+            current.move(np.where(nearer[:, None], reached, points))
             keep = max(1, keep // 2)
-            chains = chains.thin_out(task, keep)
+            current = current.keep_nearest(task, keep)
             task.report(n / self.max_iter)
 
     def _directions(self, task: SearchTask, n: int, t: int) -> np.ndarray:

@@ -46,8 +46,8 @@ class SquareAttack(BlackBoxAttack):
         Budget of each row. Rows sent to ``decision_function`` or ``predict_proba`` and rows sent to
         ``predict`` count alike. None ends after 10 000 iterations.
     image_shape : tuple (H, W) or (C, H, W), or None, default=None
-        Shape of the images that the columns hold, in C order. Blocks are then square windows, which
-        suits models that look at neighbouring pixels. None: blocks are any columns.
+        Shape of the images that the columns hold, in C order. Blocks are then squares, which suits
+        models that look at neighbouring pixels. None: blocks are any columns.
     scores : {"auto", "decision_function", "predict_proba"}, default="auto"
         Where scores come from. "auto" takes the first of these two that the estimator has.
     p_init : float, default=0.8

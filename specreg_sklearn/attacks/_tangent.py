@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.attacks.boundary import BoundaryWalk, Chains
+from specreg_sklearn.attacks.boundary import BoundaryPoints, BoundaryWalk
 from specreg_sklearn.attacks.questions import SearchTask, bisect
 
 # A radius is halved so many times at most until its tangent point fools the model.
@@ -97,14 +97,14 @@ class TangentAttack(BoundaryWalk):
     def _step(
         self,
         task: SearchTask,
-        chains: Chains,
+        current: BoundaryPoints,
         normals: np.ndarray,
-        way: np.ndarray | None,
+        radial: np.ndarray | None,
         t: int,
     ) -> tuple[np.ndarray, np.ndarray]:
-        points, owner = chains.points, chains.owner
+        points, owner = current.points, current.owner
         x = task.x[owner]
-        distance = chains.distances(task)
+        distance = current.distances(task)
         radius = np.minimum(distance / np.sqrt(t + 1), _LARGEST_RADIUS * distance)
         landed = points.copy()
         pending = np.arange(len(points))

@@ -1,4 +1,4 @@
-"""The other way round: a scikit-learn classifier as a model that ART's own classes accept."""
+"""A scikit-learn classifier as a model that ART's own classes accept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A quiet, seeded, exclusive stay in the Adversarial Robustness Toolbox.
+"""Calls of the Adversarial Robustness Toolbox: silent, seeded, one thread at a time.
 
 ART draws from the global generators of numpy and Python, prints progress bars, logs, and divides by
 zero on the way. Inside :func:`art_session` it is seeded and silent; outside, nothing has changed.

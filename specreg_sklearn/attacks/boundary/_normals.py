@@ -1,6 +1,6 @@
 """Estimating the normal of the decision boundary from answers around boundary points.
 
-This is where an attack spends nearly all of its queries, so it is written for speed: all chains ask
+This is where an attack spends nearly all of its queries, so it is written for speed: all points ask
 in the same directions, whole blocks of rows are built by broadcasting, and no row is gathered.
 """
 
@@ -13,7 +13,7 @@ from specreg_sklearn.attacks.questions import Oracle
 # Numbers built at once: a megabyte. Larger blocks fall out of the processor's cache.
 _BLOCK = 2**17
 _MOST_OVER = 1.25
-# Numbers of a few chains, which stay in the cache nearest to the processor.
+# Numbers of a few points' steps, which stay in the cache nearest to the processor.
 _FEW = 2**15
 # numpy buffers the operands of products whose rows are shorter: a third of its buffer.
 _SHORT = 2**13 / 3
@@ -61,17 +61,17 @@ def boundary_normals(
     """
     rows, (n, d) = oracle.rows, directions.shape
     sums = np.empty(centre.shape)
-    n_chains = max(1, min(_BLOCK // max(d, 1), oracle.batch_rows) // n)
-    if n_chains < len(centre) <= _MOST_OVER * n_chains and len(centre) * n <= oracle.batch_rows:
+    n_points = max(1, min(_BLOCK // max(d, 1), oracle.batch_rows) // n)
+    if n_points < len(centre) <= _MOST_OVER * n_points and len(centre) * n <= oracle.batch_rows:
         # A call for a few rows that are left over costs more than a block that is a little larger.
-        n_chains = len(centre)
+        n_points = len(centre)
     # Answers of several blocks are summed up together; those of all might fill the memory.
-    n_together = n_chains * max(1, _BLOCK // (n * n_chains))
+    n_together = n_points * max(1, _BLOCK // (n * n_points))
     for begin in range(0, len(centre), n_together):
         part = slice(begin, begin + n_together)
         side = None if across is None else across[part]
         probes = _Probes(oracle, centre[part], radius[part], directions, owner[part], side)
-        sums[part] = probes.sums(n_asked[part], n_chains)
+        sums[part] = probes.sums(n_asked[part], n_points)
     oracle.n_queries += np.bincount(owner, n_asked, len(oracle.n_queries)).astype(np.int64)
     normals = sums if rows._unit else sums / rows.scale
     if across is not None:
@@ -114,14 +114,14 @@ class _Probes:
             self._frame[:, 0] = self.base
             np.multiply(across, -reach, out=self._frame[:, 1])
 
-    def sums(self, n_asked: np.ndarray, n_chains: int) -> np.ndarray:
-        """Ask, `n_chains` at a time, and return the weighted sums of steps, of shape (m, d)."""
+    def sums(self, n_asked: np.ndarray, n_points: int) -> np.ndarray:
+        """Ask, `n_points` at a time, and return the weighted sums of steps, of shape (m, d)."""
         (m, d), n = self.base.shape, len(self.steps)
         fooled = np.empty((m, n), dtype=bool)
         sums = np.empty((m, d))
         every = n_asked.min() == n
-        for begin in range(0, m, n_chains):
-            part = slice(begin, begin + n_chains)
+        for begin in range(0, m, n_points):
+            part = slice(begin, begin + n_points)
             cells = self._cells(part)
             fooled[part] = _answers(self.oracle, cells, self.owner[part], n_asked[part], every)
             if not self.all_as_meant:
@@ -142,7 +142,7 @@ class _Probes:
         if not every:
             prefixes = np.cumsum(self.steps, axis=0)[n_asked - 1]
             total = np.where((n_asked == len(self.steps))[:, None], total, prefixes)
-        # One product for each chain: a single large one would round by how many there are.
+        # One product for each point: a single large one would round by how many there are.
         sums = np.matmul(weights[:, None], self.steps)[:, 0]
         sums -= share[:, None] * total
         same = np.flatnonzero((share == 0) | (share == 1))
@@ -168,13 +168,13 @@ class _Probes:
         return sums
 
     def _cells(self, part: slice) -> np.ndarray:
-        """Return the cells of all steps of some chains, of shape (m, n_directions, d)."""
+        """Return the cells of all steps from some points, of shape (m, n_directions, d)."""
         rows, oracle, steps = self.oracle.rows, self.oracle, self.steps
         base, radius = self.base[part], self.radius[part]
         m, (n, d) = len(base), steps.shape
-        # Passes over all cells are what costs here. A few chains at a time stay in the cache.
+        # Passes over all cells are what costs here. A few points at a time stay in the cache.
         width = min(m, max(1, _FEW // (n * d)))
-        # The model may be lent these cells, and may keep them: they are not used again.
+        # The model may be shown these cells themselves, and keep them: they are not used again.
         cells = np.empty((m, n, d)) if rows.are_cells else oracle.scratch(0, m, n, d)
         if self.across is not None:
             frame, shares = self._frame[part], np.empty((m, 2, n))
@@ -216,13 +216,13 @@ def _answers(
     m, n, d = cells.shape
     every = every and m * n <= oracle.batch_rows
     if every and oracle.rows.repair is None:
-        return oracle.ask(cells, owner, lend=True)
+        return oracle.ask(cells, owner, copy=False)
     flat, whose = cells.reshape(m * n, d), np.repeat(owner, n)
     if oracle.rows.repair is not None:
         settled = oracle.rows.settle(flat, whose)
         flat[...] = settled
         if every:
-            return oracle.ask(settled, whose, lend=True).reshape(m, n)
+            return oracle.ask(settled, whose, copy=False).reshape(m, n)
     chosen = np.flatnonzero(np.arange(n) < n_asked[:, None])
     fooled = np.zeros(m * n, dtype=bool)
     for begin in range(0, len(chosen), oracle.batch_rows):

@@ -1,4 +1,4 @@
-"""What SquareAttack moves: blocks of columns, to corners of a cube or along a sphere."""
+"""What SquareAttack moves: blocks of columns, to corners of a Linf ball or along a sphere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Blocks:
 
     def __init__(self, columns: np.ndarray, image_shape: tuple[int, ...] | None) -> None:
         self.d, self.shape = len(columns), image_shape
-        # Which block size is being dealt out, and what is left of it.
+        # Which block size is being drawn, and what is left of it.
         self.size, self.left = -1, [columns[:0]]
         if image_shape is not None:
             channels, _, self.width = shape = (1, 1, *image_shape)[-3:]
@@ -41,7 +41,7 @@ class Blocks:
         size = max(1, round(share * area if self.shape is None else np.sqrt(share * area)))
         if size != self.size or not self.left:
             self.size = size
-            self.left = self._columns(rng) if self.shape is None else self._windows(rng)
+            self.left = self._columns(rng) if self.shape is None else self._squares(rng)
         return self.left.pop()
 
     def pattern(self, rng: np.random.Generator, block: np.ndarray) -> np.ndarray:
@@ -53,16 +53,16 @@ class Blocks:
     def _columns(self, rng: np.random.Generator) -> list[np.ndarray]:
         return np.array_split(rng.permutation(self.d), -(-self.d // self.size))
 
-    def _windows(self, rng: np.random.Generator) -> list[np.ndarray]:
+    def _squares(self, rng: np.random.Generator) -> list[np.ndarray]:
         h, w = (min(self.size, side) for side in self.sides)
         across = self.sides[1] - w + 1
-        windows = []
+        squares = []
         for corner in rng.permutation((self.sides[0] - h + 1) * across).tolist():
             i, j = divmod(corner, across)
-            window = self.pixels[:, i : i + h, j : j + w].ravel()
-            windows.append(window[window >= 0])
-        # Windows may hold immutable pixels only, but not all of them do.
-        return [w for w in windows if len(w)]
+            square = self.pixels[:, i : i + h, j : j + w].ravel()
+            squares.append(square[square >= 0])
+        # Squares may hold immutable pixels only, but not all of them do.
+        return [s for s in squares if len(s)]
 
 
 class CornerMoves:
@@ -118,7 +118,7 @@ class SphereMoves:
         self, rng: np.random.Generator, share: float, rows: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         block, step = self.blocks.draw(rng, share), np.zeros_like(self.last)
-        # Columns of a table move freely; the pixels of a window move together.
+        # Columns of a table move freely; the pixels of a square move together.
         image = self.blocks.shape is not None
         step[block] = self.blocks.pattern(rng, block) if image else rng.normal(size=len(block))
         # The steps go on getting smaller where blocks cannot.

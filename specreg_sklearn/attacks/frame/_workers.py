@@ -14,6 +14,7 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
 from specreg_sklearn.attacks.frame._hooks import AttackHooks
+from specreg_sklearn.attacks.frame._picklable_errors import picklable_error
 from specreg_sklearn.attacks.questions import (
     FINAL_QUERIES,
     NO_LIMIT,
@@ -22,7 +23,6 @@ from specreg_sklearn.attacks.questions import (
     SearchTask,
     StartPool,
     accepted_starts,
-    carried,
     data_starts,
     noise_starts,
     noise_stream,
@@ -138,14 +138,14 @@ def search_rows(
             report(len(part))
 
 
-def _search_elsewhere(home: int, part: _Part) -> Outcome:
-    """Search in a worker; an error in another process than `home` is made fit to travel."""
+def _search_elsewhere(parent: int, part: _Part) -> Outcome:
+    """Search in a worker; an error in another process than `parent` is made picklable."""
     try:
         return _search_part(part)
     except Exception as error:
-        if os.getpid() == home:
+        if os.getpid() == parent:
             raise
-        raise carried(error) from error
+        raise picklable_error(error) from error
 
 
 def _parts(attack: AttackHooks, d: int, chosen: np.ndarray, n_jobs: int | None) -> list[np.ndarray]:

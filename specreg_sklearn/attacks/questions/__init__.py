@@ -2,10 +2,8 @@
 
 from specreg_sklearn.attacks.questions._bisection import between, bisect
 from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
-from specreg_sklearn.attacks.questions._picklable_errors import carried
 from specreg_sklearn.attacks.questions._random import noise_stream, pool_order, stream
-from specreg_sklearn.attacks.questions._ranks import best_of_owner, leaders, place_within
-from specreg_sklearn.attacks.questions._repeated_queries import Asker
+from specreg_sklearn.attacks.questions._ranks import best_of_owner, nearest_by_group, rank_within
 from specreg_sklearn.attacks.questions._scores import METHODS, Margins, ScoredPredict
 from specreg_sklearn.attacks.questions._starts import (
     StartPool,
@@ -22,7 +20,6 @@ __all__ = [
     "METHODS",
     "NO_LIMIT",
     "VERIFY_QUERIES",
-    "Asker",
     "Margins",
     "Oracle",
     "ScoredPredict",
@@ -32,14 +29,13 @@ __all__ = [
     "best_of_owner",
     "between",
     "bisect",
-    "carried",
     "data_starts",
-    "leaders",
+    "nearest_by_group",
     "noise_starts",
     "noise_stream",
     "other_data_starts",
-    "place_within",
     "pool_order",
+    "rank_within",
     "stream",
     "verify",
 ]

@@ -1,4 +1,4 @@
-"""Bisection between clean rows and adversarial points, all chains in step."""
+"""Bisection between clean rows and adversarial points, all in step."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ Decide = Callable[[np.ndarray, np.ndarray], np.ndarray]
 def between(x: np.ndarray, far: np.ndarray, t: np.ndarray, norm: float) -> np.ndarray:
     """Return the point at share `t` of the way from `x` to `far`.
 
-    In L2 it lies on the straight line; in Linf it is `far` clipped to the cube around `x` whose
-    half-width is `t` times the distance (the projection of the HopSkipJump paper,
+    In L2 it lies on the straight line; in Linf it is `far` clipped to the ball around `x` whose
+    radius is `t` times the distance (the projection of the HopSkipJump paper,
     arXiv:1904.02144).
     """
     if norm == np.inf:
@@ -39,7 +39,7 @@ def bisect(
     decide : callable
         ``decide(Z, owner) -> bool array``, True where the model is fooled.
     x : ndarray of shape (m, d)
-        Clean coordinates, one row per chain.
+        Clean coordinates of each point.
     far : ndarray of shape (m, d)
         Adversarial coordinates.
     owner : ndarray of shape (m,), int

@@ -75,7 +75,7 @@ class Oracle:
         self.best = np.zeros(rows.raw.shape)
         self.best_distance = np.full(len(rows), np.inf)
         self._scratch = [np.empty(0), np.empty(0)]
-        self._may_be_lent: bool | None = None
+        self._input_unchanged: bool | None = None  # whether the model leaves its input as it is
         self.wanted = coder.decode(labels)
         self._whole_labels = self.wanted.dtype.kind in "iu" and coder.are_numbers
 
@@ -114,7 +114,7 @@ class Oracle:
             # Where cells are rounded, a point may be built as the clean row itself.
             if not remember and len(Z) and self.rows.exact and self.rows.repair is None:
                 self.count(owner)
-                return self.ask(self.rows.snap(Z, owner), owner, lend=True)
+                return self.ask(self.rows.snap(Z, owner), owner, copy=False)
             return self._decide(Z, owner)
         fooled = np.zeros(len(Z), dtype=bool)
         covered = np.arange(len(Z)) if covered is None else covered
@@ -143,7 +143,7 @@ class Oracle:
         raw = self.rows.snap(Z, owner)
         distance = self.rows.distance(raw, owner, self.norm)
         if distance.all():
-            fooled = self.ask(raw, owner, lend=True)
+            fooled = self.ask(raw, owner, copy=False)
             self.count(owner)
         else:
             # A point that is built as the clean row itself is no question.
@@ -170,23 +170,23 @@ class Oracle:
         raw: np.ndarray,
         owner: np.ndarray,
         *,
-        lend: bool = False,
+        copy: bool = True,
         wanted: np.ndarray | None = None,
     ) -> np.ndarray:
         """Return whether rows fool the model, without counting or doubting them.
 
         `raw` has shape (m, d), or (m, k, d) for k rows of each owner; the answers have the same
-        shape without the last axis. With `lend` the caller will not write to `raw` again. A model
-        that leaves its input alone, as the first time shows, then gets these cells themselves and
-        not a copy. `wanted`, one entry per row, is ``self.wanted`` of the owners, if it is at hand.
+        shape without the last axis. With ``copy=False`` the caller will not write to `raw` again: a
+        model that does not write to its input, as the first time shows, then gets these cells
+        themselves. `wanted`, one entry per row, is ``self.wanted`` of the owners, if it is at hand.
         """
         cells = raw if raw.ndim == 2 else raw.reshape(-1, raw.shape[2])
         if wanted is None:
             wanted = self.wanted[owner]
             wanted = wanted if raw.ndim == 2 else np.repeat(wanted, raw.shape[1])
-        lend = lend and self.rows.are_cells and self._may_be_lent is not False
+        same = not copy and self.rows.are_cells and self._input_unchanged is not False
         try:
-            if lend and self._may_be_lent:
+            if same and self._input_unchanged:
                 X = cells
             else:
                 whose = owner if raw.ndim == 2 else np.repeat(owner, raw.shape[1])
@@ -199,8 +199,8 @@ class Oracle:
             rows = _listed(self.names[owner])
             error.add_note(f"This happened while changes of {rows} were predicted.")
             raise
-        if lend and self._may_be_lent is None:
-            self._may_be_lent = np.array_equal(X, cells)
+        if same and self._input_unchanged is None:
+            self._input_unchanged = np.array_equal(X, cells)
         if plain:
             fooled = labels == wanted if self.targeted else labels != wanted
         else:

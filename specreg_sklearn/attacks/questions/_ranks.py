@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 
-def leaders(
+def nearest_by_group(
     owner: np.ndarray, group: np.ndarray, distance: np.ndarray, keep: np.ndarray | int
 ) -> np.ndarray:
     """Mark the best entries of each owner: the best of every group first, then the second best.
@@ -23,12 +23,12 @@ def leaders(
     -------
     ndarray of shape (m,), bool
     """
-    tier = place_within((group, owner), distance)
-    rank = place_within((owner,), distance, tier)
+    tier = rank_within((group, owner), distance)
+    rank = rank_within((owner,), distance, tier)
     return (rank < keep) & np.isfinite(distance)
 
 
-def place_within(keys: tuple[np.ndarray, ...], *values: np.ndarray) -> np.ndarray:
+def rank_within(keys: tuple[np.ndarray, ...], *values: np.ndarray) -> np.ndarray:
     """Return each entry's place among those of equal keys; the last of `values` counts first."""
     order = np.lexsort((*values, *keys))
     fresh = np.zeros(len(order), dtype=bool)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from specreg_sklearn.attacks.questions._oracle import Oracle
-from specreg_sklearn.attacks.questions._ranks import place_within
+from specreg_sklearn.attacks.questions._ranks import rank_within
 from specreg_sklearn.space import CleanRows
 
 NOISE_TRIES = 100
@@ -91,8 +91,8 @@ class StartPool:
             found.append((row, candidate, self._distance(x, missing, row, candidate)))
         owner, candidate, distance = (np.concatenate(c) for c in zip(*found, strict=True))
         # The candidate's number is its rank by content: it settles ties.
-        tier = place_within((self.codes[candidate], owner), candidate, distance)
-        rank = place_within((owner,), candidate, distance, tier)
+        tier = rank_within((self.codes[candidate], owner), candidate, distance)
+        rank = rank_within((owner,), candidate, distance, tier)
         chosen = np.flatnonzero(rank < n_starts)
         chosen = chosen[np.lexsort((rank[chosen], owner[chosen]))]
         owner, candidate = owner[chosen], candidate[chosen]

@@ -77,9 +77,13 @@ class SearchTask:
 
     def active(self) -> np.ndarray:
         """Return the rows that have a start, are not near enough to stop, and may still ask."""
-        best = self.oracle.best_distance
-        open_ = np.isfinite(best) & (best > self.stop_distance)
-        return np.flatnonzero(open_ & (self.oracle.n_queries < self.oracle.limit))
+        return np.flatnonzero(self.is_open(np.arange(len(self.x))))
+
+    def is_open(self, rows: np.ndarray) -> np.ndarray:
+        """Return whether rows have a start, are not near enough to stop, and may still ask."""
+        best = self.oracle.best_distance[rows]
+        far = np.isfinite(best) & (best > self.stop_distance)
+        return np.asarray(far & (self.oracle.n_queries[rows] < self.oracle.limit))
 
     def rng(self, iteration: int) -> np.random.Generator:
         """Return the random generator of an iteration, the same for all rows and workers."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from specreg_sklearn._typing import RandomState
 from specreg_sklearn.attacks.boundary import BoundaryPoints, boundary_normals
-from specreg_sklearn.attacks.frame import BlackBoxAttack
+from specreg_sklearn.attacks.frame import BlackBoxAttack, Starts
 from specreg_sklearn.attacks.questions import SearchTask, bisect
 from specreg_sklearn.space import length
 from specreg_sklearn.tables import check_positive_int
@@ -81,10 +82,10 @@ class HopSkipJump(BlackBoxAttack):
         init_eval: int = 100,
         max_queries: int | None = None,
         n_starts: int = 9,
-        starts: Any = "data",
+        starts: Starts = "data",
         targeted: bool = False,
         batch_rows: int = 16384,
-        random_state: Any = 0,
+        random_state: RandomState = 0,
     ) -> None:
         super().__init__(
             norm=norm,

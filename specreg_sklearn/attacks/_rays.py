@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from specreg_sklearn._typing import RandomState
 from specreg_sklearn.attacks.boundary import (
     MOST_DIMENSIONS,
     Moves,
@@ -17,7 +18,7 @@ from specreg_sklearn.attacks.boundary import (
     shrink,
     try_moves,
 )
-from specreg_sklearn.attacks.frame import BlackBoxAttack
+from specreg_sklearn.attacks.frame import BlackBoxAttack, Starts
 from specreg_sklearn.attacks.questions import SearchTask, nearest_by_group
 
 # Smallest progress that counts, as a share of the radius.
@@ -124,10 +125,10 @@ class RayS(BlackBoxAttack):
         norm: float = np.inf,
         max_queries: int | None = 1000,
         n_starts: int = 9,
-        starts: Any = "data",
+        starts: Starts = "data",
         targeted: bool = False,
         batch_rows: int = 16384,
-        random_state: Any = 0,
+        random_state: RandomState = 0,
     ) -> None:
         super().__init__(
             norm=norm,

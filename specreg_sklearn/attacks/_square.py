@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from specreg_sklearn._typing import Classifier, RandomState
 from specreg_sklearn.attacks.boundary import Blocks, CornerMoves, SphereMoves
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import METHODS, Margins, ScoredPredict, SearchTask
@@ -95,7 +96,7 @@ class SquareAttack(BlackBoxAttack):
         p_init: float = 0.8,
         targeted: bool = False,
         batch_rows: int = 16384,
-        random_state: Any = 0,
+        random_state: RandomState = 0,
     ) -> None:
         super().__init__(
             norm=norm,
@@ -137,7 +138,7 @@ class SquareAttack(BlackBoxAttack):
                 f"but X has {n_features}."
             )
 
-    def _predict_of(self, estimator: Any) -> Any:
+    def _predict_of(self, estimator: Classifier) -> ScoredPredict:
         return ScoredPredict(estimator, self.scores, needed_by=type(self).__name__)
 
     def _search(self, task: SearchTask) -> None:

@@ -8,9 +8,11 @@ ART refuses a box without width; images keep them, but their displacement is not
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from specreg_sklearn.attacks.art._support import Support
 from specreg_sklearn.attacks.questions import Margins, SearchTask
@@ -90,9 +92,10 @@ class ArtRow:
         """Return the clean row as ART sees it, of shape (1, *shape)."""
         return np.zeros((1, *self.shape), dtype=np.float32)
 
-    def predict(self, steps: Any, **_: Any) -> np.ndarray:
+    def predict(self, steps: ArrayLike, **_: object) -> np.ndarray:
         """Return two-class predictions for displacements of shape (m, *shape)."""
-        answer = self._ask(np.asarray(steps).reshape(len(steps), -1))
+        steps = np.asarray(steps)
+        answer = self._ask(steps.reshape(len(steps), -1))
         oracle = self.task.oracle
         near = oracle.best_distance[self.row] <= self.task.stop_distance
         if near or oracle.n_queries[self.row] >= oracle.limit:
@@ -113,7 +116,7 @@ class ArtRow:
                 return candidate.reshape(1, *self.shape)
         return None
 
-    def classifier(self, module: Any) -> Any:
+    def classifier(self, module: ModuleType) -> Any:
         """Wrap the row as a black-box classifier of ART's module of classifiers."""
         wrapper = module.BlackBoxClassifier
         if self.support.neural:

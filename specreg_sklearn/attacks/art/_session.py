@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -38,7 +38,7 @@ def art_session(seed: int) -> Iterator[None]:
         yield
 
 
-def import_art(module: str) -> Any:
+def import_art(module: str) -> ModuleType:
     """Import a module of ART on first use; it costs seconds and may log and warn."""
     with _LOCK, _silence(), _generators_kept():
         return import_module(module)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from specreg_sklearn._typing import Classifier, RandomState
@@ -118,7 +119,7 @@ class BlackBoxAttack(BaseEstimator, AttackHooks):
         *,
         eps: float | None = None,
         space: FeatureSpace | None = None,
-        pool: Any = None,
+        pool: ArrayLike | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> AttackResult:

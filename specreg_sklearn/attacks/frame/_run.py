@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.attacks.frame._hooks import AttackHooks, Starts
@@ -39,7 +40,7 @@ def run_attack(
     *,
     eps: float | None,
     space: FeatureSpace | None,
-    pool: Any,
+    pool: ArrayLike | None,
     n_jobs: int | None,
     verbose: int,
 ) -> AttackResult:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -208,7 +207,7 @@ class Oracle:
             fooled = same if self.targeted else ~same
         return fooled.reshape(raw.shape[:-1])
 
-    def _is_plain(self, labels: Any, n_rows: int) -> bool:
+    def _is_plain(self, labels: object, n_rows: int) -> bool:
         """Return whether labels are whole numbers, which need no checks and no codes."""
         return (
             type(labels) is np.ndarray

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from specreg_sklearn._typing import Classifier
 from specreg_sklearn.attacks.questions._oracle import Oracle, _listed
 from specreg_sklearn.tables import UNKNOWN, as_labels
 
@@ -32,7 +33,7 @@ class ScoredPredict:
         The class that error messages name.
     """
 
-    def __init__(self, estimator: Any, scores: str, *, needed_by: str) -> None:
+    def __init__(self, estimator: Classifier, scores: str, *, needed_by: str) -> None:
         self.estimator = estimator
         self.method = _method(estimator, scores, needed_by)
 
@@ -160,7 +161,7 @@ class Margins:
         return out
 
 
-def _method(estimator: Any, scores: str, needed_by: str) -> str:
+def _method(estimator: Classifier, scores: str, needed_by: str) -> str:
     name = type(estimator).__name__
     wanted = METHODS if scores == "auto" else (scores,)
     present = [m for m in wanted if callable(getattr(estimator, m, None))]
@@ -181,7 +182,7 @@ def _method(estimator: Any, scores: str, needed_by: str) -> str:
     return present[0]
 
 
-def _compares_pairs(estimator: Any) -> bool:
+def _compares_pairs(estimator: object) -> bool:
     """Return whether the scores belong to pairs of classes: with three, their shape cannot tell."""
     while True:
         if hasattr(estimator, "best_estimator_"):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-import numpy as np
-
+from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.attacks.boundary import (
     MOST_DIMENSIONS,
     ROUNDS,
@@ -106,10 +105,10 @@ class CGBA(BoundaryWalk):
         self,
         task: SearchTask,
         current: BoundaryPoints,
-        normals: np.ndarray,
-        radial: np.ndarray | None,
+        normals: FloatArray,
+        radial: FloatArray | None,
         t: int,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[FloatArray, FloatArray]:
         assert current.angle is not None and radial is not None
         n_rounds = ROUNDS if t < _CAREFUL_STEPS else ROUNDS - 1
         points, distance, current.angle = semicircle_step(

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from specreg_sklearn._typing import RandomState
+from specreg_sklearn._typing import FloatArray, IntArray, RandomState
 from specreg_sklearn.attacks.boundary import BoundaryPoints, boundary_normals
 from specreg_sklearn.attacks.frame import BlackBoxAttack, Starts
 from specreg_sklearn.attacks.questions import SearchTask, bisect
@@ -157,7 +157,7 @@ class HopSkipJump(BlackBoxAttack):
             current = current.keep_nearest(task, keep)
             task.report(n / self.max_iter)
 
-    def _directions(self, task: SearchTask, n: int, t: int) -> np.ndarray:
+    def _directions(self, task: SearchTask, n: int, t: int) -> FloatArray:
         shape = n, task.x.shape[1]
         draw = task.rng(t)
         steps = draw.normal(size=shape) if self.norm == 2 else draw.uniform(-1, 1, size=shape)
@@ -165,8 +165,8 @@ class HopSkipJump(BlackBoxAttack):
 
 
 def _jump(
-    task: SearchTask, points: np.ndarray, step: np.ndarray, size: np.ndarray, owner: np.ndarray
-) -> np.ndarray:
+    task: SearchTask, points: FloatArray, step: FloatArray, size: FloatArray, owner: IntArray
+) -> FloatArray:
     """Return ``points + size * step``, with sizes halved until the model is fooled there."""
     landed, size = points.copy(), size.copy()
     pending = np.arange(len(points))

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from specreg_sklearn._typing import RandomState
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray, RandomState
 from specreg_sklearn.attacks.boundary import (
     MOST_DIMENSIONS,
     Moves,
@@ -45,17 +45,17 @@ _MOST_KEPT, _MOST_ROUNDS = 10, 10000
 class _Perturbations:
     """Perturbations that are made smaller, several for each row at first."""
 
-    x: np.ndarray
-    delta: np.ndarray
-    radius: np.ndarray
-    owner: np.ndarray
-    group: np.ndarray
-    idle: np.ndarray
+    x: FloatArray
+    delta: FloatArray
+    radius: FloatArray
+    owner: IntArray
+    group: IntArray
+    idle: IntArray
 
     def __len__(self) -> int:
         return len(self.owner)
 
-    def take(self, chosen: np.ndarray) -> _Perturbations:
+    def take(self, chosen: BoolArray) -> _Perturbations:
         """Return the chosen ones only."""
         return self if chosen.all() else _Perturbations(*(a[chosen] for a in vars(self).values()))
 
@@ -213,7 +213,7 @@ class RayS(BlackBoxAttack):
             task.report((task.fraction_spent() - spent) * n)
             spent = task.fraction_spent()
 
-    def _going_on(self, task: SearchTask, current: _Perturbations) -> np.ndarray:
+    def _going_on(self, task: SearchTask, current: _Perturbations) -> BoolArray:
         active = np.zeros(len(task.x), dtype=bool)
         active[task.active()] = True
         patience = _PATIENCE if self.max_queries is None else _MOST_ROUNDS

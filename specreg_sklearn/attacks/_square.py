@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from specreg_sklearn._typing import Classifier, RandomState
+from specreg_sklearn._typing import BoolArray, Classifier, IntArray, RandomState
 from specreg_sklearn.attacks.boundary import Blocks, CornerMoves, SphereMoves
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import METHODS, Margins, ScoredPredict, SearchTask
@@ -183,7 +183,7 @@ class _Search:
         self.rivals = np.full((n, max(margins.n_classes - 1, 1)), -1)
         self.aim: np.ndarray | None = None
 
-    def open_rows(self, least: int = 2) -> np.ndarray:
+    def open_rows(self, least: int = 2) -> IntArray:
         """Return the rows that are not fooled within the distance and have queries left.
 
         A question about scores is of use only if one about the label can follow.
@@ -192,7 +192,7 @@ class _Search:
         open_ = (oracle.best_distance > self.task.stop_distance) & self.margins.possible
         return np.flatnonzero(open_ & (oracle.n_queries <= oracle.limit - least))
 
-    def begin_round(self, t: int, number: int, rows: np.ndarray) -> None:
+    def begin_round(self, t: int, number: int, rows: IntArray) -> None:
         """Put rows on a new random point."""
         self.confirm(rows)
         if number and self.margins.n_classes > 2 and not self.task.oracle.targeted:
@@ -204,7 +204,7 @@ class _Search:
         rows = self.open_rows()
         self._ask(rows, self.moves.anywhere(self.task.rng(t), rows))
 
-    def step(self, t: int, share: float, rows: np.ndarray) -> None:
+    def step(self, t: int, share: float, rows: IntArray) -> None:
         """Move one block of columns."""
         states, changed = self.moves.propose(self.task.rng(t), share, rows)
         before = self.loss[rows]
@@ -212,13 +212,13 @@ class _Search:
         better[changed] = self._ask(rows[changed], states[changed])
         self.moves.learn(rows, better, self.loss[rows] < before)
 
-    def confirm(self, rows: np.ndarray) -> None:
+    def confirm(self, rows: IntArray) -> None:
         """Ask predict about the best points: it need not follow the scores at every point."""
         rows = rows[~self.confirmed[rows]]
         self.task.oracle.decide(self.moves.points(self.moves.best[rows], rows), rows)
         self.confirmed[rows] = True
 
-    def _ask(self, rows: np.ndarray, states: np.ndarray) -> np.ndarray:
+    def _ask(self, rows: IntArray, states: np.ndarray) -> BoolArray:
         """Ask for the scores of states, keep those that are no worse, and confirm successes."""
         if not len(rows):
             return np.zeros(0, dtype=bool)

@@ -6,7 +6,7 @@ from numbers import Real
 
 import numpy as np
 
-from specreg_sklearn._typing import RandomState
+from specreg_sklearn._typing import FloatArray, RandomState
 from specreg_sklearn.attacks.boundary import BoundaryPoints, BoundaryWalk
 from specreg_sklearn.attacks.frame import Starts
 from specreg_sklearn.attacks.questions import SearchTask, bisect
@@ -99,10 +99,10 @@ class TangentAttack(BoundaryWalk):
         self,
         task: SearchTask,
         current: BoundaryPoints,
-        normals: np.ndarray,
-        radial: np.ndarray | None,
+        normals: FloatArray,
+        radial: FloatArray | None,
         t: int,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[FloatArray, FloatArray]:
         points, owner = current.points, current.owner
         x = task.x[owner]
         distance = current.distances(task)
@@ -135,12 +135,12 @@ class TangentAttack(BoundaryWalk):
 
 
 def tangent_points(
-    x: np.ndarray,
-    centre: np.ndarray,
-    normals: np.ndarray,
-    radius: np.ndarray,
+    x: FloatArray,
+    centre: FloatArray,
+    normals: FloatArray,
+    radius: FloatArray,
     axis_ratio: float = 1.0,
-) -> np.ndarray:
+) -> FloatArray:
     """Return where tangents from clean rows touch balls or ellipsoids around boundary points.
 
     Of the two tangents in the plane of the clean row and the normal, it is the one on the side the

@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from specreg_sklearn._typing import Classifier
+from specreg_sklearn._typing import BoolArray, Classifier
 from specreg_sklearn.attacks.art._session import import_art
 from specreg_sklearn.space import FeatureSpace
 from specreg_sklearn.tables import (
@@ -190,7 +190,7 @@ class OneHotPredictor:
         classes: np.ndarray,
         *,
         names: list[Any] | None,
-        whole: np.ndarray | None,
+        whole: BoolArray | None,
         dtype: np.dtype,
         probabilities: Predict | None,
     ) -> None:

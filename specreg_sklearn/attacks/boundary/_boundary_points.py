@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.boundary._choose_starts import choose_starts
 from specreg_sklearn.attacks.questions import SearchTask, nearest_by_group, rank_within
 
@@ -33,11 +34,11 @@ class BoundaryPoints:
         How far the points are from the clean rows; None if this has to be found out.
     """
 
-    points: np.ndarray
-    owner: np.ndarray
-    group: np.ndarray
-    angle: np.ndarray | None = None
-    distance: np.ndarray | None = None
+    points: FloatArray
+    owner: IntArray
+    group: IntArray
+    angle: FloatArray | None = None
+    distance: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if self.angle is None:
@@ -65,23 +66,23 @@ class BoundaryPoints:
             )
         )
 
-    def move(self, points: np.ndarray, distance: np.ndarray | None = None) -> None:
+    def move(self, points: FloatArray, distance: FloatArray | None = None) -> None:
         """Go to other points, whose distances from the clean rows may be known."""
         self.points, self.distance = points, distance
 
-    def distances(self, task: SearchTask) -> np.ndarray:
+    def distances(self, task: SearchTask) -> FloatArray:
         """Return how far the points are from the clean rows."""
         if self.distance is None:
             self.distance = task.distance(self.points, self.owner)
         return self.distance
 
-    def radial(self, task: SearchTask) -> np.ndarray:
+    def radial(self, task: SearchTask) -> FloatArray:
         """Return unit vectors from the clean rows to the points, of shape (m, d)."""
         steps = self.points - task.x[self.owner]
         steps /= self.distances(task)[:, None]
         return steps
 
-    def take(self, chosen: np.ndarray) -> BoundaryPoints:
+    def take(self, chosen: IntArray) -> BoundaryPoints:
         """Return some of the points, given by their increasing numbers."""
         if len(chosen) == len(self):
             return self
@@ -103,7 +104,7 @@ class BoundaryPoints:
 
     def affordable(
         self, task: SearchTask, wanted: int, *, reserve: int, least: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[IntArray, IntArray]:
         """Return which points can pay for an iteration, and in how many directions they ask.
 
         Parameters

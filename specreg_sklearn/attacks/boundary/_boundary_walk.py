@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
 from specreg_sklearn.attacks.boundary._normals import boundary_normals
 from specreg_sklearn.attacks.frame import BlackBoxAttack
@@ -55,10 +56,10 @@ class BoundaryWalk(BlackBoxAttack):
         self,
         task: SearchTask,
         current: BoundaryPoints,
-        normals: np.ndarray,
-        radial: np.ndarray | None,
+        normals: FloatArray,
+        radial: FloatArray | None,
         t: int,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[FloatArray, FloatArray]:
         """Return boundary points nearer to the clean rows, or the same, and their distances.
 
         `radial`, if the walk is `_sideways`, holds unit vectors from the clean rows to the points.

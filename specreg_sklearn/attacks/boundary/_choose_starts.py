@@ -8,22 +8,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from specreg_sklearn.attacks.questions import SearchTask, best_of_owner, between, nearest_by_group
+from specreg_sklearn._typing import IntArray
+from specreg_sklearn.attacks.questions import (
+    SearchTask,
+    StartPoints,
+    best_of_owner,
+    between,
+    nearest_by_group,
+)
 
 # A model that is fooled however near a point comes would be bisected for ever.
 _MOST_ROUNDS = 50
 
 
 def choose_starts(
-    task: SearchTask, *, keep: int, rounds: int, slack: float, tolerance: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    task: SearchTask, *, keep: int | IntArray, rounds: int, slack: float, tolerance: float
+) -> StartPoints:
     """Bring the most promising starts of each row to the boundary.
 
     Parameters
     ----------
     task : SearchTask
         Its starts are adversarial points anywhere.
-    keep : int
+    keep : int or ndarray of shape (m,)
         How many starts of a row are brought to the boundary.
     rounds : int
         Halvings before that choice is made.
@@ -47,7 +54,7 @@ def choose_starts(
     reach = task.distance(far, owner)
     low, high = np.zeros(len(far)), np.ones(len(far))
 
-    def halve(some: np.ndarray) -> None:
+    def halve(some: IntArray) -> None:
         middle = (low[some] + high[some]) / 2
         points = between(x[some], far[some], middle, norm)
         fooled = task.oracle.decide(points, owner[some], remember=False)

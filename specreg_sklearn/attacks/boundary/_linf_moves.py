@@ -6,12 +6,12 @@ makes the ball smaller at the same time: whatever still fools the model is progr
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-Decide = Callable[[np.ndarray, np.ndarray], np.ndarray]
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn.attacks.questions import Decide
 
 # Numbers built at once: a megabyte. Larger blocks fall out of the processor's cache.
 _BLOCK = 2**17
@@ -41,11 +41,11 @@ class Moves:
         side rather than to the opposite one.
     """
 
-    mask: np.ndarray
-    levels: np.ndarray
+    mask: BoolArray
+    levels: FloatArray
     outward: bool = False
 
-    def points(self, x: np.ndarray, delta: np.ndarray, radius: np.ndarray) -> np.ndarray:
+    def points(self, x: FloatArray, delta: FloatArray, radius: FloatArray) -> FloatArray:
         """Return the point after each move of each row, (m, k, d), in balls of this radius."""
         n_flips = len(self.mask) - len(self.levels)
         inside, flipped = self._ends(delta, radius)
@@ -59,11 +59,11 @@ class Moves:
             np.copyto(out[:, n_flips:], set_, where=self.mask[n_flips:])
         return out
 
-    def single(self, delta: np.ndarray, radius: np.ndarray, move: np.ndarray) -> np.ndarray:
+    def single(self, delta: FloatArray, radius: FloatArray, move: IntArray) -> FloatArray:
         """Return perturbations, shape (m, d), after one move each, (m,) int."""
         return self._moved(delta, radius, self.mask[move], move[:, None])
 
-    def together(self, delta: np.ndarray, radius: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    def together(self, delta: FloatArray, radius: FloatArray, chosen: BoolArray) -> FloatArray:
         """Return perturbations, shape (m, d), after all `chosen` moves, (m, k) bool, together.
 
         Where several touch a coordinate, the first one decides.
@@ -73,11 +73,11 @@ class Moves:
             counts = chosen.astype(np.float64) @ self.mask.astype(np.float64)
             return self._moved(delta, radius, counts > 0, np.zeros((len(chosen), 1), np.int64))
         touching = chosen[:, :, None] & self.mask
-        return self._moved(delta, radius, touching.any(axis=1), touching.argmax(axis=1))
+        return self._moved(delta, radius, np.asarray(touching.any(axis=1)), touching.argmax(axis=1))
 
     def _moved(
-        self, delta: np.ndarray, radius: np.ndarray, touched: np.ndarray, move: np.ndarray
-    ) -> np.ndarray:
+        self, delta: FloatArray, radius: FloatArray, touched: BoolArray, move: IntArray
+    ) -> FloatArray:
         """Return perturbations after the named moves of their `touched` coordinates."""
         n_flips = len(self.mask) - len(self.levels)
         inside, target = self._ends(delta, radius)
@@ -86,7 +86,7 @@ class Moves:
             target = np.where(move < n_flips, target, level * radius[:, None])
         return np.where(touched, target, inside)
 
-    def _ends(self, delta: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _ends(self, delta: FloatArray, radius: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return perturbations clipped to their balls, and with every coordinate flipped."""
         half = radius[:, None]
         to_upper = delta <= 0
@@ -95,7 +95,7 @@ class Moves:
         return np.clip(delta, -half, half), np.where(to_upper, half, -half)
 
 
-def block_flips(order: np.ndarray, n_blocks: int, *, outward: bool = False) -> Moves:
+def block_flips(order: IntArray, n_blocks: int, *, outward: bool = False) -> Moves:
     """Return moves that flip blocks of columns, which together cover every column once.
 
     Parameters
@@ -132,12 +132,12 @@ def random_moves(rng: np.random.Generator, n: int, d: int) -> Moves:
 
 def try_moves(
     decide: Decide,
-    x: np.ndarray,
-    delta: np.ndarray,
-    radius: np.ndarray,
-    owner: np.ndarray,
+    x: FloatArray,
+    delta: FloatArray,
+    radius: FloatArray,
+    owner: IntArray,
     moves: Moves,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[IntArray, FloatArray]:
     """Ask about every move of every perturbation, and about those that work together.
 
     Parameters
@@ -188,14 +188,14 @@ def _parts(n: int, size: int) -> list[slice]:
 
 def shrink(
     decide: Decide,
-    x: np.ndarray,
-    delta: np.ndarray,
-    radius: np.ndarray,
-    owner: np.ndarray,
-    which: np.ndarray,
-    found: np.ndarray,
+    x: FloatArray,
+    delta: FloatArray,
+    radius: FloatArray,
+    owner: IntArray,
+    which: IntArray,
+    found: FloatArray,
     tolerance: float,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[FloatArray, FloatArray]:
     """Shrink the balls that hold new perturbations, as far as the model stays fooled.
 
     They are clipped to the smaller balls, so that coordinates well inside stay where they are. Of
@@ -227,10 +227,11 @@ def shrink(
     while len(which):
         width[np.unique(which)] *= _GROWTH
         inner = radius[which] - width[which]
-        inner, which, found = (a[inner > 0] for a in (inner, which, found))
+        some = inner > 0
+        inner, which, found = inner[some], which[some], found[some]
         good = decide(x[which] + np.clip(found, -inner[:, None], inner[:, None]), owner[which])
         low[which[~good]] = inner[~good]
-        inner, which, found = (a[good] for a in (inner, which, found))
+        inner, which, found = inner[good], which[good], found[good]
         low[which], high[which] = 0.0, inner
         # The first of those that are left is written last.
         delta[which[::-1]] = found[::-1]

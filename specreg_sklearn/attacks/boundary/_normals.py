@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions import Oracle
 
 # Numbers built at once: a megabyte. Larger blocks fall out of the processor's cache.
@@ -21,13 +22,13 @@ _SHORT = 2**13 / 3
 
 def boundary_normals(
     oracle: Oracle,
-    centre: np.ndarray,
-    radius: np.ndarray,
-    directions: np.ndarray,
-    owner: np.ndarray,
-    n_asked: np.ndarray,
-    across: np.ndarray | None = None,
-) -> np.ndarray:
+    centre: FloatArray,
+    radius: FloatArray,
+    directions: FloatArray,
+    owner: IntArray,
+    n_asked: IntArray,
+    across: FloatArray | None = None,
+) -> FloatArray:
     """Estimate unit normals of the boundary, pointing to the side where the model is fooled.
 
     Each answer weighs the step that was really asked, after clipping and rounding, by +1 or -1; the
@@ -87,11 +88,11 @@ class _Probes:
     def __init__(
         self,
         oracle: Oracle,
-        centre: np.ndarray,
-        radius: np.ndarray,
-        directions: np.ndarray,
-        owner: np.ndarray,
-        across: np.ndarray | None,
+        centre: FloatArray,
+        radius: FloatArray,
+        directions: FloatArray,
+        owner: IntArray,
+        across: FloatArray | None,
     ) -> None:
         rows = oracle.rows
         self.oracle, self.radius, self.directions = oracle, radius, directions
@@ -114,7 +115,7 @@ class _Probes:
             self._frame[:, 0] = self.base
             np.multiply(across, -reach, out=self._frame[:, 1])
 
-    def sums(self, n_asked: np.ndarray, n_points: int) -> np.ndarray:
+    def sums(self, n_asked: IntArray, n_points: int) -> FloatArray:
         """Ask, `n_points` at a time, and return the weighted sums of steps, of shape (m, d)."""
         (m, d), n = self.base.shape, len(self.steps)
         fooled = np.empty((m, n), dtype=bool)
@@ -133,7 +134,7 @@ class _Probes:
             sums[meant] = self._sums_as_meant(fooled[meant], n_asked[meant], every)
         return sums
 
-    def _sums_as_meant(self, fooled: np.ndarray, n_asked: np.ndarray, every: bool) -> np.ndarray:
+    def _sums_as_meant(self, fooled: BoolArray, n_asked: IntArray, every: bool) -> FloatArray:
         """Return the weighted sums of steps that were asked just as they are meant."""
         weights = fooled.astype(np.float64)
         share = weights.sum(axis=1) / n_asked
@@ -151,8 +152,8 @@ class _Probes:
         return sums
 
     def _sums_as_asked(
-        self, part: slice, cells: np.ndarray, fooled: np.ndarray, n_asked: np.ndarray
-    ) -> np.ndarray:
+        self, part: slice, cells: FloatArray, fooled: BoolArray, n_asked: IntArray
+    ) -> FloatArray:
         """Return the weighted sums of steps, after clipping and rounding."""
         weights = fooled.astype(np.float64)
         share = weights.sum(axis=1) / n_asked
@@ -167,7 +168,7 @@ class _Probes:
         sums -= weights.sum(axis=1)[:, None] * self.base[part]
         return sums
 
-    def _cells(self, part: slice) -> np.ndarray:
+    def _cells(self, part: slice) -> FloatArray:
         """Return the cells of all steps from some points, of shape (m, n_directions, d)."""
         rows, oracle, steps = self.oracle.rows, self.oracle, self.steps
         base, radius = self.base[part], self.radius[part]
@@ -198,7 +199,7 @@ class _Probes:
         return cells
 
 
-def _scaled(radius: np.ndarray, steps: np.ndarray, out: np.ndarray) -> None:
+def _scaled(radius: FloatArray, steps: FloatArray, out: FloatArray) -> None:
     """Write radius * steps, of shape (m, n_directions, d)."""
     if steps.size < _SHORT:
         np.einsum("i,jk->ijk", radius, steps, out=out)
@@ -207,8 +208,8 @@ def _scaled(radius: np.ndarray, steps: np.ndarray, out: np.ndarray) -> None:
 
 
 def _answers(
-    oracle: Oracle, cells: np.ndarray, owner: np.ndarray, n_asked: np.ndarray, every: bool
-) -> np.ndarray:
+    oracle: Oracle, cells: FloatArray, owner: IntArray, n_asked: IntArray, every: bool
+) -> BoolArray:
     """Return, of shape (m, n_directions), which cells fool the model; False if not asked.
 
     `every` says that all are asked. A repair changes the cells in place.

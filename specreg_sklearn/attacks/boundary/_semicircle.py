@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions import Oracle, SearchTask
 
 # The arc is searched in rounds of a few questions each: a call of a model costs more than a row.
@@ -41,14 +42,14 @@ _LESS, _LEAST_ANGLE = 0.25, 1e-4
 
 def semicircle_step(
     task: SearchTask,
-    points: np.ndarray,
-    radial: np.ndarray,
-    sideways: np.ndarray,
-    owner: np.ndarray,
-    radius: np.ndarray,
-    angle: np.ndarray,
+    points: FloatArray,
+    radial: FloatArray,
+    sideways: FloatArray,
+    owner: IntArray,
+    radius: FloatArray,
+    angle: FloatArray,
     n_rounds: int = ROUNDS,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return points nearer to the clean rows, or the same ones where the arc held none.
 
     Parameters
@@ -125,7 +126,7 @@ class _Arc:
     """The semicircles of some points; see :func:`semicircle_step`."""
 
     def __init__(
-        self, points: np.ndarray, radial: np.ndarray, sideways: np.ndarray, radius: np.ndarray
+        self, points: FloatArray, radial: FloatArray, sideways: FloatArray, radius: FloatArray
     ) -> None:
         m, d = points.shape
         half = radius[:, None] / 2
@@ -136,7 +137,7 @@ class _Arc:
         np.subtract(points, self._plane[:, 0], out=self._plane[:, 2])
         self._weights = np.ones((m, PER_ROUND, 3))
 
-    def at(self, angles: np.ndarray, out: np.ndarray) -> np.ndarray:
+    def at(self, angles: FloatArray, out: FloatArray) -> FloatArray:
         """Write the points at some angles of each semicircle; shape (m, PER_ROUND, d)."""
         turned = 2 * angles
         np.cos(turned, out=self._weights[..., 0])
@@ -161,7 +162,7 @@ class _RepeatedQueries:
         How many calls will be made at most.
     """
 
-    def __init__(self, oracle: Oracle, owner: np.ndarray, k: int, n_calls: int) -> None:
+    def __init__(self, oracle: Oracle, owner: IntArray, k: int, n_calls: int) -> None:
         self._oracle, self._owner, self._k = oracle, owner, k
         rows = oracle.rows
         self._asked = k * np.bincount(owner, minlength=len(rows))
@@ -174,7 +175,7 @@ class _RepeatedQueries:
         self._box = lo[:, None], hi[:, None]
         self._wanted = np.repeat(oracle.wanted[owner], k)
 
-    def __call__(self, Z: np.ndarray) -> np.ndarray:
+    def __call__(self, Z: FloatArray) -> BoolArray:
         """Return, of shape (m, k), where the model is fooled.
 
         `Z` holds coordinates of shape (m, k, d). They may be clipped in place, and shown to the
@@ -189,7 +190,7 @@ class _RepeatedQueries:
         oracle.n_queries += self._asked
         return fooled
 
-    def remember(self, Z: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def remember(self, Z: FloatArray, owner: IntArray) -> tuple[FloatArray, FloatArray]:
         """Let the oracle remember some of the points asked about, which fooled the model.
 
         Returns the points, of shape (m, d), moved into the boxes, and their distances.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
 from specreg_sklearn.attacks.questions import SearchTask, bisect, stream
 from specreg_sklearn.space import length
@@ -42,7 +43,7 @@ class SphereSearch:
         self.task = task
         self.in_vain = np.zeros(len(task.x), dtype=np.int64)
 
-    def rows(self) -> np.ndarray:
+    def rows(self) -> IntArray:
         """Return the rows that can pay for a search and are worth it."""
         rows = self.task.active()
         affordable = self.task.oracle.left(rows) >= _N_AROUND + _N_NEAR + _RESERVE
@@ -70,7 +71,7 @@ class SphereSearch:
         )
         return BoundaryPoints(points, found, np.zeros(len(found), dtype=np.int64))
 
-    def _steps(self, towards: np.ndarray, turn: int) -> np.ndarray:
+    def _steps(self, towards: FloatArray, turn: int) -> FloatArray:
         """Return steps of length 1 at most: all around, and near the one that leads to the best.
 
         `towards` has shape (m, d), the result (m, n_steps, d).
@@ -90,7 +91,7 @@ class SphereSearch:
         return np.concatenate([everywhere, near.reshape(len(towards), _N_NEAR, d)], axis=1)
 
 
-def _around(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+def _around(rng: np.random.Generator, n: int, d: int) -> FloatArray:
     """Return n unit directions, evenly spread on the circle, else at random with opposites."""
     if d == 2:
         angles = (np.arange(n) + rng.random()) * (2 * np.pi / n)

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.boxes._column_moves import toward
 from specreg_sklearn.attacks.questions import SearchTask, stream
 
@@ -25,8 +26,8 @@ _AXIS_DRAW, _TRADE_DRAW = 2**40, 2**41
 
 
 def at_threshold(
-    task: SearchTask, points: np.ndarray, owner: np.ndarray, tolerance: float
-) -> np.ndarray:
+    task: SearchTask, points: FloatArray, owner: IntArray, tolerance: float
+) -> BoolArray:
     """Mark points where a single column decides whether the model is fooled.
 
     Parameters
@@ -57,8 +58,8 @@ def at_threshold(
 
 
 def _deciding_column(
-    task: SearchTask, points: np.ndarray, moved: np.ndarray, owner: np.ndarray, draw: int
-) -> np.ndarray:
+    task: SearchTask, points: FloatArray, moved: FloatArray, owner: IntArray, draw: int
+) -> IntArray:
     """Return the one column whose move leaves the region, or -1 where there is no such column."""
     m, d = points.shape
     if not m:
@@ -88,14 +89,14 @@ def _deciding_column(
 
 
 @lru_cache(maxsize=64)
-def _order(seed: int, draw: int, d: int) -> np.ndarray:
+def _order(seed: int, draw: int, d: int) -> IntArray:
     """Return the places of the columns in an order of chance, read-only."""
     order = stream(seed, _AXIS_DRAW + draw).permutation(d)
     order.flags.writeable = False
     return order
 
 
-def is_oblique(task: SearchTask, rows: np.ndarray, turn: int) -> np.ndarray:
+def is_oblique(task: SearchTask, rows: IntArray, turn: int) -> BoolArray:
     """Return whether rows' best points, with no column to restore, are at oblique boundaries.
 
     At a corner of a box no column can make up for another. So the largest change is made a little

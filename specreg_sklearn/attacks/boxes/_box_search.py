@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.boundary import MOST_DIMENSIONS, STEP_QUERIES, BoundaryPoints
 from specreg_sklearn.attacks.boxes._axis_test import at_threshold, is_oblique
 from specreg_sklearn.attacks.boxes._column_moves import restore_columns
@@ -99,14 +100,14 @@ class BoxSearch:
         rows = rows[_is_loose(task, rows)]
         restore_columns(task, task.oracle.best[rows], rows)
 
-    def _at_fine_threshold(self, points: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    def _at_fine_threshold(self, points: FloatArray, owner: IntArray) -> IntArray:
         """Bring points nearer to the boundary, and return the rows that are at a threshold."""
         if not len(owner):
             return owner
         points = _brought_near(self.task, points, owner)
         return owner[at_threshold(self.task, points, owner, _FINE)]
 
-    def _search_columns(self, points: np.ndarray, owner: np.ndarray) -> None:
+    def _search_columns(self, points: FloatArray, owner: IntArray) -> None:
         """Search column by column from given points."""
         rows = np.unique(owner)
         if not len(rows):
@@ -127,7 +128,7 @@ class BoxSearch:
             current.points[some] = self.task.oracle.best[owner]
 
 
-def _brought_near(task: SearchTask, points: np.ndarray, owner: np.ndarray) -> np.ndarray:
+def _brought_near(task: SearchTask, points: FloatArray, owner: IntArray) -> FloatArray:
     """Return points within `_FINE` of the boundary, from points near it already.
 
     Most points need a few steps of this width only, which are all asked about in one call.
@@ -148,7 +149,7 @@ def _brought_near(task: SearchTask, points: np.ndarray, owner: np.ndarray) -> np
     return near
 
 
-def _is_loose(task: SearchTask, rows: np.ndarray) -> np.ndarray:
+def _is_loose(task: SearchTask, rows: IntArray) -> BoolArray:
     """Mark rows of which many columns of the best point can move back a little, each few alone.
 
     At the nearest point of a smooth boundary every group of columns is needed where it is.
@@ -167,7 +168,7 @@ def _is_loose(task: SearchTask, rows: np.ndarray) -> np.ndarray:
     return np.asarray(loose > _LOOSE_SHARE * weight.sum(axis=1))
 
 
-def _at_corners(task: SearchTask, rows: np.ndarray) -> np.ndarray:
+def _at_corners(task: SearchTask, rows: IntArray) -> IntArray:
     """Return the rows whose best points lie in a corner of a box, not at an oblique boundary."""
     oblique = rows[is_oblique(task, rows, 0)]
     # The test may also have found another box; from there, a second one can tell.
@@ -176,7 +177,7 @@ def _at_corners(task: SearchTask, rows: np.ndarray) -> np.ndarray:
     return np.setdiff1d(rows, oblique)
 
 
-def _search_corners(task: SearchTask, rows: np.ndarray) -> np.ndarray:
+def _search_corners(task: SearchTask, rows: IntArray) -> IntArray:
     """Look for nearer corners for some rows; return the rows that have none but corners."""
     candidates, owner = task.candidates(rows, _N_CANDIDATES)
     _search_balls(task, candidates, owner)
@@ -187,14 +188,14 @@ def _search_corners(task: SearchTask, rows: np.ndarray) -> np.ndarray:
 
 
 def _into_ball(
-    task: SearchTask, points: np.ndarray, owner: np.ndarray, radius: np.ndarray
-) -> np.ndarray:
+    task: SearchTask, points: FloatArray, owner: IntArray, radius: FloatArray
+) -> FloatArray:
     """Return points moved into Linf balls of these radii around their clean rows."""
     x = task.x[owner]
     return np.asarray(x + np.minimum(np.maximum(points - x, -radius[:, None]), radius[:, None]))
 
 
-def _search_balls(task: SearchTask, points: np.ndarray, owner: np.ndarray) -> None:
+def _search_balls(task: SearchTask, points: FloatArray, owner: IntArray) -> None:
     """Follow the candidates whose boxes come nearest.
 
     A candidate that is moved into a Linf ball around the clean row stays in its box exactly if the
@@ -231,7 +232,7 @@ def _search_balls(task: SearchTask, points: np.ndarray, owner: np.ndarray) -> No
         restore_columns(task, near, owner[now])
 
 
-def _mix(task: SearchTask, rows: np.ndarray, points: np.ndarray, owner: np.ndarray) -> None:
+def _mix(task: SearchTask, rows: IntArray, points: FloatArray, owner: IntArray) -> None:
     """Move random columns of the clean rows to where candidates, or the box, have them."""
     d = task.x.shape[1]
     count = np.bincount(owner, minlength=len(task.x))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions import SearchTask
 
 # Columns are first restored in groups of this share of those that moved.
@@ -19,9 +20,7 @@ _PRECISION = 2.0**-11
 _MOST_ROUNDS = 100
 
 
-def toward(
-    task: SearchTask, points: np.ndarray, owner: np.ndarray, share: np.ndarray
-) -> np.ndarray:
+def toward(task: SearchTask, points: FloatArray, owner: IntArray, share: FloatArray) -> FloatArray:
     """Return points moved a share of the way to their clean rows; whole numbers by 1 at least."""
     rows, x = task.oracle.rows, task.x[owner]
     gap = points - x
@@ -32,7 +31,7 @@ def toward(
     return np.asarray(points - step)
 
 
-def as_built(task: SearchTask, points: np.ndarray, owner: np.ndarray) -> np.ndarray:
+def as_built(task: SearchTask, points: FloatArray, owner: IntArray) -> FloatArray:
     """Return coordinates of the rows that points stand for: clipped, rounded and cast."""
     rows = task.oracle.rows
     if rows.exact:
@@ -41,7 +40,7 @@ def as_built(task: SearchTask, points: np.ndarray, owner: np.ndarray) -> np.ndar
     return np.asarray(task.x[owner] + steps / rows.scale)
 
 
-def restore_columns(task: SearchTask, points: np.ndarray, owner: np.ndarray) -> np.ndarray:
+def restore_columns(task: SearchTask, points: FloatArray, owner: IntArray) -> FloatArray:
     """Return points nearer to the clean rows, found by moving single columns back.
 
     Columns that are not needed to fool the model return to their clean values, the largest moves
@@ -69,8 +68,8 @@ def restore_columns(task: SearchTask, points: np.ndarray, owner: np.ndarray) -> 
 
 
 def _restore_groups(
-    task: SearchTask, points: np.ndarray, owner: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    task: SearchTask, points: FloatArray, owner: IntArray
+) -> tuple[FloatArray, BoolArray]:
     """Return (points, which columns they need).
 
     The columns of each point are taken in one order. A group of them is restored; if
@@ -113,8 +112,8 @@ def _restore_groups(
 
 
 def _bisect_columns(
-    task: SearchTask, points: np.ndarray, owner: np.ndarray, needed: np.ndarray
-) -> np.ndarray:
+    task: SearchTask, points: FloatArray, owner: IntArray, needed: BoolArray
+) -> FloatArray:
     """Move each needed column back as far as the model stays fooled.
 
     All columns of all points are asked about in one call, each moved alone. Those that may move are

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
+from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.frame._hooks import AttackHooks
 from specreg_sklearn.attacks.frame._picklable_errors import picklable_error
 from specreg_sklearn.attacks.questions import (
@@ -21,6 +22,7 @@ from specreg_sklearn.attacks.questions import (
     VERIFY_QUERIES,
     Oracle,
     SearchTask,
+    StartPoints,
     StartPool,
     accepted_starts,
     data_starts,
@@ -69,17 +71,17 @@ class Outcome:
         Queries so far.
     """
 
-    best: np.ndarray
-    far: np.ndarray
-    best_distance: np.ndarray
-    n_queries: np.ndarray
+    best: FloatArray
+    far: FloatArray
+    best_distance: FloatArray
+    n_queries: IntArray
 
     @classmethod
     def empty(cls, n: int, d: int) -> Outcome:
         """Return the outcome of rows that have not been searched."""
         return cls(np.zeros((n, d)), np.zeros((n, d)), np.full(n, np.inf), np.zeros(n, np.int64))
 
-    def take_over(self, rows: np.ndarray, found: Outcome) -> None:
+    def take_over(self, rows: IntArray, found: Outcome) -> None:
         """Write what was found for `rows`, where it is nearer than what is known."""
         self.n_queries[rows] = found.n_queries
         nearer = found.best_distance < self.best_distance[rows]
@@ -95,20 +97,20 @@ class _Part:
     attack: AttackHooks
     setting: Setting
     rows: CleanRows
-    labels: np.ndarray
-    names: np.ndarray
-    spent: np.ndarray
-    given: np.ndarray | None
+    labels: IntArray
+    names: IntArray
+    spent: IntArray
+    given: FloatArray | None
 
 
 def search_rows(
     attack: AttackHooks,
     setting: Setting,
     rows: CleanRows,
-    labels: np.ndarray,
-    chosen: np.ndarray,
+    labels: IntArray,
+    chosen: IntArray,
     outcome: Outcome,
-    given: np.ndarray | None,
+    given: FloatArray | None,
     *,
     n_jobs: int | None,
     verbose: int,
@@ -117,7 +119,7 @@ def search_rows(
     if not len(chosen):
         return
 
-    def cut(part: np.ndarray) -> _Part:
+    def cut(part: IntArray) -> _Part:
         # A worker gets no more than it needs.
         mine = None if given is None else given[part]
         spent = outcome.n_queries[part]
@@ -148,7 +150,7 @@ def _search_elsewhere(parent: int, part: _Part) -> Outcome:
         raise picklable_error(error) from error
 
 
-def _parts(attack: AttackHooks, d: int, chosen: np.ndarray, n_jobs: int | None) -> list[np.ndarray]:
+def _parts(attack: AttackHooks, d: int, chosen: IntArray, n_jobs: int | None) -> list[np.ndarray]:
     affordable = _MOST_NUMBERS // (max(d, 1) * attack.n_starts)
     size = min(max(affordable, _LEAST_ROWS), _MOST_ROWS)
     n_parts = -(-len(chosen) // size)
@@ -206,13 +208,13 @@ def _search_part(part: _Part, report: Callable[[float], None] | None = None) -> 
 
 
 def _starts(
-    attack: AttackHooks, setting: Setting, oracle: Oracle, given: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    attack: AttackHooks, setting: Setting, oracle: Oracle, given: FloatArray | None
+) -> StartPoints:
     """Return (points, owners, groups): what the user gave, else data, and noise as a last try."""
     every = np.arange(len(oracle.labels))
     if attack._within_eps:
         return np.empty((0, len(oracle.rows.columns))), every[:0], every[:0]
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    found: list[StartPoints] = []
     if given is not None:
         owner = np.repeat(every, given.shape[1])
         points = given.reshape(len(owner), -1)

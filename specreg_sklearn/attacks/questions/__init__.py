@@ -1,11 +1,12 @@
 """What an attack asks a model: the oracle, the task of a search, starts, verification."""
 
-from specreg_sklearn.attacks.questions._bisection import between, bisect
+from specreg_sklearn.attacks.questions._bisection import Decide, between, bisect
 from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
 from specreg_sklearn.attacks.questions._random import noise_stream, pool_order, stream
 from specreg_sklearn.attacks.questions._ranks import best_of_owner, nearest_by_group, rank_within
 from specreg_sklearn.attacks.questions._scores import METHODS, Margins, ScoredPredict
 from specreg_sklearn.attacks.questions._starts import (
+    StartPoints,
     StartPool,
     accepted_starts,
     data_starts,
@@ -20,10 +21,12 @@ __all__ = [
     "METHODS",
     "NO_LIMIT",
     "VERIFY_QUERIES",
+    "Decide",
     "Margins",
     "Oracle",
     "ScoredPredict",
     "SearchTask",
+    "StartPoints",
     "StartPool",
     "accepted_starts",
     "best_of_owner",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
-Decide = Callable[[np.ndarray, np.ndarray], np.ndarray]
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+
+Decide: TypeAlias = Callable[[FloatArray, IntArray], BoolArray]
+"""``decide(Z, owner)``: True where points fool the model."""
 
 
-def between(x: np.ndarray, far: np.ndarray, t: np.ndarray, norm: float) -> np.ndarray:
+def between(x: FloatArray, far: FloatArray, t: FloatArray, norm: float) -> FloatArray:
     """Return the point at share `t` of the way from `x` to `far`.
 
     In L2 it lies on the straight line; in Linf it is `far` clipped to the ball around `x` whose
@@ -24,14 +28,14 @@ def between(x: np.ndarray, far: np.ndarray, t: np.ndarray, norm: float) -> np.nd
 
 def bisect(
     decide: Decide,
-    x: np.ndarray,
-    far: np.ndarray,
-    owner: np.ndarray,
+    x: FloatArray,
+    far: FloatArray,
+    owner: IntArray,
     *,
     tolerance: float,
     norm: float = 2,
     first: float | None = None,
-) -> np.ndarray:
+) -> FloatArray:
     """Move adversarial points towards their clean rows until they sit on the boundary.
 
     Parameters

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.space import CleanRows
 from specreg_sklearn.tables import LabelCoder, Predict, checked
 
@@ -58,13 +59,13 @@ class Oracle:
         self,
         predict: Predict,
         rows: CleanRows,
-        labels: np.ndarray,
+        labels: IntArray,
         coder: LabelCoder,
         *,
         norm: float = 2,
         targeted: bool = False,
         batch_rows: int = 16384,
-        names: np.ndarray | None = None,
+        names: IntArray | None = None,
     ) -> None:
         self.predict, self.rows, self.labels, self.coder = predict, rows, labels, coder
         self.norm, self.targeted, self.batch_rows = norm, targeted, batch_rows
@@ -78,18 +79,18 @@ class Oracle:
         self.wanted = coder.decode(labels)
         self._whole_labels = self.wanted.dtype.kind in "iu" and coder.are_numbers
 
-    def scratch(self, which: int, *shape: int) -> np.ndarray:
+    def scratch(self, which: int, *shape: int) -> FloatArray:
         """Return one of two arrays to work in; asking for fresh memory each time costs more."""
         size = math.prod(shape)
         if self._scratch[which].size < size:
             self._scratch[which] = np.empty(size)
         return self._scratch[which][:size].reshape(shape)
 
-    def left(self, owner: np.ndarray) -> np.ndarray:
+    def left(self, owner: IntArray) -> IntArray:
         """Return how many queries rows may still send."""
         return np.maximum(self.limit - self.n_queries[owner], 0)
 
-    def decide(self, Z: np.ndarray, owner: np.ndarray, *, remember: bool = True) -> np.ndarray:
+    def decide(self, Z: FloatArray, owner: IntArray, *, remember: bool = True) -> BoolArray:
         """Ask whether points fool the model.
 
         Parameters
@@ -122,9 +123,7 @@ class Oracle:
             fooled[part] = self._decide(Z[part], owner[part])
         return fooled
 
-    def remember(
-        self, Z: np.ndarray, owner: np.ndarray, raw: np.ndarray | None = None
-    ) -> np.ndarray:
+    def remember(self, Z: FloatArray, owner: IntArray, raw: FloatArray | None = None) -> FloatArray:
         """Keep points that fooled the model where they are the nearest so far.
 
         `raw` holds them as built, if that is known. Returns their distances, measured on them, of
@@ -135,7 +134,7 @@ class Oracle:
         self._remember(Z, owner, distance > 0, distance)
         return distance
 
-    def _decide(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    def _decide(self, Z: FloatArray, owner: IntArray) -> BoolArray:
         fooled = np.zeros(len(Z), dtype=bool)
         if not len(Z):
             return fooled
@@ -154,8 +153,8 @@ class Oracle:
         return fooled
 
     def fooled_by(
-        self, raw: np.ndarray, owner: np.ndarray, *, counted: np.ndarray | None = None
-    ) -> np.ndarray:
+        self, raw: FloatArray, owner: IntArray, *, counted: IntArray | None = None
+    ) -> BoolArray:
         """Ask about rows given as raw cells, in one call of the model.
 
         Queries are counted for `counted` where clean rows only give the call its shape.
@@ -166,12 +165,12 @@ class Oracle:
 
     def ask(
         self,
-        raw: np.ndarray,
-        owner: np.ndarray,
+        raw: FloatArray,
+        owner: IntArray,
         *,
         copy: bool = True,
         wanted: np.ndarray | None = None,
-    ) -> np.ndarray:
+    ) -> BoolArray:
         """Return whether rows fool the model, without counting or doubting them.
 
         `raw` has shape (m, d), or (m, k, d) for k rows of each owner; the answers have the same
@@ -216,11 +215,11 @@ class Oracle:
             and self._whole_labels
         )
 
-    def count(self, owner: np.ndarray) -> None:
+    def count(self, owner: IntArray) -> None:
         """Count one query for each entry of `owner`."""
         self.n_queries += np.bincount(owner, minlength=len(self.n_queries))
 
-    def _covered(self, owner: np.ndarray) -> np.ndarray | None:
+    def _covered(self, owner: IntArray) -> IntArray | None:
         """Return the positions of the queries that budgets cover, or None if that is all."""
         if not len(owner) or self.limit - self.n_queries.max() >= len(owner):
             return None
@@ -234,7 +233,7 @@ class Oracle:
         return np.flatnonzero(place < self.left(owner))
 
     def _remember(
-        self, Z: np.ndarray, owner: np.ndarray, fooled: np.ndarray, distance: np.ndarray
+        self, Z: FloatArray, owner: IntArray, fooled: BoolArray, distance: FloatArray
     ) -> None:
         hits = np.flatnonzero(fooled & (distance < self.best_distance[owner]))
         if not len(hits):
@@ -251,7 +250,7 @@ class Oracle:
         self.best_distance[owner[hits]] = distance[order]
 
 
-def _listed(owner: np.ndarray) -> str:
+def _listed(owner: IntArray) -> str:
     rows = np.unique(owner)
     shown = ", ".join(str(r) for r in rows[:10].tolist())
     more = f" and {len(rows) - 10} others" if len(rows) > 10 else ""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn._typing import Classifier
+from specreg_sklearn._typing import BoolArray, Classifier, FloatArray, IntArray
 from specreg_sklearn.attacks.questions._oracle import Oracle, _listed
 from specreg_sklearn.tables import UNKNOWN, as_labels
 
@@ -53,7 +53,7 @@ class ScoredPredict:
             )
         return as_labels(classes, f"{name}.classes_")
 
-    def scores(self, X: Any, n_rows: int) -> np.ndarray:
+    def scores(self, X: Any, n_rows: int) -> FloatArray:
         """Return scores of shape (n_rows, n_classes), float64, freshly made.
 
         Probabilities come as logarithms: their differences still tell rows apart where the
@@ -107,13 +107,13 @@ class Margins:
             )
 
     @property
-    def possible(self) -> np.ndarray:
+    def possible(self) -> BoolArray:
         """Whether the label of each row has a score: a wanted label may be unknown to the model."""
         return self.column >= 0
 
     def ask(
-        self, Z: np.ndarray, owner: np.ndarray, rival: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, Z: FloatArray, owner: IntArray, rival: IntArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
         """Ask for the scores of points, one query each; the caller sees to the budgets.
 
         Parameters
@@ -139,13 +139,13 @@ class Margins:
             margin = -margin
         return margin if rival is None else mine - scores[every, rival], margin
 
-    def rivals(self, owner: np.ndarray) -> np.ndarray:
+    def rivals(self, owner: IntArray) -> IntArray:
         """Ask about clean rows and return the columns of all other classes, the nearest first."""
         scores = self._scores(self.oracle.rows.x[owner], owner)
         scores[np.arange(len(owner)), self.column[owner]] = -np.inf
         return np.argsort(-scores, axis=1, kind="stable")[:, :-1]
 
-    def _scores(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    def _scores(self, Z: FloatArray, owner: IntArray) -> np.ndarray:
         oracle, out = self.oracle, np.empty((len(owner), self.n_classes))
         for begin in range(0, len(owner), oracle.batch_rows):
             part = slice(begin, begin + oracle.batch_rows)

@@ -9,12 +9,17 @@ search out of the basin of a single wrong class.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions._oracle import Oracle
 from specreg_sklearn.attacks.questions._ranks import rank_within
 from specreg_sklearn.space import CleanRows
+
+StartPoints: TypeAlias = tuple[FloatArray, IntArray, IntArray]
+"""Points of shape (m, d), the row of each, and the class it was taken from: (m,), (m,)."""
 
 NOISE_TRIES = 100
 _TRIES_AT_ONCE = 10
@@ -40,7 +45,7 @@ class StartPool:
         How many rows to keep at most, spread evenly over the predicted classes.
     """
 
-    def __init__(self, rows: CleanRows, codes: np.ndarray, *, size: int = MAX_POOL) -> None:
+    def __init__(self, rows: CleanRows, codes: IntArray, *, size: int = MAX_POOL) -> None:
         kept = _spread(rows.raw, codes, size)
         x, missing, codes = rows.raw[kept] / rows.scale, rows.missing[kept], codes[kept]
         order = _by_content(x, codes)
@@ -48,13 +53,13 @@ class StartPool:
         self._gaps = bool(self.missing.any())
         self._reach = _range(rows)
 
-    def reach(self) -> tuple[np.ndarray, np.ndarray]:
+    def reach(self) -> tuple[FloatArray, FloatArray]:
         """Return how far to search where a space has no bounds: the data's range, three times."""
         return self._reach
 
     def nearest(
-        self, x: np.ndarray, missing: np.ndarray, labels: np.ndarray, n_starts: int, targeted: bool
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        self, x: FloatArray, missing: BoolArray, labels: IntArray, n_starts: int, targeted: bool
+    ) -> StartPoints:
         """Return up to `n_starts` candidates for each clean row.
 
         The nearest row (L2) of every wanted class comes first, then the second nearest of every
@@ -99,8 +104,8 @@ class StartPool:
         return self.filled(x, missing, owner, candidate), owner, self.codes[candidate]
 
     def _shortlist(
-        self, x: np.ndarray, missing: np.ndarray, labels: np.ndarray, n_starts: int, targeted: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, x: FloatArray, missing: BoolArray, labels: IntArray, n_starts: int, targeted: bool
+    ) -> tuple[IntArray, IntArray]:
         """Return (row, candidate) pairs among which the nearest of every class are for certain."""
         distance = self._rough_distance(x, missing)
         # Matrix products round differently for different shapes; exact distances follow.
@@ -119,7 +124,7 @@ class StartPool:
         row, candidate = (np.concatenate(c) for c in zip(*pairs, strict=True))
         return row, candidate
 
-    def _rough_distance(self, x: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    def _rough_distance(self, x: FloatArray, missing: BoolArray) -> FloatArray:
         """Return squared distances over the cells that both have, from matrix products."""
         # Counted from the middle of the data: a common offset would cancel all digits.
         middle = (self._reach[0] + self._reach[1]) / 2
@@ -132,8 +137,8 @@ class StartPool:
         return np.asarray((a * a) @ theirs.T + mine @ (b * b).T - 2 * a @ b.T)
 
     def _distance(
-        self, x: np.ndarray, missing: np.ndarray, row: np.ndarray, candidate: np.ndarray
-    ) -> np.ndarray:
+        self, x: FloatArray, missing: BoolArray, row: IntArray, candidate: IntArray
+    ) -> FloatArray:
         distance = np.empty(len(row))
         step = max(1, _BLOCK // max(x.shape[1], 1))
         for begin in range(0, len(row), step):
@@ -143,15 +148,15 @@ class StartPool:
         return distance
 
     def filled(
-        self, x: np.ndarray, missing: np.ndarray, row: np.ndarray, candidate: np.ndarray
-    ) -> np.ndarray:
+        self, x: FloatArray, missing: BoolArray, row: IntArray, candidate: IntArray
+    ) -> FloatArray:
         """Return candidates for clean rows, with the clean row's value where either has a gap."""
         if not self._gaps and not missing.any():
             return self.x[candidate]
         return np.where(missing[row] | self.missing[candidate], x[row], self.x[candidate])
 
 
-def _by_content(x: np.ndarray, codes: np.ndarray) -> np.ndarray:
+def _by_content(x: FloatArray, codes: IntArray) -> IntArray:
     """Return the order of rows by their last column; by the others, and the codes, among equals."""
     if x.shape[1]:
         order = np.argsort(x[:, -1], kind="stable")
@@ -162,8 +167,8 @@ def _by_content(x: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 
 def data_starts(
-    oracle: Oracle, pool: StartPool, attacked: np.ndarray, *, n_starts: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    oracle: Oracle, pool: StartPool, attacked: IntArray, *, n_starts: int
+) -> StartPoints:
     """Return adversarial starts taken from the pool, as (points, owners, groups).
 
     Candidates are clipped to each row's box, take over its immutable cells and are asked again;
@@ -177,8 +182,8 @@ def data_starts(
 
 
 def other_data_starts(
-    oracle: Oracle, pool: StartPool, attacked: np.ndarray, order: np.ndarray, most: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    oracle: Oracle, pool: StartPool, attacked: IntArray, order: IntArray, most: float
+) -> StartPoints:
     """Return starts for rows that the nearest rows of data did not serve.
 
     A candidate takes over the cells that cannot change, and the nearest rows are those that least
@@ -203,8 +208,8 @@ def other_data_starts(
 
 
 def accepted_starts(
-    oracle: Oracle, points: np.ndarray, owner: np.ndarray, group: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    oracle: Oracle, points: FloatArray, owner: IntArray, group: IntArray
+) -> StartPoints:
     """Clip candidates to their rows' boxes and return those that fool the model."""
     points = oracle.rows.clip(points, owner)
     fooled = oracle.decide(points, owner)
@@ -213,11 +218,11 @@ def accepted_starts(
 
 def noise_starts(
     oracle: Oracle,
-    lo: np.ndarray,
-    hi: np.ndarray,
-    attacked: np.ndarray,
+    lo: FloatArray,
+    hi: FloatArray,
+    attacked: IntArray,
     rng: Callable[[int], np.random.Generator],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> StartPoints:
     """Return adversarial starts drawn evenly from each row's box, as (points, owners, groups).
 
     All rows share the same draws, and a row stops asking as soon as one of its blocks holds a
@@ -239,7 +244,7 @@ def noise_starts(
     return np.concatenate(points), owner, np.zeros(len(owner), dtype=np.int64)
 
 
-def _spread(raw: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
+def _spread(raw: FloatArray, codes: IntArray, size: int) -> IntArray:
     """Choose at most `size` rows, evenly over classes, and evenly over contents in each class."""
     if len(raw) <= size:
         return np.arange(len(raw))
@@ -258,7 +263,7 @@ def _spread(raw: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
     return np.concatenate(chosen)
 
 
-def _range(rows: CleanRows) -> tuple[np.ndarray, np.ndarray]:
+def _range(rows: CleanRows) -> tuple[FloatArray, FloatArray]:
     present = not rows.missing.any()
     low = (rows.raw if present else np.where(rows.missing, np.inf, rows.raw)).min(axis=0)
     high = (rows.raw if present else np.where(rows.missing, -np.inf, rows.raw)).max(axis=0)

@@ -22,14 +22,9 @@ from specreg_sklearn.attacks.questions import (
     VERIFY_QUERIES,
     Oracle,
     SearchTask,
-    StartPoints,
     StartPool,
-    accepted_starts,
-    data_starts,
-    noise_starts,
-    noise_stream,
-    other_data_starts,
-    pool_order,
+    find_starts,
+    no_starts,
 )
 from specreg_sklearn.space import CleanRows
 from specreg_sklearn.tables import LabelCoder, Predict
@@ -37,8 +32,6 @@ from specreg_sklearn.tables import LabelCoder, Predict
 # Rows advance in step. From a few hundred on, more of them make no step cheaper.
 _MOST_ROWS = 512
 _LEAST_ROWS = 64
-# The most that a row spends on finding a start in data: without one, the rest is worth nothing.
-_SHARE_OF_STARTS = 2 / 3
 # Numbers that the starts of one part may hold.
 _MOST_NUMBERS = 2**22
 
@@ -179,13 +172,25 @@ def _search_part(part: _Part, report: Callable[[float], None] | None = None) -> 
     if attack.max_queries is not None:
         limit = attack.max_queries - verifications * VERIFY_QUERIES
         oracle.limit = limit - FINAL_QUERIES
+    n_data_starts = attack._n_data_starts(rows.x.shape[1])
+    if attack._within_eps:
+        starts = no_starts(rows.x.shape[1])
+    else:
+        starts = find_starts(
+            oracle,
+            setting.pool,
+            seed=setting.seed,
+            given=part.given,
+            n_data_starts=n_data_starts,
+            max_queries=attack.max_queries,
+        )
     task = SearchTask(
         oracle,
         setting.pool.reach(),
-        *_starts(attack, setting, oracle, part.given),
+        *starts,
         setting.stop_distance,
         setting.seed,
-        pool=setting.pool if attack._n_data_starts(rows.x.shape[1]) else None,
+        pool=setting.pool if n_data_starts else None,
     )
     far = oracle.best.copy()
     with _counted(report, len(rows)) as task.report:
@@ -205,35 +210,6 @@ def _search_part(part: _Part, report: Callable[[float], None] | None = None) -> 
         else:
             task.sharpen(np.intersect1d(found, task.active()))
     return Outcome(oracle.best, far, oracle.best_distance, oracle.n_queries)
-
-
-def _starts(
-    attack: AttackHooks, setting: Setting, oracle: Oracle, given: FloatArray | None
-) -> StartPoints:
-    """Return (points, owners, groups): what the user gave, else data, and noise as a last try."""
-    every = np.arange(len(oracle.labels))
-    if attack._within_eps:
-        return np.empty((0, len(oracle.rows.columns))), every[:0], every[:0]
-    found: list[StartPoints] = []
-    if given is not None:
-        owner = np.repeat(every, given.shape[1])
-        points = given.reshape(len(owner), -1)
-        found.append(accepted_starts(oracle, points, owner, np.zeros(len(owner), np.int64)))
-    elif attack._n_data_starts(len(oracle.rows.columns)):
-        n_starts = attack._n_data_starts(len(oracle.rows.columns))
-        found.append(data_starts(oracle, setting.pool, every, n_starts=n_starts))
-        lacking = np.flatnonzero(np.isinf(oracle.best_distance))
-        order = pool_order(setting.seed, len(setting.pool.codes))
-        most = np.inf if attack.max_queries is None else _SHARE_OF_STARTS * attack.max_queries
-        found.append(other_data_starts(oracle, setting.pool, lacking, order, most))
-    lacking = np.flatnonzero(np.isinf(oracle.best_distance))
-    if len(lacking):
-        lo, hi = oracle.rows.finite_box(setting.pool.reach())
-        found.append(
-            noise_starts(oracle, lo, hi, lacking, lambda block: noise_stream(setting.seed, block))
-        )
-    points, owner, group = (np.concatenate(c) for c in zip(*found, strict=True))
-    return points, owner, group
 
 
 @contextmanager

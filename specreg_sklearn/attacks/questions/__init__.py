@@ -2,16 +2,14 @@
 
 from specreg_sklearn.attacks.questions._bisection import Decide, between, bisect
 from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
-from specreg_sklearn.attacks.questions._random import noise_stream, pool_order, stream
+from specreg_sklearn.attacks.questions._random import stream
 from specreg_sklearn.attacks.questions._ranks import best_of_owner, nearest_by_group, rank_within
 from specreg_sklearn.attacks.questions._scores import METHODS, Margins, ScoredPredict
+from specreg_sklearn.attacks.questions._start_pool import StartPoints, StartPool
 from specreg_sklearn.attacks.questions._starts import (
-    StartPoints,
-    StartPool,
-    accepted_starts,
     data_starts,
-    noise_starts,
-    other_data_starts,
+    find_starts,
+    no_starts,
 )
 from specreg_sklearn.attacks.questions._task import FINAL_QUERIES, SearchTask
 from specreg_sklearn.attacks.questions._verify import VERIFY_QUERIES, verify
@@ -28,16 +26,13 @@ __all__ = [
     "SearchTask",
     "StartPoints",
     "StartPool",
-    "accepted_starts",
     "best_of_owner",
     "between",
     "bisect",
     "data_starts",
+    "find_starts",
     "nearest_by_group",
-    "noise_starts",
-    "noise_stream",
-    "other_data_starts",
-    "pool_order",
+    "no_starts",
     "rank_within",
     "stream",
     "verify",

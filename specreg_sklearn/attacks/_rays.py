@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -121,7 +121,7 @@ class RayS(BlackBoxAttack):
     def __init__(
         self,
         *,
-        blocks: str = "permuted",
+        blocks: Literal["permuted", "contiguous"] = "permuted",
         norm: float = np.inf,
         max_queries: int | None = 1000,
         n_starts: int = 9,

@@ -10,7 +10,13 @@ import numpy as np
 from specreg_sklearn._typing import BoolArray, Classifier, IntArray, RandomState
 from specreg_sklearn.attacks.boundary import Blocks, CornerMoves, SphereMoves
 from specreg_sklearn.attacks.frame import BlackBoxAttack
-from specreg_sklearn.attacks.questions import METHODS, Margins, ScoredPredict, SearchTask
+from specreg_sklearn.attacks.questions import (
+    METHODS,
+    Margins,
+    ScoredPredict,
+    ScoreMethod,
+    SearchTask,
+)
 
 # Shares of a round after which the size of the blocks is halved.
 _HALVED_AFTER = np.array([0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8])
@@ -92,7 +98,7 @@ class SquareAttack(BlackBoxAttack):
         norm: float = 2,
         max_queries: int | None = 1000,
         image_shape: tuple[int, ...] | None = None,
-        scores: str = "auto",
+        scores: ScoreMethod = "auto",
         p_init: float = 0.8,
         targeted: bool = False,
         batch_rows: int = 16384,

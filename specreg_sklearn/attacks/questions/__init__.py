@@ -4,7 +4,7 @@ from specreg_sklearn.attacks.questions._bisection import Decide, between, bisect
 from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
 from specreg_sklearn.attacks.questions._random import stream
 from specreg_sklearn.attacks.questions._ranks import best_of_owner, nearest_by_group, rank_within
-from specreg_sklearn.attacks.questions._scores import METHODS, Margins, ScoredPredict
+from specreg_sklearn.attacks.questions._scores import METHODS, Margins, ScoredPredict, ScoreMethod
 from specreg_sklearn.attacks.questions._start_pool import StartPoints, StartPool
 from specreg_sklearn.attacks.questions._starts import (
     data_starts,
@@ -22,6 +22,7 @@ __all__ = [
     "Decide",
     "Margins",
     "Oracle",
+    "ScoreMethod",
     "ScoredPredict",
     "SearchTask",
     "StartPoints",

@@ -6,7 +6,7 @@ queries count against the same budgets as those for labels.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from specreg_sklearn.attacks.questions._oracle import Oracle, _listed
 from specreg_sklearn.tables import UNKNOWN, as_labels
 
 METHODS = ("decision_function", "predict_proba")
+ScoreMethod: TypeAlias = Literal["auto", "decision_function", "predict_proba"]
 # Probabilities of 0 and infinite scores have to be subtracted from each other.
 _SMALLEST, _LARGEST = 1e-300, 1e300
 
@@ -33,7 +34,7 @@ class ScoredPredict:
         The class that error messages name.
     """
 
-    def __init__(self, estimator: Classifier, scores: str, *, needed_by: str) -> None:
+    def __init__(self, estimator: Classifier, scores: ScoreMethod, *, needed_by: str) -> None:
         self.estimator = estimator
         self.method = _method(estimator, scores, needed_by)
 
@@ -161,7 +162,7 @@ class Margins:
         return out
 
 
-def _method(estimator: Classifier, scores: str, needed_by: str) -> str:
+def _method(estimator: Classifier, scores: ScoreMethod, needed_by: str) -> str:
     name = type(estimator).__name__
     wanted = METHODS if scores == "auto" else (scores,)
     present = [m for m in wanted if callable(getattr(estimator, m, None))]

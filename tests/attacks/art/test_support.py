@@ -126,7 +126,9 @@ def test_refusals_give_the_reason_and_attacks_that_work(name):
         ARTAttack("HopSkipJump").set_params(name=name)
 
 
-@pytest.mark.parametrize("name", ["HopSkipJumps", "EvasionAttack", "importlib", "", 3])
+@pytest.mark.parametrize(
+    "name", ["HopSkipJumps", "EvasionAttack", "importlib", "", 3, ["HopSkipJump"]]
+)
 def test_unknown_names_list_the_valid_ones(name):
     with pytest.raises(ValueError, match=r"not an evasion attack.*'BoundaryAttack'"):
         ARTAttack(name)

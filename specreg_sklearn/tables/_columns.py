@@ -1,18 +1,18 @@
-"""Checks that data and a feature space fit each other."""
+"""Columns of a table: what messages call them, whether they fit, and which ones a model reads."""
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.tables._arrays import CATEGORICAL, INTEGER
-from specreg_sklearn.tables._column_options import column_label
+from specreg_sklearn.tables._arrays import CATEGORICAL
 from specreg_sklearn.tables._frames import Table
 
-# Values so little outside their bounds are taken to be inside: the float32 of 0.1 is above 0.1.
-_ROUNDING = 1e-6
+
+def column_label(j: int, names: list[Any] | None) -> str:
+    """Return how a message should call column `j`."""
+    return repr(names[j]) if names is not None else str(j)
 
 
 def check_columns(
@@ -55,51 +55,117 @@ def check_names(given: list[Any], wanted: list[Any], parameter: str, whose: str)
     )
 
 
-def check_cells(numbers: np.ndarray, kinds: np.ndarray, names: list[Any] | None) -> None:
-    """Raise on infinite numbers, and on fractions in integer columns."""
-    infinite = np.flatnonzero(np.isinf(numbers).any(axis=0))
-    if infinite.size:
-        raise ValueError(f"X holds infinite values in column {column_label(infinite[0], names)}.")
-    whole = np.flatnonzero(kinds == INTEGER)
-    fraction = whole[(np.nan_to_num(np.mod(numbers[:, whole], 1)) != 0).any(axis=0)]
-    if fraction.size:
-        raise ValueError(
-            f"Column {column_label(fraction[0], names)} is of type 'integer' but holds fractions."
-        )
+def check_fitted_columns(estimator: object, table: Table) -> None:
+    """Raise ValueError if a frame's columns are not in the order the estimator was fitted on."""
+    fitted = getattr(estimator, "feature_names_in_", None)
+    if fitted is None or table.names is None:
+        return
+    fitted = list(fitted)
+    # Columns the estimator never saw are its own business: a ColumnTransformer drops them.
+    given = [c for c in table.names if c in fitted]
+    check_names(given, fitted, "X", "the estimator was fitted on")
 
 
-def check_bounds(
-    bounds: tuple[np.ndarray, np.ndarray],
-    data: tuple[np.ndarray, np.ndarray],
-    numbers: np.ndarray,
-    mutable: np.ndarray,
-    names: list[Any] | None,
-) -> None:
-    """Raise if the bounds of a column exclude all of the data, and warn if they exclude some.
+def places_of(estimator: object, n_inputs: int | None, table: Table) -> np.ndarray:
+    """Return the column of the table that each input column of a fitted model is.
 
-    `data` holds the smallest and the largest number of each column. With all values outside, units
-    or columns were mixed up. Some values outside may be meant: such rows keep their values.
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    n_inputs : int or None
+        Columns that it reads; None if any number will do.
+    table : Table
+        The rows as the user gave them.
+
+    Returns
+    -------
+    ndarray of shape (n_inputs,), int
+        Positions in the table.
+
+    Raises
+    ------
+    ValueError
+        If the table has another number of columns.
     """
-    (lo, hi), (low, high) = bounds, data
-    mutable = mutable & ~np.isnan(numbers).all(axis=0)
-    slack = _ROUNDING * np.maximum(np.abs(low), np.abs(high))
-    apart = np.flatnonzero(mutable & ((low > hi + slack) | (high < lo - slack)))
-    if apart.size:
-        j = int(apart[0])
+    fitted = getattr(estimator, "feature_names_in_", None)
+    if fitted is not None and table.names is not None:
+        # A ColumnTransformer lets a frame have columns that it never saw.
+        return np.array([table.names.index(name) for name in list(fitted)])
+    if n_inputs is not None and table.n_columns != n_inputs:
         raise ValueError(
-            f"bounds of column {column_label(j, names)} are ({lo[j]}, {hi[j]}), but its values in "
-            f"X go from {low[j]} to {high[j]}: no row is inside. Give bounds in the units of X."
+            f"X has {table.n_columns} features, but {type(estimator).__name__} is expecting "
+            f"{n_inputs} features as input."
         )
-    partly = np.flatnonzero(mutable & ((low < lo - slack) | (high > hi + slack)))
-    if partly.size:
-        j = int(partly[0])
-        outside = int(((numbers[:, j] < lo[j]) | (numbers[:, j] > hi[j])).sum())
-        value = low[j] if low[j] < lo[j] else high[j]
-        more = f" {len(partly) - 1} more columns are like that." if len(partly) > 1 else ""
-        warnings.warn(
-            f"bounds of column {column_label(j, names)} are ({lo[j]}, {hi[j]}), but {outside} of "
-            f"{len(numbers)} rows of X are outside, one with the value {value}. Such rows may keep "
-            f"their own values.{more}",
-            UserWarning,
-            stacklevel=3,
+    return np.arange(table.n_columns)
+
+
+def columns_read(first: object, n_columns: int) -> np.ndarray:
+    """Return which columns the first step of a model looks at; others may hold anything."""
+    weight = getattr(first, "weight", None)
+    if weight is not None and weight.ndim == 2:
+        return np.asarray((weight != 0).any(axis=0))
+    return np.ones(n_columns, dtype=bool)
+
+
+def complete_rows(
+    table: Table,
+    place: np.ndarray,
+    read: np.ndarray,
+    *,
+    purpose: str,
+    refusal: type[TypeError] = TypeError,
+) -> np.ndarray:
+    """Return a model's input columns as float64, 0 in those it does not read.
+
+    Parameters
+    ----------
+    table : Table
+        The rows as the user gave them.
+    place : ndarray of shape (n_inputs,), int
+        Where each input column is, see :func:`places_of`.
+    read : ndarray of shape (n_inputs,), bool
+        Which of them matter, see :func:`columns_read`.
+    purpose : str
+        What the rows are for, in messages: "certificates".
+    refusal : class, default=TypeError
+        Error for columns that hold no numbers.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_inputs)
+        Finite numbers.
+
+    Raises
+    ------
+    TypeError
+        If a column that is read does not hold numbers.
+    ValueError
+        If one holds NaN or infinity.
+    """
+    rows = np.zeros((table.n_rows, len(place)))
+    for j, column in enumerate(place.tolist()):
+        if not read[j]:
+            continue
+        if table.kind(column) == CATEGORICAL and not _is_flag(table, column):
+            raise refusal(
+                f"Column {column_label(column, table.names)} of X does not hold numbers; "
+                f"{purpose} are for numeric columns."
+            )
+        rows[:, j] = table.numbers(np.array([column]))[:, 0]
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=0))
+    if bad.size:
+        column = int(place[bad[0]])
+        kind = "NaN" if np.isnan(rows[:, bad[0]]).any() else "infinity"
+        raise ValueError(
+            f"Input X contains {kind} in column {column_label(column, table.names)}; {purpose} "
+            "need complete, finite rows."
         )
+    return rows
+
+
+def _is_flag(table: Table, column: int) -> bool:
+    """Return whether a column is bool, under the name that its container has for that."""
+    dtypes = getattr(table.data, "dtypes", None)
+    dtype = table.data.dtype if dtypes is None else list(dtypes)[column]
+    return "bool" in str(dtype).lower()

@@ -18,7 +18,7 @@ from specreg_sklearn.tables._columns import (
     places_of,
 )
 from specreg_sklearn.tables._frames import PandasTable, Table, as_table
-from specreg_sklearn.tables._labels import UNKNOWN, LabelCoder, as_labels, as_targets
+from specreg_sklearn.tables._labels import UNKNOWN, LabelCoder, as_labels, as_targets, same_labels
 from specreg_sklearn.tables._predictions import Predict, ask, check_estimator, checked
 from specreg_sklearn.tables._subsample import subsample, take_rows
 from specreg_sklearn.tables._warnings import stacklevel_of_caller
@@ -52,6 +52,7 @@ __all__ = [
     "columns_read",
     "complete_rows",
     "places_of",
+    "same_labels",
     "stacklevel_of_caller",
     "subsample",
     "take_rows",

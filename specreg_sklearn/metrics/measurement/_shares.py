@@ -10,7 +10,7 @@ import numpy as np
 from specreg_sklearn._typing import BoolArray, Classifier, FloatArray
 from specreg_sklearn.certificates.pipelines import CertifiedModel
 from specreg_sklearn.metrics.measurement._measurement import Measurement
-from specreg_sklearn.tables import LabelCoder, check_norm, stacklevel_of_caller
+from specreg_sklearn.tables import check_norm, same_labels, stacklevel_of_caller
 
 CERTIFIED_NORMS = (1, 2, np.inf)
 """Norms in which radii can be certified."""
@@ -61,8 +61,7 @@ def radii_of_labels(
     X_part, y_part = measurement.rows_of(X, y)
     model = CertifiedModel(estimator)
     radii, predicted = model.radii(X_part, measurement.space_of(X), norm=norm)
-    coder = LabelCoder(y_part, predicted)
-    return radii, coder.encode(y_part) == coder.encode(predicted)
+    return radii, same_labels(y_part, predicted)
 
 
 def certified_shares(

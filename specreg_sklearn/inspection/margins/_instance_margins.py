@@ -14,7 +14,8 @@ from specreg_sklearn.certificates.stages import Affine
 from specreg_sklearn.inspection.margins._exact_distances import exact_distance, relu_layers
 from specreg_sklearn.inspection.margins._feature_margins import readout_distances
 from specreg_sklearn.inspection.model import ModelView, Report, rows_of, units_of
-from specreg_sklearn.metrics import NORMS, adversarial_distances, certified_radius
+from specreg_sklearn.metrics import adversarial_distances, certified_radius
+from specreg_sklearn.metrics.measurement import CERTIFIED_NORMS
 from specreg_sklearn.tables import check_norm
 
 _METHODS = ("auto", "lipschitz", "attack", "exact")
@@ -115,7 +116,7 @@ def instance_margins(
     """
     if method not in _METHODS:
         raise ValueError(f"method={method!r} is not one of {list(_METHODS)}.")
-    norm = check_norm(norm, NORMS, "instance_margins")
+    norm = check_norm(norm, CERTIFIED_NORMS, "instance_margins")
     if method != "attack":
         view = ModelView(estimator)
         certified = CertifiedModel(estimator)

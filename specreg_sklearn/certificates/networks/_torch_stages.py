@@ -8,8 +8,8 @@ import numpy as np
 from torch import nn
 
 from specreg_sklearn.certificates.bounds import CertifiedMap
-from specreg_sklearn.certificates.networks._graph import TorchGraph, checked_steps
-from specreg_sklearn.certificates.networks._steps import Step
+from specreg_sklearn.certificates.networks._graph_steps import Step
+from specreg_sklearn.certificates.networks._torch_graph import TorchGraph, checked_steps
 from specreg_sklearn.certificates.stages import Affine, ChannelAffine, Elementwise, Rearrange, Stage
 
 

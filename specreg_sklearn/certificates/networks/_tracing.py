@@ -14,7 +14,11 @@ from torch import Tensor, fx, nn
 from torch.nn.utils import parametrize
 
 from specreg_sklearn.certificates.networks._function_names import is_random, subject_of_call
-from specreg_sklearn.certificates.networks._rules import has_rule, stage_of_layer, subject_of
+from specreg_sklearn.certificates.networks._layer_registry import (
+    has_rule,
+    stage_of_layer,
+    subject_of,
+)
 from specreg_sklearn.certificates.stages import NoLipschitzBound
 
 # Rows of the trial batch: a prime that hardly meets the size of another axis by chance.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.certificates.pipelines._rules import NoCertificateError, classifier_stages
+from specreg_sklearn.certificates.pipelines._registry import NoCertificateError, classifier_stages
 from specreg_sklearn.space import FeatureSpace
 from specreg_sklearn.tables import (
     CATEGORICAL,

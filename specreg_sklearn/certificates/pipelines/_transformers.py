@@ -26,13 +26,13 @@ from sklearn.preprocessing import (
 from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
 
 from specreg_sklearn.certificates.networks import torch_stages
-from specreg_sklearn.certificates.pipelines._rules import (
+from specreg_sklearn.certificates.pipelines._registry import (
     NoCertificateError,
     register_certified_step,
 )
-from specreg_sklearn.certificates.pipelines._stated_function import StatedFunction
 from specreg_sklearn.certificates.pipelines._stated_lipschitz import StatedLipschitz
 from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage
+from specreg_sklearn.certificates.stages._stated_function import StatedFunction
 from specreg_sklearn.estimators import SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
 

@@ -12,8 +12,8 @@ from specreg_sklearn.certificates.stages._image_stages import (
     through_torch,
 )
 from specreg_sklearn.certificates.stages._joins import Concatenation, Join, Single, Sum, Value
-from specreg_sklearn.certificates.stages._refusal import NoLipschitzBound
-from specreg_sklearn.certificates.stages._side_by_side import (
+from specreg_sklearn.certificates.stages._no_lipschitz_bound import NoLipschitzBound
+from specreg_sklearn.certificates.stages._parallel import (
     Parallel,
     product_bound,
     side_by_side,

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from specreg_sklearn.certificates.networks._steps import Step, recorded_steps
+from specreg_sklearn.certificates.networks._graph_steps import Step, recorded_steps
 from specreg_sklearn.certificates.networks._tracing import float64_copy
 from specreg_sklearn.certificates.stages import (
     Affine,

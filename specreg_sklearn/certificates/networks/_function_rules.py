@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, fx
 
 from specreg_sklearn.certificates.networks import _function_names as names
-from specreg_sklearn.certificates.networks._pooling import pad_stage
-from specreg_sklearn.certificates.networks._rules import stage_of_layer
+from specreg_sklearn.certificates.networks._layer_registry import stage_of_layer
+from specreg_sklearn.certificates.networks._pooling_rules import pad_stage
 from specreg_sklearn.certificates.networks._tracing import N_TRIAL_ROWS
 from specreg_sklearn.certificates.stages import (
     Affine,

@@ -126,10 +126,10 @@ def checked_steps(module: nn.Module, input_shape: tuple[int, ...]) -> list[Step]
 
 def _output_constant(steps: list[Step]) -> float:
     folds = _batch_norm_folds(steps)
-    swallowed = {steps[position].sources[0] for position in folds}
+    folded = {steps[position].sources[0] for position in folds}
     constants: dict[int, float] = {-1: 1.0}
     for position, step in enumerate(steps):
-        if position in swallowed:  # read only by the batch norm behind it
+        if position in folded:  # read only by the batch norm behind it
             continue
         sources = step.sources
         if position in folds:

@@ -50,10 +50,10 @@ class Activation:
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the values and a bound of their error, given one of the error of `X`."""
         Y = self.function(X)
-        carried = error if self.lipschitz == 1.0 else above(self.lipschitz * error, 1)
+        propagated = error if self.lipschitz == 1.0 else above(self.lipschitz * error, 1)
         if self.exact:
-            return Y, carried
-        return Y, above(carried + _SMOOTH_ERROR * (np.abs(X) + np.abs(Y)), 4)
+            return Y, propagated
+        return Y, above(propagated + _SMOOTH_ERROR * (np.abs(X) + np.abs(Y)), 4)
 
 
 def activation(name: str, **parameters: Any) -> Activation:

@@ -1,4 +1,4 @@
-"""Stages of image networks: convolutions, channel-wise maps, windows, moves of the axes."""
+"""Stages of image networks: convolutions, channel-wise maps, pooling, moves of the entries."""
 
 from __future__ import annotations
 
@@ -140,8 +140,8 @@ class ConvolutionStage(Stage):
         # the taps times ||E||_F, and padding copies no pixel more often than this.
         operator = Convolution.from_layer(self.layer, self.input_shape)
         copies = math.prod(1 + before + after for before, after in operator.padding)
-        reach = math.sqrt(math.prod(operator.kernel) * copies)
-        lost = (relative_error + 2 * UNIT_ROUNDOFF) * reach * frobenius(folded.numpy())
+        factor = math.sqrt(math.prod(operator.kernel) * copies)
+        lost = (relative_error + 2 * UNIT_ROUNDOFF) * factor * frobenius(folded.numpy())
         return above(norm + lost, 6)
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -65,8 +65,8 @@ class Sum(Join):
         """Add the values."""
         (x, x_error), (y, y_error) = values
         left, right = self.signs
-        carried = abs(left) * x_error + abs(right) * y_error
-        after = carried + gamma(3) * (abs(left) * np.abs(x) + abs(right) * np.abs(y))
+        propagated = abs(left) * x_error + abs(right) * y_error
+        after = propagated + gamma(3) * (abs(left) * np.abs(x) + abs(right) * np.abs(y))
         return left * x + right * y, above(after, 8)
 
 

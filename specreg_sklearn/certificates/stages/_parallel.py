@@ -1,4 +1,4 @@
-"""Stages one after the other, and chains of them side by side."""
+"""Stages one after the other, and sequences of them side by side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from specreg_sklearn.spectral.bounds import above
 
 
 class Parallel(Stage):
-    """Several chains of stages on columns of the same rows, their results side by side.
+    """Several sequences of stages on columns of the same rows, their results side by side.
 
     Parameters
     ----------
@@ -47,10 +47,10 @@ class Parallel(Stage):
 
 
 def side_by_side(branches: list[tuple[np.ndarray, list[Stage]]], n_inputs: int) -> list[Stage]:
-    """Return stages that apply chains to columns and join the results.
+    """Return stages that apply sequences to columns and join the results.
 
-    Where all chains are affine so is the whole, and it is written as affine stages: the columns are
-    picked, then each depth of the chains is one block-diagonal matrix. Such stages fold into their
+    Where all of them are affine so is the whole, and it is written as affine stages: the columns
+    are picked, then each depth is one block-diagonal matrix. Such stages fold into their
     neighbours exactly.
     """
     branches = [(columns, stages) for columns, stages in branches if len(columns)]

@@ -29,7 +29,7 @@ class Stage(ABC):
 
     @abstractmethod
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Apply the step in float64 and carry the rounding error along.
+        """Apply the step in float64 and propagate the rounding error.
 
         Parameters
         ----------
@@ -146,8 +146,8 @@ class Affine(Stage):
             Y = X @ self.weight.T + self.bias
         # |W| e + gamma (|W| (|x| + e) + |b|) in one product.
         relative = gamma(n_terms + 2) + self.entry_error * (1 + gamma(4))
-        reach = error + relative * (np.abs(X) + error)
-        after = reach * size if self.is_diagonal else reach @ size.T
+        spread = error + relative * (np.abs(X) + error)
+        after = spread * size if self.is_diagonal else spread @ size.T
         after = after + relative * np.abs(self.bias) + self.bias_error
         if self.weight_error:
             rows = np.linalg.norm(X, axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The composition of stages as one function, with a Lipschitz constant for every pair of outputs."""
+"""The composition of stages, with a Lipschitz constant for every pair of outputs."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from specreg_sklearn.certificates.networks._graph_steps import Step, recorded_steps
 from specreg_sklearn.certificates.networks._tracing import float64_copy
@@ -112,6 +112,13 @@ class TorchGraph(Stage):
                     values.pop(source, None)
         Y, after = values[len(self.steps) - 1]
         return Y.reshape(len(X), -1), after.reshape(len(X), -1)
+
+    def tensor(self, X: Tensor) -> Tensor:
+        """Run the graph; see :meth:`Stage.tensor`."""
+        values = {-1: X.reshape(len(X), *self.input_shape)}
+        for position, step in enumerate(self.steps):
+            values[position] = step.join.tensor([values[source] for source in step.sources])
+        return values[len(self.steps) - 1].reshape(len(X), -1)
 
 
 def checked_steps(module: nn.Module, input_shape: tuple[int, ...]) -> list[Step]:

@@ -15,16 +15,19 @@ from specreg_sklearn.certificates.stages._joins import Concatenation, Join, Sing
 from specreg_sklearn.certificates.stages._no_lipschitz_bound import NoLipschitzBound
 from specreg_sklearn.certificates.stages._parallel import (
     Parallel,
+    apply_stages,
     product_bound,
     side_by_side,
     width_after,
 )
 from specreg_sklearn.certificates.stages._stage import Affine, Elementwise, Stage
+from specreg_sklearn.certificates.stages._stated_function import BoundedLayer, StatedFunction
 
 __all__ = [
     "Activation",
     "Affine",
     "AxisProduct",
+    "BoundedLayer",
     "ChannelAffine",
     "Concatenation",
     "ConvolutionStage",
@@ -36,9 +39,11 @@ __all__ = [
     "Selection",
     "Single",
     "Stage",
+    "StatedFunction",
     "Sum",
     "Value",
     "activation",
+    "apply_stages",
     "identity",
     "product_bound",
     "reshape",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from specreg_sklearn.certificates.stages._stage import Affine, Stage
 from specreg_sklearn.spectral.bounds import above
@@ -44,6 +47,11 @@ class Parallel(Stage):
         parts = [run(stages, X[:, columns], error[:, columns]) for columns, stages in self.branches]
         values, errors = zip(*parts, strict=True)
         return np.hstack(values), np.hstack(errors)
+
+    def tensor(self, X: Tensor) -> Tensor:
+        """Apply every branch to its columns."""
+        parts = [apply_stages(stages, X[:, torch.as_tensor(c)]) for c, stages in self.branches]
+        return torch.cat(parts, dim=1)
 
 
 def side_by_side(branches: list[tuple[np.ndarray, list[Stage]]], n_inputs: int) -> list[Stage]:
@@ -104,6 +112,13 @@ def run(stages: list[Stage], X: np.ndarray, error: np.ndarray) -> tuple[np.ndarr
     for stage in stages:
         X, error = stage.forward(X, error)
     return X, error
+
+
+def apply_stages(stages: Sequence[Stage], X: Tensor) -> Tensor:
+    """Apply stages one after the other to a tensor of rows; gradients flow to it."""
+    for stage in stages:
+        X = stage.tensor(X)
+    return X
 
 
 def product_bound(stages: list[Stage]) -> float:

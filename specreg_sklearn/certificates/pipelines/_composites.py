@@ -11,10 +11,13 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from specreg_sklearn.certificates.pipelines._registry import (
+from specreg_sklearn.certificates.pipelines._certified_estimator import (
     CLASSIFIER,
     TRANSFORMER,
     NoCertificateError,
+    Role,
+)
+from specreg_sklearn.certificates.pipelines._registry import (
     best_of_search,
     classifier_stages,
     named_stages,
@@ -24,7 +27,7 @@ from specreg_sklearn.certificates.pipelines._registry import (
 from specreg_sklearn.certificates.stages import Affine, Stage, side_by_side, width_after
 
 
-def _part(name: str, step: Any, role: str = TRANSFORMER) -> list[Stage]:
+def _part(name: str, step: object, role: Role = TRANSFORMER) -> list[Stage]:
     if step is None or (isinstance(step, str) and step == "passthrough"):
         return []
     return named_stages(name, step, role)
@@ -54,13 +57,13 @@ def _frozen_scores(frozen: FrozenEstimator) -> list[Stage]:
 
 @register_certified_step(GridSearchCV)
 @register_certified_step(RandomizedSearchCV)
-def _best_features(search: Any) -> list[Stage]:
+def _best_features(search: GridSearchCV | RandomizedSearchCV) -> list[Stage]:
     return transformer_stages(best_of_search(search))
 
 
 @register_certified_step(GridSearchCV, role=CLASSIFIER)
 @register_certified_step(RandomizedSearchCV, role=CLASSIFIER)
-def _best_scores(search: Any) -> list[Stage]:
+def _best_scores(search: GridSearchCV | RandomizedSearchCV) -> list[Stage]:
     return classifier_stages(best_of_search(search))
 
 

@@ -26,14 +26,14 @@ from sklearn.preprocessing import (
 )
 from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
 
-from specreg_sklearn.certificates.networks import torch_stages
-from specreg_sklearn.certificates.pipelines._registry import (
+from specreg_sklearn.certificates.pipelines._certified_estimator import (
     NoCertificateError,
+)
+from specreg_sklearn.certificates.pipelines._registry import (
     register_certified_step,
 )
 from specreg_sklearn.certificates.pipelines._stated_lipschitz import StatedLipschitz
 from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage, StatedFunction
-from specreg_sklearn.estimators import SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
 
 # What a stated function is trusted to round by, in units of its value: numpy's elementary
@@ -196,10 +196,3 @@ def _rows_to_rows(
         return Y
 
     return values
-
-
-@register_certified_step(SpectrallyRegularizedEncoder)
-@register_certified_step(SelfSupervisedEncoder)
-def _features(step: SpectrallyRegularizedEncoder | SelfSupervisedEncoder) -> list[Stage]:
-    network = step.module_
-    return torch_stages(network.backbone, network.input_shape)

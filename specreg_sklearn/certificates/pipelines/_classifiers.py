@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import (
@@ -37,7 +36,7 @@ _MLP_ACTIVATIONS = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 @register_certified_step(RidgeClassifier, role=CLASSIFIER)
 @register_certified_step(RidgeClassifierCV, role=CLASSIFIER)
 @register_certified_step(LinearDiscriminantAnalysis, role=CLASSIFIER)
-def _linear_scores(step: Any) -> list[Stage]:
+def _linear_scores(step: BaseEstimator) -> list[Stage]:
     labels = getattr(step, "_label_binarizer", None)
     if labels is not None and labels.y_type_.startswith("multilabel"):
         raise NoCertificateError(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import UserList
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
@@ -105,7 +105,9 @@ def _columns(step: ColumnTransformer) -> list[Stage]:
     return side_by_side(branches, n_inputs)
 
 
-def _column_numbers(spec: Any, n_columns: int, names: Any) -> np.ndarray:
+def _column_numbers(
+    spec: slice | ArrayLike | UserList[int], n_columns: int, names: np.ndarray | None
+) -> np.ndarray:
     """Return the positions that a fitted column specification stands for."""
     every = np.arange(n_columns)
     where = {} if names is None else {name: j for j, name in enumerate(names.tolist())}

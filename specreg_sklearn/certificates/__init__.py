@@ -14,7 +14,9 @@ from specreg_sklearn.certificates.pipelines import (
     CertifiedEstimator,
     NoCertificateError,
     StatedLipschitz,
+    classifier_stages,
     register_certified_step,
+    transformer_stages,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
         Elementwise,
         NoLipschitzBound,
         Stage,
+        StatedFunction,
         activation,
     )
 
@@ -46,6 +49,7 @@ __getattr__, __dir__ = lazy_names(
         "Elementwise": "specreg_sklearn.certificates.stages",
         "NoLipschitzBound": "specreg_sklearn.certificates.stages",
         "Stage": "specreg_sklearn.certificates.stages",
+        "StatedFunction": "specreg_sklearn.certificates.stages",
         "TorchGraph": "specreg_sklearn.certificates.networks",
         "activation": "specreg_sklearn.certificates.stages",
         "module_lipschitz_bound": "specreg_sklearn.certificates.networks",
@@ -64,11 +68,14 @@ __all__ = [
     "NoCertificateError",
     "NoLipschitzBound",
     "Stage",
+    "StatedFunction",
     "StatedLipschitz",
     "TorchGraph",
     "activation",
+    "classifier_stages",
     "module_lipschitz_bound",
     "register_certified_step",
     "register_lipschitz_rule",
     "torch_stages",
+    "transformer_stages",
 ]

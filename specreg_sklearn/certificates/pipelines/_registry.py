@@ -121,14 +121,48 @@ def register_certified_step(kind: type, *, role: Role = TRANSFORMER) -> Callable
 
 
 def transformer_stages(step: object) -> list[Stage]:
-    """Return the stages of a fitted transformer's `transform`."""
+    """Return the stages of a fitted transformer's `transform`.
+
+    Parameters
+    ----------
+    step : estimator
+        A fitted transformer with a rule or stages of its own, or a pipeline of such.
+
+    Returns
+    -------
+    list of Stage
+        They apply one after the other; an empty list passes rows on.
+
+    Raises
+    ------
+    NoCertificateError
+        If the step, or a part of it, has no certificate; the message names it.
+    sklearn.exceptions.NotFittedError
+        If it is not fitted.
+    """
     return _stages(step, TRANSFORMER)
 
 
 def classifier_stages(step: object) -> list[Stage]:
     """Return stages that end in the scores a fitted classifier decides by.
 
-    The last stage has one column per class, or a single one for two classes.
+    Parameters
+    ----------
+    step : estimator
+        A fitted classifier with a rule or stages of its own, or a pipeline or search of such.
+
+    Returns
+    -------
+    list of Stage
+        They apply one after the other. The last one has one column per class, or a single one for
+        two classes.
+
+    Raises
+    ------
+    NoCertificateError
+        If the step, or a part of it, has no certificate; the message names it.
+    sklearn.exceptions.NotFittedError
+        If it is not fitted.
     """
     return _stages(step, CLASSIFIER)
 

@@ -17,13 +17,11 @@ from specreg_sklearn.certificates import (
     Affine,
     CertifiedEstimator,
     NoCertificateError,
-    register_certified_step,
-)
-from specreg_sklearn.certificates.pipelines._registry import (
-    _rules,
     classifier_stages,
+    register_certified_step,
     transformer_stages,
 )
+from specreg_sklearn.certificates.pipelines._registry import _rules
 from specreg_sklearn.metrics import certified_radius, lipschitz_bound
 
 
@@ -193,8 +191,23 @@ def test_none_takes_the_certificate_away(rows):
         transformer_stages(Silent().fit(rows[0]))
 
 
+def test_a_step_made_of_steps_asks_its_parts(rows):
+    class Twice(TransformerMixin, BaseEstimator):
+        def fit(self, X, y=None):
+            self.part_ = Factor(3.0).fit(X)
+            return self
+
+        def transform(self, X):
+            return self.part_.transform(self.part_.transform(X))
+
+        def __certified_stages__(self, role):
+            return 2 * transformer_stages(self.part_)
+
+    assert lipschitz_bound(Twice().fit(rows[0])) == pytest.approx(9.0, rel=1e-12)
+
+
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-def test_encoders_and_probe_go_through_the_same_door(rows):
+def test_encoders_and_probe_bring_their_own_stages(rows):
     X, y = rows
     settings = {"hidden_layer_sizes": (5,), "max_iter": 2, "random_state": 0}
     encoder = SpectrallyRegularizedEncoder(**settings).fit(X, y)

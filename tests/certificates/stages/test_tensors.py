@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from specreg_sklearn.certificates import Activation, BoundedLayer, Stage
+from specreg_sklearn.certificates import Activation, BoundedLayer, Stage, StatedFunction
 from specreg_sklearn.certificates.stages import (
     AxisProduct,
     Concatenation,
     Parallel,
-    StatedFunction,
     Sum,
 )
 

@@ -1,12 +1,15 @@
 """Torch modules as stages: one rule for each kind of layer and function."""
 
-from specreg_sklearn.certificates.networks._input_shape import input_shape_of
 from specreg_sklearn.certificates.networks._layer_registry import register_lipschitz_rule
 
 # Importing the rules registers them.
 from specreg_sklearn.certificates.networks._layer_rules import ACTIVATION_LAYERS
 from specreg_sklearn.certificates.networks._torch_graph import TorchGraph
-from specreg_sklearn.certificates.networks._torch_stages import module_lipschitz_bound, torch_stages
+from specreg_sklearn.certificates.networks._torch_stages import (
+    input_shape_of,
+    module_lipschitz_bound,
+    torch_stages,
+)
 from specreg_sklearn.certificates.networks._tracing import float64_copy
 
 __all__ = [

@@ -40,14 +40,16 @@ def lipschitz_rule(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
     raise NoLipschitzBound(_reason(layer))
 
 
-def register_lipschitz_rule(kind: type[nn.Module]) -> Callable[[_RuleT], _RuleT]:
-    """Teach the library what a type of layer does to distances.
+def register_lipschitz_rule(
+    kind: type[nn.Module], *others: type[nn.Module]
+) -> Callable[[_RuleT], _RuleT]:
+    """Teach the library what one or several types of layers do to distances.
 
     Parameters
     ----------
-    kind : type
-        A subclass of :class:`torch.nn.Module`. Subclasses that override ``forward`` are not
-        covered.
+    kind, *others : type
+        Subclasses of :class:`torch.nn.Module`. Their subclasses are covered, unless they override
+        ``forward``.
 
     Returns
     -------
@@ -76,7 +78,8 @@ def register_lipschitz_rule(kind: type[nn.Module]) -> Callable[[_RuleT], _RuleT]
     """
 
     def decorate(rule: _RuleT) -> _RuleT:
-        lipschitz_rule.register(kind, rule)
+        for each in (kind, *others):
+            lipschitz_rule.register(each, rule)
         return rule
 
     return decorate

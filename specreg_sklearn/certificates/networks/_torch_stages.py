@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from torch import nn
@@ -11,6 +12,8 @@ from specreg_sklearn.certificates.bounds import CertifiedMap
 from specreg_sklearn.certificates.networks._graph_steps import Step
 from specreg_sklearn.certificates.networks._torch_graph import TorchGraph, checked_steps
 from specreg_sklearn.certificates.stages import Affine, ChannelAffine, Elementwise, Rearrange, Stage
+
+_PASSING = (nn.Identity, nn.Dropout, nn.Flatten)
 
 
 def torch_stages(module: nn.Module, input_shape: tuple[int, ...]) -> list[Stage]:
@@ -98,6 +101,30 @@ def module_lipschitz_bound(module: nn.Module, input_shape: tuple[int, ...]) -> f
     1.0
     """
     return CertifiedMap(torch_stages(module, input_shape)).lipschitz()
+
+
+def input_shape_of(module: nn.Module, input_shape: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the given shape, or that of the linear layer the module starts with.
+
+    Raises
+    ------
+    ValueError
+        If no shape is given and the module does not start with a linear layer.
+    """
+    if input_shape is not None:
+        return tuple(int(side) for side in input_shape)
+    own = getattr(module, "input_shape", None)
+    if own is not None:
+        return tuple(own)
+    first: nn.Module | None = module
+    while isinstance(first, nn.Sequential):
+        first = next((part for part in first if not isinstance(part, _PASSING)), None)
+    if isinstance(first, nn.Linear):
+        return (first.in_features,)
+    raise ValueError(
+        f"input_shape=None, but {type(module).__name__} does not start with a linear layer; give "
+        "the shape of one sample, such as (3, 32, 32)."
+    )
 
 
 def _on_flat_rows(step: Step, shape: tuple[int, ...]) -> Stage | None:

@@ -29,12 +29,8 @@ from specreg_sklearn.certificates.stages import Elementwise, Stage
 _MLP_ACTIVATIONS = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 
 
-@register_certified_step(LogisticRegression, role=CLASSIFIER)
-@register_certified_step(LinearSVC, role=CLASSIFIER)
-@register_certified_step(SGDClassifier, role=CLASSIFIER)
-@register_certified_step(Perceptron, role=CLASSIFIER)
-@register_certified_step(RidgeClassifier, role=CLASSIFIER)
-@register_certified_step(RidgeClassifierCV, role=CLASSIFIER)
+@register_certified_step(LogisticRegression, LinearSVC, SGDClassifier, role=CLASSIFIER)
+@register_certified_step(Perceptron, RidgeClassifier, RidgeClassifierCV, role=CLASSIFIER)
 @register_certified_step(LinearDiscriminantAnalysis, role=CLASSIFIER)
 def _linear_scores(step: BaseEstimator) -> list[Stage]:
     labels = getattr(step, "_label_binarizer", None)

@@ -55,14 +55,12 @@ def _frozen_scores(frozen: FrozenEstimator) -> list[Stage]:
     return classifier_stages(frozen.estimator)
 
 
-@register_certified_step(GridSearchCV)
-@register_certified_step(RandomizedSearchCV)
+@register_certified_step(GridSearchCV, RandomizedSearchCV)
 def _best_features(search: GridSearchCV | RandomizedSearchCV) -> list[Stage]:
     return transformer_stages(best_of_search(search))
 
 
-@register_certified_step(GridSearchCV, role=CLASSIFIER)
-@register_certified_step(RandomizedSearchCV, role=CLASSIFIER)
+@register_certified_step(GridSearchCV, RandomizedSearchCV, role=CLASSIFIER)
 def _best_scores(search: GridSearchCV | RandomizedSearchCV) -> list[Stage]:
     return classifier_stages(best_of_search(search))
 

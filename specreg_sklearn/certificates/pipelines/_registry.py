@@ -43,18 +43,20 @@ _MEANING = {
 _rules: dict[str, dict[type, Rule]] = {TRANSFORMER: {}, CLASSIFIER: {}}
 
 
-def register_certified_step(kind: type, *, role: Role = TRANSFORMER) -> Callable[[R], R]:
-    """Teach the certificates a kind of pipeline step that is not yours.
+def register_certified_step(
+    kind: type, *others: type, role: Role = TRANSFORMER
+) -> Callable[[R], R]:
+    """Teach the certificates kinds of pipeline steps that are not yours.
 
     A class of your own rather defines ``__certified_stages__``, as :class:`CertifiedEstimator`
     says.
 
     Parameters
     ----------
-    kind : type
-        The class of the step. The rule also serves its subclasses, unless they override the
-        methods that the rule describes (`transform`; `predict` and `decision_function`), or have a
-        rule or ``__certified_stages__`` of their own. It goes before that method of `kind` itself.
+    kind, *others : type
+        Classes of steps. The rule also serves their subclasses, unless these override the methods
+        that the rule describes (`transform`; `predict` and `decision_function`), or have a rule or
+        ``__certified_stages__`` of their own. It goes before that method of the class itself.
     role : {"transformer", "classifier"}, default="transformer"
         What the rule describes: `transform`, or the scores that `predict` takes the largest of.
 
@@ -72,7 +74,7 @@ def register_certified_step(kind: type, *, role: Role = TRANSFORMER) -> Callable
     Raises
     ------
     TypeError
-        If `kind` is not a class.
+        If a kind is not a class.
     ValueError
         If `role` is unknown.
 
@@ -88,33 +90,26 @@ def register_certified_step(kind: type, *, role: Role = TRANSFORMER) -> Callable
     Examples
     --------
     >>> import numpy as np
-    >>> from sklearn.base import BaseEstimator, TransformerMixin
     >>> from sklearn.datasets import load_iris
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> from sklearn.pipeline import make_pipeline
-    >>> from specreg_sklearn.metrics import certified_radius, register_certified_step
+    >>> from sklearn.decomposition import FastICA
     >>> from specreg_sklearn.certificates import Affine
-    >>> class Halve(TransformerMixin, BaseEstimator):
-    ...     def fit(self, X, y=None):
-    ...         self.n_features_in_ = X.shape[1]
-    ...         return self
-    ...     def transform(self, X):
-    ...         return X / 2
-    >>> @register_certified_step(Halve)
-    ... def halve_stages(step):
-    ...     return [Affine(np.eye(step.n_features_in_) / 2, np.zeros(step.n_features_in_))]
-    >>> X, y = load_iris(return_X_y=True)
-    >>> model = make_pipeline(Halve(), LogisticRegression(max_iter=500)).fit(X, y)
-    >>> certified_radius(model, X).shape
-    (150,)
+    >>> from specreg_sklearn.metrics import lipschitz_bound, register_certified_step
+    >>> @register_certified_step(FastICA)
+    ... def fast_ica_stages(step):
+    ...     return [Affine(np.ones_like(step.mean_), -step.mean_), Affine(step.components_)]
+    >>> step = FastICA(2, random_state=0).fit(load_iris().data)
+    >>> bool(np.isclose(lipschitz_bound(step), np.linalg.norm(step.components_, 2)))
+    True
     """
-    if not isinstance(kind, type):
-        raise TypeError(f"kind={kind!r} is not a class; give the class of the step.")
+    kinds = (kind, *others)
+    for each in kinds:
+        if not isinstance(each, type):
+            raise TypeError(f"kind={each!r} is not a class; give the class of the step.")
     if role not in _rules:
         raise ValueError(f"role={role!r} is not one of {sorted(_rules)}.")
 
     def register(rule: R) -> R:
-        _rules[role][kind] = rule
+        _rules[role].update(dict.fromkeys(kinds, rule))
         return rule
 
     return register

@@ -109,8 +109,7 @@ def _normalizer(step: Normalizer) -> list[Stage]:
     )
 
 
-@register_certified_step(PCA)
-@register_certified_step(IncrementalPCA)
+@register_certified_step(PCA, IncrementalPCA)
 def _pca(step: PCA) -> list[Stage]:
     stages: list[Stage] = [shift(step.mean_), linear(step.components_)]
     if step.whiten:
@@ -120,9 +119,7 @@ def _pca(step: PCA) -> list[Stage]:
     return stages
 
 
-@register_certified_step(TruncatedSVD)
-@register_certified_step(GaussianRandomProjection)
-@register_certified_step(SparseRandomProjection)
+@register_certified_step(TruncatedSVD, GaussianRandomProjection, SparseRandomProjection)
 def _projection(
     step: TruncatedSVD | GaussianRandomProjection | SparseRandomProjection,
 ) -> list[Stage]:

@@ -12,7 +12,6 @@ from specreg_sklearn.certificates.stages._image_stages import (
     through_torch,
 )
 from specreg_sklearn.certificates.stages._joins import Concatenation, Join, Single, Sum, Value
-from specreg_sklearn.certificates.stages._no_lipschitz_bound import NoLipschitzBound
 from specreg_sklearn.certificates.stages._parallel import (
     Parallel,
     apply_stages,
@@ -20,7 +19,12 @@ from specreg_sklearn.certificates.stages._parallel import (
     side_by_side,
     width_after,
 )
-from specreg_sklearn.certificates.stages._stage import Affine, Elementwise, Stage
+from specreg_sklearn.certificates.stages._stage import (
+    Affine,
+    Elementwise,
+    NoLipschitzBound,
+    Stage,
+)
 from specreg_sklearn.certificates.stages._stated_function import BoundedLayer, StatedFunction
 
 __all__ = [

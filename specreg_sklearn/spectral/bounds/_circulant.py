@@ -129,11 +129,10 @@ def _axis(
 
 
 def _size(convolution: Convolution) -> tuple[int, ...]:
-    if convolution.size is None:
-        raise ValueError("The size of the images is not known: give input_shape=(C, *size).")
+    size = convolution.known_size
     if min(convolution.output_size) < 1:
         raise ValueError(
-            f"Images of size {convolution.size} are too small for a kernel of "
+            f"Images of size {size} are too small for a kernel of "
             f"{convolution.kernel} taps, dilation {convolution.dilation}: no window fits."
         )
-    return convolution.size
+    return size

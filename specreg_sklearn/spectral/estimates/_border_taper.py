@@ -46,8 +46,7 @@ def taper_products(operator: Convolution) -> Tensor:
 
 
 def _axis_products(operator: Convolution, axis: int, margin: float) -> Tensor:
-    assert operator.size is not None
-    side, step = operator.size[axis], operator.stride[axis]
+    side, step = operator.known_size[axis], operator.stride[axis]
     before = operator.padding[axis][0]
     places = torch.arange(side, dtype=torch.float64) + 1 + margin
     taper = torch.sin(math.pi * places / (side + 1 + 2 * margin))

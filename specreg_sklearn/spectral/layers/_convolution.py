@@ -129,7 +129,7 @@ class Convolution:
         return tuple(
             (side + sum(pad) - gap * (taps - 1) - 1) // step + 1
             for side, pad, gap, taps, step in zip(
-                self._known_size(),
+                self.known_size,
                 self.padding,
                 self.dilation,
                 self.kernel,
@@ -153,7 +153,7 @@ class Convolution:
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Apply the adjoint to images of shape (n, n_outputs, *output_size)."""
-        size = self._known_size()
+        size = self.known_size
         if self.padding_mode == "zeros":
             # Entries that the convolution would read from the padding are cropped.
             full = self._adjoint_of_valid(y, _padded(size, self.padding))
@@ -180,7 +180,9 @@ class Convolution:
         mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
         return F.pad(x, _torch_order(self.padding), mode=mode)
 
-    def _known_size(self) -> tuple[int, ...]:
+    @property
+    def known_size(self) -> tuple[int, ...]:
+        """The size, which must be known."""
         if self.size is None:
             raise ValueError("The size of the images is not known: give input_shape=(C, *size).")
         return self.size

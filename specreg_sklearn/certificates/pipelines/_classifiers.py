@@ -20,9 +20,7 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
     CLASSIFIER,
     NoCertificateError,
 )
-from specreg_sklearn.certificates.pipelines._registry import (
-    register_certified_step,
-)
+from specreg_sklearn.certificates.pipelines._registry import register_certified_step
 from specreg_sklearn.certificates.pipelines._transformers import linear
 from specreg_sklearn.certificates.stages import Elementwise, Stage
 

@@ -7,12 +7,8 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn._typing import Classifier
-from specreg_sklearn.certificates.pipelines._certified_estimator import (
-    NoCertificateError,
-)
-from specreg_sklearn.certificates.pipelines._registry import (
-    classifier_stages,
-)
+from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
+from specreg_sklearn.certificates.pipelines._registry import classifier_stages
 from specreg_sklearn.space import FeatureSpace
 from specreg_sklearn.tables import (
     CATEGORICAL,

@@ -27,12 +27,8 @@ from sklearn.preprocessing import (
 )
 from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
 
-from specreg_sklearn.certificates.pipelines._certified_estimator import (
-    NoCertificateError,
-)
-from specreg_sklearn.certificates.pipelines._registry import (
-    register_certified_step,
-)
+from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
+from specreg_sklearn.certificates.pipelines._registry import register_certified_step
 from specreg_sklearn.certificates.pipelines._stated_lipschitz import StatedLipschitz
 from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage, StatedFunction
 from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF

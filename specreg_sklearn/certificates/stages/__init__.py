@@ -19,12 +19,7 @@ from specreg_sklearn.certificates.stages._parallel import (
     side_by_side,
     width_after,
 )
-from specreg_sklearn.certificates.stages._stage import (
-    Affine,
-    Elementwise,
-    NoLipschitzBound,
-    Stage,
-)
+from specreg_sklearn.certificates.stages._stage import Affine, Elementwise, NoLipschitzBound, Stage
 from specreg_sklearn.certificates.stages._stated_function import BoundedLayer, StatedFunction
 
 __all__ = [

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.certificates.pipelines._rules import NoCertificateError, classifier_stages
+from specreg_sklearn._typing import Classifier
+from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
+from specreg_sklearn.certificates.pipelines._registry import classifier_stages
 from specreg_sklearn.space import FeatureSpace
 from specreg_sklearn.tables import (
     CATEGORICAL,
@@ -44,7 +46,7 @@ class CertifiedModel:
         If a step is not fitted.
     """
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Classifier) -> None:
         from specreg_sklearn.certificates.bounds import CertifiedMap
         from specreg_sklearn.certificates.stages import Affine
 
@@ -144,7 +146,7 @@ class CertifiedModel:
         return constants * np.sqrt(width) * (1 + 2.0**-50) if norm == np.inf else constants
 
 
-def _classes(estimator: Any) -> np.ndarray:
+def _classes(estimator: object) -> np.ndarray:
     classes = getattr(estimator, "classes_", None)
     if classes is None or isinstance(classes, list) or np.ndim(classes) != 1:
         raise NoCertificateError(

@@ -6,12 +6,9 @@ from collections.abc import Callable
 from functools import singledispatch
 from typing import Any, TypeVar
 
-import numpy as np
-import torch
 from torch import nn
 
 from specreg_sklearn.certificates.stages import NoLipschitzBound, Stage
-from specreg_sklearn.spectral.bounds import above
 
 Rule = Callable[[Any, tuple[int, ...]], Stage]
 _RuleT = TypeVar("_RuleT", bound=Rule)
@@ -43,14 +40,16 @@ def lipschitz_rule(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
     raise NoLipschitzBound(_reason(layer))
 
 
-def register_lipschitz_rule(kind: type[nn.Module]) -> Callable[[_RuleT], _RuleT]:
-    """Teach the library what a type of layer does to distances.
+def register_lipschitz_rule(
+    kind: type[nn.Module], *others: type[nn.Module]
+) -> Callable[[_RuleT], _RuleT]:
+    """Teach the library what one or several types of layers do to distances.
 
     Parameters
     ----------
-    kind : type
-        A subclass of :class:`torch.nn.Module`. Subclasses that override ``forward`` are not
-        covered.
+    kind, *others : type
+        Subclasses of :class:`torch.nn.Module`. Their subclasses are covered, unless they override
+        ``forward``.
 
     Returns
     -------
@@ -66,7 +65,7 @@ def register_lipschitz_rule(kind: type[nn.Module]) -> Callable[[_RuleT], _RuleT]
     Examples
     --------
     >>> import torch
-    >>> from specreg_sklearn.spectral import (
+    >>> from specreg_sklearn.certificates import (
     ...     BoundedLayer, module_lipschitz_bound, register_lipschitz_rule)
     >>> class Halve(torch.nn.Module):
     ...     def forward(self, x):
@@ -79,7 +78,8 @@ def register_lipschitz_rule(kind: type[nn.Module]) -> Callable[[_RuleT], _RuleT]
     """
 
     def decorate(rule: _RuleT) -> _RuleT:
-        lipschitz_rule.register(kind, rule)
+        for each in (kind, *others):
+            lipschitz_rule.register(each, rule)
         return rule
 
     return decorate
@@ -118,38 +118,3 @@ def _reason(layer: nn.Module) -> str:
         if isinstance(layer, kind):
             return reason
     return "no rule is known for this type; register_lipschitz_rule adds one"
-
-
-class BoundedLayer(Stage):
-    """A layer whose Lipschitz constant is stated by the user.
-
-    Parameters
-    ----------
-    layer : torch.nn.Module
-        Run in float64.
-    constant : float
-        Its l2 Lipschitz constant on a flattened row.
-    rounding : float, default=1e-12
-        Claim about the layer's float64 arithmetic: no output is wrong by more than this times
-        ``constant * ||row|| + |output|``.
-    """
-
-    def __init__(self, layer: nn.Module, constant: float, rounding: float = 1e-12) -> None:
-        self.layer = layer
-        self.constant = float(constant)
-        self.rounding = float(rounding)
-
-    def lipschitz(self) -> float:
-        """Return the stated constant."""
-        return self.constant
-
-    def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Run the layer; see :meth:`Stage.forward`."""
-        with torch.no_grad():
-            Y = self.layer(torch.from_numpy(np.array(X))).numpy()
-        rows = (len(X),) + (1,) * (Y.ndim - 1)
-        carried, size = (
-            np.linalg.norm(part.reshape(len(X), -1), axis=1).reshape(rows) for part in (error, X)
-        )
-        after = self.constant * carried + self.rounding * (self.constant * size + np.abs(Y))
-        return Y, above(after, X[:1].size + 8)

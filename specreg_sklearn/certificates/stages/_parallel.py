@@ -1,18 +1,20 @@
-"""Stages one after the other, and chains of them side by side."""
+"""Stages one after the other, and sequences of them side by side."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from specreg_sklearn.certificates.stages._stage import Affine, Stage
 from specreg_sklearn.spectral.bounds import above
 
 
 class Parallel(Stage):
-    """Several chains of stages on columns of the same rows, their results side by side.
+    """Several sequences of stages on columns of the same rows, their results side by side.
 
     Parameters
     ----------
@@ -45,31 +47,37 @@ class Parallel(Stage):
         values, errors = zip(*parts, strict=True)
         return np.hstack(values), np.hstack(errors)
 
+    def tensor(self, X: Tensor) -> Tensor:
+        """Apply every branch to its columns."""
+        parts = [apply_stages(stages, X[:, torch.as_tensor(c)]) for c, stages in self.branches]
+        return torch.cat(parts, dim=1)
+
 
 def side_by_side(branches: list[tuple[np.ndarray, list[Stage]]], n_inputs: int) -> list[Stage]:
-    """Return stages that apply chains to columns and join the results.
+    """Return stages that apply sequences to columns and join the results.
 
-    Where all chains are affine so is the whole, and it is written as affine stages: the columns are
-    picked, then each depth of the chains is one block-diagonal matrix. Such stages fold into their
+    Where all of them are affine so is the whole, and it is written as affine stages: the columns
+    are picked, then each depth is one block-diagonal matrix. Such stages fold into their
     neighbours exactly.
     """
     branches = [(columns, stages) for columns, stages in branches if len(columns)]
-    if not all(isinstance(stage, Affine) for _, stages in branches for stage in stages):
+    affine = [[stage for stage in stages if isinstance(stage, Affine)] for _, stages in branches]
+    if any(len(kept) < len(stages) for kept, (_, stages) in zip(affine, branches, strict=True)):
         return [Parallel(branches, n_inputs)]
     picked = np.concatenate([columns for columns, _ in branches])
     joined: list[Stage] = [Affine(np.eye(n_inputs)[picked])]
     widths = [len(columns) for columns, _ in branches]
-    for depth in range(max(len(stages) for _, stages in branches)):
+    for depth in range(max(map(len, affine))):
         blocks = [
             stages[depth] if depth < len(stages) else Affine(np.ones(width))
-            for width, (_, stages) in zip(widths, branches, strict=True)
+            for width, stages in zip(widths, affine, strict=True)
         ]
         joined.append(_block_diagonal(blocks))
         widths = [width_after([block], 0) for block in blocks]
     return joined
 
 
-def _block_diagonal(blocks: list[Any]) -> Affine:
+def _block_diagonal(blocks: list[Affine]) -> Affine:
     flat = all(block.is_diagonal for block in blocks)
     n_outputs = sum(block.n_outputs for block in blocks)
     if flat:
@@ -104,6 +112,13 @@ def run(stages: list[Stage], X: np.ndarray, error: np.ndarray) -> tuple[np.ndarr
     for stage in stages:
         X, error = stage.forward(X, error)
     return X, error
+
+
+def apply_stages(stages: Sequence[Stage], X: Tensor) -> Tensor:
+    """Apply stages one after the other to a tensor of rows; gradients flow to it."""
+    for stage in stages:
+        X = stage.tensor(X)
+    return X
 
 
 def product_bound(stages: list[Stage]) -> float:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 
-from specreg_sklearn.certificates.networks._rules import register_lipschitz_rule
+from specreg_sklearn.certificates.networks._layer_registry import register_lipschitz_rule
 from specreg_sklearn.certificates.stages import (
     Affine,
     ChannelAffine,
@@ -21,7 +21,7 @@ from specreg_sklearn.certificates.stages import (
     through_torch,
 )
 from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
-from specreg_sklearn.spectral.layers import CONVOLUTIONS, TRANSPOSED
+from specreg_sklearn.spectral.layers import BATCH_NORMS, CONVOLUTIONS, TRANSPOSED
 
 # Name of the function, and the attributes of the layer that set it up.
 ACTIVATION_LAYERS: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
@@ -49,31 +49,18 @@ ACTIVATION_LAYERS: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
 }
 
 
-def _activation_rule(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
+@register_lipschitz_rule(*ACTIVATION_LAYERS)
+def _activation(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
     # Subclasses that keep the forward of an activation come here, too.
     kind = next(kind for kind in type(layer).__mro__ if kind in ACTIVATION_LAYERS)
     name, attributes = ACTIVATION_LAYERS[kind]
     return Elementwise(name, **{key: getattr(layer, key) for key in attributes})
 
 
-for _kind in ACTIVATION_LAYERS:
-    register_lipschitz_rule(_kind)(_activation_rule)
-
-
-def _identity_rule(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
+@register_lipschitz_rule(nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
+@register_lipschitz_rule(nn.AlphaDropout, nn.FeatureAlphaDropout)
+def _identity(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
     return identity()  # dropout is not active outside training
-
-
-for _kind in (
-    nn.Identity,
-    nn.Dropout,
-    nn.Dropout1d,
-    nn.Dropout2d,
-    nn.Dropout3d,
-    nn.AlphaDropout,
-    nn.FeatureAlphaDropout,
-):
-    register_lipschitz_rule(_kind)(_identity_rule)
 
 
 @register_lipschitz_rule(nn.PReLU)
@@ -89,16 +76,7 @@ def _linear(layer: nn.Linear, input_shape: tuple[int, ...]) -> Stage:
     return Affine(layer.weight.detach().numpy(), bias)
 
 
-@register_lipschitz_rule(nn.Flatten)
-def _flatten(layer: nn.Flatten, input_shape: tuple[int, ...]) -> Stage:
-    return _reshaped(layer, input_shape)
-
-
-@register_lipschitz_rule(nn.Unflatten)
-def _unflatten(layer: nn.Unflatten, input_shape: tuple[int, ...]) -> Stage:
-    return _reshaped(layer, input_shape)
-
-
+@register_lipschitz_rule(nn.Flatten, nn.Unflatten)
 def _reshaped(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
     two_rows = through_torch(layer, np.zeros((2, *input_shape))).shape
     if two_rows[0] != 2:
@@ -106,23 +84,18 @@ def _reshaped(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
     return reshape(two_rows[1:])
 
 
-def _moving_rule(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
+@register_lipschitz_rule(nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle)
+def _moved(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
     return Rearrange(lambda X: through_torch(layer, X))
 
 
-for _kind in (nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle):
-    register_lipschitz_rule(_kind)(_moving_rule)
-
-
-def _convolution_rule(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
+@register_lipschitz_rule(*CONVOLUTIONS, *TRANSPOSED)
+def _convolution(layer: _ConvNd, input_shape: tuple[int, ...]) -> Stage:
     return ConvolutionStage(layer, input_shape)
 
 
-for _kind in CONVOLUTIONS + TRANSPOSED:
-    register_lipschitz_rule(_kind)(_convolution_rule)
-
-
-def _batch_norm_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
+@register_lipschitz_rule(*BATCH_NORMS)
+def _batch_norm(layer: _BatchNorm, input_shape: tuple[int, ...]) -> Stage:
     if layer.running_mean is None or layer.running_var is None:
         raise NoLipschitzBound(
             "it keeps no running statistics, so that its output depends on the rest of the batch"
@@ -136,7 +109,3 @@ def _batch_norm_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
     shift = offset - mean * scale  # and two more
     shift_error = 8 * UNIT_ROUNDOFF * (np.abs(offset) + np.abs(mean * scale))
     return ChannelAffine(scale, shift, 4 * UNIT_ROUNDOFF, shift_error)
-
-
-for _kind in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm):
-    register_lipschitz_rule(_kind)(_batch_norm_rule)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from specreg_sklearn.certificates.networks._rules import register_lipschitz_rule
+from specreg_sklearn.certificates.networks._layer_registry import register_lipschitz_rule
 from specreg_sklearn.certificates.stages import (
     AxisProduct,
     NoLipschitzBound,
@@ -21,15 +21,18 @@ from specreg_sklearn.certificates.stages import (
     through_torch,
 )
 
-AVERAGES = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
-ADAPTIVE_AVERAGES = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
-MAXIMA = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
-ADAPTIVE_MAXIMA = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
-CONSTANT_PADS = (
-    nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d,
-    nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d,
-)  # fmt: skip
-COPYING_PADS = {
+if TYPE_CHECKING:
+    from torch.nn.modules.padding import (
+        _CircularPadNd,
+        _ConstantPadNd,
+        _ReflectionPadNd,
+        _ReplicationPadNd,
+    )
+    from torch.nn.modules.pooling import _AdaptiveAvgPoolNd, _AdaptiveMaxPoolNd
+
+T = TypeVar("T")
+
+_COPYING_PADS: dict[type[nn.Module], str] = {
     nn.ReflectionPad1d: "reflect", nn.ReflectionPad2d: "reflect", nn.ReflectionPad3d: "reflect",
     nn.ReplicationPad1d: "replicate", nn.ReplicationPad2d: "replicate",
     nn.ReplicationPad3d: "replicate",
@@ -37,7 +40,7 @@ COPYING_PADS = {
 }  # fmt: skip
 
 
-def per_axis(setting: Any, n_axes: int) -> tuple[Any, ...]:
+def _per_axis(setting: T | Sequence[T], n_axes: int) -> tuple[T, ...]:
     """Repeat a setting that is one number for all axes."""
     return tuple(setting) if isinstance(setting, Sequence) else (setting,) * n_axes
 
@@ -51,16 +54,19 @@ def _adaptive_windows(n_inputs: int, n_outputs: int | None) -> np.ndarray:
     return windows
 
 
-def _probe(layer: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+def _output_size(layer: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return the spatial shape of the output."""
     return through_torch(layer, np.zeros((1, *input_shape))).shape[2:]
 
 
-def _average_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
+@register_lipschitz_rule(nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
+def _average(
+    layer: nn.AvgPool1d | nn.AvgPool2d | nn.AvgPool3d, input_shape: tuple[int, ...]
+) -> Stage:
     size = input_shape[1:]
     n_axes = len(size)
-    outputs = _probe(layer, input_shape)
-    steps = (per_axis(part, n_axes) for part in (layer.kernel_size, layer.stride, layer.padding))
+    outputs = _output_size(layer, input_shape)
+    steps = (_per_axis(part, n_axes) for part in (layer.kernel_size, layer.stride, layer.padding))
     # AvgPool1d has no divisor_override.
     override = getattr(layer, "divisor_override", None)
     matrices = []
@@ -78,25 +84,29 @@ def _average_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
     return AxisProduct(matrices)
 
 
-def _adaptive_average_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
+@register_lipschitz_rule(nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
+def _adaptive_average(layer: _AdaptiveAvgPoolNd, input_shape: tuple[int, ...]) -> Stage:
     size = input_shape[1:]
     matrices = []
-    for side, n_out in zip(size, per_axis(layer.output_size, len(size)), strict=True):
+    for side, n_out in zip(size, _per_axis(layer.output_size, len(size)), strict=True):
         windows = _adaptive_windows(side, n_out)
         matrices.append(windows / windows.sum(axis=1, keepdims=True))
     return AxisProduct(matrices)
 
 
-def _maximum_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
+@register_lipschitz_rule(nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+def _maximum(
+    layer: nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d, input_shape: tuple[int, ...]
+) -> Stage:
     if layer.return_indices:
         raise NoLipschitzBound("it returns indices")
     size = input_shape[1:]
     n_axes = len(size)
     settings = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
-    steps = (per_axis(part, n_axes) for part in settings)
+    steps = (_per_axis(part, n_axes) for part in settings)
     multiplicities = []
     for side, n_out, kernel, stride, padding, gap in zip(
-        size, _probe(layer, input_shape), *steps, strict=True
+        size, _output_size(layer, input_shape), *steps, strict=True
     ):
         starts = np.arange(n_out)[:, None] * stride - padding
         inputs = (starts + gap * np.arange(kernel)).ravel()
@@ -105,21 +115,24 @@ def _maximum_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
     return Selection(layer, multiplicities)
 
 
-def _adaptive_maximum_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
+@register_lipschitz_rule(nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
+def _adaptive_maximum(layer: _AdaptiveMaxPoolNd, input_shape: tuple[int, ...]) -> Stage:
     if layer.return_indices:
         raise NoLipschitzBound("it returns indices")
     size = input_shape[1:]
-    windows = map(_adaptive_windows, size, per_axis(layer.output_size, len(size)))
+    windows = map(_adaptive_windows, size, _per_axis(layer.output_size, len(size)))
     return Selection(layer, [int(part.sum(axis=0).max()) for part in windows])
 
 
-def _constant_pad_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
-    return pad_stage(layer.padding, "constant", getattr(layer, "value", 0.0), input_shape)
-
-
-def _copying_pad_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
-    mode = next(COPYING_PADS[kind] for kind in type(layer).__mro__ if kind in COPYING_PADS)
-    return pad_stage(layer.padding, mode, 0.0, input_shape)
+@register_lipschitz_rule(nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d, *_COPYING_PADS)
+@register_lipschitz_rule(nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d)
+def _pad(
+    layer: _ConstantPadNd | _ReflectionPadNd | _ReplicationPadNd | _CircularPadNd,
+    input_shape: tuple[int, ...],
+) -> Stage:
+    modes = (_COPYING_PADS[kind] for kind in type(layer).__mro__ if kind in _COPYING_PADS)
+    value = getattr(layer, "value", 0.0)
+    return pad_stage(layer.padding, next(modes, "constant"), value, input_shape)
 
 
 def pad_stage(
@@ -148,11 +161,11 @@ def _upsample(layer: nn.Upsample, input_shape: tuple[int, ...]) -> Stage:
     if layer.mode not in ("nearest", "nearest-exact", "linear", "bilinear", "trilinear"):
         raise NoLipschitzBound(f"mode={layer.mode!r} is not covered, 'nearest' and linear ones are")
     size = input_shape[1:]
-    factors = per_axis(layer.scale_factor, len(size))
+    factors = _per_axis(layer.scale_factor, len(size))
     mode = layer.mode if layer.mode.startswith("nearest") else "linear"
     corners = None if mode != "linear" else layer.align_corners
     matrices = []
-    for side, n_out, factor in zip(size, _probe(layer, input_shape), factors, strict=True):
+    for side, n_out, factor in zip(size, _output_size(layer, input_shape), factors, strict=True):
         rows = torch.eye(side, dtype=torch.float64)[:, None]
         if factor is None or layer.recompute_scale_factor:
             columns = F.interpolate(rows, size=n_out, mode=mode, align_corners=corners)
@@ -160,15 +173,3 @@ def _upsample(layer: nn.Upsample, input_shape: tuple[int, ...]) -> Stage:
             columns = F.interpolate(rows, scale_factor=factor, mode=mode, align_corners=corners)
         matrices.append(columns[:, 0].T.numpy().copy())
     return AxisProduct(matrices) if matrices else identity()
-
-
-for _kinds, _rule in (
-    (AVERAGES, _average_rule),
-    (ADAPTIVE_AVERAGES, _adaptive_average_rule),
-    (MAXIMA, _maximum_rule),
-    (ADAPTIVE_MAXIMA, _adaptive_maximum_rule),
-    (CONSTANT_PADS, _constant_pad_rule),
-    (tuple(COPYING_PADS), _copying_pad_rule),
-):
-    for _kind in _kinds:
-        register_lipschitz_rule(_kind)(_rule)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
 from torch import Tensor, fx
+from torch.fx.node import Argument
 
 from specreg_sklearn.certificates.networks import _function_names as names
-from specreg_sklearn.certificates.networks._pooling import pad_stage
-from specreg_sklearn.certificates.networks._rules import stage_of_layer
+from specreg_sklearn.certificates.networks._layer_registry import stage_of_layer
+from specreg_sklearn.certificates.networks._pooling_rules import pad_stage
 from specreg_sklearn.certificates.networks._tracing import N_TRIAL_ROWS
 from specreg_sklearn.certificates.stages import (
     Affine,
@@ -25,7 +26,6 @@ from specreg_sklearn.certificates.stages import (
     Single,
     Stage,
     Sum,
-    Value,
     identity,
     reshape,
 )
@@ -101,11 +101,11 @@ def _settings(node: fx.Node, parameters: tuple[str, ...]) -> dict[str, Any]:
     return {key: value for key, value in given.items() if key != "inplace"}
 
 
-def _or(value: Any, default: float) -> Any:
+def _or(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
-def _argument(node: fx.Node, position: int, *keywords: str, default: Any = None) -> Any:
+def _argument(node: fx.Node, position: int, *keywords: str, default: Argument = None) -> Any:
     """Return an argument of a call, however it was given."""
     if len(node.args) > position:
         return node.args[position]
@@ -168,12 +168,15 @@ class _Scaled(Stage):
         ).forward(flat, np.broadcast_to(error, shape).reshape(-1))
         return Y.reshape(shape), after.reshape(shape)
 
+    def tensor(self, X: Tensor) -> Tensor:
+        return X * torch.from_numpy(np.array(self.factor)) + torch.from_numpy(np.array(self.shift))
 
-def _varies(part: Any) -> bool:
+
+def _varies(part: Argument) -> TypeGuard[fx.Node]:
     return isinstance(part, fx.Node) and part.meta["varies"]
 
 
-def _repeats(part: Any, shape: torch.Size) -> int:
+def _repeats(part: fx.Node, shape: torch.Size) -> int:
     """Return how often broadcasting to `shape` repeats each entry of a row."""
     own = part.meta["value"].shape
     if len(own) != len(shape) or own[0] != shape[0]:
@@ -181,15 +184,14 @@ def _repeats(part: Any, shape: torch.Size) -> int:
     return math.prod(shape) // math.prod(own)
 
 
-def _constant(part: Any, n_axes: int) -> np.ndarray:
+def _constant(part: Argument, n_axes: int) -> np.ndarray:
     """Return a number or a stored tensor as an array that has no axis of rows."""
     if isinstance(part, fx.Node):
         if part.op != "get_attr":
             raise NoLipschitzBound("it uses a number that is computed from weights")
         part = part.meta["value"]
-    if isinstance(part, Tensor):
-        part = part.detach().double().cpu().numpy()
-    array = np.asarray(part, dtype=np.float64)
+    number: Any = part.detach().double().cpu() if isinstance(part, Tensor) else part
+    array = np.asarray(number, dtype=np.float64)
     if array.ndim > n_axes or (array.ndim == n_axes and array.shape[0] != 1):
         raise NoLipschitzBound("it treats the rows of a batch differently")
     if not np.isfinite(array).all():
@@ -204,17 +206,7 @@ def _concatenation(name: str, node: fx.Node) -> tuple[Join, list[fx.Node]]:
     axis = int(_argument(node, 1, "dim", "axis", default=0)) % node.meta["value"].ndim
     if axis == 0:
         raise NoLipschitzBound("it joins along the axis of the rows")
-    join: Join = Concatenation(axis)
-    if name == "stack":
-        join = _Stack(axis)
-    return join, parts
-
-
-class _Stack(Concatenation):
-    def forward(self, values: Sequence[Value]) -> Value:
-        axis = self.axis
-        stacked = [(np.expand_dims(X, axis), np.expand_dims(e, axis)) for X, e in values]
-        return super().forward(stacked)
+    return Concatenation(axis, new_axis=name == "stack"), parts
 
 
 def _reshape(node: fx.Node, source: fx.Node) -> Stage:
@@ -277,20 +269,7 @@ def _weighted_sum(node: fx.Node, source: fx.Node, average: bool) -> Stage:
         side = shape[axis]
         row = np.full((1, side), 1.0 / side if average else 1.0)
         matrices.append(row if axis in axes else np.eye(side))
-    return _Then(AxisProduct(matrices), reshape(node.meta["shape"]))
-
-
-class _Then(Stage):
-    """Two stages in a row; the second one only moves entries."""
-
-    def __init__(self, first: Stage, move: Rearrange) -> None:
-        self.first, self.move = first, move
-
-    def lipschitz(self) -> float:
-        return self.first.lipschitz()
-
-    def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return self.move.forward(*self.first.forward(X, error))
+    return AxisProduct(matrices, node.meta["shape"])
 
 
 def _extreme(node: fx.Node, source: fx.Node) -> Stage:

@@ -1,13 +1,13 @@
 """The contract of an objective, and the settings that several share."""
 
-from specreg_sklearn.objectives.base._epsilon import EpsilonBound, EpsilonObjective
+from specreg_sklearn.objectives.base._epsilon_objective import EpsilonBound, EpsilonObjective
 from specreg_sklearn.objectives.base._objective import (
     BoundObjective,
     Objective,
     bind_objective,
     resolve_objective,
 )
-from specreg_sklearn.objectives.base._settings import (
+from specreg_sklearn.objectives.base._setting_checks import (
     check_choice,
     check_count,
     check_flag,

@@ -2,8 +2,13 @@
 
 from specreg_sklearn.objectives.perturbations._balls import dual_norm, row_norms, steepest
 from specreg_sklearn.objectives.perturbations._divergence import divergence
+from specreg_sklearn.objectives.perturbations._gradient_ascent import (
+    Ascent,
+    Ball,
+    Loss,
+    input_gradient,
+)
 from specreg_sklearn.objectives.perturbations._modes import same_in_both_modes
-from specreg_sklearn.objectives.perturbations._pgd import Ascent, Ball, Loss, input_gradient
 
 __all__ = [
     "Ascent",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from specreg_sklearn.objectives.base import check_number
-from specreg_sklearn.objectives.self_supervised._base import SelfSupervisedObjective
+from specreg_sklearn.objectives.self_supervised._self_supervised_objective import (
+    SelfSupervisedObjective,
+)
 from specreg_sklearn.objectives.self_supervised._views import Views
 
 # What batch normalisation adds to a variance, against division by zero.

@@ -7,7 +7,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from specreg_sklearn.objectives.base import check_number
-from specreg_sklearn.objectives.self_supervised._base import SelfSupervisedObjective
+from specreg_sklearn.objectives.self_supervised._self_supervised_objective import (
+    SelfSupervisedObjective,
+)
 from specreg_sklearn.objectives.self_supervised._views import Views
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from specreg_sklearn.penalties._base import BoundPenalty, PenaltyReport
 from specreg_sklearn.penalties._layer_terms import LayerTerm
+from specreg_sklearn.penalties._penalty import BoundPenalty, PenaltyReport
 from specreg_sklearn.penalties._spectral import RepSpectral
 
 # Near ties share the gradient, as in BlockPowerIteration: a pair whose squared distance is 2 %

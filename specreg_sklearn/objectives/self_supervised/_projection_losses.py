@@ -6,7 +6,9 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from specreg_sklearn.objectives.base import check_number
-from specreg_sklearn.objectives.self_supervised._base import SelfSupervisedObjective
+from specreg_sklearn.objectives.self_supervised._self_supervised_objective import (
+    SelfSupervisedObjective,
+)
 from specreg_sklearn.objectives.self_supervised._views import Views
 
 # Keeps the slope of the square root finite where a column is constant.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from specreg_sklearn.objectives.base._objective import BoundObjective, Objective
-from specreg_sklearn.objectives.base._settings import check_choice, check_number, check_share
+from specreg_sklearn.objectives.base._setting_checks import check_choice, check_number, check_share
 
 SCHEDULES = ("constant", "linear")
 

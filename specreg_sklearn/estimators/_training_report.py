@@ -102,22 +102,7 @@ def warn_of_trouble(net: PenalizedNet, logits: np.ndarray, codes: np.ndarray) ->
 
 
 def warn_of_collapse(net: PenalizedNet, X: np.ndarray) -> None:
-    """Warn when training without labels diverged, was interrupted, collapsed, or lagged.
-
-    Parameters
-    ----------
-    net : PenalizedNet
-        The trained net, in evaluation mode.
-    X : ndarray of shape (n_samples, n_features)
-        The training rows.
-
-    Warns
-    -----
-    ConvergenceWarning
-        With the knob to turn.
-    UserWarning
-        If the fit was interrupted.
-    """
+    """Warn as :func:`warn_of_trouble` does, of training without labels on the rows `X`."""
     _warn(_early_end(net) or _collapse(net, X), _lagging_estimate(net))
 
 

@@ -1,15 +1,26 @@
-"""Labels and weights on their way into a fit."""
+"""Labels and weights on their way into a fit.
+
+The label -1 marks rows without a label for objectives that use them; else it is a class, or a
+mistake.
+"""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import warnings
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from specreg_sklearn._sklearn_compat import check_sample_weight
-from specreg_sklearn.estimators._unlabelled import UNLABELLED, find_labelled
+from specreg_sklearn.objectives import Objective
+
+UNLABELLED = -1
+_LABELS_OF_A_SCALE = (-1, 0, 1)
+
+ClassWeight: TypeAlias = dict[Any, float] | Literal["balanced"] | None
 
 
 class TrainingRows(NamedTuple):
@@ -29,9 +40,9 @@ class TrainingRows(NamedTuple):
 def training_rows(
     X: np.ndarray,
     y: np.ndarray,
-    sample_weight: Any = None,
-    class_weight: dict[Any, float] | str | None = None,
-    objective: Any = None,
+    sample_weight: ArrayLike | None = None,
+    class_weight: ClassWeight = None,
+    objective: Objective | None = None,
 ) -> TrainingRows:
     """Encode labels, check weights, and drop rows that weigh nothing.
 
@@ -66,7 +77,7 @@ def training_rows(
     counted = weights > 0
     if not counted.all():
         X, y, weights = X[counted], y[counted], weights[counted]
-    labelled = np.ones(len(y), dtype=bool) if objective is None else find_labelled(y, objective)
+    labelled = np.ones(len(y), dtype=bool) if objective is None else _find_labelled(y, objective)
     check_classification_targets(y[labelled])
     classes, known_codes = np.unique(y[labelled], return_inverse=True)
     if len(classes) < 2:
@@ -88,7 +99,7 @@ def training_rows(
 
 
 def _class_factors(
-    class_weight: dict[Any, float] | str,
+    class_weight: dict[Any, float] | Literal["balanced"],
     classes: np.ndarray,
     codes: np.ndarray,
     weights: np.ndarray,
@@ -98,3 +109,72 @@ def _class_factors(
         mass = np.bincount(codes, weights=weights)
         return mass.sum() / (len(classes) * mass)
     return compute_class_weight(class_weight, classes=classes, y=classes[codes])
+
+
+def _find_labelled(y: np.ndarray, objective: Objective) -> np.ndarray:
+    """Return which rows have a label, as the objective reads them: bool, of shape (n_samples,).
+
+    Where ``objective.uses_unlabelled``, the label -1 marks a row without a label. Elsewhere -1 is a
+    class, unless the other labels show that it is not meant as one: that raises ValueError, or
+    warns where the labels are -1, 0 and 1 and nothing tells.
+    """
+    if getattr(objective, "uses_unlabelled", False):
+        _refuse_strings(y, objective)
+        labelled = ~_is_unlabelled(y)
+        if not labelled.any():
+            raise ValueError("y has no labelled row: every label is -1, which means unlabelled.")
+        return labelled
+    _refuse_unlabelled(y, objective)
+    return np.ones(len(y), dtype=bool)
+
+
+def _is_unlabelled(y: np.ndarray) -> np.ndarray:
+    if y.dtype.kind == "O":
+        # Elementwise: comparing an array that holds strings with a number may give one False.
+        return np.array([_is_minus_one(label) for label in y])
+    if y.dtype.kind not in "if":
+        return np.zeros(len(y), dtype=bool)
+    return y == UNLABELLED
+
+
+def _is_minus_one(label: object) -> bool:
+    return not isinstance(label, (str, bytes)) and bool(label == UNLABELLED)
+
+
+def _refuse_strings(y: np.ndarray, objective: Objective) -> None:
+    if y.dtype.kind in "US" and (y.astype(str) == str(UNLABELLED)).any():
+        raise ValueError(
+            f"y holds the string '-1'. With objective={objective!r} unlabelled rows have the "
+            "integer label -1; beside labels that are strings, give y the dtype object: "
+            "np.array(['a', 'b', -1], dtype=object)."
+        )
+
+
+def _refuse_unlabelled(y: np.ndarray, objective: Objective) -> None:
+    """Raise where -1 stands beside strings, or beside the codes 0, 1, 2, ..., of other classes."""
+    unlabelled = _is_unlabelled(y)
+    if not unlabelled.any():
+        return
+    others = y[~unlabelled]
+    if any(isinstance(label, str) for label in others):
+        beside = "labels that are strings"
+    else:
+        if y.dtype.kind == "O":
+            return
+        classes = np.unique(others)
+        if tuple(classes) == _LABELS_OF_A_SCALE[1:]:
+            warnings.warn(
+                "y holds -1 beside 0 and 1. It is taken for a class of its own, since "
+                f"objective={objective!r} uses no unlabelled rows. If it means 'unlabelled', use "
+                "an objective such as 'vat', or leave these rows out.",
+                UserWarning,
+                stacklevel=6,
+            )
+        if len(classes) < 3 or not np.array_equal(classes, np.arange(len(classes))):
+            return  # a class, as in {-1, 1}
+        beside = f"the labels 0 to {len(classes) - 1}"
+    raise ValueError(
+        f"y holds the label -1 in {np.count_nonzero(unlabelled)} rows beside {beside}, which marks "
+        f"unlabelled rows, and objective={objective!r} cannot use them. Take an objective that "
+        "can, such as 'vat', or leave these rows out; if -1 is a class, give it another label."
+    )

@@ -49,47 +49,16 @@ class ModuleFactory(BaseEstimator, ABC):
 
 
 def check_activation(activation: str) -> type[nn.Module]:
-    """Return the layer that an activation's name stands for.
-
-    Parameters
-    ----------
-    activation : str
-        A key of ``ACTIVATIONS``.
-
-    Returns
-    -------
-    type of torch.nn.Module
-        The layer, to be built without arguments.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown; the message lists the valid ones.
-    """
+    """Return the class of layer that a name stands for; it is built without arguments."""
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation={activation!r} is not one of {sorted(ACTIVATIONS)}.")
     return ACTIVATIONS[activation]
 
 
 def check_image_shape(owner: str, input_shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Return channels, height and width of one image.
+    """Return channels, height and width of one image, or raise ValueError that proposes a shape.
 
-    Parameters
-    ----------
-    owner : str
-        The architecture, for the message.
-    input_shape : tuple of int
-        Shape of one sample.
-
-    Returns
-    -------
-    tuple of int
-        The three axes.
-
-    Raises
-    ------
-    ValueError
-        If `input_shape` has other than three axes; the message proposes a shape.
+    `owner` is the architecture, for the message.
     """
     if len(input_shape) == 3:
         channels, height, width = input_shape

@@ -22,22 +22,14 @@ class BoundLipschitzMargin(EpsilonBound):
 
     settings: LipschitzMargin
 
-    def __init__(
-        self,
-        settings: LipschitzMargin,
-        network: nn.Module,
-        generator: torch.Generator,
-        n_warm_up_epochs: int,
-        labelled_share: float,
-    ) -> None:
-        super().__init__(settings, network, generator, n_warm_up_epochs, labelled_share)
+    def _attach(self, network: nn.Module) -> None:
         backbone, self._head, input_shape = _parts(network)
         try:
             self._features = FeatureSlope(backbone, input_shape, self.generator)
         except ValueError as error:
             raise ValueError(f"LipschitzMargin cannot be used: {error}") from error
         self._readout: BlockPowerIteration | None = None
-        if settings.margin == "global":
+        if self.settings.margin == "global":
             self._readout = BlockPowerIteration(
                 self._head.weight.detach(), generator=self.generator
             )

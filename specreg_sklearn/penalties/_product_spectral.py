@@ -63,20 +63,11 @@ class ProductSpectral(RepSpectral):
 
     needs_readout = True
 
-    def bind(
-        self,
-        backbone: nn.Module,
-        head: nn.Module,
-        *,
-        generator: torch.Generator,
-        input_shape: tuple[int, ...] | None = None,
-    ) -> BoundPenalty:
-        """Attach the penalty to the layers with weights; see :meth:`RepSpectral.bind`."""
+    def _bound(self, terms: dict[str, LayerTerm], head: nn.Module) -> BoundPenalty:
         readout: Any = head
         if len(readout.weight) < 2:
             raise ValueError(f"{type(self).__name__} compares logits; the head has only one.")
-        hidden = self._layer_terms(backbone, head, generator, input_shape)
-        return _BoundProduct(hidden, readout.weight)
+        return _BoundProduct(terms, readout.weight)
 
 
 class _BoundProduct(BoundPenalty):

@@ -84,15 +84,6 @@ class RepSpectral(Penalty):
 
         Networks with other than linear layers need `input_shape`. Bind again for another one.
         """
-        return BoundSpectral(self._layer_terms(backbone, head, generator, input_shape))
-
-    def _layer_terms(
-        self,
-        backbone: nn.Module,
-        head: nn.Module,
-        generator: torch.Generator,
-        input_shape: tuple[int, ...] | None,
-    ) -> dict[str, LayerTerm]:
         check_count("n_vectors", self.n_vectors, otherwise=("auto",))
         check_count("n_power_iterations", self.n_power_iterations)
         check_choice("method", self.method, get_args(Method))
@@ -100,7 +91,7 @@ class RepSpectral(Penalty):
             layers = used_layers(backbone, input_shape, prefix="backbone")
             if self._covers_head:
                 layers += used_layers(head, prefix="head")
-            return {
+            terms = {
                 layer.name: layer_term(
                     layer,
                     method=self.method,
@@ -112,6 +103,10 @@ class RepSpectral(Penalty):
             }
         except ValueError as error:
             raise ValueError(f"{type(self).__name__} cannot be used: {error}") from error
+        return self._bound(terms, head)
+
+    def _bound(self, terms: dict[str, LayerTerm], head: nn.Module) -> BoundPenalty:
+        return _BoundSpectral(terms)
 
 
 class LLSpectral(RepSpectral):
@@ -144,15 +139,7 @@ class LLSpectral(RepSpectral):
     _covers_head = True
 
 
-class BoundSpectral(BoundPenalty):
-    """Adds the squared norms of the layers.
-
-    Parameters
-    ----------
-    terms : dict of str to LayerTerm
-        The layers by name.
-    """
-
+class _BoundSpectral(BoundPenalty):
     def __init__(self, terms: dict[str, LayerTerm]) -> None:
         self.layer_names = tuple(terms)
         self._terms = tuple(terms.values())

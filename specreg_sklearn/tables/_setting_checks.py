@@ -20,18 +20,8 @@ def check_number(
 ) -> None:
     """Raise ValueError unless `value` is a finite real number within limits.
 
-    Parameters
-    ----------
-    name : str
-        The setting, for the message.
-    value : object
-        What the user gave.
-    low, high : float
-        The limits.
-    closed : {"left", "right", "both", "neither"}, default="left"
-        Which limit is itself accepted.
-    accepted : str, default=None
-        What is accepted, in words; by default a sentence about `low`.
+    `closed` says which limit is itself accepted, and `accepted` in words what is; by default the
+    message speaks of `low` alone.
     """
     if isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
         number = float(value)
@@ -57,20 +47,9 @@ def check_count(
     accepted: str | None = None,
     owner: str | None = None,
 ) -> None:
-    """Raise ValueError unless `value` is a positive integer.
+    """Raise ValueError unless `value` is a positive integer, or one of `otherwise`.
 
-    Parameters
-    ----------
-    name : str
-        The setting, for the message.
-    value : object
-        What the user gave.
-    otherwise : tuple of str or None, default=()
-        Other values that are accepted.
-    accepted : str, default=None
-        What is accepted, in words; by default made from `otherwise`.
-    owner : str, default=None
-        Whose setting it is, for the message.
+    `accepted` says in words what is accepted, `owner` whose setting it is.
     """
     if (value is None or isinstance(value, str)) and value in otherwise:
         return

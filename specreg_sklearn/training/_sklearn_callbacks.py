@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+from numpy.typing import ArrayLike
 from skorch.callbacks import Callback
 
 from specreg_sklearn._sklearn_compat import CallbackSupportMixin
@@ -25,8 +24,8 @@ class SklearnCallbackBridge(Callback):
         Passed on to callbacks that ask for metadata.
     max_epochs : int
         The most epochs that the fit can take.
-    fitted_attributes : callable
-        Maps the net to the attributes that make a copy of `estimator` ready to predict.
+    fitted : dict
+        The attributes that make a copy of `estimator` ready to predict.
     """
 
     def __init__(
@@ -34,14 +33,15 @@ class SklearnCallbackBridge(Callback):
         estimator: CallbackSupportMixin,
         X: Any,
         y: Any,
-        sample_weight: np.ndarray | None,
+        sample_weight: ArrayLike | None,
+        *,
         max_epochs: int,
-        fitted_attributes: Callable[[PenalizedNet], dict[str, Any]],
+        fitted: dict[str, Any],
     ) -> None:
         self.estimator = estimator
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self.data = {"X": X, "y": y, "metadata": metadata}
-        self.fitted_attributes = fitted_attributes
+        self.fitted = fitted
         self.context = estimator._init_callback_context(max_subtasks=max_epochs)
 
     def on_train_begin(
@@ -59,7 +59,7 @@ class SklearnCallbackBridge(Callback):
         """Close the task of one epoch; a callback may ask to stop here."""
         stop = self.epoch.call_on_fit_task_end(
             estimator=self.estimator,
-            reconstruction_attributes=lambda: self.fitted_attributes(net),
+            reconstruction_attributes=lambda: self.fitted,
             **self.data,
         )
         if stop:
@@ -69,6 +69,6 @@ class SklearnCallbackBridge(Callback):
         """Close the task of the whole fit."""
         self.context.call_on_fit_task_end(
             estimator=self.estimator,
-            reconstruction_attributes=lambda: self.fitted_attributes(net),
+            reconstruction_attributes=lambda: self.fitted,
             **self.data,
         )

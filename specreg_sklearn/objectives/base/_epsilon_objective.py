@@ -23,21 +23,9 @@ Schedule: TypeAlias = Literal["constant", "linear"]
 
 
 def epsilon_at(epoch: int, epsilon: float, n_warm_up_epochs: int) -> float:
-    """Return the strength of an epoch: ``epsilon * min(1, epoch / n_warm_up_epochs)``.
+    """Return ``epsilon * min(1, epoch / n_warm_up_epochs)``; `epoch` counts finished epochs.
 
-    Parameters
-    ----------
-    epoch : int
-        Finished epochs.
-    epsilon : float
-        The full strength.
-    n_warm_up_epochs : int
-        Epochs below it; the first of them is trained on clean rows.
-
-    Returns
-    -------
-    float
-        The strength; `epsilon` itself, to the last bit, when the warm-up is over.
+    After the warm-up it is `epsilon` to the last bit; the first epoch of it sees clean rows.
     """
     return epsilon if epoch >= n_warm_up_epochs else epsilon * (epoch / n_warm_up_epochs)
 
@@ -162,6 +150,10 @@ class EpsilonBound(BoundObjective):
         self.n_warm_up_epochs = n_warm_up_epochs
         self.labelled_share = labelled_share
         self.epsilon = epsilon_at(0, float(settings.epsilon), n_warm_up_epochs)
+        self._attach(network)
+
+    def _attach(self, network: nn.Module) -> None:
+        """Set up what the objective keeps of the network."""
 
     def begin_epoch(self, epoch: int) -> None:
         """Take the strength of the epoch."""

@@ -72,23 +72,8 @@ class SelfSupervisedObjective(Objective):
     ) -> BoundSelfSupervised:
         """Attach the objective to a network for one fit; see :meth:`Objective.bind`.
 
-        Parameters
-        ----------
-        network : torch.nn.Module
-            Maps rows to projections; it has an `input_shape`.
-        generator : torch.Generator
-            A CPU generator; all views are drawn from it.
-        n_epochs : int, default=1
-            Not used.
-        labelled_share : float, default=1.0
-            Not used.
-        X : ndarray of shape (n_samples, n_features)
-            All rows of the fit, which tell the views the range of the values.
-
-        Returns
-        -------
-        BoundSelfSupervised
-            The stateful part.
+        Here all rows `X` must be given: they tell the views the range of the values. All views are
+        drawn from `generator`; the number of epochs and the share of labelled rows play no part.
         """
         if X is None:
             raise TypeError(

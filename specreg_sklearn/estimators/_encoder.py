@@ -56,8 +56,8 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         channels first. None takes the shape of the rows of `X`, ``(n_features,)`` for a table.
     penalty : str, Penalty or None, default="rep_spectral"
         What `alpha` multiplies. ``"rep_spectral"``: squared spectral norms up to the features;
-        ``"ll_spectral"``: those of all layers; ``"product_spectral"``: their product with the
-        readout's, in which scale cannot hide; ``"l2"``: the sum of squares of all weights;
+        ``"ll_spectral"``: those of all layers; ``"product_spectral"``: their product, which no
+        scaling between layers changes; ``"l2"``: the sum of squares of all weights;
         ``"orthogonal"``: the distance of the hidden layers from orthogonality; ``"jacobian"`` and
         ``"cross_lipschitz"``: input gradients of the logits, and of their differences, on the
         rows. For fine-tuning, ``"l2_sp"``: the squared distance to the weights at the start, and

@@ -50,9 +50,9 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
         channels first. None takes the shape of the rows of `X`, ``(n_features,)`` for a table.
     objective : str or SelfSupervisedObjective, default="barlow_twins"
         What a batch is scored on. ``"barlow_twins"``: the cross-correlations of the projections of
-        two views, which should be the identity matrix; ``"simclr"``: how well a view finds its twin
-        among all views; ``"vicreg"``: variance, invariance and covariance of the projections. An
-        object such as ``SimCLR(temperature=0.2, views=TableViews(0.5))`` has settings, the views
+        two views, which should be the identity matrix; ``"simclr"``: how well a view finds the
+        other one of its row; ``"vicreg"``: variance, invariance and covariance of the projections.
+        An object such as ``SimCLR(temperature=0.2, views=TableViews(0.5))`` has settings, the views
         among them.
     projector : int, sequence of int or callable, default=(128, 128)
         Widths of the layers of the projector; the last one is the number of projections. Or a

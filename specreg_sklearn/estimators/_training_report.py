@@ -94,7 +94,7 @@ def warn_of_trouble(net: PenalizedNet, logits: np.ndarray, codes: np.ndarray) ->
     Warns
     -----
     ConvergenceWarning
-        With the knob to turn.
+        The message names the setting to change.
     UserWarning
         If the fit was interrupted.
     """
@@ -170,13 +170,13 @@ def _collapse(net: PenalizedNet, X: np.ndarray) -> Found | None:
         collapse = find_collapse(X, batched(net.module_, X, device=net.device))
     if collapse is None:
         return None
-    knobs = "".join(
+    settings = "".join(
         f" {turn} {name}={getattr(net.criterion, name)} of the objective,"
         for turn, name in getattr(net.criterion, "against_collapse", ())
     )
     return Found(
-        f"The representation collapsed: the {what} {collapse}. Lower alpha={net.strength},{knobs} "
-        f"or lower learning_rate_init={net.lr}."
+        f"The representation collapsed: the {what} {collapse}. Lower alpha={net.strength},"
+        f"{settings} or lower learning_rate_init={net.lr}."
     )
 
 

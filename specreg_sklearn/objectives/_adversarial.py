@@ -40,7 +40,7 @@ class Adversarial(SearchObjective):
     pipeline, in scaled units.
 
     The search sees the network in evaluation mode: it moves no running statistics of a batch
-    norm, and no dropout hides the slope. The rows that it finds are scored in training mode.
+    norm, and dropout is off. The rows that it finds are scored in training mode.
     Held-out rows of early stopping are clean ones.
 
     Parameters

@@ -1,4 +1,4 @@
-"""A spectral penalty on the product of all layers, in which scale cannot hide."""
+"""A spectral penalty on the product of all layers, which no scaling between them changes."""
 
 from __future__ import annotations
 

@@ -84,10 +84,10 @@ class EpochKeeper(Callback):
 
 
 class Patience(EarlyStopping):
-    """Early stopping of skorch, silent, and deaf while penalty and objective gain strength.
+    """Early stopping of skorch: silent, and off while penalty and objective gain strength.
 
     The objective jumps when the penalty starts, and rises while the objective's own strength
-    grows, so what came before is no yardstick.
+    grows, so later epochs cannot be compared with earlier ones.
 
     Parameters
     ----------

@@ -16,8 +16,8 @@ from torch.nn.functional import kl_div, log_softmax
 from specreg_sklearn.modules import Network
 from specreg_sklearn.objectives.perturbations._balls import drawn_in_ball, nearest_in_ball, steepest
 
-# "auto" walks 2.5 radii in all: from any start to the far side of the ball, with some to spare.
-_RADII_WALKED = 2.5
+# "auto" moves by 2.5 radii in all: from any start across the whole ball, and a little more.
+_RADII_MOVED = 2.5
 
 # Layers that do in training what they do in evaluation; of others, nothing is assumed.
 _SAME_IN_BOTH_MODES = {
@@ -148,7 +148,7 @@ class Ascent:
 
     def _step_length(self, epsilon: float) -> float:
         if self.step_size == "auto":
-            return _RADII_WALKED * epsilon / self.n_steps
+            return _RADII_MOVED * epsilon / self.n_steps
         return float(self.step_size)
 
 

@@ -75,11 +75,11 @@ def _standardised(projections: Tensor) -> Tensor:
 
 
 class SimCLR(SelfSupervisedObjective):
-    """Every view should pick its twin out of all views of the batch (NT-Xent).
+    """Every view should pick the other view of its row out of all views of the batch (NT-Xent).
 
     The loss of a view is the log loss of a softmax over the other ``2 n - 1`` views, with logits
-    ``cosine similarity / temperature`` and the twin as the right answer; the loss of a row is the
-    mean of its two views. Larger batches make the task harder and the features better.
+    ``cosine similarity / temperature`` and the row's other view as the right answer; the loss of a
+    row is the mean of its two views. Larger batches make the task harder and the features better.
 
     Parameters
     ----------
@@ -118,9 +118,9 @@ class SimCLR(SelfSupervisedObjective):
         n_rows = len(first)
         directions = normalize(torch.cat([first, second]))
         logits = directions @ directions.T / self.temperature
-        logits.fill_diagonal_(-torch.inf)  # no view is its own twin
-        twins = torch.arange(2 * n_rows, device=first.device).roll(n_rows)
-        return cross_entropy(logits, twins, reduction="none").view(2, n_rows).mean(dim=0)
+        logits.fill_diagonal_(-torch.inf)  # no view is compared with itself
+        others = torch.arange(2 * n_rows, device=first.device).roll(n_rows)
+        return cross_entropy(logits, others, reduction="none").view(2, n_rows).mean(dim=0)
 
 
 class VICReg(SelfSupervisedObjective):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
+import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight
@@ -19,7 +22,24 @@ __all__ = [
     "fit_has_callbacks",
 ]
 
-fit_context = _fit_context
+_Fit = TypeVar("_Fit", bound=Callable[..., Any])
+
+
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Fit], _Fit]:
+    """Check the parameters before a fit, as scikit-learn does, and leave the type of `fit` alone.
+
+    Parameters
+    ----------
+    prefer_skip_nested_validation : bool
+        Whether inner estimators, which get parameters that are checked here, skip their own check.
+
+    Returns
+    -------
+    callable
+        The decorator.
+    """
+    return _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
+
 
 try:  # scikit-learn 1.9 and later
     from sklearn.callback import CallbackSupportMixin
@@ -29,11 +49,11 @@ except ImportError:
         """Stand-in for scikit-learn 1.6 to 1.8, which know no callbacks."""
 
 
-def fit_has_callbacks(estimator: Any) -> bool:
+def fit_has_callbacks(estimator: CallbackSupportMixin) -> bool:
     """Tell whether scikit-learn callbacks watch the fit; searches and pipelines pass theirs on."""
     return bool(getattr(estimator, "_skl_callbacks", None))
 
 
-def check_sample_weight(sample_weight: Any, X: Any) -> Any:
+def check_sample_weight(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
     """Validate sample weights: right length, finite, not negative; all ones for None."""
     return _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)

@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from numbers import Real
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-import torch
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import validate_data
-from torch import nn
 
-from specreg_sklearn._sklearn_compat import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    fit_context,
-    fit_has_callbacks,
-)
+from specreg_sklearn._sklearn_compat import Interval, StrOptions, fit_context
 from specreg_sklearn.certificates import Stage, torch_stages
 from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.constraints import Constraint
+from specreg_sklearn.estimators._build_net import Callbacks
 from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
-from specreg_sklearn.estimators._fitting import build_net
+from specreg_sklearn.estimators._input_shape import flat_rows
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
-from specreg_sklearn.estimators._row_shape import flat_rows, warn_of_raw_pixels
-from specreg_sklearn.estimators._targets import training_rows
+from specreg_sklearn.estimators._trained_backbone import Module
 from specreg_sklearn.estimators._training_report import warn_of_trouble
-from specreg_sklearn.modules import ACTIVATIONS, readout
+from specreg_sklearn.estimators._training_rows import ClassWeight, training_rows
+from specreg_sklearn.modules import Activation, readout
 from specreg_sklearn.objectives import Objective, resolve_objective
 from specreg_sklearn.penalties import Penalty
-from specreg_sklearn.training import PenalizedNet, SklearnCallbackBridge, draw_seed
+from specreg_sklearn.training import Solver
 
 
 class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, BaseEstimator):
@@ -65,8 +58,8 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         channels first. None takes the shape of the rows of `X`, ``(n_features,)`` for a table.
     penalty : str, Penalty or None, default="rep_spectral"
         What `alpha` multiplies. ``"rep_spectral"``: squared spectral norms up to the features;
-        ``"ll_spectral"``: those of all layers; ``"product_spectral"``: their product with the
-        readout's, in which scale cannot hide; ``"l2"``: the sum of squares of all weights;
+        ``"ll_spectral"``: those of all layers; ``"product_spectral"``: their product, which no
+        scaling between layers changes; ``"l2"``: the sum of squares of all weights;
         ``"orthogonal"``: the distance of the hidden layers from orthogonality; ``"jacobian"`` and
         ``"cross_lipschitz"``: input gradients of the logits, and of their differences, on the
         rows. For fine-tuning, ``"l2_sp"``: the squared distance to the weights at the start, and
@@ -184,49 +177,29 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "module": [str, callable, BaseEstimator],
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "input_shape": [tuple, list, None],
-        "penalty": [str, HasMethods(["bind"]), None],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "objective": [str, HasMethods(["per_sample_loss"])],
-        "constraint": [str, HasMethods(["bind"]), None],
-        "solver": [StrOptions({"adam", "sgd"}), callable],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        **FeatureEncoderMixin._parameter_constraints,
         "backbone_learning_rate_factor": [Interval(Real, 0, None, closed="neither")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "burn_in": [Interval(Real, 0, 1, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "warm_start": ["boolean"],
         "class_weight": [StrOptions({"balanced"}), dict, None],
-        "random_state": ["random_state"],
-        "device": [str],
-        "callbacks": [list, tuple, None],
-        "verbose": ["verbose"],
     }
 
     def __init__(
         self,
-        module: str | Callable[..., nn.Module] | nn.Module | FrozenEstimator = "mlp",
+        module: Module = "mlp",
         *,
         hidden_layer_sizes: Sequence[int] | int = (100,),
-        activation: str = "relu",
-        input_shape: tuple[int, ...] | None = None,
+        activation: Activation = "relu",
+        input_shape: Sequence[int] | None = None,
         penalty: str | Penalty | None = "rep_spectral",
         alpha: float = 1e-2,
         weight_decay: float = 1e-4,
         objective: str | Objective = "cross_entropy",
         constraint: str | Constraint | None = None,
-        solver: str | type[torch.optim.Optimizer] = "adam",
+        solver: Solver = "adam",
         learning_rate_init: float = 1e-3,
         backbone_learning_rate_factor: float = 1.0,
-        batch_size: int | str = "auto",
+        batch_size: int | Literal["auto"] = "auto",
         max_iter: int = 200,
         burn_in: float = 0.0,
         tol: float = 1e-4,
@@ -234,10 +207,10 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         warm_start: bool = False,
-        class_weight: dict[Any, float] | str | None = None,
+        class_weight: ClassWeight = None,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
-        callbacks: list[Any] | None = None,
+        callbacks: Callbacks = None,
         verbose: int = 0,
     ) -> None:
         self.module = module
@@ -267,7 +240,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SpectrallyRegularizedEncoder:
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Train the network.
 
         Parameters
@@ -309,18 +282,8 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         rows = training_rows(X, y, sample_weight, self.class_weight, objective)
         if self.warm_start and hasattr(self, "net_"):
             self._check_same_classes(rows.classes)
-        seed = draw_seed(self.random_state)
-        net = build_net(
-            self,
-            objective,
-            rows,
-            seed,
-            head=readout(len(rows.classes)),
-            row_shape=row_shape,
-        )
-        warn_of_raw_pixels(given[0], net.module_.input_shape)
-        self._train(net, rows, seed, self._callback_bridge(*given, rows.classes))
-        self._keep(net, has_readout=True)
+        head = readout(len(rows.classes))
+        net = self._fit_net(given, objective, rows, head, row_shape, classes_=rows.classes)
         self.classes_ = rows.classes
         if self.early_stopping:
             self.validation_scores_ = [row.get("valid_accuracy", np.nan) for row in net.history]
@@ -334,17 +297,6 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
                 f"y has {classes.tolist()}."
             )
 
-    def _callback_bridge(
-        self, X: Any, y: Any, sample_weight: Any, classes: np.ndarray
-    ) -> SklearnCallbackBridge | None:
-        if not fit_has_callbacks(self):
-            return None
-
-        def fitted_attributes(net: PenalizedNet) -> dict[str, Any]:
-            return {"classes_": classes, "net_": net}
-
-        return SklearnCallbackBridge(self, X, y, sample_weight, self.max_iter, fitted_attributes)
-
     def __certified_stages__(self, role: Role) -> list[Stage]:
         """Return the network as stages of a proof, up to the features or up to the logits."""
         stages = self._feature_stages()
@@ -352,6 +304,6 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
             stages += torch_stages(self.module_.head, (self.module_.n_features_out,))
         return stages
 
-    def _logits(self, X: Any) -> np.ndarray:
+    def _logits(self, X: Any) -> NDArray[np.floating]:
         X = self._validated(X)
         return self._apply(X, self.module_)

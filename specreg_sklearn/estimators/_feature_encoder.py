@@ -2,63 +2,145 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch import Tensor
+from torch import Tensor, nn
 
-from specreg_sklearn._sklearn_compat import CallbackSupportMixin
+from specreg_sklearn._sklearn_compat import (
+    CallbackSupportMixin,
+    HasMethods,
+    Interval,
+    StrOptions,
+    fit_has_callbacks,
+)
 from specreg_sklearn.certificates import Stage, torch_stages
-from specreg_sklearn.estimators._fitting import attach_callbacks, attach_rows
-from specreg_sklearn.estimators._row_shape import check_row_shape, flat_rows
-from specreg_sklearn.estimators._targets import TrainingRows
+from specreg_sklearn.constraints import Constraint
+from specreg_sklearn.estimators._build_net import (
+    Callbacks,
+    attach_callbacks,
+    attach_rows,
+    build_net,
+)
+from specreg_sklearn.estimators._input_shape import check_row_shape, flat_rows, warn_of_raw_pixels
+from specreg_sklearn.estimators._trained_backbone import Module
 from specreg_sklearn.estimators._training_report import spectral_norms
-from specreg_sklearn.modules import Network
-from specreg_sklearn.training import PenalizedNet, SklearnCallbackBridge, batched, threads_for_step
+from specreg_sklearn.estimators._training_rows import TrainingRows
+from specreg_sklearn.modules import ACTIVATIONS, Activation, Network
+from specreg_sklearn.objectives import Objective
+from specreg_sklearn.penalties import Penalty
+from specreg_sklearn.training import (
+    PenalizedNet,
+    SklearnCallbackBridge,
+    Solver,
+    batched,
+    draw_seed,
+    threads_for_step,
+)
 
 
 class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin):
     """A transformer that gives the features of the network inside `net_`."""
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "module": [str, callable, BaseEstimator],
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "input_shape": [tuple, list, None],
+        "penalty": [str, HasMethods(["bind"]), None],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "objective": [str, HasMethods(["per_sample_loss"])],
+        "constraint": [str, HasMethods(["bind"]), None],
+        "solver": [StrOptions({"adam", "sgd"}), callable],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "burn_in": [Interval(Real, 0, 1, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "device": [str],
+        "callbacks": [list, tuple, None],
+        "verbose": ["verbose"],
+    }
+
+    module: Module
+    hidden_layer_sizes: Sequence[int] | int
+    activation: Activation
+    input_shape: Sequence[int] | None
+    penalty: str | Penalty | None
+    alpha: float
+    weight_decay: float
+    constraint: str | Constraint | None
+    solver: Solver
+    learning_rate_init: float
+    batch_size: int | Literal["auto"]
+    max_iter: int
+    burn_in: float
+    tol: float
+    n_iter_no_change: int
+    warm_start: bool
+    random_state: int | np.random.RandomState | None
+    device: str
+    callbacks: Callbacks
+    verbose: int
+
     net_: PenalizedNet
 
-    def _train(
+    def _fit_net(
         self,
-        net: PenalizedNet,
+        given: tuple[Any, Any, ArrayLike | None],
+        objective: Objective,
         rows: TrainingRows,
-        seed: int,
-        bridge: SklearnCallbackBridge | None,
-    ) -> None:
-        """Run the training loop; the net keeps nothing that only the fit needed."""
+        head: Callable[[int], nn.Module],
+        row_shape: tuple[int, ...] | None,
+        **fitted: NDArray[Any],
+    ) -> PenalizedNet:
+        """Build the net, train it, and set the attributes that it gives.
+
+        `given` is what `fit` was called with, and `fitted` what a copy of the estimator needs
+        beside the net: scikit-learn's callbacks want them.
+        """
+        seed = draw_seed(self.random_state)
+        net = build_net(self, objective, rows, seed, head=head, row_shape=row_shape)
+        warn_of_raw_pixels(given[0], net.module_.input_shape)
         training_data = attach_rows(net, self, rows, seed)
+        bridge = None
+        if fit_has_callbacks(self):
+            bridge = SklearnCallbackBridge(
+                self, *given, max_epochs=self.max_iter, fitted={**fitted, "net_": net}
+            )
         attach_callbacks(net, self, bridge)
         try:
             with threads_for_step(net.batch_size, net.module_):
                 net.partial_fit(training_data)
         finally:
-            net.drop_fit_state()
+            net.drop_fit_state()  # it keeps nothing that only the fit needed
         if net.stop_reason == "interrupted" and not len(net.history):
             raise KeyboardInterrupt  # not one epoch was finished: there is no model to keep
-
-    def _keep(self, net: PenalizedNet, *, has_readout: bool) -> None:
-        """Set the fitted attributes that a trained net gives."""
         self.net_ = net
         net.module_.eval()
         self.n_iter_ = len(net.history)
         self.loss_curve_ = [row["objective"] for row in net.history]
         self.penalty_curve_ = [row.get("penalty", 0.0) for row in net.history]
+        has_readout = getattr(objective, "uses_labels", True)
         self.spectral_norms_ = spectral_norms(net.module_, has_readout=has_readout)
+        return net
 
     @property
     def module_(self) -> Network:
         """The network, with parts `backbone` and `head`; the one inside `net_`."""
         return self.net_.module_
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any) -> NDArray[np.floating]:
         """Return the features of the rows.
 
         Parameters
@@ -78,6 +160,11 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         """Return what `transform` computes as stages of a proof."""
         return torch_stages(self.module_.backbone, self.module_.input_shape)
 
+    if TYPE_CHECKING:  # scikit-learn has it, and no types
+
+        def fit_transform(self, X: Any, y: Any = None, **fit_params: Any) -> NDArray[np.floating]:
+            """Fit to the rows, and return their features."""
+
     def _validated(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "net_")
         X, row_shape = flat_rows(X)
@@ -85,7 +172,7 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         dtype = np.float64 if self.module_.dtype == torch.float64 else np.float32
         return validate_data(self, X, reset=False, dtype=dtype)
 
-    def _apply(self, X: np.ndarray, function: Callable[[Tensor], Tensor]) -> np.ndarray:
+    def _apply(self, X: np.ndarray, function: Callable[[Tensor], Tensor]) -> NDArray[np.floating]:
         self.module_.eval()  # a callback may ask in the middle of training
         return batched(function, X, device=self.net_.device)
 

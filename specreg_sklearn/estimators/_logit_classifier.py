@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import softmax
 from sklearn.base import ClassifierMixin
 
@@ -13,13 +14,13 @@ from sklearn.base import ClassifierMixin
 class LogitClassifierMixin(ClassifierMixin):
     """Labels, probabilities and decision values from the logits of a subclass."""
 
-    classes_: np.ndarray
+    classes_: NDArray[Any]
 
     @abstractmethod
-    def _logits(self, X: Any) -> np.ndarray:
+    def _logits(self, X: Any) -> NDArray[np.floating]:
         """Return logits of shape (n_samples, n_classes) for rows that are not validated yet."""
 
-    def decision_function(self, X: Any) -> np.ndarray:
+    def decision_function(self, X: Any) -> NDArray[np.floating]:
         """Return the logits of the rows.
 
         Parameters
@@ -35,7 +36,7 @@ class LogitClassifierMixin(ClassifierMixin):
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any) -> NDArray[np.floating]:
         """Return class probabilities: the softmax of the logits.
 
         Parameters
@@ -50,7 +51,7 @@ class LogitClassifierMixin(ClassifierMixin):
         """
         return softmax(self._logits(X), axis=1)
 
-    def predict(self, X: Any) -> np.ndarray:
+    def predict(self, X: Any) -> NDArray[Any]:
         """Return the label of the largest logit of each row.
 
         Parameters
@@ -65,3 +66,8 @@ class LogitClassifierMixin(ClassifierMixin):
         """
         codes = self._logits(X).argmax(axis=1)
         return self.classes_[codes]
+
+    if TYPE_CHECKING:  # scikit-learn has it, and no types
+
+        def score(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> float:
+            """Return the share of rows that are classified correctly."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import warnings
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
@@ -20,7 +21,7 @@ from specreg_sklearn.certificates import Affine, NoCertificateError, Stage
 from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
 from specreg_sklearn.estimators._probe_problem import ProbeProblem
-from specreg_sklearn.estimators._targets import TrainingRows, training_rows
+from specreg_sklearn.estimators._training_rows import ClassWeight, TrainingRows, training_rows
 
 # Kinks of the dual norm are rounded, first broadly, then so finely that it no longer shows.
 _SMOOTHINGS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
@@ -124,7 +125,7 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
         norm: float = 2,
         alpha: float = 1e-4,
         fit_intercept: bool = True,
-        class_weight: dict[Any, float] | str | None = None,
+        class_weight: ClassWeight = None,
         max_iter: int = 1000,
         tol: float = 1e-6,
         warm_start: bool = False,
@@ -143,7 +144,7 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> RobustLinearProbe:
+    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
         """Find the coefficients.
 
         Parameters
@@ -255,7 +256,7 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
             raise NoCertificateError("RobustLinearProbe has no certificate: it has no transform.")
         return [Affine(self.coef_, self.intercept_)]
 
-    def _logits(self, X: Any) -> np.ndarray:
+    def _logits(self, X: Any) -> NDArray[np.floating]:
         check_is_fitted(self, "coef_")
         X = validate_data(self, X, reset=False, dtype=self.coef_.dtype)
         scores = X @ self.coef_.T + self.intercept_

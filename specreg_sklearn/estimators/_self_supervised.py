@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
-from typing import Any, ClassVar
+from numbers import Integral
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import validate_data
 from torch import nn
 
-from specreg_sklearn._sklearn_compat import (
-    HasMethods,
-    Interval,
-    StrOptions,
-    fit_context,
-    fit_has_callbacks,
-)
+from specreg_sklearn._sklearn_compat import Interval, fit_context
 from specreg_sklearn.certificates import NoCertificateError, Stage
 from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.constraints import Constraint
+from specreg_sklearn.estimators._build_net import Callbacks
 from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
-from specreg_sklearn.estimators._fitting import build_net
-from specreg_sklearn.estimators._row_shape import flat_rows, warn_of_raw_pixels
-from specreg_sklearn.estimators._targets import TrainingRows
+from specreg_sklearn.estimators._input_shape import flat_rows
+from specreg_sklearn.estimators._trained_backbone import Module
 from specreg_sklearn.estimators._training_report import warn_of_collapse
-from specreg_sklearn.modules import ACTIVATIONS, projector
+from specreg_sklearn.estimators._training_rows import TrainingRows
+from specreg_sklearn.modules import Activation, projector
 from specreg_sklearn.objectives import Objective, resolve_objective
 from specreg_sklearn.penalties import Penalty
-from specreg_sklearn.training import SklearnCallbackBridge, draw_seed
+from specreg_sklearn.training import Solver
 
 
 class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
@@ -59,9 +52,9 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
         channels first. None takes the shape of the rows of `X`, ``(n_features,)`` for a table.
     objective : str or SelfSupervisedObjective, default="barlow_twins"
         What a batch is scored on. ``"barlow_twins"``: the cross-correlations of the projections of
-        two views, which should be the identity matrix; ``"simclr"``: how well a view finds its twin
-        among all views; ``"vicreg"``: variance, invariance and covariance of the projections. An
-        object such as ``SimCLR(temperature=0.2, views=TableViews(0.5))`` has settings, the views
+        two views, which should be the identity matrix; ``"simclr"``: how well a view finds the
+        other one of its row; ``"vicreg"``: variance, invariance and covariance of the projections.
+        An object such as ``SimCLR(temperature=0.2, views=TableViews(0.5))`` has settings, the views
         among them.
     projector : int, sequence of int or callable, default=(128, 128)
         Widths of the layers of the projector; the last one is the number of projections. Or a
@@ -157,46 +150,26 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "module": [str, callable, BaseEstimator],
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "input_shape": [tuple, list, None],
-        "objective": [str, HasMethods(["per_sample_loss"])],
+        **FeatureEncoderMixin._parameter_constraints,
         "projector": ["array-like", Interval(Integral, 1, None, closed="left"), callable],
-        "penalty": [str, HasMethods(["bind"]), None],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "constraint": [str, HasMethods(["bind"]), None],
-        "solver": [StrOptions({"adam", "sgd"}), callable],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "burn_in": [Interval(Real, 0, 1, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "random_state": ["random_state"],
-        "device": [str],
-        "callbacks": [list, tuple, None],
-        "verbose": ["verbose"],
     }
 
     def __init__(
         self,
-        module: str | Callable[..., nn.Module] | nn.Module | FrozenEstimator = "mlp",
+        module: Module = "mlp",
         *,
         hidden_layer_sizes: Sequence[int] | int = (100,),
-        activation: str = "relu",
-        input_shape: tuple[int, ...] | None = None,
+        activation: Activation = "relu",
+        input_shape: Sequence[int] | None = None,
         objective: str | Objective = "barlow_twins",
         projector: int | Sequence[int] | Callable[[int], nn.Module] = (128, 128),
         penalty: str | Penalty | None = "rep_spectral",
         alpha: float = 1e-2,
         weight_decay: float = 1e-4,
         constraint: str | Constraint | None = None,
-        solver: str | type[torch.optim.Optimizer] = "adam",
+        solver: Solver = "adam",
         learning_rate_init: float = 1e-3,
-        batch_size: int | str = "auto",
+        batch_size: int | Literal["auto"] = "auto",
         max_iter: int = 200,
         burn_in: float = 0.0,
         tol: float = 1e-4,
@@ -204,7 +177,7 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
-        callbacks: list[Any] | None = None,
+        callbacks: Callbacks = None,
         verbose: int = 0,
     ) -> None:
         self.module = module
@@ -231,7 +204,7 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
         self.verbose = verbose
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any = None) -> SelfSupervisedEncoder:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Train the network.
 
         Parameters
@@ -259,7 +232,7 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
         UserWarning
             If `X` holds images of bytes from 0 to 255.
         """
-        given = X, y
+        given = X, y, None
         X, row_shape = flat_rows(X)
         X = validate_data(self, X, dtype=[np.float64, np.float32])
         objective = resolve_objective(self.objective, uses_labels=False)
@@ -267,12 +240,8 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
             objective.check_rows(X)
         n_samples = len(X)
         rows = TrainingRows(X, np.zeros(n_samples, dtype=np.int64), np.ones(n_samples), np.empty(0))
-        seed = draw_seed(self.random_state)
         head = self.projector if callable(self.projector) else projector(self.projector)
-        net = build_net(self, objective, rows, seed, head=head, row_shape=row_shape)
-        warn_of_raw_pixels(given[0], net.module_.input_shape)
-        self._train(net, rows, seed, self._callback_bridge(*given))
-        self._keep(net, has_readout=False)
+        net = self._fit_net(given, objective, rows, head, row_shape)
         warn_of_collapse(net, X)
         return self
 
@@ -281,8 +250,3 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
         if role == "classifier":
             raise NoCertificateError("SelfSupervisedEncoder has no certificate: it has no scores.")
         return self._feature_stages()
-
-    def _callback_bridge(self, X: Any, y: Any) -> SklearnCallbackBridge | None:
-        if not fit_has_callbacks(self):
-            return None
-        return SklearnCallbackBridge(self, X, y, None, self.max_iter, lambda net: {"net_": net})

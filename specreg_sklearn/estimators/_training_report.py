@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from specreg_sklearn.estimators._collapse import find_collapse
+from specreg_sklearn.estimators._feature_collapse import find_collapse
 from specreg_sklearn.modules import Network
 from specreg_sklearn.spectral import (
     Convolution,
@@ -94,7 +94,7 @@ def warn_of_trouble(net: PenalizedNet, logits: np.ndarray, codes: np.ndarray) ->
     Warns
     -----
     ConvergenceWarning
-        With the knob to turn.
+        The message names the setting to change.
     UserWarning
         If the fit was interrupted.
     """
@@ -102,22 +102,7 @@ def warn_of_trouble(net: PenalizedNet, logits: np.ndarray, codes: np.ndarray) ->
 
 
 def warn_of_collapse(net: PenalizedNet, X: np.ndarray) -> None:
-    """Warn when training without labels diverged, was interrupted, collapsed, or lagged.
-
-    Parameters
-    ----------
-    net : PenalizedNet
-        The trained net, in evaluation mode.
-    X : ndarray of shape (n_samples, n_features)
-        The training rows.
-
-    Warns
-    -----
-    ConvergenceWarning
-        With the knob to turn.
-    UserWarning
-        If the fit was interrupted.
-    """
+    """Warn as :func:`warn_of_trouble` does, of training without labels on the rows `X`."""
     _warn(_early_end(net) or _collapse(net, X), _lagging_estimate(net))
 
 
@@ -185,13 +170,13 @@ def _collapse(net: PenalizedNet, X: np.ndarray) -> Found | None:
         collapse = find_collapse(X, batched(net.module_, X, device=net.device))
     if collapse is None:
         return None
-    knobs = "".join(
+    settings = "".join(
         f" {turn} {name}={getattr(net.criterion, name)} of the objective,"
         for turn, name in getattr(net.criterion, "against_collapse", ())
     )
     return Found(
-        f"The representation collapsed: the {what} {collapse}. Lower alpha={net.strength},{knobs} "
-        f"or lower learning_rate_init={net.lr}."
+        f"The representation collapsed: the {what} {collapse}. Lower alpha={net.strength},"
+        f"{settings} or lower learning_rate_init={net.lr}."
     )
 
 

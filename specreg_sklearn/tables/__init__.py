@@ -20,6 +20,13 @@ from specreg_sklearn.tables._columns import (
 from specreg_sklearn.tables._frames import PandasTable, Table, as_table
 from specreg_sklearn.tables._labels import UNKNOWN, LabelCoder, as_labels, as_targets, same_labels
 from specreg_sklearn.tables._predictions import Predict, ask, check_estimator, checked
+from specreg_sklearn.tables._setting_checks import (
+    check_choice,
+    check_count,
+    check_flag,
+    check_number,
+    check_share,
+)
 from specreg_sklearn.tables._subsample import subsample, take_rows
 from specreg_sklearn.tables._warnings import stacklevel_of_caller
 
@@ -38,14 +45,19 @@ __all__ = [
     "as_table",
     "as_targets",
     "ask",
+    "check_choice",
     "check_columns",
+    "check_count",
     "check_eps",
     "check_estimator",
     "check_fitted_columns",
+    "check_flag",
     "check_names",
     "check_norm",
+    "check_number",
     "check_positive_int",
     "check_seed",
+    "check_share",
     "check_starts",
     "checked",
     "column_label",

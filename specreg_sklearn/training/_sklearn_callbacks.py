@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+from numpy.typing import ArrayLike
 from skorch.callbacks import Callback
+
+from specreg_sklearn._sklearn_compat import CallbackSupportMixin
+from specreg_sklearn.training._net import PenalizedNet
 
 
 class SklearnCallbackBridge(Callback):
@@ -22,48 +24,51 @@ class SklearnCallbackBridge(Callback):
         Passed on to callbacks that ask for metadata.
     max_epochs : int
         The most epochs that the fit can take.
-    fitted_attributes : callable
-        Maps the net to the attributes that make a copy of `estimator` ready to predict.
+    fitted : dict
+        The attributes that make a copy of `estimator` ready to predict.
     """
 
     def __init__(
         self,
-        estimator: Any,
+        estimator: CallbackSupportMixin,
         X: Any,
         y: Any,
-        sample_weight: np.ndarray | None,
+        sample_weight: ArrayLike | None,
+        *,
         max_epochs: int,
-        fitted_attributes: Callable[[Any], dict[str, Any]],
+        fitted: dict[str, Any],
     ) -> None:
         self.estimator = estimator
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self.data = {"X": X, "y": y, "metadata": metadata}
-        self.fitted_attributes = fitted_attributes
+        self.fitted = fitted
         self.context = estimator._init_callback_context(max_subtasks=max_epochs)
 
-    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, net: PenalizedNet, X: Any = None, y: Any = None, **kwargs: Any
+    ) -> None:
         """Open the task of the whole fit."""
         self.context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: PenalizedNet, **kwargs: Any) -> None:
         """Open the task of one epoch."""
         self.epoch = self.context.subcontext(task_name="epoch")
         self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: PenalizedNet, **kwargs: Any) -> None:
         """Close the task of one epoch; a callback may ask to stop here."""
         stop = self.epoch.call_on_fit_task_end(
             estimator=self.estimator,
-            reconstruction_attributes=lambda: self.fitted_attributes(net),
+            reconstruction_attributes=lambda: self.fitted,
             **self.data,
         )
         if stop:
             raise KeyboardInterrupt  # skorch's way to end the loop
 
-    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+    def on_train_end(self, net: PenalizedNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Close the task of the whole fit."""
         self.context.call_on_fit_task_end(
             estimator=self.estimator,
-            reconstruction_attributes=lambda: self.fitted_attributes(net),
+            reconstruction_attributes=lambda: self.fitted,
             **self.data,
         )

@@ -128,8 +128,9 @@ def test_prediction_on_images_of_another_shape(digits):
 def test_bytes_are_warned_about(digits):
     X, y = digits
     pixels = (255 * X).astype(np.uint8).reshape(-1, 1, 8, 8)
-    with pytest.warns(UserWarning, match="uint8 with values up to 255.*divide by 255"):
+    with pytest.warns(UserWarning, match="uint8 with values up to 255.*divide by 255") as caught:
         encoder(max_iter=1).fit(pixels, y)
+    assert {w.filename for w in caught if "uint8" in str(w.message)} == {__file__}
 
 
 def test_binary_bytes_and_tables_of_bytes_are_not(digits):

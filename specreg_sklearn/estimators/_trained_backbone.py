@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeAlias
 
 from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from specreg_sklearn.modules import ModuleFactory
 
+Module: TypeAlias = str | Callable[..., nn.Module] | nn.Module | FrozenEstimator
 
-def trained_backbone(module: Any) -> tuple[Any, tuple[int, ...] | None]:
+
+def trained_backbone(
+    module: Module,
+) -> tuple[str | Callable[..., nn.Module] | nn.Module, tuple[int, ...] | None]:
     """Return the backbone inside a frozen encoder, and what it was made for.
 
     Parameters

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -14,9 +14,9 @@ from skorch.helper import predefined_split
 from torch import nn
 
 from specreg_sklearn.constraints import resolve_constraint
-from specreg_sklearn.estimators._pretrained import trained_backbone
-from specreg_sklearn.estimators._row_shape import choose_input_shape
-from specreg_sklearn.estimators._targets import TrainingRows
+from specreg_sklearn.estimators._input_shape import choose_input_shape
+from specreg_sklearn.estimators._trained_backbone import trained_backbone
+from specreg_sklearn.estimators._training_rows import TrainingRows
 from specreg_sklearn.modules import Network, build_network
 from specreg_sklearn.objectives import Objective, bind_objective
 from specreg_sklearn.penalties import bind_penalty, resolve_penalty
@@ -30,6 +30,11 @@ from specreg_sklearn.training import (
     resolve_device,
     solver_settings,
 )
+
+if TYPE_CHECKING:
+    from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
+
+Callbacks: TypeAlias = Sequence[Callback | tuple[str, Callback]] | None
 
 
 class NoReadout(nn.Identity):
@@ -47,7 +52,7 @@ class NoReadout(nn.Identity):
 
 
 def build_net(
-    estimator: Any,
+    estimator: FeatureEncoderMixin,
     objective: Objective,
     rows: TrainingRows,
     seed: int,
@@ -144,24 +149,12 @@ def build_net(
     return net
 
 
-def attach_rows(net: PenalizedNet, estimator: Any, rows: TrainingRows, seed: int) -> TensorRows:
-    """Put the training rows on the net's device, and the held-out ones into the net.
+def attach_rows(
+    net: PenalizedNet, estimator: FeatureEncoderMixin, rows: TrainingRows, seed: int
+) -> TensorRows:
+    """Return the rows to train on, on the net's device; the net gets the ones to hold out.
 
-    Parameters
-    ----------
-    net : PenalizedNet
-        Gets its batch size and its held-out rows.
-    estimator : SpectrallyRegularizedEncoder
-        Gives `batch_size`, `early_stopping` and `validation_fraction`.
-    rows : TrainingRows
-        All rows.
-    seed : int
-        Seeds the split.
-
-    Returns
-    -------
-    TensorRows
-        The rows to train on.
+    The net also gets its batch size. `seed` seeds the split.
     """
     X, codes, weights = rows.X, rows.codes, rows.weights
     if getattr(estimator, "early_stopping", False):
@@ -189,7 +182,7 @@ def _check_batches(net: PenalizedNet, n_samples: int) -> None:
 
 
 def attach_callbacks(
-    net: PenalizedNet, estimator: Any, bridge: SklearnCallbackBridge | None
+    net: PenalizedNet, estimator: FeatureEncoderMixin, bridge: SklearnCallbackBridge | None
 ) -> None:
     """Give the net its callbacks: ours, the user's, scikit-learn's, and the stopping rule last."""
     callbacks: list[Any] = [("epoch_keeper", EpochKeeper())]
@@ -210,7 +203,7 @@ def attach_callbacks(
     net.set_callbacks(callbacks)
 
 
-def _checked_callbacks(callbacks: Any) -> list[Any]:
+def _checked_callbacks(callbacks: Callbacks) -> list[Any]:
     for callback in callbacks or []:
         instance = callback[1] if isinstance(callback, tuple) else callback
         if not isinstance(instance, Callback):
@@ -222,7 +215,7 @@ def _checked_callbacks(callbacks: Any) -> list[Any]:
 
 
 def _reusable_net(
-    estimator: Any,
+    estimator: FeatureEncoderMixin,
     network: Network,
     optimizer: type[torch.optim.Optimizer],
     device: torch.device,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
@@ -35,7 +36,7 @@ def flat_rows(X: Any) -> tuple[Any, tuple[int, ...] | None]:
 
 
 def choose_input_shape(
-    input_shape: Any,
+    input_shape: Sequence[int] | None,
     row_shape: tuple[int, ...] | None,
     n_features: int,
     default: tuple[int, ...] | None = None,

@@ -72,7 +72,6 @@ def against_others(report: Report, repeats: int) -> None:
         report.figure(
             f"{name}: success of CGBA, %", 100 * min(quick.success, slow.success), ">=", 100
         )
-        _compatible(report, problem, small)
 
 
 def _own(problem: Problem, repeats: int) -> list[Run]:
@@ -108,29 +107,6 @@ def _as_near_as(problem: Problem, median: float, repeats: int) -> Run:
         if ours(problem, CGBA(max_queries=budget), repeats=0).median <= median:
             break
     return ours(problem, CGBA(max_queries=budget), repeats=3 * repeats, group=LARGE)
-
-
-def _compatible(report: Report, problem: Problem, theirs: Run) -> None:
-    """Compare ART's HopSkipJump and ours with the same parameters; both scatter with the seed."""
-    title = f"{problem.name}: HopSkipJump(art_compatible) median off ART's, {SMALL} queries"
-    settings = {"max_iter": 20, "init_eval": 10}
-    mine = []
-    for seed in range(SEEDS):
-        attack = attack_named("HopSkipJump", art_compatible=True, random_state=seed, **settings)
-        if attack is None:
-            report.missing(title, "no HopSkipJump")
-            return
-        mine.append(ours(problem, attack, repeats=0).median)
-    others = [art(problem, "HopSkipJump", seed=seed, **settings).median for seed in (1, 2)]
-    others.append(theirs.median)
-    report.figure(
-        title,
-        abs(float(np.mean(mine) / np.mean(others)) - 1),
-        "<=",
-        0.02,
-        detail=f"{SEEDS} seeds {_range(mine)}, ART 3 seeds {_range(others)}",
-        form=".4f",
-    )
 
 
 def against_the_floor(report: Report, repeats: int) -> None:

@@ -63,12 +63,6 @@ class Chains:
             *race(task, keep=most, rounds=_RACE_ROUNDS, slack=_RACE_SLACK, tolerance=tolerance)
         )
 
-    @classmethod
-    def from_first_starts(cls, task: SearchTask) -> Chains:
-        """Take the first start of each row, wherever it lies."""
-        first = np.unique(task.owner, return_index=True)[1]
-        return cls(task.starts[first], task.owner[first], task.group[first])
-
     def move(self, points: np.ndarray, distance: np.ndarray | None = None) -> None:
         """Go to other points, whose distances from the clean rows may be known."""
         self.points, self.distance = points, distance

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from specreg_sklearn._typing import Classifier
+from specreg_sklearn.attacks.frame._hooks import AttackHooks, Starts
 from specreg_sklearn.attacks.frame._result import AttackResult
 from specreg_sklearn.attacks.frame._workers import Outcome, Setting, search_rows
 from specreg_sklearn.attacks.questions import Oracle, StartPool, verify
@@ -17,14 +19,12 @@ from specreg_sklearn.tables import (
     as_table,
     as_targets,
     ask,
+    check_eps,
     check_estimator,
     check_fitted_columns,
     check_norm,
     check_seed,
 )
-
-if TYPE_CHECKING:
-    from specreg_sklearn.attacks.frame._base import BlackBoxAttack
 
 # Verification may push a row outwards by 1e-3 of its distance; a row that stops this much before
 # eps stays within eps after the push.
@@ -32,8 +32,8 @@ _STOP_MARGIN = 2e-3
 
 
 def run_attack(
-    attack: BlackBoxAttack,
-    estimator: Any,
+    attack: AttackHooks,
+    estimator: Classifier,
     X: Any,
     y: Any,
     *,
@@ -44,6 +44,9 @@ def run_attack(
     verbose: int,
 ) -> AttackResult:
     """Check the arguments, search and verify; see ``BlackBoxAttack.run``."""
+    attack._check_parameters()
+    attack._prepare()
+    eps = None if eps is None else check_eps(eps)
     norm = check_norm(attack.norm, attack._norms, type(attack).__name__)
     check_estimator(estimator)
     if space is not None and not isinstance(space, FeatureSpace):
@@ -102,7 +105,7 @@ def run_attack(
     return _report(oracle, outcome, raw, verified, chosen, eps, stop, attack.targeted, nothing)
 
 
-def _given_starts(starts: Any, space: FeatureSpace, X: Any, n_rows: int) -> np.ndarray | None:
+def _given_starts(starts: Starts, space: FeatureSpace, X: Any, n_rows: int) -> np.ndarray | None:
     """Return the user's own starts as coordinates of shape (n, n_starts, d)."""
     if isinstance(starts, str):
         return None
@@ -167,7 +170,7 @@ def _report(
 
 
 def _warn_of_failures(
-    attack: BlackBoxAttack, attacked: int, best: np.ndarray, pool: StartPool
+    attack: AttackHooks, attacked: int, best: np.ndarray, pool: StartPool
 ) -> None:
     failed = int(np.isinf(best).sum())
     if not failed:

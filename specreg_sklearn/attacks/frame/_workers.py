@@ -9,11 +9,11 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
+from specreg_sklearn.attacks.frame._hooks import AttackHooks
 from specreg_sklearn.attacks.questions import (
     FINAL_QUERIES,
     NO_LIMIT,
@@ -31,9 +31,6 @@ from specreg_sklearn.attacks.questions import (
 )
 from specreg_sklearn.space import CleanRows
 from specreg_sklearn.tables import LabelCoder, Predict
-
-if TYPE_CHECKING:
-    from specreg_sklearn.attacks.frame._base import BlackBoxAttack
 
 # Rows advance in step. From a few hundred on, more of them make no step cheaper.
 _MOST_ROWS = 512
@@ -95,7 +92,7 @@ class Outcome:
 class _Part:
     """The rows of one search, cut out of the whole; `names` are their numbers in it."""
 
-    attack: BlackBoxAttack
+    attack: AttackHooks
     setting: Setting
     rows: CleanRows
     labels: np.ndarray
@@ -105,7 +102,7 @@ class _Part:
 
 
 def search_rows(
-    attack: BlackBoxAttack,
+    attack: AttackHooks,
     setting: Setting,
     rows: CleanRows,
     labels: np.ndarray,
@@ -151,9 +148,7 @@ def _search_elsewhere(home: int, part: _Part) -> Outcome:
         raise carried(error) from error
 
 
-def _parts(
-    attack: BlackBoxAttack, d: int, chosen: np.ndarray, n_jobs: int | None
-) -> list[np.ndarray]:
+def _parts(attack: AttackHooks, d: int, chosen: np.ndarray, n_jobs: int | None) -> list[np.ndarray]:
     affordable = _MOST_NUMBERS // (max(d, 1) * attack.n_starts)
     size = min(max(affordable, _LEAST_ROWS), _MOST_ROWS)
     n_parts = -(-len(chosen) // size)
@@ -205,13 +200,13 @@ def _search_part(part: _Part, report: Callable[[float], None] | None = None) -> 
         oracle.limit = limit
         if attack._within_eps:
             task.sharpen(np.flatnonzero(np.isfinite(oracle.best_distance)))
-        elif attack._bisects_at_the_end():
+        else:
             task.sharpen(np.intersect1d(found, task.active()))
     return Outcome(oracle.best, far, oracle.best_distance, oracle.n_queries)
 
 
 def _starts(
-    attack: BlackBoxAttack, setting: Setting, oracle: Oracle, given: np.ndarray | None
+    attack: AttackHooks, setting: Setting, oracle: Oracle, given: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (points, owners, groups): what the user gave, else data, and noise as a last try."""
     every = np.arange(len(oracle.labels))
@@ -258,7 +253,7 @@ def _counted(
 
 
 @contextmanager
-def _progress(total: int, attack: Any, verbose: int) -> Iterator[Callable[[float], None]]:
+def _progress(total: int, attack: AttackHooks, verbose: int) -> Iterator[Callable[[float], None]]:
     if verbose < 1:
         yield lambda _: None
         return

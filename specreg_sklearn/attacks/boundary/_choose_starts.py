@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from specreg_sklearn.attacks.questions import SearchTask, best_of_owner, between, leaders
+from specreg_sklearn.attacks.questions import SearchTask, best_of_owner, leaders
+from specreg_sklearn.space import as_norm
 
 # A model that is fooled however near a point comes would be bisected for ever.
 _MOST_ROUNDS = 50
@@ -42,14 +43,14 @@ def race(
         The class the start was taken from.
     """
     far, owner, group = task.starts, task.owner, task.group
-    n, norm = len(task.x), task.oracle.norm
+    n, shrink = len(task.x), as_norm(task.oracle.norm).shrink
     x = task.x[owner]
     reach = task.distance(far, owner)
     low, high = np.zeros(len(far)), np.ones(len(far))
 
     def halve(chains: np.ndarray) -> None:
         middle = (low[chains] + high[chains]) / 2
-        points = between(x[chains], far[chains], middle, norm)
+        points = shrink(x[chains], far[chains], middle)
         fooled = task.oracle.decide(points, owner[chains], remember=False)
         high[chains] = np.where(fooled, middle, high[chains])
         low[chains] = np.where(fooled, low[chains], middle)
@@ -65,7 +66,7 @@ def race(
             break
         halve(wide)
     chosen = np.flatnonzero(alive)
-    there = between(x[chosen], far[chosen], high[chosen], norm)
+    there = shrink(x[chosen], far[chosen], high[chosen])
     points = np.where((high[chosen] == 1)[:, None], far[chosen], there)
     # The nearest of a row is among those that finish.
     task.oracle.remember(points, owner[chosen])

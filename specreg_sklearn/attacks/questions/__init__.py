@@ -1,6 +1,6 @@
 """What an attack asks a model: the oracle, the task of a search, starts, verification."""
 
-from specreg_sklearn.attacks.questions._bisection import between, bisect
+from specreg_sklearn.attacks.questions._bisection import bisect
 from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
 from specreg_sklearn.attacks.questions._picklable_errors import carried
 from specreg_sklearn.attacks.questions._random import noise_stream, pool_order, stream
@@ -30,7 +30,6 @@ __all__ = [
     "StartPool",
     "accepted_starts",
     "best_of_owner",
-    "between",
     "bisect",
     "carried",
     "data_starts",

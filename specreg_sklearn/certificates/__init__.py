@@ -19,7 +19,6 @@ from specreg_sklearn.certificates.pipelines import (
 if TYPE_CHECKING:
     from specreg_sklearn.certificates.bounds import CertifiedMap
     from specreg_sklearn.certificates.networks import (
-        BoundedLayer,
         TorchGraph,
         module_lipschitz_bound,
         register_lipschitz_rule,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from specreg_sklearn.certificates.stages import (
         Activation,
         Affine,
+        BoundedLayer,
         Elementwise,
         NoLipschitzBound,
         Stage,
@@ -40,7 +40,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "Activation": "specreg_sklearn.certificates.stages",
         "Affine": "specreg_sklearn.certificates.stages",
-        "BoundedLayer": "specreg_sklearn.certificates.networks",
+        "BoundedLayer": "specreg_sklearn.certificates.stages",
         "CertifiedMap": "specreg_sklearn.certificates.bounds",
         "Elementwise": "specreg_sklearn.certificates.stages",
         "NoLipschitzBound": "specreg_sklearn.certificates.stages",

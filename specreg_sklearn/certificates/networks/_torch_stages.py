@@ -1,4 +1,4 @@
-"""A torch module as stages: a plain chain opened up, the rest as one graph."""
+"""A torch module as stages: a plain sequence of layers opened up, the rest as one graph."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 from torch import nn
 
 from specreg_sklearn.certificates.bounds import CertifiedMap
-from specreg_sklearn.certificates.networks._graph import TorchGraph, checked_steps
-from specreg_sklearn.certificates.networks._steps import Step
+from specreg_sklearn.certificates.networks._graph_steps import Step
+from specreg_sklearn.certificates.networks._torch_graph import TorchGraph, checked_steps
 from specreg_sklearn.certificates.stages import Affine, ChannelAffine, Elementwise, Rearrange, Stage
 
 
@@ -26,7 +26,7 @@ def torch_stages(module: nn.Module, input_shape: tuple[int, ...]) -> list[Stage]
     Returns
     -------
     list of Stage
-        `Affine` and `Elementwise` for the plain chain at the end of the module, which is all of
+        `Affine` and `Elementwise` for the plain sequence at the end of the module, which is all of
         a multilayer perceptron; what comes before it as one `TorchGraph`.
 
     Raises
@@ -59,7 +59,7 @@ def torch_stages(module: nn.Module, input_shape: tuple[int, ...]) -> list[Stage]
             stages.insert(0, stage)
         position = step.sources[0]
     if position >= 0:
-        # Steps behind the position belong to the chain alone.
+        # Steps behind the position belong to that sequence alone.
         stages.insert(0, TorchGraph.of_steps(steps[: position + 1], input_shape))
     if all(stage.n_outputs is None for stage in stages):  # somebody has to state the width
         stages.insert(0, Affine(np.ones(math.prod(input_shape))))

@@ -1,7 +1,7 @@
 """scikit-learn's estimators as stages: one rule for each kind of step."""
 
 from specreg_sklearn.certificates.pipelines._model import FLOAT32_ROUNDING, CertifiedModel
-from specreg_sklearn.certificates.pipelines._rules import (
+from specreg_sklearn.certificates.pipelines._registry import (
     CLASSIFIER,
     TRANSFORMER,
     NoCertificateError,

@@ -18,7 +18,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 
 from specreg_sklearn.certificates.networks import torch_stages
-from specreg_sklearn.certificates.pipelines._rules import (
+from specreg_sklearn.certificates.pipelines._registry import (
     CLASSIFIER,
     NoCertificateError,
     register_certified_step,

@@ -11,7 +11,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from specreg_sklearn.certificates.pipelines._rules import (
+from specreg_sklearn.certificates.pipelines._registry import (
     CLASSIFIER,
     TRANSFORMER,
     NoCertificateError,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.certificates.pipelines._rules import NoCertificateError, classifier_stages
+from specreg_sklearn.certificates.pipelines._registry import NoCertificateError, classifier_stages
 from specreg_sklearn.space import CONVEX_NORMS, NORMS, FeatureSpace, Norm, check_norm
 from specreg_sklearn.tables import (
     CATEGORICAL,

@@ -7,6 +7,7 @@ computed, and kept apart where values are, so that a large mean does not blur th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,15 +27,18 @@ from sklearn.preprocessing import (
 from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
 
 from specreg_sklearn.certificates.networks import torch_stages
-from specreg_sklearn.certificates.pipelines._rules import (
+from specreg_sklearn.certificates.pipelines._registry import (
     NoCertificateError,
     register_certified_step,
 )
-from specreg_sklearn.certificates.pipelines._stated_function import StatedFunction
 from specreg_sklearn.certificates.pipelines._stated_lipschitz import StatedLipschitz
-from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage
+from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage, StatedFunction
 from specreg_sklearn.estimators import SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
+
+# What a stated function is trusted to round by, in units of its value: numpy's elementary
+# functions stay below 4.
+_FUNCTION_ERROR = 16 * UNIT_ROUNDOFF
 
 
 def shift(offset: Any) -> Affine:
@@ -166,7 +170,32 @@ def _function(step: FunctionTransformer) -> list[Stage]:
             f"FunctionTransformer(func={step.func!r}) has no certificate: its Lipschitz "
             "constant is not known. State it: FunctionTransformer(StatedLipschitz(func, constant))."
         )
-    return [StatedFunction(step.func, step.kw_args or {}, getattr(step, "n_features_in_", None))]
+    return [
+        StatedFunction(
+            _rows_to_rows(step.func, step.kw_args or {}),
+            step.func.constant,
+            rounding=_FUNCTION_ERROR,
+            n_inputs=getattr(step, "n_features_in_", None),
+        )
+    ]
+
+
+def _rows_to_rows(
+    function: StatedLipschitz, kw_args: dict[str, Any]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function of arrays, which refuses to drop rows."""
+
+    def values(X: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            Y = np.asarray(function(X.copy(), **kw_args), dtype=np.float64)
+        if Y.ndim != 2 or len(Y) != len(X):
+            raise ValueError(
+                f"{function!r} maps an array of shape {X.shape} to one of shape {Y.shape}; "
+                "rows must map to rows."
+            )
+        return Y
+
+    return values
 
 
 @register_certified_step(SpectrallyRegularizedEncoder)

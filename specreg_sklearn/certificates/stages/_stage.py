@@ -6,8 +6,11 @@ from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from specreg_sklearn.certificates.stages._activations import activation
+from specreg_sklearn.certificates.stages._central_differences import rows_to_rows
 from specreg_sklearn.spectral.bounds import above, certified_matrix_norm, frobenius, gamma
 
 
@@ -29,7 +32,7 @@ class Stage(ABC):
 
     @abstractmethod
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Apply the step in float64 and carry the rounding error along.
+        """Apply the step in float64 and propagate the rounding error.
 
         Parameters
         ----------
@@ -45,6 +48,24 @@ class Stage(ABC):
         error : ndarray of shape (n_samples, n_outputs)
             Bound of their distance from real arithmetic.
         """
+
+    def tensor(self, X: Tensor) -> Tensor:
+        """Apply the step to a tensor, so that gradients flow to it.
+
+        A stage without a version of its own takes the values of :meth:`forward`, and its gradient
+        by central differences, column by column.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_samples, n_inputs), float64
+            Rows.
+
+        Returns
+        -------
+        Tensor of shape (n_samples, n_outputs), float64
+            The rows after the step.
+        """
+        return rows_to_rows(lambda rows: self.forward(rows, np.zeros_like(rows))[0], X)
 
 
 class Affine(Stage):
@@ -146,14 +167,19 @@ class Affine(Stage):
             Y = X @ self.weight.T + self.bias
         # |W| e + gamma (|W| (|x| + e) + |b|) in one product.
         relative = gamma(n_terms + 2) + self.entry_error * (1 + gamma(4))
-        reach = error + relative * (np.abs(X) + error)
-        after = reach * size if self.is_diagonal else reach @ size.T
+        spread = error + relative * (np.abs(X) + error)
+        after = spread * size if self.is_diagonal else spread @ size.T
         after = after + relative * np.abs(self.bias) + self.bias_error
         if self.weight_error:
             rows = np.linalg.norm(X, axis=-1, keepdims=True)
             rows = rows + np.linalg.norm(error, axis=-1, keepdims=True)
             after = after + self.weight_error * rows
         return Y, above(after, 2 * n_terms + 8)
+
+    def tensor(self, X: Tensor) -> Tensor:
+        """Apply the map; see :meth:`Stage.tensor`."""
+        weight, bias = torch.from_numpy(self.weight), torch.from_numpy(self.bias)
+        return X * weight + bias if self.is_diagonal else X @ weight.T + bias
 
     def after(self, first: Affine) -> Affine:
         """Fold this map behind another one: one map that does `first`, then this.
@@ -213,3 +239,7 @@ class Elementwise(Stage):
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Apply the function; see :meth:`Stage.forward`."""
         return self.activation.forward(X, error)
+
+    def tensor(self, X: Tensor) -> Tensor:
+        """Apply the function; see :meth:`Stage.tensor`."""
+        return self.activation.tensor(X)

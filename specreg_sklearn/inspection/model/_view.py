@@ -29,10 +29,9 @@ from specreg_sklearn.certificates.pipelines import (
     classifier_stages,
     transformer_stages,
 )
-from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage
+from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage, apply_stages
 from specreg_sklearn.estimators import SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 from specreg_sklearn.inspection.model._network_part import NetworkPart
-from specreg_sklearn.inspection.model._stage_tensors import apply_stages
 from specreg_sklearn.spectral import UsedLayer
 
 # Numbers of one block of rows while a view is evaluated.
@@ -89,7 +88,7 @@ class StagePart:
     def forward(self, x: Tensor, record: dict[str, Tensor] | None = None) -> Tensor:
         """Return the output; put what the layers give into `record`."""
         for k, stage in enumerate(self.stages):
-            x = apply_stages([stage], x)
+            x = stage.tensor(x)
             if record is not None and k in self._ends:
                 record[self._ends[k]] = x
         return x

@@ -7,14 +7,15 @@ from specreg_sklearn.spectral.bounds._certified_norm import (
     certified_norm,
 )
 from specreg_sklearn.spectral.bounds._exact_norm import matrix_norm, spectral_norm
-from specreg_sklearn.spectral.bounds._norms_above import (
+from specreg_sklearn.spectral.bounds._rounding import (
+    UNIT_ROUNDOFF,
     above,
     frobenius,
+    gamma,
     pair_distances,
     row_norms,
     times,
 )
-from specreg_sklearn.spectral.bounds._rounding import UNIT_ROUNDOFF, gamma
 from specreg_sklearn.spectral.bounds._symbol import Symbol
 
 __all__ = [

@@ -38,8 +38,8 @@ class CircularGrid:
 def circular_grid(convolution: Convolution) -> CircularGrid:
     """Return the smallest circular grid that contains a convolution of a known size.
 
-    Zero padding: with the image at the origin of the grid, windows that reach out of it must find
-    zeros. So the grid may not end before the last window does, the first window may not reach
+    Zero padding: with the image at the origin of the grid, windows that extend beyond it must find
+    zeros. So the grid may not end before the last window does, the first window may not wrap
     around to the image, and every output needs a place of its own. The layer is then the circular
     convolution with zeros filled in before it and outputs dropped after it.
 

@@ -38,7 +38,7 @@ def dense_matrix(convolution: Convolution) -> Tensor:
     Returns
     -------
     Tensor of shape (n_outputs, n_inputs)
-        Without padding, or with zeros, its entries are taps and carry no rounding.
+        Without padding, or with zeros, its entries are taps and are not rounded.
     """
     n_columns = operator_shape(convolution)[1]
     weight = convolution.weight

@@ -29,7 +29,7 @@ def convolution_norm(
         The Lanczos iteration stops when its relative residual falls below this; the relative
         error of the norm is then at most this, and as a rule its square.
     largest_side : int, default=None
-        Zero-padded images with more outputs than this along an axis are cut. The norm on the part
+        Zero-padded images with more outputs than this along an axis are cropped. The norm on the part
         is smaller, by a share of about the inverse square of the side.
 
     Returns
@@ -54,7 +54,7 @@ def convolution_norm(
     """
     operator = operator.with_weight(operator.weight.detach())
     if largest_side is not None:
-        operator = _cut(operator, largest_side)
+        operator = _cropped(operator, largest_side)
     scale = float(operator.weight.abs().max())
     if not math.isfinite(scale):
         raise ValueError("The taps of the convolution hold NaN or infinite entries.")
@@ -70,7 +70,7 @@ def convolution_norm(
     return scale * _lanczos(operator, n_inputs, n_outputs, tol)
 
 
-def _cut(operator: Convolution, side: int) -> Convolution:
+def _cropped(operator: Convolution, side: int) -> Convolution:
     assert operator.size is not None
     if operator.padding_mode != "zeros":
         return operator

@@ -154,7 +154,7 @@ class Convolution:
         """Apply the adjoint to images of shape (n, n_outputs, *output_size)."""
         size = self._known_size()
         if self.padding_mode == "zeros":
-            # Entries that the convolution would read from the padding are cut off.
+            # Entries that the convolution would read from the padding are cropped.
             full = self._adjoint_of_valid(y, _padded(size, self.padding))
             return F.pad(full, _torch_order([(-before, -after) for before, after in self.padding]))
         padded = self._adjoint_of_valid(y, _padded(size, self.padding))
@@ -164,7 +164,7 @@ class Convolution:
 
     def _adjoint_of_valid(self, y: Tensor, size: tuple[int, ...]) -> Tensor:
         """Apply the adjoint of the convolution without padding on images of `size`."""
-        # Trailing entries that no window reaches come back as zeros.
+        # Trailing entries that no window covers come back as zeros.
         missing = tuple(
             side - ((out - 1) * step + gap * (taps - 1) + 1)
             for side, out, step, gap, taps in zip(

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from specreg_sklearn.certificates.networks._steps import Step, recorded_steps
+from specreg_sklearn.certificates.networks._graph_steps import Step, recorded_steps
 from specreg_sklearn.certificates.networks._tracing import float64_copy
 from specreg_sklearn.certificates.stages import (
     Affine,
@@ -113,6 +113,13 @@ class TorchGraph(Stage):
         Y, after = values[len(self.steps) - 1]
         return Y.reshape(len(X), -1), after.reshape(len(X), -1)
 
+    def tensor(self, X: Tensor) -> Tensor:
+        """Run the graph; see :meth:`Stage.tensor`."""
+        values = {-1: X.reshape(len(X), *self.input_shape)}
+        for position, step in enumerate(self.steps):
+            values[position] = step.join.tensor([values[source] for source in step.sources])
+        return values[len(self.steps) - 1].reshape(len(X), -1)
+
 
 def checked_steps(module: nn.Module, input_shape: tuple[int, ...]) -> list[Step]:
     """Record a copy of a module, and see to it that the steps compute what the module does."""
@@ -126,10 +133,10 @@ def checked_steps(module: nn.Module, input_shape: tuple[int, ...]) -> list[Step]
 
 def _output_constant(steps: list[Step]) -> float:
     folds = _batch_norm_folds(steps)
-    swallowed = {steps[position].sources[0] for position in folds}
+    folded = {steps[position].sources[0] for position in folds}
     constants: dict[int, float] = {-1: 1.0}
     for position, step in enumerate(steps):
-        if position in swallowed:  # read only by the batch norm behind it
+        if position in folded:  # read only by the batch norm behind it
             continue
         sources = step.sources
         if position in folds:

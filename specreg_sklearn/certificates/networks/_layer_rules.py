@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from specreg_sklearn.certificates.networks._rules import register_lipschitz_rule
+from specreg_sklearn.certificates.networks._layer_registry import register_lipschitz_rule
 from specreg_sklearn.certificates.stages import (
     Affine,
     ChannelAffine,

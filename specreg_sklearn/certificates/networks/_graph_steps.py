@@ -6,17 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, fx, nn
 
-from specreg_sklearn.certificates.networks import (
-    _layers as _module_rules,
-)
-from specreg_sklearn.certificates.networks import (
-    _pooling as _window_rules,
-)
-from specreg_sklearn.certificates.networks._functions import join_of_call
+from specreg_sklearn.certificates.networks._function_rules import join_of_call
 from specreg_sklearn.certificates.networks._tracing import N_TRIAL_ROWS, trace
 from specreg_sklearn.certificates.stages import Join, NoLipschitzBound, Single, Stage
-
-RULES = (_module_rules, _window_rules)  # importing them fills the table
 
 
 @dataclass

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from specreg_sklearn.certificates.networks._rules import register_lipschitz_rule
+from specreg_sklearn.certificates.networks._layer_registry import register_lipschitz_rule
 from specreg_sklearn.certificates.stages import (
     AxisProduct,
     NoLipschitzBound,

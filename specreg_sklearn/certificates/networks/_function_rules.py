@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, fx
 
 from specreg_sklearn.certificates.networks import _function_names as names
-from specreg_sklearn.certificates.networks._pooling import pad_stage
-from specreg_sklearn.certificates.networks._rules import stage_of_layer
+from specreg_sklearn.certificates.networks._layer_registry import stage_of_layer
+from specreg_sklearn.certificates.networks._pooling_rules import pad_stage
 from specreg_sklearn.certificates.networks._tracing import N_TRIAL_ROWS
 from specreg_sklearn.certificates.stages import (
     Affine,
@@ -25,7 +25,6 @@ from specreg_sklearn.certificates.stages import (
     Single,
     Stage,
     Sum,
-    Value,
     identity,
     reshape,
 )
@@ -168,6 +167,9 @@ class _Scaled(Stage):
         ).forward(flat, np.broadcast_to(error, shape).reshape(-1))
         return Y.reshape(shape), after.reshape(shape)
 
+    def tensor(self, X: Tensor) -> Tensor:
+        return X * torch.from_numpy(np.array(self.factor)) + torch.from_numpy(np.array(self.shift))
+
 
 def _varies(part: Any) -> bool:
     return isinstance(part, fx.Node) and part.meta["varies"]
@@ -204,17 +206,7 @@ def _concatenation(name: str, node: fx.Node) -> tuple[Join, list[fx.Node]]:
     axis = int(_argument(node, 1, "dim", "axis", default=0)) % node.meta["value"].ndim
     if axis == 0:
         raise NoLipschitzBound("it joins along the axis of the rows")
-    join: Join = Concatenation(axis)
-    if name == "stack":
-        join = _Stack(axis)
-    return join, parts
-
-
-class _Stack(Concatenation):
-    def forward(self, values: Sequence[Value]) -> Value:
-        axis = self.axis
-        stacked = [(np.expand_dims(X, axis), np.expand_dims(e, axis)) for X, e in values]
-        return super().forward(stacked)
+    return Concatenation(axis, new_axis=name == "stack"), parts
 
 
 def _reshape(node: fx.Node, source: fx.Node) -> Stage:
@@ -277,20 +269,7 @@ def _weighted_sum(node: fx.Node, source: fx.Node, average: bool) -> Stage:
         side = shape[axis]
         row = np.full((1, side), 1.0 / side if average else 1.0)
         matrices.append(row if axis in axes else np.eye(side))
-    return _Then(AxisProduct(matrices), reshape(node.meta["shape"]))
-
-
-class _Then(Stage):
-    """Two stages in a row; the second one only moves entries."""
-
-    def __init__(self, first: Stage, move: Rearrange) -> None:
-        self.first, self.move = first, move
-
-    def lipschitz(self) -> float:
-        return self.first.lipschitz()
-
-    def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return self.move.forward(*self.first.forward(X, error))
+    return AxisProduct(matrices, node.meta["shape"])
 
 
 def _extreme(node: fx.Node, source: fx.Node) -> Stage:

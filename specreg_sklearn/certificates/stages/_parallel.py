@@ -1,18 +1,21 @@
-"""Stages one after the other, and chains of them side by side."""
+"""Stages one after the other, and sequences of them side by side."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from specreg_sklearn.certificates.stages._stage import Affine, Stage
 from specreg_sklearn.spectral.bounds import above
 
 
 class Parallel(Stage):
-    """Several chains of stages on columns of the same rows, their results side by side.
+    """Several sequences of stages on columns of the same rows, their results side by side.
 
     Parameters
     ----------
@@ -45,12 +48,17 @@ class Parallel(Stage):
         values, errors = zip(*parts, strict=True)
         return np.hstack(values), np.hstack(errors)
 
+    def tensor(self, X: Tensor) -> Tensor:
+        """Apply every branch to its columns."""
+        parts = [apply_stages(stages, X[:, torch.as_tensor(c)]) for c, stages in self.branches]
+        return torch.cat(parts, dim=1)
+
 
 def side_by_side(branches: list[tuple[np.ndarray, list[Stage]]], n_inputs: int) -> list[Stage]:
-    """Return stages that apply chains to columns and join the results.
+    """Return stages that apply sequences to columns and join the results.
 
-    Where all chains are affine so is the whole, and it is written as affine stages: the columns are
-    picked, then each depth of the chains is one block-diagonal matrix. Such stages fold into their
+    Where all of them are affine so is the whole, and it is written as affine stages: the columns
+    are picked, then each depth is one block-diagonal matrix. Such stages fold into their
     neighbours exactly.
     """
     branches = [(columns, stages) for columns, stages in branches if len(columns)]
@@ -104,6 +112,13 @@ def run(stages: list[Stage], X: np.ndarray, error: np.ndarray) -> tuple[np.ndarr
     for stage in stages:
         X, error = stage.forward(X, error)
     return X, error
+
+
+def apply_stages(stages: Sequence[Stage], X: Tensor) -> Tensor:
+    """Apply stages one after the other to a tensor of rows; gradients flow to it."""
+    for stage in stages:
+        X = stage.tensor(X)
+    return X
 
 
 def product_bound(stages: list[Stage]) -> float:

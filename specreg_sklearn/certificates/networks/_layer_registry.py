@@ -6,12 +6,9 @@ from collections.abc import Callable
 from functools import singledispatch
 from typing import Any, TypeVar
 
-import numpy as np
-import torch
 from torch import nn
 
 from specreg_sklearn.certificates.stages import NoLipschitzBound, Stage
-from specreg_sklearn.spectral.bounds import above
 
 Rule = Callable[[Any, tuple[int, ...]], Stage]
 _RuleT = TypeVar("_RuleT", bound=Rule)
@@ -118,38 +115,3 @@ def _reason(layer: nn.Module) -> str:
         if isinstance(layer, kind):
             return reason
     return "no rule is known for this type; register_lipschitz_rule adds one"
-
-
-class BoundedLayer(Stage):
-    """A layer whose Lipschitz constant is stated by the user.
-
-    Parameters
-    ----------
-    layer : torch.nn.Module
-        Run in float64.
-    constant : float
-        Its l2 Lipschitz constant on a flattened row.
-    rounding : float, default=1e-12
-        Claim about the layer's float64 arithmetic: no output is wrong by more than this times
-        ``constant * ||row|| + |output|``.
-    """
-
-    def __init__(self, layer: nn.Module, constant: float, rounding: float = 1e-12) -> None:
-        self.layer = layer
-        self.constant = float(constant)
-        self.rounding = float(rounding)
-
-    def lipschitz(self) -> float:
-        """Return the stated constant."""
-        return self.constant
-
-    def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Run the layer; see :meth:`Stage.forward`."""
-        with torch.no_grad():
-            Y = self.layer(torch.from_numpy(np.array(X))).numpy()
-        rows = (len(X),) + (1,) * (Y.ndim - 1)
-        carried, size = (
-            np.linalg.norm(part.reshape(len(X), -1), axis=1).reshape(rows) for part in (error, X)
-        )
-        after = self.constant * carried + self.rounding * (self.constant * size + np.abs(Y))
-        return Y, above(after, X[:1].size + 8)

@@ -5,7 +5,7 @@ a :class:`BoundConstraint`, which moves the weights in place. A penalty trades a
 the loss; a constraint sets it, whatever the loss.
 """
 
-from specreg_sklearn.constraints._base import BoundConstraint, Constraint, resolve_constraint
+from specreg_sklearn.constraints._constraint import BoundConstraint, Constraint, resolve_constraint
 from specreg_sklearn.constraints._parseval import Parseval
 from specreg_sklearn.constraints._spectral_norm import SpectralNorm
 from specreg_sklearn.constraints._svb import SVB

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from specreg_sklearn.constraints._base import BoundConstraint, Constraint
-from specreg_sklearn.constraints._layers import (
+from specreg_sklearn.constraints._constraint import BoundConstraint, Constraint
+from specreg_sklearn.constraints._weight_matrices import (
     Layers,
     as_matrices,
     check_flag,

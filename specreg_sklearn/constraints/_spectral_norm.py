@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from specreg_sklearn.constraints._base import BoundConstraint, Constraint
-from specreg_sklearn.constraints._layers import check_count, check_flag, check_number
-from specreg_sklearn.constraints._limits import Limit, layer_limit
+from specreg_sklearn.constraints._constraint import BoundConstraint, Constraint
+from specreg_sklearn.constraints._norm_limits import Limit, layer_limit
+from specreg_sklearn.constraints._weight_matrices import check_count, check_flag, check_number
 from specreg_sklearn.spectral import used_layers
 
 

@@ -12,10 +12,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from specreg_sklearn._sklearn_compat import CallbackSupportMixin
-from specreg_sklearn.estimators._fitting import attach_callbacks, attach_rows
-from specreg_sklearn.estimators._row_shape import check_row_shape, flat_rows
-from specreg_sklearn.estimators._targets import TrainingRows
+from specreg_sklearn.estimators._build_net import attach_callbacks, attach_rows
+from specreg_sklearn.estimators._input_shape import check_row_shape, flat_rows
 from specreg_sklearn.estimators._training_report import spectral_norms
+from specreg_sklearn.estimators._training_rows import TrainingRows
 from specreg_sklearn.modules import Network
 from specreg_sklearn.training import PenalizedNet, SklearnCallbackBridge, batched, threads_for_step
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from specreg_sklearn._sklearn_compat import Interval, Options, StrOptions, fit_context
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
 from specreg_sklearn.estimators._probe_problem import ProbeProblem
-from specreg_sklearn.estimators._targets import TrainingRows, training_rows
+from specreg_sklearn.estimators._training_rows import TrainingRows, training_rows
 
 # Kinks of the dual norm are rounded, first broadly, then so finely that it no longer shows.
 _SMOOTHINGS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)

@@ -11,7 +11,7 @@ from scipy.sparse.linalg import LinearOperator, cg
 from torch import Tensor
 
 from specreg_sklearn.estimators._robust_loss import log_loss, reach_curvature, worst_case_logits
-from specreg_sklearn.estimators._targets import TrainingRows
+from specreg_sklearn.estimators._training_rows import TrainingRows
 
 # Curvature of the log loss in a logit before anything is known: between 0 and 1/4.
 _FIRST_CURVATURE = 0.1

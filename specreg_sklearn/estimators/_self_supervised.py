@@ -21,11 +21,11 @@ from specreg_sklearn._sklearn_compat import (
     fit_has_callbacks,
 )
 from specreg_sklearn.constraints import Constraint
+from specreg_sklearn.estimators._build_net import build_net
 from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
-from specreg_sklearn.estimators._fitting import build_net
-from specreg_sklearn.estimators._row_shape import flat_rows, warn_of_raw_pixels
-from specreg_sklearn.estimators._targets import TrainingRows
+from specreg_sklearn.estimators._input_shape import flat_rows, warn_of_raw_pixels
 from specreg_sklearn.estimators._training_report import warn_of_collapse
+from specreg_sklearn.estimators._training_rows import TrainingRows
 from specreg_sklearn.modules import ACTIVATIONS, projector
 from specreg_sklearn.objectives import Objective, resolve_objective
 from specreg_sklearn.penalties import Penalty

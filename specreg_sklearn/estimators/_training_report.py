@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from specreg_sklearn.estimators._collapse import find_collapse
+from specreg_sklearn.estimators._feature_collapse import find_collapse
 from specreg_sklearn.modules import Network
 from specreg_sklearn.spectral import (
     Convolution,

@@ -11,7 +11,7 @@ from specreg_sklearn.modules._mlp import mlp
 from specreg_sklearn.modules._network import Network, build_network, readout
 from specreg_sklearn.modules._projector import projector
 from specreg_sklearn.modules._resnet import ResNet18
-from specreg_sklearn.modules._seeding import SeededDraws
+from specreg_sklearn.modules._seeded_draws import SeededDraws
 
 __all__ = [
     "ACTIVATIONS",

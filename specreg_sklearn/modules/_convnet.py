@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from specreg_sklearn.modules._activations import check_activation
-from specreg_sklearn.modules._checks import check_image_shape, check_positive
+from specreg_sklearn.modules._architecture import check_image_shape, check_positive
 from specreg_sklearn.modules._factory import ModuleFactory
 
 

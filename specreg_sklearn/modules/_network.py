@@ -13,7 +13,7 @@ from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from specreg_sklearn._registry import resolve
 from specreg_sklearn.modules._factory import ModuleFactory
-from specreg_sklearn.modules._seeding import SeededDraws
+from specreg_sklearn.modules._seeded_draws import SeededDraws
 
 
 class Network(nn.Module):

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from torch import Tensor, nn
 
 from specreg_sklearn.modules._activations import check_activation
-from specreg_sklearn.modules._checks import check_image_shape, check_positive
+from specreg_sklearn.modules._architecture import check_image_shape, check_positive
 from specreg_sklearn.modules._factory import ModuleFactory
 
 _STAGE_STRIDES = (1, 2, 2, 2)

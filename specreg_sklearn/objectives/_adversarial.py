@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Literal
 
-import numpy as np
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from specreg_sklearn.objectives.base import (
-    EpsilonBound,
-    EpsilonObjective,
-    check_flag,
-    check_rows_in_range,
-    check_search,
-)
-from specreg_sklearn.objectives.perturbations import Ascent, Ball
+from specreg_sklearn.objectives.base import EpsilonBound, Schedule, SearchObjective
+from specreg_sklearn.objectives.perturbations import FeatureRange
 from specreg_sklearn.spectral.layers import evaluated
+from specreg_sklearn.tables import check_flag
 
 
 class BoundAdversarial(EpsilonBound):
     """Looks for the worst rows of a batch and scores the network on them."""
 
+    settings: Adversarial
+
     def _loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:
-        settings = self.settings
-        search = Ascent(
-            n_steps=settings.n_steps,
-            step_size=settings.step_size,
-            start_share=1.0 if settings.random_start else 0.0,
-            n_restarts=settings.n_restarts,
-            use_best=settings.use_best,
-        )
-        ball = Ball(X, settings.norm, self.epsilon, settings.feature_range)
+        search = self.settings._search(start_share=1.0 if self.settings.random_start else 0.0)
+        ball = self.settings._ball(X, self.epsilon)
         with evaluated(network):
             worst = search.worst(
                 lambda rows: cross_entropy(network(rows), y, reduction="none"),
@@ -42,7 +31,7 @@ class BoundAdversarial(EpsilonBound):
         return cross_entropy(network(worst), y, reduction="none")
 
 
-class Adversarial(EpsilonObjective):
+class Adversarial(SearchObjective):
     r"""The log loss of the worst row within `epsilon` of each row.
 
     ``loss(x, y) = max over ||d|| <= epsilon of CE(f(x + d), y)``, with the maximum looked for by
@@ -114,12 +103,12 @@ class Adversarial(EpsilonObjective):
         *,
         norm: float = math.inf,
         n_steps: int = 10,
-        step_size: float | str = "auto",
+        step_size: float | Literal["auto"] = "auto",
         random_start: bool = True,
         n_restarts: int = 1,
         use_best: bool = True,
-        feature_range: Any = None,
-        epsilon_schedule: str = "constant",
+        feature_range: FeatureRange | None = None,
+        epsilon_schedule: Schedule = "constant",
         warm_up: float = 0.3,
     ) -> None:
         self.epsilon = epsilon
@@ -133,11 +122,6 @@ class Adversarial(EpsilonObjective):
         self.epsilon_schedule = epsilon_schedule
         self.warm_up = warm_up
 
-    def check_rows(self, X: np.ndarray) -> None:
-        """Raise if a setting is not accepted, or rows leave `feature_range`."""
-        super().check_rows(X)
-        check_rows_in_range(X, self.feature_range)
-
     def _check_settings(self) -> None:
-        check_search(self)
+        super()._check_settings()
         check_flag("random_start", self.random_start)

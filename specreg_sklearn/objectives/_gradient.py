@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch.nn.functional import cross_entropy
 from specreg_sklearn.objectives.base import (
     EpsilonBound,
     EpsilonObjective,
-    check_choice,
+    Schedule,
     check_norm,
     check_share_of_epsilon,
 )
@@ -23,12 +24,13 @@ from specreg_sklearn.objectives.perturbations import (
     steepest,
 )
 from specreg_sklearn.spectral.layers import evaluated
+from specreg_sklearn.tables import check_choice
 
-_METHODS = ("finite_difference", "double_backprop")
+Method: TypeAlias = Literal["finite_difference", "double_backprop"]
 
 
 def loss_and_rise(
-    loss: Loss, X: Tensor, *, epsilon: float, norm: float, step: float, method: str
+    loss: Loss, X: Tensor, *, epsilon: float, norm: float, step: float, method: Method
 ) -> tuple[Tensor, Tensor]:
     """Return the loss of each row, and ``epsilon`` times the dual norm of its gradient.
 
@@ -66,6 +68,8 @@ def loss_and_rise(
 
 class BoundGradient(EpsilonBound):
     """Adds to the log loss of a batch what it would rise by to first order."""
+
+    settings: Gradient
 
     def _loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:
         settings = self.settings
@@ -136,9 +140,9 @@ class Gradient(EpsilonObjective):
         epsilon: float = 0.1,
         *,
         norm: float = math.inf,
-        method: str = "finite_difference",
+        method: Method = "finite_difference",
         step: float = 0.1,
-        epsilon_schedule: str = "constant",
+        epsilon_schedule: Schedule = "constant",
         warm_up: float = 0.3,
     ) -> None:
         self.epsilon = epsilon
@@ -150,5 +154,5 @@ class Gradient(EpsilonObjective):
 
     def _check_settings(self) -> None:
         check_norm(self.norm)
-        check_choice("method", self.method, _METHODS)
+        check_choice("method", self.method, get_args(Method))
         check_share_of_epsilon("step", self.step)

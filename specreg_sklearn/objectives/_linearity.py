@@ -8,15 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from specreg_sklearn.objectives.base import (
-    EpsilonBound,
-    EpsilonObjective,
-    check_flag,
-    check_norm,
-    check_number,
-)
+from specreg_sklearn.objectives.base import EpsilonBound, EpsilonObjective, Schedule, check_norm
 from specreg_sklearn.objectives.perturbations import Ascent, Ball, Loss
 from specreg_sklearn.spectral.layers import evaluated
+from specreg_sklearn.tables import check_flag, check_number
 
 
 def linearity_error(loss: Loss, first: Tensor, second: Tensor, share: Tensor) -> Tensor:
@@ -44,6 +39,8 @@ def linearity_error(loss: Loss, first: Tensor, second: Tensor, share: Tensor) ->
 
 class BoundLinearity(EpsilonBound):
     """Scores rows after one steepest step, and adds the squared distance from linear."""
+
+    settings: Linearity
 
     def _loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:
         def loss(rows: Tensor) -> Tensor:
@@ -114,7 +111,7 @@ class Linearity(EpsilonObjective):
         norm: float = math.inf,
         beta: float = 100.0,
         one_step: bool = True,
-        epsilon_schedule: str = "constant",
+        epsilon_schedule: Schedule = "constant",
         warm_up: float = 0.3,
     ) -> None:
         self.epsilon = epsilon

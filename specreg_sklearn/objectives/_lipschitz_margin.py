@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
 from specreg_sklearn.objectives._network_slope import FeatureSlope
-from specreg_sklearn.objectives.base import EpsilonBound, EpsilonObjective, check_choice
+from specreg_sklearn.objectives.base import EpsilonBound, EpsilonObjective, Schedule
 from specreg_sklearn.spectral import BlockPowerIteration
+from specreg_sklearn.tables import check_choice
 
-_MARGINS = ("pairwise", "global")
+Margin: TypeAlias = Literal["pairwise", "global"]
 
 
 class BoundLipschitzMargin(EpsilonBound):
     """Follows the norms of the layers and raises the wrong logits of a batch."""
 
-    def __init__(self, settings: Any, network: nn.Module, *others: Any) -> None:
-        super().__init__(settings, network, *others)
+    settings: LipschitzMargin
+
+    def __init__(
+        self,
+        settings: LipschitzMargin,
+        network: nn.Module,
+        generator: torch.Generator,
+        n_warm_up_epochs: int,
+        labelled_share: float,
+    ) -> None:
+        super().__init__(settings, network, generator, n_warm_up_epochs, labelled_share)
         backbone, self._head, input_shape = _parts(network)
         try:
             self._features = FeatureSlope(backbone, input_shape, self.generator)
@@ -57,15 +67,17 @@ class BoundLipschitzMargin(EpsilonBound):
         return math.sqrt(2) * self._features() * norm * others
 
 
-def _parts(network: Any) -> tuple[nn.Module, nn.Linear, tuple[int, ...]]:
+def _parts(network: nn.Module) -> tuple[nn.Module, nn.Linear, tuple[int, ...]]:
     """Return backbone, head and input shape of a network that has them."""
-    missing = [part for part in ("backbone", "head", "input_shape") if not hasattr(network, part)]
+    parts = ("backbone", "head", "input_shape")
+    missing = [part for part in parts if not hasattr(network, part)]
     if missing:
         raise ValueError(
             "LipschitzMargin needs a network with the parts backbone, head and input_shape, such "
             f"as modules.Network; {type(network).__name__} has no {missing[0]}."
         )
-    return network.backbone, network.head, network.input_shape
+    backbone, head, input_shape = (getattr(network, part) for part in parts)
+    return backbone, head, input_shape
 
 
 class LipschitzMargin(EpsilonObjective):
@@ -122,8 +134,8 @@ class LipschitzMargin(EpsilonObjective):
         self,
         epsilon: float = 0.1,
         *,
-        margin: str = "pairwise",
-        epsilon_schedule: str = "constant",
+        margin: Margin = "pairwise",
+        epsilon_schedule: Schedule = "constant",
         warm_up: float = 0.3,
     ) -> None:
         self.epsilon = epsilon
@@ -132,4 +144,4 @@ class LipschitzMargin(EpsilonObjective):
         self.warm_up = warm_up
 
     def _check_settings(self) -> None:
-        check_choice("margin", self.margin, _MARGINS)
+        check_choice("margin", self.margin, get_args(Margin))

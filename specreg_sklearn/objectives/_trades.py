@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from specreg_sklearn.objectives.base import (
-    EpsilonBound,
-    EpsilonObjective,
-    check_number,
-    check_rows_in_range,
-    check_search,
-)
-from specreg_sklearn.objectives.perturbations import Ascent, Ball, divergence
+from specreg_sklearn.objectives.base import EpsilonBound, Schedule, SearchObjective
+from specreg_sklearn.objectives.perturbations import FeatureRange, divergence
 from specreg_sklearn.spectral.layers import evaluated
+from specreg_sklearn.tables import check_number
 
 # The divergence is flat at the row itself, so the search starts beside it. The authors' start,
 # normal draws of .001 in a ball of .031, is this share of the ball.
@@ -28,17 +22,11 @@ _START_SHARE = 0.03
 class BoundTrades(EpsilonBound):
     """Looks for rows with another prediction, and adds their divergence to the log loss."""
 
+    settings: Trades
+
     def _loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:
-        settings = self.settings
-        search = Ascent(
-            n_steps=settings.n_steps,
-            step_size=settings.step_size,
-            start_share=_START_SHARE,
-            n_restarts=settings.n_restarts,
-            use_best=settings.use_best,
-            sees_clean=False,
-        )
-        ball = Ball(X, settings.norm, self.epsilon, settings.feature_range)
+        search = self.settings._search(start_share=_START_SHARE, sees_clean=False)
+        ball = self.settings._ball(X, self.epsilon)
         with evaluated(network):
             with torch.no_grad():
                 p = network(X).softmax(dim=1)
@@ -49,10 +37,10 @@ class BoundTrades(EpsilonBound):
                 self.generator,
             )
         logits = network(X)
-        return self._label_loss(logits, y) + settings.beta * divergence(logits, network(moved))
+        return self._label_loss(logits, y) + self.settings.beta * divergence(logits, network(moved))
 
 
-class Trades(EpsilonObjective):
+class Trades(SearchObjective):
     r"""The log loss of clean rows plus the divergence of the prediction nearby.
 
     ``loss(x, y) = CE(f(x), y) + beta * max over ||d|| <= epsilon of KL(p(x) || p(x + d))``. The
@@ -116,11 +104,11 @@ class Trades(EpsilonObjective):
         norm: float = math.inf,
         beta: float = 6.0,
         n_steps: int = 10,
-        step_size: float | str = "auto",
+        step_size: float | Literal["auto"] = "auto",
         n_restarts: int = 1,
         use_best: bool = True,
-        feature_range: Any = None,
-        epsilon_schedule: str = "constant",
+        feature_range: FeatureRange | None = None,
+        epsilon_schedule: Schedule = "constant",
         warm_up: float = 0.3,
     ) -> None:
         self.epsilon = epsilon
@@ -134,11 +122,6 @@ class Trades(EpsilonObjective):
         self.epsilon_schedule = epsilon_schedule
         self.warm_up = warm_up
 
-    def check_rows(self, X: np.ndarray) -> None:
-        """Raise if a setting is not accepted, or rows leave `feature_range`."""
-        super().check_rows(X)
-        check_rows_in_range(X, self.feature_range)
-
     def _check_settings(self) -> None:
-        check_search(self)
+        super()._check_settings()
         check_number("beta", self.beta, 0)

@@ -9,9 +9,8 @@ from torch.nn.functional import cross_entropy
 from specreg_sklearn.objectives.base import (
     EpsilonBound,
     EpsilonObjective,
-    check_count,
+    Schedule,
     check_norm,
-    check_number,
     check_share_of_epsilon,
 )
 from specreg_sklearn.objectives.perturbations import (
@@ -21,12 +20,15 @@ from specreg_sklearn.objectives.perturbations import (
     steepest,
 )
 from specreg_sklearn.spectral.layers import evaluated
+from specreg_sklearn.tables import check_count, check_number
 
 UNLABELLED = -1
 
 
 class BoundVAT(EpsilonBound):
     """Adds the divergence of the worst move to the log loss of the labelled rows."""
+
+    settings: VAT
 
     def _loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:
         logits = network(X)
@@ -130,7 +132,7 @@ class VAT(EpsilonObjective):
         beta: float = 1.0,
         n_power_iterations: int = 1,
         xi: float = 0.1,
-        epsilon_schedule: str = "constant",
+        epsilon_schedule: Schedule = "constant",
         warm_up: float = 0.3,
     ) -> None:
         self.epsilon = epsilon

@@ -4,20 +4,20 @@ A :class:`Penalty` holds settings; :meth:`Penalty.bind` attaches it to a network
 :class:`BoundPenalty`, which keeps the state (such as warm vectors) and computes the value.
 """
 
-from specreg_sklearn.penalties._base import (
-    BoundPenalty,
-    Penalty,
-    PenaltyReport,
-    bind_penalty,
-    resolve_penalty,
-)
 from specreg_sklearn.penalties._batch_shrinkage import BatchSpectralShrinkage
 from specreg_sklearn.penalties._cross_lipschitz import CrossLipschitz
 from specreg_sklearn.penalties._jacobian import Jacobian
 from specreg_sklearn.penalties._l2 import L2
 from specreg_sklearn.penalties._l2_sp import L2SP
 from specreg_sklearn.penalties._orthogonal import Orthogonal
-from specreg_sklearn.penalties._product import ProductSpectral
+from specreg_sklearn.penalties._penalty import (
+    BoundPenalty,
+    Penalty,
+    PenaltyReport,
+    bind_penalty,
+    resolve_penalty,
+)
+from specreg_sklearn.penalties._product_spectral import ProductSpectral
 from specreg_sklearn.penalties._spectral import LLSpectral, RepSpectral
 
 __all__ = [

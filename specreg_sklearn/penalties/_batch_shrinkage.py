@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from specreg_sklearn.penalties._base import BoundPenalty, Penalty
-from specreg_sklearn.penalties._on_rows import BoundOnRows
+from specreg_sklearn.penalties._batch_penalty import BoundOnRows
+from specreg_sklearn.penalties._penalty import BoundPenalty, Penalty
 
 
 class BatchSpectralShrinkage(Penalty):

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from specreg_sklearn.penalties._base import Penalty
-from specreg_sklearn.penalties._input_gradient import checked_probes
+from specreg_sklearn.penalties._input_gradients import checked_probes
 from specreg_sklearn.penalties._jacobian import BoundLogitJacobian
+from specreg_sklearn.penalties._penalty import Penalty
 
 
 class CrossLipschitz(Penalty):

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from specreg_sklearn.penalties._base import Penalty
-from specreg_sklearn.penalties._input_gradient import BoundInputGradient, checked_probes
+from specreg_sklearn.penalties._input_gradients import BoundInputGradient, checked_probes
+from specreg_sklearn.penalties._penalty import Penalty
 
 _OUTPUTS = ("logits", "features")
 

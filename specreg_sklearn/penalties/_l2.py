@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from specreg_sklearn.penalties._base import BoundPenalty, Penalty, weighted_layers
+from specreg_sklearn.penalties._penalty import BoundPenalty, Penalty, weighted_layers
 
 
 class L2(Penalty):

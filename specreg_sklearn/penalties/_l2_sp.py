@@ -7,7 +7,7 @@ from numbers import Real
 import torch
 from torch import Tensor, nn
 
-from specreg_sklearn.penalties._base import BoundPenalty, Penalty, weighted_layers
+from specreg_sklearn.penalties._penalty import BoundPenalty, Penalty, weighted_layers
 
 
 class L2SP(Penalty):

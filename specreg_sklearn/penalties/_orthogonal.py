@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from specreg_sklearn.penalties._base import BoundPenalty, Penalty, weighted_layers
+from specreg_sklearn.penalties._penalty import BoundPenalty, Penalty, weighted_layers
 from specreg_sklearn.spectral import Convolution
 
 _CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}

@@ -7,8 +7,8 @@ from numbers import Integral
 import torch
 from torch import Tensor, nn
 
-from specreg_sklearn.penalties._base import BoundPenalty, Penalty, PenaltyReport
 from specreg_sklearn.penalties._layer_terms import LayerTerm, layer_term
+from specreg_sklearn.penalties._penalty import BoundPenalty, Penalty, PenaltyReport
 from specreg_sklearn.spectral import UsedLayer, used_layers
 
 _METHODS = ("auto", "operator", "fourier")

@@ -28,6 +28,13 @@ from specreg_sklearn.tables._frames import PandasTable, Table, as_table
 from specreg_sklearn.tables._labels import UNKNOWN, LabelCoder, as_labels, as_targets
 from specreg_sklearn.tables._model_columns import columns_read, complete_rows, places_of
 from specreg_sklearn.tables._predictions import Predict, ask, checked
+from specreg_sklearn.tables._setting_checks import (
+    check_choice,
+    check_count,
+    check_flag,
+    check_number,
+    check_share,
+)
 from specreg_sklearn.tables._subsample import subsample, take_rows
 
 __all__ = [
@@ -47,14 +54,19 @@ __all__ = [
     "ask",
     "check_bounds",
     "check_cells",
+    "check_choice",
     "check_columns",
+    "check_count",
     "check_eps",
     "check_estimator",
     "check_fitted_columns",
+    "check_flag",
     "check_names",
     "check_norm",
+    "check_number",
     "check_positive_int",
     "check_seed",
+    "check_share",
     "check_starts",
     "checked",
     "column_label",

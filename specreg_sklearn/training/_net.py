@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from specreg_sklearn.constraints import BoundConstraint
 from specreg_sklearn.objectives import Objective
 from specreg_sklearn.penalties import BoundPenalty
-from specreg_sklearn.training._data import BatchLoader, TensorRows
+from specreg_sklearn.training._batches import BatchLoader, TensorRows
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 

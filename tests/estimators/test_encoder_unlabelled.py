@@ -12,7 +12,7 @@ from sklearn.datasets import make_moons
 from sklearn.model_selection import GridSearchCV
 
 from specreg_sklearn import SpectrallyRegularizedEncoder
-from specreg_sklearn.estimators._targets import training_rows
+from specreg_sklearn.estimators._training_rows import training_rows
 from specreg_sklearn.objectives import VAT, Adversarial, CrossEntropy, Objective
 
 

@@ -11,7 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 from specreg_sklearn import SelfSupervisedEncoder
-from specreg_sklearn.estimators._collapse import find_collapse
+from specreg_sklearn.estimators._feature_collapse import find_collapse
 from specreg_sklearn.objectives import BarlowTwins, Objective, SimCLR, VICReg
 
 RNG = np.random.default_rng(0)

@@ -13,6 +13,7 @@ from torch import nn
 
 from specreg_sklearn.modules import build_network, readout
 from specreg_sklearn.penalties import ProductSpectral
+from specreg_sklearn.penalties._product_spectral import _squared_gaps
 
 
 def seeded(seed=0):
@@ -159,6 +160,20 @@ def test_a_vanished_layer_or_equal_rows_give_zero_and_finite_gradients():
         bound.add_gradient(1.0)
         assert all(not parameter.grad.any() for parameter in network.parameters())
         assert bound.report() == (0.0, 0.0)
+
+
+def test_equal_rows_are_zero_apart_and_near_ones_keep_their_digits():
+    rows = torch.randn(5, 33, generator=seeded(2), dtype=torch.float64)
+    rows[3] = rows[1]
+    rows[4] = rows[1]
+    rows[4, 7] += 1e-7
+    gaps = _squared_gaps(rows)
+    assert torch.equal(gaps, gaps.T)
+    assert gaps[1, 3] == 0
+    assert float(gaps[1, 4]) == pytest.approx(float(rows[4, 7] - rows[1, 7]) ** 2, rel=1e-9, abs=0)
+    for j, k in combinations(range(5), 2):
+        expected = float((rows[j] - rows[k]).square().sum())
+        assert float(gaps[j, k]) == pytest.approx(expected, rel=1e-12)
 
 
 def test_products_beyond_the_range_of_double_precision():

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from specreg_sklearn.training import TensorRows, batched
-from specreg_sklearn.training._data import BatchLoader
+from specreg_sklearn.training._batches import BatchLoader
 
 
 def numbered_rows(n_samples):

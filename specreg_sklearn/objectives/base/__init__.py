@@ -1,21 +1,19 @@
 """The contract of an objective, and the settings that several share."""
 
-from specreg_sklearn.objectives.base._epsilon import EpsilonBound, EpsilonObjective
+from specreg_sklearn.objectives.base._epsilon_objective import (
+    EpsilonBound,
+    EpsilonObjective,
+    Schedule,
+    SearchObjective,
+)
 from specreg_sklearn.objectives.base._objective import (
     BoundObjective,
     Objective,
     bind_objective,
     resolve_objective,
 )
-from specreg_sklearn.objectives.base._settings import (
-    check_choice,
-    check_count,
-    check_flag,
+from specreg_sklearn.objectives.base._perturbation_settings import (
     check_norm,
-    check_number,
-    check_rows_in_range,
-    check_search,
-    check_share,
     check_share_of_epsilon,
 )
 
@@ -24,15 +22,10 @@ __all__ = [
     "EpsilonBound",
     "EpsilonObjective",
     "Objective",
+    "Schedule",
+    "SearchObjective",
     "bind_objective",
-    "check_choice",
-    "check_count",
-    "check_flag",
     "check_norm",
-    "check_number",
-    "check_rows_in_range",
-    "check_search",
-    "check_share",
     "check_share_of_epsilon",
     "resolve_objective",
 ]

@@ -238,7 +238,7 @@ def resolve_objective(objective: str | Objective, *, uses_labels: bool | None = 
     return resolved
 
 
-def _uses_labels(objective: Any) -> bool:
+def _uses_labels(objective: object) -> bool:
     return getattr(objective, "uses_labels", True)
 
 

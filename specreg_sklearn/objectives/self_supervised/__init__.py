@@ -1,14 +1,16 @@
 """Objectives without labels: they compare two views of every row."""
 
-from specreg_sklearn.objectives.self_supervised._barlow_twins import BarlowTwins
-from specreg_sklearn.objectives.self_supervised._base import (
+from specreg_sklearn.objectives.self_supervised._image_views import ImageViews
+from specreg_sklearn.objectives.self_supervised._projection_losses import (
+    BarlowTwins,
+    SimCLR,
+    VICReg,
+)
+from specreg_sklearn.objectives.self_supervised._self_supervised_objective import (
     BoundSelfSupervised,
     SelfSupervisedObjective,
 )
-from specreg_sklearn.objectives.self_supervised._image_views import ImageViews
-from specreg_sklearn.objectives.self_supervised._simclr import SimCLR
 from specreg_sklearn.objectives.self_supervised._table_views import TableViews
-from specreg_sklearn.objectives.self_supervised._vicreg import VICReg
 from specreg_sklearn.objectives.self_supervised._views import Views
 
 __all__ = [

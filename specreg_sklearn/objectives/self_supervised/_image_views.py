@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from specreg_sklearn.modules import SeededDraws
-from specreg_sklearn.objectives.base import check_flag, check_number, check_share
 from specreg_sklearn.objectives.self_supervised._views import DrawView, Views
+from specreg_sklearn.tables import check_flag, check_number, check_share
 
 # Shares of the images that change, as usual in self-supervision.
 _JITTERED, _BLURRED = 0.8, 0.5
@@ -78,13 +78,10 @@ class ImageViews(Views):
 
     def check_rows(self, X: np.ndarray) -> None:
         """Raise if a setting is not accepted; see :meth:`Views.check_rows`."""
-        check_share("crop", self.crop)
-        if self.crop == 0:
-            raise ValueError(f"crop={self.crop!r} must be above 0 and at most 1.")
+        check_number("crop", self.crop, 0, 1, closed="right", accepted="above 0 and at most 1")
         check_flag("flip", self.flip)
-        check_number("rotation", self.rotation, 0)
-        if self.rotation > 180:
-            raise ValueError(f"rotation={self.rotation!r} must be degrees from 0 to 180.")
+        degrees = "degrees from 0 to 180"
+        check_number("rotation", self.rotation, 0, 180, closed="both", accepted=degrees)
         check_share("jitter", self.jitter)
         check_share("grey", self.grey)
         check_flag("blur", self.blur)
@@ -110,7 +107,7 @@ class ImageViews(Views):
         steps = self._transformations(_kornia_augmentation(), input_shape)
         return _DrawImageView(steps, input_shape, float(X.min()), float(X.max()), generator)
 
-    def _transformations(self, kornia: Any, input_shape: tuple[int, ...]) -> list[nn.Module]:
+    def _transformations(self, kornia: ModuleType, input_shape: tuple[int, ...]) -> list[nn.Module]:
         channels, *size = input_shape
         in_colour = channels == 3
         steps = []
@@ -163,7 +160,7 @@ class _DrawImageView:
         return images * self.width + self.low
 
 
-def _kornia_augmentation() -> Any:
+def _kornia_augmentation() -> ModuleType:
     try:
         return import_module("kornia.augmentation")
     except ImportError as error:

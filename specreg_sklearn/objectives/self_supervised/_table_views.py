@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from specreg_sklearn.objectives.base import check_number, check_share
 from specreg_sklearn.objectives.self_supervised._views import DrawView, Views
+from specreg_sklearn.tables import check_number, check_share
 
 
 class TableViews(Views):

@@ -12,7 +12,7 @@ from torch import nn
 
 from specreg_sklearn.modules import SeededDraws
 from specreg_sklearn.objectives import VAT, Trades
-from specreg_sklearn.objectives.perturbations._divergence import divergence
+from specreg_sklearn.objectives.perturbations._gradient_ascent import divergence
 
 NORMS = [1, 2, math.inf]
 DUAL = {1: np.inf, 2: 2, math.inf: 1}

@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from specreg_sklearn.modules import SeededDraws
 from specreg_sklearn.objectives import Adversarial, Trades
-from specreg_sklearn.objectives.perturbations._pgd import Ascent, Ball
+from specreg_sklearn.objectives.perturbations._gradient_ascent import Ascent, Ball
 
 NORMS = [1, 2, math.inf]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ class SelfSupervisedObjective(Objective):
     least_rows: ClassVar[int] = 2
     against_collapse: ClassVar[tuple[tuple[str, str], ...]] = ()
 
-    views: str | Views
+    views: Views | Literal["auto"]
 
     @abstractmethod
     def losses(self, first: Tensor, second: Tensor) -> Tensor:
@@ -56,8 +56,9 @@ class SelfSupervisedObjective(Objective):
     def check_rows(self, X: np.ndarray) -> None:
         """Raise if a setting is not accepted; see :meth:`Objective.check_rows`."""
         _check_views(self.views)
-        if hasattr(self.views, "check_rows"):
-            self.views.check_rows(X)
+        check_rows = getattr(self.views, "check_rows", None)
+        if check_rows is not None:
+            check_rows(X)
         self._check_settings()
 
     def bind(

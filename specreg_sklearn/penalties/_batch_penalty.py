@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from specreg_sklearn.penalties._base import BoundPenalty, PenaltyReport
+from specreg_sklearn.penalties._penalty import BoundPenalty, PenaltyReport
 from specreg_sklearn.spectral.layers import evaluated
 
 

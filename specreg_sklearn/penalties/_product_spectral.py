@@ -9,13 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from specreg_sklearn.penalties._base import BoundPenalty, PenaltyReport
 from specreg_sklearn.penalties._layer_terms import LayerTerm
+from specreg_sklearn.penalties._penalty import BoundPenalty, PenaltyReport
 from specreg_sklearn.penalties._spectral import RepSpectral
 
 # Near ties share the gradient, as in BlockPowerIteration: a pair whose squared distance is 2 %
 # below the largest gets half a percent of it.
 _SHARING_POWER = 256
+# Squared distances below this share of the squares are taken from differences of the rows.
+_CANCELLED = 1e-10
 
 
 class ProductSpectral(RepSpectral):
@@ -107,16 +109,25 @@ class _BoundProduct(BoundPenalty):
             logarithm += 2 * _log(exact)
             if exact > 0:
                 error = max(error, 1 - estimate / exact)
+        if logarithm == -math.inf:  # a factor of 0: training sees the same 0, whatever the others
+            return PenaltyReport(0.0, 0.0)
         # log(1 + exp(logarithm)) without overflow
         value = max(logarithm, 0.0) + math.log1p(math.exp(-abs(logarithm)))
         return PenaltyReport(value, error)
 
 
 def _squared_gaps(rows: Tensor) -> Tensor:
-    """Return the squared distances between all pairs of rows."""
+    """Return the squared distances between all pairs of rows: exactly 0 where they are equal."""
     gram = rows @ rows.T
     squares = gram.diagonal()
-    return (squares[:, None] + squares[None, :] - 2 * gram).clamp_min(0).fill_diagonal_(0)
+    sums = squares[:, None] + squares[None, :]
+    gaps = sums - 2 * gram
+    # Where the terms cancel only rounding is left, which differs from one processor to another.
+    cancelled = (gaps <= _CANCELLED * sums).fill_diagonal_(False)
+    if cancelled.any():
+        distances = torch.cdist(rows, rows, compute_mode="donot_use_mm_for_euclid_dist")
+        gaps = torch.where(cancelled, distances.square(), gaps)
+    return gaps.fill_diagonal_(0)
 
 
 def _gap(rows: Tensor) -> Tensor:

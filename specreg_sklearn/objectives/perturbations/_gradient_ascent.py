@@ -1,23 +1,37 @@
-"""Projected gradient ascent: the worst rows that it finds in a ball around each row."""
+"""Projected gradient ascent (PGD): the worst rows in a ball, and the divergence it can raise."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+from torch.nn.functional import kl_div, log_softmax
 
+from specreg_sklearn.modules import Network
 from specreg_sklearn.objectives.perturbations._balls import drawn_in_ball, nearest_in_ball, steepest
 
 # "auto" walks 2.5 radii in all: from any start to the far side of the ball, with some to spare.
 _RADII_WALKED = 2.5
 
-Loss = Callable[[Tensor], Tensor]
+# Layers that do in training what they do in evaluation; of others, nothing is assumed.
+_SAME_IN_BOTH_MODES = {
+    Network, nn.Sequential, nn.ModuleList, nn.Linear, nn.Identity, nn.Flatten, nn.Unflatten,
+    nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d,
+    nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.LayerNorm, nn.GroupNorm, nn.ReLU, nn.LeakyReLU,
+    nn.ELU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus,
+}  # fmt: skip
+
+Loss: TypeAlias = Callable[[Tensor], Tensor]
 """Maps rows to one loss each; a row's loss must not depend on the other rows."""
+
+FeatureRange: TypeAlias = tuple[ArrayLike, ArrayLike]
+"""The box that rows stay in: its low sides and its high ones."""
 
 
 class Ball:
@@ -35,7 +49,9 @@ class Ball:
         The box that rows must stay in.
     """
 
-    def __init__(self, X: Tensor, norm: float, epsilon: float, feature_range: Any = None) -> None:
+    def __init__(
+        self, X: Tensor, norm: float, epsilon: float, feature_range: FeatureRange | None = None
+    ) -> None:
         self.X = X
         self.norm = norm
         self.epsilon = epsilon
@@ -89,7 +105,7 @@ class Ascent:
     """
 
     n_steps: int = 10
-    step_size: float | str = "auto"
+    step_size: float | Literal["auto"] = "auto"
     start_share: float = 1.0
     n_restarts: int = 1
     use_best: bool = True
@@ -166,7 +182,31 @@ def input_gradient(loss: Loss, rows: Tensor) -> Tensor:
     return _value_and_gradient(loss, rows)[1]
 
 
-def _sides(feature_range: Any, X: Tensor) -> tuple[Tensor | None, Tensor | None]:
+def divergence(logits: Tensor, moved_logits: Tensor) -> Tensor:
+    """Return the Kullback-Leibler divergence of each row, ``sum p * log(p / q)``.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (n_samples, n_classes)
+        Logits of p.
+    moved_logits : Tensor of shape (n_samples, n_classes)
+        Logits of q.
+
+    Returns
+    -------
+    Tensor of shape (n_samples,)
+        In nats; gradients flow to both.
+    """
+    log_p, log_q = log_softmax(logits, dim=1), log_softmax(moved_logits, dim=1)
+    return kl_div(log_q, log_p, reduction="none", log_target=True).sum(1)
+
+
+def same_in_both_modes(network: nn.Module) -> bool:
+    """Tell whether a forward pass surely does not depend on ``network.training``."""
+    return all(type(module) in _SAME_IN_BOTH_MODES for module in network.modules())
+
+
+def _sides(feature_range: FeatureRange | None, X: Tensor) -> tuple[Tensor | None, Tensor | None]:
     """Return the sides of the box as tensors that broadcast against `X`."""
     if feature_range is None:
         return None, None

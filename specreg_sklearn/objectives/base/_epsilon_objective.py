@@ -1,9 +1,9 @@
-"""Objectives with a strength `epsilon` that may grow over the first epochs."""
+"""Objectives with a strength `epsilon` that may grow over the first epochs, and a search in it."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
@@ -11,9 +11,15 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from specreg_sklearn.objectives.base._objective import BoundObjective, Objective
-from specreg_sklearn.objectives.base._settings import check_choice, check_number, check_share
+from specreg_sklearn.objectives.base._perturbation_settings import (
+    check_feature_range,
+    check_norm,
+    check_rows_in_range,
+)
+from specreg_sklearn.objectives.perturbations import Ascent, Ball, FeatureRange
+from specreg_sklearn.tables import check_choice, check_count, check_flag, check_number, check_share
 
-SCHEDULES = ("constant", "linear")
+Schedule: TypeAlias = Literal["constant", "linear"]
 
 
 def epsilon_at(epoch: int, epsilon: float, n_warm_up_epochs: int) -> float:
@@ -46,13 +52,13 @@ class EpsilonObjective(Objective):
     _bound_kind: type[EpsilonBound]
 
     epsilon: float
-    epsilon_schedule: str
+    epsilon_schedule: Schedule
     warm_up: float
 
     def check_rows(self, X: np.ndarray) -> None:
         """Raise if a setting is not accepted; see :meth:`Objective.check_rows`."""
         check_number("epsilon", self.epsilon, 0)
-        check_choice("epsilon_schedule", self.epsilon_schedule, SCHEDULES)
+        check_choice("epsilon_schedule", self.epsilon_schedule, get_args(Schedule))
         check_share("warm_up", self.warm_up)
         self._check_settings()
 
@@ -84,6 +90,48 @@ class EpsilonObjective(Objective):
         return bound.per_sample_loss(network, X, y)
 
 
+class SearchObjective(EpsilonObjective):
+    """What the objectives that look for the worst rows by gradient steps share.
+
+    Subclasses also have the parameters of the search and of the ball that it stays in.
+    """
+
+    norm: float
+    n_steps: int
+    step_size: float | Literal["auto"]
+    n_restarts: int
+    use_best: bool
+    feature_range: FeatureRange | None
+
+    def check_rows(self, X: np.ndarray) -> None:
+        """Raise if a setting is not accepted, or rows leave `feature_range`."""
+        super().check_rows(X)
+        check_rows_in_range(X, self.feature_range)
+
+    def _check_settings(self) -> None:
+        check_norm(self.norm)
+        check_count("n_steps", self.n_steps)
+        if not (isinstance(self.step_size, str) and self.step_size == "auto"):
+            accepted = "'auto' or a finite number above 0"
+            check_number("step_size", self.step_size, 0, closed="neither", accepted=accepted)
+        check_count("n_restarts", self.n_restarts)
+        check_flag("use_best", self.use_best)
+        check_feature_range(self.feature_range)
+
+    def _ball(self, X: Tensor, epsilon: float) -> Ball:
+        return Ball(X, self.norm, epsilon, self.feature_range)
+
+    def _search(self, *, start_share: float, sees_clean: bool = True) -> Ascent:
+        return Ascent(
+            n_steps=self.n_steps,
+            step_size=self.step_size,
+            start_share=start_share,
+            n_restarts=self.n_restarts,
+            use_best=self.use_best,
+            sees_clean=sees_clean,
+        )
+
+
 class EpsilonBound(BoundObjective):
     """The stateful part: the strength of the current epoch, and the random draws.
 
@@ -103,7 +151,7 @@ class EpsilonBound(BoundObjective):
 
     def __init__(
         self,
-        settings: Any,
+        settings: EpsilonObjective,
         network: nn.Module,
         generator: torch.Generator,
         n_warm_up_epochs: int,

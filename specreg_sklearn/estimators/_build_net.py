@@ -14,9 +14,9 @@ from skorch.helper import predefined_split
 from torch import nn
 
 from specreg_sklearn.constraints import resolve_constraint
-from specreg_sklearn.estimators._pretrained import trained_backbone
-from specreg_sklearn.estimators._row_shape import choose_input_shape
-from specreg_sklearn.estimators._targets import TrainingRows
+from specreg_sklearn.estimators._input_shape import choose_input_shape
+from specreg_sklearn.estimators._trained_backbone import trained_backbone
+from specreg_sklearn.estimators._training_rows import TrainingRows
 from specreg_sklearn.modules import Network, build_network
 from specreg_sklearn.objectives import Objective, bind_objective
 from specreg_sklearn.penalties import bind_penalty, resolve_penalty

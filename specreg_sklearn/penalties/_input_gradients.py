@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from specreg_sklearn.penalties._on_rows import BoundOnRows
+from specreg_sklearn.penalties._batch_penalty import BoundOnRows
 
 
 class BoundInputGradient(BoundOnRows):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from specreg_sklearn._typing import Classifier, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.certificates.pipelines import CertifiedModel
 from specreg_sklearn.certificates.stages import Affine
@@ -40,14 +41,14 @@ class InstanceMargins(Report):
 
 
 def instance_margins(
-    estimator: Any,
+    estimator: Classifier,
     X: Any,
     *,
     norm: float = 2,
     method: str = "auto",
-    scale: Any = None,
+    scale: Scale = None,
     attack: str | BlackBoxAttack = "auto",
-    random_state: Any = 0,
+    random_state: RandomState = 0,
     n_jobs: int | None = None,
 ) -> InstanceMargins:
     """Bound the distance from every row to the nearest one with another predicted label.
@@ -163,7 +164,7 @@ def _of_relu_network(
     first, bias = layers[0]
     distances = []
     for row in rows:
-        # In the coordinates of the move, in which distance is measured.
+        # In the coordinates of the perturbation, in which distance is measured.
         moved = [(first * units, bias + first @ row), *layers[1:]]
         distances.append(exact_distance(moved, np.zeros(len(row))))
     return np.array(distances)

@@ -1,14 +1,18 @@
 """A fitted model as a differentiable function with named layers."""
 
-from specreg_sklearn.inspection.model._arguments import (
+from specreg_sklearn.inspection.model._diagnostic_arguments import (
     check_layer_names,
     check_numbers,
     check_positive,
     check_positive_grid,
+    codes_of,
+    places_in,
+    rows_of,
+    targets_of,
+    units_of,
 )
 from specreg_sklearn.inspection.model._results import PerLayer, Report
 from specreg_sklearn.inspection.model._view import ModelView
-from specreg_sklearn.inspection.model._view_rows import codes_of, rows_of, targets_of, units_of
 
 __all__ = [
     "ModelView",
@@ -19,6 +23,7 @@ __all__ = [
     "check_positive",
     "check_positive_grid",
     "codes_of",
+    "places_in",
     "rows_of",
     "targets_of",
     "units_of",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
+from specreg_sklearn._typing import Classifier
 from specreg_sklearn.inspection.model import ModelView, PerLayer, Report, check_layer_names
 from specreg_sklearn.inspection.weights._operator_values import convolution_values
 from specreg_sklearn.spectral import Convolution, UsedLayer
@@ -77,7 +77,7 @@ class LayerSpectrum(Report):
 
 
 def singular_value_spectrum(
-    estimator: Any,
+    estimator: Classifier,
     layers: str | Sequence[str] | None = None,
     *,
     fold_batch_norm: bool = True,

@@ -22,8 +22,8 @@ from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.certificates import Affine, Elementwise, Stage, TorchGraph, torch_stages
 from specreg_sklearn.certificates.stages import apply_stages
 from specreg_sklearn.inspection import instance_margins
+from specreg_sklearn.inspection.model._diagnostic_arguments import rows_of
 from specreg_sklearn.inspection.model._view import ModelView
-from specreg_sklearn.inspection.model._view_rows import rows_of
 from specreg_sklearn.metrics import StatedLipschitz, register_certified_step
 
 

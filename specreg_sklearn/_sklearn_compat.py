@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
 __all__ = [
     "CallbackSupportMixin",
     "HasMethods",
     "Interval",
-    "Options",
     "StrOptions",
     "check_sample_weight",
     "fit_context",

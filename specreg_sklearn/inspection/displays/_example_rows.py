@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from specreg_sklearn.inspection.displays._style import numbers
-from specreg_sklearn.tables import CATEGORICAL, as_labels
+from specreg_sklearn.inspection.model import as_numbers
+from specreg_sklearn.tables import CATEGORICAL, Table, as_labels
 
 
 def rows_of_different_classes(codes: np.ndarray, usable: np.ndarray, size: int) -> np.ndarray:
@@ -20,7 +21,7 @@ def rows_of_different_classes(codes: np.ndarray, usable: np.ndarray, size: int) 
     return np.sort(rows[np.argsort(turn, kind="stable")[:size]])
 
 
-def row_positions(rows: Any, n_rows: int) -> np.ndarray:
+def row_positions(rows: ArrayLike, n_rows: int) -> np.ndarray:
     places = np.asarray(rows)
     whole = places.ndim == 1 and len(places) > 0 and places.dtype.kind in "iu"
     if not whole or places.min() < 0 or places.max() >= n_rows:
@@ -28,14 +29,14 @@ def row_positions(rows: Any, n_rows: int) -> np.ndarray:
     return places.astype(np.intp)
 
 
-def labels_of_rows(values: Any, parameter: str, n_rows: int) -> np.ndarray:
+def labels_of_rows(values: ArrayLike, parameter: str, n_rows: int) -> np.ndarray:
     array = as_labels(values, parameter)
     if len(array) != n_rows:
         raise ValueError(f"{parameter} has {len(array)} labels, but X has {n_rows} rows.")
     return array
 
 
-def numeric_cells(table: Any) -> np.ndarray:
+def numeric_cells(table: Table) -> np.ndarray:
     """Return the cells as numbers; columns that hold none are NaN, as nothing changes there."""
     cells = np.full((table.n_rows, table.n_columns), np.nan)
     numeric = [j for j in range(table.n_columns) if table.kind(j) != CATEGORICAL]
@@ -44,16 +45,16 @@ def numeric_cells(table: Any) -> np.ndarray:
     return cells
 
 
-def column_units(scale: Any, n_columns: int) -> np.ndarray:
+def column_units(scale: ArrayLike | None, n_columns: int) -> np.ndarray:
     if scale is None:
         return np.ones(n_columns)
-    units = numbers(scale, "scale", length=n_columns, of="X")
+    units = as_numbers(scale, "scale", length=n_columns, of="X")
     if not ((units > 0) & np.isfinite(units)).all():
         raise ValueError("scale must hold positive, finite numbers.")
     return units
 
 
-def checked_image_shape(shape: Any, n_columns: int) -> tuple[int, ...] | None:
+def checked_image_shape(shape: Sequence[int] | None, n_columns: int) -> tuple[int, ...] | None:
     if shape is None:
         return None
     sides = tuple(np.ravel(shape).tolist())

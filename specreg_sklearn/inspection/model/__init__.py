@@ -1,6 +1,7 @@
 """A fitted model as a differentiable function with named layers."""
 
 from specreg_sklearn.inspection.model._diagnostic_arguments import (
+    as_numbers,
     check_layer_names,
     check_numbers,
     check_positive,
@@ -18,6 +19,7 @@ __all__ = [
     "ModelView",
     "PerLayer",
     "Report",
+    "as_numbers",
     "check_layer_names",
     "check_numbers",
     "check_positive",

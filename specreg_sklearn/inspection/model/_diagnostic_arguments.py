@@ -129,13 +129,8 @@ def check_positive_grid(values: Any, parameter: str) -> tuple[np.ndarray, bool]:
     return grid, several
 
 
-def check_numbers(
-    values: ArrayLike,
-    parameter: str,
-    *,
-    length: int | None = None,
-    of: str = "",
-    allow_nan: bool = False,
+def as_numbers(
+    values: ArrayLike, parameter: str, *, length: int | None = None, of: str = ""
 ) -> np.ndarray:
     """Return numbers as a 1-D float64 array, of the length of another one if that is given."""
     try:
@@ -148,7 +143,13 @@ def check_numbers(
         )
     if length is not None and len(array) != length:
         raise ValueError(f"{parameter} has {len(array)} entries, but {of} has {length}.")
-    if not allow_nan and np.isnan(array).any():
+    return array
+
+
+def check_numbers(values: ArrayLike, parameter: str) -> np.ndarray:
+    """Return margins or the like as a 1-D float64 array without NaN."""
+    array = as_numbers(values, parameter)
+    if np.isnan(array).any():
         raise ValueError(f"{parameter} holds NaN in {int(np.isnan(array).sum())} rows.")
     return array
 

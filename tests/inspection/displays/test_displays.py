@@ -152,10 +152,10 @@ def test_displays_on_the_same_axes_look_different(make, fitted, axes):
 
 
 def test_neighbouring_looks_differ_in_grey():
-    from specreg_sklearn.inspection.displays._style import LOOKS
+    from specreg_sklearn.inspection.displays._style import LINE_STYLES
 
-    rgb = np.array([matplotlib.colors.to_rgb(look.color) for look in LOOKS])
+    rgb = np.array([matplotlib.colors.to_rgb(look.color) for look in LINE_STYLES])
     grey = rgb @ [0.299, 0.587, 0.114]
     assert (np.abs(np.diff(grey)) > 0.1).all()
-    assert len({look.marker for look in LOOKS}) == len(LOOKS)
-    assert len({str(look.line) for look in LOOKS}) == len(LOOKS)
+    assert len({look.marker for look in LINE_STYLES}) == len(LINE_STYLES)
+    assert len({str(look.line) for look in LINE_STYLES}) == len(LINE_STYLES)

@@ -12,8 +12,8 @@ from specreg_sklearn.space._norms import (
     Norm,
     as_norm,
     check_norm,
-    length,
 )
+from specreg_sklearn.space._options import check_scale
 
 __all__ = [
     "CONVEX_NORMS",
@@ -27,5 +27,5 @@ __all__ = [
     "Norm",
     "as_norm",
     "check_norm",
-    "length",
+    "check_scale",
 ]

@@ -237,8 +237,3 @@ def check_norm(
     other = [name for order, name in (instead or {}).items() if number and norm == order]
     hint = f" For norm={norm!r} use {other[0]}." if other else ""
     raise ValueError(f"norm={norm!r} is not supported by {caller}; accepted: {names}.{hint}")
-
-
-def length(steps: FloatArray, norm: float) -> FloatArray:
-    """Return the norm of each row."""
-    return as_norm(norm).length(steps)

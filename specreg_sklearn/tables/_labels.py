@@ -1,4 +1,4 @@
-"""Class labels as codes 0, 1, 2, ...: attacks compare codes and never see a label.
+"""Class labels as codes 0, 1, 2, ...: labels of any kind are compared as codes.
 
 Labels may be numbers, bool, text or any hashable object. The labels that `y` and the model use must
 be of one kind: numpy would turn ``[1, "1"]`` into two equal strings, and a wrong model would look
@@ -68,7 +68,7 @@ class LabelCoder:
             return self.encode(labels) == wanted
         if _kind(labels) != self._kind:
             return np.zeros(len(labels), dtype=bool)
-        # Much faster than encoding, and this runs for every row that an attack asks about.
+        # Much faster than encoding, and this runs for every row that a model is asked about.
         return np.asarray(_plain(labels) == wanted)
 
 
@@ -86,7 +86,7 @@ def as_targets(y: Any, n_rows: int) -> np.ndarray:
     return labels
 
 
-def as_labels(labels: Any, what: str) -> np.ndarray:
+def as_labels(labels: object, what: str) -> np.ndarray:
     """Return labels as a 1-D array; text held as objects becomes a text array."""
     array = np.asarray(labels)
     if array.ndim == 2 and array.shape[1] == 1:

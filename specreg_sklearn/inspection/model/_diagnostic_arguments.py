@@ -84,8 +84,9 @@ def units_of(view: ModelView, X: Any, scale: Scale) -> np.ndarray:
         raise ValueError(
             f"scale={scale!r} is not one of 'std', 'range', None, a number or an array."
         )
-    bounds = "data" if isinstance(scale, str) else None
-    space = FeatureSpace.from_data(X, bounds=bounds, scale=scale)
+    space = FeatureSpace.from_data(
+        X, bounds="data" if isinstance(scale, str) else None, scale=scale
+    )
     movable = np.zeros(len(space.scale), dtype=bool)
     movable[space.movable] = True
     units = np.where(movable, space.scale, 0.0)[

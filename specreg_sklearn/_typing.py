@@ -28,5 +28,7 @@ Certify: TypeAlias = Literal["auto"] | bool
 class Classifier(Protocol):
     """A fitted classifier: anything that predicts a class label for each row."""
 
-    def predict(self, X: Any, /) -> Any:
-        """Return one label per row."""
+    # Not a method: pipelines and searches hold a descriptor that type checkers do not see through.
+    @property
+    def predict(self) -> Any:
+        """Function of rows that returns one label for each."""

@@ -24,9 +24,8 @@ from specreg_sklearn.tables import (
 )
 
 TYPES = (REAL, INTEGER, CATEGORICAL)
-Kind: TypeAlias = Literal["real", "integer", "categorical"]
-Kinds: TypeAlias = Literal["auto"] | Sequence[Kind] | Mapping[Any, Kind] | NDArray[np.str_]
-"""What columns hold, as the user says it: for all of them in order, or by name or number."""
+Kinds: TypeAlias = Literal["auto"] | Sequence[str] | Mapping[Any, str] | NDArray[np.str_]
+"""What columns hold, one of TYPES each: for all of them in order, or by name or number."""
 Columns: TypeAlias = Iterable[Hashable] | BoolArray | None
 """Columns by name, number or mask; None for those that hold numbers."""
 Pair: TypeAlias = tuple[ArrayLike | None, ArrayLike | None] | list[Any] | NDArray[Any]

@@ -9,13 +9,17 @@ import numpy as np
 from specreg_sklearn._typing import Classifier, Eps
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.metrics import (
-    _radii_of_labels,
     adversarial_distances,
     certified_accuracy_score,
-    decided,
     robust_accuracy_score,
 )
-from specreg_sklearn.metrics.measurement import check_certify, read_eps
+from specreg_sklearn.metrics.measurement import (
+    Measurement,
+    check_certify,
+    radii_of_labels,
+    read_eps,
+    shares_beyond,
+)
 
 # Points of a curve where the user names no sizes.
 _N_EPS = 61
@@ -59,7 +63,7 @@ def measured_curves(
     else:
         grid = eps_grid(
             [
-                _radii_of_labels(model, X, y, scale="std", owner=caller, **options)[0]
+                radii_of_labels(model, X, y, Measurement(**options), caller)[0]
                 for model in models.values()
             ]
         )
@@ -82,15 +86,3 @@ def eps_grid(distances: list[np.ndarray]) -> np.ndarray:
     every = every[np.isfinite(every)]
     top = float(every.max(initial=0.0))
     return np.linspace(0.0, top if top > 0 else 1.0, _N_EPS)
-
-
-def shares_beyond(distances: np.ndarray, grid: np.ndarray, caller: str) -> np.ndarray:
-    """Return the share of decided rows beyond each size, as robust_accuracy_score counts them."""
-    known = decided(distances, caller)
-    if known.any():
-        shares = (distances[known][None, :] > grid[:, None]).mean(axis=1)
-    else:
-        shares = np.full(len(grid), np.nan)
-    # At size 0 every correct row is safe, the undecided ones included.
-    shares[grid == 0] = np.mean(distances > 0)
-    return np.asarray(shares)

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.inspection.confidence._probabilities import log_probabilities
-from specreg_sklearn.inspection.model import Report, codes_of
-from specreg_sklearn.tables import LabelCoder, as_targets, ask
+from specreg_sklearn.inspection.model import Report, codes_of, same_labels
+from specreg_sklearn.tables import as_targets, ask
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -115,6 +115,5 @@ def _losses(estimator: Classifier, X: Any, y: Any) -> tuple[np.ndarray, float]:
     codes = codes_of(classes, y, len(log_p))
     labels = as_targets(y, len(log_p))
     predicted = ask(estimator.predict, X, len(log_p))
-    coder = LabelCoder(labels, predicted)
-    wrong = coder.encode(labels) != coder.encode(predicted)
-    return -log_p[np.arange(len(codes)), codes], float(np.mean(wrong))
+    right = same_labels(labels, predicted)
+    return -log_p[np.arange(len(codes)), codes], float(np.mean(~right))

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.inspection.confidence._probabilities import log_probabilities
-from specreg_sklearn.inspection.model import Report, check_numbers
-from specreg_sklearn.tables import LabelCoder, as_targets, ask, check_positive_int
+from specreg_sklearn.inspection.model import Report, check_numbers, same_labels
+from specreg_sklearn.tables import as_targets, ask, check_positive_int
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -98,10 +98,7 @@ def confidence_profile(
     second = ordered[:, -2] if p.shape[1] > 1 else np.zeros(len(p))
     correct = error = None
     if y is not None:
-        labels = as_targets(y, len(p))
-        predicted = ask(estimator.predict, X, len(p))
-        coder = LabelCoder(labels, predicted)
-        correct = coder.encode(labels) == coder.encode(predicted)
+        correct = same_labels(as_targets(y, len(p)), ask(estimator.predict, X, len(p)))
         error = expected_calibration_error(np.minimum(most, 1.0), correct, n_bins=n_bins)
     entropy = -np.sum(p * np.where(p > 0, log_p, 0.0), axis=1)
     return ConfidenceProfile(most, entropy, most - second, correct, error, source)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,33 +11,23 @@ from numpy.typing import ArrayLike
 from specreg_sklearn._typing import Classifier, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.inspection.displays._display import Display, check_axes, new_axes
+from specreg_sklearn.inspection.displays._display_arguments import (
+    checked_image_shape,
+    column_units,
+    labels_of_rows,
+)
 from specreg_sklearn.inspection.displays._example_panels import (
     as_image,
     draw_images,
     draw_table,
     panels_inside,
 )
-from specreg_sklearn.inspection.displays._example_rows import (
-    checked_image_shape,
-    column_units,
-    labels_of_rows,
-    numeric_cells,
-    row_positions,
-    rows_of_different_classes,
-)
+from specreg_sklearn.inspection.displays._example_rows import attacked_rows, numeric_cells
 from specreg_sklearn.inspection.displays._style import unit_of
 from specreg_sklearn.inspection.model import as_numbers
 from specreg_sklearn.metrics.measurement import choose_attack, choose_space
 from specreg_sklearn.space import NORMS, FeatureSpace, as_norm, check_norm
-from specreg_sklearn.tables import (
-    LabelCoder,
-    as_table,
-    as_targets,
-    ask,
-    check_estimator,
-    check_positive_int,
-    take_rows,
-)
+from specreg_sklearn.tables import as_table, check_estimator, check_positive_int
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -202,50 +191,23 @@ class AdversarialExamplesDisplay(Display):
         cls._require_matplotlib("from_estimator")
         check_positive_int(n_examples, "n_examples")
         check_estimator(estimator)
-        table = as_table(X)
-        checked_image_shape(image_shape, table.n_columns)
-        truth = as_targets(y, table.n_rows)
-        chosen_attack = choose_attack(attack, norm, random_state)
-        chosen_space = choose_space(space, X, scale)
-        predicted = ask(estimator.predict, X, table.n_rows)
-        coder = LabelCoder(truth, predicted)
-        if rows is None:
-            right = coder.encode(truth) == coder.encode(predicted)
-            places = rows_of_different_classes(coder.encode(truth), right, n_examples)
-            if not len(places):
-                raise ValueError("The model is wrong on all rows of X: there is nothing to attack.")
-        else:
-            places = row_positions(rows, table.n_rows)
-        result = chosen_attack.run(
-            estimator, take_rows(X, places), truth[places], space=chosen_space, pool=X
+        checked_image_shape(image_shape, as_table(X).n_columns)
+        used = choose_space(space, X, scale)
+        found = attacked_rows(
+            estimator,
+            X,
+            y,
+            n_examples=n_examples,
+            rows=rows,
+            attack=choose_attack(attack, norm, random_state),
+            space=used,
         )
-        shown = np.flatnonzero(result.success & (result.distances > 0))
-        if not len(shown):
-            raise ValueError(
-                f"No adversarial row was found for any of the {len(places)} rows attacked: their "
-                f"status is {sorted(set(result.status.tolist()))}. Take other rows, a larger "
-                "budget or a wider space."
-            )
-        if len(shown) < len(places):
-            left = sorted(set(np.delete(result.status, shown).tolist()))
-            warnings.warn(
-                f"{len(places) - len(shown)} of {len(places)} rows are not shown: their status is "
-                f"{left}.",
-                UserWarning,
-                stacklevel=2,
-            )
-        moved = take_rows(result.X_adv, shown)
         display = cls(
-            X=take_rows(X, places[shown]),
-            X_adv=moved,
-            y_true=truth[places[shown]],
-            y_pred=predicted[places[shown]],
-            y_pred_adv=ask(estimator.predict, moved, len(shown)),
-            distances=result.distances[shown],
+            **found,
             norm=norm,
             unit=unit_of(space, scale) if unit is None else unit,
             image_shape=image_shape,
-            scale=np.where(np.isfinite(chosen_space.scale), chosen_space.scale, 1.0),
+            scale=np.where(np.isfinite(used.scale), used.scale, 1.0),
         )
         return display.plot(ax=ax, **plot_kw)
 

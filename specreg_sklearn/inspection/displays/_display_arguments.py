@@ -1,4 +1,4 @@
-"""What a user passes to a display: words, named estimators, scores of the classes."""
+"""What a user passes to a display: words, named estimators, scores, rows."""
 
 from __future__ import annotations
 
@@ -8,8 +8,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import Classifier
-from specreg_sklearn.inspection.model import places_in
+from specreg_sklearn.inspection.model import as_numbers, places_in
 from specreg_sklearn.tables import as_labels
+
+
+def check_dict(values: object, parameter: str, contents: str) -> None:
+    """Raise ValueError unless something is a dict that is not empty."""
+    if not isinstance(values, Mapping) or not values:
+        raise ValueError(f"{parameter}={values!r} is not accepted; give a dict from {contents}.")
 
 
 def one_of(value: object, accepted: Sequence[str], parameter: str) -> None:
@@ -65,3 +71,40 @@ def scores_and_codes(
     if unknown:
         raise ValueError(f"y_true holds labels that are not in classes: {', '.join(unknown[:5])}.")
     return scores, codes
+
+
+def labels_of_rows(values: ArrayLike, parameter: str, n_rows: int) -> np.ndarray:
+    array = as_labels(values, parameter)
+    if len(array) != n_rows:
+        raise ValueError(f"{parameter} has {len(array)} labels, but X has {n_rows} rows.")
+    return array
+
+
+def column_units(scale: ArrayLike | None, n_columns: int) -> np.ndarray:
+    if scale is None:
+        return np.ones(n_columns)
+    units = as_numbers(scale, "scale", length=n_columns, of="X")
+    if not ((units > 0) & np.isfinite(units)).all():
+        raise ValueError("scale must hold positive, finite numbers.")
+    return units
+
+
+def checked_image_shape(shape: Sequence[int] | None, n_columns: int) -> tuple[int, ...] | None:
+    if shape is None:
+        return None
+    sides = tuple(np.ravel(shape).tolist())
+    good = len(sides) in (2, 3) and all(isinstance(v, int) and v > 0 for v in sides)
+    if not good or int(np.prod(sides)) != n_columns or sides[:-2] not in ((), (1,), (3,)):
+        raise ValueError(
+            f"image_shape={shape!r} is not accepted; give (height, width) or (channels, height, "
+            f"width) with 1 or 3 channels, whose product is the number of columns, {n_columns}."
+        )
+    return sides
+
+
+def row_positions(rows: ArrayLike, n_rows: int) -> np.ndarray:
+    places = np.asarray(rows)
+    whole = places.ndim == 1 and len(places) > 0 and places.dtype.kind in "iu"
+    if not whole or places.min() < 0 or places.max() >= n_rows:
+        raise ValueError(f"rows={rows!r} is not accepted; give positions from 0 to {n_rows - 1}.")
+    return places.astype(np.intp)

@@ -49,10 +49,8 @@ class LayerStretchDisplay(ModelDisplay):
     ----------
     random_line_, adversarial_line_ : matplotlib Line2D
         The markers.
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn.
 
     See Also
     --------

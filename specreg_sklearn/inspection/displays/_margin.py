@@ -11,7 +11,11 @@ from numpy.typing import ArrayLike
 from specreg_sklearn._typing import Classifier, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.inspection.displays._display import ModelDisplay, name_of
-from specreg_sklearn.inspection.displays._display_arguments import one_of, scores_and_codes
+from specreg_sklearn.inspection.displays._display_arguments import (
+    check_dict,
+    one_of,
+    scores_and_codes,
+)
 from specreg_sklearn.inspection.displays._style import (
     from_zero,
     light_grid,
@@ -62,10 +66,8 @@ class MarginDisplay(ModelDisplay):
         The lines of upper bounds.
     bands_ : dict of str to matplotlib collection
         What lies between them.
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn.
 
     See Also
     --------
@@ -97,11 +99,7 @@ class MarginDisplay(ModelDisplay):
         name: str | None = None,
         label: str = "margin",
     ) -> None:
-        if not isinstance(margins, Mapping) or not margins:
-            raise ValueError(
-                f"margins={margins!r} is not accepted; give a dict from the name of a set of rows "
-                "to its margins."
-            )
+        check_dict(margins, "margins", "the name of a set of rows to its margins")
         self.margins = {
             key: check_numbers(values, f"margins[{key!r}]") for key, values in margins.items()
         }

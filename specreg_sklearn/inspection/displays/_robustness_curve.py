@@ -24,10 +24,10 @@ from specreg_sklearn.inspection.displays._style import (
     tagged_line,
     unit_of,
 )
-from specreg_sklearn.inspection.model import as_numbers
+from specreg_sklearn.inspection.model import as_numbers, same_labels
 from specreg_sklearn.metrics.measurement import choose_space, read_eps
 from specreg_sklearn.space import NORMS, FeatureSpace, as_norm, check_norm
-from specreg_sklearn.tables import LabelCoder, as_labels, as_targets
+from specreg_sklearn.tables import as_labels, as_targets
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,10 +60,8 @@ class RobustnessCurveDisplay(ModelDisplay):
         The two curves.
     band_ : matplotlib collection or None
         What lies between them.
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn.
 
     See Also
     --------
@@ -138,24 +136,14 @@ class RobustnessCurveDisplay(ModelDisplay):
             True labels.
         eps : array-like of shape (n_eps,), default=None
             Sizes, increasing. None goes from 0 to the largest distance that the attack found.
-        norm : {1, 2, inf}, default=2
-            The norm of ``(X_moved - X) / scale``. Attacks know 2 and inf.
+        norm, space, scale, max_samples, random_state, n_jobs
+            As in :func:`~specreg_sklearn.metrics.robust_accuracy_score`, for both curves. Without
+            an attack the norm may be 1, too.
         attack : str, BlackBoxAttack or None, default="auto"
-            The attack, see :func:`~specreg_sklearn.metrics.robust_accuracy_score`. None draws the
-            proved curve alone.
+            The attack. None draws the proved curve alone.
         certify : {"auto", True, False}, default="auto"
             Whether to draw the proved curve: "auto" where the model has a certificate. True raises
             if it has none.
-        space : FeatureSpace or None, default=None
-            What may change and in which units, for both curves.
-        scale : "std", "range", None, float or array, default="std"
-            Units of the distance. A `space` has its own units: with one, leave this out.
-        max_samples : int or None, default=None
-            Use only so many rows, the same ones for every model.
-        random_state : None, int, RandomState or Generator, default=0
-            Seed of the choice of rows and of an attack given by name.
-        n_jobs : int or None, default=None
-            Workers of the attack.
         unit : str, default=None
             What a distance of 1 is, for the x axis. None says what follows from `scale`; of a
             `space` it is not known.
@@ -288,10 +276,8 @@ class RobustnessCurveDisplay(ModelDisplay):
             Certified radii, as :func:`~specreg_sklearn.metrics.certified_radius` returns them.
         eps : array-like of shape (n_eps,), default=None
             Sizes, increasing. None goes from 0 to the largest distance.
-        norm : {0, 1, 2, inf}, default=2
-            Norm of distances and radii.
-        unit : str, default="units of X"
-            Their unit.
+        norm, unit
+            As in :class:`RobustnessCurveDisplay`.
         name : str, default=None
             Name in the legend; None is "Classifier".
         ax, **plot_kw
@@ -315,8 +301,7 @@ class RobustnessCurveDisplay(ModelDisplay):
                 f"y_true has {len(truth)} labels, but y_pred has {len(predicted)} predictions."
             )
         truth = as_targets(truth, len(predicted))
-        coder = LabelCoder(truth, predicted)
-        right = coder.encode(truth) == coder.encode(predicted)
+        right = same_labels(truth, predicted)
         n = len(truth)
         given = {"distances": distances, "radii": radii}
         known = {

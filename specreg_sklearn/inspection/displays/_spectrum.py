@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.inspection.displays._display import ModelDisplay, name_of
+from specreg_sklearn.inspection.displays._display_arguments import check_dict
 from specreg_sklearn.inspection.displays._style import light_grid, note_above, side_by_side, tag
 from specreg_sklearn.inspection.model import as_numbers
 from specreg_sklearn.inspection.weights import singular_value_spectrum
@@ -41,10 +42,8 @@ class SpectrumDisplay(ModelDisplay):
         The values, by layer.
     means_ : matplotlib ErrorbarContainer
         Mean and standard deviation of each layer.
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn.
 
     See Also
     --------
@@ -70,10 +69,7 @@ class SpectrumDisplay(ModelDisplay):
     """
 
     def __init__(self, *, values: Mapping[str, ArrayLike], name: str | None = None) -> None:
-        if not isinstance(values, Mapping) or not values:
-            raise ValueError(
-                f"values={values!r} is not accepted; give a dict from layer name to values."
-            )
+        check_dict(values, "values", "layer name to values")
         self.values = {key: _values(found, key) for key, found in values.items()}
         self.name = name
 

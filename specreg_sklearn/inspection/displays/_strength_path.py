@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from specreg_sklearn.inspection.displays._display import Display, check_axes, new_axes
-from specreg_sklearn.inspection.displays._display_arguments import one_of
+from specreg_sklearn.inspection.displays._display_arguments import check_dict, one_of
 from specreg_sklearn.inspection.displays._search_path import path_of_search
 from specreg_sklearn.inspection.displays._style import light_grid, merged, next_style, tagged_line
 from specreg_sklearn.inspection.model import as_numbers
@@ -79,10 +79,7 @@ class StrengthPathDisplay(Display):
                 f"strength={self.strength.tolist()} is not increasing; give each finite strength "
                 "once, from the smallest to the largest."
             )
-        if not isinstance(scores, Mapping) or not scores:
-            raise ValueError(
-                f"scores={scores!r} is not accepted; give a dict from name to the scores."
-            )
+        check_dict(scores, "scores", "name to the scores")
         self.scores = {key: self._checked(values, key) for key, values in scores.items()}
         self.strength_name = strength_name
 

@@ -16,12 +16,12 @@ from specreg_sklearn.inspection.model import (
     check_positive_grid,
     codes_of,
     rows_of,
+    same_labels,
     units_of,
 )
 from specreg_sklearn.metrics import adversarial_distances
 from specreg_sklearn.space import FeatureSpace, as_norm, check_norm
 from specreg_sklearn.tables import (
-    LabelCoder,
     ask,
     check_positive_int,
     check_seed,
@@ -216,12 +216,9 @@ def gradient_masking_report(
     at_huge = attacks.after_ascent(huge, n_steps, n_restarts)
     failures = _failures(accuracies, grid, huge, at_huge, tolerance)
     predicted = ask(estimator.predict, X_part, len(rows))
-    coder = LabelCoder(view.classes, predicted)
-    same = coder.encode(predicted) == coder.encode(view.classes)[attacks.clean_codes]
-    if np.mean(~same) > tolerance:
-        failures.append(
-            f"predict and the largest logit differ on {np.mean(~same):.1%} of the rows."
-        )
+    other = np.mean(~same_labels(predicted, view.classes[attacks.clean_codes]))
+    if other > tolerance:
+        failures.append(f"predict and the largest logit differ on {other:.1%} of the rows.")
     return MaskingReport(
         grid,
         attacks.clean,

@@ -9,6 +9,7 @@ from specreg_sklearn.inspection.model._diagnostic_arguments import (
     codes_of,
     places_in,
     rows_of,
+    same_labels,
     targets_of,
     units_of,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "codes_of",
     "places_in",
     "rows_of",
+    "same_labels",
     "targets_of",
     "units_of",
 ]

@@ -67,6 +67,12 @@ def places_in(classes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, list
     return np.array([place.get(int(code), -1) for code in codes], dtype=np.int64), unknown
 
 
+def same_labels(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Return which rows have the same label in both arrays, whatever their dtypes."""
+    coder = LabelCoder(one, other)
+    return np.asarray(coder.encode(one) == coder.encode(other))
+
+
 def targets_of(view: ModelView, rows: np.ndarray, y: Any) -> np.ndarray:
     """Return class codes of the labels, or of the predictions where `y` is None."""
     if y is not None:

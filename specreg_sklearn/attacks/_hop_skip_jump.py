@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
-from specreg_sklearn.attacks.boundary import Chains, boundary_normals
-from specreg_sklearn.attacks.frame import BlackBoxAttack
+from specreg_sklearn._typing import FloatArray, IntArray, RandomState
+from specreg_sklearn.attacks.boundary import BoundaryPoints, boundary_normals
+from specreg_sklearn.attacks.frame import BlackBoxAttack, Starts
 from specreg_sklearn.attacks.questions import SearchTask, bisect
 from specreg_sklearn.space import L2
 from specreg_sklearn.tables import check_positive_int
@@ -17,16 +18,16 @@ from specreg_sklearn.tables import check_positive_int
 # aside for them; the cap is far below the step that rounding swallows.
 _MOST_HALVINGS = 60
 _USUAL_HALVINGS = 6
-# One start stays in the race for every so many iterations.
-_ITERATIONS_PER_CHAIN = 4
+# One start is kept for every so many iterations.
+_ITERATIONS_PER_START = 4
 # What the paper does in its own way in each norm: by how much the bracket of a bisection narrows
 # with the number of columns, the draw of a direction, and the jump along a normal.
 _NARROWER: dict[float, Callable[[int], float]] = {2: np.sqrt, np.inf: float}
-_DRAW: dict[float, Callable[..., np.ndarray]] = {
+_DRAW: dict[float, Callable[[np.random.Generator, tuple[int, int]], FloatArray]] = {
     2: lambda rng, shape: rng.normal(size=shape),
     np.inf: lambda rng, shape: rng.uniform(-1, 1, size=shape),
 }
-_JUMP: dict[float, Callable[[np.ndarray], np.ndarray]] = {2: np.asarray, np.inf: np.sign}
+_JUMP: dict[float, Callable[[FloatArray], FloatArray]] = {2: np.asarray, np.inf: np.sign}
 
 
 class HopSkipJump(BlackBoxAttack):
@@ -90,10 +91,10 @@ class HopSkipJump(BlackBoxAttack):
         init_eval: int = 100,
         max_queries: int | None = None,
         n_starts: int = 9,
-        starts: Any = "data",
+        starts: Starts = "data",
         targeted: bool = False,
         batch_rows: int = 16384,
-        random_state: Any = 0,
+        random_state: RandomState = 0,
     ) -> None:
         super().__init__(
             norm=norm,
@@ -134,17 +135,17 @@ class HopSkipJump(BlackBoxAttack):
 
     def _search(self, task: SearchTask) -> None:
         n, d = task.x.shape
-        keep = max(1, int(self._n_iterations(d) // _ITERATIONS_PER_CHAIN))
-        chains = Chains.from_race(task, keep=keep, tolerance=self._tolerance(d))
+        keep = max(1, int(self._n_iterations(d) // _ITERATIONS_PER_START))
+        current = BoundaryPoints.from_starts(task, keep=keep, tolerance=self._tolerance(d))
         for t in range(self.max_iter):
             wanted = min(int(self.init_eval * np.sqrt(t + 1)), self.max_eval)
-            chosen, n_asked = chains.affordable(
+            chosen, n_asked = current.affordable(
                 task, wanted, reserve=self._reserve(d), least=max(1, self.init_eval // 4)
             )
-            chains = chains.take(chosen)
-            if not len(chains):
+            current = current.take(chosen)
+            if not len(current):
                 break
-            points, owner = chains.points, chains.owner
+            points, owner = current.points, current.owner
             radius = L2.length(points - task.x[owner]) / np.sqrt(d)
             directions = self._directions(task, wanted, t)
             normals = boundary_normals(task.oracle, points, radius, directions, owner, n_asked)
@@ -160,19 +161,19 @@ class HopSkipJump(BlackBoxAttack):
                 norm=self.norm,
             )
             nearer = task.distance(reached, owner) < distance
-            chains.move(np.where(nearer[:, None], reached, points))
+            current.move(np.where(nearer[:, None], reached, points))
             keep = max(1, keep // 2)
-            chains = chains.thin_out(task, keep)
+            current = current.keep_nearest(task, keep)
             task.report(n / self.max_iter)
 
-    def _directions(self, task: SearchTask, n: int, t: int) -> np.ndarray:
+    def _directions(self, task: SearchTask, n: int, t: int) -> FloatArray:
         steps = _DRAW[self.norm](task.rng(t), (n, task.x.shape[1]))
         return np.asarray(steps / L2.length(steps)[:, None])
 
 
 def _jump(
-    task: SearchTask, points: np.ndarray, step: np.ndarray, size: np.ndarray, owner: np.ndarray
-) -> np.ndarray:
+    task: SearchTask, points: FloatArray, step: FloatArray, size: FloatArray, owner: IntArray
+) -> FloatArray:
     """Return ``points + size * step``, with sizes halved until the model is fooled there."""
     landed, size = points.copy(), size.copy()
     pending = np.arange(len(points))

@@ -172,7 +172,7 @@ class _Linf(Norm):
         return np.asarray(np.abs(steps).max(axis=1, initial=0.0))
 
     def shrink(self, x: FloatArray, far: FloatArray, t: FloatArray) -> FloatArray:
-        """Clip to a smaller cube, which is the projection of HopSkipJump (arXiv:1904.02144)."""
+        """Clip to a smaller ball, which is the projection of HopSkipJump (arXiv:1904.02144)."""
         half = t[:, None] * self.length(far - x)[:, None]
         return np.clip(far, x - half, x + half)
 

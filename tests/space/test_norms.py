@@ -134,7 +134,7 @@ def test_the_ends_of_the_way_are_the_points_themselves(rng, order):
     np.testing.assert_allclose(NORMS[order].shrink(x, far, np.ones(len(x))), far, atol=1e-12)
 
 
-def test_linf_projects_onto_the_cube():
+def test_linf_projects_onto_the_ball():
     x, far = np.array([[1.0, 1.0]]), np.array([[5.0, 2.0]])
     np.testing.assert_allclose(LINF.shrink(x, far, np.array([0.5])), [[3.0, 2.0]])
     np.testing.assert_allclose(LINF.shrink(x, far, np.array([0.125])), [[1.5, 1.5]])

@@ -1,14 +1,17 @@
-"""The other way round: a scikit-learn classifier as a model that ART's own classes accept."""
+"""A scikit-learn classifier as a model that ART's own classes accept."""
 
 from __future__ import annotations
 
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from specreg_sklearn._typing import BoolArray, Classifier
 from specreg_sklearn.attacks.art._session import import_art
 from specreg_sklearn.space import FeatureSpace
 from specreg_sklearn.tables import (
@@ -16,6 +19,7 @@ from specreg_sklearn.tables import (
     INTEGER,
     UNKNOWN,
     LabelCoder,
+    Predict,
     as_labels,
     ask,
     check_estimator,
@@ -24,11 +28,11 @@ from specreg_sklearn.tables import (
 
 
 def as_art_classifier(
-    estimator: Any,
+    estimator: Classifier,
     space: FeatureSpace | None = None,
     *,
     scores: bool = False,
-    dtype: Any = np.float64,
+    dtype: DTypeLike = np.float64,
 ) -> Any:
     """Wrap a fitted classifier for the Adversarial Robustness Toolbox (ART).
 
@@ -123,7 +127,8 @@ def as_art_classifier(
     if dtype not in (np.float64, np.float32, "float64", "float32"):
         raise ValueError(f"dtype={dtype!r} is not accepted; give np.float64 or np.float32.")
     classes = _classes(estimator)
-    if scores and not callable(getattr(estimator, "predict_proba", None)):
+    probabilities = getattr(estimator, "predict_proba", None) if scores else None
+    if scores and not callable(probabilities):
         raise TypeError(
             f"scores=True needs predict_proba, which estimator={type(estimator).__name__} does not "
             "have."
@@ -139,7 +144,12 @@ def as_art_classifier(
         whole = space.kinds == INTEGER
     n_features = _n_features(estimator, space)
     predict_fn = OneHotPredictor(
-        estimator, classes, names=names, whole=whole, dtype=np.dtype(dtype), scores=scores
+        estimator,
+        classes,
+        names=names,
+        whole=whole,
+        dtype=np.dtype(dtype),
+        probabilities=probabilities,
     )
     classifier = import_art("art.estimators.classification").BlackBoxClassifier(
         predict_fn,
@@ -170,22 +180,23 @@ class OneHotPredictor:
         Columns that hold whole numbers.
     dtype : numpy.dtype
         Of real numbers.
-    scores : bool
-        Whether to return probabilities.
+    probabilities : callable or None
+        The estimator's ``predict_proba``, if its probabilities are to be returned.
     """
 
     def __init__(
         self,
-        estimator: Any,
+        estimator: Classifier,
         classes: np.ndarray,
         *,
         names: list[Any] | None,
-        whole: np.ndarray | None,
+        whole: BoolArray | None,
         dtype: np.dtype,
-        scores: bool,
+        probabilities: Predict | None,
     ) -> None:
         self.estimator, self.classes_ = estimator, classes
-        self.names, self.whole, self.dtype, self.scores = names, whole, dtype, scores
+        self.names, self.whole, self.dtype = names, whole, dtype
+        self.probabilities = probabilities
         self._coder = LabelCoder(classes)
         self._column = np.argsort(self._coder.encode(classes))
 
@@ -228,10 +239,10 @@ class OneHotPredictor:
             )
         predicted = self._column[codes]
         weights = np.zeros((len(X), len(self.classes_)), dtype=np.float32)
-        if not self.scores:
+        if self.probabilities is None:
             weights[every, predicted] = 1
             return weights
-        weights[:] = self.estimator.predict_proba(rows)
+        weights[:] = self.probabilities(rows)
         top = weights.argmax(axis=1)
         first, other = weights[every, top], weights[every, predicted]
         # Where both are equal, argmax would take the first.
@@ -241,7 +252,7 @@ class OneHotPredictor:
         return weights
 
 
-def _classes(estimator: Any) -> np.ndarray:
+def _classes(estimator: Classifier) -> np.ndarray:
     classes = getattr(estimator, "classes_", None)
     if classes is None:
         if isinstance(estimator, BaseEstimator):
@@ -253,7 +264,7 @@ def _classes(estimator: Any) -> np.ndarray:
     return as_labels(classes, "estimator.classes_")
 
 
-def _n_features(estimator: Any, space: FeatureSpace | None) -> int:
+def _n_features(estimator: Classifier, space: FeatureSpace | None) -> int:
     known = getattr(estimator, "n_features_in_", None)
     if space is None:
         if known is None:
@@ -297,7 +308,7 @@ def _clip_values(space: FeatureSpace) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-def _frame_library() -> Any:
+def _frame_library() -> ModuleType:
     try:
         return import_module("pandas")
     except ImportError:

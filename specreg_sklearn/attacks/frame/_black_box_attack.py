@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
 from specreg_sklearn._typing import Classifier, RandomState
@@ -48,25 +49,9 @@ class BlackBoxAttack(BaseEstimator, AttackHooks):
     -----
     **Write your own attack.** Subclass and implement ``_search(task)``. Everything else (checking,
     starts, the first and the last bisection, budgets, early stopping, verification, casting,
-    parallel workers) is done by :meth:`run`. The contract of the hook:
-
-    - `task` is a ``SearchTask``. ``task.x`` are clean coordinates of shape (n, d), ``task.lo`` and
-      ``task.hi`` their finite boxes, ``task.starts`` the boundary points found so far and
-      ``task.owner`` the row of each.
-    - Ask only with ``task.oracle.decide(Z, owner)``; ask for many rows in one call. It returns True
-      where the model is fooled, counts the queries, and remembers the nearest fooled point of every
-      row in ``task.oracle.best``. Nothing has to be returned. A query that the budget of its row
-      does not cover is not sent, and its answer is False.
-    - Go on only with the rows of ``task.active()``: the others have no start, are within `eps`
-      already, or have spent their budget.
-    - Draw only from ``task.rng(iteration)`` and let all rows share the draws. What happens to a row
-      must depend on that row alone, never on its neighbours or on how many there are: rows are
-      split over workers.
-    - Never touch the global state of numpy.
-    - Call ``task.report(k)`` when k more rows are finished.
-
-    Parameters of the subclass are checked in ``_check_parameters``, which calls ``super()``.
-    ``_norms`` lists the norms the attack supports. The guide lists the other hooks.
+    parallel workers) is done by :meth:`run`. The search asks with ``task.oracle.decide(Z, owner)``,
+    which remembers the nearest fooled point of every row, and returns nothing. The guide on writing
+    an attack lists what a task offers, the rules of a search, and the other hooks.
 
     Examples
     --------
@@ -118,7 +103,7 @@ class BlackBoxAttack(BaseEstimator, AttackHooks):
         *,
         eps: float | None = None,
         space: FeatureSpace | None = None,
-        pool: Any = None,
+        pool: ArrayLike | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> AttackResult:

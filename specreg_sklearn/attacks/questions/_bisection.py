@@ -1,26 +1,29 @@
-"""Bisection between clean rows and adversarial points, all chains in step."""
+"""Bisection between clean rows and adversarial points, all in step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.space import as_norm
 
-Decide = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Decide: TypeAlias = Callable[[FloatArray, IntArray], BoolArray]
+"""``decide(Z, owner)``: True where points fool the model."""
 
 
 def bisect(
     decide: Decide,
-    x: np.ndarray,
-    far: np.ndarray,
-    owner: np.ndarray,
+    x: FloatArray,
+    far: FloatArray,
+    owner: IntArray,
     *,
     tolerance: float,
     norm: float = 2,
     first: float | None = None,
-) -> np.ndarray:
+) -> FloatArray:
     """Move adversarial points towards their clean rows until they sit on the boundary.
 
     Parameters
@@ -28,7 +31,7 @@ def bisect(
     decide : callable
         ``decide(Z, owner) -> bool array``, True where the model is fooled.
     x : ndarray of shape (m, d)
-        Clean coordinates, one row per chain.
+        Clean coordinates of each point.
     far : ndarray of shape (m, d)
         Adversarial coordinates.
     owner : ndarray of shape (m,), int

@@ -22,7 +22,7 @@ def test_bracket_is_on_the_adversarial_side_and_tight(tolerance):
     assert (t <= share + tolerance + 1e-12).all()
 
 
-def test_asks_once_per_step_for_all_chains():
+def test_asks_once_per_step_for_all_points():
     calls = []
 
     def decide(Z, owner):
@@ -33,7 +33,7 @@ def test_asks_once_per_step_for_all_chains():
     assert calls == [7] * 6
 
 
-def test_a_chain_that_never_improves_keeps_its_end_bit_by_bit():
+def test_a_point_that_never_improves_keeps_its_end_bit_by_bit():
     far = np.random.default_rng(0).normal(size=(3, 4))
     found = bisect(
         lambda Z, owner: np.zeros(len(Z), dtype=bool),

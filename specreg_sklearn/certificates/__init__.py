@@ -2,15 +2,16 @@
 
 A fitted classifier is taken apart into stages (:class:`Stage`), each with a Lipschitz constant that
 is never too small, rounding included: networks layer by layer (:class:`TorchGraph`), pipelines step
-by step. Stages make up a :class:`CertifiedMap`, with a constant for each pair of classes. Other
-packages teach new steps with :func:`register_certified_step`, and new layers with
-:func:`register_lipschitz_rule`. Whatever is not known is refused.
+by step. Stages make up a :class:`CertifiedMap`, with a constant for each pair of classes. An
+estimator brings its own stages as a :class:`CertifiedEstimator`; :func:`register_certified_step`
+adds a rule for others, :func:`register_lipschitz_rule` for layers. What is not known is refused.
 """
 
 from typing import TYPE_CHECKING
 
 from specreg_sklearn._lazy import lazy_names
 from specreg_sklearn.certificates.pipelines import (
+    CertifiedEstimator,
     NoCertificateError,
     StatedLipschitz,
     register_certified_step,
@@ -57,6 +58,7 @@ __all__ = [
     "Activation",
     "Affine",
     "BoundedLayer",
+    "CertifiedEstimator",
     "CertifiedMap",
     "Elementwise",
     "NoCertificateError",

@@ -20,6 +20,8 @@ from specreg_sklearn._sklearn_compat import (
     fit_context,
     fit_has_callbacks,
 )
+from specreg_sklearn.certificates import Stage, torch_stages
+from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.constraints import Constraint
 from specreg_sklearn.estimators._build_net import build_net
 from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
@@ -342,6 +344,13 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
             return {"classes_": classes, "net_": net}
 
         return SklearnCallbackBridge(self, X, y, sample_weight, self.max_iter, fitted_attributes)
+
+    def __certified_stages__(self, role: Role) -> list[Stage]:
+        """Return the network as stages of a proof, up to the features or up to the logits."""
+        stages = self._feature_stages()
+        if role == "classifier":
+            stages += torch_stages(self.module_.head, (self.module_.n_features_out,))
+        return stages
 
     def _logits(self, X: Any) -> np.ndarray:
         X = self._validated(X)

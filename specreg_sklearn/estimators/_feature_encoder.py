@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from specreg_sklearn._sklearn_compat import CallbackSupportMixin
+from specreg_sklearn.certificates import Stage, torch_stages
 from specreg_sklearn.estimators._build_net import attach_callbacks, attach_rows
 from specreg_sklearn.estimators._input_shape import check_row_shape, flat_rows
 from specreg_sklearn.estimators._training_report import spectral_norms
@@ -72,6 +73,10 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         """
         X = self._validated(X)
         return self._apply(X, self.module_.features)
+
+    def _feature_stages(self) -> list[Stage]:
+        """Return what `transform` computes as stages of a proof."""
+        return torch_stages(self.module_.backbone, self.module_.input_shape)
 
     def _validated(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "net_")

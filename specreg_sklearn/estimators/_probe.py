@@ -16,6 +16,8 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from specreg_sklearn._sklearn_compat import Interval, StrOptions, fit_context
+from specreg_sklearn.certificates import Affine, NoCertificateError, Stage
+from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
 from specreg_sklearn.estimators._probe_problem import ProbeProblem
 from specreg_sklearn.estimators._robust_loss import SMOOTH_DUALS
@@ -249,6 +251,12 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
         if self.epsilon == 0:  # no kink: the smoothing is not even looked at
             return [(0.0, first), (0.0, first), (0.0, self.max_iter)]
         return [(width, first) for width in _SMOOTHINGS[:-1]] + [(_SMOOTHINGS[-1], self.max_iter)]
+
+    def __certified_stages__(self, role: Role) -> list[Stage]:
+        """Return the scores as stages of a proof."""
+        if role == "transformer":
+            raise NoCertificateError("RobustLinearProbe has no certificate: it has no transform.")
+        return [Affine(self.coef_, self.intercept_)]
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "coef_")

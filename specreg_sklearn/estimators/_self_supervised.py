@@ -20,6 +20,8 @@ from specreg_sklearn._sklearn_compat import (
     fit_context,
     fit_has_callbacks,
 )
+from specreg_sklearn.certificates import NoCertificateError, Stage
+from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.constraints import Constraint
 from specreg_sklearn.estimators._build_net import build_net
 from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
@@ -273,6 +275,12 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
         self._keep(net, has_readout=False)
         warn_of_collapse(net, X)
         return self
+
+    def __certified_stages__(self, role: Role) -> list[Stage]:
+        """Return the network up to the features as stages of a proof."""
+        if role == "classifier":
+            raise NoCertificateError("SelfSupervisedEncoder has no certificate: it has no scores.")
+        return self._feature_stages()
 
     def _callback_bridge(self, X: Any, y: Any) -> SklearnCallbackBridge | None:
         if not fit_has_callbacks(self):

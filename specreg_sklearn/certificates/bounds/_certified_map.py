@@ -41,7 +41,7 @@ class CertifiedMap:
     Examples
     --------
     >>> import numpy as np
-    >>> from specreg_sklearn.spectral import Affine, CertifiedMap, Elementwise
+    >>> from specreg_sklearn.certificates import Affine, CertifiedMap, Elementwise
     >>> hidden = Affine([[3.0, 0.0], [0.0, 1.0]])
     >>> function = CertifiedMap([hidden, Elementwise("relu"), Affine([[1.0, 0.0], [0.0, 1.0]])])
     >>> function.evaluate(np.array([[1.0, 2.0]]))[0]

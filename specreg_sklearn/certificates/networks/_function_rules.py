@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
 from torch import Tensor, fx
+from torch.fx.node import Argument
 
 from specreg_sklearn.certificates.networks import _function_names as names
 from specreg_sklearn.certificates.networks._layer_registry import stage_of_layer
@@ -100,11 +101,11 @@ def _settings(node: fx.Node, parameters: tuple[str, ...]) -> dict[str, Any]:
     return {key: value for key, value in given.items() if key != "inplace"}
 
 
-def _or(value: Any, default: float) -> Any:
+def _or(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
-def _argument(node: fx.Node, position: int, *keywords: str, default: Any = None) -> Any:
+def _argument(node: fx.Node, position: int, *keywords: str, default: Argument = None) -> Any:
     """Return an argument of a call, however it was given."""
     if len(node.args) > position:
         return node.args[position]
@@ -171,11 +172,11 @@ class _Scaled(Stage):
         return X * torch.from_numpy(np.array(self.factor)) + torch.from_numpy(np.array(self.shift))
 
 
-def _varies(part: Any) -> bool:
+def _varies(part: Argument) -> TypeGuard[fx.Node]:
     return isinstance(part, fx.Node) and part.meta["varies"]
 
 
-def _repeats(part: Any, shape: torch.Size) -> int:
+def _repeats(part: fx.Node, shape: torch.Size) -> int:
     """Return how often broadcasting to `shape` repeats each entry of a row."""
     own = part.meta["value"].shape
     if len(own) != len(shape) or own[0] != shape[0]:
@@ -183,15 +184,14 @@ def _repeats(part: Any, shape: torch.Size) -> int:
     return math.prod(shape) // math.prod(own)
 
 
-def _constant(part: Any, n_axes: int) -> np.ndarray:
+def _constant(part: Argument, n_axes: int) -> np.ndarray:
     """Return a number or a stored tensor as an array that has no axis of rows."""
     if isinstance(part, fx.Node):
         if part.op != "get_attr":
             raise NoLipschitzBound("it uses a number that is computed from weights")
         part = part.meta["value"]
-    if isinstance(part, Tensor):
-        part = part.detach().double().cpu().numpy()
-    array = np.asarray(part, dtype=np.float64)
+    number: Any = part.detach().double().cpu() if isinstance(part, Tensor) else part
+    array = np.asarray(number, dtype=np.float64)
     if array.ndim > n_axes or (array.ndim == n_axes and array.shape[0] != 1):
         raise NoLipschitzBound("it treats the rows of a batch differently")
     if not np.isfinite(array).all():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from torch import nn
 
 _PASSING = (nn.Identity, nn.Dropout, nn.Flatten)
 
 
-def input_shape_of(module: nn.Module, input_shape: Any) -> tuple[int, ...]:
+def input_shape_of(module: nn.Module, input_shape: Sequence[int] | None) -> tuple[int, ...]:
     """Return the given shape, or that of the linear layer the module starts with.
 
     Raises

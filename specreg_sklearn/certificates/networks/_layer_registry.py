@@ -63,7 +63,7 @@ def register_lipschitz_rule(kind: type[nn.Module]) -> Callable[[_RuleT], _RuleT]
     Examples
     --------
     >>> import torch
-    >>> from specreg_sklearn.spectral import (
+    >>> from specreg_sklearn.certificates import (
     ...     BoundedLayer, module_lipschitz_bound, register_lipschitz_rule)
     >>> class Halve(torch.nn.Module):
     ...     def forward(self, x):

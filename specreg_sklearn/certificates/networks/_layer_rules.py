@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 
 from specreg_sklearn.certificates.networks._layer_registry import register_lipschitz_rule
 from specreg_sklearn.certificates.stages import (
@@ -114,7 +114,7 @@ for _kind in (nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle):
     register_lipschitz_rule(_kind)(_moving_rule)
 
 
-def _convolution_rule(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
+def _convolution_rule(layer: _ConvNd, input_shape: tuple[int, ...]) -> Stage:
     return ConvolutionStage(layer, input_shape)
 
 
@@ -122,7 +122,7 @@ for _kind in CONVOLUTIONS + TRANSPOSED:
     register_lipschitz_rule(_kind)(_convolution_rule)
 
 
-def _batch_norm_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
+def _batch_norm_rule(layer: _BatchNorm, input_shape: tuple[int, ...]) -> Stage:
     if layer.running_mean is None or layer.running_var is None:
         raise NoLipschitzBound(
             "it keeps no running statistics, so that its output depends on the rest of the batch"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,17 @@ from specreg_sklearn.certificates.stages import (
     through_torch,
 )
 
+if TYPE_CHECKING:
+    from torch.nn.modules.padding import (
+        _CircularPadNd,
+        _ConstantPadNd,
+        _ReflectionPadNd,
+        _ReplicationPadNd,
+    )
+    from torch.nn.modules.pooling import _AdaptiveAvgPoolNd, _AdaptiveMaxPoolNd
+
+T = TypeVar("T")
+
 AVERAGES = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 ADAPTIVE_AVERAGES = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
 MAXIMA = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
@@ -37,7 +48,7 @@ COPYING_PADS = {
 }  # fmt: skip
 
 
-def per_axis(setting: Any, n_axes: int) -> tuple[Any, ...]:
+def per_axis(setting: T | Sequence[T], n_axes: int) -> tuple[T, ...]:
     """Repeat a setting that is one number for all axes."""
     return tuple(setting) if isinstance(setting, Sequence) else (setting,) * n_axes
 
@@ -56,7 +67,9 @@ def _probe(layer: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, ...]:
     return through_torch(layer, np.zeros((1, *input_shape))).shape[2:]
 
 
-def _average_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
+def _average_rule(
+    layer: nn.AvgPool1d | nn.AvgPool2d | nn.AvgPool3d, input_shape: tuple[int, ...]
+) -> Stage:
     size = input_shape[1:]
     n_axes = len(size)
     outputs = _probe(layer, input_shape)
@@ -78,7 +91,7 @@ def _average_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
     return AxisProduct(matrices)
 
 
-def _adaptive_average_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
+def _adaptive_average_rule(layer: _AdaptiveAvgPoolNd, input_shape: tuple[int, ...]) -> Stage:
     size = input_shape[1:]
     matrices = []
     for side, n_out in zip(size, per_axis(layer.output_size, len(size)), strict=True):
@@ -87,7 +100,9 @@ def _adaptive_average_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
     return AxisProduct(matrices)
 
 
-def _maximum_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
+def _maximum_rule(
+    layer: nn.MaxPool1d | nn.MaxPool2d | nn.MaxPool3d, input_shape: tuple[int, ...]
+) -> Stage:
     if layer.return_indices:
         raise NoLipschitzBound("it returns indices")
     size = input_shape[1:]
@@ -105,7 +120,7 @@ def _maximum_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
     return Selection(layer, multiplicities)
 
 
-def _adaptive_maximum_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
+def _adaptive_maximum_rule(layer: _AdaptiveMaxPoolNd, input_shape: tuple[int, ...]) -> Stage:
     if layer.return_indices:
         raise NoLipschitzBound("it returns indices")
     size = input_shape[1:]
@@ -113,11 +128,13 @@ def _adaptive_maximum_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
     return Selection(layer, [int(part.sum(axis=0).max()) for part in windows])
 
 
-def _constant_pad_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
+def _constant_pad_rule(layer: _ConstantPadNd, input_shape: tuple[int, ...]) -> Stage:
     return pad_stage(layer.padding, "constant", getattr(layer, "value", 0.0), input_shape)
 
 
-def _copying_pad_rule(layer: Any, input_shape: tuple[int, ...]) -> Stage:
+def _copying_pad_rule(
+    layer: _ReflectionPadNd | _ReplicationPadNd | _CircularPadNd, input_shape: tuple[int, ...]
+) -> Stage:
     mode = next(COPYING_PADS[kind] for kind in type(layer).__mro__ if kind in COPYING_PADS)
     return pad_stage(layer.padding, mode, 0.0, input_shape)
 

@@ -56,7 +56,7 @@ class TorchGraph(Stage):
     Examples
     --------
     >>> import torch
-    >>> from specreg_sklearn.spectral import TorchGraph
+    >>> from specreg_sklearn.certificates import TorchGraph
     >>> pool = torch.nn.MaxPool2d(3, stride=2)  # windows overlap
     >>> TorchGraph(pool, (1, 9, 9)).lipschitz()
     2.0

@@ -39,7 +39,7 @@ def torch_stages(module: nn.Module, input_shape: tuple[int, ...]) -> list[Stage]
     Examples
     --------
     >>> import torch
-    >>> from specreg_sklearn.spectral import torch_stages
+    >>> from specreg_sklearn.certificates import torch_stages
     >>> module = torch.nn.Sequential(
     ...     torch.nn.Conv2d(1, 2, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(8, 3))
     >>> [type(stage).__name__ for stage in torch_stages(module, (1, 4, 4))]
@@ -91,7 +91,7 @@ def module_lipschitz_bound(module: nn.Module, input_shape: tuple[int, ...]) -> f
     Examples
     --------
     >>> import torch
-    >>> from specreg_sklearn.spectral import module_lipschitz_bound
+    >>> from specreg_sklearn.certificates import module_lipschitz_bound
     >>> layer = torch.nn.Linear(2, 2)
     >>> _ = torch.nn.init.eye_(layer.weight)
     >>> round(module_lipschitz_bound(torch.nn.Sequential(layer, torch.nn.Tanh()), (2,)), 9)

@@ -114,8 +114,8 @@ class _ShapedProxy(fx.Proxy):
     def device(self) -> torch.device:
         return self._value.device
 
-    def size(self, *args: Any) -> Any:
-        return self._value.size(*args)
+    def size(self, dim: int | None = None) -> Any:
+        return self._value.size(dim)
 
     def dim(self) -> int:
         return self._value.dim()
@@ -156,7 +156,11 @@ class _ShapeTracer(fx.Tracer):
         return has_rule(m) or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
-        self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+        self,
+        m: nn.Module,
+        forward: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> Any:
         if self._passes_through:
             return forward(*args, **kwargs)
@@ -165,7 +169,7 @@ class _ShapeTracer(fx.Tracer):
         self._path.pop()
         return result
 
-    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+    def getattr(self, attr: str, attr_val: object, parameter_proxy_cache: dict[str, Any]) -> Any:
         if self._passes_through:
             return attr_val
         return super().getattr(attr, attr_val, parameter_proxy_cache)
@@ -216,7 +220,7 @@ class _ShapeTracer(fx.Tracer):
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             raise self._misfit(error) from error
 
-    def _run_layer(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
+    def _run_layer(self, node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         layer = self.root.get_submodule(str(node.target))
         if kwargs or len(args) != 1 or not isinstance(args[0], Tensor):
             stage_of_layer(self.where, layer, ())  # refuses if there is no rule at all

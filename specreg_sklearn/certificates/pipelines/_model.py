@@ -6,7 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.certificates.pipelines._registry import NoCertificateError, classifier_stages
+from specreg_sklearn._typing import Classifier
+from specreg_sklearn.certificates.pipelines._certified_estimator import (
+    NoCertificateError,
+)
+from specreg_sklearn.certificates.pipelines._registry import (
+    classifier_stages,
+)
 from specreg_sklearn.space import CONVEX_NORMS, NORMS, FeatureSpace, Norm, check_norm
 from specreg_sklearn.tables import (
     CATEGORICAL,
@@ -44,7 +50,7 @@ class CertifiedModel:
         If a step is not fitted.
     """
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Classifier) -> None:
         from specreg_sklearn.certificates.bounds import CertifiedMap
         from specreg_sklearn.certificates.stages import Affine
 
@@ -144,7 +150,7 @@ class CertifiedModel:
         return norm.from_l2(moved.pair_constants(), directions.shape[-1])
 
 
-def _classes(estimator: Any) -> np.ndarray:
+def _classes(estimator: object) -> np.ndarray:
     classes = getattr(estimator, "classes_", None)
     if classes is None or isinstance(classes, list) or np.ndim(classes) != 1:
         raise NoCertificateError(

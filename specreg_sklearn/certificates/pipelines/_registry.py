@@ -1,21 +1,27 @@
-"""From a fitted estimator to the steps of a proof: one rule for each kind of estimator.
+"""From a fitted estimator to the stages of a proof: by its own method, or by a registered rule.
 
-A rule turns a fitted step into stages: affine maps, elementwise functions, torch graphs. Rules are
-found by single dispatch on the type of the step, and other packages add theirs with
-:func:`register_certified_step`. The rules for scikit-learn and for this package are in the modules
-``_..._rules``, which are loaded when the first certificate is asked for: they need torch.
+Both turn a fitted step into stages: affine maps, elementwise functions, torch graphs. Classes that
+define ``__certified_stages__`` speak for themselves; rules are for those that do not. The rules for
+scikit-learn are in modules that need torch, and are loaded when the first certificate is asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import singledispatch
 from importlib import import_module
 from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
+
+from specreg_sklearn.certificates.pipelines._certified_estimator import (
+    CLASSIFIER,
+    TRANSFORMER,
+    NoCertificateError,
+    Role,
+)
 
 if TYPE_CHECKING:
     from specreg_sklearn.certificates.stages import Stage
@@ -24,43 +30,31 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Callable[..., Any])
 
-TRANSFORMER, CLASSIFIER = "transformer", "classifier"
-
+_METHOD = "__certified_stages__"
 _RULE_MODULES = ("_transformers", "_classifiers", "_composites")
 
-# A subclass that brings its own version of one of these is another function, which the rule of its
-# parent says nothing about.
+# A subclass that brings its own version of one of these is another function, which the stages of
+# its parent say nothing about.
 _MEANING = {
     TRANSFORMER: ("transform",),
     CLASSIFIER: ("predict", "decision_function", "_logits"),
 }
 
-
-class NoCertificateError(TypeError):
-    """A step has no rule, or its settings have no Lipschitz constant."""
+_rules: dict[str, dict[type, Rule]] = {TRANSFORMER: {}, CLASSIFIER: {}}
 
 
-def _no_rule(step: Any) -> Any:
-    raise NoCertificateError(
-        f"{type(step).__name__} has no certificate: no Lipschitz constant is known for it. "
-        "Accepted are scalers, linear projections, column selections, FunctionTransformer with a "
-        "StatedLipschitz function, linear classifiers, MLPClassifier, the encoders of this package "
-        "and RobustLinearProbe, alone, in pipelines or in searches; register_certified_step adds "
-        "others."
-    )
+def register_certified_step(kind: type, *, role: Role = TRANSFORMER) -> Callable[[R], R]:
+    """Teach the certificates a kind of pipeline step that is not yours.
 
-
-_rules = {role: singledispatch(_no_rule) for role in (TRANSFORMER, CLASSIFIER)}
-
-
-def register_certified_step(kind: type, *, role: str = TRANSFORMER) -> Callable[[R], R]:
-    """Teach the certificates a new kind of pipeline step.
+    A class of your own rather defines ``__certified_stages__``, as :class:`CertifiedEstimator`
+    says.
 
     Parameters
     ----------
     kind : type
         The class of the step. The rule also serves its subclasses, unless they override the
-        methods that the rule describes (`transform`; `predict` and `decision_function`).
+        methods that the rule describes (`transform`; `predict` and `decision_function`), or have a
+        rule or ``__certified_stages__`` of their own. It goes before that method of `kind` itself.
     role : {"transformer", "classifier"}, default="transformer"
         What the rule describes: `transform`, or the scores that `predict` takes the largest of.
 
@@ -87,6 +81,10 @@ def register_certified_step(kind: type, *, role: str = TRANSFORMER) -> Callable[
     A rule is a claim on which proofs rest: the stages must be the function that the step computes.
     Raise a ``TypeError`` for settings it does not cover. The step given is fitted.
 
+    See Also
+    --------
+    CertifiedEstimator : The method for classes of your own.
+
     Examples
     --------
     >>> import numpy as np
@@ -95,7 +93,7 @@ def register_certified_step(kind: type, *, role: str = TRANSFORMER) -> Callable[
     >>> from sklearn.linear_model import LogisticRegression
     >>> from sklearn.pipeline import make_pipeline
     >>> from specreg_sklearn.metrics import certified_radius, register_certified_step
-    >>> from specreg_sklearn.spectral import Affine
+    >>> from specreg_sklearn.certificates import Affine
     >>> class Halve(TransformerMixin, BaseEstimator):
     ...     def fit(self, X, y=None):
     ...         self.n_features_in_ = X.shape[1]
@@ -116,18 +114,18 @@ def register_certified_step(kind: type, *, role: str = TRANSFORMER) -> Callable[
         raise ValueError(f"role={role!r} is not one of {sorted(_rules)}.")
 
     def register(rule: R) -> R:
-        _rules[role].register(kind, rule)
+        _rules[role][kind] = rule
         return rule
 
     return register
 
 
-def transformer_stages(step: Any) -> list[Stage]:
+def transformer_stages(step: object) -> list[Stage]:
     """Return the stages of a fitted transformer's `transform`."""
     return _stages(step, TRANSFORMER)
 
 
-def classifier_stages(step: Any) -> list[Stage]:
+def classifier_stages(step: object) -> list[Stage]:
     """Return stages that end in the scores a fitted classifier decides by.
 
     The last stage has one column per class, or a single one for two classes.
@@ -135,7 +133,7 @@ def classifier_stages(step: Any) -> list[Stage]:
     return _stages(step, CLASSIFIER)
 
 
-def named_stages(name: str, step: Any, role: str) -> list[Stage]:
+def named_stages(name: str, step: object, role: Role) -> list[Stage]:
     """Return the stages of a part, and name it if it has none."""
     try:
         return _stages(step, role)
@@ -143,7 +141,7 @@ def named_stages(name: str, step: Any, role: str) -> list[Stage]:
         raise NoCertificateError(f"step {name!r}: {error}") from error
 
 
-def best_of_search(search: Any) -> Any:
+def best_of_search(search: GridSearchCV | RandomizedSearchCV) -> Any:
     """Return the model that a search has chosen and refitted."""
     if not hasattr(search, "best_estimator_"):
         raise NoCertificateError(
@@ -153,29 +151,43 @@ def best_of_search(search: Any) -> Any:
     return search.best_estimator_
 
 
-def _stages(step: Any, role: str) -> list[Stage]:
+def _stages(step: object, role: Role) -> list[Stage]:
     if isinstance(step, type):
         raise TypeError(f"estimator={step.__name__} is a class; pass a fitted instance.")
     for module in _RULE_MODULES:
         import_module(f"specreg_sklearn.certificates.pipelines.{module}")
-    rule = _rules[role].dispatch(type(step))
-    if rule is not _no_rule:
-        # A pipeline's steps speak for themselves, one by one.
-        if hasattr(step, "fit") and not isinstance(step, Pipeline):
-            check_is_fitted(step)
-        _check_not_overridden(step, role, rule)
-    return list(rule(step))
+    home = _home_of_stages(type(step), role)
+    # A pipeline's steps are checked one by one.
+    if hasattr(step, "fit") and not isinstance(step, Pipeline):
+        check_is_fitted(step)
+    _check_not_overridden(step, role, home)
+    rule = _rules[role].get(home)
+    return list(getattr(home, _METHOD)(step, role) if rule is None else rule(step))
 
 
-def _check_not_overridden(step: Any, role: str, rule: Rule) -> None:
-    """Raise if the step's class changed the meaning of what the rule was written for."""
-    registry = _rules[role].registry
-    home = next(kind for kind in type(step).__mro__ if registry.get(kind) is rule)
+def _home_of_stages(kind: type, role: Role) -> type:
+    """Return the nearest class in the order of inheritance that has a rule or the method."""
+    for home in kind.__mro__:
+        if home in _rules[role] or vars(home).get(_METHOD) is not None:
+            return home
+        if _METHOD in vars(home):  # None takes it away, as Python does with __hash__
+            break
+    raise NoCertificateError(
+        f"{kind.__name__} has no certificate: no Lipschitz constant is known for it. "
+        "Accepted are scalers, linear projections, column selections, FunctionTransformer with a "
+        "StatedLipschitz function, linear classifiers, MLPClassifier, the encoders of this package "
+        "and RobustLinearProbe, alone, in pipelines or in searches; __certified_stages__ and "
+        "register_certified_step add others."
+    )
+
+
+def _check_not_overridden(step: object, role: Role, home: type) -> None:
+    """Raise if the step changed the meaning of what the stages of a class were written for."""
     for method in _MEANING[role]:
         mine, theirs = (getattr_static(kind, method, None) for kind in (type(step), home))
         if mine is not theirs or method in getattr(step, "__dict__", ()):
             raise NoCertificateError(
                 f"{type(step).__name__} has no certificate: it overrides {method} of "
-                f"{home.__name__}, so the rule for {home.__name__} does not describe it. Add one "
-                "with register_certified_step."
+                f"{home.__name__}, so the stages of {home.__name__} do not describe it. Define "
+                f"{_METHOD}, or add a rule with register_certified_step."
             )

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -26,14 +27,14 @@ from sklearn.preprocessing import (
 )
 from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
 
-from specreg_sklearn.certificates.networks import torch_stages
-from specreg_sklearn.certificates.pipelines._registry import (
+from specreg_sklearn.certificates.pipelines._certified_estimator import (
     NoCertificateError,
+)
+from specreg_sklearn.certificates.pipelines._registry import (
     register_certified_step,
 )
 from specreg_sklearn.certificates.pipelines._stated_lipschitz import StatedLipschitz
 from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage, StatedFunction
-from specreg_sklearn.estimators import SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
 
 # What a stated function is trusted to round by, in units of its value: numpy's elementary
@@ -41,18 +42,18 @@ from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
 _FUNCTION_ERROR = 16 * UNIT_ROUNDOFF
 
 
-def shift(offset: Any) -> Affine:
+def shift(offset: ArrayLike) -> Affine:
     """Return the stage ``X - offset``."""
     offset = np.atleast_1d(np.asarray(offset, dtype=np.float64))
     return Affine(np.ones(len(offset)), -offset)
 
 
-def linear(weight: Any, intercept: Any = None) -> Affine:
+def linear(weight: np.ndarray | sparse.spmatrix, intercept: np.ndarray | None = None) -> Affine:
     """Return the stage ``X @ weight.T + intercept``."""
-    return Affine(weight.toarray() if sparse.issparse(weight) else weight, intercept)
+    return Affine(weight if isinstance(weight, np.ndarray) else weight.toarray(), intercept)
 
 
-def divide(divisors: Any) -> Affine:
+def divide(divisors: ArrayLike) -> Affine:
     """Return the stage ``X / divisors``, column by column."""
     return Affine(1.0 / np.asarray(divisors, dtype=np.float64), entry_error=UNIT_ROUNDOFF)
 
@@ -122,7 +123,9 @@ def _pca(step: PCA) -> list[Stage]:
 @register_certified_step(TruncatedSVD)
 @register_certified_step(GaussianRandomProjection)
 @register_certified_step(SparseRandomProjection)
-def _projection(step: Any) -> list[Stage]:
+def _projection(
+    step: TruncatedSVD | GaussianRandomProjection | SparseRandomProjection,
+) -> list[Stage]:
     return [linear(step.components_)]
 
 
@@ -137,7 +140,7 @@ def _discriminant_directions(step: LinearDiscriminantAnalysis) -> list[Stage]:
 
 
 @register_certified_step(SelectorMixin)
-def _selector(step: Any) -> list[Stage]:
+def _selector(step: SelectorMixin) -> list[Stage]:
     kept = step.get_support()
     return [select(np.flatnonzero(kept), len(kept))]
 
@@ -196,10 +199,3 @@ def _rows_to_rows(
         return Y
 
     return values
-
-
-@register_certified_step(SpectrallyRegularizedEncoder)
-@register_certified_step(SelfSupervisedEncoder)
-def _features(step: SpectrallyRegularizedEncoder | SelfSupervisedEncoder) -> list[Stage]:
-    network = step.module_
-    return torch_stages(network.backbone, network.input_shape)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from scipy import special
 from torch import Tensor
 from torch.nn import functional as F
@@ -69,7 +69,7 @@ class Activation:
         return self.on_tensors(X)
 
 
-def activation(name: str, **parameters: Any) -> Activation:
+def activation(name: str, **parameters: ArrayLike) -> Activation:
     """Look up an elementwise function.
 
     Parameters
@@ -91,7 +91,7 @@ def activation(name: str, **parameters: Any) -> Activation:
 
     Examples
     --------
-    >>> from specreg_sklearn.spectral import activation
+    >>> from specreg_sklearn.certificates import activation
     >>> activation("leaky_relu", negative_slope=2.0).lipschitz
     2.0
     >>> round(activation("gelu").lipschitz, 6)
@@ -149,7 +149,7 @@ def _hardswish(X: np.ndarray) -> np.ndarray:
     return X * (np.clip(X + 3.0, 0.0, 6.0) / 6.0)
 
 
-def _leaky_relu(negative_slope: Any = 0.01, *, name: str = "leaky_relu") -> Activation:
+def _leaky_relu(negative_slope: ArrayLike = 0.01, *, name: str = "leaky_relu") -> Activation:
     slope = np.asarray(negative_slope, dtype=np.float64)
     if not np.isfinite(slope).all():
         raise ValueError(f"negative_slope={negative_slope!r} of {name} must be finite.")
@@ -158,7 +158,7 @@ def _leaky_relu(negative_slope: Any = 0.01, *, name: str = "leaky_relu") -> Acti
     return Activation(name, lambda X: np.where(X > 0, X, slope * X), low, high, exact)
 
 
-def _prelu(weight: Any = 0.25) -> Activation:
+def _prelu(weight: ArrayLike = 0.25) -> Activation:
     return _leaky_relu(weight, name="prelu")
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
+from torch.nn.modules.conv import _ConvNd
 
 from specreg_sklearn.certificates.stages._central_differences import as_array
 from specreg_sklearn.certificates.stages._stage import Stage
@@ -99,7 +100,7 @@ class ChannelAffine(Stage):
         scale: np.ndarray,
         shift: np.ndarray,
         scale_error: float = 0.0,
-        shift_error: Any = 0.0,
+        shift_error: ArrayLike = 0.0,
     ) -> None:
         self.scale = scale
         self.shift = shift
@@ -140,7 +141,7 @@ class ConvolutionStage(Stage):
         Shape (n_channels, *size) of one image.
     """
 
-    def __init__(self, layer: Any, input_shape: tuple[int, ...]) -> None:
+    def __init__(self, layer: _ConvNd, input_shape: tuple[int, ...]) -> None:
         self.layer = layer
         self.input_shape = input_shape
         self._absolute = copy.deepcopy(layer)

@@ -11,7 +11,7 @@ class NoLipschitzBound(TypeError):
     Examples
     --------
     >>> import torch
-    >>> from specreg_sklearn.spectral import NoLipschitzBound, module_lipschitz_bound
+    >>> from specreg_sklearn.certificates import NoLipschitzBound, module_lipschitz_bound
     >>> module = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.LayerNorm(4))
     >>> try:
     ...     module_lipschitz_bound(module, (4,))

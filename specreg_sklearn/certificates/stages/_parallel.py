@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -62,22 +61,23 @@ def side_by_side(branches: list[tuple[np.ndarray, list[Stage]]], n_inputs: int) 
     neighbours exactly.
     """
     branches = [(columns, stages) for columns, stages in branches if len(columns)]
-    if not all(isinstance(stage, Affine) for _, stages in branches for stage in stages):
+    affine = [[stage for stage in stages if isinstance(stage, Affine)] for _, stages in branches]
+    if any(len(kept) < len(stages) for kept, (_, stages) in zip(affine, branches, strict=True)):
         return [Parallel(branches, n_inputs)]
     picked = np.concatenate([columns for columns, _ in branches])
     joined: list[Stage] = [Affine(np.eye(n_inputs)[picked])]
     widths = [len(columns) for columns, _ in branches]
-    for depth in range(max(len(stages) for _, stages in branches)):
+    for depth in range(max(map(len, affine))):
         blocks = [
             stages[depth] if depth < len(stages) else Affine(np.ones(width))
-            for width, (_, stages) in zip(widths, branches, strict=True)
+            for width, stages in zip(widths, affine, strict=True)
         ]
         joined.append(_block_diagonal(blocks))
         widths = [width_after([block], 0) for block in blocks]
     return joined
 
 
-def _block_diagonal(blocks: list[Any]) -> Affine:
+def _block_diagonal(blocks: list[Affine]) -> Affine:
     flat = all(block.is_diagonal for block in blocks)
     n_outputs = sum(block.n_outputs for block in blocks)
     if flat:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from specreg_sklearn.certificates.stages._activations import activation
@@ -92,7 +92,7 @@ class Affine(Stage):
     Examples
     --------
     >>> import numpy as np
-    >>> from specreg_sklearn.spectral import Affine
+    >>> from specreg_sklearn.certificates import Affine
     >>> step = Affine([[3.0, 4.0]], [1.0])
     >>> step.forward(np.array([[1.0, 1.0]]), np.zeros((1, 2)))[0]
     array([[8.]])
@@ -105,12 +105,12 @@ class Affine(Stage):
 
     def __init__(
         self,
-        weight: Any,
-        bias: Any = None,
+        weight: ArrayLike,
+        bias: ArrayLike | None = None,
         weight_error: float = 0.0,
         *,
         entry_error: float = 0.0,
-        bias_error: Any = 0.0,
+        bias_error: ArrayLike = 0.0,
     ) -> None:
         self.weight = np.asarray(weight, dtype=np.float64)
         if self.weight.ndim not in (1, 2):
@@ -224,12 +224,12 @@ class Elementwise(Stage):
     Examples
     --------
     >>> import numpy as np
-    >>> from specreg_sklearn.spectral import Elementwise
+    >>> from specreg_sklearn.certificates import Elementwise
     >>> Elementwise("leaky_relu", negative_slope=3.0).lipschitz()
     3.0
     """
 
-    def __init__(self, name: str, **parameters: Any) -> None:
+    def __init__(self, name: str, **parameters: ArrayLike) -> None:
         self.activation = activation(name, **parameters)
 
     def lipschitz(self) -> float:

@@ -29,8 +29,8 @@ def convolution_norm(
         The Lanczos iteration stops when its relative residual falls below this; the relative
         error of the norm is then at most this, and as a rule its square.
     largest_side : int, default=None
-        Zero-padded images with more outputs than this along an axis are cropped. The norm on the part
-        is smaller, by a share of about the inverse square of the side.
+        Zero-padded images with more outputs than this along an axis are cropped. The norm on the
+        part is smaller, by a share of about the inverse square of the side.
 
     Returns
     -------

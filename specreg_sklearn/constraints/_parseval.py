@@ -9,14 +9,12 @@ from specreg_sklearn.constraints._constraint import BoundConstraint, Constraint
 from specreg_sklearn.constraints._weight_matrices import (
     Layers,
     as_matrices,
-    check_flag,
-    check_number,
-    constrained_layers,
+    positions_per_pixel,
     weight_matrices,
-    windows_per_pixel,
     write_matrices,
 )
 from specreg_sklearn.spectral import matrix_norm
+from specreg_sklearn.tables import check_flag, check_number
 
 
 class Parseval(Constraint):
@@ -27,7 +25,7 @@ class Parseval(Constraint):
     It is a pull and no promise: after a fit the values are near one where the loss lets them be.
 
     For a convolution, W is its kernel, reshaped to (n_outputs, n_inputs * taps) for each group
-    and multiplied by the square root of the number of windows that a pixel lies in. That keeps the
+    and multiplied by the square root of the number of positions that read a pixel. That keeps the
     operator's norm at one or below under zero padding when W has singular values of one; **it
     does not make them those of the operator**. Batch norms are left alone.
 
@@ -75,12 +73,13 @@ class Parseval(Constraint):
             Also if a layer is so large that the step would overshoot zero.
         """
         # Beyond one half the fixed point stops attracting monotonously.
-        check_number("beta", self.beta, 0, 0.5)
+        accepted = "a number above 0 and below 0.5"
+        check_number("beta", self.beta, 0, 0.5, closed="neither", accepted=accepted)
         check_flag("include_head", self.include_head)
-        layers = list(weight_matrices(self, constrained_layers(backbone, head, self.include_head)))
+        layers = weight_matrices(self, backbone, head, self.include_head)
         limit = ((1 + self.beta) / self.beta) ** 0.5
         for name, layer in layers:
-            norm = max(map(matrix_norm, as_matrices(layer))) * windows_per_pixel(layer) ** 0.5
+            norm = max(map(matrix_norm, as_matrices(layer))) * positions_per_pixel(layer) ** 0.5
             if norm >= limit:
                 raise ValueError(
                     f"Parseval(beta={self.beta!r}) overshoots on the layer {name!r}, whose largest "
@@ -92,17 +91,17 @@ class Parseval(Constraint):
 class _BoundParseval(BoundConstraint):
     def __init__(self, layers: Layers, beta: float) -> None:
         self.layer_names = tuple(name for name, _ in layers)
-        self._layers = [(layer, windows_per_pixel(layer)) for _, layer in layers]
+        self._layers = [(layer, positions_per_pixel(layer)) for _, layer in layers]
         self._beta = beta
 
     @torch.no_grad()
     def project(self) -> None:
         """Take one step of the pull on every layer."""
-        for layer, windows in self._layers:
+        for layer, n_positions in self._layers:
             W = as_matrices(layer)
             # The product over the shorter side first: it is the cheaper of the two orders.
-            cube = (W @ W.mT) @ W if W.shape[1] <= W.shape[2] else W @ (W.mT @ W)
-            write_matrices(layer, (1 + self._beta) * W - self._beta * windows * cube)
+            product = (W @ W.mT) @ W if W.shape[1] <= W.shape[2] else W @ (W.mT @ W)
+            write_matrices(layer, (1 + self._beta) * W - self._beta * n_positions * product)
 
     def settle(self) -> None:
         """Do nothing: the pull makes no promise that could be kept exactly."""

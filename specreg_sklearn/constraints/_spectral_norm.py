@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 from torch import nn
 
 from specreg_sklearn.constraints._constraint import BoundConstraint, Constraint
 from specreg_sklearn.constraints._norm_limits import Limit, layer_limit
-from specreg_sklearn.constraints._weight_matrices import check_count, check_flag, check_number
 from specreg_sklearn.spectral import used_layers
+from specreg_sklearn.tables import check_count, check_flag, check_number
 
 
 class SpectralNorm(Constraint):
@@ -67,7 +69,7 @@ class SpectralNorm(Constraint):
         max_norm: float = 1.0,
         *,
         include_head: bool = True,
-        n_vectors: int | str = "auto",
+        n_vectors: int | Literal["auto"] = "auto",
         n_power_iterations: int = 1,
     ) -> None:
         self.max_norm = max_norm
@@ -87,7 +89,7 @@ class SpectralNorm(Constraint):
 
         Networks with other than linear layers need `input_shape`.
         """
-        check_number("max_norm", self.max_norm, 0)
+        check_number("max_norm", self.max_norm, 0, closed="neither", accepted="a number above 0")
         check_flag("include_head", self.include_head)
         check_count("n_vectors", self.n_vectors, otherwise=("auto",))
         check_count("n_power_iterations", self.n_power_iterations)

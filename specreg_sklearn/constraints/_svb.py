@@ -9,13 +9,10 @@ from specreg_sklearn.constraints._constraint import BoundConstraint, Constraint
 from specreg_sklearn.constraints._weight_matrices import (
     Layers,
     as_matrices,
-    check_count,
-    check_flag,
-    check_number,
-    constrained_layers,
     weight_matrices,
     write_matrices,
 )
+from specreg_sklearn.tables import check_count, check_flag, check_number
 
 
 class SVB(Constraint):
@@ -72,11 +69,11 @@ class SVB(Constraint):
         input_shape: tuple[int, ...] | None = None,
     ) -> BoundConstraint:
         """Attach the constraint to the layers; see :meth:`Constraint.bind`."""
-        check_number("epsilon", self.epsilon, 0)
+        check_number("epsilon", self.epsilon, 0, closed="neither", accepted="a number above 0")
         check_count("every", self.every, otherwise=(None,))
         check_flag("include_head", self.include_head)
-        layers = constrained_layers(backbone, head, self.include_head)
-        return _BoundSVB(list(weight_matrices(self, layers)), float(self.epsilon), self.every)
+        layers = weight_matrices(self, backbone, head, self.include_head)
+        return _BoundSVB(layers, float(self.epsilon), self.every)
 
 
 class _BoundSVB(BoundConstraint):

@@ -1,10 +1,74 @@
-"""What the factories ask of their settings."""
+"""What the architectures share: their contract, activations by name, and checks of shapes."""
 
 from __future__ import annotations
 
 import math
-from numbers import Integral
-from typing import Any
+from abc import ABC, abstractmethod
+from typing import Literal, TypeAlias
+
+from sklearn.base import BaseEstimator
+from torch import nn
+
+Activation: TypeAlias = Literal["identity", "logistic", "tanh", "relu", "elu", "gelu"]
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "identity": nn.Identity,
+    "logistic": nn.Sigmoid,
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+}
+
+
+class ModuleFactory(BaseEstimator, ABC):
+    """Settings of an architecture; calling the object builds a backbone with fresh weights.
+
+    Any callable ``(input_shape) -> torch.nn.Module`` is a factory. One that derives from this class
+    also has ``get_params`` and ``set_params``, so that ``module__name`` can be searched.
+    """
+
+    @abstractmethod
+    def __call__(
+        self, input_shape: tuple[int, ...], *, activation: Activation = "relu"
+    ) -> nn.Module:
+        """Build a backbone.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            Shape of one sample.
+        activation : str, default="relu"
+            A key of ``specreg_sklearn.modules.ACTIVATIONS``.
+
+        Returns
+        -------
+        torch.nn.Module
+            Maps (n_samples, *input_shape) to features (n_samples, n_features_out).
+        """
+
+
+def check_activation(activation: str) -> type[nn.Module]:
+    """Return the layer that an activation's name stands for.
+
+    Parameters
+    ----------
+    activation : str
+        A key of ``ACTIVATIONS``.
+
+    Returns
+    -------
+    type of torch.nn.Module
+        The layer, to be built without arguments.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown; the message lists the valid ones.
+    """
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation={activation!r} is not one of {sorted(ACTIVATIONS)}.")
+    return ACTIVATIONS[activation]
 
 
 def check_image_shape(owner: str, input_shape: tuple[int, ...]) -> tuple[int, int, int]:
@@ -47,10 +111,3 @@ def _proposal(input_shape: tuple[int, ...]) -> str:
         if side > 1 and channels * side * side == n_features:
             return f", such as ({channels}, {side}, {side}) for {n_features} features"
     return ""
-
-
-def check_positive(owner: str, name: str, value: Any) -> int:
-    """Return `value` if it is a positive integer; raise ValueError with its name if not."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name}={value!r} of {owner} must be a positive integer.")
-    return int(value)

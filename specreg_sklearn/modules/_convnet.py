@@ -8,9 +8,13 @@ from typing import Any
 
 from torch import nn
 
-from specreg_sklearn.modules._activations import check_activation
-from specreg_sklearn.modules._architecture import check_image_shape, check_positive
-from specreg_sklearn.modules._factory import ModuleFactory
+from specreg_sklearn.modules._architecture import (
+    Activation,
+    ModuleFactory,
+    check_activation,
+    check_image_shape,
+)
+from specreg_sklearn.tables import check_count
 
 
 class ConvNet(ModuleFactory):
@@ -63,7 +67,9 @@ class ConvNet(ModuleFactory):
         self.n_features = n_features
         self.batch_norm = batch_norm
 
-    def __call__(self, input_shape: tuple[int, ...], *, activation: str = "relu") -> nn.Sequential:
+    def __call__(
+        self, input_shape: tuple[int, ...], *, activation: Activation = "relu"
+    ) -> nn.Sequential:
         """Build the backbone; see :meth:`ModuleFactory.__call__`.
 
         Raises
@@ -72,7 +78,8 @@ class ConvNet(ModuleFactory):
             If `input_shape` is not that of an image, or a setting is not accepted.
         """
         n_inputs, height, width = check_image_shape("ConvNet", input_shape)
-        kernel_size = check_positive("ConvNet", "kernel_size", self.kernel_size)
+        kernel_size = self.kernel_size
+        check_count("kernel_size", kernel_size, owner="ConvNet")
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size={kernel_size} of ConvNet must be odd.")
         make_activation = check_activation(activation)
@@ -92,8 +99,8 @@ class ConvNet(ModuleFactory):
             n_inputs, height, width = n_outputs, (height + 1) // 2, (width + 1) // 2
         layers["flatten"] = nn.Flatten()
         if self.n_features is not None:
-            n_features = check_positive("ConvNet", "n_features", self.n_features)
-            layers["hidden"] = nn.Linear(n_inputs * height * width, n_features)
+            check_count("n_features", self.n_features, owner="ConvNet")
+            layers["hidden"] = nn.Linear(n_inputs * height * width, int(self.n_features))
             layers["activation"] = make_activation()
         return nn.Sequential(layers)
 
@@ -102,4 +109,6 @@ class ConvNet(ModuleFactory):
         channels = [given] if isinstance(given, int) else [*given]
         if not channels:
             raise ValueError("channels=() of ConvNet must hold at least one positive integer.")
-        return [check_positive("ConvNet", "channels", number) for number in channels]
+        for number in channels:
+            check_count("channels", number, owner="ConvNet")
+        return [int(number) for number in channels]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import convert_conv2d_weight_memory_format
 
 from specreg_sklearn._registry import resolve
-from specreg_sklearn.modules._factory import ModuleFactory
+from specreg_sklearn.modules._architecture import ModuleFactory
 from specreg_sklearn.modules._seeded_draws import SeededDraws
 
 

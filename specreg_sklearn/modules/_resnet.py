@@ -6,9 +6,13 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from specreg_sklearn.modules._activations import check_activation
-from specreg_sklearn.modules._architecture import check_image_shape, check_positive
-from specreg_sklearn.modules._factory import ModuleFactory
+from specreg_sklearn.modules._architecture import (
+    Activation,
+    ModuleFactory,
+    check_activation,
+    check_image_shape,
+)
+from specreg_sklearn.tables import check_count
 
 _STAGE_STRIDES = (1, 2, 2, 2)
 _BLOCKS_PER_STAGE = 2
@@ -86,7 +90,9 @@ class ResNet18(ModuleFactory):
     def __init__(self, *, width: int = 64) -> None:
         self.width = width
 
-    def __call__(self, input_shape: tuple[int, ...], *, activation: str = "relu") -> nn.Sequential:
+    def __call__(
+        self, input_shape: tuple[int, ...], *, activation: Activation = "relu"
+    ) -> nn.Sequential:
         """Build the backbone; see :meth:`ModuleFactory.__call__`.
 
         Raises
@@ -95,7 +101,8 @@ class ResNet18(ModuleFactory):
             If `input_shape` is not that of an image, or `width` is not a positive integer.
         """
         n_channels, *_ = check_image_shape("ResNet18", input_shape)
-        n_inputs = check_positive("ResNet18", "width", self.width)
+        check_count("width", self.width, owner="ResNet18")
+        n_inputs = int(self.width)
         make_activation = check_activation(activation)
         layers: OrderedDict[str, nn.Module] = OrderedDict(
             conv=nn.Conv2d(n_channels, n_inputs, 3, padding=1, bias=False),

@@ -5,10 +5,8 @@ A :class:`Penalty` holds settings; :meth:`Penalty.bind` attaches it to a network
 """
 
 from specreg_sklearn.penalties._batch_shrinkage import BatchSpectralShrinkage
-from specreg_sklearn.penalties._cross_lipschitz import CrossLipschitz
-from specreg_sklearn.penalties._jacobian import Jacobian
-from specreg_sklearn.penalties._l2 import L2
-from specreg_sklearn.penalties._l2_sp import L2SP
+from specreg_sklearn.penalties._input_gradients import CrossLipschitz, Jacobian
+from specreg_sklearn.penalties._l2 import L2, L2SP
 from specreg_sklearn.penalties._orthogonal import Orthogonal
 from specreg_sklearn.penalties._penalty import (
     BoundPenalty,

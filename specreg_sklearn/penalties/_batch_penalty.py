@@ -1,13 +1,13 @@
-"""Penalties on what the network makes of the rows of a batch: what they share."""
+"""What the penalties on the rows of a batch share: which rows, which mode, which report."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from specreg_sklearn.modules import Network
 from specreg_sklearn.penalties._penalty import BoundPenalty, PenaltyReport
 from specreg_sklearn.spectral.layers import evaluated
 
@@ -19,20 +19,20 @@ class BoundOnRows(BoundPenalty):
     does not depend on the other rows, and no running statistics move.
     """
 
-    _batch: tuple[nn.Module, Tensor, Tensor | None] | None = None
+    _batch: tuple[Network, Tensor, Tensor | None] | None = None
     _sum = _rows = 0.0
 
     @abstractmethod
-    def _of_batch(self, network: Any, X: Tensor, sample_weight: Tensor | None) -> Tensor:
+    def _of_batch(self, network: Network, X: Tensor, sample_weight: Tensor | None) -> Tensor:
         """Return the penalty on the rows `X`, a scalar tensor."""
 
     def see_batch(
-        self, network: nn.Module, X: Tensor, y: Tensor, sample_weight: Tensor | None
+        self, network: Network, X: Tensor, y: Tensor, sample_weight: Tensor | None
     ) -> None:
         """Keep the batch for the next value; see :meth:`BoundPenalty.see_batch`."""
         self._batch = network, X.detach(), sample_weight
 
-    def _seen(self) -> tuple[nn.Module, Tensor, Tensor | None]:
+    def _seen(self) -> tuple[Network, Tensor, Tensor | None]:
         if self._batch is None:
             raise RuntimeError(f"{type(self).__name__} needs a batch: call see_batch first.")
         return self._batch

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
+from specreg_sklearn.modules import Network
 from specreg_sklearn.penalties._batch_penalty import BoundOnRows
 from specreg_sklearn.penalties._penalty import BoundPenalty, Penalty
+from specreg_sklearn.tables import check_count
 
 
 class BatchSpectralShrinkage(Penalty):
@@ -53,10 +52,8 @@ class BatchSpectralShrinkage(Penalty):
         self, backbone: nn.Module, head: nn.Module, *, generator: torch.Generator
     ) -> BoundPenalty:
         """Attach the penalty; see :meth:`Penalty.bind`."""
-        n_values = self.n_values
-        if isinstance(n_values, bool) or not isinstance(n_values, Integral) or n_values < 1:
-            raise ValueError(f"n_values={n_values!r} must be a positive integer.")
-        return _BoundShrinkage(int(n_values))
+        check_count("n_values", self.n_values)
+        return _BoundShrinkage(int(self.n_values))
 
 
 class _BoundShrinkage(BoundOnRows):
@@ -65,7 +62,7 @@ class _BoundShrinkage(BoundOnRows):
     def __init__(self, n_values: int) -> None:
         self._n_values = n_values
 
-    def _of_batch(self, network: Any, X: Tensor, sample_weight: Tensor | None) -> Tensor:
+    def _of_batch(self, network: Network, X: Tensor, sample_weight: Tensor | None) -> Tensor:
         features = network.features(X)
         # The smaller Gram matrix has every singular value that there is, squared.
         n_rows, n_columns = features.shape

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
 from specreg_sklearn._registry import available, resolve
+from specreg_sklearn.modules import Network
 
 
 class PenaltyReport(NamedTuple):
@@ -44,7 +45,7 @@ class BoundPenalty(ABC):
     layer_names: tuple[str, ...] = ()
 
     def see_batch(  # noqa: B027  empty is right: most penalties look at weights alone
-        self, network: nn.Module, X: Tensor, y: Tensor, sample_weight: Tensor | None
+        self, network: Network, X: Tensor, y: Tensor, sample_weight: Tensor | None
     ) -> None:
         """Take note of the rows that the next values refer to; a penalty on weights ignores them.
 
@@ -53,7 +54,7 @@ class BoundPenalty(ABC):
 
         Parameters
         ----------
-        network : torch.nn.Module
+        network : Network
             Maps rows to logits; ``network.features`` gives the representation.
         X : Tensor of shape (n_samples, n_features)
             The rows of the batch.
@@ -165,10 +166,8 @@ def bind_penalty(
         The stateful part.
     """
     parameters = signature(penalty.bind).parameters.values()
-    if any(p.name == "input_shape" or p.kind is Parameter.VAR_KEYWORD for p in parameters):
-        shape: dict[str, Any] = {"input_shape": input_shape}
-    else:
-        shape = {}
+    asks = any(p.name == "input_shape" or p.kind is Parameter.VAR_KEYWORD for p in parameters)
+    shape: dict[str, Any] = {"input_shape": input_shape} if asks else {}
     return penalty.bind(backbone, head, generator=generator, **shape)
 
 
@@ -216,7 +215,7 @@ def resolve_penalty(penalty: str | Penalty | None, *, has_readout: bool = True) 
     return resolved
 
 
-def _needs_readout(penalty: Any) -> bool:
+def _needs_readout(penalty: object) -> bool:
     return bool(getattr(penalty, "needs_readout", False))
 
 

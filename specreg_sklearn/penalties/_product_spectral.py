@@ -66,23 +66,24 @@ class ProductSpectral(RepSpectral):
     def bind(
         self,
         backbone: nn.Module,
-        head: Any,
+        head: nn.Module,
         *,
         generator: torch.Generator,
         input_shape: tuple[int, ...] | None = None,
     ) -> BoundPenalty:
         """Attach the penalty to the layers with weights; see :meth:`RepSpectral.bind`."""
-        if len(head.weight) < 2:
+        readout: Any = head
+        if len(readout.weight) < 2:
             raise ValueError(f"{type(self).__name__} compares logits; the head has only one.")
-        hidden: Any = super().bind(backbone, head, generator=generator, input_shape=input_shape)
-        return _BoundProduct(hidden.layer_names, hidden._terms, head)
+        hidden = self._layer_terms(backbone, head, generator, input_shape)
+        return _BoundProduct(hidden, readout.weight)
 
 
 class _BoundProduct(BoundPenalty):
-    def __init__(self, names: tuple[str, ...], terms: list[LayerTerm], head: Any) -> None:
-        self.layer_names = (*names, "head")
-        self._terms = terms
-        self._readout: Tensor = head.weight
+    def __init__(self, hidden: dict[str, LayerTerm], readout: Tensor) -> None:
+        self.layer_names = (*hidden, "head")
+        self._terms = tuple(hidden.values())
+        self._readout = readout
 
     def value(self) -> Tensor:
         """Return the estimated penalty; the gradient flows to the weights."""

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
 
 from specreg_sklearn.penalties._layer_terms import LayerTerm, layer_term
 from specreg_sklearn.penalties._penalty import BoundPenalty, Penalty, PenaltyReport
-from specreg_sklearn.spectral import UsedLayer, used_layers
+from specreg_sklearn.spectral import used_layers
+from specreg_sklearn.tables import check_choice, check_count
 
-_METHODS = ("auto", "operator", "fourier")
+Method: TypeAlias = Literal["auto", "operator", "fourier"]
 
 
 class RepSpectral(Penalty):
@@ -63,9 +64,9 @@ class RepSpectral(Penalty):
     def __init__(
         self,
         *,
-        n_vectors: int | str = "auto",
+        n_vectors: int | Literal["auto"] = "auto",
         n_power_iterations: int = 1,
-        method: str = "auto",
+        method: Method = "auto",
     ) -> None:
         self.n_vectors = n_vectors
         self.n_power_iterations = n_power_iterations
@@ -83,23 +84,34 @@ class RepSpectral(Penalty):
 
         Networks with other than linear layers need `input_shape`. Bind again for another one.
         """
-        if self.n_vectors != "auto":
-            _check_positive("n_vectors", self.n_vectors)
-        _check_positive("n_power_iterations", self.n_power_iterations)
-        if self.method not in _METHODS:
-            raise ValueError(f"method={self.method!r} must be one of {list(_METHODS)}.")
+        return BoundSpectral(self._layer_terms(backbone, head, generator, input_shape))
+
+    def _layer_terms(
+        self,
+        backbone: nn.Module,
+        head: nn.Module,
+        generator: torch.Generator,
+        input_shape: tuple[int, ...] | None,
+    ) -> dict[str, LayerTerm]:
+        check_count("n_vectors", self.n_vectors, otherwise=("auto",))
+        check_count("n_power_iterations", self.n_power_iterations)
+        check_choice("method", self.method, get_args(Method))
         try:
             layers = used_layers(backbone, input_shape, prefix="backbone")
             if self._covers_head:
                 layers += used_layers(head, prefix="head")
-            return _BoundSpectral(layers, self, generator)
+            return {
+                layer.name: layer_term(
+                    layer,
+                    method=self.method,
+                    n_vectors=self.n_vectors,
+                    n_steps=self.n_power_iterations,
+                    generator=generator,
+                )
+                for layer in layers
+            }
         except ValueError as error:
             raise ValueError(f"{type(self).__name__} cannot be used: {error}") from error
-
-
-def _check_positive(name: str, value: object) -> None:
-    if not isinstance(value, Integral) or value < 1:
-        raise ValueError(f"{name}={value!r} must be a positive integer.")
 
 
 class LLSpectral(RepSpectral):
@@ -132,21 +144,18 @@ class LLSpectral(RepSpectral):
     _covers_head = True
 
 
-class _BoundSpectral(BoundPenalty):
-    def __init__(
-        self, layers: list[UsedLayer], settings: RepSpectral, generator: torch.Generator
-    ) -> None:
-        self.layer_names = tuple(layer.name for layer in layers)
-        self._terms: list[LayerTerm] = [
-            layer_term(
-                layer,
-                method=settings.method,
-                n_vectors=settings.n_vectors,
-                n_steps=settings.n_power_iterations,
-                generator=generator,
-            )
-            for layer in layers
-        ]
+class BoundSpectral(BoundPenalty):
+    """Adds the squared norms of the layers.
+
+    Parameters
+    ----------
+    terms : dict of str to LayerTerm
+        The layers by name.
+    """
+
+    def __init__(self, terms: dict[str, LayerTerm]) -> None:
+        self.layer_names = tuple(terms)
+        self._terms = tuple(terms.values())
 
     def value(self) -> Tensor:
         """Return the estimated sum of squared norms; the gradient flows to the weights."""

@@ -11,6 +11,8 @@ from skorch.utils import noop
 from torch import Tensor
 from tqdm import tqdm
 
+from specreg_sklearn.training._net import PenalizedNet
+
 
 class EpochKeeper(Callback):
     """Record the penalised loss, and keep the weights of the last finished, finite epoch.
@@ -19,18 +21,18 @@ class EpochKeeper(Callback):
     to that copy and `net.stop_reason` says why.
     """
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, net: PenalizedNet, **kwargs: Any) -> None:
         """Keep the start weights."""
         net.stop_reason = None
         self._inside_epoch = False
         self._live: list[Tensor] = list(net.module_.state_dict().values())
         self._kept = _flat(self._live)
 
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: PenalizedNet, **kwargs: Any) -> None:
         """Note that the weights are about to move."""
         self._inside_epoch = True
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: PenalizedNet, **kwargs: Any) -> None:
         """Record the epoch, or undo it when its loss is not finite."""
         objective = net.history[-1]["train_loss"] + net.weight_decay * _sum_of_squares(net)
         # The loss was taken before the last step; the step itself may have been the fatal one.
@@ -51,7 +53,7 @@ class EpochKeeper(Callback):
         self._kept = self._without_subnormals(reached)
         self._inside_epoch = False
 
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+    def on_train_end(self, net: PenalizedNet, **kwargs: Any) -> None:
         """Undo an epoch that an interruption has cut short."""
         if self._inside_epoch:
             self._undo_epoch(net, "interrupted")
@@ -74,7 +76,7 @@ class EpochKeeper(Callback):
         for value, old in zip(self._live, kept.split(sizes), strict=True):
             value.copy_(old.view_as(value))
 
-    def _undo_epoch(self, net: Any, reason: str) -> None:
+    def _undo_epoch(self, net: PenalizedNet, reason: str) -> None:
         net.stop_reason = reason
         self._restore(self._kept)
         net.history.pop()
@@ -112,7 +114,7 @@ class Patience(EarlyStopping):
             sink=noop,
         )
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: PenalizedNet, **kwargs: Any) -> None:
         """Compare the epoch with the best one so far."""
         if len(net.history) > net.n_settling_epochs:
             super().on_epoch_end(net, **kwargs)
@@ -133,11 +135,11 @@ class EpochBar(Callback):
         self.n_epochs = n_epochs
         self.title = title
 
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_train_begin(self, net: PenalizedNet, **kwargs: Any) -> None:
         """Open the bar."""
         self._bar = tqdm(total=self.n_epochs, desc=self.title, unit="epoch")
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: PenalizedNet, **kwargs: Any) -> None:
         """Move the bar and show the epoch's figures."""
         row = net.history[-1]
         shown = {"loss": row["train_loss"], "penalty": row.get("penalty")}
@@ -145,13 +147,13 @@ class EpochBar(Callback):
         self._bar.set_postfix({k: f"{v:.4g}" for k, v in shown.items() if v is not None})
         self._bar.update()
 
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+    def on_train_end(self, net: PenalizedNet, **kwargs: Any) -> None:
         """Close the bar."""
         self._bar.close()
 
 
 @torch.no_grad()
-def _sum_of_squares(net: Any) -> float:
+def _sum_of_squares(net: PenalizedNet) -> float:
     if net.weight_decay == 0:
         return 0.0
     weights = [p for p in net.module_.parameters() if p.ndim > 1]

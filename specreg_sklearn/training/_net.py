@@ -1,8 +1,8 @@
-"""The skorch net of the house: objective plus strength times penalty."""
+"""The skorch net of all encoders: objective plus strength times penalty."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -11,11 +11,12 @@ from skorch.callbacks import Callback
 from skorch.utils import to_tensor
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.data import Dataset
 
 from specreg_sklearn.constraints import BoundConstraint
 from specreg_sklearn.objectives import Objective
 from specreg_sklearn.penalties import BoundPenalty
-from specreg_sklearn.training._batches import BatchLoader, TensorRows
+from specreg_sklearn.training._batches import Batch, BatchLoader, TensorRows
 
 _BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
@@ -134,7 +135,7 @@ class PenalizedNet(NeuralNet):
         norms = any(isinstance(layer, _BatchNorm) for layer in self.module_.modules())
         return max(2 if norms else 1, getattr(self.criterion, "least_rows", 1))
 
-    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+    def get_iterator(self, dataset: Dataset, training: bool = False) -> Iterable[Batch]:
         """Cut rows in memory into slices; leave every other kind of dataset to skorch."""
         if not isinstance(dataset, TensorRows):
             return super().get_iterator(dataset, training)
@@ -163,7 +164,7 @@ class PenalizedNet(NeuralNet):
         """Return the logits of the rows `x`."""
         return self.module_(to_tensor(x, device=self.device))
 
-    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+    def train_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         """Take one optimizer step on the penalised loss of a batch."""
         if self._see_batch is not None:
             X, (y, weight) = batch
@@ -182,7 +183,7 @@ class PenalizedNet(NeuralNet):
             self.constraint.project()
         return step
 
-    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+    def train_step_single(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         """Compute the gradient of the penalised loss of a batch."""
         X, target = batch
         self.optimizer_.zero_grad()
@@ -196,7 +197,7 @@ class PenalizedNet(NeuralNet):
                 weight.grad.add_(weight.detach(), alpha=2 * self.weight_decay)
         return {"loss": loss.detach(), "y_pred": None}
 
-    def validation_step(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+    def validation_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:
         """Return the unpenalised loss and the logits of a batch."""
         X, target = batch
         # A loss that moves its rows would need gradients, and says little of held-out rows.
@@ -206,7 +207,12 @@ class PenalizedNet(NeuralNet):
             return {"loss": self.get_loss(losses, target, X), "y_pred": self.module_(X)}
 
     def run_single_epoch(
-        self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any
+        self,
+        iterator: Iterable[Batch] | None,
+        training: bool,
+        prefix: str,
+        step_fn: Callable[..., dict[str, Any]],
+        **fit_params: Any,
     ) -> None:
         """Run over all batches once; record ``<prefix>_loss`` and, for held-out rows, accuracy."""
         if iterator is None:
@@ -246,7 +252,7 @@ class PenalizedNet(NeuralNet):
         if self.constraint is not None:
             self.constraint.settle()
 
-    def set_callbacks(self, callbacks: list[Any]) -> None:
+    def set_callbacks(self, callbacks: list[Callback | tuple[str, Callback]]) -> None:
         """Replace the callbacks of the net, also of one that has been trained before."""
         self.callbacks = callbacks
         self.initialize_callbacks()
@@ -280,7 +286,7 @@ def _split(
     return [group for group in split if group["params"]]
 
 
-def _batch_hook(penalty: BoundPenalty | None) -> Any:
+def _batch_hook(penalty: BoundPenalty | None) -> Callable[..., None] | None:
     """Return the penalty's `see_batch` where it has one of its own; most do without."""
     hook = getattr(type(penalty), "see_batch", None)
     return None if hook in (None, BoundPenalty.see_batch) else getattr(penalty, "see_batch", None)

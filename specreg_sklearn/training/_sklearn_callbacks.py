@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from skorch.callbacks import Callback
 
+from specreg_sklearn._sklearn_compat import CallbackSupportMixin
+from specreg_sklearn.training._net import PenalizedNet
+
 
 class SklearnCallbackBridge(Callback):
     """Tell scikit-learn's callbacks about every epoch: progress bars, monitors, early stops.
@@ -28,12 +31,12 @@ class SklearnCallbackBridge(Callback):
 
     def __init__(
         self,
-        estimator: Any,
+        estimator: CallbackSupportMixin,
         X: Any,
         y: Any,
         sample_weight: np.ndarray | None,
         max_epochs: int,
-        fitted_attributes: Callable[[Any], dict[str, Any]],
+        fitted_attributes: Callable[[PenalizedNet], dict[str, Any]],
     ) -> None:
         self.estimator = estimator
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
@@ -41,16 +44,18 @@ class SklearnCallbackBridge(Callback):
         self.fitted_attributes = fitted_attributes
         self.context = estimator._init_callback_context(max_subtasks=max_epochs)
 
-    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+    def on_train_begin(
+        self, net: PenalizedNet, X: Any = None, y: Any = None, **kwargs: Any
+    ) -> None:
         """Open the task of the whole fit."""
         self.context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
-    def on_epoch_begin(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_begin(self, net: PenalizedNet, **kwargs: Any) -> None:
         """Open the task of one epoch."""
         self.epoch = self.context.subcontext(task_name="epoch")
         self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
 
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: PenalizedNet, **kwargs: Any) -> None:
         """Close the task of one epoch; a callback may ask to stop here."""
         stop = self.epoch.call_on_fit_task_end(
             estimator=self.estimator,
@@ -60,7 +65,7 @@ class SklearnCallbackBridge(Callback):
         if stop:
             raise KeyboardInterrupt  # skorch's way to end the loop
 
-    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+    def on_train_end(self, net: PenalizedNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Close the task of the whole fit."""
         self.context.call_on_fit_task_end(
             estimator=self.estimator,

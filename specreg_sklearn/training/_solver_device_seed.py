@@ -1,15 +1,17 @@
-"""What the strings of the training parameters stand for."""
+"""What the parameters solver, device and random_state of an estimator stand for."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 
+Solver: TypeAlias = Literal["adam", "sgd"] | type[torch.optim.Optimizer]
+
 
 def solver_settings(
-    solver: str | type[torch.optim.Optimizer],
+    solver: Solver,
 ) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
     """Return the optimizer class and the keyword arguments that a solver stands for.
 

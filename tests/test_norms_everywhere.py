@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics.pairwise import manhattan_distances
 
 import specreg_sklearn
 from specreg_sklearn import (
@@ -188,13 +187,21 @@ def test_an_attack_measures_in_the_norm_that_it_states(norm):
     moved = np.abs(result.X_adv - X[::10])
     expected = (moved > 0).sum(axis=1) if norm == 0 else moved.sum(axis=1)
     np.testing.assert_allclose(result.distances, expected, rtol=1e-12)
-    # No start was nearer: the search goes down from the nearest row of the other class.
-    apart = [manhattan_distances(X[::10], X[y == c]) for c in (0, 1)]
-    nearest = np.where(y[::10] == 0, apart[1].min(axis=1), apart[0].min(axis=1))
-    if norm == 1:
-        assert (result.distances <= nearest).all()
-        # A linear model is fooled no nearer than the margin over the largest slope.
-        exact = np.abs(MODEL.decision_function(X[::10])) / np.abs(MODEL.coef_).max()
-        assert (result.distances >= exact * (1 - 1e-9)).all()
-    else:
-        assert (result.distances < X.shape[1]).any()
+
+
+def test_scores_take_the_norm_of_an_attack_of_the_users_own():
+    options = {"norm": 1, "attack": ToyAttack(norm=1), "scale": None}
+    found = metrics.adversarial_distances(MODEL, X, y, **options)
+    # A linear model is fooled no nearer in L1 than the margin over the largest slope.
+    exact = np.abs(MODEL.decision_function(X)) / np.abs(MODEL.coef_).max()
+    assert (found >= exact * (1 - 1e-9)).all() and np.isfinite(found).all()
+    radii = metrics.certified_radius(MODEL, X, norm=1)
+    np.testing.assert_allclose(radii, exact, rtol=1e-6)
+    for certify in (False, True):
+        score = metrics.robust_accuracy_score(MODEL, X, y, eps=1.0, certify=certify, **options)
+        assert score == np.mean(found > 1.0)
+    with pytest.raises(ValueError, match=r"norm=1 is not supported by this score; accepted: 2 or"):
+        metrics.adversarial_distances(MODEL, X, y, norm=1)
+    with pytest.raises(ValueError, match="norm=0 is not supported by CertifiedModel"):
+        zero = {"norm": 0, "attack": ToyAttack(norm=0)}
+        metrics.robust_accuracy_score(MODEL, X, y, eps=1.0, certify=True, **zero)

@@ -39,7 +39,7 @@ class AttackHooks(Protocol):
     random_state: RandomState
 
     _norms: ClassVar[tuple[float, ...]] = (2, np.inf)
-    """Norms that the attack supports."""
+    """Norms that the attack supports, of those that a feature space measures: 0, 1, 2 and inf."""
 
     _from_boundary: ClassVar[bool] = True
     """Whether starts are bisected to the boundary before the search is called."""

@@ -6,6 +6,7 @@ import inspect
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import minkowski
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 
@@ -20,6 +21,7 @@ from specreg_sklearn import (
     objectives,
 )
 from specreg_sklearn.attacks import BlackBoxAttack, resolve_attack
+from specreg_sklearn.space import NORMS, Norm
 
 X, y = load_iris(return_X_y=True)
 X, y = X[:100] / X.std(axis=0), y[:100]
@@ -187,6 +189,34 @@ def test_an_attack_measures_in_the_norm_that_it_states(norm):
     moved = np.abs(result.X_adv - X[::10])
     expected = (moved > 0).sum(axis=1) if norm == 0 else moved.sum(axis=1)
     np.testing.assert_allclose(result.distances, expected, rtol=1e-12)
+
+
+class L3(Norm):
+    order = 3
+
+    def length(self, steps):
+        return np.cbrt((np.abs(steps) ** 3).sum(axis=1))
+
+
+def test_one_class_adds_a_norm(monkeypatch):
+    """Distances, attacks, scores and displays know it, and messages list it."""
+    monkeypatch.setitem(NORMS, 3, L3())
+    space = FeatureSpace.from_data(X, bounds=None, scale=None)
+    expected = [minkowski(u, v, p=3) for u, v in zip(X[1:], X[:-1], strict=True)]
+    np.testing.assert_allclose(space.distances(X[1:], X[:-1], norm=3), expected)
+
+    class InL3(ToyAttack):
+        _norms = (3,)
+
+    result = InL3(norm=3).run(MODEL, X[::10], y[::10], space=space, pool=X)
+    expected = [minkowski(u, v, p=3) for u, v in zip(result.X_adv, X[::10], strict=True)]
+    np.testing.assert_allclose(result.distances, expected)
+    found = metrics.adversarial_distances(MODEL, X, y, norm=3, attack=InL3(norm=3), space=space)
+    np.testing.assert_allclose(found[::10], result.distances)
+    display = inspection.AdversarialExamplesDisplay(**ROWS, **LABELS, norm=3)
+    np.testing.assert_allclose(display.distances, space.distances(X[2:4], X[:2], norm=3))
+    with pytest.raises(ValueError, match=r"accepted: 0 or 1 or 2 or np\.inf or 3\."):
+        space.distances(X, X, norm=7)
 
 
 def test_scores_take_the_norm_of_an_attack_of_the_users_own():

@@ -10,8 +10,8 @@ model is (:func:`confidence_profile`, :func:`generalization_gap`), how straight 
 (:func:`gradient_masking_report`).
 
 Displays draw all this in scikit-learn's manner: ``from_estimator`` measures and draws,
-``from_predictions`` draws what is known already, ``plot`` draws once more. matplotlib is imported
-when something is drawn, not before.
+``from_estimators`` does so for several models on the same axes, ``from_predictions`` draws what is
+known already, ``plot`` draws once more. matplotlib is imported when something is drawn, not before.
 """
 
 from specreg_sklearn.inspection.confidence import (

@@ -12,7 +12,7 @@ from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.attacks.questions import Oracle, StartPool, data_starts
 from specreg_sklearn.certificates.pipelines import FLOAT32_ROUNDING, CertifiedModel
 from specreg_sklearn.space import FeatureSpace
-from specreg_sklearn.tables import LabelCoder, as_table, ask, take_rows
+from specreg_sklearn.tables import LabelCoder, as_table, ask, same_labels, take_rows
 
 
 def proved_rows(
@@ -60,8 +60,7 @@ def proved_rows(
         if certify == "auto":
             return none
         raise
-    coder = LabelCoder(y, predicted)
-    proved = (coder.encode(y) == coder.encode(predicted)) & (radii > eps)
+    proved = same_labels(y, predicted) & (radii > eps)
     if proved.any():
         attack._check_run(as_table(X).n_columns, eps)
         attack._prepare()

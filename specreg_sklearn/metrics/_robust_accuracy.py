@@ -19,7 +19,7 @@ from specreg_sklearn.metrics.measurement import (
     shares_beyond,
 )
 from specreg_sklearn.space import FeatureSpace
-from specreg_sklearn.tables import LabelCoder, ask, check_estimator, take_rows
+from specreg_sklearn.tables import ask, check_estimator, same_labels, take_rows
 
 
 @overload
@@ -224,7 +224,9 @@ def robust_shares(
     sizes = grid[grid > 0]
     if not sizes.size:
         # Nothing can move: no attack is needed to know the answer.
-        return np.full(grid.shape, _accuracy(estimator, X_part, y_part))
+        check_estimator(estimator)
+        right = same_labels(y_part, ask(estimator.predict, X_part, len(y_part)))
+        return np.full(grid.shape, right.mean())
     space = measurement.space_of(X)
     proved = proved_rows(
         certify, attack, estimator, X_part, y_part, eps=float(sizes[-1]), space=space, pool=X
@@ -262,10 +264,3 @@ def _attacked(
         distances[news] = np.minimum(distances[news], result.distances[better])
         status[news] = result.status[better]
     return distances, status
-
-
-def _accuracy(estimator: Classifier, X: Any, y: np.ndarray) -> float:
-    check_estimator(estimator)
-    predicted = ask(estimator.predict, X, len(y))
-    coder = LabelCoder(y, predicted)
-    return float(np.mean(coder.encode(predicted) == coder.encode(y)))

@@ -17,7 +17,7 @@ from specreg_sklearn.tables._columns import (
     places_of,
 )
 from specreg_sklearn.tables._frames import PandasTable, Table, as_table
-from specreg_sklearn.tables._labels import UNKNOWN, LabelCoder, as_labels, as_targets
+from specreg_sklearn.tables._labels import UNKNOWN, LabelCoder, as_labels, as_targets, same_labels
 from specreg_sklearn.tables._predictions import Predict, ask, check_estimator, checked
 from specreg_sklearn.tables._setting_checks import (
     check_choice,
@@ -62,6 +62,7 @@ __all__ = [
     "columns_read",
     "complete_rows",
     "places_of",
+    "same_labels",
     "stacklevel_of_caller",
     "subsample",
     "take_rows",

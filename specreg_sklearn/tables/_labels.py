@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
+from specreg_sklearn._typing import BoolArray, IntArray
+
 UNKNOWN = -1
 """Code of a label that was neither in y nor among the first predictions."""
 
@@ -46,7 +48,7 @@ class LabelCoder:
         """Whether labels are numbers, and not text or other objects."""
         return self._kind == "number"
 
-    def encode(self, labels: np.ndarray) -> np.ndarray:
+    def encode(self, labels: np.ndarray) -> IntArray:
         """Return codes of shape (n,), int64; :data:`UNKNOWN` for labels never seen."""
         if self._kind == "object":
             code = self._code
@@ -62,7 +64,7 @@ class LabelCoder:
         """Return what known codes stand for, in the form that :meth:`matches` compares with."""
         return codes if self._kind == "object" else self._sorted[codes]
 
-    def matches(self, labels: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    def matches(self, labels: np.ndarray, wanted: np.ndarray) -> BoolArray:
         """Return whether each label is the wanted one, as :meth:`decode` returns it."""
         if self._kind == "object":
             return self.encode(labels) == wanted
@@ -70,6 +72,12 @@ class LabelCoder:
             return np.zeros(len(labels), dtype=bool)
         # Much faster than encoding, and this runs for every row that a model is asked about.
         return np.asarray(_plain(labels) == wanted)
+
+
+def same_labels(one: np.ndarray, other: np.ndarray) -> BoolArray:
+    """Return which rows have the same label in both arrays, whatever their dtypes."""
+    coder = LabelCoder(one, other)
+    return coder.encode(one) == coder.encode(other)
 
 
 def as_targets(y: Any, n_rows: int) -> np.ndarray:

@@ -343,7 +343,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         ----------
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure. Several displays on the same axes get
-            different looks.
+            different line styles.
         name : str, default=None
             Name in the legend; None takes that of the display.
         line_kw : dict, default=None

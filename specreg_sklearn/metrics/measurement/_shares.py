@@ -11,7 +11,7 @@ from specreg_sklearn._typing import BoolArray, Classifier, FloatArray
 from specreg_sklearn.certificates.pipelines import CertifiedModel
 from specreg_sklearn.metrics.measurement._measurement import Measurement
 from specreg_sklearn.space import CONVEX_NORMS, check_norm
-from specreg_sklearn.tables import LabelCoder, stacklevel_of_caller
+from specreg_sklearn.tables import same_labels, stacklevel_of_caller
 
 
 def decided(distances: FloatArray, what: str, status: np.ndarray | None = None) -> BoolArray:
@@ -59,8 +59,7 @@ def radii_of_labels(
     X_part, y_part = measurement.rows_of(X, y)
     model = CertifiedModel(estimator)
     radii, predicted = model.radii(X_part, measurement.space_of(X), norm=norm)
-    coder = LabelCoder(y_part, predicted)
-    return radii, coder.encode(y_part) == coder.encode(predicted)
+    return radii, same_labels(y_part, predicted)
 
 
 def certified_shares(

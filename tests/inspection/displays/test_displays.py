@@ -189,8 +189,8 @@ def test_several_models_are_measured_like_one_and_share_the_axes(fitted, display
 def test_neighbouring_styles_differ_in_grey():
     from specreg_sklearn.inspection.displays._style import LINE_STYLES
 
-    rgb = np.array([matplotlib.colors.to_rgb(look.color) for look in LINE_STYLES])
+    rgb = np.array([matplotlib.colors.to_rgb(style.color) for style in LINE_STYLES])
     grey = rgb @ [0.299, 0.587, 0.114]
     assert (np.abs(np.diff(grey)) > 0.1).all()
-    assert len({look.marker for look in LINE_STYLES}) == len(LINE_STYLES)
-    assert len({str(look.line) for look in LINE_STYLES}) == len(LINE_STYLES)
+    assert len({style.marker for style in LINE_STYLES}) == len(LINE_STYLES)
+    assert len({str(style.line) for style in LINE_STYLES}) == len(LINE_STYLES)

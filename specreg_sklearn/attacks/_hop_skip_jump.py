@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -10,7 +11,7 @@ from specreg_sklearn._typing import FloatArray, IntArray, RandomState
 from specreg_sklearn.attacks.boundary import BoundaryPoints, boundary_normals
 from specreg_sklearn.attacks.frame import BlackBoxAttack, Starts
 from specreg_sklearn.attacks.questions import SearchTask, bisect
-from specreg_sklearn.space import length
+from specreg_sklearn.space import L2
 from specreg_sklearn.tables import check_positive_int
 
 # A jump is halved until it lands where the model is fooled. Most need fewer halvings than are set
@@ -19,6 +20,14 @@ _MOST_HALVINGS = 60
 _USUAL_HALVINGS = 6
 # One start is kept for every so many iterations.
 _ITERATIONS_PER_START = 4
+# What the paper does in its own way in each norm: by how much the bracket of a bisection narrows
+# with the number of columns, the draw of a direction, and the jump along a normal.
+_NARROWER: dict[float, Callable[[int], float]] = {2: np.sqrt, np.inf: float}
+_DRAW: dict[float, Callable[[np.random.Generator, tuple[int, int]], FloatArray]] = {
+    2: lambda rng, shape: rng.normal(size=shape),
+    np.inf: lambda rng, shape: rng.uniform(-1, 1, size=shape),
+}
+_JUMP: dict[float, Callable[[FloatArray], FloatArray]] = {2: np.asarray, np.inf: np.sign}
 
 
 class HopSkipJump(BlackBoxAttack):
@@ -118,7 +127,7 @@ class HopSkipJump(BlackBoxAttack):
 
     def _tolerance(self, n_features: int) -> float:
         """Return how wide the bracket of a bisection may be, as a share of the distance."""
-        return 0.01 / (np.sqrt(n_features) if self.norm == 2 else n_features)
+        return 0.01 / _NARROWER[self.norm](n_features)
 
     def _reserve(self, n_features: int) -> int:
         """Return the queries of an iteration that do not go into the normal."""
@@ -137,11 +146,11 @@ class HopSkipJump(BlackBoxAttack):
             if not len(current):
                 break
             points, owner = current.points, current.owner
-            radius = length(points - task.x[owner], 2) / np.sqrt(d)
+            radius = L2.length(points - task.x[owner]) / np.sqrt(d)
             directions = self._directions(task, wanted, t)
             normals = boundary_normals(task.oracle, points, radius, directions, owner, n_asked)
             distance = task.distance(points, owner)
-            step = np.sign(normals) if self.norm == np.inf else normals
+            step = _JUMP[self.norm](normals)
             landed = _jump(task, points, step, distance / np.sqrt(t + 1), owner)
             reached = bisect(
                 task.oracle.decide,
@@ -158,10 +167,8 @@ class HopSkipJump(BlackBoxAttack):
             task.report(n / self.max_iter)
 
     def _directions(self, task: SearchTask, n: int, t: int) -> FloatArray:
-        shape = n, task.x.shape[1]
-        draw = task.rng(t)
-        steps = draw.normal(size=shape) if self.norm == 2 else draw.uniform(-1, 1, size=shape)
-        return np.asarray(steps / length(steps, 2)[:, None])
+        steps = _DRAW[self.norm](task.rng(t), (n, task.x.shape[1]))
+        return np.asarray(steps / L2.length(steps)[:, None])
 
 
 def _jump(

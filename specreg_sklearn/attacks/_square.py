@@ -20,11 +20,13 @@ from specreg_sklearn.attacks.questions import (
 
 # Shares of a round after which the size of the blocks is halved.
 _HALVED_AFTER = np.array([0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8])
+# What is moved in each norm.
+_MOVES: dict[float, type[CornerMoves] | type[SphereMoves]] = {np.inf: CornerMoves, 2: SphereMoves}
 # Queries per column that a round has at least. A table of few columns has been searched by then,
 # and another round from elsewhere finds more than the rest of a long one.
-_LINF_ROUND, _L2_ROUND = 3, 8
+_ROUND: dict[float, int] = {np.inf: 3, 2: 8}
 # In L2, blocks and steps take at least so many iterations to get from the first to the last size.
-_L2_PACE = 500
+_PACE: dict[float, int] = {np.inf: 0, 2: 500}
 # With no budget, this many iterations end the search.
 _MOST_STEPS = 10000
 
@@ -148,18 +150,18 @@ class SquareAttack(BlackBoxAttack):
         return ScoredPredict(estimator, self.scores, needed_by=type(self).__name__)
 
     def _search(self, task: SearchTask) -> None:
-        d, linf = task.x.shape[1], self.norm == np.inf
+        d = task.x.shape[1]
         blocks = Blocks(task.oracle.rows.columns, self.image_shape)
-        moves = (CornerMoves if linf else SphereMoves)(task, blocks)
+        moves = _MOVES[self.norm](task, blocks)
         search = _Search(task, moves, Margins(task.oracle))
         budget, n_steps = _MOST_STEPS, _MOST_STEPS
         if self.max_queries is not None:
             # Moves that change nothing cost nothing, so there may be more iterations than queries.
             budget, n_steps = task.oracle.limit, 2 * task.oracle.limit
-        least = (_LINF_ROUND if linf else _L2_ROUND) * d
+        least = _ROUND[self.norm] * d
         a_round = budget // max(1, budget // least)
         # Steps that shrink too soon get nowhere: with a small budget the last sizes are left out.
-        pace = a_round if linf else max(a_round, min(least, _L2_PACE))
+        pace = max(a_round, min(least, _PACE[self.norm]))
         spent = 0.0
         for t in range(n_steps):
             rows = search.open_rows()

@@ -17,13 +17,11 @@ from specreg_sklearn.certificates.pipelines import (
     transformer_stages,
 )
 from specreg_sklearn.metrics.measurement import (
-    CERTIFIED_NORMS,
     Measurement,
     certified_shares,
     read_eps,
 )
-from specreg_sklearn.space import FeatureSpace
-from specreg_sklearn.tables import check_norm
+from specreg_sklearn.space import CONVEX_NORMS, FeatureSpace, check_norm
 
 
 def certified_radius(
@@ -117,7 +115,7 @@ def certified_radius(
     >>> bool(np.allclose(certified_radius(model, X), exact, rtol=1e-6))
     True
     """
-    norm = check_norm(norm, CERTIFIED_NORMS, "certified_radius")
+    norm = check_norm(norm, CONVEX_NORMS, "certified_radius")
     model = CertifiedModel(estimator)
     return model.radii(X, _radius_space(space, X, scale), norm=norm)[0]
 

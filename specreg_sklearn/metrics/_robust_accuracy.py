@@ -95,7 +95,7 @@ def robust_accuracy_score(
         order, give a curve from one run; from one run for each value with an attack that works at a
         fixed size, such as "square".
     norm : {2, inf}, default=2
-        The norm.
+        The norm, one that the attack knows: one of your own may know 0 and 1 too.
     attack : str or BlackBoxAttack, default="auto"
         A name or an attack, see :func:`specreg_sklearn.attacks.resolve_attack`. "auto" is
         :class:`~specreg_sklearn.attacks.CGBA` in L2 and :class:`~specreg_sklearn.attacks.RayS` in

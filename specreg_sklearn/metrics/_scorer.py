@@ -11,7 +11,6 @@ from specreg_sklearn._typing import Certify, Classifier, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.metrics._robust_accuracy import robust_shares
 from specreg_sklearn.metrics.measurement import (
-    CERTIFIED_NORMS,
     Measurement,
     certified_shares,
     check_certify,
@@ -19,8 +18,8 @@ from specreg_sklearn.metrics.measurement import (
     radii_of_labels,
     read_eps,
 )
-from specreg_sklearn.space import FeatureSpace
-from specreg_sklearn.tables import check_eps, check_norm, check_seed
+from specreg_sklearn.space import CONVEX_NORMS, FeatureSpace, check_norm
+from specreg_sklearn.tables import check_eps, check_seed
 
 Metric: TypeAlias = Literal[
     "robust_accuracy",
@@ -54,7 +53,7 @@ class RobustScorer(Measurement):
         check_eps(self.eps)
         check_certify(self.certify)
         if "certified" in self.metric:
-            check_norm(self.norm, CERTIFIED_NORMS, f"the metric {self.metric!r}")
+            check_norm(self.norm, CONVEX_NORMS, f"the metric {self.metric!r}")
             if not (isinstance(self.attack, str) and self.attack == "auto"):
                 raise ValueError(
                     f"attack={self.attack!r} is given, but the metric {self.metric!r} proves and "

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from specreg_sklearn.space._norms import length
+from specreg_sklearn.space._norms import as_norm
 from specreg_sklearn.tables import Table
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ class CleanRows:
             steps = raw - self.raw[owner]
             if not self._unit:
                 steps /= self.scale
-            return length(steps, norm)
+            return as_norm(norm).length(steps)
         step = max(1, _BLOCK // raw.shape[1])
         parts = [slice(begin, begin + step) for begin in range(0, len(raw), step)]
         return np.concatenate([self.distance(raw[p], owner[p], norm) for p in parts])

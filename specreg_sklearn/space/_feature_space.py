@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from specreg_sklearn._typing import BoolArray, FloatArray, Scale
 from specreg_sklearn.space._clean_rows import CleanRows
+from specreg_sklearn.space._norms import NORMS, check_norm
 from specreg_sklearn.space._options import (
     TYPES,
     Bounds,
@@ -324,14 +325,20 @@ class FeatureSpace:
         ----------
         X_adv, X : array-like or DataFrame of shape (n_samples, n_features)
             Rows in the same order.
-        norm : {2, inf}, default=2
-            The norm of ``(X_adv - X) / scale``.
+        norm : {0, 1, 2, inf}, default=2
+            The norm of ``(X_adv - X) / scale``; 0 counts the columns that changed.
 
         Returns
         -------
         ndarray of shape (n_samples,), float64
             Distances over the columns that can move.
+
+        Raises
+        ------
+        ValueError
+            If the norm is not known, or rows or columns do not fit.
         """
+        norm = check_norm(norm, NORMS, "FeatureSpace.distances")
         clean, moved = self.bind(X), self.bind(X_adv, parameter="X_adv")
         if len(clean) != len(moved):
             raise ValueError(f"X_adv has {len(moved)} rows and X has {len(clean)}.")

@@ -2,7 +2,6 @@
 
 from specreg_sklearn.tables._arguments import (
     check_eps,
-    check_norm,
     check_positive_int,
     check_seed,
     check_starts,
@@ -53,7 +52,6 @@ __all__ = [
     "check_fitted_columns",
     "check_flag",
     "check_names",
-    "check_norm",
     "check_number",
     "check_positive_int",
     "check_seed",

@@ -1,16 +1,12 @@
-"""Checks of arguments that many functions take: distances, norms, counts, starts, seeds."""
+"""Checks of arguments that many functions take: distances, counts, starts, seeds."""
 
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 
 from specreg_sklearn._typing import RandomState
-
-# What to turn to where an attack does not know a norm.
-_ATTACK_OF_NORM = ((2, "CGBA"), (np.inf, "RayS"))
 
 
 def check_eps(eps: object, *, parameter: str = "eps") -> float:
@@ -22,17 +18,6 @@ def check_eps(eps: object, *, parameter: str = "eps") -> float:
     if not value >= 0:
         raise ValueError(f"{parameter}={eps!r} is not a distance; accepted: numbers >= 0.")
     return value
-
-
-def check_norm(norm: Any, supported: tuple[float, ...], owner: str) -> float:
-    """Return the norm if the attack supports it."""
-    accepted = [n for n in supported if not isinstance(norm, (str, bool)) and norm == n]
-    if not accepted:
-        names = " or ".join("np.inf" if n == np.inf else str(n) for n in supported)
-        other = [name for n, name in _ATTACK_OF_NORM if not isinstance(norm, str) and n == norm]
-        hint = f" For norm={norm!r} use {other[0]}." if other else ""
-        raise ValueError(f"norm={norm!r} is not supported by {owner}; accepted: {names}.{hint}")
-    return accepted[0]
 
 
 def check_positive_int(value: object, parameter: str, *, least: int = 1) -> int:

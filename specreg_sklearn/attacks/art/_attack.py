@@ -12,9 +12,10 @@ from specreg_sklearn._typing import Classifier, RandomState
 from specreg_sklearn.attacks.art._one_row import ArtRow, StopRow
 from specreg_sklearn.attacks.art._session import art_session, import_art
 from specreg_sklearn.attacks.art._support import SUPPORTED, check_art_name, check_input_shape
-from specreg_sklearn.attacks.frame import BlackBoxAttack, Starts
+from specreg_sklearn.attacks.frame import ATTACK_OF_NORM, BlackBoxAttack, Starts
 from specreg_sklearn.attacks.questions import Margins, ScoredPredict, SearchTask
-from specreg_sklearn.tables import Predict, check_norm
+from specreg_sklearn.space import check_norm
+from specreg_sklearn.tables import Predict
 
 # What this class sets itself; a user who wants another value wants another attack.
 _OURS = {
@@ -187,7 +188,8 @@ class ARTAttack(BlackBoxAttack):
     def _check_parameters(self) -> None:
         check_art_name(self.name)
         super()._check_parameters()
-        check_norm(self.norm, SUPPORTED[self.name].norms, f"ART's {self.name}")
+        norms = SUPPORTED[self.name].norms
+        check_norm(self.norm, norms, f"ART's {self.name}", instead=ATTACK_OF_NORM)
         for parameter in self.art_parameters:
             if parameter in _OURS:
                 raise ValueError(f"{parameter} cannot be set: {_OURS[parameter]}.")

@@ -13,9 +13,9 @@ from specreg_sklearn.attacks.questions import (
     SearchTask,
     StartPoints,
     best_of_owner,
-    between,
     nearest_by_group,
 )
+from specreg_sklearn.space import as_norm
 
 # A model that is fooled however near a point comes would be bisected for ever.
 _MOST_ROUNDS = 50
@@ -49,14 +49,14 @@ def choose_starts(
         The class the start was taken from.
     """
     far, owner, group = task.starts, task.owner, task.group
-    n, norm = len(task.x), task.oracle.norm
+    n, shrink = len(task.x), as_norm(task.oracle.norm).shrink
     x = task.x[owner]
     reach = task.distance(far, owner)
     low, high = np.zeros(len(far)), np.ones(len(far))
 
     def halve(some: IntArray) -> None:
         middle = (low[some] + high[some]) / 2
-        points = between(x[some], far[some], middle, norm)
+        points = shrink(x[some], far[some], middle)
         fooled = task.oracle.decide(points, owner[some], remember=False)
         high[some] = np.where(fooled, middle, high[some])
         low[some] = np.where(fooled, low[some], middle)
@@ -72,7 +72,7 @@ def choose_starts(
             break
         halve(wide)
     chosen = np.flatnonzero(alive)
-    there = between(x[chosen], far[chosen], high[chosen], norm)
+    there = shrink(x[chosen], far[chosen], high[chosen])
     points = np.where((high[chosen] == 1)[:, None], far[chosen], there)
     # The nearest of a row is among the chosen ones.
     task.oracle.remember(points, owner[chosen])

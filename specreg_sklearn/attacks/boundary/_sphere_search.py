@@ -12,7 +12,7 @@ import numpy as np
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
 from specreg_sklearn.attacks.questions import SearchTask, bisect, stream
-from specreg_sklearn.space import length
+from specreg_sklearn.space import as_norm
 
 MOST_DIMENSIONS = 3
 # Directions of one search, and at which shares of the best distance: most are at the sphere, the
@@ -76,17 +76,17 @@ class SphereSearch:
 
         `towards` has shape (m, d), the result (m, n_steps, d).
         """
-        norm, d = self.task.oracle.norm, towards.shape[1]
+        norm, d = as_norm(self.task.oracle.norm), towards.shape[1]
         rng = stream(self.task.seed, _SPHERE_DRAW + turn)
         around = _around(rng, _N_AROUND, d)
         share = np.full(_N_AROUND, _SPHERE)
         inside = rng.choice(_N_AROUND, _N_INSIDE, replace=False)
         share[inside] *= rng.random(_N_INSIDE) ** (1 / d)
-        around *= (share / length(around, norm))[:, None]
+        around *= (share / norm.length(around))[:, None]
         least, largest = np.log(_ANGLES).tolist()
         angle = np.exp(rng.uniform(least, largest, _N_NEAR))
         near = (towards[:, None] + angle[:, None] * _around(rng, _N_NEAR, d)).reshape(-1, d)
-        near *= _NEAR_SPHERE / length(near, norm)[:, None]
+        near *= _NEAR_SPHERE / norm.length(near)[:, None]
         everywhere = np.broadcast_to(around, (len(towards), *around.shape))
         return np.concatenate([everywhere, near.reshape(len(towards), _N_NEAR, d)], axis=1)
 

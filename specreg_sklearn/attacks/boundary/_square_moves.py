@@ -6,7 +6,7 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions import SearchTask
-from specreg_sklearn.space import length
+from specreg_sklearn.space import L2
 
 # In L2, iterations without gain after which a row takes long steps.
 _PATIENCE = 30
@@ -129,7 +129,7 @@ class SphereMoves:
         # Where the scores are flat, as in a leaf of a tree, small steps lead nowhere: there a block
         # gets as much norm as all other columns together, or all of it.
         stalled = np.flatnonzero(self.idle[rows] >= _PATIENCE)
-        strides[stalled] *= (self.radius / length(strides[stalled], 2))[:, None]
+        strides[stalled] *= (self.radius / L2.length(strides[stalled]))[:, None]
         base = old.copy()
         if rng.random() < 0.5:
             base[stalled] = 0.0
@@ -146,9 +146,9 @@ class SphereMoves:
         """Return steps of full length inside the box; two passes share out what the box cut off."""
         x = self.task.x[rows]
         for _ in range(2):
-            steps = steps * (self.radius / np.maximum(length(steps, 2), 1e-300))[:, None]
+            steps = steps * (self.radius / np.maximum(L2.length(steps), 1e-300))[:, None]
             steps = self.task.clip(x + steps, rows) - x
-        return steps * np.minimum(1, self.radius / np.maximum(length(steps, 2), 1e-300))[:, None]
+        return steps * np.minimum(1, self.radius / np.maximum(L2.length(steps), 1e-300))[:, None]
 
 
 def _shortened(task: SearchTask, steps: FloatArray, owner: IntArray) -> FloatArray:

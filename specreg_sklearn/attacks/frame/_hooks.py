@@ -10,10 +10,14 @@ from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import Classifier, RandomState
 from specreg_sklearn.attacks.questions import FINAL_QUERIES, VERIFY_QUERIES, SearchTask
-from specreg_sklearn.tables import Predict, check_norm, check_positive_int, check_starts
+from specreg_sklearn.space import check_norm
+from specreg_sklearn.tables import Predict, check_positive_int, check_starts
 
 Starts: TypeAlias = Literal["data", "uniform"] | ArrayLike
 """Where an attack starts: from rows of data, from noise, or from the rows given."""
+
+ATTACK_OF_NORM: dict[float, str] = {2: "CGBA", np.inf: "RayS"}
+"""What to turn to where an attack does not know a norm."""
 
 # A start, the last bisection, and two verifications (the second after a stop in vain).
 _LEAST_QUERIES = 1 + FINAL_QUERIES + 2 * VERIFY_QUERIES
@@ -35,7 +39,7 @@ class AttackHooks(Protocol):
     random_state: RandomState
 
     _norms: ClassVar[tuple[float, ...]] = (2, np.inf)
-    """Norms that the attack supports."""
+    """Norms that the attack supports, of those that a feature space measures: 0, 1, 2 and inf."""
 
     _from_boundary: ClassVar[bool] = True
     """Whether starts are bisected to the boundary before the search is called."""
@@ -63,7 +67,7 @@ class AttackHooks(Protocol):
         should be quick. Override it for parameters of your own, and call ``super()``. By default it
         checks the parameters that all attacks share.
         """
-        check_norm(self.norm, self._norms, type(self).__name__)
+        check_norm(self.norm, self._norms, type(self).__name__, instead=ATTACK_OF_NORM)
         if self.max_queries is not None:
             check_positive_int(self.max_queries, "max_queries", least=_LEAST_QUERIES)
         check_positive_int(self.n_starts, "n_starts")

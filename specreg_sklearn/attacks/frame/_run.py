@@ -14,7 +14,7 @@ from specreg_sklearn.attacks.frame._hooks import AttackHooks, Starts
 from specreg_sklearn.attacks.frame._result import AttackResult
 from specreg_sklearn.attacks.frame._workers import Outcome, Setting, search_rows
 from specreg_sklearn.attacks.questions import Oracle, StartPool, verify
-from specreg_sklearn.space import FeatureSpace
+from specreg_sklearn.space import FeatureSpace, check_norm
 from specreg_sklearn.tables import (
     LabelCoder,
     as_table,
@@ -23,7 +23,6 @@ from specreg_sklearn.tables import (
     check_eps,
     check_estimator,
     check_fitted_columns,
-    check_norm,
     check_seed,
 )
 

@@ -1,6 +1,6 @@
 """What an attack asks a model: the oracle, the task of a search, starts, verification."""
 
-from specreg_sklearn.attacks.questions._bisection import Decide, between, bisect
+from specreg_sklearn.attacks.questions._bisection import Decide, bisect
 from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
 from specreg_sklearn.attacks.questions._random import stream
 from specreg_sklearn.attacks.questions._ranks import best_of_owner, nearest_by_group, rank_within
@@ -28,7 +28,6 @@ __all__ = [
     "StartPoints",
     "StartPool",
     "best_of_owner",
-    "between",
     "bisect",
     "data_starts",
     "find_starts",

@@ -8,22 +8,10 @@ from typing import TypeAlias
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn.space import as_norm
 
 Decide: TypeAlias = Callable[[FloatArray, IntArray], BoolArray]
 """``decide(Z, owner)``: True where points fool the model."""
-
-
-def between(x: FloatArray, far: FloatArray, t: FloatArray, norm: float) -> FloatArray:
-    """Return the point at share `t` of the way from `x` to `far`.
-
-    In L2 it lies on the straight line; in Linf it is `far` clipped to the ball around `x` whose
-    radius is `t` times the distance (the projection of the HopSkipJump paper,
-    arXiv:1904.02144).
-    """
-    if norm == np.inf:
-        half = t[:, None] * np.abs(far - x).max(axis=1, initial=0.0)[:, None]
-        return np.clip(far, x - half, x + half)
-    return x + t[:, None] * (far - x)
 
 
 def bisect(
@@ -50,8 +38,8 @@ def bisect(
         Passed through to `decide`.
     tolerance : float
         Width of the final bracket, as a share of the distance from `x` to `far`.
-    norm : {2, inf}, default=2
-        Which way to walk, see :func:`between`.
+    norm : float, default=2
+        Order of the norm, which decides on the way: see ``Norm.shrink``.
     first : float or None, default=None
         Try a bracket of this width at the far end first, and widen it eightfold while that fails:
         fewer questions for points that lie on the boundary already. None starts with the whole way.
@@ -61,6 +49,7 @@ def bisect(
     ndarray of shape (m, d)
         The adversarial ends of the brackets, never their middles.
     """
+    shrink = as_norm(norm).shrink
     low, high = np.zeros(len(x)), np.ones(len(x))
     width = np.full(len(x), 1.0 if first is None else first)
     open_end = np.full(len(x), first is not None)
@@ -69,10 +58,10 @@ def bisect(
         chosen = x[pending], far[pending], low[pending], high[pending]
         outward = open_end[pending] & (width[pending] < 1)
         middle = np.where(outward, 1 - width[pending], (chosen[2] + chosen[3]) / 2)
-        fooled = decide(between(chosen[0], chosen[1], middle, norm), owner[pending])
+        fooled = decide(shrink(chosen[0], chosen[1], middle), owner[pending])
         high[pending] = np.where(fooled, middle, chosen[3])
         low[pending] = np.where(fooled, chosen[2], middle)
         open_end[pending] = outward & fooled
         width[pending] *= 8
         pending = pending[(high - low > tolerance)[pending] & (high[pending] > 0)]
-    return np.where((high == 1.0)[:, None], far, between(x, far, high, norm))
+    return np.where((high == 1.0)[:, None], far, shrink(x, far, high))

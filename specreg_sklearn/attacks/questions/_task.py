@@ -13,7 +13,7 @@ from specreg_sklearn.attacks.questions._bisection import bisect
 from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
 from specreg_sklearn.attacks.questions._random import orthonormal_directions, stream
 from specreg_sklearn.attacks.questions._starts import StartPool
-from specreg_sklearn.space import length
+from specreg_sklearn.space import as_norm
 
 
 def _nothing(_: float) -> None:
@@ -96,7 +96,7 @@ class SearchTask:
 
     def distance(self, Z: FloatArray, owner: IntArray) -> FloatArray:
         """Return how far points are from their rows, in the attack's norm."""
-        return length(Z - self.x[owner], self.oracle.norm)
+        return as_norm(self.oracle.norm).length(Z - self.x[owner])
 
     def clip(self, Z: FloatArray, owner: IntArray) -> FloatArray:
         """Return points moved into the boxes of their rows."""

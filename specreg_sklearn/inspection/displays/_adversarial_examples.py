@@ -23,11 +23,11 @@ from specreg_sklearn.inspection.displays._example_panels import (
     panels_inside,
 )
 from specreg_sklearn.inspection.displays._example_rows import attacked_rows, numeric_cells
-from specreg_sklearn.inspection.displays._style import norm_name, unit_of
+from specreg_sklearn.inspection.displays._style import unit_of
 from specreg_sklearn.inspection.model import as_numbers
 from specreg_sklearn.metrics.measurement import choose_attack, choose_space
-from specreg_sklearn.space import FeatureSpace
-from specreg_sklearn.tables import as_table, check_estimator, check_norm, check_positive_int
+from specreg_sklearn.space import NORMS, FeatureSpace, as_norm, check_norm
+from specreg_sklearn.tables import as_table, check_estimator, check_positive_int
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +49,7 @@ class AdversarialExamplesDisplay(Display):
         True labels, and the predictions of the clean and of the adversarial rows.
     distances : array-like of shape (n_samples,), default=None
         Distances between the two. None computes L2 distances in units of `scale`.
-    norm : {1, 2, inf}, default=2
+    norm : {0, 1, 2, inf}, default=2
         Norm of the distances.
     unit : str, default="units of X"
         Unit of the distances.
@@ -117,10 +117,10 @@ class AdversarialExamplesDisplay(Display):
         self.clean, self.adversarial = numeric_cells(before), numeric_cells(after)
         self.feature_names = list(before.names or range(before.n_columns))
         self.scale = column_units(scale, before.n_columns)
-        self.norm = check_norm(norm, (1, 2, np.inf), type(self).__name__)
+        self.norm = check_norm(norm, NORMS, type(self).__name__)
         if distances is None:
             change = np.nan_to_num(self.adversarial - self.clean) / self.scale
-            distances = np.linalg.norm(change, ord=self.norm, axis=1)
+            distances = as_norm(self.norm).length(change)
         self.distances = as_numbers(distances, "distances", length=before.n_rows, of="X")
         self.unit = unit
         self.image_shape = checked_image_shape(image_shape, before.n_columns)
@@ -319,7 +319,7 @@ class AdversarialExamplesDisplay(Display):
             cmap=cmap,
             titles=(
                 f"says {self.y_pred[row]}{truth}",
-                f"says {self.y_pred_adv[row]}, {norm_name(self.norm)} {self.distances[row]:.2f}",
+                f"says {self.y_pred_adv[row]}, {as_norm(self.norm).name} {self.distances[row]:.2f}",
             ),
             headings=row == 0,
         )

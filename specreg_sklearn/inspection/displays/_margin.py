@@ -20,7 +20,6 @@ from specreg_sklearn.inspection.displays._style import (
     from_zero,
     light_grid,
     merged,
-    norm_name,
     tagged_line,
     unit_of,
 )
@@ -31,6 +30,7 @@ from specreg_sklearn.inspection.margins import (
     margins_of,
 )
 from specreg_sklearn.inspection.model import as_numbers, check_numbers
+from specreg_sklearn.space import CONVEX_NORMS, as_norm, check_norm
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -174,6 +174,7 @@ class MarginDisplay(ModelDisplay):
         """
         cls._require_matplotlib("from_estimator")
         one_of(kind, KINDS, "kind")
+        check_norm(norm, CONVEX_NORMS, cls.__name__)
         if X_test is None and y_test is not None:
             raise ValueError("y_test is given without X_test.")
         if X_test is not None and (y is None) != (y_test is None):
@@ -206,7 +207,7 @@ class MarginDisplay(ModelDisplay):
             label = f"feature margin (L2 distance, {unit})"
         else:
             unit = unit_of(None, scale)
-            label = f"instance margin ({norm_name(norm)} distance, {unit})"
+            label = f"instance margin ({as_norm(norm).name} distance, {unit})"
             if all(not np.any(values) for values in margins.values()):
                 margins, upper = upper, {}  # an attack alone proves nothing
                 label = f"{label}, from above"

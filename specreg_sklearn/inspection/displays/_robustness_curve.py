@@ -21,13 +21,12 @@ from specreg_sklearn.inspection.displays._measured_curves import (
 from specreg_sklearn.inspection.displays._style import (
     light_grid,
     merged,
-    norm_name,
     tagged_line,
     unit_of,
 )
 from specreg_sklearn.inspection.model import as_numbers, same_labels
 from specreg_sklearn.metrics.measurement import choose_space, read_eps
-from specreg_sklearn.space import FeatureSpace
+from specreg_sklearn.space import NORMS, FeatureSpace, as_norm, check_norm
 from specreg_sklearn.tables import as_labels, as_targets
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         Share of rows that are right and proved to stay so: a lower bound.
     name : str, default=None
         Name in the legend.
-    norm : {1, 2, inf}, default=2
+    norm : {0, 1, 2, inf}, default=2
         Norm of the perturbations.
     unit : str, default="units of X"
         What eps counts.
@@ -101,7 +100,7 @@ class RobustnessCurveDisplay(ModelDisplay):
             for key, curve in (("attack", attack), ("certified", certified))
         )
         self.name = name
-        self.norm = norm
+        self.norm = check_norm(norm, NORMS, type(self).__name__)
         self.unit = unit
 
     @classmethod
@@ -381,7 +380,7 @@ class RobustnessCurveDisplay(ModelDisplay):
                 lower["label"] = None
             self.certified_line_ = tagged_line(self.ax_, number, self.eps, self.certified, lower)
         self.ax_.set(
-            xlabel=f"eps ({norm_name(self.norm)} distance, {self.unit})",
+            xlabel=f"eps ({as_norm(self.norm).name} distance, {self.unit})",
             ylabel="share of rows",
             ylim=(0, 1.02),
             xlim=(0, max(float(self.eps[-1]), self.ax_.get_xlim()[1] if number else 0.0)),

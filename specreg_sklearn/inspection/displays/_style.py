@@ -71,11 +71,6 @@ def merged(defaults: dict[str, Any], chosen: Mapping[str, Any] | None) -> dict[s
     return {**defaults, **normalize_kwargs(dict(chosen or {}), Line2D)}
 
 
-def norm_name(norm: float) -> str:
-    """Return "L1", "L2" or "Linf"."""
-    return "Linf" if norm == np.inf else f"L{norm:g}"
-
-
 def unit_of(space: FeatureSpace | None, scale: Scale) -> str:
     """Say in what distances are counted."""
     if space is not None:

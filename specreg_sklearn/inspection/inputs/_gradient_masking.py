@@ -20,10 +20,9 @@ from specreg_sklearn.inspection.model import (
     units_of,
 )
 from specreg_sklearn.metrics import adversarial_distances
-from specreg_sklearn.space import FeatureSpace
+from specreg_sklearn.space import FeatureSpace, as_norm, check_norm
 from specreg_sklearn.tables import (
     ask,
-    check_norm,
     check_positive_int,
     check_seed,
     subsample,
@@ -196,7 +195,7 @@ def gradient_masking_report(
     codes = codes_of(view.classes, y_part, len(rows))
     attacks = GradientAttacks(view, rows, codes, units, norm, seed)
     reach = np.ptp(everything, axis=0)[units > 0] / units[units > 0]
-    huge = max(float(np.linalg.norm(reach, norm)), float(grid[-1]))
+    huge = max(float(as_norm(norm).length(reach[None])[0]), float(grid[-1]))
     distances = adversarial_distances(
         estimator,
         X,

@@ -26,7 +26,8 @@ from specreg_sklearn.inspection.model import (
     targets_of,
     units_of,
 )
-from specreg_sklearn.tables import check_norm, check_positive_int, check_seed
+from specreg_sklearn.space import check_norm
+from specreg_sklearn.tables import check_positive_int, check_seed
 
 _BLOCK_ROWS = 4096
 

@@ -7,7 +7,6 @@ from specreg_sklearn.metrics.measurement._measurement import (
 )
 from specreg_sklearn.metrics.measurement._settings import check_certify, read_eps
 from specreg_sklearn.metrics.measurement._shares import (
-    CERTIFIED_NORMS,
     certified_shares,
     decided,
     radii_of_labels,
@@ -15,7 +14,6 @@ from specreg_sklearn.metrics.measurement._shares import (
 )
 
 __all__ = [
-    "CERTIFIED_NORMS",
     "Measurement",
     "certified_shares",
     "check_certify",

@@ -9,8 +9,8 @@ import numpy as np
 
 from specreg_sklearn._typing import Classifier, RandomState, Scale
 from specreg_sklearn.attacks import AttackResult, BlackBoxAttack, resolve_attack
-from specreg_sklearn.space import FeatureSpace, check_scale
-from specreg_sklearn.tables import check_norm, check_positive_int, subsample
+from specreg_sklearn.space import FeatureSpace, check_norm, check_scale
+from specreg_sklearn.tables import check_positive_int, subsample
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,9 @@ class Measurement:
 
     def resolved_attack(self) -> BlackBoxAttack:
         """Return the attack as an object, after checking that it measures what is asked for."""
-        norm = check_norm(self.norm, (2, np.inf), "this score")
+        # An attack of a user's own may know other norms than ours do.
+        supported = dict.fromkeys((2, np.inf, *getattr(self.attack, "_norms", ())))
+        norm = check_norm(self.norm, supported, "this score")
         chosen = resolve_attack(self.attack, norm=norm, random_state=self.random_state)
         if chosen.targeted:
             raise ValueError(

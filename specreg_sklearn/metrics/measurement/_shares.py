@@ -10,10 +10,8 @@ import numpy as np
 from specreg_sklearn._typing import BoolArray, Classifier, FloatArray
 from specreg_sklearn.certificates.pipelines import CertifiedModel
 from specreg_sklearn.metrics.measurement._measurement import Measurement
-from specreg_sklearn.tables import check_norm, same_labels, stacklevel_of_caller
-
-CERTIFIED_NORMS = (1, 2, np.inf)
-"""Norms in which radii can be certified."""
+from specreg_sklearn.space import CONVEX_NORMS, check_norm
+from specreg_sklearn.tables import same_labels, stacklevel_of_caller
 
 
 def decided(distances: FloatArray, what: str, status: np.ndarray | None = None) -> BoolArray:
@@ -57,7 +55,7 @@ def radii_of_labels(
     estimator: Classifier, X: Any, y: Any, measurement: Measurement, caller: str
 ) -> tuple[FloatArray, BoolArray]:
     """Return the radii of the measured rows, and which of them are classified correctly."""
-    norm = check_norm(measurement.norm, CERTIFIED_NORMS, caller)
+    norm = check_norm(measurement.norm, CONVEX_NORMS, caller)
     X_part, y_part = measurement.rows_of(X, y)
     model = CertifiedModel(estimator)
     radii, predicted = model.radii(X_part, measurement.space_of(X), norm=norm)

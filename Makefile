@@ -33,13 +33,13 @@ docs: $(VENV)/.docs ## Build the site in docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 
 bench: $(VENV)/.test ## Print the benchmark ratios
-	$(BIN)/python benchmarks/bench_training.py
+	$(BIN)/python -m benchmarks.training
 
 bench-attacks: $(VENV)/.bench ## Compare attacks with ART and foolbox, write the table of the docs
-	$(BIN)/python benchmarks/bench_attacks.py --rst docs/benchmarks_table.inc
+	$(BIN)/python -m benchmarks.attacks --rst docs/benchmarks_table.inc
 
 bench-certificates: $(VENV)/.test ## Measure certificates and hunt for violations, write the table of the docs
-	$(BIN)/python benchmarks/bench_certificates.py --rst docs/certificates_table.inc
+	$(BIN)/python -m benchmarks.certificates --rst docs/certificates_table.inc
 
 reproduce-small: $(VENV)/.test ## The paper's experiments at small scale; SPECREG_DATA as above
 	$(BIN)/python -m benchmarks.reproduce --small

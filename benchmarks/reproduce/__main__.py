@@ -17,16 +17,15 @@ One experiment is one module of this package with one public function::
     def run(settings: Settings) -> Section
 
 `settings` says whether to run small, with how many processes, and for which seeds. The function
-returns a :class:`~benchmarks.reproduce._section.Section`: a title, the settings in words, tables in
+returns a ``Section``: a title, the settings in words, tables in
 Markdown, and lines that hold a measured figure against its bar. The module's name goes into
 ``EXPERIMENTS`` below, which is also the order in ``RESULTS.md``. The runner saves every section as
 a file of its own as soon as it is there, so that a run that is cut short loses nothing.
 
-Most experiments compare regularisers on one kind of model. They describe it as a
-:class:`~benchmarks.reproduce._task.Task` and call
-:func:`~benchmarks.reproduce._protocol.compare`, which gives every regulariser the same number of
+Most experiments compare regularisers on one kind of model. They describe it as a ``Task`` and call
+``compare`` of ``benchmarks.reproduce.protocol``, which gives every regulariser the same number of
 strengths, chooses among them on validation rows, fits again, and measures all models on the same
-test rows; :func:`~benchmarks.reproduce._report.comparison_section` turns the outcome into a
+test rows; ``comparison_section`` turns the outcome into a
 section. Functions that worker processes have to call are functions of a module. A loader that
 misses its file raises FileNotFoundError, and the runner writes that the experiment was skipped.
 """
@@ -39,7 +38,7 @@ import time
 import warnings
 from importlib import import_module
 
-from benchmarks.reproduce._section import Section, Settings, assemble
+from benchmarks.reproduce.protocol._section import Section, Settings, assemble
 
 EXPERIMENTS = (
     "xor",
@@ -54,6 +53,8 @@ EXPERIMENTS = (
     "self_supervised",
     "regularization_view",
 )
+
+MODULES = {"xor": "toys", "digits": "images"}
 
 
 def main() -> None:
@@ -73,7 +74,7 @@ def main() -> None:
             continue
         start = time.perf_counter()
         try:
-            section = import_module(f"benchmarks.reproduce.{name}").run(settings)
+            section = import_module(f"benchmarks.reproduce.{MODULES.get(name, name)}").run(settings)
         except FileNotFoundError as error:
             section = Section(name, settings=f"Skipped: {error}")
         section.name = name

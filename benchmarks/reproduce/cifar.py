@@ -8,10 +8,10 @@ from typing import Any
 from sklearn.model_selection import train_test_split
 
 from benchmarks.loaders import load_cifar10
-from benchmarks.reproduce._protocol import compare
-from benchmarks.reproduce._report import comparison_section, outcome_line
-from benchmarks.reproduce._section import Section, Settings
-from benchmarks.reproduce._task import Candidate, Split, Task, grids
+from benchmarks.reproduce.protocol._comparison import compare
+from benchmarks.reproduce.protocol._report import comparison_section, outcome_line
+from benchmarks.reproduce.protocol._section import Section, Settings
+from benchmarks.reproduce.protocol._task import Candidate, Split, Task, grids
 from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.modules import ConvNet
 

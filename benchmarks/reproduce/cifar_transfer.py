@@ -9,10 +9,10 @@ import numpy as np
 
 from benchmarks.loaders import load_cifar10
 from benchmarks.reproduce import cifar
-from benchmarks.reproduce._probing import ProbeTask, Rows, compare_encoders
-from benchmarks.reproduce._report import comparison_section, outcome_line
-from benchmarks.reproduce._section import Section, Settings
-from benchmarks.reproduce._task import Split, grids
+from benchmarks.reproduce.protocol._probing import ProbeTask, Rows, compare_encoders
+from benchmarks.reproduce.protocol._report import comparison_section, outcome_line
+from benchmarks.reproduce.protocol._section import Section, Settings
+from benchmarks.reproduce.protocol._task import Split, grids
 
 # Half of the animals and half of the vehicles on each side.
 SOURCE_CLASSES = (0, 1, 2, 3, 4)

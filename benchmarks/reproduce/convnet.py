@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from benchmarks.reproduce import digits, mnist
-from benchmarks.reproduce._protocol import Comparison, compare
-from benchmarks.reproduce._report import comparison_section, outcome_line
-from benchmarks.reproduce._section import Section, Settings
-from benchmarks.reproduce._task import RECIPE, Candidate, Task, grids
+from benchmarks.reproduce import images as digits
+from benchmarks.reproduce import mnist
+from benchmarks.reproduce.protocol._comparison import Comparison, compare
+from benchmarks.reproduce.protocol._report import comparison_section, outcome_line
+from benchmarks.reproduce.protocol._section import Section, Settings
+from benchmarks.reproduce.protocol._task import RECIPE, Candidate, Task, grids
 from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.modules import ConvNet
 

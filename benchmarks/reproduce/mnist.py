@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.loaders import load_mnist
-from benchmarks.reproduce._protocol import compare
-from benchmarks.reproduce._report import comparison_section, gain_bars
-from benchmarks.reproduce._section import Section, Settings
-from benchmarks.reproduce._task import RECIPE, Candidate, Split, Task
+from benchmarks.reproduce.protocol._comparison import compare
+from benchmarks.reproduce.protocol._report import comparison_section, gain_bars
+from benchmarks.reproduce.protocol._section import Section, Settings
+from benchmarks.reproduce.protocol._task import RECIPE, Candidate, Split, Task
 from specreg_sklearn import SpectrallyRegularizedEncoder
 
 EPOCHS = 20

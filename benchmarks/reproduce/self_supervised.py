@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.reproduce import convnet, mnist
-from benchmarks.reproduce._probing import ProbeTask, Rows, compare_encoders
-from benchmarks.reproduce._protocol import Comparison, run_jobs
-from benchmarks.reproduce._report import comparison_section, gain_of
-from benchmarks.reproduce._section import Section, Settings
-from benchmarks.reproduce._task import PLAIN, RECIPE, Candidate, Figures, Split, Task
+from benchmarks.reproduce.protocol._comparison import Comparison, run_jobs
+from benchmarks.reproduce.protocol._probing import ProbeTask, Rows, compare_encoders
+from benchmarks.reproduce.protocol._report import comparison_section, gain_of
+from benchmarks.reproduce.protocol._section import Section, Settings
+from benchmarks.reproduce.protocol._task import PLAIN, RECIPE, Candidate, Figures, Split, Task
 from specreg_sklearn import SelfSupervisedEncoder
 from specreg_sklearn.modules import ConvNet
 from specreg_sklearn.objectives import BarlowTwins, SimCLR

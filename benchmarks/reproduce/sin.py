@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from benchmarks.reproduce._protocol import compare
-from benchmarks.reproduce._report import comparison_section, outcome_line
-from benchmarks.reproduce._section import Section, Settings
-from benchmarks.reproduce._task import Candidate, Split, Task, grids
+from benchmarks.reproduce.protocol._comparison import compare
+from benchmarks.reproduce.protocol._report import comparison_section, outcome_line
+from benchmarks.reproduce.protocol._section import Section, Settings
+from benchmarks.reproduce.protocol._task import Candidate, Split, Task, grids
 from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.datasets import make_sin_boundary
 

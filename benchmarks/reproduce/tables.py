@@ -12,10 +12,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.loaders import load_spambase, load_url_phishing
-from benchmarks.reproduce._protocol import compare
-from benchmarks.reproduce._report import comparison_section, gain_bars, gain_of
-from benchmarks.reproduce._section import Section, Settings
-from benchmarks.reproduce._task import RECIPE, Candidate, Split, Task, grids
+from benchmarks.reproduce.protocol._comparison import compare
+from benchmarks.reproduce.protocol._report import comparison_section, gain_bars, gain_of
+from benchmarks.reproduce.protocol._section import Section, Settings
+from benchmarks.reproduce.protocol._task import RECIPE, Candidate, Split, Task, grids
 from specreg_sklearn import SpectrallyRegularizedEncoder
 
 EPOCHS = 40

@@ -13,13 +13,13 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from benchmarks.loaders import load_mnist
-from benchmarks.reproduce._gradient_distance import distances
-from benchmarks.reproduce._probing import ProbeTask, Rows, compare_encoders, with_probe
-from benchmarks.reproduce._protocol import Comparison, run_jobs
-from benchmarks.reproduce._report import comparison_section, gain_of, outcome_line
-from benchmarks.reproduce._section import Section, Settings
-from benchmarks.reproduce._tables import seeds_table
-from benchmarks.reproduce._task import PLAIN, RECIPE, Candidate, Figures, Split, grids
+from benchmarks.reproduce.protocol._comparison import Comparison, run_jobs
+from benchmarks.reproduce.protocol._gradient_distance import distances
+from benchmarks.reproduce.protocol._probing import ProbeTask, Rows, compare_encoders, with_probe
+from benchmarks.reproduce.protocol._report import comparison_section, gain_of, outcome_line
+from benchmarks.reproduce.protocol._section import Section, Settings
+from benchmarks.reproduce.protocol._tables import seeds_table
+from benchmarks.reproduce.protocol._task import PLAIN, RECIPE, Candidate, Figures, Split, grids
 from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.objectives import Adversarial
 

@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from benchmarks import loaders
-from benchmarks.loaders import DataFile, _files
+from benchmarks.loaders import _files
+from benchmarks.loaders._files import DataFile
 
 LOADERS = sorted(name for name in loaders.__all__ if name.startswith("load_"))
 

@@ -1,0 +1,1 @@
+"""What benchmarks share: timing, reports, and white-box distances."""

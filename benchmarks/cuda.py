@@ -4,7 +4,7 @@ For each network: seconds on both, whether the results agree, and how far they a
 differs between devices and grows over a training run, so that what is compared is a few steps in
 double precision, and after a full fit what a user would look at: accuracy, norms, distances.
 
-Run on a machine with a CUDA device: ``python benchmarks/bench_cuda.py``.
+Run on a machine with a CUDA device: ``python -m benchmarks.cuda``.
 """
 
 from __future__ import annotations

@@ -1,40 +1,31 @@
 """What black-box attacks cost and find, next to two other libraries, in one run on one thread.
 
-Run with ``make bench-attacks`` or ``python benchmarks/bench_attacks.py``. CPU seconds are those of
+Run with ``make bench-attacks`` or ``python -m benchmarks.attacks``. CPU seconds are those of
 this process; on a machine that does other work they grow, for all libraries alike.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
-import warnings
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sklearn
-import torch
-from threadpoolctl import threadpool_limits
 
 from benchmarks.attacks import _costs as costs
-from benchmarks.attacks import _exact_distances as truth
-from benchmarks.attacks._networks import SMALL, against_others, against_the_floor, in_linf, networks
-from benchmarks.attacks._problems import Problem, other_problems
-from benchmarks.attacks._runs import (
-    NO_FOOLBOX,
-    Recorded,
-    Run,
-    art,
-    attack_named,
-    foolbox,
-    foolbox_run,
-    ours,
+from benchmarks.attacks import _exact_distances as exact
+from benchmarks.attacks._networks import (
+    SMALL,
+    against_others,
+    against_the_floor,
+    foolbox_runs,
+    in_linf,
+    networks,
 )
-from benchmarks.common._report import Report
-from benchmarks.common._timing import compare, median_ratio
-from specreg_sklearn.attacks import CGBA, ARTAttack
+from benchmarks.attacks._problems import Problem, other_problems
+from benchmarks.attacks._runs import NO_FOOLBOX, Recorded, Run, art, foolbox, ours
+from benchmarks.attacks._table import report_runs
+from benchmarks.common import Report, arguments_of, compare, median_ratio, run_sections
+from specreg_sklearn.attacks import CGBA, ARTAttack, RayS
 
 
 @cache
@@ -78,21 +69,15 @@ def other_models(report: Report, repeats: int) -> None:
             ours(problem, CGBA(max_queries=SMALL), repeats=repeats, group=SMALL),
             ours(problem, CGBA(max_queries=5000), repeats=1),
         ]
-        if foolbox is not None:
-            found = foolbox_run(
-                problem, "HopSkipJumpAttack", steps=20, initial_gradient_eval_steps=10, group=SMALL
-            )
-            if isinstance(found, Run):
-                runs.append(found)
-            else:
-                report.remark(f"{problem.name}: {found}")
+        settings = {"steps": 20, "initial_gradient_eval_steps": 10, "group": SMALL}
+        runs += foolbox_runs(report, problem, "HopSkipJumpAttack", **settings)
         reference = problem.floor
         source = "a white-box attack"
         if reference is None:
             reference = np.min([run.distances for run in runs], axis=0)
             source = "the best of these attacks, row by row"
         note = f"{len(problem.X)} rows, {problem.X.shape[1]} features, L2. Reference: {source}."
-        report.table(f"{problem.name}: attacks in L2", runs, reference, note)
+        report_runs(report, f"{problem.name}: attacks in L2", runs, reference, note)
         report.figure(
             f"{problem.name}: CPU of ART HopSkipJump / CGBA, {SMALL} queries",
             runs[0].cpu / runs[2].cpu,
@@ -174,7 +159,7 @@ def exact_distances(report: Report, repeats: int) -> None:
     """Our attacks against distances that are known."""
     for data in ("digits", "breast_cancer"):
         for budget, bar in ((1000, None), (5000, 1.001), (20_000, 1.001)):
-            ratio = truth.linear(data, CGBA(max_queries=budget))
+            ratio = exact.linear(data, CGBA(max_queries=budget))
             report.figure(
                 f"{data}, LogisticRegression: CGBA / exact distance, {budget} queries",
                 float(np.median(ratio)),
@@ -183,11 +168,9 @@ def exact_distances(report: Report, repeats: int) -> None:
                 detail=f"from {ratio.min():.5f} to {ratio.max():.5f}",
                 form=".5f",
             )
-    for name in ("CGBA", "RayS"):
-        attack = attack_named(name, max_queries=1000)
-        if attack is None:
-            continue
-        ratio = truth.single_tree(attack)
+    for attack in (CGBA(max_queries=1000), RayS(max_queries=1000)):
+        name = type(attack).__name__
+        ratio = exact.single_tree(attack)
         report.figure(
             f"breast_cancer, one tree: % of rows within 1 % of the exact distance, {name}, 1000",
             100 * float((ratio <= 1.01).mean()),
@@ -197,7 +180,7 @@ def exact_distances(report: Report, repeats: int) -> None:
             f"largest {ratio.max():.2f}",
             form=".1f",
         )
-        near = truth.plane(attack)
+        near = exact.plane(attack)
         report.figure(
             f"2-D toys: % of rows with nothing nearer by 1 % on 360 rays, {name}, 1000",
             100 * float(np.concatenate(list(near.values())).mean()),
@@ -224,27 +207,9 @@ SECTIONS = {
 
 def main() -> None:
     """Print tables, and every figure with its bar."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--rst", type=Path, help="write the tables to this file, too")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
-    report = Report()
-    report.remark(
-        f"CPU seconds on one thread, one process; numpy {np.__version__}, "
-        f"scikit-learn {sklearn.__version__}, torch {torch.__version__}"
-    )
-    if foolbox is None:
-        report.remark(NO_FOOLBOX)
-    with threadpool_limits(1):
-        for name in arguments.only:
-            SECTIONS[name](report, arguments.repeats)
-    report.summary()
-    print(f"{time.process_time():.0f} s of CPU in this process")
-    if arguments.rst is not None:
-        report.write_rst(arguments.rst)
+    arguments = arguments_of(__doc__, SECTIONS, repeats={"type": int, "default": 5})
+    missing = [] if foolbox is not None else [NO_FOOLBOX]
+    run_sections(Report(), SECTIONS, arguments, arguments.repeats, *missing)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What attacks cost beside time per row: inside a grid search, in memory, with many rows.
 
-Run as a program it measures the memory of one attack in a process of its own.
+Run as a module it measures the memory of one attack in a process of its own.
 """
 
 from __future__ import annotations
@@ -8,9 +8,7 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
-import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +21,11 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.common import cpu_seconds
 from specreg_sklearn import SpectrallyRegularizedEncoder, make_robust_scorer
 from specreg_sklearn.attacks import CGBA
 
 MEMORY_ROWS, MEMORY_FEATURES, MEMORY_QUERIES = 10_000, 784, 250
-
-
-def cpu_seconds(run: Callable[[], Any]) -> float:
-    """Return the CPU seconds of one call."""
-    start = time.process_time()
-    run()
-    return time.process_time() - start
 
 
 def searches() -> dict[str, tuple[float, float]]:

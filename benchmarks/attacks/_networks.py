@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.attacks._problems import Problem, main_problems
-from benchmarks.attacks._runs import Run, art, attack_named, foolbox, foolbox_run, ours
-from benchmarks.common._report import Report
-from specreg_sklearn.attacks import CGBA
+from benchmarks.attacks._runs import Run, art, foolbox, foolbox_run, ours
+from benchmarks.attacks._table import report_runs
+from benchmarks.common import Report
+from specreg_sklearn.attacks import CGBA, HopSkipJump, RayS, TangentAttack
 
 # Queries per row of ART's HopSkipJump: with max_iter=20, init_eval=10, and with its defaults.
 SMALL, LARGE = 835, 24438
@@ -46,7 +47,7 @@ def against_others(report: Report, repeats: int) -> None:
             f"attack, median {np.median(problem.floor):.4f}. CPU ratio: ART's HopSkipJump at about "
             "as many queries / this attack."
         )
-        report.table(f"{name}: attacks in L2", runs, problem.floor, note)
+        report_runs(report, f"{name}: attacks in L2", runs, problem.floor, note)
         report.figure(
             f"{name}: CPU of ART HopSkipJump / CGBA, {SMALL} queries",
             small.cpu / quick.cpu,
@@ -72,34 +73,34 @@ def against_others(report: Report, repeats: int) -> None:
         report.figure(
             f"{name}: success of CGBA, %", 100 * min(quick.success, slow.success), ">=", 100
         )
-        _compatible(report, problem, small)
 
 
 def _own(problem: Problem, repeats: int) -> list[Run]:
     """Run our other attacks in L2, at about the small number of queries."""
-    attacks = [
-        attack_named("HopSkipJump", max_iter=20, init_eval=10),
-        attack_named("TangentAttack", max_queries=SMALL),
-    ]
-    return [ours(problem, a, repeats=repeats, group=SMALL) for a in attacks if a is not None]
+    attacks = (HopSkipJump(max_iter=20, init_eval=10), TangentAttack(max_queries=SMALL))
+    return [ours(problem, attack, repeats=repeats, group=SMALL) for attack in attacks]
 
 
 def _peers(report: Report, problem: Problem) -> list[Run]:
-    runs: list[Run] = [art(problem, "BoundaryAttack", max_iter=25, group=SMALL)]
-    if foolbox is None:
-        return runs
-    for found in (
-        foolbox_run(
-            problem, "HopSkipJumpAttack", steps=20, initial_gradient_eval_steps=10, group=SMALL
-        ),
-        foolbox_run(problem, "HopSkipJumpAttack", steps=40, initial_gradient_eval_steps=25),
-        foolbox_run(problem, "BoundaryAttack", steps=760, group=SMALL),
+    runs = [art(problem, "BoundaryAttack", max_iter=25, group=SMALL)]
+    for name, settings in (
+        ("HopSkipJumpAttack", {"steps": 20, "initial_gradient_eval_steps": 10, "group": SMALL}),
+        ("HopSkipJumpAttack", {"steps": 40, "initial_gradient_eval_steps": 25}),
+        ("BoundaryAttack", {"steps": 760, "group": SMALL}),
     ):
-        if isinstance(found, Run):
-            runs.append(found)
-        else:
-            report.remark(f"{problem.name}: {found}")
+        runs += foolbox_runs(report, problem, name, **settings)
     return runs
+
+
+def foolbox_runs(report: Report, problem: Problem, name: str, **settings: Any) -> list[Run]:
+    """Run an attack of foolbox, if it is there and does not give up."""
+    if foolbox is None:
+        return []
+    found = foolbox_run(problem, name, **settings)
+    if isinstance(found, Run):
+        return [found]
+    report.remark(f"{problem.name}: {found}")
+    return []
 
 
 def _as_near_as(problem: Problem, median: float, repeats: int) -> Run:
@@ -108,29 +109,6 @@ def _as_near_as(problem: Problem, median: float, repeats: int) -> Run:
         if ours(problem, CGBA(max_queries=budget), repeats=0).median <= median:
             break
     return ours(problem, CGBA(max_queries=budget), repeats=3 * repeats, group=LARGE)
-
-
-def _compatible(report: Report, problem: Problem, theirs: Run) -> None:
-    """Compare ART's HopSkipJump and ours with the same parameters; both scatter with the seed."""
-    title = f"{problem.name}: HopSkipJump(art_compatible) median off ART's, {SMALL} queries"
-    settings = {"max_iter": 20, "init_eval": 10}
-    mine = []
-    for seed in range(SEEDS):
-        attack = attack_named("HopSkipJump", art_compatible=True, random_state=seed, **settings)
-        if attack is None:
-            report.missing(title, "no HopSkipJump")
-            return
-        mine.append(ours(problem, attack, repeats=0).median)
-    others = [art(problem, "HopSkipJump", seed=seed, **settings).median for seed in (1, 2)]
-    others.append(theirs.median)
-    report.figure(
-        title,
-        abs(float(np.mean(mine) / np.mean(others)) - 1),
-        "<=",
-        0.02,
-        detail=f"{SEEDS} seeds {_range(mine)}, ART 3 seeds {_range(others)}",
-        form=".4f",
-    )
 
 
 def against_the_floor(report: Report, repeats: int) -> None:
@@ -159,22 +137,16 @@ def in_linf(report: Report, repeats: int) -> None:
     """RayS with 1000 queries against ART's HopSkipJump with 4800."""
     for problem in networks():
         title = f"{problem.name}: Linf, RayS at 1000 / ART HopSkipJump at 4800"
-        attack = attack_named("RayS", max_queries=1000)
-        if attack is None:
-            report.missing(title, "no RayS in this version")
-            continue
         settings: dict[str, Any] = {"norm": np.inf, "max_iter": 40, "init_eval": 25}
         runs = [
-            ours(problem, attack, repeats=repeats, group=1),
+            ours(problem, RayS(max_queries=1000), repeats=repeats, group=1),
             art(problem, "HopSkipJump", group=1, **settings),
             art(problem, "HopSkipJump", own_starts=True, group=2, **settings),
+            ours(problem, HopSkipJump(**settings), repeats=repeats, group=1),
         ]
-        compatible = attack_named("HopSkipJump", norm=np.inf, max_iter=40, init_eval=25)
-        if compatible is not None:
-            runs.append(ours(problem, compatible, repeats=repeats, group=1))
         best = np.min([run.distances for run in runs], axis=0)
         note = "Reference: the best of these attacks, row by row."
-        report.table(f"{problem.name}: attacks in Linf", runs, best, note)
+        report_runs(report, f"{problem.name}: attacks in Linf", runs, best, note)
         for other, starts in ((runs[1], "equal starts"), (runs[2], "ART's own starts")):
             found = np.isfinite(other.distances)
             mine = float(np.median(runs[0].distances[found]))

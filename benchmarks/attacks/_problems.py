@@ -16,7 +16,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks.common._white_box import floor, layers_of
+from benchmarks.common import floor, layers_of
 from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import FeatureSpace
 

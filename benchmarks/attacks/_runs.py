@@ -11,7 +11,6 @@ import inspect
 import statistics
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -200,14 +199,6 @@ class Recorded:
         """Ask the bare model everything again."""
         for X in self.calls:
             self.model.predict(X)
-
-
-def attack_named(name: str, **parameters: Any) -> BlackBoxAttack | None:
-    """Return one of our attacks, None if this version has no such class."""
-    from specreg_sklearn import attacks
-
-    found: Callable[..., BlackBoxAttack] | None = getattr(attacks, name, None)
-    return None if found is None else found(**parameters)
 
 
 def _distances(problem: Problem, Z: np.ndarray, norm: float) -> np.ndarray:

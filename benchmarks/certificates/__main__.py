@@ -1,37 +1,24 @@
 """How tight certificates are, whether attacks ever get inside them, and what penalties cost.
 
-Run with ``make bench-certificates`` or ``python benchmarks/bench_certificates.py``. CPU seconds are
+Run with ``make bench-certificates`` or ``python -m benchmarks.certificates``. CPU seconds are
 those of this process, on one thread.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
-import warnings
-from pathlib import Path
-
 import numpy as np
-import sklearn
-import torch
-from threadpoolctl import threadpool_limits
 
 from benchmarks.certificates import _costs as costs
 from benchmarks.certificates import _radii as radii
 from benchmarks.certificates import _tightness as tight
-from benchmarks.certificates._report import CertificateReport
-from benchmarks.certificates._violations import (
-    INSIDE,
-    N_RESTARTS,
-    Count,
-    Verdict,
-    search_violations,
-)
+from benchmarks.certificates import _tracking as track
+from benchmarks.certificates._violations import INSIDE, N_RESTARTS, Count, search_violations
+from benchmarks.common import Report, arguments_of, run_sections
 
 N_PAIRS = 100_000
 
 
-def tightness(report: CertificateReport, full: bool) -> None:
+def tightness(report: Report, full: bool) -> None:
     """Certified norm / norm - 1, layer by layer."""
     for layers, bar in ((tight.linear_layers(), 1e-7), (tight.convolutions(), 0.01)):
         rows = list(layers)
@@ -48,14 +35,9 @@ def tightness(report: CertificateReport, full: bool) -> None:
         report.figure(f"smallest of these {len(rows)}", smallest, ">=", 0, form=".1e")
 
 
-def violations(report: CertificateReport, full: bool) -> None:
+def violations(report: Report, full: bool) -> None:
     """Adversarial rows nearer than the certificate: there must be none."""
     found = search_violations()
-    report_violations(report, found)
-
-
-def report_violations(report: CertificateReport, found: Verdict) -> None:
-    """Print what the attacks found."""
     total = sum(count.pairs for count in found.by_kind.values())
     report.figure(
         "pairs of a row and an attack",
@@ -83,7 +65,7 @@ def report_violations(report: CertificateReport, found: Verdict) -> None:
         form=".1f",
     )
     header = ("", "pairs", "violations", "smallest distance / radius")
-    report.grid(
+    report.table(
         "Attacks against certificates",
         f"PGD searches within {INSIDE} of the radius, {N_RESTARTS} descents a row; SquareAttack "
         "within the largest radius of some ten rows with about the same; the others measure "
@@ -91,7 +73,7 @@ def report_violations(report: CertificateReport, found: Verdict) -> None:
         header,
         [_line(name, count) for name, count in found.by_attack.items()],
     )
-    report.grid(
+    report.table(
         "The same, by kind of model",
         "Networks on digits and breast_cancer, pipelines in raw units, random networks on noise.",
         header,
@@ -105,7 +87,7 @@ def _line(name: str, count: Count) -> tuple[str, ...]:
     return name, f"{count.pairs:,d}", str(count.violations), nearest
 
 
-def certified_radii(report: CertificateReport, full: bool) -> None:
+def certified_radii(report: Report, full: bool) -> None:
     """Several bounds on the same networks."""
     rows = list(radii.small_networks())
     if full:
@@ -118,7 +100,7 @@ def certified_radii(report: CertificateReport, full: bool) -> None:
             ("nearest CGBA / certified_radius", row.worst, 1.0, f"median {row.median:.2f}"),
         ):
             report.figure(f"{row.network}: {title}", ratio, ">=", bar, detail=detail, form=".3f")
-    report.grid(
+    report.table(
         "Median certified radii and attack distances",
         "Test rows of a synthetic problem; CGBA with 1000 queries on 50 of them. alpha is the "
         "strength of rep_spectral.",
@@ -135,17 +117,21 @@ def certified_radii(report: CertificateReport, full: bool) -> None:
     )
 
 
-def cost(report: CertificateReport, full: bool) -> None:
+def cost(report: Report, full: bool) -> None:
     """CPU time of the penalty in training."""
-    step = costs.step_cost(1)
-    report.figure(
-        "conv net 3-64-64-128, 32 x 32, batch 32: step with penalty / plain",
-        step.ratio,
-        "<=",
-        1.2,
-        detail=f"{step.penalised:.0f} / {step.plain:.0f} ms",
-        form=".3f",
-    )
+    others = [(1, "operator"), (2, "auto"), (2, "operator")] if full else []
+    for threads, method in ((1, "auto"), *others):
+        step = costs.step_cost(threads, method=method)
+        title = "conv net 3-64-64-128, 32 x 32, batch 32: step with penalty / plain"
+        promised = (threads, method) == (1, "auto")
+        report.figure(
+            title if promised else f"{title}, {threads} thread(s), {method}",
+            step.ratio,
+            "<=",
+            1.2 if promised else None,
+            detail=f"{step.penalised:.0f} / {step.plain:.0f} ms",
+            form=".3f",
+        )
     resnet = costs.resnet_cost()
     report.figure(
         "ResNet-18 shapes: FFT + eigenvalues of every block / one penalty with gradient",
@@ -157,20 +143,30 @@ def cost(report: CertificateReport, full: bool) -> None:
     )
 
 
-def tracking(report: CertificateReport, full: bool) -> None:
+def tracking(report: Report, full: bool) -> None:
     """How far the estimate is from the norm, over 200 steps with the penalty on."""
-    for row in [*costs.track_linear(), *costs.track_convolutions()]:
+    rows = [*track.track_linear(), *track.track_convolutions()]
+    _tracked(report, rows, "", 5, 10)
+    if full:
+        noisy = [*track.track_linear(noise=1.5), *track.track_convolutions(noise=1.5)]
+        _tracked(report, noisy, ", noise 1.5", None, None)
+
+
+def _tracked(
+    report: Report,
+    rows: list[track.Tracking],
+    suffix: str,
+    median: float | None,
+    worst: float | None,
+) -> None:
+    for row in rows:
+        title = f"{row.layer}, 200 steps{suffix}"
+        report.figure(f"{title}: median gap to the exact norm, %", 100 * row.median, "<=", median)
         report.figure(
-            f"{row.layer}, 200 steps: median gap to the exact norm, %",
-            100 * row.median,
-            "<=",
-            5,
-        )
-        report.figure(
-            f"{row.layer}, 200 steps: worst gap, %",
+            f"{title}: worst gap, %",
             100 * row.worst,
             "<=",
-            10,
+            worst,
             detail=f"at step {row.worst_step}; never above the norm by more than "
             f"{max(100 * row.above, 0):.4f} %",
         )
@@ -187,25 +183,10 @@ SECTIONS = {
 
 def main() -> None:
     """Print tables, and every figure with its bar."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
-    parser.add_argument("--full", action="store_true", help="radii of 784-2000-2000-10, too")
-    parser.add_argument("--rst", type=Path, help="write the tables to this file, too")
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
-    report = CertificateReport()
-    report.remark(
-        f"One thread, one process; numpy {np.__version__}, scikit-learn {sklearn.__version__}, "
-        f"torch {torch.__version__}"
-    )
-    with threadpool_limits(1):
-        for name in arguments.only:
-            SECTIONS[name](report, arguments.full)
-    report.summary()
-    print(f"{time.process_time():.0f} s of CPU in this process")
-    if arguments.rst is not None:
-        report.write_rst(arguments.rst)
+    full = {"action": "store_true", "help": "larger networks, more settings, too"}
+    arguments = arguments_of(__doc__, SECTIONS, full=full)
+    report = Report("Certificates: figures and their bars", "38 14 12 8 28")
+    run_sections(report, SECTIONS, arguments, arguments.full)
 
 
 if __name__ == "__main__":

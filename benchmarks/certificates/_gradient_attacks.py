@@ -1,103 +1,24 @@
-"""Attacks that see the weights, to look for what a certificate says is not there.
-
-They know the estimators by their fitted attributes and run them in float64 through torch, so that
-they share no code with the certificates.
-"""
+"""Attacks that see the weights, to look for what a certificate says is not there."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
-from sklearn.frozen import FrozenEstimator
-from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from torch import Tensor
 
-from specreg_sklearn import SpectrallyRegularizedEncoder
-
-Function = Callable[[Tensor], Tensor]
+from benchmarks.common import Scores, to_boundary
 
 N_STEPS = 20
-_ACTIVATIONS: dict[str, Function] = {
-    "identity": lambda X: X,
-    "relu": torch.relu,
-    "tanh": torch.tanh,
-    "logistic": torch.sigmoid,
-}
 
 
-def scores_of(estimator: Any) -> Function:
-    """Return the float64 function from rows to one score per class."""
-    if isinstance(estimator, Pipeline):
-        steps = [_transform_of(step) for step in estimator[:-1]]
-        last = scores_of(estimator[-1])
-        return lambda X: last(_chain(steps, X))
-    if isinstance(estimator, FrozenEstimator):
-        return scores_of(estimator.estimator)
-    if isinstance(estimator, SpectrallyRegularizedEncoder):
-        return copy.deepcopy(estimator.module_).double().eval()
-    if isinstance(estimator, MLPClassifier):
-        layers = [
-            _affine(W.T, b) for W, b in zip(estimator.coefs_, estimator.intercepts_, strict=True)
-        ]
-        activation = _ACTIVATIONS[estimator.activation]
-        steps = [step for layer in layers[:-1] for step in (layer, activation)]
-        return _two_scores(lambda X: _chain([*steps, layers[-1]], X))
-    return _two_scores(_affine(estimator.coef_, estimator.intercept_))
-
-
-def _transform_of(step: Any) -> Function:
-    if isinstance(step, FrozenEstimator):
-        return _transform_of(step.estimator)
-    if isinstance(step, SpectrallyRegularizedEncoder):
-        return copy.deepcopy(step.module_).double().eval().features
-    if isinstance(step, StandardScaler):
-        return _affine(np.diag(1 / step.scale_), -step.mean_ / step.scale_)
-    if isinstance(step, MinMaxScaler):
-        return _affine(np.diag(step.scale_), step.min_)
-    if isinstance(step, PCA):
-        axes = step.components_
-        if step.whiten:
-            axes = axes / np.sqrt(step.explained_variance_)[:, None]
-        return _affine(axes, -axes @ step.mean_)
-    raise TypeError(f"The white-box attacks do not know {type(step).__name__}.")
-
-
-def _affine(weight: Any, bias: Any) -> Function:
-    W, b = (torch.as_tensor(np.array(a, dtype=np.float64)) for a in (weight, bias))
-    return lambda X: X @ W.T + b.reshape(-1)
-
-
-def _chain(steps: list[Function], X: Tensor) -> Tensor:
-    for step in steps:
-        X = step(X)
-    return X
-
-
-def _two_scores(function: Function) -> Function:
-    """Let the other class score zero, if two classes share one score."""
-
-    def both(X: Tensor) -> Tensor:
-        scores = function(X)
-        return torch.cat([torch.zeros_like(scores), scores], 1) if scores.shape[1] == 1 else scores
-
-    return both
-
-
-def labels(scores: Function, X: Tensor) -> Tensor:
+def labels(scores: Scores, X: Tensor) -> Tensor:
     """Return the class with the largest score."""
     with torch.no_grad():
         return scores(X).argmax(dim=1)
 
 
 def projected_gradient(
-    scores: Function,
+    scores: Scores,
     X: np.ndarray,
     radius: np.ndarray,
     norm: float,
@@ -142,7 +63,7 @@ def projected_gradient(
     return np.stack(found)
 
 
-def nearest_boundary(scores: Function, X: np.ndarray, *, n_targets: int = 3) -> np.ndarray:
+def nearest_boundary(scores: Scores, X: np.ndarray, *, n_targets: int = 3) -> np.ndarray:
     """Walk to where the boundary would be nearest if scores were affine, and mend the guess.
 
     Returns
@@ -165,7 +86,7 @@ def nearest_boundary(scores: Function, X: np.ndarray, *, n_targets: int = 3) -> 
             # The foot of the clean row on the plane that the scores draw here.
             height = ((point - clean) * normal).sum(dim=1) + short
             point = clean + height[:, None] * normal
-            crossed = _to_boundary(scores, clean, clean + 1.1 * (point - clean), label)
+            crossed = _bisected(scores, clean, clean + 1.1 * (point - clean), label)
             distance = (crossed - clean).norm(dim=1)
             nearer = (labels(scores, crossed) != label) & (distance < nearest)
             best[nearer], nearest[nearer] = crossed[nearer], distance[nearer]
@@ -174,7 +95,7 @@ def nearest_boundary(scores: Function, X: np.ndarray, *, n_targets: int = 3) -> 
     return np.stack(found)
 
 
-def _nearest_classes(scores: Function, X: Tensor, label: Tensor, norm: float) -> Tensor:
+def _nearest_classes(scores: Scores, X: Tensor, label: Tensor, norm: float) -> Tensor:
     """Order the other classes by where the boundary would be if scores were affine."""
     with torch.no_grad():
         n_classes = scores(X[:1]).shape[1]
@@ -187,7 +108,7 @@ def _nearest_classes(scores: Function, X: Tensor, label: Tensor, norm: float) ->
 
 
 def _slope(
-    scores: Function, X: Tensor, label: Tensor, target: Tensor | None
+    scores: Scores, X: Tensor, label: Tensor, target: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """Return the gradient of (target - own score), and how much the target is short of."""
     X = X.detach().requires_grad_(True)
@@ -211,12 +132,10 @@ def _into_ball(away: Tensor, size: Tensor, norm: float) -> Tensor:
     return away * (size / away.norm(dim=1, keepdim=True).clamp_min(1e-300)).clamp_max(1.0)
 
 
-def _to_boundary(scores: Function, clean: Tensor, far: Tensor, label: Tensor) -> Tensor:
+def _bisected(scores: Scores, clean: Tensor, far: Tensor, label: Tensor) -> Tensor:
     """Bisect the segments from clean rows to far ones; return the ends with another label."""
-    low = torch.zeros(len(clean), 1, dtype=clean.dtype)
-    high = torch.ones_like(low)
-    for _ in range(30):
-        middle = (low + high) / 2
-        fooled = (labels(scores, clean + middle * (far - clean)) != label)[:, None]
-        low, high = torch.where(fooled, low, middle), torch.where(fooled, middle, high)
-    return clean + high * (far - clean)
+
+    def fooled(points: np.ndarray) -> np.ndarray:
+        return (labels(scores, torch.from_numpy(points)) != label).numpy()
+
+    return torch.from_numpy(to_boundary(fooled, clean.numpy(), far.numpy(), halvings=30))

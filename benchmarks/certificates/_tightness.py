@@ -10,13 +10,19 @@ import numpy as np
 import scipy.linalg
 import torch
 from scipy.sparse.linalg import LinearOperator, svds
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
-from benchmarks.certificates._costs import conv_backbone, images_in_classes, rows_in_classes
+from benchmarks.certificates._trained import (
+    IMAGE,
+    conv_backbone,
+    images_in_classes,
+    rows_in_classes,
+    seeded,
+    train,
+)
 from specreg_sklearn.spectral import certified_bound
 
-_IMAGE = (3, 32, 32)
 N_STEPS = 60
 
 
@@ -37,14 +43,13 @@ class Tightness(NamedTuple):
 
 def linear_layers() -> Iterator[Tightness]:
     """Compare the layers of 784-2000-2000-10, before and after training."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         network = nn.Sequential(
             nn.Linear(784, 2000), nn.ReLU(), nn.Linear(2000, 2000), nn.ReLU(), nn.Linear(2000, 10)
         )
     for state in ("at start", "trained"):
         if state == "trained":
-            _train(network, *rows_in_classes(noise=1.0))
+            train(network, rows_in_classes(noise=1.0), N_STEPS, seed=0)
         for position in (0, 2):
             weight = network[position].weight.detach()
             matrix = weight.double().numpy()
@@ -57,13 +62,12 @@ def convolutions() -> Iterator[Tightness]:
     """Compare 3-64-64-128 (stride 2), 3 x 3 with zero padding, before and after training."""
     backbone = conv_backbone()
     network = nn.Sequential(backbone, nn.utils.skip_init(nn.Linear, 128, 10))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with seeded(0):
         network[1].reset_parameters()
     for state in ("at start", "trained"):
         if state == "trained":
-            _train(network, *images_in_classes(noise=0.5))
-        shape = _IMAGE
+            train(network, images_in_classes(noise=0.5), N_STEPS, seed=0)
+        shape = IMAGE
         for layer in backbone:
             if isinstance(layer, nn.Conv2d):
                 stride = f", stride {layer.stride[0]}" if layer.stride[0] > 1 else ""
@@ -102,13 +106,3 @@ def _norm_of_convolution(layer: nn.Conv2d, input_shape: tuple[int, ...]) -> floa
     )
     start = np.random.default_rng(0).normal(size=min(operator.shape))
     return float(svds(operator, k=3, ncv=30, tol=1e-9, v0=start, return_singular_vectors=False)[-1])
-
-
-def _train(network: nn.Module, X: Tensor, y: Tensor) -> None:
-    optimizer = torch.optim.Adam(network.parameters())
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(N_STEPS):
-        batch = torch.randint(0, len(X), (32,), generator=generator)
-        optimizer.zero_grad()
-        F.cross_entropy(network(X[batch]), y[batch]).backward()
-        optimizer.step()

@@ -12,13 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.certificates._gradient_attacks import (
-    labels,
-    nearest_boundary,
-    projected_gradient,
-    scores_of,
-)
+from benchmarks.certificates._gradient_attacks import labels, nearest_boundary, projected_gradient
 from benchmarks.certificates._models import Suspect, suspects
+from benchmarks.common import scores_of
 from specreg_sklearn.attacks import CGBA, FeatureSpace, HopSkipJump, RayS, SquareAttack
 from specreg_sklearn.attacks import TangentAttack as Tangent
 from specreg_sklearn.metrics import certified_radius

@@ -33,9 +33,3 @@ def compare(runs: dict[str, Callable[[], Any]], *, repeats: int) -> dict[str, li
 def median_ratio(seconds: dict[str, list[float]], name: str, base: str) -> float:
     """Return the median over rounds of the ratio of two alternatives."""
     return statistics.median(a / b for a, b in zip(seconds[name], seconds[base], strict=True))
-
-
-def report(title: str, ratio: float, bar: float | None = None, detail: str = "") -> None:
-    """Print one line: what was compared, the ratio, and the bar it has to stay under."""
-    verdict = "" if bar is None else f"   bar {bar:.2f}  {'ok' if ratio <= bar else 'MISSED'}"
-    print(f"{title:<72} {ratio:6.2f}{verdict}   {detail}", flush=True)

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 
+from benchmarks.common._boundary import foot_in_box, to_boundary
 from specreg_sklearn import SpectrallyRegularizedEncoder
 
 Layers = list[tuple[np.ndarray, np.ndarray]]
@@ -54,7 +55,7 @@ def floor(
 ) -> np.ndarray:
     """Return the smallest L2 distance found for each row, shape (n,)."""
     points, owner = _starts(model, X, y, pool)
-    points = _to_boundary(layers, X[owner], points, y[owner])
+    points = _bisected(layers, X[owner], points, y[owner])
     step = np.full(len(points), 0.5)
     normal = _normal(layers, points, y[owner])
     for number in range(MOST_STEPS):
@@ -66,11 +67,11 @@ def floor(
             break
         x, z, label = X[owner[going]], points[going], y[owner[going]]
         # Where the boundary would be nearest if it were flat, and a part of the way there.
-        goal = _foot(x, z, normal[going], lo, hi)
+        goal = foot_in_box(x, z, normal[going], lo, hi)
         towards = z + step[going, None] * (goal - z)
         # Just beyond, to cross the boundary. The box may bend this line: less, the shorter it is.
         far = np.clip(x + (1 + 0.2 * step[going, None]) * (towards - x), lo, hi)
-        new = _to_boundary(layers, x, far, label)
+        new = _bisected(layers, x, far, label)
         nearer = _fooled(layers, far, label) & (
             np.linalg.norm(new - x, axis=1) < np.linalg.norm(z - x, axis=1) * (1 - 1e-12)
         )
@@ -137,25 +138,5 @@ def _normal(layers: Layers, Z: np.ndarray, label: np.ndarray) -> np.ndarray:
     return gradient / np.maximum(np.linalg.norm(gradient, axis=1, keepdims=True), 1e-12)
 
 
-def _to_boundary(layers: Layers, x: np.ndarray, far: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Bisect the segments from x to far; return the ends that are adversarial."""
-    near_end, far_end = np.zeros(len(x)), np.ones(len(x))
-    for _ in range(HALVINGS):
-        middle = (near_end + far_end) / 2
-        fooled = _fooled(layers, x + middle[:, None] * (far - x), label)
-        far_end = np.where(fooled, middle, far_end)
-        near_end = np.where(fooled, near_end, middle)
-    return x + far_end[:, None] * (far - x)
-
-
-def _foot(x: np.ndarray, z: np.ndarray, normal: np.ndarray, lo: float, hi: float) -> np.ndarray:
-    """Project x on the part of the plane through z that lies in the box."""
-    height = np.einsum("ij,ij->i", normal, z)
-    size = np.zeros(len(x))
-    for _ in range(12):  # Newton's method; what it solves is concave and piecewise linear
-        foot = np.clip(x + size[:, None] * normal, lo, hi)
-        free = np.where(normal > 0, foot < hi, foot > lo)
-        slope = np.einsum("ij,ij->i", normal * free, normal)
-        missing = height - np.einsum("ij,ij->i", normal, foot)
-        size += np.divide(missing, slope, out=np.zeros_like(size), where=slope > 1e-12)
-    return np.clip(x + size[:, None] * normal, lo, hi)
+def _bisected(layers: Layers, x: np.ndarray, far: np.ndarray, label: np.ndarray) -> np.ndarray:
+    return to_boundary(lambda Z: _fooled(layers, Z, label), x, far, halvings=HALVINGS)

@@ -1,27 +1,32 @@
 """What training costs, as CPU-time ratios of one run on one thread.
 
-Run with ``make bench`` or ``python benchmarks/bench_training.py``.
+Run with ``make bench`` or ``python -m benchmarks.training``; ``--only objectives`` is the section
+that `make bench` leaves out.
 """
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import warnings
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.datasets import load_breast_cancer, load_digits, make_classification
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
-from benchmarks.common._timing import compare, cpu_seconds, median_ratio, report
+from benchmarks.common import (
+    Report,
+    arguments_of,
+    compare,
+    cpu_seconds,
+    median_ratio,
+    run_sections,
+)
+from benchmarks.training._objectives import objective_costs
 from specreg_sklearn import SpectrallyRegularizedEncoder, make_robust_scorer
 
 
@@ -55,7 +60,7 @@ def encoder(epochs: int, **params: Any) -> SpectrallyRegularizedEncoder:
     )
 
 
-def against_plain_loops(repeats: int) -> None:
+def against_plain_loops(report: Report, repeats: int) -> None:
     epochs, sizes = 100, (100,)
     for name, load in {"breast_cancer": load_breast_cancer, "digits": load_digits}.items():
         X, y = load(return_X_y=True)
@@ -77,24 +82,26 @@ def against_plain_loops(repeats: int) -> None:
             repeats=repeats,
         )
         detail = "  ".join(f"{k} {statistics.median(v) * 1e3:.0f} ms" for k, v in seconds.items())
-        report(
+        report.figure(
             f"{name}: encoder(penalty=None) / plain torch loop, batch 200",
             median_ratio(seconds, "encoder", "torch"),
+            "<=",
             1.05,
-            detail,
+            detail=detail,
         )
-        report(
+        report.figure(
             f"{name}: encoder(penalty=None) / MLPClassifier, batch 200",
             median_ratio(seconds, "encoder", "mlp"),
+            "<=",
             1.25 if name == "digits" else None,
         )
-        report(
+        report.figure(
             f"{name}: rep_spectral / no penalty, 100 hidden units, batch 200",
             median_ratio(seconds, "spectral", "encoder"),
         )
 
 
-def penalty_on_and_off(repeats: int) -> None:
+def penalty_on_and_off(report: Report, repeats: int) -> None:
     for n_features, sizes, batch_size, n_rows, epochs, bar in (
         (784, (2000,), 128, 10000, 4, 1.20),
         (30, (256, 256), 256, 10000, 10, 1.30),
@@ -114,15 +121,16 @@ def penalty_on_and_off(repeats: int) -> None:
         shape = "-".join(map(str, (n_features, *sizes, 10)))
         steps = epochs * -(-n_rows // batch_size)
         detail = f"{statistics.median(seconds['on']) / steps * 1e3:.2f} ms a step"
-        report(
+        report.figure(
             f"penalty on / off, {shape}, batch {batch_size}",
             median_ratio(seconds, "on", "off"),
+            "<=",
             bar,
-            detail,
+            detail=detail,
         )
 
 
-def robust_grid_search() -> None:
+def robust_grid_search(report: Report, repeats: int) -> None:
     X, y = load_breast_cancer(return_X_y=True)
     model = make_pipeline(StandardScaler(), encoder(50, hidden_layer_sizes=(64,)))
     grid = {"spectrallyregularizedencoder__alpha": [0, 1e-3, 1e-2, 1e-1]}
@@ -134,25 +142,26 @@ def robust_grid_search() -> None:
 
     plain = cpu_seconds(lambda: search("accuracy"))
     robust = cpu_seconds(lambda: search({"accuracy": "accuracy", "robust": scorer}))
-    report(
+    report.figure(
         "grid search, 4 candidates x 3 folds: robust scoring (50 rows) / plain",
         robust / plain,
         detail=f"{robust:.1f} s against {plain:.1f} s",
     )
 
 
+SECTIONS = {
+    "loops": against_plain_loops,
+    "penalty": penalty_on_and_off,
+    "search": robust_grid_search,
+    "objectives": objective_costs,
+}
+
+
 def main() -> None:
     """Print every ratio, with its bar where there is one."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=7)
-    repeats = parser.parse_args().repeats
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore", ConvergenceWarning)
-    print("CPU-time ratios, median over rounds, one thread\n")
-    with threadpool_limits(1):
-        against_plain_loops(repeats)
-        penalty_on_and_off(repeats)
-        robust_grid_search()
+    usual = [name for name in SECTIONS if name != "objectives"]
+    arguments = arguments_of(__doc__, SECTIONS, default=usual, repeats={"type": int, "default": 7})
+    run_sections(Report(), SECTIONS, arguments, arguments.repeats)
 
 
 if __name__ == "__main__":

@@ -2,23 +2,16 @@
 
 An attack of n steps and the training step after it are n + 1 passes forward and back. The bar for
 PGD with 10 steps is 1.1 times the CPU time of 11 plain epochs, for every shape of network.
-
-Run with ``python benchmarks/_objective_costs.py``.
 """
 
 from __future__ import annotations
 
-import argparse
-import warnings
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.datasets import load_digits, make_classification
-from sklearn.exceptions import ConvergenceWarning
-from threadpoolctl import threadpool_limits
 
-from benchmarks.common._timing import compare, median_ratio, report
+from benchmarks.common import Report, compare, median_ratio
 from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.objectives import (
     VAT,
@@ -74,7 +67,7 @@ def problems() -> dict[str, tuple[np.ndarray, np.ndarray, dict[str, Any]]]:
     }
 
 
-def objective_costs(repeats: int) -> None:
+def objective_costs(report: Report, repeats: int) -> None:
     """Print the CPU time of a fit with each objective over that of a plain fit."""
     for title, (X, y, settings) in problems().items():
         models = {
@@ -89,20 +82,4 @@ def objective_costs(repeats: int) -> None:
         )
         for name in list(OBJECTIVES)[1:]:
             ratio = median_ratio(seconds, name, "plain")
-            report(f"{title}: {name} / plain epochs", ratio, BARS.get(name))
-
-
-def main() -> None:
-    """Print every ratio, with its bar where there is one."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repeats", type=int, default=7)
-    repeats = parser.parse_args().repeats
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore", ConvergenceWarning)
-    print("CPU-time ratios, median over rounds, one thread\n")
-    with threadpool_limits(1):
-        objective_costs(repeats)
-
-
-if __name__ == "__main__":
-    main()
+            report.figure(f"{title}: {name} / plain epochs", ratio, "<=", BARS.get(name))

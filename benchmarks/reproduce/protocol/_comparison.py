@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from benchmarks.reproduce.protocol import _gradient_distance
+from benchmarks.reproduce.protocol._gradient_distance import gradient_distances
 from benchmarks.reproduce.protocol._section import Settings
 from benchmarks.reproduce.protocol._task import PLAIN, Candidate, Figures, Split, Task
 from specreg_sklearn.attacks import CGBA, BlackBoxAttack, TangentAttack
@@ -134,7 +134,7 @@ def on_validation_rows(task: Task, model: Any, split: Split) -> Figures:
 def by_gradient(task: Task, model: Any, X: np.ndarray, y: np.ndarray, split: Split) -> np.ndarray:
     """Return the distances that the gradient finds."""
     scale = task.scale(split.train[0])
-    return _gradient_distance.distances(model, X, y, bounds=task.bounds, scale=scale)
+    return gradient_distances(model, X, y, bounds=task.bounds, scale=scale)
 
 
 def fit_and_measure(task: Task, candidate: Candidate, seed: int) -> Figures:

@@ -3,24 +3,20 @@
 What a black-box attack with a small budget overrates on hundreds of features, and not equally for
 all models: the flatter the boundary, the nearer the attack gets. So models are compared by the
 nearest of all attacks, this one included. It is an upper bound of the true distance, too: on small
-networks within a thousandth of what ``benchmarks/_white_box.py`` finds, at a hundredth of its cost.
+networks within a thousandth of what ``floor`` of ``benchmarks.common`` finds, at a hundredth of its
+cost.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
-from torch import Tensor, nn
+from torch import Tensor
 
-from benchmarks.common._white_box import _foot
-
-Scores = Callable[[Tensor], Tensor]
+from benchmarks.common import foot_in_box, scores_of, to_boundary
 
 N_TARGETS = 5  # so many other classes are aimed at, those that look nearest
 N_AIMS = 16
@@ -28,7 +24,7 @@ HALVINGS = 30
 OVERSHOOT = 0.02
 
 
-def distances(
+def gradient_distances(
     model: Any,
     X: np.ndarray,
     y: np.ndarray,
@@ -80,50 +76,6 @@ def distances(
     return found
 
 
-def scores_of(model: Any) -> Scores:
-    """Return the scores of a fitted model as a differentiable float64 function."""
-    parts = [_module(step) for step in _steps(model)[:-1]]
-    last = _steps(model)[-1]
-    parts.append(_double(last.module_))
-    network = nn.Sequential(*parts)
-    network.eval().requires_grad_(False)
-    binary = len(model.classes_) == 2
-
-    def scores(X: Tensor) -> Tensor:
-        out = network(X)
-        if binary and out.shape[1] == 1:
-            return torch.cat([torch.zeros_like(out), out], dim=1)
-        return out
-
-    return scores
-
-
-class _Affine(nn.Module):
-    def __init__(self, mean: np.ndarray, scale: np.ndarray) -> None:
-        super().__init__()
-        self.mean, self.scale = torch.as_tensor(mean), torch.as_tensor(scale)
-
-    def forward(self, X: Tensor) -> Tensor:
-        return (X - self.mean) / self.scale
-
-
-def _steps(model: Any) -> list[Any]:
-    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
-    return [step.estimator if isinstance(step, FrozenEstimator) else step for step in steps]
-
-
-def _module(step: Any) -> nn.Module:
-    """Return what a step before the last one does."""
-    if hasattr(step, "module_"):
-        network = step.module_
-        return nn.Sequential(nn.Unflatten(1, network.input_shape), _double(network.backbone))
-    return _Affine(step.mean_, step.scale_)
-
-
-def _double(module: nn.Module) -> nn.Module:
-    return copy.deepcopy(module).cpu().double()
-
-
 class _Search:
     """Goes to where linearised margins vanish, again and again, and bisects.
 
@@ -169,7 +121,7 @@ class _Search:
             # The foot on the plane on which the linearised margin of the target is slightly lost.
             size = np.maximum(np.linalg.norm(slope, axis=1, keepdims=True), 1e-12)
             plane = z + slope / size**2 * (-margin)[:, None]
-            goal = _foot(self.x[owner], plane, slope / size, self.low, self.high)
+            goal = foot_in_box(self.x[owner], plane, slope / size, self.low, self.high)
             damped = 1.0 if turn < 8 else 0.5
             z = np.clip(z + damped * (goal - z), self.low, self.high)
             x = self.x[owner]
@@ -178,7 +130,11 @@ class _Search:
             nearer = self._fooled(beyond, owner) & (distance < nearest)
             found[nearer], nearest[nearer] = beyond[nearer], distance[nearer]
         kept = np.isfinite(nearest)
-        return self._to_boundary(found[kept], owner[kept]), owner[kept]
+        owner = owner[kept]
+        ends = to_boundary(
+            lambda Z: self._fooled(Z, owner), self.x[owner], found[kept], halvings=HALVINGS
+        )
+        return ends, owner
 
     def _targets(self) -> tuple[np.ndarray, np.ndarray]:
         n, n_classes = len(self.x), int(self.scores(self.x[:1], np.zeros(1, int)).shape[1])
@@ -215,17 +171,6 @@ class _Search:
 
     def _fooled(self, z: np.ndarray, owner: np.ndarray) -> np.ndarray:
         return self._values(z, owner).argmax(axis=1) != self.label[owner]
-
-    def _to_boundary(self, far: np.ndarray, owner: np.ndarray) -> np.ndarray:
-        """Bisect the segments from the clean rows; return the ends that are errors."""
-        x = self.x[owner]
-        near_end, far_end = np.zeros(len(x)), np.ones(len(x))
-        for _ in range(HALVINGS if len(x) else 0):
-            middle = (near_end + far_end) / 2
-            fooled = self._fooled(x + middle[:, None] * (far - x), owner)
-            far_end = np.where(fooled, middle, far_end)
-            near_end = np.where(fooled, near_end, middle)
-        return x + far_end[:, None] * (far - x)
 
 
 def _parts(n: int, size: int = 512) -> list[slice]:

@@ -84,7 +84,7 @@ def comparison_section(
     Parameters
     ----------
     name : str
-        Name of the module.
+        Name of the experiment.
     title : str
         The heading.
     data : str

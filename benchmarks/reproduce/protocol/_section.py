@@ -63,7 +63,7 @@ class Section:
     cpu_seconds, wall_seconds : float
         What it cost: CPU seconds of all processes, and seconds on the clock.
     name : str
-        Name of the module; filled in by the runner.
+        Name of the experiment; filled in by the runner.
     """
 
     title: str

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import FeatureSpace
 
 Figures = dict[str, float]
@@ -77,6 +78,16 @@ class Candidate:
         }
 
 
+def network(candidate: Candidate, seed: int, *, epochs: int, **settings: Any) -> Any:
+    """Return the unfitted encoder of a candidate, which will run all its epochs."""
+    return SpectrallyRegularizedEncoder(
+        **{"batch_size": 128}
+        | settings
+        | candidate.params
+        | {"max_iter": epochs, "n_iter_no_change": epochs, "tol": 0, "random_state": seed}
+    )
+
+
 @dataclass
 class Split:
     """The rows of one seed.
@@ -114,7 +125,8 @@ class Task:
     split : callable
         ``split(seed) -> Split``; a function of a module.
     build : callable
-        ``build(candidate, seed) -> estimator``, unfitted; a function of a module.
+        ``build(candidate, seed) -> estimator``, unfitted; a function of a module, or a partial of
+        :func:`network`.
     eps : (float, float)
         Sizes at which robust accuracy is reported.
     eps_choice : float

@@ -22,7 +22,7 @@ from joblib import Parallel, delayed
 from sklearn.exceptions import ConvergenceWarning
 from tqdm import tqdm
 
-from benchmarks.reproduce.protocol._section import HERE, Section, Settings
+from benchmarks.reproduce.protocol import HERE, Section, Settings
 from benchmarks.reproduce.regularization_view._attacks import Agreement
 from benchmarks.reproduce.regularization_view._fits import Setting, fit, masked, settings
 from benchmarks.reproduce.regularization_view._measures import Figures, attacked, masking, measure

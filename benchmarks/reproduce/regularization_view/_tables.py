@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.reproduce.protocol._tables import markdown_table, mean_sd, seeds_table
+from benchmarks.reproduce.protocol import markdown_table, mean_sd, seeds_table
 from benchmarks.reproduce.regularization_view._attacks import Agreement, pooled
 from benchmarks.reproduce.regularization_view._measures import Figures
 from benchmarks.reproduce.regularization_view._problems import Problem

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -13,17 +10,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.reproduce.protocol import gradient_distances
 from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.inspection import instance_margins
 
-ROOT = Path(__file__).parents[4]
 X, Y = load_iris(return_X_y=True)
-
-
-@pytest.fixture
-def distances(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT)
-    return importlib.import_module("benchmarks.reproduce.protocol._gradient_distance").distances
 
 
 @pytest.fixture(scope="module")
@@ -44,32 +35,32 @@ def linear_distances(probe, rows, labels, scale):
 
 
 @pytest.mark.parametrize("scale", [None, [0.5, 2.0, 1.0, 3.0], [0.5, 2.0, 0.0, 3.0]])
-def test_linear_models_have_the_margin_over_the_norm_of_the_weights(distances, scale):
+def test_linear_models_have_the_margin_over_the_norm_of_the_weights(scale):
     probe = RobustLinearProbe(epsilon=0.1).fit(X, Y)
     unit = np.ones(4) if scale is None else np.array(scale)
-    found = distances(probe, X, Y, bounds=None, scale=scale)
+    found = gradient_distances(probe, X, Y, bounds=None, scale=scale)
     np.testing.assert_allclose(found, linear_distances(probe, X, Y, unit), rtol=1e-6)
     wrong = probe.predict(X) != Y
     assert wrong.any()
     assert (found[wrong] == 0).all()
 
 
-def test_small_networks_are_within_a_percent_of_the_exact_distance(distances, encoder):
+def test_small_networks_are_within_a_percent_of_the_exact_distance(encoder):
     right = np.flatnonzero(encoder.predict(X) == Y)[::4]
     exact = instance_margins(encoder, X[right], method="exact").upper
-    ratio = distances(encoder, X[right], Y[right], bounds=None) / exact
+    ratio = gradient_distances(encoder, X[right], Y[right], bounds=None) / exact
     assert ratio.min() > 1 - 1e-6
     assert np.median(ratio) < 1.001
     assert np.mean(ratio < 1.01) > 0.9
 
 
-def test_in_a_box_linear_models_have_the_distance_of_a_quadratic_program(distances):
+def test_in_a_box_linear_models_have_the_distance_of_a_quadratic_program():
     rng = np.random.default_rng(0)
     rows = rng.beta(0.3, 0.3, size=(200, 6))  # many near a wall of the box
     labels = (rows @ [3, -2, 1, 1, -1, 0.5] > 1).astype(int)
     probe = RobustLinearProbe().fit(rows, labels)
     right = np.flatnonzero(probe.predict(rows) == labels)[:15]
-    found = distances(probe, rows[right], labels[right], bounds=(0.0, 1.0))
+    found = gradient_distances(probe, rows[right], labels[right], bounds=(0.0, 1.0))
     w, b = probe.coef_[0], probe.intercept_[0]
     free = np.abs(rows[right] @ w + b) / np.linalg.norm(w)
     for x, distance in zip(rows[right], found, strict=True):
@@ -87,13 +78,13 @@ def test_in_a_box_linear_models_have_the_distance_of_a_quadratic_program(distanc
     assert (found > 1.05 * free).any()
 
 
-def test_pipelines_are_followed_through_scalers_and_frozen_encoders(distances):
+def test_pipelines_are_followed_through_scalers_and_frozen_encoders():
     scaler = StandardScaler().fit(X)
     encoder = SpectrallyRegularizedEncoder(hidden_layer_sizes=8, max_iter=50, random_state=0)
     encoder.fit(scaler.transform(X), Y)
     probe = RobustLinearProbe().fit(encoder.transform(scaler.transform(X)), Y)
     whole = make_pipeline(scaler, FrozenEstimator(encoder), probe)
     inner = make_pipeline(FrozenEstimator(encoder), probe)
-    in_units = distances(whole, X, Y, bounds=None, scale=scaler.scale_)
-    of_inner = distances(inner, scaler.transform(X), Y, bounds=None)
+    in_units = gradient_distances(whole, X, Y, bounds=None, scale=scaler.scale_)
+    of_inner = gradient_distances(inner, scaler.transform(X), Y, bounds=None)
     np.testing.assert_allclose(in_units, of_inner, rtol=1e-6)

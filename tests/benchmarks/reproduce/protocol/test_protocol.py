@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
-
 import numpy as np
-import pytest
 
-ROOT = Path(__file__).parents[4]
-
-
-@pytest.fixture
-def reproduce(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT)
-
-    def module(name):
-        return importlib.import_module(f"benchmarks.reproduce.protocol.{name}")
-
-    return module
+from benchmarks.reproduce.protocol import (
+    RECIPE,
+    Candidate,
+    Section,
+    grids,
+    mean_sd,
+    seeds_table,
+)
+from benchmarks.reproduce.protocol._comparison import choose
 
 
-def test_the_most_robust_of_the_accurate_enough_is_chosen(reproduce):
-    protocol, task = reproduce("_comparison"), reproduce("_task")
+def test_the_most_robust_of_the_accurate_enough_is_chosen():
     figures = {
         ("none", 0.0): (0.900, 0.30),
         ("l2", 0.1): (0.896, 0.40),
@@ -31,12 +24,12 @@ def test_the_most_robust_of_the_accurate_enough_is_chosen(reproduce):
         ("rep_spectral", 1.0): (0.70, 0.9),
     }
     path = {
-        task.Candidate(*name): [
+        Candidate(*name): [
             {"accuracy": a + d, "robust": r - d, "distance": 0.0} for d in (-0.1, 0.1)
         ]
         for name, (a, r) in figures.items()
     }
-    chosen = protocol.choose(path)
+    chosen = choose(path)
     assert {c.regulariser: c.strength for c in chosen.values()} == {
         "none": 0.0,
         "l2": 0.1,
@@ -44,21 +37,20 @@ def test_the_most_robust_of_the_accurate_enough_is_chosen(reproduce):
     }
 
 
-def test_every_regulariser_has_as_many_strengths_and_its_own_parameters(reproduce):
-    task = reproduce("_task")
-    grids = task.grids(squares=(1e-4, 1e-2), spectral=(1e-3, 1e-1), n=3)
-    assert grids.pop("none") == (0.0,)
-    assert {len(strengths) for strengths in grids.values()} == {3}
-    np.testing.assert_allclose(grids["l2"], [1e-4, 1e-3, 1e-2])
-    plain, recipe = task.Candidate("none", 0.0), task.Candidate(task.RECIPE, 0.1)
+def test_every_regulariser_has_as_many_strengths_and_its_own_parameters():
+    strengths = grids(squares=(1e-4, 1e-2), spectral=(1e-3, 1e-1), n=3)
+    assert strengths.pop("none") == (0.0,)
+    assert {len(values) for values in strengths.values()} == {3}
+    np.testing.assert_allclose(strengths["l2"], [1e-4, 1e-3, 1e-2])
+    plain, recipe = Candidate("none", 0.0), Candidate(RECIPE, 0.1)
     assert plain.params == {"penalty": None, "alpha": 0.0, "weight_decay": 0.0}
     assert recipe.params == {"penalty": "rep_spectral", "alpha": 0.1, "weight_decay": 1e-4}
-    alone = task.Candidate("ll_spectral", 0.1).params
+    alone = Candidate("ll_spectral", 0.1).params
     assert alone == {"penalty": "ll_spectral", "alpha": 0.1, "weight_decay": 0.0}
 
 
-def test_bars_say_what_was_measured_and_whether_it_holds(reproduce):
-    section = reproduce("_section").Section("Title", name="mnist")
+def test_bars_say_what_was_measured_and_whether_it_holds():
+    section = Section("Title", name="mnist")
     assert section.bar("gain", 45.0, ">=", 45, " %")
     assert not section.bar("loss", 0.51, "<=", 0.5)
     assert not section.bar("gain", float("nan"), ">=", 0)
@@ -69,10 +61,9 @@ def test_bars_say_what_was_measured_and_whether_it_holds(reproduce):
     ]
 
 
-def test_tables_show_mean_and_sample_deviation(reproduce):
-    tables = reproduce("_tables")
-    assert tables.mean_sd([1.0, 3.0], 2) == "2.00 ± 1.41"
-    assert tables.mean_sd([1.0], 1) == "1.0"
-    assert tables.mean_sd([]) == "–"
-    table = tables.seeds_table({"a": [{"x": 1.0}, {"x": 2.0}]}, {"x": ("X", 1), "y": ("Y", 1)})
+def test_tables_show_mean_and_sample_deviation():
+    assert mean_sd([1.0, 3.0], 2) == "2.00 ± 1.41"
+    assert mean_sd([1.0], 1) == "1.0"
+    assert mean_sd([]) == "–"
+    table = seeds_table({"a": [{"x": 1.0}, {"x": 2.0}]}, {"x": ("X", 1), "y": ("Y", 1)})
     assert table.splitlines()[-1] == "| a | 1.5 ± 0.7 | – | 2 |"

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-ROOT = Path(__file__).parents[4]
-
-
-@pytest.fixture
-def attacks(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT)
-    return importlib.import_module("benchmarks.reproduce.regularization_view._attacks")
+from benchmarks.reproduce.regularization_view._attacks import Agreement, pooled, withstands_pgd
 
 
 def affine(weight, bias):
@@ -29,38 +21,36 @@ def affine(weight, bias):
 
 
 @pytest.mark.parametrize(("norm", "dual"), [(2, 2), (np.inf, 1)])
-def test_pgd_is_exact_on_an_affine_model(attacks, norm, dual):
+def test_pgd_is_exact_on_an_affine_model(norm, dual):
     rng = np.random.default_rng(0)
     weight, bias = rng.normal(size=6), 0.3
     X, y = rng.normal(size=(200, 6)), rng.integers(0, 2, size=200)
     margins = (X @ weight + bias) * (2 * y - 1)
     for eps in (0.1, 0.5):
-        kept = attacks.withstands_pgd(
-            affine(weight, bias), X, y, eps=eps, norm=norm, box=None, seed=0
-        )
+        kept = withstands_pgd(affine(weight, bias), X, y, eps=eps, norm=norm, box=None, seed=0)
         np.testing.assert_array_equal(kept, margins > eps * np.linalg.norm(weight, dual))
 
 
-def test_pgd_stays_in_the_box(attacks):
+def test_pgd_stays_in_the_box():
     # Only the first column could turn the label, and it stands at the wall already.
     model = affine(np.array([-1.0, 0.0]), 1.05)
     X, y = np.array([[1.0, 0.5]]), np.array([1])
     options = {"eps": 0.2, "norm": 2, "seed": 0}
-    assert attacks.withstands_pgd(model, X, y, box=(0.0, 1.0), **options).tolist() == [True]
-    assert attacks.withstands_pgd(model, X, y, box=None, **options).tolist() == [False]
+    assert withstands_pgd(model, X, y, box=(0.0, 1.0), **options).tolist() == [True]
+    assert withstands_pgd(model, X, y, box=None, **options).tolist() == [False]
 
 
-def test_comparison_on_the_decided_rows(attacks):
+def test_comparison_on_the_decided_rows():
     by_gradients = np.array([1, 1, 0, 0, 1, 1, 1, 0], dtype=bool)
     by_predictions = np.array([1, 0, 1, 0, 0, 1, 1, 0], dtype=bool)
     decided = np.array([1, 1, 1, 1, 1, 1, 0, 0], dtype=bool)
-    found = attacks.Agreement(by_gradients, by_predictions, decided)
+    found = Agreement(by_gradients, by_predictions, decided)
     assert found.accuracies == (4 / 6, 3 / 6)
     assert found.difference == pytest.approx(-1 / 6)
     p = 7 / 12
     assert found.noise == pytest.approx(2 * np.sqrt(p * (1 - p) / 6))
     assert (found.only_predictions, found.only_gradients) == (2, 1)
     assert found.holds
-    twice = attacks.pooled([found] * 50)
+    twice = pooled([found] * 50)
     assert twice.accuracies == found.accuracies
     assert not twice.holds

@@ -112,5 +112,5 @@ def test_a_bad_subset_is_named_before_files_are_looked_for(tmp_path):
 
 
 def test_torch_is_not_needed():
-    code = "import sys, specreg_sklearn.datasets; sys.exit('torch' in sys.modules)"
+    code = "import sys, benchmarks.loaders; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

@@ -4,6 +4,7 @@ CONSTRAINTS ?= requirements/constraints.txt
 VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install -q -c $(CONSTRAINTS)
+USER_SCRIPT = tests/typed/user_script.py
 
 .PHONY: demo test test-slow test-oldest lint docs bench bench-attacks bench-certificates \
 	reproduce reproduce-small clean help
@@ -23,11 +24,14 @@ test-slow: $(VENV)/.test ## Run the slow tests; SPECREG_DATA names the folder wi
 test-oldest: ## Run the tests with the oldest supported scikit-learn
 	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=requirements/constraints-oldest.txt
 
-lint: $(VENV)/.lint ## Check style, types and the floors of the house
+lint: $(VENV)/.lint ## Check style, types, a user's view of the types, and the floors of the house
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy --strict --follow-imports=silent $(USER_SCRIPT)
+	$(BIN)/pyright --pythonpath $(BIN)/python $(USER_SCRIPT)
 	$(BIN)/lint-imports
+	$(BIN)/python tools/count_any.py --most 150
 
 docs: $(VENV)/.docs ## Build the site in docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

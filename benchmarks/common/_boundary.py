@@ -33,7 +33,10 @@ def to_boundary(
 def foot_in_box(
     x: np.ndarray, z: np.ndarray, normal: np.ndarray, lo: float, hi: float
 ) -> np.ndarray:
-    """Project x on the part of the plane through z that lies in the box."""
+    """Project x on the part of the plane through z that lies in the box.
+
+    `normal`, of length 1, points from x to the plane; x and z lie in the box.
+    """
     height = np.einsum("ij,ij->i", normal, z)
     size = np.zeros(len(x))
     for _ in range(12):  # Newton's method; what it solves is concave and piecewise linear

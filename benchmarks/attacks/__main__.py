@@ -53,7 +53,7 @@ def engine(report: Report, repeats: int) -> None:
             report.figure(
                 f"{problem.name}: engine CPU / bare predictions, {budget} queries",
                 median_ratio(seconds, "run", "bare"),
-                bar and "<=",
+                "<=",
                 bar,
                 detail=f"{medians['run']:.1f} / {medians['bare']:.1f} ms; "
                 f"{len(recorded.calls)} calls, {n_rows} rows",
@@ -163,7 +163,7 @@ def exact_distances(report: Report, repeats: int) -> None:
             report.figure(
                 f"{data}, LogisticRegression: CGBA / exact distance, {budget} queries",
                 float(np.median(ratio)),
-                bar and "<=",
+                "<=",
                 bar,
                 detail=f"from {ratio.min():.5f} to {ratio.max():.5f}",
                 form=".5f",

@@ -19,7 +19,6 @@ from benchmarks.reproduce.protocol import (
     Section,
     Settings,
     Split,
-    Task,
     compare_encoders,
     comparison_section,
     gain_of,
@@ -103,7 +102,7 @@ def supervised(scale: str, seed: int) -> Figures:
     return {"accuracy": model.fit(*split.fit).score(*split.test)}
 
 
-def _task(objective: str, settings: Settings) -> Task:
+def _task(objective: str, settings: Settings) -> ProbeTask:
     scale, strengths = settings.scale, STRENGTHS[objective]
     return ProbeTask(
         objective,

@@ -1,19 +1,23 @@
-"""Bisection between clean rows and adversarial points, all chains in step."""
+"""Bisection between clean rows and adversarial points, all in step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
-Decide = Callable[[np.ndarray, np.ndarray], np.ndarray]
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+
+Decide: TypeAlias = Callable[[FloatArray, IntArray], BoolArray]
+"""``decide(Z, owner)``: True where points fool the model."""
 
 
-def between(x: np.ndarray, far: np.ndarray, t: np.ndarray, norm: float) -> np.ndarray:
+def between(x: FloatArray, far: FloatArray, t: FloatArray, norm: float) -> FloatArray:
     """Return the point at share `t` of the way from `x` to `far`.
 
-    In L2 it lies on the straight line; in Linf it is `far` clipped to the cube around `x` whose
-    half-width is `t` times the distance (the projection of the HopSkipJump paper,
+    In L2 it lies on the straight line; in Linf it is `far` clipped to the ball around `x` whose
+    radius is `t` times the distance (the projection of the HopSkipJump paper,
     arXiv:1904.02144).
     """
     if norm == np.inf:
@@ -24,14 +28,14 @@ def between(x: np.ndarray, far: np.ndarray, t: np.ndarray, norm: float) -> np.nd
 
 def bisect(
     decide: Decide,
-    x: np.ndarray,
-    far: np.ndarray,
-    owner: np.ndarray,
+    x: FloatArray,
+    far: FloatArray,
+    owner: IntArray,
     *,
     tolerance: float,
     norm: float = 2,
     first: float | None = None,
-) -> np.ndarray:
+) -> FloatArray:
     """Move adversarial points towards their clean rows until they sit on the boundary.
 
     Parameters
@@ -39,7 +43,7 @@ def bisect(
     decide : callable
         ``decide(Z, owner) -> bool array``, True where the model is fooled.
     x : ndarray of shape (m, d)
-        Clean coordinates, one row per chain.
+        Clean coordinates of each point.
     far : ndarray of shape (m, d)
         Adversarial coordinates.
     owner : ndarray of shape (m,), int

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from specreg_sklearn._typing import Classifier
 from specreg_sklearn.inspection.model import ModelView, rows_of
 
 
-def feature_margins(estimator: Any, X: Any, *, normalize: bool = False) -> np.ndarray:
+def feature_margins(estimator: Classifier, X: Any, *, normalize: bool = False) -> np.ndarray:
     """Distance of every row's features to the nearest decision boundary of the readout.
 
     The readout is linear, so this distance is exact: the smallest of

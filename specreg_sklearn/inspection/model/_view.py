@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import is_classifier
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from specreg_sklearn._typing import Classifier
 from specreg_sklearn.certificates.networks import TorchGraph
 from specreg_sklearn.certificates.pipelines import (
     CLASSIFIER,
@@ -112,7 +113,7 @@ class ModelView:
         If it is not fitted.
     """
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Classifier) -> None:
         if isinstance(estimator, type):
             raise TypeError(f"estimator={estimator.__name__} is a class; pass a fitted instance.")
         if not (hasattr(estimator, "fit") and is_classifier(estimator)):
@@ -200,7 +201,7 @@ class ModelView:
         return np.concatenate(blocks)
 
 
-def _parts(name: str, step: Any, role: str) -> list[StagePart | NetworkPart]:
+def _parts(name: str, step: BaseEstimator, role: str) -> list[StagePart | NetworkPart]:
     """Return the parts of a fitted step; `name` is its place in pipelines."""
     if type(step) is FrozenEstimator:
         return _parts(name, step.estimator, role)
@@ -231,7 +232,7 @@ def _pipeline_parts(name: str, pipeline: Pipeline, role: str) -> list[StagePart 
     return parts
 
 
-def _is_plain_encoder(step: Any) -> bool:
+def _is_plain_encoder(step: BaseEstimator) -> bool:
     """Tell whether a step is an encoder, or of a subclass that leaves its meaning alone."""
     methods = ("_logits", "predict", "decision_function", "transform")
     for home in (SpectrallyRegularizedEncoder, SelfSupervisedEncoder):
@@ -240,7 +241,7 @@ def _is_plain_encoder(step: Any) -> bool:
     return False
 
 
-def _stages_of(name: str, step: Any, role: str) -> list[Stage]:
+def _stages_of(name: str, step: BaseEstimator, role: str) -> list[Stage]:
     try:
         return classifier_stages(step) if role == CLASSIFIER else transformer_stages(step)
     except NoCertificateError as error:

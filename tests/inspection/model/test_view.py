@@ -21,9 +21,9 @@ from sklearn.svm import LinearSVC
 from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.certificates import Affine, Elementwise, Stage, TorchGraph, torch_stages
 from specreg_sklearn.inspection import instance_margins
+from specreg_sklearn.inspection.model._diagnostic_arguments import rows_of
 from specreg_sklearn.inspection.model._stage_tensors import apply_stage, apply_stages
 from specreg_sklearn.inspection.model._view import ModelView
-from specreg_sklearn.inspection.model._view_rows import rows_of
 from specreg_sklearn.metrics import StatedLipschitz, register_certified_step
 
 

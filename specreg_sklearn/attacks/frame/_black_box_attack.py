@@ -1,24 +1,20 @@
-"""The frame of every black-box attack, and the contract for writing your own."""
+"""The base class of attacks: parameters like those of an estimator, and one method, run."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 
+from specreg_sklearn._typing import Classifier, RandomState
+from specreg_sklearn.attacks.frame._hooks import AttackHooks, Starts
 from specreg_sklearn.attacks.frame._result import AttackResult
 from specreg_sklearn.attacks.frame._run import run_attack
-from specreg_sklearn.attacks.questions import FINAL_QUERIES, VERIFY_QUERIES, SearchTask
 from specreg_sklearn.space import FeatureSpace
-from specreg_sklearn.tables import check_eps, check_norm, check_positive_int, check_starts
-
-# A start, the last bisection, and two verifications (the second after a stop in vain).
-_LEAST_QUERIES = 1 + FINAL_QUERIES + 2 * VERIFY_QUERIES
 
 
-class BlackBoxAttack(ABC, BaseEstimator):
+class BlackBoxAttack(BaseEstimator, AttackHooks):
     """Base class of attacks that ask a model for nothing but predicted labels.
 
     An attack has parameters like a scikit-learn estimator (``get_params``, ``set_params``,
@@ -53,25 +49,9 @@ class BlackBoxAttack(ABC, BaseEstimator):
     -----
     **Write your own attack.** Subclass and implement ``_search(task)``. Everything else (checking,
     starts, the first and the last bisection, budgets, early stopping, verification, casting,
-    parallel workers) is done by :meth:`run`. The contract of the hook:
-
-    - `task` is a ``SearchTask``. ``task.x`` are clean coordinates of shape (n, d), ``task.lo`` and
-      ``task.hi`` their finite boxes, ``task.starts`` the boundary points found so far and
-      ``task.owner`` the row of each.
-    - Ask only with ``task.oracle.decide(Z, owner)``; ask for many rows in one call. It returns True
-      where the model is fooled, counts the queries, and remembers the nearest fooled point of every
-      row in ``task.oracle.best``. Nothing has to be returned. A query that the budget of its row
-      does not cover is not sent, and its answer is False.
-    - Go on only with the rows of ``task.active()``: the others have no start, are within `eps`
-      already, or have spent their budget.
-    - Draw only from ``task.rng(iteration)`` and let all rows share the draws. What happens to a row
-      must depend on that row alone, never on its neighbours or on how many there are: rows are
-      split over workers.
-    - Never touch the global state of numpy.
-    - Call ``task.report(k)`` when k more rows are finished.
-
-    Parameters of the subclass are checked in ``_check_parameters``, which calls ``super()``.
-    ``_norms`` lists the norms the attack supports.
+    parallel workers) is done by :meth:`run`. The search asks with ``task.oracle.decide(Z, owner)``,
+    which remembers the nearest fooled point of every row, and returns nothing. The guide on writing
+    an attack lists what a task offers, the rules of a search, and the other hooks.
 
     Examples
     --------
@@ -96,25 +76,16 @@ class BlackBoxAttack(ABC, BaseEstimator):
     True
     """
 
-    _norms: ClassVar[tuple[float, ...]] = (2, np.inf)
-    # Searches that take rows one by one balance better over workers in more, smaller parts.
-    _parts_per_worker: ClassVar[int] = 1
-    # Whether starts are bisected to the boundary before the search is called.
-    _from_boundary: ClassVar[bool] = True
-    # Whether the search looks for any row within `eps`, with no start and no use of a larger
-    # distance. Rows for which it finds none are "not_found": `eps` was searched, in vain.
-    _within_eps: ClassVar[bool] = False
-
     def __init__(
         self,
         *,
         norm: float = 2,
         max_queries: int | None = 1000,
         n_starts: int = 9,
-        starts: Any = "data",
+        starts: Starts = "data",
         targeted: bool = False,
         batch_rows: int = 16384,
-        random_state: Any = 0,
+        random_state: RandomState = 0,
     ) -> None:
         self.norm = norm
         self.max_queries = max_queries
@@ -124,48 +95,15 @@ class BlackBoxAttack(ABC, BaseEstimator):
         self.batch_rows = batch_rows
         self.random_state = random_state
 
-    @abstractmethod
-    def _search(self, task: SearchTask) -> None:
-        """Look for nearer adversarial points; the class docstring holds the contract."""
-
-    def _check_parameters(self) -> None:
-        """Raise ValueError if a parameter is not accepted."""
-        check_norm(self.norm, self._norms, type(self).__name__)
-        if self.max_queries is not None:
-            check_positive_int(self.max_queries, "max_queries", least=_LEAST_QUERIES)
-        check_positive_int(self.n_starts, "n_starts")
-        check_positive_int(self.batch_rows, "batch_rows")
-        check_starts(self.starts)
-        if not isinstance(self.targeted, (bool, np.bool_)):
-            raise ValueError(f"targeted={self.targeted!r} is not accepted; give True or False.")
-
-    def _check_run(self, n_features: int, eps: float | None) -> None:
-        """Raise ValueError if the attack cannot work with so many columns of X or this `eps`."""
-
-    def _prepare(self) -> None:
-        """Check what is too slow to check when a scorer is built; called once by run."""
-
-    def _predict_of(self, estimator: Any) -> Any:
-        """Return the function that gives labels."""
-        return estimator.predict
-
-    def _bisects_at_the_end(self) -> bool:
-        """Return whether the best points are moved up to the boundary after the search."""
-        return True
-
-    def _n_data_starts(self, n_features: int) -> int:
-        """Return how many rows of data each row starts from."""
-        return self.n_starts if isinstance(self.starts, str) and self.starts == "data" else 0
-
     def run(
         self,
-        estimator: Any,
+        estimator: Classifier,
         X: Any,
         y: Any,
         *,
         eps: float | None = None,
         space: FeatureSpace | None = None,
-        pool: Any = None,
+        pool: ArrayLike | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
     ) -> AttackResult:
@@ -213,14 +151,12 @@ class BlackBoxAttack(ABC, BaseEstimator):
         UserWarning
             If no start was found for some rows, with their number.
         """
-        self._check_parameters()
-        self._prepare()
         return run_attack(
             self,
             estimator,
             X,
             y,
-            eps=None if eps is None else check_eps(eps),
+            eps=eps,
             space=space,
             pool=pool,
             n_jobs=n_jobs,

@@ -6,18 +6,36 @@ message that names the column and the value.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import warnings
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from specreg_sklearn.tables._arrays import CATEGORICAL, INTEGER, REAL
-from specreg_sklearn.tables._frames import Table
+from specreg_sklearn._typing import BoolArray, FloatArray, Scale
+from specreg_sklearn.tables import (
+    CATEGORICAL,
+    INTEGER,
+    REAL,
+    Table,
+    column_label,
+    stacklevel_of_caller,
+)
 
 TYPES = (REAL, INTEGER, CATEGORICAL)
+Kinds: TypeAlias = Literal["auto"] | Sequence[str] | Mapping[Any, str] | NDArray[np.str_]
+"""What columns hold, one of TYPES each: for all of them in order, or by name or number."""
+Columns: TypeAlias = Iterable[Hashable] | BoolArray | None
+"""Columns by name, number or mask; None for those that hold numbers."""
+Pair: TypeAlias = tuple[ArrayLike | None, ArrayLike | None] | list[Any] | NDArray[Any]
+Bounds: TypeAlias = Literal["data"] | Pair | Mapping[Any, Pair] | None
+"""The smallest and largest value of all columns, or of each by name or number."""
+# Values so little outside their bounds are taken to be inside: the float32 of 0.1 is above 0.1.
+_ROUNDING = 1e-6
 
 
-def column_index(column: Any, names: list[Any] | None, n_columns: int, parameter: str) -> int:
+def column_index(column: Hashable, names: list[Any] | None, n_columns: int, parameter: str) -> int:
     """Return the position of a column given by name or by number."""
     if isinstance(column, (bool, np.bool_)):
         raise ValueError(f"{parameter} mixes flags and columns: {column!r} is not a column.")
@@ -29,12 +47,7 @@ def column_index(column: Any, names: list[Any] | None, n_columns: int, parameter
     raise ValueError(f"{parameter} names the unknown column {column!r}; X has {known}.")
 
 
-def column_label(j: int, names: list[Any] | None) -> str:
-    """Return how a message should call column `j`."""
-    return repr(names[j]) if names is not None else str(j)
-
-
-def read_types(types: Any, table: Table) -> np.ndarray:
+def read_types(types: Kinds, table: Table) -> NDArray[np.str_]:
     """Return "real", "integer" or "categorical" for each column."""
     n, names = table.n_columns, table.names
     kinds = [table.kind(j) for j in range(n)]
@@ -68,8 +81,8 @@ def read_types(types: Any, table: Table) -> np.ndarray:
 
 
 def read_mutable(
-    mutable: Any, kinds: np.ndarray, names: list[Any] | None, *, repaired: bool = False
-) -> np.ndarray:
+    mutable: Columns, kinds: np.ndarray, names: list[Any] | None, *, repaired: bool = False
+) -> BoolArray:
     """Return a mask of the columns that may change; categorical ones only with a repair."""
     n = len(kinds)
     numeric = kinds != CATEGORICAL
@@ -95,8 +108,8 @@ def read_mutable(
 
 
 def read_bounds(
-    bounds: Any, low: np.ndarray, high: np.ndarray, kinds: np.ndarray, names: list[Any] | None
-) -> tuple[np.ndarray, np.ndarray]:
+    bounds: Bounds, low: FloatArray, high: FloatArray, kinds: np.ndarray, names: list[Any] | None
+) -> tuple[FloatArray, FloatArray]:
     """Return the smallest and largest allowed value of each column.
 
     `low` and `high` are those of the data.
@@ -125,8 +138,8 @@ def read_bounds(
 
 
 def read_scale(
-    scale: Any, numbers: np.ndarray, may_move: np.ndarray, names: list[Any] | None
-) -> np.ndarray:
+    scale: Scale, numbers: np.ndarray, may_move: np.ndarray, names: list[Any] | None
+) -> FloatArray:
     """Return the unit of each column.
 
     A column that does not vary has no unit of its own. It gets 1 if it cannot move anyway, and is
@@ -136,10 +149,7 @@ def read_scale(
     if scale is None:
         return np.ones(n)
     if isinstance(scale, str):
-        if scale not in _SPREADS:
-            raise ValueError(
-                f"scale={scale!r} is not one of 'std', 'range', None, a number or an array."
-            )
+        check_scale(scale)
         out = np.array([_SPREADS[scale](column[~np.isnan(column)]) for column in numbers.T])
         lacking = np.flatnonzero(may_move & (out == 0))
         if lacking.size:
@@ -164,6 +174,64 @@ def read_scale(
     return given
 
 
+def check_scale(scale: Scale) -> None:
+    """Raise if units are asked for by a name that is not known."""
+    if isinstance(scale, str) and scale not in _SPREADS:
+        raise ValueError(
+            f"scale={scale!r} is not one of 'std', 'range', None, a number or an array."
+        )
+
+
+def check_cells(numbers: np.ndarray, kinds: np.ndarray, names: list[Any] | None) -> None:
+    """Raise on infinite numbers, and on fractions in integer columns."""
+    infinite = np.flatnonzero(np.isinf(numbers).any(axis=0))
+    if infinite.size:
+        raise ValueError(f"X holds infinite values in column {column_label(infinite[0], names)}.")
+    whole = np.flatnonzero(kinds == INTEGER)
+    fraction = whole[(np.nan_to_num(np.mod(numbers[:, whole], 1)) != 0).any(axis=0)]
+    if fraction.size:
+        raise ValueError(
+            f"Column {column_label(fraction[0], names)} is of type 'integer' but holds fractions."
+        )
+
+
+def check_bounds(
+    bounds: tuple[FloatArray, FloatArray],
+    data: tuple[FloatArray, FloatArray],
+    numbers: FloatArray,
+    mutable: BoolArray,
+    names: list[Any] | None,
+) -> None:
+    """Raise if the bounds of a column exclude all of the data, and warn if they exclude some.
+
+    `data` holds the smallest and the largest number of each column. With all values outside, units
+    or columns were mixed up. Some values outside may be meant: such rows keep their values.
+    """
+    (lo, hi), (low, high) = bounds, data
+    mutable = mutable & ~np.isnan(numbers).all(axis=0)
+    slack = _ROUNDING * np.maximum(np.abs(low), np.abs(high))
+    apart = np.flatnonzero(mutable & ((low > hi + slack) | (high < lo - slack)))
+    if apart.size:
+        j = int(apart[0])
+        raise ValueError(
+            f"bounds of column {column_label(j, names)} are ({lo[j]}, {hi[j]}), but its values in "
+            f"X go from {low[j]} to {high[j]}: no row is inside. Give bounds in the units of X."
+        )
+    partly = np.flatnonzero(mutable & ((low < lo - slack) | (high > hi + slack)))
+    if partly.size:
+        j = int(partly[0])
+        outside = int(((numbers[:, j] < lo[j]) | (numbers[:, j] > hi[j])).sum())
+        value = low[j] if low[j] < lo[j] else high[j]
+        more = f" {len(partly) - 1} more columns are like that." if len(partly) > 1 else ""
+        warnings.warn(
+            f"bounds of column {column_label(j, names)} are ({lo[j]}, {hi[j]}), but {outside} of "
+            f"{len(numbers)} rows of X are outside, one with the value {value}. Such rows may keep "
+            f"their own values.{more}",
+            UserWarning,
+            stacklevel=stacklevel_of_caller(),
+        )
+
+
 def _std(values: np.ndarray) -> float:
     # The mean of equal values rounds, so a constant column is told by its range, not its std.
     peak = np.abs(values).max(initial=0.0)
@@ -183,7 +251,7 @@ def _range(values: np.ndarray) -> float:
 _SPREADS = {"std": _std, "range": _range}
 
 
-def _pair(bounds: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
+def _pair(bounds: Pair, n: int) -> tuple[FloatArray, FloatArray]:
     problem = (
         f"bounds={bounds!r} is not 'data', None, a pair (low, high) of numbers or arrays with one "
         "entry per column, or a dict of pairs by column."

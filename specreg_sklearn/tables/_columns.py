@@ -1,4 +1,4 @@
-"""The columns of a table that a model reads, as complete float64 rows."""
+"""Columns of a table: what messages call them, whether they fit, and which ones a model reads."""
 
 from __future__ import annotations
 
@@ -7,11 +7,66 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn.tables._arrays import CATEGORICAL
-from specreg_sklearn.tables._column_options import column_label
 from specreg_sklearn.tables._frames import Table
 
 
-def places_of(estimator: Any, n_inputs: int | None, table: Table) -> np.ndarray:
+def column_label(j: int, names: list[Any] | None) -> str:
+    """Return how a message should call column `j`."""
+    return repr(names[j]) if names is not None else str(j)
+
+
+def check_columns(
+    table: Table,
+    names: list[Any] | None,
+    kinds: np.ndarray,
+    mutable: np.ndarray,
+    parameter: str,
+) -> None:
+    """Raise unless a table has the columns of a space, with numbers where they may move."""
+    if table.n_columns != len(kinds) and (table.names is None or names is None):
+        raise ValueError(
+            f"{parameter} has {table.n_columns} columns, but the feature space was built for "
+            f"{len(kinds)}."
+        )
+    if names is not None and table.names is not None:
+        check_names(table.names, names, parameter, "the feature space was built for")
+    for j in np.flatnonzero(mutable & (kinds != CATEGORICAL)).tolist():
+        if table.kind(j) == CATEGORICAL:
+            raise ValueError(
+                f"{parameter} holds no numbers in column {column_label(j, names)}, which the "
+                "feature space declares mutable."
+            )
+
+
+def check_names(given: list[Any], wanted: list[Any], parameter: str, whose: str) -> None:
+    """Raise if two lists of column names differ, and name the columns."""
+    if given == wanted:
+        return
+    missing = [c for c in wanted if c not in given]
+    extra = [c for c in given if c not in wanted]
+    if missing or extra:
+        raise ValueError(
+            f"{parameter} does not have the columns {whose}: missing {missing}, unknown {extra}."
+        )
+    swapped = [c for c, w in zip(given, wanted, strict=True) if c != w]
+    raise ValueError(
+        f"{parameter} has its columns in another order than {whose}: {swapped} are out of place. "
+        f"Expected {wanted}."
+    )
+
+
+def check_fitted_columns(estimator: object, table: Table) -> None:
+    """Raise ValueError if a frame's columns are not in the order the estimator was fitted on."""
+    fitted = getattr(estimator, "feature_names_in_", None)
+    if fitted is None or table.names is None:
+        return
+    fitted = list(fitted)
+    # Columns the estimator never saw are its own business: a ColumnTransformer drops them.
+    given = [c for c in table.names if c in fitted]
+    check_names(given, fitted, "X", "the estimator was fitted on")
+
+
+def places_of(estimator: object, n_inputs: int | None, table: Table) -> np.ndarray:
     """Return the column of the table that each input column of a fitted model is.
 
     Parameters
@@ -45,7 +100,7 @@ def places_of(estimator: Any, n_inputs: int | None, table: Table) -> np.ndarray:
     return np.arange(table.n_columns)
 
 
-def columns_read(first: Any, n_columns: int) -> np.ndarray:
+def columns_read(first: object, n_columns: int) -> np.ndarray:
     """Return which columns the first step of a model looks at; others may hold anything."""
     weight = getattr(first, "weight", None)
     if weight is not None and weight.ndim == 2:

@@ -1,6 +1,6 @@
-"""Errors on their way from one process to another.
+"""Errors that can be pickled, so that they get from one process to another.
 
-An exception travels as its class and its arguments, and is made again from them. Classes whose
+An exception is pickled as its class and its arguments, and made again from them. Classes whose
 constructor wants more, or other, arguments than they pass on cannot be made again that way, and
 their errors would arrive as a broken pool of workers that says nothing of the cause.
 """
@@ -11,7 +11,7 @@ import pickle
 from typing import Any
 
 
-class CarriedError(Exception):
+class PicklableError(Exception):
     """Holds another exception and is unpickled as that one: same class, message and notes.
 
     Parameters
@@ -26,17 +26,17 @@ class CarriedError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         error = self.error
-        state = {name: value for name, value in vars(error).items() if _travels(value)}
-        args = tuple(value if _travels(value) else repr(value) for value in error.args)
+        state = {name: value for name, value in vars(error).items() if _pickles(value)}
+        args = tuple(value if _pickles(value) else repr(value) for value in error.args)
         return _rebuilt, (type(error), args, state)
 
 
-def carried(error: Exception) -> Exception:
-    """Return an exception that arrives, in another process, as this one."""
-    return error if _travels(error) else CarriedError(error)
+def picklable_error(error: Exception) -> Exception:
+    """Return an exception that is unpickled, in another process, as this one."""
+    return error if _pickles(error) else PicklableError(error)
 
 
-def _travels(value: Any) -> bool:
+def _pickles(value: object) -> bool:
     try:
         pickle.loads(pickle.dumps(value))
     except Exception:

@@ -79,15 +79,7 @@ class ListTable(ArrayTable):
 
 
 class ImageTable(ArrayTable):
-    """An array whose rows have axes of their own, such as images: computed flat, handed back whole.
-
-    Parameters
-    ----------
-    data : ndarray of shape (n_rows, n_columns)
-        The rows, flat.
-    row_shape : tuple of int
-        The axes of a row.
-    """
+    """Rows with axes of their own (`row_shape`), as images: computed flat, handed back whole."""
 
     def __init__(self, data: np.ndarray, row_shape: tuple[int, ...]) -> None:
         super().__init__(data)

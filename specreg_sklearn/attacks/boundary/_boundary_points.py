@@ -20,18 +20,9 @@ _START_SLACK = 1.3
 class BoundaryPoints:
     """Adversarial points on the boundary, one or more for each row; one entry per point.
 
-    Parameters
-    ----------
-    points : ndarray of shape (m, d)
-        Adversarial points.
-    owner : ndarray of shape (m,), int
-        The row of each.
-    group : ndarray of shape (m,), int
-        The class that its start came from.
-    angle : ndarray of shape (m,), or None
-        How far a step is expected to turn, in radians. None stands for the first guess.
-    distance : ndarray of shape (m,), or None
-        How far the points are from the clean rows; None if this has to be found out.
+    `owner` is the row of each point, and `group` the class that its start came from. `angle` says,
+    in radians, how far a step is expected to turn; None stands for the first guess. `distance` from
+    the clean rows is None if it has to be found out.
     """
 
     points: FloatArray
@@ -107,16 +98,8 @@ class BoundaryPoints:
     ) -> tuple[IntArray, IntArray]:
         """Return which points can pay for an iteration, and in how many directions they ask.
 
-        Parameters
-        ----------
-        task : SearchTask
-            Holds the budgets. The points of one row share what it has left.
-        wanted : int
-            Directions that an iteration asks about.
-        reserve : int
-            Queries that the rest of the iteration needs.
-        least : int
-            Directions without which it is not worth while.
+        The points of one row share what it has left. An iteration asks in the `wanted` number of
+        directions, is not worth while with fewer than `least`, and needs `reserve` more queries.
         """
         oracle, n = task.oracle, len(task.x)
         share = np.maximum(oracle.limit - oracle.n_queries, 0)

@@ -127,7 +127,8 @@ class HopSkipJump(BlackBoxAttack):
                 break
             points, owner = current.points, current.owner
             radius = L2.length(points - task.x[owner]) / np.sqrt(d)
-            directions = self._directions(task, wanted, t)
+            draws = _DRAW[self.norm](task.rng(t), (wanted, d))
+            directions = np.asarray(draws / L2.length(draws)[:, None])
             normals = boundary_normals(task.oracle, points, radius, directions, owner, n_asked)
             distance = task.distance(points, owner)
             step = _JUMP[self.norm](normals)
@@ -145,10 +146,6 @@ class HopSkipJump(BlackBoxAttack):
             keep = max(1, keep // 2)
             current = current.keep_nearest(task, keep)
             task.report(n / self.max_iter)
-
-    def _directions(self, task: SearchTask, n: int, t: int) -> FloatArray:
-        steps = _DRAW[self.norm](task.rng(t), (n, task.x.shape[1]))
-        return np.asarray(steps / L2.length(steps)[:, None])
 
 
 def _jump(

@@ -205,7 +205,7 @@ class RayS(BlackBoxAttack):
         if isinstance(self.starts, str):
             self._add_corner(task)
         points, owner, group = choose_starts(
-            task, keep=keep, rounds=_START_ROUNDS, slack=_START_SLACK, tolerance=_START_TOLERANCE
+            task, keep, _START_ROUNDS, slack=_START_SLACK, tolerance=_START_TOLERANCE
         )
         x = task.x[owner]
         delta = points - x

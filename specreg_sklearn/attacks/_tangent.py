@@ -76,12 +76,7 @@ class TangentAttack(BoundaryWalk):
         return int(np.ceil(np.log2(1 / self._tolerance(n_features)))) + _USUAL_HALVINGS
 
     def _step(
-        self,
-        task: SearchTask,
-        current: BoundaryPoints,
-        normals: FloatArray,
-        radial: FloatArray | None,
-        t: int,
+        self, task: SearchTask, current: BoundaryPoints, normals: FloatArray, t: int
     ) -> tuple[FloatArray, FloatArray]:
         points, owner = current.points, current.owner
         x = task.x[owner]

@@ -17,7 +17,7 @@ _MOST_ROUNDS = 50
 
 
 def choose_starts(
-    task: SearchTask, *, keep: int | IntArray, rounds: int, slack: float, tolerance: float
+    task: SearchTask, keep: int | IntArray, rounds: int, *, slack: float, tolerance: float
 ) -> StartPoints:
     """Bring the most promising starts of each row to the boundary.
 

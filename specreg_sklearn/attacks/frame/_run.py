@@ -102,7 +102,7 @@ def run_attack(
         search(again)
         raw, verified = _verified(oracle, outcome, chosen)
     nothing = "not_found" if attack._within_eps else "start_failed"
-    return _report(oracle, outcome, raw, verified, chosen, eps, stop, attack.targeted, nothing)
+    return _report(oracle, outcome, raw, verified, chosen, eps, stop, nothing)
 
 
 def _given_starts(starts: Starts, space: FeatureSpace, X: Any, n_rows: int) -> FloatArray | None:
@@ -144,12 +144,12 @@ def _report(
     chosen: IntArray,
     eps: float | None,
     stop: float,
-    targeted: bool,
     nothing: str,
 ) -> AttackResult:
     every = np.arange(len(raw))
     distances = oracle.rows.distance(raw, every, oracle.norm)
-    status = np.full(len(raw), "already_right" if targeted else "already_wrong", dtype="<U14")
+    done = "already_right" if oracle.targeted else "already_wrong"
+    status = np.full(len(raw), done, dtype="<U14")
     started = np.isfinite(outcome.best_distance[chosen])
     status[chosen] = np.where(started, "unverified", nothing)
     status[verified] = "found"

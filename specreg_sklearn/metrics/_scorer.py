@@ -9,7 +9,6 @@ import numpy as np
 
 from specreg_sklearn._typing import Certify, Classifier, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
-from specreg_sklearn.metrics._robust_accuracy import robust_shares
 from specreg_sklearn.metrics.measurement import (
     Measurement,
     certified_shares,
@@ -17,6 +16,7 @@ from specreg_sklearn.metrics.measurement import (
     decided,
     radii_of_labels,
     read_eps,
+    robust_shares,
 )
 from specreg_sklearn.space import CONVEX_NORMS, FeatureSpace, check_norm
 from specreg_sklearn.tables import check_eps, check_seed
@@ -36,11 +36,6 @@ class RobustScorer(Measurement):
 
     Made by :func:`make_robust_scorer`, which explains the parameters. The scorer holds plain
     settings and builds the attack inside the call, so it pickles and copies cheaply.
-
-    Parameters
-    ----------
-    norm, attack, space, scale, max_samples, random_state, n_jobs, metric, eps, certify
-        As in :func:`make_robust_scorer`.
     """
 
     metric: Metric
@@ -71,28 +66,10 @@ class RobustScorer(Measurement):
     def __call__(
         self, estimator: Classifier, X: Any, y: Any, sample_weight: object = None
     ) -> float:
-        """Measure a fitted estimator.
+        """Return the score; NaN, with a warning, where the attack could decide nothing.
 
-        Parameters
-        ----------
-        estimator : object with a method predict
-            A fitted classifier, pipeline or search.
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows.
-        y : array-like of shape (n_samples,)
-            True labels.
-        sample_weight : None
-            Not supported: anything else raises.
-
-        Returns
-        -------
-        float
-            The score; NaN, with a warning, where the attack could decide nothing.
-
-        Raises
-        ------
-        TypeError
-            If `sample_weight` is given, or if a certified score meets a model without certificate.
+        `X` and `y` are rows of shape (n_samples, n_features) and their true labels. A TypeError
+        says so if `sample_weight` is given, or if a certified score meets a model without proof.
         """
         if sample_weight is not None:
             raise TypeError(

@@ -25,7 +25,7 @@ from specreg_sklearn.inspection.displays._example_panels import (
 from specreg_sklearn.inspection.displays._example_rows import attacked_rows, numeric_cells
 from specreg_sklearn.inspection.displays._style import unit_of
 from specreg_sklearn.inspection.model import as_numbers
-from specreg_sklearn.metrics.measurement import choose_attack, choose_space
+from specreg_sklearn.metrics.measurement import Measurement
 from specreg_sklearn.space import NORMS, FeatureSpace, as_norm, check_norm
 from specreg_sklearn.tables import as_table, check_estimator, check_positive_int
 
@@ -192,22 +192,14 @@ class AdversarialExamplesDisplay(Display):
         check_positive_int(n_examples, "n_examples")
         check_estimator(estimator)
         checked_image_shape(image_shape, as_table(X).n_columns)
-        used = choose_space(space, X, scale)
-        found = attacked_rows(
-            estimator,
-            X,
-            y,
-            n_examples=n_examples,
-            rows=rows,
-            attack=choose_attack(attack, norm, random_state),
-            space=used,
-        )
+        measurement = Measurement(norm, attack, space, scale, random_state=random_state)
+        units = measurement.space_of(X).scale
         display = cls(
-            **found,
+            **attacked_rows(estimator, X, y, measurement, n_examples, rows),
             norm=norm,
             unit=unit_of(space, scale) if unit is None else unit,
             image_shape=image_shape,
-            scale=np.where(np.isfinite(used.scale), used.scale, 1.0),
+            scale=np.where(np.isfinite(units), units, 1.0),
         )
         return display.plot(ax=ax, **plot_kw)
 

@@ -170,12 +170,8 @@ def certified_accuracy_score(
     space : FeatureSpace or None, default=None
         As in :func:`robust_accuracy_score`: None means every numeric column that varies in `X`,
         with units by `scale`. Its bounds are not used.
-    scale : "std", "range", None, float or array, default="std"
-        Units of the distance. A `space` has its own units: with one, leave this out.
-    max_samples : int or None, default=None
-        Use only so many rows, the same ones as :func:`robust_accuracy_score`.
-    random_state : None, int, RandomState or Generator, default=0
-        Seed of the choice of rows.
+    scale, max_samples, random_state
+        As in :func:`robust_accuracy_score`, which measures the same rows.
 
     Returns
     -------

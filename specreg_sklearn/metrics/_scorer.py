@@ -144,15 +144,11 @@ def make_robust_scorer(
         Size of the attack, in scaled units. Only the two accuracies use it.
     norm : {2, inf}, default=2
         The norm of the distance; 1 as well for what is certified.
-    attack : str or BlackBoxAttack, default="auto"
-        A name or an attack, see :func:`specreg_sklearn.attacks.resolve_attack`. "auto" is
-        :class:`~specreg_sklearn.attacks.CGBA` in L2 and :class:`~specreg_sklearn.attacks.RayS` in
-        Linf, with 1000 queries a row. A certified metric has no attack.
+    attack, scale
+        As in :func:`robust_accuracy_score`. A certified metric has no attack.
     space : FeatureSpace or None, default=None
         What may change and in which units. None makes one of the rows that are scored, so that each
         fold has its own; give a space to have all folds share one.
-    scale : "std", "range", None, float or array, default="std"
-        Units of the distance. A `space` has its own units: with one, leave this out.
     max_samples : int or None, default=None
         Attack only so many rows of a fold, the same for every candidate.
     random_state : None, int, RandomState or Generator, default=0

@@ -137,7 +137,7 @@ class MarginDisplay(ModelDisplay):
         ax: Axes | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Measure the margins of a fitted classifier, and draw their distribution.
+        """Measure the margins of a fitted classifier; return the display of them, drawn.
 
         Parameters
         ----------
@@ -161,11 +161,6 @@ class MarginDisplay(ModelDisplay):
             Name in the legend; None takes the class of the estimator.
         ax, **plot_kw
             Passed to :meth:`plot`.
-
-        Returns
-        -------
-        MarginDisplay
-            The display, drawn.
 
         Raises
         ------
@@ -231,7 +226,7 @@ class MarginDisplay(ModelDisplay):
         ax: Axes | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Draw the margins of scores that are known already.
+        """Draw the margins of scores that are known already; return the display.
 
         Parameters
         ----------
@@ -246,11 +241,6 @@ class MarginDisplay(ModelDisplay):
             Name in the legend; None is "Classifier".
         ax, **plot_kw
             Passed to :meth:`plot`.
-
-        Returns
-        -------
-        MarginDisplay
-            The display, drawn.
 
         Raises
         ------
@@ -278,7 +268,7 @@ class MarginDisplay(ModelDisplay):
         line_kw: dict[str, Any] | None = None,
         legend: bool = True,
     ) -> Self:
-        """Draw the distribution of the margins.
+        """Draw the distribution of the margins; return the display.
 
         Parameters
         ----------
@@ -290,17 +280,8 @@ class MarginDisplay(ModelDisplay):
             share in each bin.
         bins : int or array-like, default=30
             Number or edges of the bins of a histogram.
-        name : str, default=None
-            Name in the legend; None takes that of the display.
-        line_kw : dict, default=None
-            Passed to ``Axes.plot``.
-        legend : bool, default=True
-            Whether to draw a legend.
-
-        Returns
-        -------
-        MarginDisplay
-            The display itself.
+        name, line_kw, legend
+            As in :meth:`RobustnessCurveDisplay.plot`.
 
         Raises
         ------

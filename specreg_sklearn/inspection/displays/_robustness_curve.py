@@ -18,7 +18,7 @@ from specreg_sklearn.inspection.displays._style import light_grid, merged, tagge
 from specreg_sklearn.inspection.model import as_numbers
 from specreg_sklearn.metrics.measurement import Measurement, read_eps, shares_beyond
 from specreg_sklearn.space import NORMS, FeatureSpace, as_norm, check_norm
-from specreg_sklearn.tables import as_labels, as_targets, same_labels
+from specreg_sklearn.tables import as_labels, same_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,7 +115,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         ax: Axes | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Attack and certify a fitted classifier, and draw the result.
+        """Attack and certify a fitted classifier; return the display, drawn.
 
         Parameters
         ----------
@@ -142,11 +142,6 @@ class RobustnessCurveDisplay(ModelDisplay):
             Name in the legend; None takes the class of the estimator.
         ax, **plot_kw
             Passed to :meth:`plot`.
-
-        Returns
-        -------
-        RobustnessCurveDisplay
-            The display, drawn.
 
         Raises
         ------
@@ -246,7 +241,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         ax: Axes | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Draw from predictions and distances that are known already.
+        """Draw predictions and distances that are known already; return the display.
 
         Parameters
         ----------
@@ -266,11 +261,6 @@ class RobustnessCurveDisplay(ModelDisplay):
         ax, **plot_kw
             Passed to :meth:`plot`.
 
-        Returns
-        -------
-        RobustnessCurveDisplay
-            The display, drawn.
-
         Raises
         ------
         ValueError
@@ -283,7 +273,6 @@ class RobustnessCurveDisplay(ModelDisplay):
             raise ValueError(
                 f"y_true has {len(truth)} labels, but y_pred has {len(predicted)} predictions."
             )
-        truth = as_targets(truth, len(predicted))
         right = same_labels(truth, predicted)
         n = len(truth)
         given = {"distances": distances, "radii": radii}
@@ -320,7 +309,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         line_kw: dict[str, Any] | None = None,
         legend: bool = True,
     ) -> Self:
-        """Draw the curves, and the band between them where there are two.
+        """Draw the curves, and the band between them where there are two; return the display.
 
         Parameters
         ----------
@@ -333,11 +322,6 @@ class RobustnessCurveDisplay(ModelDisplay):
             Passed to ``Axes.plot`` for both curves.
         legend : bool, default=True
             Whether to draw a legend.
-
-        Returns
-        -------
-        RobustnessCurveDisplay
-            The display itself.
         """
         number, own = self._start(ax)
         spaced = (number % 3 / 3 * 0.12, 0.12)  # markers of different curves keep apart

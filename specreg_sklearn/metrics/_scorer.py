@@ -144,11 +144,13 @@ def make_robust_scorer(
         Size of the attack, in scaled units. Only the two accuracies use it.
     norm : {2, inf}, default=2
         The norm of the distance; 1 as well for what is certified.
-    attack, scale
+    attack : str or BlackBoxAttack, default="auto"
         As in :func:`robust_accuracy_score`. A certified metric has no attack.
     space : FeatureSpace or None, default=None
         What may change and in which units. None makes one of the rows that are scored, so that each
         fold has its own; give a space to have all folds share one.
+    scale : "std", "range", None, float or array, default="std"
+        As in :func:`robust_accuracy_score`.
     max_samples : int or None, default=None
         Attack only so many rows of a fold, the same for every candidate.
     random_state : None, int, RandomState or Generator, default=0

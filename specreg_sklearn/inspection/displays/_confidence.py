@@ -123,10 +123,8 @@ class ConfidenceDisplay(ModelDisplay):
             As in :func:`confidence_profile`; here true labels are needed.
         n_bins : int, default=15
             Bins of equal width from 0 to 1.
-        name : str, default=None
-            Name in the legend; None takes the class of the estimator.
-        ax, **plot_kw
-            Passed to :meth:`plot`.
+        name, ax, **plot_kw
+            As in :meth:`RobustnessCurveDisplay.from_estimator`.
 
         Raises
         ------
@@ -162,18 +160,12 @@ class ConfidenceDisplay(ModelDisplay):
 
         Parameters
         ----------
-        y_true : array-like of shape (n_samples,)
-            True labels.
+        y_true, classes, name, ax, **plot_kw
+            As in :meth:`MarginDisplay.from_predictions`.
         y_prob : array-like of shape (n_samples, n_classes) or (n_samples,)
             Probabilities: one column per class, or for two classes those of the second.
-        classes : array-like of shape (n_classes,), default=None
-            The label of every column. None takes the sorted labels of `y_true`.
         n_bins : int, default=15
             Bins of equal width from 0 to 1.
-        name : str, default=None
-            Name in the legend; None is "Classifier".
-        ax, **plot_kw
-            Passed to :meth:`plot`.
 
         Raises
         ------

@@ -123,10 +123,8 @@ class LayerStretchDisplay(ModelDisplay):
             As in :func:`layer_stretch`.
         y : ignored
             For the sake of a common signature.
-        name : str, default=None
-            Name in the legend; None takes the class of the estimator.
-        ax, **plot_kw
-            Passed to :meth:`plot`.
+        name, ax, **plot_kw
+            As in :meth:`RobustnessCurveDisplay.from_estimator`.
 
         Raises
         ------

@@ -157,10 +157,8 @@ class MarginDisplay(ModelDisplay):
             Whether feature margins are divided by the spread of the features.
         norm, method, scale, attack, random_state, n_jobs
             As in :func:`instance_margins`; other kinds do not use them.
-        name : str, default=None
-            Name in the legend; None takes the class of the estimator.
-        ax, **plot_kw
-            Passed to :meth:`plot`.
+        name, ax, **plot_kw
+            As in :meth:`RobustnessCurveDisplay.from_estimator`.
 
         Raises
         ------

@@ -45,16 +45,18 @@ def measured_curves(
     lower: Curves = dict.fromkeys(models)
     if eps is not None:
         grid = read_eps(np.atleast_1d(eps))[0]
-        for name in models if attacks else ():
-            upper[name] = robust_shares(models[name], X, y, grid, measurement)
+        if attacks:
+            upper = {k: robust_shares(m, X, y, grid, measurement) for k, m in models.items()}
     elif attacks:
-        found = {k: measurement.run_attack(model, X, y).distances for k, model in models.items()}
+        found = {k: measurement.run_attack(m, X, y).distances for k, m in models.items()}
         grid = eps_grid(list(found.values()))
         upper = {name: shares_beyond(distances, grid, caller) for name, distances in found.items()}
     else:
         proofs = [radii_of_labels(model, X, y, measurement, caller) for model in models.values()]
         grid = eps_grid([radii for radii, _ in proofs])
-    for name, model in models.items() if certify is not False else ():
+    if certify is False:
+        return grid, upper, lower
+    for name, model in models.items():
         try:
             lower[name] = certified_shares(model, X, y, grid, measurement)
         except (TypeError, ValueError, ArithmeticError):

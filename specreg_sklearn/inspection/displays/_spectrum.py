@@ -90,10 +90,8 @@ class SpectrumDisplay(ModelDisplay):
         ----------
         estimator, layers, fold_batch_norm
             As in :func:`singular_value_spectrum`. No rows are needed.
-        name : str, default=None
-            Name in the legend; None takes the class of the estimator.
-        ax, **plot_kw
-            Passed to :meth:`plot`.
+        name, ax, **plot_kw
+            As in :meth:`RobustnessCurveDisplay.from_estimator`.
 
         Raises
         ------

@@ -208,7 +208,7 @@ def gradient_masking_report(
         huge_eps=huge,
         pgd_at_huge_eps=at_huge,
         failures=tuple(failures),
-        remarks=tuple(_remarks(accuracies, grid, tolerance + _two_errors(accuracies, len(codes)))),
+        remarks=tuple(_remarks(accuracies, grid, tolerance, len(codes))),
     )
 
 
@@ -230,8 +230,7 @@ def _failures(
             f"{at_huge:.1%} of the rows withstand pgd at eps={huge:.4g}, which reaches across the "
             "data."
         )
-    order = (("pgd", "fgsm"), ("fgsm", "noise"), ("pgd", "black_box"))
-    for strong, weak in order:
+    for strong, weak in (("pgd", "fgsm"), ("fgsm", "noise"), ("pgd", "black_box")):
         for k in np.flatnonzero(accuracies[strong] > accuracies[weak] + tolerance):
             found.append(
                 f"{strong} is weaker than {weak} at eps={grid[k]:.4g}: accuracy "
@@ -241,21 +240,15 @@ def _failures(
 
 
 def _remarks(
-    accuracies: dict[str, np.ndarray], grid: np.ndarray, tolerance: np.ndarray
+    accuracies: dict[str, np.ndarray], grid: np.ndarray, tolerance: float, n_rows: int
 ) -> list[str]:
-    """Return where the attack by predictions is the weaker one by more than a tolerance."""
+    """Return where the attack by predictions is the weaker one, by more than chance."""
     pgd, black_box = accuracies["pgd"], accuracies["black_box"]
+    # Both attacks see the same rows, and each row on which they differ counts one way: with d of n
+    # rows the standard error of the difference is sqrt(d) / n.
+    two_errors = 2 * np.sqrt(np.abs(pgd - black_box) / n_rows)
     return [
         f"black_box is weaker than pgd at eps={grid[k]:.4g}: accuracy {black_box[k]:.3f} against "
         f"{pgd[k]:.3f}. Its queries do not suffice; trust pgd, or raise max_queries."
-        for k in np.flatnonzero(black_box > pgd + tolerance)
+        for k in np.flatnonzero(black_box > pgd + (tolerance + two_errors))
     ]
-
-
-def _two_errors(accuracies: dict[str, np.ndarray], n_rows: int) -> np.ndarray:
-    """Return two standard errors of the difference of both attacks, which see the same rows.
-
-    Each row on which they differ counts one way; with d of n rows the error is sqrt(d) / n.
-    """
-    apart = np.abs(accuracies["pgd"] - accuracies["black_box"])
-    return 2 * np.sqrt(apart / n_rows)

@@ -228,7 +228,7 @@ class _Probe:
             # Where two outputs are equal, the norm itself has no gradient.
             return (outputs[name] - self.clean[name]).square().sum(dim=1)
 
-        values = ascend(
+        highest = ascend(
             squared, start, radius=self.radius, norm=2, n_steps=n_steps, on_sphere=True
-        )[1]
-        return values.sqrt() / self.radius
+        )
+        return highest.sqrt() / self.radius

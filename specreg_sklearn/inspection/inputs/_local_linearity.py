@@ -129,7 +129,7 @@ def local_linearity(
         gap = _gap_to_tangent(of_rows, perturbable)
         for _ in range(n_starts):
             start = random_perturbations(perturbable.shape, size, norm, generator)
-            found = ascend(gap, start, radius=size, norm=norm, n_steps=n_steps)[1]
+            found = ascend(gap, start, radius=size, norm=norm, n_steps=n_steps)
             best = torch.maximum(best, found)
         gaps[part] = best.numpy()
     return gaps

@@ -85,15 +85,15 @@ def ascend(
     norm: float,
     n_steps: int,
     on_sphere: bool = False,
-) -> tuple[Tensor, Tensor]:
+) -> Tensor:
     """Raise a quantity of perturbations within a ball, by conditional gradient steps.
 
     Each step goes towards the point of the ball that the gradient favours: all the way at first,
     which is a power iteration where the quantity is a norm of a linear map, and half as far after
     every failure. Steps that do not raise the quantity are not taken.
 
-    `norm` is 2 or inf; a step takes one gradient and one value. Returned are the best perturbations
-    and their quantity, one a row. With `on_sphere` their L2 length stays at `radius`.
+    `norm` is 2 or inf; a step takes one gradient and one value. Returned is the best quantity of
+    every row. With `on_sphere` the L2 length of perturbations stays at `radius`.
     """
     best = start
     values, slope = value_and_gradient(quantity, start)
@@ -108,4 +108,4 @@ def ascend(
         slope = torch.where(better[:, None], new_slope, slope)
         values = torch.where(better, new_values, values)
         share = torch.where(better[:, None], share, share * _SHRINK)
-    return best, values
+    return values

@@ -23,8 +23,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from specreg_sklearn import SpectrallyRegularizedEncoder
-from specreg_sklearn.attacks import FeatureSpace
+from specreg_sklearn import FeatureSpace, SpectrallyRegularizedEncoder
 from specreg_sklearn.metrics import (
     adversarial_distances,
     certified_accuracy_score,

@@ -17,8 +17,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from specreg_sklearn import SpectrallyRegularizedEncoder
-from specreg_sklearn.attacks import FeatureSpace
+from specreg_sklearn import FeatureSpace, SpectrallyRegularizedEncoder
 from specreg_sklearn.inspection import AdversarialExamplesDisplay, RobustnessCurveDisplay
 from specreg_sklearn.modules import ConvNet
 

@@ -20,8 +20,13 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder, robust_accuracy
-from specreg_sklearn.attacks import CGBA, FeatureSpace
+from specreg_sklearn import (
+    FeatureSpace,
+    RobustLinearProbe,
+    SpectrallyRegularizedEncoder,
+    robust_accuracy,
+)
+from specreg_sklearn.attacks import CGBA
 from specreg_sklearn.metrics import adversarial_distances, robust_accuracy_score
 
 data = load_breast_cancer(as_frame=True)

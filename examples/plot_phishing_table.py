@@ -25,8 +25,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from specreg_sklearn import SpectrallyRegularizedEncoder
-from specreg_sklearn.attacks import CGBA, FeatureSpace
+from specreg_sklearn import FeatureSpace, SpectrallyRegularizedEncoder
+from specreg_sklearn.attacks import CGBA
 
 here = Path("examples") if Path("examples").is_dir() else Path()
 table = pd.read_csv(here / "data" / "url_phishing_small.csv.gz")

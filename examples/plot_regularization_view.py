@@ -20,8 +20,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, train_test_split
 
-from specreg_sklearn import SpectrallyRegularizedEncoder, make_robust_scorer
-from specreg_sklearn.attacks import FeatureSpace
+from specreg_sklearn import FeatureSpace, SpectrallyRegularizedEncoder, make_robust_scorer
 from specreg_sklearn.inspection import (
     ConfidenceDisplay,
     LayerStretchDisplay,

@@ -21,8 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
-from specreg_sklearn import RobustLinearProbe, SelfSupervisedEncoder
-from specreg_sklearn.attacks import FeatureSpace
+from specreg_sklearn import FeatureSpace, RobustLinearProbe, SelfSupervisedEncoder
 from specreg_sklearn.inspection import RobustnessCurveDisplay
 from specreg_sklearn.objectives import SimCLR, TableViews
 

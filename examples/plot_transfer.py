@@ -16,8 +16,12 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 
-from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder, make_robust_scorer
-from specreg_sklearn.attacks import FeatureSpace
+from specreg_sklearn import (
+    FeatureSpace,
+    RobustLinearProbe,
+    SpectrallyRegularizedEncoder,
+    make_robust_scorer,
+)
 from specreg_sklearn.inspection import RobustnessCurveDisplay
 
 X, y = load_digits(return_X_y=True)

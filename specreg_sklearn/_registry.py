@@ -6,7 +6,7 @@ then among installed entry points (groups ``specreg_sklearn.modules``, ``.penalt
 ``.objectives``, ``.constraints``, ``.attacks``).
 
 Built-in targets are written as ``"package.module:attribute"`` and imported on first use, so this
-file stays on the ground floor and imports nothing of the house.
+file imports nothing of the package.
 """
 
 from __future__ import annotations

@@ -21,9 +21,14 @@ Scale: TypeAlias = Literal["std", "range"] | float | ArrayLike | None
 Eps: TypeAlias = float | Sequence[float] | NDArray[np.floating]
 """One distance, or several from the smallest to the largest."""
 
+Certify: TypeAlias = Literal["auto"] | bool
+"""Whether to prove: never, always, or where a model has a proof and it costs little."""
+
 
 class Classifier(Protocol):
     """A fitted classifier: anything that predicts a class label for each row."""
 
-    def predict(self, X: Any, /) -> Any:
-        """Return one label per row."""
+    # Not a method: pipelines and searches hold a descriptor that type checkers do not see through.
+    @property
+    def predict(self) -> Any:
+        """Function of rows that returns one label for each."""

@@ -61,8 +61,12 @@ def public_names():
             yield f"{package}.{name}", getattr(module, name)
 
 
+# A protocol is never built: the parameters of its constructor are typing's own.
 CALLABLES = [
-    path for path, thing in public_names() if inspect.isclass(thing) or inspect.isfunction(thing)
+    path
+    for path, thing in public_names()
+    if inspect.isfunction(thing)
+    or (inspect.isclass(thing) and not getattr(thing, "_is_protocol", False))
 ]
 TOP_LEVEL = [path for path in CALLABLES if path.count(".") == 1]
 

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_breast_cancer
+from sklearn.decomposition import FastICA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 from specreg_sklearn.attacks import FeatureSpace
 from specreg_sklearn.metrics import adversarial_distances, certified_radius, lipschitz_bound
@@ -52,7 +55,7 @@ def test_example_step_is_what_its_stages_say(step, cancer):
     fitted = step["SoftClip"]().fit(X)
     rows = X[:50]
     error = np.zeros_like(rows)
-    for stage in step["soft_clip_stages"](fitted):
+    for stage in fitted.__certified_stages__("transformer"):
         rows, error = stage.forward(rows, error)
     np.testing.assert_allclose(rows, fitted.transform(X[:50]), rtol=1e-14)
     # The affine part is known exactly; arcsinh is bounded by numpy in extended precision.
@@ -101,3 +104,20 @@ def test_a_subclass_with_its_own_transform_is_not_covered(step, cancer):
 
     with pytest.raises(TypeError, match="Louder has no certificate: it overrides transform"):
         lipschitz_bound(Louder().fit(X))
+
+
+def test_example_rule_is_what_its_class_computes(step, cancer):
+    X, y = cancer
+    fitted = FastICA(5, random_state=0).fit(X)
+    rows = X[:50]
+    error = np.zeros_like(rows)
+    for stage in step["fast_ica_stages"](fitted):
+        rows, error = stage.forward(rows, error)
+    assert (np.abs(rows - fitted.transform(X[:50])) <= 2 * error).all()
+    # The map is linear: its constant is the largest singular value.
+    exact = np.linalg.svd(fitted.components_, compute_uv=False)[0]
+    assert exact * (1 - 1e-9) <= lipschitz_bound(fitted) <= exact * (1 + 1e-7)
+    model = make_pipeline(FastICA(5, random_state=0), LogisticRegression(C=10.0)).fit(X, y)
+    assert (certified_radius(model, X) > 0).any()
+    with pytest.raises(TypeError, match=r"step 'fastica': FastICA\(whiten=False\)"):
+        certified_radius(model.set_params(fastica__whiten=False), X)

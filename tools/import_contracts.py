@@ -35,16 +35,19 @@ class PrivateImport(NamedTuple):
     module: str
 
 
-def imported_modules(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield the line and the dotted name of everything that a file imports.
+def imported_modules(tree: ast.AST, folder: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+    """Yield the line and the dotted name of everything that a file of a folder imports.
 
-    ``from a import b`` gives ``a.b``, since `b` may be a module.
+    ``from a import b`` gives ``a.b``, since `b` may be a module. Dots in front of a name go up from
+    `folder`, whose names are those from the base on.
     """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = folder[: len(folder) + 1 - node.level] if node.level else ()
+            start = [*above, *([node.module] if node.module else [])]
+            yield from ((node.lineno, ".".join([*start, alias.name])) for alias in node.names)
 
 
 def module_path(name: str, base: Path) -> Path | None:
@@ -95,7 +98,8 @@ def private_imports(base: Path, roots: list[str], ground: set[str]) -> list[Priv
     for root in roots:
         for path in sorted((base / root).rglob("*.py")):
             mine = own_folders(path, base, roots)
-            for line, name in imported_modules(ast.parse(path.read_text(encoding="utf-8"))):
+            folder = path.parent.relative_to(base).parts
+            for line, name in imported_modules(ast.parse(path.read_text(encoding="utf-8")), folder):
                 target = module_path(name, base)
                 if target is None or not target.stem.startswith("_") or target.stem == "__init__":
                     continue

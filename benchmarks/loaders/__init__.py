@@ -4,7 +4,7 @@ They read files that lie on this machine already and behave like ``sklearn.datas
 return a :class:`sklearn.utils.Bunch`, or ``(data, target)`` with ``return_X_y=True``, and pandas
 objects with ``as_frame=True``. Nothing is downloaded: the folder is named by `data_home` or by the
 environment variable ``SPECREG_DATA``, every file is checked against its SHA-256, and the error for
-a missing one says how to obtain it.
+a missing one says how to obtain it. All take the same keyword arguments: see the docstring of one.
 """
 
 from benchmarks.loaders._image_loaders import load_cifar10, load_mnist

@@ -37,8 +37,47 @@ class ImageSet:
     target_names: tuple[str, ...]
     description: str
 
-    def load(self, *, subset: Any, data_home: Any, return_X_y: bool, as_frame: bool) -> Any:
-        """Return the Bunch, or data and target; see :func:`load_mnist`."""
+    def load(
+        self,
+        *,
+        subset: Any = "train",
+        data_home: Any = None,
+        return_X_y: bool = False,
+        as_frame: bool = False,
+    ) -> Any:
+        """Return the images.
+
+        Parameters
+        ----------
+        subset : {"train", "test", "all"}, default="train"
+            Which images; "all" is the training images followed by the test images.
+        data_home : str, path-like or None, default=None
+            Folder with the file. None means the environment variable ``SPECREG_DATA``.
+        return_X_y : bool, default=False
+            Whether to return ``(data, target)`` in place of a Bunch.
+        as_frame : bool, default=False
+            Whether `data` and `target` are a pandas DataFrame and Series.
+
+        Returns
+        -------
+        sklearn.utils.Bunch
+            `data`, float32 of shape (n, C * H * W) in [0, 1], channel by channel and row by row;
+            `target`, int64 of shape (n,); `images`, the same pixels of shape (n, C, H, W);
+            `image_shape`, which ``input_shape`` of an estimator takes; `feature_names`
+            (``<channel>_<row>_<column>``), `target_names`, `frame` (None without `as_frame`) and
+            `DESCR`.
+        (data, target) : tuple
+            With ``return_X_y=True``.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no folder or no such file in it; the message says how to obtain it.
+        ValueError
+            If the file has the wrong SHA-256, or `subset` is not one of the names.
+        ImportError
+            If ``as_frame=True`` and pandas is not installed.
+        """
         parts = ("train", "test") if check_subset(subset) == "all" else (subset,)
         pandas = import_pandas(self.loader) if as_frame else None
         with np.load(self.file.find(data_home), allow_pickle=False) as arrays:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from benchmarks.loaders._files import DataFile
 from benchmarks.loaders._tables import AS_CSV, Table
@@ -84,7 +84,8 @@ _NSL_KDD = Table(
 
 25192 training connections (the file KDDTrain+_20Percent) and 22544 test connections (KDDTest+), 41
 features, 3 of them words; 11743 and 12833 are attacks. The test set holds kinds of attack that the
-training set does not: an accuracy near 0.8 is what plain classifiers reach on it.
+training set does not: an accuracy near 0.8 is what plain classifiers reach on it. `attack_type` is
+the kind of attack or "normal", `difficulty` how many of 21 classifiers got the connection right.
 
 Source: M. Tavallaee, E. Bagheri, W. Lu, A. Ghorbani, A detailed analysis of the KDD CUP 99 data
 set, 2009.
@@ -92,215 +93,6 @@ Licence: none stated; for research, with citation.
 """,
 )
 
-
-def load_german_credit(
-    *,
-    data_home: Any = None,
-    return_X_y: bool = False,
-    as_frame: bool = True,
-    drop_duplicates: bool = False,
-) -> Any:
-    """Load German credit, 1000 applicants with 20 features (classification).
-
-    Parameters
-    ----------
-    data_home : str, path-like or None, default=None
-        Folder with ``german_credit.csv.gz``. None means the environment variable ``SPECREG_DATA``.
-    return_X_y : bool, default=False
-        Whether to return ``(data, target)`` in place of a Bunch.
-    as_frame : bool, default=True
-        Must be True: columns hold words, which an array of numbers cannot.
-    drop_duplicates : bool, default=False
-        Whether to keep only the first of all rows with the same features; here, none.
-
-    Returns
-    -------
-    sklearn.utils.Bunch
-        With the attributes
-
-        data : DataFrame of shape (n, 20)
-            Features; 13 columns hold words.
-        target : Series of shape (n,), int64
-            1 for a bad credit, 0 for a good one.
-        feature_names : list of str
-            Column names.
-        target_names : ndarray of shape (2,)
-            Class names.
-        frame : DataFrame of shape (n, 21)
-            `data` and `target` together.
-        DESCR : str
-            Description, source and licence.
-    (data, target) : tuple
-        With ``return_X_y=True``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no folder or no such file in it; the message says how to obtain it.
-    ValueError
-        If the file has the wrong SHA-256, if ``as_frame=False``.
-    ImportError
-        If pandas is not installed.
-
-    Examples
-    --------
-    >>> from specreg_sklearn.datasets import load_german_credit
-    >>> X, y = load_german_credit(return_X_y=True)  # doctest: +SKIP
-    >>> X.shape  # doctest: +SKIP
-    (1000, 20)
-    """
-    return _GERMAN_CREDIT.load(
-        data_home=data_home,
-        return_X_y=return_X_y,
-        as_frame=as_frame,
-        drop_duplicates=drop_duplicates,
-    )
-
-
-def load_adult(
-    *,
-    subset: str = "train",
-    data_home: Any = None,
-    return_X_y: bool = False,
-    as_frame: bool = True,
-    drop_duplicates: bool = False,
-) -> Any:
-    """Load Adult, 48842 persons of a census with 14 features (classification).
-
-    Parameters
-    ----------
-    subset : {"train", "test", "all"}, default="train"
-        Which rows of the official split; "all" is the training rows followed by the test rows.
-    data_home : str, path-like or None, default=None
-        Folder with ``adult.csv.gz``. None means the environment variable ``SPECREG_DATA``.
-    return_X_y : bool, default=False
-        Whether to return ``(data, target)`` in place of a Bunch.
-    as_frame : bool, default=True
-        Must be True: columns hold words, which an array of numbers cannot.
-    drop_duplicates : bool, default=False
-        Whether to keep only the first of all rows with the same features in
-        `subset`.
-
-    Returns
-    -------
-    sklearn.utils.Bunch
-        With the attributes
-
-        data : DataFrame of shape (n, 14)
-            Features; 8 columns hold words.
-        target : Series of shape (n,), int64
-            1 for an income above 50000 dollars, 0 for a lower one.
-        split : Series of shape (n,)
-            "train" or "test".
-        feature_names : list of str
-            Column names.
-        target_names : ndarray of shape (2,)
-            Class names.
-        frame : DataFrame of shape (n, 15)
-            `data` and `target` together.
-        DESCR : str
-            Description, source and licence.
-    (data, target) : tuple
-        With ``return_X_y=True``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no folder or no such file in it; the message says how to obtain it.
-    ValueError
-        If the file has the wrong SHA-256, if ``as_frame=False``,
-        or if `subset` is not one of the names.
-    ImportError
-        If pandas is not installed.
-
-    Examples
-    --------
-    >>> from specreg_sklearn.datasets import load_adult
-    >>> X, y = load_adult(return_X_y=True)  # doctest: +SKIP
-    >>> X.shape  # doctest: +SKIP
-    (32561, 14)
-    """
-    return _ADULT.load(
-        subset=subset,
-        data_home=data_home,
-        return_X_y=return_X_y,
-        as_frame=as_frame,
-        drop_duplicates=drop_duplicates,
-    )
-
-
-def load_nsl_kdd(
-    *,
-    subset: str = "train",
-    data_home: Any = None,
-    return_X_y: bool = False,
-    as_frame: bool = True,
-    drop_duplicates: bool = False,
-) -> Any:
-    """Load NSL-KDD, network connections of which about half are attacks (classification).
-
-    The training rows are those of the file KDDTrain+_20Percent, the test rows those of KDDTest+.
-
-    Parameters
-    ----------
-    subset : {"train", "test", "all"}, default="train"
-        Which rows of the official split; "all" is the training rows followed by the test rows.
-    data_home : str, path-like or None, default=None
-        Folder with ``nsl_kdd_train20.csv.gz`` and ``nsl_kdd_test.csv.gz``. None means the
-        environment variable ``SPECREG_DATA``.
-    return_X_y : bool, default=False
-        Whether to return ``(data, target)`` in place of a Bunch.
-    as_frame : bool, default=True
-        Must be True: columns hold words, which an array of numbers cannot.
-    drop_duplicates : bool, default=False
-        Whether to keep only the first of all rows with the same features in
-        `subset`.
-
-    Returns
-    -------
-    sklearn.utils.Bunch
-        With the attributes
-
-        data : DataFrame of shape (n, 41)
-            Features; 3 columns hold words.
-        target : Series of shape (n,), int64
-            1 for an attack, 0 for a normal connection.
-        attack_type : Series of shape (n,)
-            The kind of attack, or "normal".
-        difficulty : Series of shape (n,), int64
-            How many of 21 classifiers got the connection right.
-        feature_names : list of str
-            Column names.
-        target_names : ndarray of shape (2,)
-            Class names.
-        frame : DataFrame of shape (n, 42)
-            `data` and `target` together.
-        DESCR : str
-            Description, source and licence.
-    (data, target) : tuple
-        With ``return_X_y=True``.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no folder or no such file in it; the message says how to obtain it.
-    ValueError
-        If the file has the wrong SHA-256, if ``as_frame=False``,
-        or if `subset` is not one of the names.
-    ImportError
-        If pandas is not installed.
-
-    Examples
-    --------
-    >>> from specreg_sklearn.datasets import load_nsl_kdd
-    >>> X, y = load_nsl_kdd(return_X_y=True)  # doctest: +SKIP
-    >>> X.shape  # doctest: +SKIP
-    (25192, 41)
-    """
-    return _NSL_KDD.load(
-        subset=subset,
-        data_home=data_home,
-        return_X_y=return_X_y,
-        as_frame=as_frame,
-        drop_duplicates=drop_duplicates,
-    )
+load_german_credit = _GERMAN_CREDIT.load
+load_adult = partial(_ADULT.load, subset="train")
+load_nsl_kdd = partial(_NSL_KDD.load, subset="train")

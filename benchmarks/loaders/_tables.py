@@ -56,13 +56,51 @@ class Table:
     def load(
         self,
         *,
-        data_home: Any,
-        return_X_y: bool,
-        as_frame: bool,
-        drop_duplicates: bool,
+        data_home: Any = None,
+        return_X_y: bool = False,
+        as_frame: bool | None = None,
+        drop_duplicates: bool = False,
         subset: Any = "all",
     ) -> Any:
-        """Return the Bunch, or data and target; see :func:`load_spambase`."""
+        """Return the rows.
+
+        Parameters
+        ----------
+        data_home : str, path-like or None, default=None
+            Folder with the files. None means the environment variable ``SPECREG_DATA``.
+        return_X_y : bool, default=False
+            Whether to return ``(data, target)`` in place of a Bunch.
+        as_frame : bool or None, default=None
+            Whether `data` and `target` are a pandas DataFrame and Series. None means where columns
+            hold words, which an array of numbers cannot.
+        drop_duplicates : bool, default=False
+            Whether to keep only the first of all rows of the subset with the same features. A row
+            that occurs on both sides of a split inflates every score.
+        subset : {"train", "test", "all"}, default="all"
+            Which rows of the official split, where there is one; "all" is the training rows
+            followed by the test rows.
+
+        Returns
+        -------
+        sklearn.utils.Bunch
+            `data`, of shape (n, n_features), float64 if it is an array; `target`, int64 of shape
+            (n,); `feature_names`, `target_names`, `frame` (both together, None without `as_frame`)
+            and `DESCR`. Columns that are no features are attributes, too.
+        (data, target) : tuple
+            With ``return_X_y=True``.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no folder or no such file in it; the message says how to obtain it.
+        ValueError
+            If a file has the wrong SHA-256, if ``as_frame=False`` and columns hold words, or if
+            `subset` is not one of the names.
+        ImportError
+            If pandas is needed and not installed.
+        """
+        if as_frame is None:
+            as_frame = self.has_text
         check_subset(subset)
         if self.has_text and not as_frame:
             raise ValueError(

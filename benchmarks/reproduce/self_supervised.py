@@ -7,12 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.reproduce import convnet, mnist
-from benchmarks.reproduce._probing import ProbeTask, Rows, compare_encoders
-from benchmarks.reproduce._protocol import Comparison, run_jobs
-from benchmarks.reproduce._report import comparison_section, gain_of
-from benchmarks.reproduce._section import Section, Settings
-from benchmarks.reproduce._task import PLAIN, RECIPE, Candidate, Figures, Split, Task
+from benchmarks.reproduce.images import convolutional, mnist_split
+from benchmarks.reproduce.protocol import (
+    PLAIN,
+    RECIPE,
+    Candidate,
+    Comparison,
+    Figures,
+    ProbeTask,
+    Rows,
+    Section,
+    Settings,
+    Split,
+    compare_encoders,
+    comparison_section,
+    gain_of,
+    run_jobs,
+)
 from specreg_sklearn import SelfSupervisedEncoder
 from specreg_sklearn.modules import ConvNet
 from specreg_sklearn.objectives import BarlowTwins, SimCLR
@@ -33,18 +44,14 @@ EPOCHS, LABELLED, SUPERVISED_EPOCHS = {"small": 5, "full": 100}, 3000, 15
 
 def source(scale: str, seed: int) -> Rows:
     """Return the rows to learn from without labels."""
-    return _rows(scale, seed).fit
+    return mnist_split(scale, seed).fit
 
 
 def target(scale: str, seed: int) -> Split:
     """Return the rows for probes."""
-    split = _rows(scale, seed)
+    split = mnist_split(scale, seed)
     X, y = split.fit
     return Split((X[:LABELLED], y[:LABELLED]), split.validation, split.test, refit=False)
-
-
-def _rows(scale: str, seed: int) -> Split:
-    return mnist.small_split(seed) if scale == "small" else mnist.full_split(seed)
 
 
 def build(objective: str, epochs: int, candidate: Candidate, seed: int) -> Any:
@@ -90,12 +97,12 @@ def run(settings: Settings) -> Section:
 
 def supervised(scale: str, seed: int) -> Figures:
     """Train a plain network with labels; return its test accuracy."""
-    split = _rows(scale, seed)
-    model = convnet.build((1, 28, 28), SUPERVISED_EPOCHS, Candidate(PLAIN, 0.0), seed)
+    split = mnist_split(scale, seed)
+    model = convolutional((1, 28, 28), SUPERVISED_EPOCHS, Candidate(PLAIN, 0.0), seed)
     return {"accuracy": model.fit(*split.fit).score(*split.test)}
 
 
-def _task(objective: str, settings: Settings) -> Task:
+def _task(objective: str, settings: Settings) -> ProbeTask:
     scale, strengths = settings.scale, STRENGTHS[objective]
     return ProbeTask(
         objective,

@@ -12,11 +12,20 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.loaders import load_spambase, load_url_phishing
-from benchmarks.reproduce._protocol import compare
-from benchmarks.reproduce._report import comparison_section, gain_bars, gain_of
-from benchmarks.reproduce._section import Section, Settings
-from benchmarks.reproduce._task import RECIPE, Candidate, Split, Task, grids
-from specreg_sklearn import SpectrallyRegularizedEncoder
+from benchmarks.reproduce.protocol import (
+    RECIPE,
+    Candidate,
+    Section,
+    Settings,
+    Split,
+    Task,
+    compare,
+    comparison_section,
+    gain_bars,
+    gain_of,
+    grids,
+    network,
+)
 
 EPOCHS = 40
 LOADERS = {"spambase": load_spambase, "url_phishing": load_url_phishing}
@@ -43,15 +52,7 @@ def split(name: str, seed: int) -> Split:
 
 def build(candidate: Candidate, seed: int) -> Any:
     """Return scaler and network of a candidate."""
-    encoder = SpectrallyRegularizedEncoder(
-        hidden_layer_sizes=(64, 64),
-        batch_size=128,
-        max_iter=EPOCHS,
-        tol=0,
-        n_iter_no_change=EPOCHS,
-        random_state=seed,
-        **candidate.params,
-    )
+    encoder = network(candidate, seed, epochs=EPOCHS, hidden_layer_sizes=(64, 64))
     return make_pipeline(StandardScaler(), encoder)
 
 

@@ -6,6 +6,7 @@ last recipes also train the encoder on the worst rows nearby, as the second pape
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,28 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from benchmarks.loaders import load_mnist
-from benchmarks.reproduce._gradient_distance import distances
-from benchmarks.reproduce._probing import ProbeTask, Rows, compare_encoders, with_probe
-from benchmarks.reproduce._protocol import Comparison, run_jobs
-from benchmarks.reproduce._report import comparison_section, gain_of, outcome_line
-from benchmarks.reproduce._section import Section, Settings
-from benchmarks.reproduce._tables import seeds_table
-from benchmarks.reproduce._task import PLAIN, RECIPE, Candidate, Figures, Split, grids
-from specreg_sklearn import SpectrallyRegularizedEncoder
+from benchmarks.reproduce.protocol import (
+    PLAIN,
+    RECIPE,
+    Candidate,
+    Comparison,
+    Figures,
+    ProbeTask,
+    Rows,
+    Section,
+    Settings,
+    Split,
+    compare_encoders,
+    comparison_section,
+    gain_of,
+    gradient_distances,
+    grids,
+    network,
+    outcome_line,
+    run_jobs,
+    seeds_table,
+    with_probe,
+)
 from specreg_sklearn.objectives import Adversarial
 
 EPOCHS = 20
@@ -78,34 +93,17 @@ def digits_target(seed: int) -> Split:
     return Split((X, y), (X_val, y_val), (X_test, y_test), refit=False)
 
 
-def build(candidate: Candidate, seed: int) -> Any:
-    """Return the encoder of a candidate for MNIST."""
-    return _encoder(candidate, seed, 512, EPOCHS)
+def build(width: int, epochs: int, candidate: Candidate, seed: int) -> Any:
+    """Return the encoder of a candidate, trained on the worst rows nearby where its name says so.
 
-
-def build_small(candidate: Candidate, seed: int) -> Any:
-    """Return the encoder of a candidate for scikit-learn's digits."""
-    return _encoder(candidate, seed, 128, 200)
-
-
-def _encoder(candidate: Candidate, seed: int, width: int, epochs: int) -> Any:
-    return SpectrallyRegularizedEncoder(
-        hidden_layer_sizes=width,
-        batch_size=128,
-        max_iter=epochs,
-        tol=0,
-        n_iter_no_change=epochs,
-        random_state=seed,
-        **_params(candidate),
-    )
-
-
-def _params(candidate: Candidate) -> dict[str, Any]:
+    The strength is then the epsilon of that training.
+    """
     base, trained, _ = candidate.regulariser.partition(TRAINED)
+    settings: dict[str, Any] = {"epochs": epochs, "hidden_layer_sizes": width}
     if not trained:
-        return candidate.params
+        return network(candidate, seed, **settings)
     worst = Adversarial(epsilon=candidate.strength, norm=2, n_steps=STEPS, feature_range=(0, 1))
-    return Candidate(base, PENALTY_STRENGTH).params | {"objective": worst}
+    return network(Candidate(base, PENALTY_STRENGTH), seed, objective=worst, **settings)
 
 
 def run(settings: Settings) -> Section:
@@ -137,12 +135,14 @@ def _task(settings: Settings) -> tuple[ProbeTask, str, list[str]]:
     except FileNotFoundError as error:
         strengths[ROBUST] = strengths[NO_PENALTY] = (0.05, 0.1, 0.2, 0.4)
         rows = {"source": digits_source, "strengths": strengths}
-        task = ProbeTask("transfer", digits_target, build_small, (0.25, 0.5), 0.5, **rows, **common)
+        small = partial(build, 128, 200)
+        task = ProbeTask("transfer", digits_target, small, (0.25, 0.5), 0.5, **rows, **common)
         shape = {"data": "`load_digits`", "source": 901, "target": 322, "shape": "64-128"}
         return task, _data(200, shape), [f"scikit-learn's digits in place of MNIST: {error}"]
     strengths[ROBUST] = strengths[NO_PENALTY] = (0.25, 0.5, 1.0, 2.0)
     rows = {"source": mnist_source, "strengths": strengths}
-    task = ProbeTask("transfer", mnist_target, build, (0.75, 1.25), 1.25, **rows, **common)
+    large = partial(build, 512, EPOCHS)
+    task = ProbeTask("transfer", mnist_target, large, (0.75, 1.25), 1.25, **rows, **common)
     shape = {"data": "MNIST", "source": N_SOURCE, "target": N_TARGET, "shape": "784-512"}
     return task, _data(EPOCHS, shape), []
 
@@ -199,6 +199,6 @@ def _probes_of(task: ProbeTask, candidate: Candidate, seed: int) -> dict[str, An
     figures: dict[str, Figures] = {}
     for name, (move, alpha) in settings.items():
         model = with_probe(task, encoder, split.train, move, alpha)
-        found = distances(model, X[rows], y[rows], bounds=task.bounds)
+        found = gradient_distances(model, X[rows], y[rows], bounds=task.bounds)
         figures[name] = {"accuracy": model.score(X, y), "gradient": float(np.median(found))}
     return {"probes": figures}

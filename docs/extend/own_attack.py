@@ -6,7 +6,7 @@ from specreg_sklearn.attacks import BlackBoxAttack
 
 
 class UndoColumns(BlackBoxAttack):
-    """Give columns back to the clean row, one after the other, while the model stays fooled."""
+    """Restore columns of the clean row, one after the other, while the model stays fooled."""
 
     def _search(self, task):
         for column in task.rng(0).permutation(task.x.shape[1]):

@@ -1,15 +1,28 @@
-"""A pipeline step of one's own that certificates can follow: a soft clip of outliers."""
+"""Two pipeline steps that certificates can follow: one of one's own, and one of somebody else."""
 
 from __future__ import annotations
 
 import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.decomposition import FastICA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from specreg_sklearn.certificates import Affine, Stage
-from specreg_sklearn.metrics import register_certified_step
+from specreg_sklearn.certificates import Affine, Stage, register_certified_step
+
+
+class Arcsinh(Stage):
+    """The function of every cell, with what a proof needs."""
+
+    def lipschitz(self) -> float:
+        """Return a bound of the constant: the slope is 1 at zero and smaller elsewhere."""
+        return 1.0
+
+    def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Apply the function; an error does not grow, and numpy's own rounding comes on top."""
+        Y = np.arcsinh(X)
+        return Y, (error + 2.0**-50 * np.abs(Y)) * (1 + 2.0**-50)
 
 
 class SoftClip(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -28,25 +41,19 @@ class SoftClip(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return np.arcsinh((X - self.center_) * self.factor_)
 
-
-class Arcsinh(Stage):
-    """The function of every cell, with what a proof needs."""
-
-    def lipschitz(self) -> float:
-        """Return a bound of the constant: the slope is 1 at zero and smaller elsewhere."""
-        return 1.0
-
-    def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Apply the function; an error does not grow, and numpy's own rounding comes on top."""
-        Y = np.arcsinh(X)
-        return Y, (error + 2.0**-50 * np.abs(Y)) * (1 + 2.0**-50)
+    def __certified_stages__(self, role: str) -> list[Stage]:
+        """Write `transform` down, operation by operation."""
+        if role != "transformer":
+            raise TypeError("SoftClip has no scores.")
+        return [Affine(np.ones_like(self.center_), -self.center_), Affine(self.factor_), Arcsinh()]
 
 
-@register_certified_step(SoftClip)
-def soft_clip_stages(step: SoftClip) -> list[Stage]:
-    """Write `transform` down, operation by operation."""
-    one = np.ones(step.n_features_in_)
-    return [Affine(one, -step.center_), Affine(step.factor_), Arcsinh()]
+@register_certified_step(FastICA)
+def fast_ica_stages(step: FastICA) -> list[Stage]:
+    """Write `transform` down for a class that is not ours."""
+    if not step.whiten:
+        raise TypeError("FastICA(whiten=False) is not covered.")
+    return [Affine(np.ones_like(step.mean_), -step.mean_), Affine(step.components_)]
 
 
 model = make_pipeline(SoftClip(), LogisticRegression(max_iter=500))

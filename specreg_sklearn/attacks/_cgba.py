@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-import numpy as np
-
+from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.attacks.boundary import (
     MOST_DIMENSIONS,
     ROUNDS,
     STEP_QUERIES,
+    BoundaryPoints,
     BoundaryWalk,
-    Chains,
-    Sweep,
+    SphereSearch,
     semicircle_step,
 )
-from specreg_sklearn.attacks.boxes import Walls
+from specreg_sklearn.attacks.boxes import BoxSearch
 from specreg_sklearn.attacks.questions import SearchTask
 
-# Where there are few dimensions, rows look around for other places to walk on.
+# Where there are few dimensions, rows are searched for other places to walk on.
 _MOST_TURNS, _KEYS_PER_TURN = 1000, 2**20
 # The first steps turn most, and are looked for more closely.
 _CAREFUL_STEPS = 5
@@ -38,12 +37,13 @@ class CGBA(BoundaryWalk):
     All rows advance together, with one call of ``predict`` for all of them.
 
     The semicircle is the paper's; the rest differs. It starts from rows of every other class and
-    drops the starts that fall behind. It feels for the normal at right angles to the way it came:
-    an answer is one bit, and along that way it is known already. So every step halves what is left
-    of the angle to the nearest point, however small it is, where plain estimates stall. It asks in
-    orthogonal directions, searches the arc a few points at a time, keeps the best point, and ends
-    with a bisection. Where the boundary turns out to be a wall across one column, as with trees, it
-    goes on column by column; and with few features it looks around for other places to go on from.
+    drops the starts that are farther. It estimates the normal at right angles to the radial
+    direction: an answer is one bit, and along that direction it is known already. So every step
+    halves what is left of the angle to the nearest point, however small it is, where plain
+    estimates stall. It asks in orthogonal directions, searches the arc a few points at a time,
+    keeps the best point, and ends with a bisection. Where the boundary turns out to be a threshold
+    on one column, as with trees, it goes on column by column; and with few features it searches
+    spheres around the clean row for other places to go on from.
 
     Parameters
     ----------
@@ -87,38 +87,38 @@ class CGBA(BoundaryWalk):
         return min(max(_PROBE_RADIUS, _PROBE_GROWTH * math.sqrt(n_features)), _LONGEST_PROBE)
 
     def _search(self, task: SearchTask) -> None:
-        chains, keep = self._race(task)
-        walls = Walls(task, self._tolerance(task.x.shape[1]))
-        self._walk(task, chains, keep, before_step=walls.leave)
-        walls.finish()
+        current, keep = self._first_points(task)
+        boxes = BoxSearch(task, self._tolerance(task.x.shape[1]))
+        self._walk(task, current, keep, before_step=boxes.search)
+        boxes.finish()
         if task.x.shape[1] > MOST_DIMENSIONS:
             return
-        sweep = Sweep(task)
+        spheres = SphereSearch(task)
         for turn in range(_MOST_TURNS):
-            if not len(sweep.rows()):
+            if not len(spheres.rows()):
                 break
-            found = sweep.look(turn)
-            walls.follow(found)
+            found = spheres.search(turn)
+            boxes.restore_columns(found)
             self._walk(task, found, 1, key=(turn + 1) * _KEYS_PER_TURN)
 
     def _step(
         self,
         task: SearchTask,
-        chains: Chains,
-        normals: np.ndarray,
-        way: np.ndarray | None,
+        current: BoundaryPoints,
+        normals: FloatArray,
+        radial: FloatArray | None,
         t: int,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        assert chains.angle is not None and way is not None
+    ) -> tuple[FloatArray, FloatArray]:
+        assert current.angle is not None and radial is not None
         n_rounds = ROUNDS if t < _CAREFUL_STEPS else ROUNDS - 1
-        points, distance, chains.angle = semicircle_step(
+        points, distance, current.angle = semicircle_step(
             task,
-            chains.points,
-            way,
+            current.points,
+            radial,
             normals,
-            chains.owner,
-            chains.distances(task),
-            chains.angle,
+            current.owner,
+            current.distances(task),
+            current.angle,
             n_rounds,
         )
         return points, distance

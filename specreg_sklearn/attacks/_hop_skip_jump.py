@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import ClassVar
 
 import numpy as np
 
-from specreg_sklearn.attacks.boundary import Chains, boundary_normals
-from specreg_sklearn.attacks.frame import BlackBoxAttack
+from specreg_sklearn._typing import FloatArray, IntArray, RandomState
+from specreg_sklearn.attacks.boundary import BoundaryPoints, boundary_normals
+from specreg_sklearn.attacks.frame import BlackBoxAttack, Starts
 from specreg_sklearn.attacks.questions import SearchTask, bisect
-from specreg_sklearn.space import length
+from specreg_sklearn.space import L2
 from specreg_sklearn.tables import check_positive_int
 
 # A jump is halved until it lands where the model is fooled. Most need fewer halvings than are set
 # aside for them; the cap is far below the step that rounding swallows.
 _MOST_HALVINGS = 60
 _USUAL_HALVINGS = 6
-# One start stays in the race for every so many iterations.
-_ITERATIONS_PER_CHAIN = 4
+# One start is kept for every so many iterations.
+_ITERATIONS_PER_START = 4
+# What the paper does in its own way in each norm: by how much the bracket of a bisection narrows
+# with the number of columns, the draw of a direction, and the jump along a normal.
+_NARROWER: dict[float, Callable[[int], float]] = {2: np.sqrt, np.inf: float}
+_DRAW: dict[float, Callable[[np.random.Generator, tuple[int, int]], FloatArray]] = {
+    2: lambda rng, shape: rng.normal(size=shape),
+    np.inf: lambda rng, shape: rng.uniform(-1, 1, size=shape),
+}
+_JUMP: dict[float, Callable[[FloatArray], FloatArray]] = {2: np.asarray, np.inf: np.sign}
 
 
 class HopSkipJump(BlackBoxAttack):
@@ -49,22 +59,14 @@ class HopSkipJump(BlackBoxAttack):
     n_starts, starts, targeted, batch_rows, random_state
         As in :class:`BlackBoxAttack`. Up to `n_starts` starts of different classes share the first
         iterations, which ask more for it; only the nearest goes on.
-    art_compatible : bool, default=False
-        True does what ART does, for distances that compare: one start (the nearest row of data, or
-        the first one given that fools the model), questions at ART's distance from the boundary,
-        and as the result the point where the last jump landed, even if the search was nearer
-        before. False goes back to the last boundary point when a jump did not pay, asks at
-        ``distance / sqrt(n_features)``, which is far enough to see the steps of a forest, and
-        returns the nearest point, bisected.
 
     Notes
     -----
-    All rows share the random directions of an iteration and advance together. With
-    ``art_compatible=True`` and equal starts, median distances over several seeds agree with those
-    of ART 1.20.1 within 2 percent, and so do the queries. The median of 50 rows under one seed
-    scatters by 1 to 2 percent in L2 and by 4 in Linf. Two details differ: the tolerance of the Linf
-    bisection is relative to the distance, so that units do not matter, and a jump is halved 60
-    times at most.
+    All rows share the random directions of an iteration and advance together. Where ART's class
+    returns the point at which the last jump landed, this one goes back to the last boundary point
+    when a jump did not pay, and returns the nearest point, bisected. It asks at
+    ``distance / sqrt(n_features)``, which is far enough to see the steps of a forest. A jump is
+    halved 60 times at most. For ART's own algorithm take ``ARTAttack("HopSkipJump")``.
 
     Examples
     --------
@@ -73,9 +75,8 @@ class HopSkipJump(BlackBoxAttack):
     >>> from specreg_sklearn.attacks import HopSkipJump
     >>> X, y = load_iris(return_X_y=True)
     >>> model = LogisticRegression(max_iter=500).fit(X, y)
-    >>> ours = HopSkipJump(max_iter=10).run(model, X[:20], y[:20], pool=X)
-    >>> art = HopSkipJump(max_iter=10, art_compatible=True).run(model, X[:20], y[:20], pool=X)
-    >>> bool(ours.success.all() and (ours.distances < art.distances).all())
+    >>> result = HopSkipJump(max_iter=10).run(model, X[:20], y[:20], pool=X)
+    >>> bool((model.predict(result.X_adv) != y[:20]).all())
     True
     """
 
@@ -90,11 +91,10 @@ class HopSkipJump(BlackBoxAttack):
         init_eval: int = 100,
         max_queries: int | None = None,
         n_starts: int = 9,
-        starts: Any = "data",
+        starts: Starts = "data",
         targeted: bool = False,
         batch_rows: int = 16384,
-        random_state: Any = 0,
-        art_compatible: bool = False,
+        random_state: RandomState = 0,
     ) -> None:
         super().__init__(
             norm=norm,
@@ -108,25 +108,15 @@ class HopSkipJump(BlackBoxAttack):
         self.max_iter = max_iter
         self.max_eval = max_eval
         self.init_eval = init_eval
-        self.art_compatible = art_compatible
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_positive_int(self.max_iter, "max_iter")
         check_positive_int(self.init_eval, "init_eval")
         check_positive_int(self.max_eval, "max_eval", least=self.init_eval)
-        if not isinstance(self.art_compatible, (bool, np.bool_)):
-            raise ValueError(
-                f"art_compatible={self.art_compatible!r} is not accepted; give True or False."
-            )
-
-    def _bisects_at_the_end(self) -> bool:
-        return not self.art_compatible
 
     def _n_data_starts(self, n_features: int) -> int:
         wanted = super()._n_data_starts(n_features)
-        if self.art_compatible:
-            return min(wanted, 1)
         # A start costs half a dozen queries: with a small budget there are better uses for them.
         return min(wanted, max(2, round(self._n_iterations(n_features))))
 
@@ -137,7 +127,7 @@ class HopSkipJump(BlackBoxAttack):
 
     def _tolerance(self, n_features: int) -> float:
         """Return how wide the bracket of a bisection may be, as a share of the distance."""
-        return 0.01 / (np.sqrt(n_features) if self.norm == 2 else n_features)
+        return 0.01 / _NARROWER[self.norm](n_features)
 
     def _reserve(self, n_features: int) -> int:
         """Return the queries of an iteration that do not go into the normal."""
@@ -145,74 +135,45 @@ class HopSkipJump(BlackBoxAttack):
 
     def _search(self, task: SearchTask) -> None:
         n, d = task.x.shape
-        keep = max(1, int(self._n_iterations(d) // _ITERATIONS_PER_CHAIN))
-        if self.art_compatible:
-            chains = Chains.from_first_starts(task)
-            chains.move(self._to_boundary(task, chains.points, chains.owner))
-        else:
-            chains = Chains.from_race(task, keep=keep, tolerance=self._tolerance(d))
-        last = task.oracle.best.copy()
+        keep = max(1, int(self._n_iterations(d) // _ITERATIONS_PER_START))
+        current = BoundaryPoints.from_starts(task, keep=keep, tolerance=self._tolerance(d))
         for t in range(self.max_iter):
             wanted = min(int(self.init_eval * np.sqrt(t + 1)), self.max_eval)
-            chosen, n_asked = chains.affordable(
+            chosen, n_asked = current.affordable(
                 task, wanted, reserve=self._reserve(d), least=max(1, self.init_eval // 4)
             )
-            chains = chains.take(chosen)
-            if not len(chains):
+            current = current.take(chosen)
+            if not len(current):
                 break
-            points, owner = chains.points, chains.owner
-            radius = self._radius(task, points, owner, last, t)
+            points, owner = current.points, current.owner
+            radius = L2.length(points - task.x[owner]) / np.sqrt(d)
             directions = self._directions(task, wanted, t)
             normals = boundary_normals(task.oracle, points, radius, directions, owner, n_asked)
             distance = task.distance(points, owner)
-            step = np.sign(normals) if self.norm == np.inf else normals
+            step = _JUMP[self.norm](normals)
             landed = _jump(task, points, step, distance / np.sqrt(t + 1), owner)
-            last[owner] = landed
-            if self.art_compatible and t + 1 == self.max_iter:
-                break
-            reached = self._to_boundary(task, landed, owner)
-            if not self.art_compatible:
-                nearer = task.distance(reached, owner) < distance
-                reached = np.where(nearer[:, None], reached, points)
-            chains.move(reached)
+            reached = bisect(
+                task.oracle.decide,
+                task.x[owner],
+                landed,
+                owner,
+                tolerance=self._tolerance(d),
+                norm=self.norm,
+            )
+            nearer = task.distance(reached, owner) < distance
+            current.move(np.where(nearer[:, None], reached, points))
             keep = max(1, keep // 2)
-            chains = chains.thin_out(task, keep)
+            current = current.keep_nearest(task, keep)
             task.report(n / self.max_iter)
-        if self.art_compatible:
-            _settle_for(task, last)
 
-    def _to_boundary(self, task: SearchTask, points: np.ndarray, owner: np.ndarray) -> np.ndarray:
-        return bisect(
-            task.oracle.decide,
-            task.x[owner],
-            points,
-            owner,
-            tolerance=self._tolerance(task.x.shape[1]),
-            norm=self.norm,
-        )
-
-    def _radius(
-        self, task: SearchTask, points: np.ndarray, owner: np.ndarray, last: np.ndarray, t: int
-    ) -> np.ndarray:
-        """Return the lengths of the steps that feel for the normal."""
-        if not self.art_compatible:
-            return length(points - task.x[owner], 2) / np.sqrt(points.shape[1])
-        if t == 0:
-            # A tenth of the box; the mean square stands for widths that differ.
-            return 0.1 * length((task.hi - task.lo)[owner], 2) / np.sqrt(points.shape[1])
-        # ART measures from where the last jump landed, not from the boundary.
-        return 0.01 * task.distance(last[owner], owner)
-
-    def _directions(self, task: SearchTask, n: int, t: int) -> np.ndarray:
-        shape = n, task.x.shape[1]
-        draw = task.rng(t)
-        steps = draw.normal(size=shape) if self.norm == 2 else draw.uniform(-1, 1, size=shape)
-        return np.asarray(steps / length(steps, 2)[:, None])
+    def _directions(self, task: SearchTask, n: int, t: int) -> FloatArray:
+        steps = _DRAW[self.norm](task.rng(t), (n, task.x.shape[1]))
+        return np.asarray(steps / L2.length(steps)[:, None])
 
 
 def _jump(
-    task: SearchTask, points: np.ndarray, step: np.ndarray, size: np.ndarray, owner: np.ndarray
-) -> np.ndarray:
+    task: SearchTask, points: FloatArray, step: FloatArray, size: FloatArray, owner: IntArray
+) -> FloatArray:
     """Return ``points + size * step``, with sizes halved until the model is fooled there."""
     landed, size = points.copy(), size.copy()
     pending = np.arange(len(points))
@@ -227,13 +188,3 @@ def _jump(
             break
         size[pending] /= 2
     return landed
-
-
-def _settle_for(task: SearchTask, points: np.ndarray) -> None:
-    """Make these points the result, although the search may have been nearer before."""
-    oracle, every = task.oracle, np.arange(len(points))
-    # Rows within eps are done; rows without a start have nothing to settle for.
-    rows = every[np.isfinite(oracle.best_distance) & (oracle.best_distance > task.stop_distance)]
-    oracle.best[rows] = points[rows]
-    cells = oracle.rows.snap(points[rows], rows)
-    oracle.best_distance[rows] = oracle.rows.distance(cells, rows, oracle.norm)

@@ -3,64 +3,65 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray, RandomState
 from specreg_sklearn.attacks.boundary import (
     MOST_DIMENSIONS,
     Moves,
-    Sweep,
+    SphereSearch,
     block_flips,
-    race,
+    choose_starts,
     random_moves,
     shrink,
     try_moves,
 )
-from specreg_sklearn.attacks.frame import BlackBoxAttack
-from specreg_sklearn.attacks.questions import SearchTask, leaders
+from specreg_sklearn.attacks.frame import BlackBoxAttack, Starts
+from specreg_sklearn.attacks.questions import SearchTask, nearest_by_group
 
 # Smallest progress that counts, as a share of the radius.
 _TOLERANCE = 1e-3
 # Starts are compared after so many halvings; one that is then much farther out is dropped.
-_RACE_ROUNDS, _RACE_SLACK, _RACE_TOLERANCE = 6, 3.0, 0.01
+_START_ROUNDS, _START_SLACK, _START_TOLERANCE = 6, 3.0, 0.01
 # The corner where all coordinates are at their upper ends is a class of starts of its own.
 _CORNER_GROUP = -1
-# What shrinking a cube costs, roughly; a start costs about a hundredth of the usual budget.
+# What shrinking a ball costs, roughly; a start costs about a hundredth of the usual budget.
 _SHRINK_QUERIES = 14
 _QUERIES_PER_START = 100
-# Shares of the budget for the first moves of all chains, and for choosing among chains.
+# Shares of the budget for the first moves of all perturbations, and for choosing among them.
 _SHARE_OF_FIRST_MOVES, _SHARE_OF_CHOICE = 0.28, 0.7
 # Flips of every block take half of the budget at most; a second round must be left.
 _ROUNDS = 2
-# With few features, this share of the budget is kept for looking all around.
-_SHARE_OF_LOOKS = 0.5
-# With no budget, a chain that gained nothing in so many rounds is done.
+# With few features, this share of the budget is kept for the search on spheres.
+_SHARE_OF_SPHERES = 0.5
+# With no budget, a perturbation that gained nothing in so many rounds is done.
 _PATIENCE = 40
-_MOST_CHAINS, _MOST_ROUNDS = 10, 10000
+_MOST_KEPT, _MOST_ROUNDS = 10, 10000
 
 
 @dataclass
-class _Chains:
-    """Searches under way, several for each row at first; one entry per chain."""
+class _Perturbations:
+    """Perturbations that are made smaller, several for each row at first."""
 
-    x: np.ndarray
-    offsets: np.ndarray
-    radius: np.ndarray
-    owner: np.ndarray
-    group: np.ndarray
-    idle: np.ndarray
+    x: FloatArray
+    delta: FloatArray
+    radius: FloatArray
+    owner: IntArray
+    group: IntArray
+    idle: IntArray
 
     def __len__(self) -> int:
         return len(self.owner)
 
-    def take(self, chosen: np.ndarray) -> _Chains:
-        """Return the chosen chains only."""
-        return self if chosen.all() else _Chains(*(a[chosen] for a in vars(self).values()))
+    def take(self, chosen: BoolArray) -> _Perturbations:
+        """Return the chosen ones only."""
+        return self if chosen.all() else _Perturbations(*(a[chosen] for a in vars(self).values()))
 
 
 class RayS(BlackBoxAttack):
-    """Search along the corners of a cube: the attack of this library for Linf.
+    """Search among the corners of Linf balls: the attack of this library for Linf.
 
     RayS (Chen and Gu, "RayS: A Ray Searching Method for Hard-label Adversarial Attack", KDD 2020,
     arXiv:2006.12792) looks for the vector of signs along which the decision boundary is nearest. It
@@ -70,10 +71,10 @@ class RayS(BlackBoxAttack):
     The original asks about one block at a time, in the fixed order of the columns, and stops short
     once no block helps. Here all blocks of all rows are asked in one call of ``predict``, and those
     that help are flipped together. Columns are cut into new random blocks in every round, as
-    neighbouring columns of a table have nothing in common. Several starts race, one of every wrong
-    class first. And rounds of block flips take turns with moves that carry random columns to random
-    places in the cube, so that the distance of trees and their ensembles, of which the nearest
-    wrong region is seldom at a corner, keeps falling.
+    neighbouring columns of a table have nothing in common. Several starts are compared, one of
+    every wrong class first. And rounds of block flips take turns with moves that put random columns
+    at random places in the ball, so that the distance of trees and their ensembles, of which the
+    nearest wrong region is seldom at a corner, keeps falling.
 
     Parameters
     ----------
@@ -120,14 +121,14 @@ class RayS(BlackBoxAttack):
     def __init__(
         self,
         *,
-        blocks: str = "permuted",
+        blocks: Literal["permuted", "contiguous"] = "permuted",
         norm: float = np.inf,
         max_queries: int | None = 1000,
         n_starts: int = 9,
-        starts: Any = "data",
+        starts: Starts = "data",
         targeted: bool = False,
         batch_rows: int = 16384,
-        random_state: Any = 0,
+        random_state: RandomState = 0,
     ) -> None:
         super().__init__(
             norm=norm,
@@ -158,80 +159,82 @@ class RayS(BlackBoxAttack):
             return n_features
         return min(n_features, max(4, self.max_queries // _ROUNDS))
 
-    def _n_chains(self, n_features: int) -> int:
-        """Return how many chains of a row make the first moves."""
+    def _n_kept(self, n_features: int) -> int:
+        """Return how many perturbations of a row make the first moves."""
         if self.max_queries is None:
-            return _MOST_CHAINS
+            return _MOST_KEPT
         cost = self._n_blocks(n_features) / 2 + _SHRINK_QUERIES
-        return int(np.clip(_SHARE_OF_FIRST_MOVES * self.max_queries / cost, 1, _MOST_CHAINS))
+        return int(np.clip(_SHARE_OF_FIRST_MOVES * self.max_queries / cost, 1, _MOST_KEPT))
 
-    def _rounds_to_choose(self, n_features: int, n_chains: int) -> int:
-        """Return after how many rounds the worse half of the chains is given up."""
+    def _rounds_to_choose(self, n_features: int, n_kept: int) -> int:
+        """Return after how many rounds the worse half of the perturbations is given up."""
         if self.max_queries is None:
             return 4
-        cost = n_chains * (self._n_blocks(n_features) + _SHRINK_QUERIES)
+        cost = n_kept * (self._n_blocks(n_features) + _SHRINK_QUERIES)
         return max(1, int(_SHARE_OF_CHOICE * self.max_queries / cost))
 
     def _search(self, task: SearchTask) -> None:
         limit = task.oracle.limit
         few = task.x.shape[1] <= MOST_DIMENSIONS and self.max_queries is not None
         if few:
-            task.oracle.limit = int((1 - _SHARE_OF_LOOKS) * limit)
-        self._shrink_cubes(task)
+            task.oracle.limit = int((1 - _SHARE_OF_SPHERES) * limit)
+        self._shrink_balls(task)
         task.oracle.limit = limit
         if few:
-            sweep = Sweep(task)
+            spheres = SphereSearch(task)
             for turn in range(_MOST_ROUNDS):
-                if not len(sweep.rows()):
+                if not len(spheres.rows()):
                     break
-                sweep.look(turn)
+                spheres.search(turn)
 
-    def _shrink_cubes(self, task: SearchTask) -> None:
+    def _shrink_balls(self, task: SearchTask) -> None:
         (n, d), decide = task.x.shape, task.oracle.decide
-        keep = self._n_chains(d)
+        keep = self._n_kept(d)
         pause = self._rounds_to_choose(d, keep)
-        chains = self._first_chains(task, keep)
+        current = self._first_perturbations(task, keep)
         spent = 0.0
         for step in range(_MOST_ROUNDS):
             if step and step % pause == 0 and keep > 1:
                 keep //= 2
-                chains = chains.take(leaders(chains.owner, chains.group, chains.radius, keep))
-            chains = chains.take(self._going_on(task, chains))
-            if not len(chains):
+                current = current.take(
+                    nearest_by_group(current.owner, current.group, current.radius, keep)
+                )
+            current = current.take(self._going_on(task, current))
+            if not len(current):
                 break
-            c = chains
-            place = c.x, c.offsets, (1 - _TOLERANCE) * c.radius, c.owner
-            chain, found = try_moves(decide, *place, self._moves(task, step, d))
+            c = current
+            place = c.x, c.delta, (1 - _TOLERANCE) * c.radius, c.owner
+            which, found = try_moves(decide, *place, self._moves(task, step, d))
             c.idle += 1
-            c.idle[chain] = 0
-            c.offsets, c.radius = shrink(
-                decide, c.x, c.offsets, c.radius, c.owner, chain, found, _TOLERANCE
+            c.idle[which] = 0
+            c.delta, c.radius = shrink(
+                decide, c.x, c.delta, c.radius, c.owner, which, found, _TOLERANCE
             )
             task.report((task.fraction_spent() - spent) * n)
             spent = task.fraction_spent()
 
-    def _going_on(self, task: SearchTask, chains: _Chains) -> np.ndarray:
+    def _going_on(self, task: SearchTask, current: _Perturbations) -> BoolArray:
         active = np.zeros(len(task.x), dtype=bool)
         active[task.active()] = True
         patience = _PATIENCE if self.max_queries is None else _MOST_ROUNDS
-        return active[chains.owner] & (chains.idle < patience)
+        return active[current.owner] & (current.idle < patience)
 
-    def _first_chains(self, task: SearchTask, keep: int) -> _Chains:
-        """Bring the best starts to the boundary, and into a corner of their cube if that fools."""
+    def _first_perturbations(self, task: SearchTask, keep: int) -> _Perturbations:
+        """Bring the best starts to the boundary, and into a corner of their ball if that fools."""
         if isinstance(self.starts, str):
             self._add_corner(task)
-        points, owner, group = race(
-            task, keep=keep, rounds=_RACE_ROUNDS, slack=_RACE_SLACK, tolerance=_RACE_TOLERANCE
+        points, owner, group = choose_starts(
+            task, keep=keep, rounds=_START_ROUNDS, slack=_START_SLACK, tolerance=_START_TOLERANCE
         )
         x = task.x[owner]
-        offsets = points - x
+        delta = points - x
         radius = task.distance(points, owner)
-        corners = np.where(offsets >= 0, 1.0, -1.0) * (1 - _TOLERANCE) * radius[:, None]
-        chain = np.flatnonzero(task.oracle.decide(x + corners, owner))
-        offsets, radius = shrink(
-            task.oracle.decide, x, offsets, radius, owner, chain, corners[chain], _TOLERANCE
+        corners = np.where(delta >= 0, 1.0, -1.0) * (1 - _TOLERANCE) * radius[:, None]
+        which = np.flatnonzero(task.oracle.decide(x + corners, owner))
+        delta, radius = shrink(
+            task.oracle.decide, x, delta, radius, owner, which, corners[which], _TOLERANCE
         )
-        return _Chains(x, offsets, radius, owner, group, np.zeros(len(owner), dtype=np.int64))
+        return _Perturbations(x, delta, radius, owner, group, np.zeros(len(owner), dtype=np.int64))
 
     def _add_corner(self, task: SearchTask) -> None:
         rows = task.active()
@@ -248,5 +251,5 @@ class RayS(BlackBoxAttack):
         if step > 1 and step % 2 == 0:
             return random_moves(rng, max(n_coarse, 8), d)
         order = rng.permutation(d) if self.blocks == "permuted" else np.arange(d)
-        # Not all starts lie in corners: every other time, what is inside the cube moves outwards.
+        # Not all starts lie in corners: every other time, what is inside the ball moves outwards.
         return block_flips(order, n_blocks if step else n_coarse, outward=step % 4 == 1)

@@ -10,9 +10,10 @@ from sklearn.base import clone
 from specreg_sklearn import _registry
 from specreg_sklearn.attacks.art import SUPPORTED, ARTAttack
 from specreg_sklearn.attacks.frame import BlackBoxAttack
+from specreg_sklearn.space import check_norm
 
 _ART_PREFIX = "art/"
-_BY_NORM = {2: "cgba", np.inf: "rays"}
+_BY_NORM: dict[float, str] = {2: "cgba", np.inf: "rays"}
 
 
 def resolve_attack(attack: str | BlackBoxAttack, **parameters: Any) -> BlackBoxAttack:
@@ -65,7 +66,7 @@ def _by_name(name: str, parameters: dict[str, Any]) -> BlackBoxAttack:
     if name.startswith(_ART_PREFIX):
         return ARTAttack(name.removeprefix(_ART_PREFIX), **parameters)
     if name == "auto":
-        name = _BY_NORM.get(parameters.get("norm", 2), "cgba")
+        name = _BY_NORM[check_norm(parameters.get("norm", 2), _BY_NORM, "attack='auto'")]
     known = _registry.available("attacks")
     if name not in known:
         valid = ["auto", *known, *(_ART_PREFIX + n for n in SUPPORTED)]

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, Classifier, IntArray, RandomState
 from specreg_sklearn.attacks.boundary import Blocks, CornerMoves, SphereMoves
 from specreg_sklearn.attacks.frame import BlackBoxAttack
-from specreg_sklearn.attacks.questions import METHODS, Margins, ScoredPredict, SearchTask
+from specreg_sklearn.attacks.questions import (
+    METHODS,
+    Margins,
+    ScoredPredict,
+    ScoreMethod,
+    SearchTask,
+)
 
 # Shares of a round after which the size of the blocks is halved.
 _HALVED_AFTER = np.array([0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8])
+# What is moved in each norm.
+_MOVES: dict[float, type[CornerMoves] | type[SphereMoves]] = {np.inf: CornerMoves, 2: SphereMoves}
 # Queries per column that a round has at least. A table of few columns has been searched by then,
 # and another round from elsewhere finds more than the rest of a long one.
-_LINF_ROUND, _L2_ROUND = 3, 8
+_ROUND: dict[float, int] = {np.inf: 3, 2: 8}
 # In L2, blocks and steps take at least so many iterations to get from the first to the last size.
-_L2_PACE = 500
+_PACE: dict[float, int] = {np.inf: 0, 2: 500}
 # With no budget, this many iterations end the search.
 _MOST_STEPS = 10000
 
@@ -46,8 +55,8 @@ class SquareAttack(BlackBoxAttack):
         Budget of each row. Rows sent to ``decision_function`` or ``predict_proba`` and rows sent to
         ``predict`` count alike. None ends after 10 000 iterations.
     image_shape : tuple (H, W) or (C, H, W), or None, default=None
-        Shape of the images that the columns hold, in C order. Blocks are then square windows, which
-        suits models that look at neighbouring pixels. None: blocks are any columns.
+        Shape of the images that the columns hold, in C order. Blocks are then squares, which suits
+        models that look at neighbouring pixels. None: blocks are any columns.
     scores : {"auto", "decision_function", "predict_proba"}, default="auto"
         Where scores come from. "auto" takes the first of these two that the estimator has.
     p_init : float, default=0.8
@@ -91,11 +100,11 @@ class SquareAttack(BlackBoxAttack):
         norm: float = 2,
         max_queries: int | None = 1000,
         image_shape: tuple[int, ...] | None = None,
-        scores: str = "auto",
+        scores: ScoreMethod = "auto",
         p_init: float = 0.8,
         targeted: bool = False,
         batch_rows: int = 16384,
-        random_state: Any = 0,
+        random_state: RandomState = 0,
     ) -> None:
         super().__init__(
             norm=norm,
@@ -137,22 +146,22 @@ class SquareAttack(BlackBoxAttack):
                 f"but X has {n_features}."
             )
 
-    def _predict_of(self, estimator: Any) -> Any:
+    def _predict_of(self, estimator: Classifier) -> ScoredPredict:
         return ScoredPredict(estimator, self.scores, needed_by=type(self).__name__)
 
     def _search(self, task: SearchTask) -> None:
-        d, linf = task.x.shape[1], self.norm == np.inf
+        d = task.x.shape[1]
         blocks = Blocks(task.oracle.rows.columns, self.image_shape)
-        moves = (CornerMoves if linf else SphereMoves)(task, blocks)
+        moves = _MOVES[self.norm](task, blocks)
         search = _Search(task, moves, Margins(task.oracle))
         budget, n_steps = _MOST_STEPS, _MOST_STEPS
         if self.max_queries is not None:
             # Moves that change nothing cost nothing, so there may be more iterations than queries.
             budget, n_steps = task.oracle.limit, 2 * task.oracle.limit
-        least = (_LINF_ROUND if linf else _L2_ROUND) * d
+        least = _ROUND[self.norm] * d
         a_round = budget // max(1, budget // least)
         # Steps that shrink too soon get nowhere: with a small budget the last sizes are left out.
-        pace = a_round if linf else max(a_round, min(least, _L2_PACE))
+        pace = max(a_round, min(least, _PACE[self.norm]))
         spent = 0.0
         for t in range(n_steps):
             rows = search.open_rows()
@@ -182,7 +191,7 @@ class _Search:
         self.rivals = np.full((n, max(margins.n_classes - 1, 1)), -1)
         self.aim: np.ndarray | None = None
 
-    def open_rows(self, least: int = 2) -> np.ndarray:
+    def open_rows(self, least: int = 2) -> IntArray:
         """Return the rows that are not fooled within the distance and have queries left.
 
         A question about scores is of use only if one about the label can follow.
@@ -191,7 +200,7 @@ class _Search:
         open_ = (oracle.best_distance > self.task.stop_distance) & self.margins.possible
         return np.flatnonzero(open_ & (oracle.n_queries <= oracle.limit - least))
 
-    def begin_round(self, t: int, number: int, rows: np.ndarray) -> None:
+    def begin_round(self, t: int, number: int, rows: IntArray) -> None:
         """Put rows on a new random point."""
         self.confirm(rows)
         if number and self.margins.n_classes > 2 and not self.task.oracle.targeted:
@@ -203,7 +212,7 @@ class _Search:
         rows = self.open_rows()
         self._ask(rows, self.moves.anywhere(self.task.rng(t), rows))
 
-    def step(self, t: int, share: float, rows: np.ndarray) -> None:
+    def step(self, t: int, share: float, rows: IntArray) -> None:
         """Move one block of columns."""
         states, changed = self.moves.propose(self.task.rng(t), share, rows)
         before = self.loss[rows]
@@ -211,13 +220,13 @@ class _Search:
         better[changed] = self._ask(rows[changed], states[changed])
         self.moves.learn(rows, better, self.loss[rows] < before)
 
-    def confirm(self, rows: np.ndarray) -> None:
+    def confirm(self, rows: IntArray) -> None:
         """Ask predict about the best points: it need not follow the scores at every point."""
         rows = rows[~self.confirmed[rows]]
         self.task.oracle.decide(self.moves.points(self.moves.best[rows], rows), rows)
         self.confirmed[rows] = True
 
-    def _ask(self, rows: np.ndarray, states: np.ndarray) -> np.ndarray:
+    def _ask(self, rows: IntArray, states: np.ndarray) -> BoolArray:
         """Ask for the scores of states, keep those that are no worse, and confirm successes."""
         if not len(rows):
             return np.zeros(0, dtype=bool)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.attacks.boundary import BoundaryWalk, Chains
+from specreg_sklearn._typing import FloatArray, RandomState
+from specreg_sklearn.attacks.boundary import BoundaryPoints, BoundaryWalk
+from specreg_sklearn.attacks.frame import Starts
 from specreg_sklearn.attacks.questions import SearchTask, bisect
 
 # A radius is halved so many times at most until its tangent point fools the model.
@@ -68,10 +69,10 @@ class TangentAttack(BoundaryWalk):
         axis_ratio: float = 1.0,
         max_queries: int | None = 1000,
         n_starts: int = 9,
-        starts: Any = "data",
+        starts: Starts = "data",
         targeted: bool = False,
         batch_rows: int = 16384,
-        random_state: Any = 0,
+        random_state: RandomState = 0,
     ) -> None:
         super().__init__(
             norm=norm,
@@ -92,19 +93,19 @@ class TangentAttack(BoundaryWalk):
             raise ValueError(f"axis_ratio={ratio!r} is not accepted; give a finite number > 0.")
 
     def _step_queries(self, n_features: int) -> int:
-        return int(np.ceil(np.log2(1 / _tolerance(n_features)))) + _USUAL_HALVINGS
+        return int(np.ceil(np.log2(1 / self._tolerance(n_features)))) + _USUAL_HALVINGS
 
     def _step(
         self,
         task: SearchTask,
-        chains: Chains,
-        normals: np.ndarray,
-        way: np.ndarray | None,
+        current: BoundaryPoints,
+        normals: FloatArray,
+        radial: FloatArray | None,
         t: int,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        points, owner = chains.points, chains.owner
+    ) -> tuple[FloatArray, FloatArray]:
+        points, owner = current.points, current.owner
         x = task.x[owner]
-        distance = chains.distances(task)
+        distance = current.distances(task)
         radius = np.minimum(distance / np.sqrt(t + 1), _LARGEST_RADIUS * distance)
         landed = points.copy()
         pending = np.arange(len(points))
@@ -126,7 +127,7 @@ class TangentAttack(BoundaryWalk):
             x[went],
             landed[went],
             owner[went],
-            tolerance=_tolerance(points.shape[1]),
+            tolerance=self._tolerance(points.shape[1]),
         )
         new = task.distance(reached, owner)
         nearer = new < distance
@@ -134,12 +135,12 @@ class TangentAttack(BoundaryWalk):
 
 
 def tangent_points(
-    x: np.ndarray,
-    centre: np.ndarray,
-    normals: np.ndarray,
-    radius: np.ndarray,
+    x: FloatArray,
+    centre: FloatArray,
+    normals: FloatArray,
+    radius: FloatArray,
     axis_ratio: float = 1.0,
-) -> np.ndarray:
+) -> FloatArray:
     """Return where tangents from clean rows touch balls or ellipsoids around boundary points.
 
     Of the two tangents in the plane of the clean row and the normal, it is the one on the side the
@@ -177,8 +178,3 @@ def tangent_points(
     angle = np.arctan2(b, a) + np.arccos(np.minimum(1 / np.hypot(a, b), 1.0))
     shift = (out * np.cos(angle))[:, None] * side
     return np.asarray(centre + shift + (up * np.sin(angle))[:, None] * normals)
-
-
-def _tolerance(n_features: int) -> float:
-    """Return how wide the bracket of a bisection may be, as a share of the distance."""
-    return 1 / (4 * n_features)

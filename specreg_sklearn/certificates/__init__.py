@@ -2,24 +2,26 @@
 
 A fitted classifier is taken apart into stages (:class:`Stage`), each with a Lipschitz constant that
 is never too small, rounding included: networks layer by layer (:class:`TorchGraph`), pipelines step
-by step. Stages make up a :class:`CertifiedMap`, with a constant for each pair of classes. Other
-packages teach new steps with :func:`register_certified_step`, and new layers with
-:func:`register_lipschitz_rule`. Whatever is not known is refused.
+by step. Stages make up a :class:`CertifiedMap`, with a constant for each pair of classes. An
+estimator brings its own stages as a :class:`CertifiedEstimator`; :func:`register_certified_step`
+adds a rule for others, :func:`register_lipschitz_rule` for layers. What is not known is refused.
 """
 
 from typing import TYPE_CHECKING
 
 from specreg_sklearn._lazy import lazy_names
 from specreg_sklearn.certificates.pipelines import (
+    CertifiedEstimator,
     NoCertificateError,
     StatedLipschitz,
+    classifier_stages,
     register_certified_step,
+    transformer_stages,
 )
 
 if TYPE_CHECKING:
     from specreg_sklearn.certificates.bounds import CertifiedMap
     from specreg_sklearn.certificates.networks import (
-        BoundedLayer,
         TorchGraph,
         module_lipschitz_bound,
         register_lipschitz_rule,
@@ -28,9 +30,11 @@ if TYPE_CHECKING:
     from specreg_sklearn.certificates.stages import (
         Activation,
         Affine,
+        BoundedLayer,
         Elementwise,
         NoLipschitzBound,
         Stage,
+        StatedFunction,
         activation,
     )
 
@@ -40,11 +44,12 @@ __getattr__, __dir__ = lazy_names(
     {
         "Activation": "specreg_sklearn.certificates.stages",
         "Affine": "specreg_sklearn.certificates.stages",
-        "BoundedLayer": "specreg_sklearn.certificates.networks",
+        "BoundedLayer": "specreg_sklearn.certificates.stages",
         "CertifiedMap": "specreg_sklearn.certificates.bounds",
         "Elementwise": "specreg_sklearn.certificates.stages",
         "NoLipschitzBound": "specreg_sklearn.certificates.stages",
         "Stage": "specreg_sklearn.certificates.stages",
+        "StatedFunction": "specreg_sklearn.certificates.stages",
         "TorchGraph": "specreg_sklearn.certificates.networks",
         "activation": "specreg_sklearn.certificates.stages",
         "module_lipschitz_bound": "specreg_sklearn.certificates.networks",
@@ -57,16 +62,20 @@ __all__ = [
     "Activation",
     "Affine",
     "BoundedLayer",
+    "CertifiedEstimator",
     "CertifiedMap",
     "Elementwise",
     "NoCertificateError",
     "NoLipschitzBound",
     "Stage",
+    "StatedFunction",
     "StatedLipschitz",
     "TorchGraph",
     "activation",
+    "classifier_stages",
     "module_lipschitz_bound",
     "register_certified_step",
     "register_lipschitz_rule",
     "torch_stages",
+    "transformer_stages",
 ]

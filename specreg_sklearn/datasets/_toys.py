@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
+from specreg_sklearn._typing import FloatArray, IntArray, RandomState
+
 
 def make_noisy_xor(
-    n_samples: int = 80, *, std: float = 0.2, random_state: Any = None
-) -> tuple[np.ndarray, np.ndarray]:
+    n_samples: int = 80, *, std: float = 0.2, random_state: RandomState = None
+) -> tuple[FloatArray, IntArray]:
     """Draw four clouds at the corners of a square; opposite corners share a class.
 
     Parameters
@@ -60,8 +61,8 @@ def make_noisy_xor(
 
 
 def make_sin_boundary(
-    n_samples: int = 1600, *, random_state: Any = None
-) -> tuple[np.ndarray, np.ndarray]:
+    n_samples: int = 1600, *, random_state: RandomState = None
+) -> tuple[FloatArray, IntArray]:
     """Draw rows of a square that a sine wave divides into two classes.
 
     Parameters
@@ -96,14 +97,13 @@ def make_sin_boundary(
     return X, (X[:, 1] > 0.6 * np.sin(7 * X[:, 0] - 1)).astype(np.int64)
 
 
-def _check_count(n_samples: Any) -> int:
-    whole = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
-    if not whole or n_samples < 1:
+def _check_count(n_samples: object) -> int:
+    if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or int(n_samples) < 1:
         raise ValueError(f"n_samples={n_samples!r} is not accepted; give a positive whole number.")
     return int(n_samples)
 
 
-def _generator(random_state: Any) -> Any:
+def _generator(random_state: RandomState) -> np.random.Generator | np.random.RandomState:
     if random_state is None or isinstance(random_state, np.random.Generator):
         return np.random.default_rng(random_state)
     return check_random_state(random_state)

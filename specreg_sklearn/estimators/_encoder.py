@@ -12,6 +12,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from specreg_sklearn._sklearn_compat import Interval, StrOptions, fit_context
+from specreg_sklearn.certificates import Stage, torch_stages
+from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.constraints import Constraint
 from specreg_sklearn.estimators._build_net import Callbacks
 from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
@@ -294,6 +296,13 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
                 f"warm_start=True needs the classes of the last fit, {self.classes_.tolist()}; "
                 f"y has {classes.tolist()}."
             )
+
+    def __certified_stages__(self, role: Role) -> list[Stage]:
+        """Return the network as stages of a proof, up to the features or up to the logits."""
+        stages = self._feature_stages()
+        if role == "classifier":
+            stages += torch_stages(self.module_.head, (self.module_.n_features_out,))
+        return stages
 
     def _logits(self, X: Any) -> NDArray[np.floating]:
         X = self._validated(X)

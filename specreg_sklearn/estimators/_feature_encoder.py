@@ -20,6 +20,7 @@ from specreg_sklearn._sklearn_compat import (
     StrOptions,
     fit_has_callbacks,
 )
+from specreg_sklearn.certificates import Stage, torch_stages
 from specreg_sklearn.constraints import Constraint
 from specreg_sklearn.estimators._build_net import (
     Callbacks,
@@ -154,6 +155,10 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         """
         X = self._validated(X)
         return self._apply(X, self.module_.features)
+
+    def _feature_stages(self) -> list[Stage]:
+        """Return what `transform` computes as stages of a proof."""
+        return torch_stages(self.module_.backbone, self.module_.input_shape)
 
     if TYPE_CHECKING:  # scikit-learn has it, and no types
 

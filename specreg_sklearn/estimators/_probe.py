@@ -16,10 +16,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from specreg_sklearn._sklearn_compat import Interval, Options, StrOptions, fit_context
+from specreg_sklearn._sklearn_compat import Interval, StrOptions, fit_context
+from specreg_sklearn.certificates import Affine, NoCertificateError, Stage
+from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
 from specreg_sklearn.estimators._probe_problem import ProbeProblem
+from specreg_sklearn.estimators._robust_loss import SMOOTH_DUALS
 from specreg_sklearn.estimators._training_rows import ClassWeight, TrainingRows, training_rows
+from specreg_sklearn.space import check_norm
 
 # Kinks of the dual norm are rounded, first broadly, then so finely that it no longer shows.
 _SMOOTHINGS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
@@ -103,9 +107,9 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
         "epsilon": [Interval(Real, 0, None, closed="left")],
-        "norm": [Options(Real, {1, 2, np.inf})],
+        "norm": "no_validation",  # True would pass for 1
         "alpha": [Interval(Real, 0, None, closed="left")],
         "fit_intercept": ["boolean"],
         "class_weight": [StrOptions({"balanced"}), dict, None],
@@ -170,6 +174,7 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
             If `max_iter` was too small, or if `epsilon` is so large that the best model ignores
             the features.
         """
+        check_norm(self.norm, SMOOTH_DUALS, type(self).__name__)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         rows = training_rows(X, y, sample_weight, self.class_weight)
         problem = ProbeProblem(
@@ -247,6 +252,12 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
         if self.epsilon == 0:  # no kink: the smoothing is not even looked at
             return [(0.0, first), (0.0, first), (0.0, self.max_iter)]
         return [(width, first) for width in _SMOOTHINGS[:-1]] + [(_SMOOTHINGS[-1], self.max_iter)]
+
+    def __certified_stages__(self, role: Role) -> list[Stage]:
+        """Return the scores as stages of a proof."""
+        if role == "transformer":
+            raise NoCertificateError("RobustLinearProbe has no certificate: it has no transform.")
+        return [Affine(self.coef_, self.intercept_)]
 
     def _logits(self, X: Any) -> NDArray[np.floating]:
         check_is_fitted(self, "coef_")

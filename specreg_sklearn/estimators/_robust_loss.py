@@ -3,41 +3,76 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
 
 
-def smooth_norm(vectors: Tensor, order: float, width: Tensor) -> Tensor:
-    """Return a smooth stand-in for the norm along the last axis.
+class SmoothNorm(ABC):
+    """A smooth stand-in for a norm along the last axis.
 
-    Parameters
-    ----------
-    vectors : Tensor of shape (..., n_features)
-        Vectors.
-    order : {1, 2, inf}
-        Order of the norm.
-    width : Tensor of shape (n_features,)
-        Width of the rounded kinks, in the units of each entry. The result lies below the norm by
-        at most ``width.sum()`` for order 1, ``width.max()`` for order 2 and
-        ``log(2 * n_features) * width.max()`` for order inf.
-
-    Returns
-    -------
-    Tensor of shape (...)
-        Convex in `vectors`, differentiable everywhere, 0 at 0.
+    Both methods take vectors, a Tensor of shape (..., n_features), and the width of the rounded
+    kinks in the units of each entry, a Tensor of shape (n_features,).
     """
-    if order == math.inf:
+
+    @abstractmethod
+    def value(self, vectors: Tensor, width: Tensor) -> Tensor:
+        """Return a number for each vector, below the norm by no more than the class says.
+
+        It is convex in the vectors, differentiable everywhere, and 0 at 0.
+        """
+
+    @abstractmethod
+    def curvature(self, vectors: Tensor, width: Tensor) -> Tensor:
+        """Return the diagonal of the Hessian, of the shape of the vectors."""
+
+
+class _SmoothSum(SmoothNorm):
+    """Below the L1 norm by at most ``width.sum()``."""
+
+    def value(self, vectors: Tensor, width: Tensor) -> Tensor:
+        return _rounded(vectors.square(), width).sum(-1)
+
+    def curvature(self, vectors: Tensor, width: Tensor) -> Tensor:
+        return width.square() / (vectors.square() + width.square()) ** 1.5
+
+
+class _SmoothLength(SmoothNorm):
+    """Below the L2 norm by at most ``width.max()``."""
+
+    def value(self, vectors: Tensor, width: Tensor) -> Tensor:
+        return _rounded(vectors.square().sum(-1), width.max())
+
+    def curvature(self, vectors: Tensor, width: Tensor) -> Tensor:
+        squares = vectors.square().sum(-1, keepdim=True) + width.max().square()
+        return (1 - vectors.square() / squares) / squares.sqrt()
+
+
+class _SmoothLargest(SmoothNorm):
+    """Below the Linf norm by at most ``log(2 * n_features) * width.max()``."""
+
+    def value(self, vectors: Tensor, width: Tensor) -> Tensor:
         blunt = width.max()
         both_signs = torch.cat([vectors, -vectors], dim=-1) / blunt
         return blunt * (both_signs.logsumexp(-1) - math.log(both_signs.shape[-1]))
-    squares = vectors.square()
-    if order == 2:
-        squares, width = squares.sum(-1), width.max()
-    # sqrt(squares + width^2) - width, without the cancellation
-    rounded = squares / ((squares + width.square()).sqrt() + width)
-    return rounded if order == 2 else rounded.sum(-1)
+
+    def curvature(self, vectors: Tensor, width: Tensor) -> Tensor:
+        return torch.zeros_like(vectors)  # the largest entry alone bends: no diagonal tells of it
+
+
+def _rounded(squares: Tensor, width: Tensor) -> Tensor:
+    """Return ``sqrt(squares + width^2) - width``, without the cancellation."""
+    return squares / ((squares + width.square()).sqrt() + width)
+
+
+SMOOTH_DUALS: dict[float, SmoothNorm] = {
+    1: _SmoothLargest(),
+    2: _SmoothLength(),
+    math.inf: _SmoothSum(),
+}
+"""Stand-ins for the dual norms, by the order of the norm of the moves."""
 
 
 def worst_case_logits(
@@ -68,7 +103,7 @@ def worst_case_logits(
     norm : {1, 2, inf}
         Norm of the moves; the slopes are measured in its dual.
     width : Tensor of shape (n_features,)
-        See :func:`smooth_norm`.
+        See :class:`SmoothNorm`.
 
     Returns
     -------
@@ -77,13 +112,13 @@ def worst_case_logits(
     """
     if epsilon == 0:
         return logits
-    dual = {1: math.inf, 2: 2, math.inf: 1}[norm]
+    dual = SMOOTH_DUALS[norm]
     if len(coef) == 1:
-        reach = epsilon * smooth_norm(coef[0], dual, width)
+        reach = epsilon * dual.value(coef[0], width)
         return logits - (2 * codes[:, None] - 1) * reach
     n_classes = len(coef)
     first, second = torch.triu_indices(n_classes, n_classes, offset=1)
-    reach = epsilon * smooth_norm(coef[first] - coef[second], dual, width)
+    reach = epsilon * dual.value(coef[first] - coef[second], width)
     raised = torch.zeros(n_classes, n_classes, dtype=coef.dtype)
     raised = raised.index_put((first, second), reach).index_put((second, first), reach)
     return logits + raised[codes]
@@ -118,24 +153,14 @@ def reach_curvature(
     if len(coef) == 1:
         share = logits[:, 0].sigmoid()
         wrong = torch.where(codes == 1, 1 - share, share)
-        return epsilon * (sample_weight @ wrong) * _norm_curvature(coef, norm, width)
+        return epsilon * (sample_weight @ wrong) * SMOOTH_DUALS[norm].curvature(coef, width)
     # Weight that rows of class y put on class j: how much reach[y, j] matters to the loss.
     n_classes = len(coef)
     share = logits.softmax(dim=1) * sample_weight[:, None]
     mass = torch.zeros(n_classes, n_classes, dtype=coef.dtype).index_add(0, codes, share)
     mass = (mass + mass.T).fill_diagonal_(0)
-    bends = _norm_curvature(coef[:, None, :] - coef[None, :, :], norm, width)
+    bends = SMOOTH_DUALS[norm].curvature(coef[:, None, :] - coef[None, :, :], width)
     return epsilon * (mass[:, :, None] * bends).sum(dim=1)
-
-
-def _norm_curvature(vectors: Tensor, norm: float, width: Tensor) -> Tensor:
-    """Diagonal of the Hessian of :func:`smooth_norm` in the dual of `norm`."""
-    if norm == math.inf:
-        return width.square() / (vectors.square() + width.square()) ** 1.5
-    squares = vectors.square().sum(-1, keepdim=True) + width.max().square()
-    if norm == 2:
-        return (1 - vectors.square() / squares) / squares.sqrt()
-    return torch.zeros_like(vectors)  # the largest entry alone bends: no diagonal tells of it
 
 
 def log_loss(logits: Tensor, codes: Tensor, sample_weight: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ from sklearn.utils.validation import validate_data
 from torch import nn
 
 from specreg_sklearn._sklearn_compat import Interval, fit_context
+from specreg_sklearn.certificates import NoCertificateError, Stage
+from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.constraints import Constraint
 from specreg_sklearn.estimators._build_net import Callbacks
 from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
@@ -242,3 +244,9 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
         net = self._fit_net(given, objective, rows, head, row_shape)
         warn_of_collapse(net, X)
         return self
+
+    def __certified_stages__(self, role: Role) -> list[Stage]:
+        """Return the network up to the features as stages of a proof."""
+        if role == "classifier":
+            raise NoCertificateError("SelfSupervisedEncoder has no certificate: it has no scores.")
+        return self._feature_stages()

@@ -4,14 +4,14 @@ Functions take a fitted classifier, network or linear model, alone or at the end
 return arrays or small frozen results. They look at one thing each: how far rows are from the
 boundary (:func:`logit_margins`, :func:`feature_margins`, :func:`instance_margins`), what the
 weights do (:func:`singular_value_spectrum`, :func:`spectral_complexity`), how layers answer to
-moves of a row (:func:`layer_stretch`, :func:`feature_jacobian_spectrum`), how sure the model is
-(:func:`confidence_profile`, :func:`generalization_gap`), how straight its loss is
+perturbations of a row (:func:`layer_stretch`, :func:`feature_jacobian_spectrum`), how sure the
+model is (:func:`confidence_profile`, :func:`generalization_gap`), how straight its loss is
 (:func:`local_linearity`, :func:`loss_curvature`), and whether attacks by gradients can be believed
 (:func:`gradient_masking_report`).
 
 Displays draw all this in scikit-learn's manner: ``from_estimator`` measures and draws,
-``from_predictions`` draws what is known already, ``plot`` draws once more. matplotlib is imported
-when something is drawn, not before.
+``from_estimators`` does so for several models on the same axes, ``from_predictions`` draws what is
+known already, ``plot`` draws once more. matplotlib is imported when something is drawn, not before.
 """
 
 from specreg_sklearn.inspection.confidence import (

@@ -11,16 +11,11 @@ and ``cross_validate``, and :data:`robust_accuracy` is such a scorer, ready made
 
 from specreg_sklearn.certificates import StatedLipschitz, register_certified_step
 from specreg_sklearn.metrics._certified import (
-    NORMS as NORMS,
-)
-from specreg_sklearn.metrics._certified import _radii_of_labels as _radii_of_labels
-from specreg_sklearn.metrics._certified import (
     certified_accuracy_score,
     certified_radius,
     lipschitz_bound,
 )
 from specreg_sklearn.metrics._robust_accuracy import adversarial_distances, robust_accuracy_score
-from specreg_sklearn.metrics._robust_accuracy import decided as decided
 from specreg_sklearn.metrics._scorer import make_robust_scorer, robust_accuracy
 
 __all__ = [

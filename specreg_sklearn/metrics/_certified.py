@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
+from specreg_sklearn._typing import Classifier, Eps, FloatArray, RandomState, Scale
 from specreg_sklearn.certificates.pipelines import (
     CertifiedModel,
     classifier_stages,
     transformer_stages,
 )
-from specreg_sklearn.metrics.measurement import choose_space, read_eps
-from specreg_sklearn.space import FeatureSpace
-from specreg_sklearn.tables import LabelCoder, check_norm, subsample
-
-NORMS = (1, 2, np.inf)
-"""Norms in which radii can be certified."""
+from specreg_sklearn.metrics.measurement import (
+    Measurement,
+    certified_shares,
+    read_eps,
+)
+from specreg_sklearn.space import CONVEX_NORMS, FeatureSpace, check_norm
 
 
 def certified_radius(
-    estimator: Any,
+    estimator: Classifier,
     X: Any,
     *,
     norm: float = 2,
     space: FeatureSpace | None = None,
-    scale: Any = None,
-) -> np.ndarray:
+    scale: Scale = None,
+) -> FloatArray:
     """Distance within which no row has another predicted label, proved.
 
     A lower bound of the distance from each row to the nearest row that the model gives another
@@ -112,23 +115,53 @@ def certified_radius(
     >>> bool(np.allclose(certified_radius(model, X), exact, rtol=1e-6))
     True
     """
-    norm = check_norm(norm, NORMS, "certified_radius")
+    norm = check_norm(norm, CONVEX_NORMS, "certified_radius")
     model = CertifiedModel(estimator)
     return model.radii(X, _radius_space(space, X, scale), norm=norm)[0]
 
 
+@overload
 def certified_accuracy_score(
-    estimator: Any,
+    estimator: Classifier,
     X: Any,
     y: Any,
     *,
-    eps: Any,
+    eps: float,
+    norm: float = ...,
+    space: FeatureSpace | None = ...,
+    scale: Scale = ...,
+    max_samples: int | None = ...,
+    random_state: RandomState = ...,
+) -> float: ...
+
+
+@overload
+def certified_accuracy_score(
+    estimator: Classifier,
+    X: Any,
+    y: Any,
+    *,
+    eps: Sequence[float] | NDArray[np.floating],
+    norm: float = ...,
+    space: FeatureSpace | None = ...,
+    scale: Scale = ...,
+    max_samples: int | None = ...,
+    random_state: RandomState = ...,
+) -> FloatArray: ...
+
+
+def certified_accuracy_score(
+    estimator: Classifier,
+    X: Any,
+    y: Any,
+    *,
+    eps: Eps,
     norm: float = 2,
     space: FeatureSpace | None = None,
-    scale: Any = "std",
+    scale: Scale = "std",
     max_samples: int | None = None,
-    random_state: Any = 0,
-) -> float | np.ndarray:
+    random_state: RandomState = 0,
+) -> float | FloatArray:
     """Share of rows that are classified correctly and provably stay so within `eps`.
 
     A lower bound of the true robust accuracy, while :func:`robust_accuracy_score` is an upper
@@ -178,33 +211,14 @@ def certified_accuracy_score(
     True
     """
     grid, several = read_eps(eps)
-    radii, right = _radii_of_labels(
-        estimator, X, y, norm, space, scale, max_samples, random_state, "certified_accuracy_score"
+    measurement = Measurement(
+        norm, space=space, scale=scale, max_samples=max_samples, random_state=random_state
     )
-    kept = np.where(grid[:, None] > 0, radii > grid[:, None], True) & right
-    scores = kept.mean(axis=1)
+    scores = certified_shares(estimator, X, y, grid, measurement)
     return scores if several else float(scores[0])
 
 
-def median_certified_radius(
-    estimator: Any,
-    X: Any,
-    y: Any,
-    *,
-    norm: float,
-    space: FeatureSpace | None,
-    scale: Any,
-    max_samples: int | None,
-    random_state: Any,
-) -> float:
-    """Return the median radius, 0 for misclassified rows."""
-    radii, right = _radii_of_labels(
-        estimator, X, y, norm, space, scale, max_samples, random_state, "this score"
-    )
-    return float(np.median(np.where(right, radii, 0.0)))
-
-
-def lipschitz_bound(estimator: Any, *, input_shape: tuple[int, ...] | None = None) -> float:
+def lipschitz_bound(estimator: object, *, input_shape: tuple[int, ...] | None = None) -> float:
     """Certified upper bound of a model's Lipschitz constant, L2 in and L2 out.
 
     Parameters
@@ -262,30 +276,8 @@ def lipschitz_bound(estimator: Any, *, input_shape: tuple[int, ...] | None = Non
     return float(CertifiedMap(stages).lipschitz())
 
 
-def _radii_of_labels(
-    estimator: Any,
-    X: Any,
-    y: Any,
-    norm: float,
-    space: FeatureSpace | None,
-    scale: Any,
-    max_samples: int | None,
-    random_state: Any,
-    owner: str,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the radii of the chosen rows, and which of them are classified correctly."""
-    norm = check_norm(norm, NORMS, owner)
-    X_part, y_part = subsample(X, y, max_samples, random_state)
-    model = CertifiedModel(estimator)
-    radii, predicted = model.radii(X_part, choose_space(space, X, scale), norm=norm)
-    coder = LabelCoder(y_part, predicted)
-    return radii, coder.encode(y_part) == coder.encode(predicted)
-
-
-def _radius_space(space: FeatureSpace | None, X: Any, scale: Any) -> FeatureSpace:
-    if space is not None:
-        # A space has its own units; "std" stands for "scale is left out" there.
-        return choose_space(space, X, "std" if scale is None else scale)
-    if isinstance(scale, str):
-        return choose_space(None, X, scale)
-    return FeatureSpace.from_data(X, bounds=None, scale=scale)
+def _radius_space(space: FeatureSpace | None, X: Any, scale: Scale) -> FeatureSpace:
+    if space is None and not isinstance(scale, str):
+        return FeatureSpace.from_data(X, bounds=None, scale=scale)
+    # A space has its own units; "std" stands for "scale is left out" there.
+    return Measurement(space=space, scale="std" if scale is None else scale).space_of(X)

@@ -1,4 +1,4 @@
-"""Rows that need no attack: a proof says that none within the size can succeed."""
+"""Rows that are proved robust at a size, so that no attack need be run on them."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from typing import Any
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, Certify, Classifier
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.attacks.questions import Oracle, StartPool, data_starts
 from specreg_sklearn.certificates.pipelines import FLOAT32_ROUNDING, CertifiedModel
 from specreg_sklearn.space import FeatureSpace
-from specreg_sklearn.tables import LabelCoder, as_table, ask, take_rows
+from specreg_sklearn.tables import LabelCoder, as_table, ask, same_labels, take_rows
 
 
-def spared_rows(
-    certify: bool | str,
+def proved_rows(
+    certify: Certify,
     attack: BlackBoxAttack,
-    estimator: Any,
+    estimator: Classifier,
     X: Any,
     y: np.ndarray,
     *,
     eps: float,
     space: FeatureSpace,
-    pool: Any,
-) -> np.ndarray:
+    pool: object,
+) -> BoolArray:
     """Return which rows are correct and proved to stay so within `eps`.
 
     Attacked or not, such a row ends up robust, so a score does not depend on leaving it out. For
@@ -38,7 +39,7 @@ def spared_rows(
         False: none. True: raise if the model has no certificate. "auto": none if it has none, or if
         torch is not loaded, since that takes longer than most attacks.
     attack : BlackBoxAttack
-        The attack the rows are spared.
+        The attack that is not run on them.
     estimator, X, y, space, pool
         As the attack gets them.
     eps : float
@@ -59,22 +60,26 @@ def spared_rows(
         if certify == "auto":
             return none
         raise
-    coder = LabelCoder(y, predicted)
-    spared = (coder.encode(y) == coder.encode(predicted)) & (radii > eps)
-    if spared.any():
+    proved = same_labels(y, predicted) & (radii > eps)
+    if proved.any():
         attack._check_run(as_table(X).n_columns, eps)
         attack._prepare()
-        rows = np.flatnonzero(spared)
+        rows = np.flatnonzero(proved)
         if not attack._within_eps:
             rows = rows[_have_starts(attack, estimator, take_rows(X, rows), y[rows], space, pool)]
-        spared = none
-        spared[rows] = True
-    return spared
+        proved = none
+        proved[rows] = True
+    return proved
 
 
 def _have_starts(
-    attack: BlackBoxAttack, estimator: Any, X: Any, y: np.ndarray, space: FeatureSpace, pool: Any
-) -> np.ndarray:
+    attack: BlackBoxAttack,
+    estimator: Classifier,
+    X: Any,
+    y: np.ndarray,
+    space: FeatureSpace,
+    pool: object,
+) -> BoolArray:
     """Return for which rows the attack finds a start in the pool."""
     rows, others = space.bind(X), space.bind(pool, parameter="pool")
     n_starts = attack._n_data_starts(len(rows.columns))

@@ -2,40 +2,80 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
-from specreg_sklearn.attacks import BlackBoxAttack
-from specreg_sklearn.metrics._proved_rows import spared_rows
+from specreg_sklearn._typing import Certify, Classifier, Eps, FloatArray, RandomState, Scale
+from specreg_sklearn.attacks import AttackResult, BlackBoxAttack
+from specreg_sklearn.metrics._proved_rows import proved_rows
 from specreg_sklearn.metrics.measurement import (
+    Measurement,
     check_certify,
-    check_space,
-    choose_attack,
-    choose_space,
     read_eps,
+    shares_beyond,
 )
 from specreg_sklearn.space import FeatureSpace
-from specreg_sklearn.tables import LabelCoder, ask, check_estimator, subsample, take_rows
+from specreg_sklearn.tables import ask, check_estimator, same_labels, take_rows
 
 
+@overload
 def robust_accuracy_score(
-    estimator: Any,
+    estimator: Classifier,
     X: Any,
     y: Any,
     *,
-    eps: Any,
+    eps: float,
+    norm: float = ...,
+    attack: str | BlackBoxAttack = ...,
+    space: FeatureSpace | None = ...,
+    scale: Scale = ...,
+    max_samples: int | None = ...,
+    random_state: RandomState = ...,
+    n_jobs: int | None = ...,
+    verbose: int = ...,
+    certify: Certify = ...,
+) -> float: ...
+
+
+@overload
+def robust_accuracy_score(
+    estimator: Classifier,
+    X: Any,
+    y: Any,
+    *,
+    eps: Sequence[float] | NDArray[np.floating],
+    norm: float = ...,
+    attack: str | BlackBoxAttack = ...,
+    space: FeatureSpace | None = ...,
+    scale: Scale = ...,
+    max_samples: int | None = ...,
+    random_state: RandomState = ...,
+    n_jobs: int | None = ...,
+    verbose: int = ...,
+    certify: Certify = ...,
+) -> FloatArray: ...
+
+
+def robust_accuracy_score(
+    estimator: Classifier,
+    X: Any,
+    y: Any,
+    *,
+    eps: Eps,
     norm: float = 2,
     attack: str | BlackBoxAttack = "auto",
     space: FeatureSpace | None = None,
-    scale: Any = "std",
+    scale: Scale = "std",
     max_samples: int | None = None,
-    random_state: Any = 0,
+    random_state: RandomState = 0,
     n_jobs: int | None = None,
     verbose: int = 0,
-    certify: bool | str = "auto",
-) -> float | np.ndarray:
+    certify: Certify = "auto",
+) -> float | FloatArray:
     """Share of rows classified correctly for which no adversarial row within `eps` was found.
 
     The attack gives an upper bound of every row's adversarial distance, so the score is an upper
@@ -55,7 +95,7 @@ def robust_accuracy_score(
         order, give a curve from one run; from one run for each value with an attack that works at a
         fixed size, such as "square".
     norm : {2, inf}, default=2
-        The norm.
+        The norm, one that the attack knows: one of your own may know 0 and 1 too.
     attack : str or BlackBoxAttack, default="auto"
         A name or an attack, see :func:`specreg_sklearn.attacks.resolve_attack`. "auto" is
         :class:`~specreg_sklearn.attacks.CGBA` in L2 and :class:`~specreg_sklearn.attacks.RayS` in
@@ -77,7 +117,7 @@ def robust_accuracy_score(
         1 and more shows a progress bar.
     certify : {"auto", True, False}, default="auto"
         Whether rows that provably withstand the largest `eps`, see :func:`certified_radius`, are
-        spared the attack. It changes how long a score takes, not the score. "auto" does it where
+        not attacked. It changes how long a score takes, not the score. "auto" does it where
         the model has a certificate and torch is loaded already; True raises a ``TypeError`` if the
         model has none.
 
@@ -111,46 +151,25 @@ def robust_accuracy_score(
     True
     """
     grid, several = read_eps(eps)
-    check_certify(certify)
-    X_part, y_part = subsample(X, y, max_samples, random_state)
-    chosen = choose_attack(attack, norm, random_state)
-    positive = grid[grid > 0]
-    if not positive.size:
-        # Nothing can move: no attack is needed to know the answer.
-        scores = np.full(grid.shape, _accuracy(estimator, X_part, y_part))
-    else:
-        space = choose_space(space, X, scale)
-        most = float(positive.max())
-        spared = spared_rows(
-            certify, chosen, estimator, X_part, y_part, eps=most, space=space, pool=X
-        )
-        distances = np.full(len(y_part), np.inf)
-        status = np.full(len(y_part), "certified", dtype="<U14")
-        rows = np.flatnonzero(~spared)
-        if len(rows):
-            options = {"space": space, "pool": X, "n_jobs": n_jobs, "verbose": verbose}
-            X_left = take_rows(X_part, rows) if spared.any() else X_part
-            distances[rows], status[rows] = _attacked(
-                chosen, estimator, X_left, y_part[rows], positive, options
-            )
-        scores = _scores(distances, status, grid)
+    measurement = Measurement(norm, attack, space, scale, max_samples, random_state, n_jobs)
+    scores = robust_shares(estimator, X, y, grid, measurement, certify=certify, verbose=verbose)
     return scores if several else float(scores[0])
 
 
 def adversarial_distances(
-    estimator: Any,
+    estimator: Classifier,
     X: Any,
     y: Any,
     *,
     norm: float = 2,
     attack: str | BlackBoxAttack = "auto",
     space: FeatureSpace | None = None,
-    scale: Any = "std",
+    scale: Scale = "std",
     max_samples: int | None = None,
-    random_state: Any = 0,
+    random_state: RandomState = 0,
     n_jobs: int | None = None,
     verbose: int = 0,
-) -> np.ndarray:
+) -> FloatArray:
     """Distance from each row to the nearest adversarial row that the attack found.
 
     An upper bound of the true distance, row by row.
@@ -184,118 +203,64 @@ def adversarial_distances(
     >>> bool(found.min() >= exact.min())
     True
     """
-    X_part, y_part = subsample(X, y, max_samples, random_state)
-    result = choose_attack(attack, norm, random_state).run(
-        estimator,
-        X_part,
-        y_part,
-        space=choose_space(space, X, scale),
-        pool=X,
-        n_jobs=n_jobs,
-        verbose=verbose,
-    )
-    return result.distances
+    measurement = Measurement(norm, attack, space, scale, max_samples, random_state, n_jobs)
+    return measurement.run_attack(estimator, X, y, verbose=verbose).distances
 
 
-def decided(distances: np.ndarray, what: str, status: np.ndarray | None = None) -> np.ndarray:
-    """Return the mask of rows that count, and warn if they do not make a score.
-
-    Rows on which the attack failed have distance inf. If every row that could be attacked is one of
-    them, nothing is known about the model, and the mask is empty. Rows with the `status`
-    "not_found" did not fail: they were searched to the end. Those with "certified" were spared.
-    """
-    known = np.isfinite(distances)
-    if status is not None:
-        known |= np.isin(status, ("not_found", "certified"))
-    failed = int((~known).sum())
-    attacked = int((distances > 0).sum())
-    if failed and failed == attacked:
-        warnings.warn(
-            f"{what} is NaN: the attack found nothing on any of the {attacked} correctly "
-            "classified rows, so robustness is undecided. Does the model predict one class only, "
-            "or depend on immutable columns alone?",
-            UserWarning,
-            stacklevel=4,
-        )
-        return np.zeros(len(distances), dtype=bool)
-    return known
-
-
-def check_settings(
-    attack: str | BlackBoxAttack,
-    norm: float,
-    random_state: Any,
-    space: Any,
-    scale: Any,
+def robust_shares(
+    estimator: Classifier,
+    X: Any,
+    y: Any,
+    grid: FloatArray,
+    measurement: Measurement,
     *,
-    distances: bool = False,
-) -> None:
-    """Raise unless the settings of a score are accepted, without running anything."""
-    chosen = choose_attack(attack, norm, random_state)
-    if distances and chosen._within_eps:
-        raise ValueError(
-            f"{type(chosen).__name__} looks for rows within a fixed eps and gives no distances; "
-            "take CGBA (L2) or RayS (Linf)."
-        )
-    check_space(space, scale)
+    certify: Certify,
+    verbose: int = 0,
+) -> FloatArray:
+    """Return the share of rows that withstand the attack, for each size of an increasing grid."""
+    check_certify(certify)
+    X_part, y_part = measurement.rows_of(X, y)
+    attack = measurement.resolved_attack()
+    sizes = grid[grid > 0]
+    if not sizes.size:
+        # Nothing can move: no attack is needed to know the answer.
+        check_estimator(estimator)
+        right = same_labels(y_part, ask(estimator.predict, X_part, len(y_part)))
+        return np.full(grid.shape, right.mean())
+    space = measurement.space_of(X)
+    proved = proved_rows(
+        certify, attack, estimator, X_part, y_part, eps=float(sizes[-1]), space=space, pool=X
+    )
+    distances = np.full(len(y_part), np.inf)
+    status = np.full(len(y_part), "certified", dtype="<U14")
+    rows = np.flatnonzero(~proved)
+    if len(rows):
+        n_jobs = measurement.n_jobs
+        run = partial(attack.run, estimator, space=space, pool=X, n_jobs=n_jobs, verbose=verbose)
+        X_left = take_rows(X_part, rows) if proved.any() else X_part
+        # The nearest rows, once found, answer for every size; a search within a size does not.
+        sizes = sizes if attack._within_eps else sizes[:1]
+        distances[rows], status[rows] = _attacked(run, X_left, y_part[rows], sizes)
+    return shares_beyond(distances, grid, "robust_accuracy_score", status)
 
 
 def _attacked(
-    attack: BlackBoxAttack,
-    estimator: Any,
-    X: Any,
-    y: np.ndarray,
-    grid: np.ndarray,
-    options: dict[str, Any],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distances and the status of all rows, good for every entry of the grid."""
-    if attack._within_eps:
-        return _at_each_eps(attack, estimator, X, y, grid, options)
-    result = attack.run(estimator, X, y, eps=float(grid.min()), **options)
-    return result.distances, result.status
+    run: Callable[..., AttackResult], X: Any, y: np.ndarray, sizes: FloatArray
+) -> tuple[FloatArray, np.ndarray]:
+    """Return the distances and the status of all rows after an attack at each size.
 
-
-def _at_each_eps(
-    attack: BlackBoxAttack,
-    estimator: Any,
-    X: Any,
-    y: np.ndarray,
-    grid: np.ndarray,
-    options: dict[str, Any],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Run an attack that searches within a fixed eps once per entry of an increasing grid.
-
-    Rows that were found within one eps are not attacked at the next. Returns the distances and the
-    status of all rows.
+    Rows that were found within one size are not attacked at the next.
     """
-    result = attack.run(estimator, X, y, eps=float(grid[0]), **options)
+    result = run(X, y, eps=float(sizes[0]))
     distances, status = result.distances, result.status
-    for eps in grid[1:].tolist():
+    for eps in sizes[1:].tolist():
         rows = np.flatnonzero(distances > eps)
         if not len(rows):
             break
-        result = attack.run(estimator, take_rows(X, rows), y[rows], eps=eps, **options)
+        result = run(take_rows(X, rows), y[rows], eps=eps)
         # What is known already stays known, even if this run does not find it again.
         news = rows[~np.isfinite(distances[rows]) | result.success]
         better = np.isin(rows, news)
         distances[news] = np.minimum(distances[news], result.distances[better])
         status[news] = result.status[better]
     return distances, status
-
-
-def _scores(distances: np.ndarray, status: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    known = decided(distances, "robust_accuracy_score", status)
-    distances = distances[known]
-    scores = np.full(len(grid), np.nan)
-    if known.any():
-        scores = (distances[None, :] > grid[:, None]).mean(axis=1)
-    # Without room to move every correct row is safe, the undecided ones included.
-    scores[grid == 0] = np.mean(status != "already_wrong")
-    return scores
-
-
-def _accuracy(estimator: Any, X: Any, y: np.ndarray) -> float:
-    check_estimator(estimator)
-    predicted = ask(estimator.predict, X, len(y))
-    coder = LabelCoder(y, predicted)
-    return float(np.mean(coder.encode(predicted) == coder.encode(y)))

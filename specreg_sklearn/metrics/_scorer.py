@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
+from specreg_sklearn._typing import Certify, Classifier, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
-from specreg_sklearn.metrics._certified import (
-    NORMS,
-    certified_accuracy_score,
-    median_certified_radius,
-)
-from specreg_sklearn.metrics._robust_accuracy import (
-    adversarial_distances,
-    check_settings,
+from specreg_sklearn.metrics._robust_accuracy import robust_shares
+from specreg_sklearn.metrics.measurement import (
+    Measurement,
+    certified_shares,
+    check_certify,
     decided,
-    robust_accuracy_score,
+    radii_of_labels,
+    read_eps,
 )
-from specreg_sklearn.metrics.measurement import check_certify, check_space
-from specreg_sklearn.space import FeatureSpace
-from specreg_sklearn.tables import check_eps, check_norm, check_positive_int, check_seed
+from specreg_sklearn.space import CONVEX_NORMS, FeatureSpace, check_norm
+from specreg_sklearn.tables import check_eps, check_seed
 
-ATTACKED = ("robust_accuracy", "median_adversarial_distance")
-CERTIFIED = ("certified_accuracy", "median_certified_radius")
-METRICS = (*ATTACKED, *CERTIFIED)
+Metric: TypeAlias = Literal[
+    "robust_accuracy",
+    "median_adversarial_distance",
+    "certified_accuracy",
+    "median_certified_radius",
+]
+METRICS = get_args(Metric)
 
 
-class RobustScorer:
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class RobustScorer(Measurement):
     """Callable ``(estimator, X, y) -> float`` that measures robustness; greater is better.
 
     Made by :func:`make_robust_scorer`, which explains the parameters. The scorer holds plain
@@ -35,36 +39,38 @@ class RobustScorer:
 
     Parameters
     ----------
-    metric, eps, norm, attack, space, scale, max_samples, random_state, n_jobs, certify
+    norm, attack, space, scale, max_samples, random_state, n_jobs, metric, eps, certify
         As in :func:`make_robust_scorer`.
     """
 
-    def __init__(
-        self,
-        metric: str,
-        *,
-        eps: float,
-        norm: float,
-        attack: str | BlackBoxAttack,
-        space: FeatureSpace | None,
-        scale: Any,
-        max_samples: int | None,
-        random_state: Any,
-        n_jobs: int | None,
-        certify: bool | str = "auto",
-    ) -> None:
-        self.metric = metric
-        self.eps = eps
-        self.norm = norm
-        self.attack = attack
-        self.space = space
-        self.scale = scale
-        self.max_samples = max_samples
-        self.random_state = random_state
-        self.n_jobs = n_jobs
-        self.certify = certify
+    metric: Metric
+    eps: float
+    certify: Certify = "auto"
 
-    def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
+    def __post_init__(self) -> None:
+        if self.metric not in METRICS:
+            raise ValueError(f"metric={self.metric!r} is not one of {list(METRICS)}.")
+        check_eps(self.eps)
+        check_certify(self.certify)
+        if "certified" in self.metric:
+            check_norm(self.norm, CONVEX_NORMS, f"the metric {self.metric!r}")
+            if not (isinstance(self.attack, str) and self.attack == "auto"):
+                raise ValueError(
+                    f"attack={self.attack!r} is given, but the metric {self.metric!r} proves and "
+                    "does not attack. Leave attack out."
+                )
+        else:
+            attack = self.resolved_attack()
+            if self.metric == "median_adversarial_distance" and attack._within_eps:
+                raise ValueError(
+                    f"{type(attack).__name__} looks for rows within a fixed eps and gives no "
+                    "distances; take CGBA (L2) or RayS (Linf)."
+                )
+        self.check()
+
+    def __call__(
+        self, estimator: Classifier, X: Any, y: Any, sample_weight: object = None
+    ) -> float:
         """Measure a fitted estimator.
 
         Parameters
@@ -93,22 +99,15 @@ class RobustScorer:
                 f"{self!r} does not support sample_weight: rows are attacked, not weighted. "
                 "Leave it out of the scoring call."
             )
-        options: dict[str, Any] = {
-            "norm": self.norm,
-            "space": self.space,
-            "scale": self.scale,
-            "max_samples": self.max_samples,
-            "random_state": self.random_state,
-        }
-        if self.metric == "certified_accuracy":
-            return float(certified_accuracy_score(estimator, X, y, eps=self.eps, **options))
-        if self.metric == "median_certified_radius":
-            return median_certified_radius(estimator, X, y, **options)
-        options |= {"attack": self.attack, "n_jobs": self.n_jobs}
+        grid, _ = read_eps(self.eps)
         if self.metric == "robust_accuracy":
-            options["certify"] = self.certify
-            return float(robust_accuracy_score(estimator, X, y, eps=self.eps, **options))
-        distances = adversarial_distances(estimator, X, y, **options)
+            return float(robust_shares(estimator, X, y, grid, self, certify=self.certify)[0])
+        if self.metric == "certified_accuracy":
+            return float(certified_shares(estimator, X, y, grid, self)[0])
+        if self.metric == "median_certified_radius":
+            radii, right = radii_of_labels(estimator, X, y, self, "this score")
+            return float(np.median(np.where(right, radii, 0.0)))
+        distances = self.run_attack(estimator, X, y).distances
         known = decided(distances, self.metric)
         return float(np.median(distances[known])) if known.any() else float("nan")
 
@@ -125,37 +124,28 @@ class RobustScorer:
         return False
 
     def __repr__(self) -> str:
-        shown: dict[str, Any] = {"eps": self.eps} if self.metric.endswith("_accuracy") else {}
-        shown |= {"norm": self.norm}
-        shown |= {
-            name: value
-            for name, value in (
-                ("attack", self.attack),
-                ("space", self.space and "FeatureSpace(...)"),
-                ("scale", self.scale),
-                ("max_samples", self.max_samples),
-                ("random_state", self.random_state),
-                ("n_jobs", self.n_jobs),
-                ("certify", self.certify),
-            )
-            if not _is_default(name, value)
-        }
+        shown: dict[str, object] = {"eps": self.eps} if self.metric.endswith("_accuracy") else {}
+        shown["norm"] = self.norm
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name not in ("metric", "eps", "norm") and not _same(value, field.default):
+                shown[field.name] = "FeatureSpace(...)" if field.name == "space" else value
         inside = "".join(f", {name}={value!r}" for name, value in shown.items())
         return f"make_robust_scorer({self.metric!r}{inside})"
 
 
 def make_robust_scorer(
-    metric: str = "robust_accuracy",
+    metric: Metric = "robust_accuracy",
     *,
     eps: float = 0.5,
     norm: float = 2,
     attack: str | BlackBoxAttack = "auto",
     space: FeatureSpace | None = None,
-    scale: Any = "std",
+    scale: Scale = "std",
     max_samples: int | None = None,
-    random_state: Any = 0,
+    random_state: RandomState = 0,
     n_jobs: int | None = None,
-    certify: bool | str = "auto",
+    certify: Certify = "auto",
 ) -> RobustScorer:
     """Make a scorer that measures robustness, for ``GridSearchCV`` and ``cross_validate``.
 
@@ -194,7 +184,7 @@ def make_robust_scorer(
     n_jobs : int or None, default=None
         Workers inside one call. Leave it alone when the search itself runs in parallel.
     certify : {"auto", True, False}, default="auto"
-        Whether "robust_accuracy" spares rows the attack that provably withstand it, see
+        Whether "robust_accuracy" leaves rows out of the attack that provably withstand it, see
         :func:`robust_accuracy_score`.
 
     Returns
@@ -226,48 +216,33 @@ def make_robust_scorer(
     >>> bool((scores["test_robust"] <= 1).all())
     True
     """
-    if metric not in METRICS:
-        raise ValueError(f"metric={metric!r} is not one of {list(METRICS)}.")
-    check_eps(eps)
-    random_state = check_seed(random_state)
-    check_certify(certify)
-    if metric in ATTACKED:
-        distances = metric == "median_adversarial_distance"
-        check_settings(attack, norm, random_state, space, scale, distances=distances)
-    else:
-        check_norm(norm, NORMS, f"the metric {metric!r}")
-        check_space(space, scale)
-        if not (isinstance(attack, str) and attack == "auto"):
-            raise ValueError(
-                f"attack={attack!r} is given, but the metric {metric!r} proves and does not "
-                "attack. Leave attack out."
-            )
-    if max_samples is not None:
-        check_positive_int(max_samples, "max_samples")
     return RobustScorer(
-        metric,
+        metric=metric,
         eps=eps,
         norm=norm,
         attack=attack,
         space=space,
         scale=scale,
         max_samples=max_samples,
-        random_state=random_state,
+        random_state=check_seed(random_state),
         n_jobs=n_jobs,
         certify=certify,
     )
 
 
-def _is_default(name: str, value: Any) -> bool:
-    default = {"attack": "auto", "scale": "std", "random_state": 0, "certify": "auto"}.get(name)
+def _same(value: object, default: object) -> bool:
+    # Arrays and frames do not say in one word whether they are equal.
     return value is default or (isinstance(value, (str, int)) and value == default)
 
 
 robust_accuracy = make_robust_scorer(eps=0.5)
-robust_accuracy.__doc__ = """Scorer ``(estimator, X, y) -> float``: robust accuracy at distance 0.5.
+# A text of its own. The attributes of a frozen object are set like this only.
+vars(robust_accuracy).update(
+    __doc__="""Scorer ``(estimator, X, y) -> float``: robust accuracy at distance 0.5.
 
 The share of rows that are classified correctly and for which the black-box attack CGBA found no
 adversarial row within 0.5 standard deviations (L2 norm of ``(X_adv - X) / std(X)``). Use it as
 ``scoring=robust_accuracy`` in a search, or call it. For another distance, norm, attack or unit, see
 :func:`make_robust_scorer`.
 """
+)

@@ -18,11 +18,11 @@ from specreg_sklearn.objectives.base import (
 )
 from specreg_sklearn.objectives.perturbations import (
     Loss,
-    dual_norm,
     row_norms,
     same_in_both_modes,
     steepest,
 )
+from specreg_sklearn.space import as_norm
 from specreg_sklearn.spectral.layers import evaluated
 from specreg_sklearn.tables import check_choice
 
@@ -60,7 +60,7 @@ def loss_and_rise(
         exact = method == "double_backprop"
         (gradients,) = torch.autograd.grad(clean.sum(), rows, create_graph=exact, retain_graph=True)
         if exact:
-            return clean, epsilon * row_norms(gradients, dual_norm(norm))
+            return clean, epsilon * row_norms(gradients, as_norm(norm).dual.order)
         # Held fixed, the steepest direction gives the gradient of the norm (envelope theorem).
         moved = loss(X.detach() + step * epsilon * steepest(gradients, norm))
     return clean, (moved - clean) / step

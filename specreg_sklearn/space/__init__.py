@@ -2,10 +2,30 @@
 
 from specreg_sklearn.space._clean_rows import CleanRows
 from specreg_sklearn.space._feature_space import FeatureSpace
-from specreg_sklearn.space._norms import length
+from specreg_sklearn.space._norms import (
+    CONVEX_NORMS,
+    L0,
+    L1,
+    L2,
+    LINF,
+    NORMS,
+    Norm,
+    as_norm,
+    check_norm,
+)
+from specreg_sklearn.space._options import check_scale
 
 __all__ = [
+    "CONVEX_NORMS",
+    "L0",
+    "L1",
+    "L2",
+    "LINF",
+    "NORMS",
     "CleanRows",
     "FeatureSpace",
-    "length",
+    "Norm",
+    "as_norm",
+    "check_norm",
+    "check_scale",
 ]

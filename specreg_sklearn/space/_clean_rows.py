@@ -1,6 +1,6 @@
 """Clean rows seen from a feature space: coordinates out, real rows back in.
 
-Three views of a row are used in this folder:
+A row is seen in three ways:
 
 - the user's cells (a row of a frame, with its dtypes);
 - `raw`: the movable cells as float64 numbers, always exactly representable in the column's dtype;
@@ -13,12 +13,15 @@ move, and the box.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from specreg_sklearn.space._norms import length
+from specreg_sklearn.space._norms import as_norm
 from specreg_sklearn.tables import Table
+
+if TYPE_CHECKING:
+    from specreg_sklearn.space._repair import Repair
 
 # Beyond this a float64 cannot tell neighbouring whole numbers apart.
 _EXACT_INTEGERS = 2.0**53
@@ -68,7 +71,7 @@ class CleanRows:
         high: np.ndarray,
         integer: np.ndarray,
         scale: np.ndarray,
-        repair: Any = None,
+        repair: Repair | None = None,
     ) -> None:
         self.table, self.columns, self.scale, self.integer = table, columns, scale, integer
         self.low, self.high, self.repair = low, high, repair
@@ -207,24 +210,25 @@ class CleanRows:
         ndarray of shape (m, d), float64
             Cells in the units of X, exactly representable in the columns' dtypes.
         """
-        raw = self.fit(self.cells(Z, owner), *self.box(owner))
-        return raw if self.repair is None else self.settle(raw, owner)
+        return self.settle(self.fit(self.cells(Z, owner), *self.box(owner)), owner)
 
     def settle(self, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
-        """Return cells as the repair leaves them, read-only; rows that did not move stay.
+        """Return cells as the repair leaves them; without one, `raw` itself.
 
         Parameters
         ----------
         raw : ndarray of shape (m, d), float64
-            Cells that fit the columns' dtypes and boxes. They are copied.
+            Cells that fit the columns' dtypes and boxes. A repair gets copies of them.
         owner : ndarray of shape (m,), int
             The clean row of each.
 
         Returns
         -------
         ndarray of shape (m, d), float64
-            Cells in the units of X.
+            Cells in the units of X, read-only if they were repaired. Rows that did not move stay.
         """
+        if self.repair is None:
+            return raw
         settled, built = self.repair.settle(self, raw, owner)
         settled.flags.writeable = False
         # The model is usually asked about just these rows next: do not repair them again.
@@ -281,7 +285,7 @@ class CleanRows:
             steps = raw - self.raw[owner]
             if not self._unit:
                 steps /= self.scale
-            return length(steps, norm)
+            return as_norm(norm).length(steps)
         step = max(1, _BLOCK // raw.shape[1])
         parts = [slice(begin, begin + step) for begin in range(0, len(raw), step)]
         return np.concatenate([self.distance(raw[p], owner[p], norm) for p in parts])

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from specreg_sklearn._typing import BoolArray, FloatArray, Scale
 from specreg_sklearn.space._clean_rows import CleanRows
-from specreg_sklearn.space._repair import Repair
-from specreg_sklearn.tables import (
-    CATEGORICAL,
-    INTEGER,
+from specreg_sklearn.space._norms import NORMS, check_norm
+from specreg_sklearn.space._options import (
     TYPES,
-    as_table,
+    Bounds,
+    Columns,
+    Kinds,
     check_bounds,
     check_cells,
-    check_columns,
     read_bounds,
     read_mutable,
     read_scale,
     read_types,
 )
+from specreg_sklearn.space._repair import Repair
+from specreg_sklearn.tables import CATEGORICAL, INTEGER, as_table, check_columns
+
+RowRepair: TypeAlias = Callable[[Any, Any], Any]
+"""``repair(X_moved, X_clean)``: both containers like the user's X, and so is what it returns."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,23 +78,23 @@ class FeatureSpace:
     """
 
     names: list[Any] | None
-    kinds: np.ndarray
-    minimum: np.ndarray
-    maximum: np.ndarray
-    mutable: np.ndarray
-    scale: np.ndarray
-    repair: Callable[[Any, Any], Any] | None = None
+    kinds: NDArray[np.str_]
+    minimum: FloatArray
+    maximum: FloatArray
+    mutable: BoolArray
+    scale: FloatArray
+    repair: RowRepair | None = None
 
     @classmethod
     def from_data(
         cls,
         X: Any,
         *,
-        mutable: Any = None,
-        bounds: Any = "data",
-        types: Any = "auto",
-        scale: Any = "std",
-        repair: Callable[[Any, Any], Any] | None = None,
+        mutable: Columns = None,
+        bounds: Bounds = "data",
+        types: Kinds = "auto",
+        scale: Scale = "std",
+        repair: RowRepair | None = None,
     ) -> FeatureSpace:
         """Describe the space that the rows of `X` live in.
 
@@ -226,7 +232,7 @@ class FeatureSpace:
         return len(self.kinds)
 
     @property
-    def movable(self) -> np.ndarray:
+    def movable(self) -> NDArray[np.intp]:
         """Positions of the columns that are mutable and whose bounds leave them room."""
         with np.errstate(invalid="ignore"):
             return np.flatnonzero(self.mutable & (self.maximum > self.minimum))
@@ -270,7 +276,7 @@ class FeatureSpace:
             repair=self._bound_repair(),
         )
 
-    def to_coordinates(self, X: Any) -> np.ndarray:
+    def to_coordinates(self, X: Any) -> FloatArray:
         """Return the scaled coordinates of the columns that can move.
 
         Parameters
@@ -285,7 +291,7 @@ class FeatureSpace:
         """
         return self.bind(X).x
 
-    def materialise(self, Z: np.ndarray, X: Any) -> Any:
+    def materialise(self, Z: ArrayLike, X: Any) -> Any:
         """Turn coordinates back into rows, each one a change of a clean row.
 
         Parameters
@@ -312,21 +318,27 @@ class FeatureSpace:
         owner = np.arange(len(rows))
         return rows.build(rows.snap(Z, owner), owner)
 
-    def distances(self, X_adv: Any, X: Any, *, norm: float = 2) -> np.ndarray:
+    def distances(self, X_adv: Any, X: Any, *, norm: float = 2) -> FloatArray:
         """Return the distance of each row of `X_adv` from the row of `X`.
 
         Parameters
         ----------
         X_adv, X : array-like or DataFrame of shape (n_samples, n_features)
             Rows in the same order.
-        norm : {2, inf}, default=2
-            The norm of ``(X_adv - X) / scale``.
+        norm : {0, 1, 2, inf}, default=2
+            The norm of ``(X_adv - X) / scale``; 0 counts the columns that changed.
 
         Returns
         -------
         ndarray of shape (n_samples,), float64
             Distances over the columns that can move.
+
+        Raises
+        ------
+        ValueError
+            If the norm is not known, or rows or columns do not fit.
         """
+        norm = check_norm(norm, NORMS, "FeatureSpace.distances")
         clean, moved = self.bind(X), self.bind(X_adv, parameter="X_adv")
         if len(clean) != len(moved):
             raise ValueError(f"X_adv has {len(moved)} rows and X has {len(clean)}.")
@@ -340,7 +352,7 @@ class FeatureSpace:
         return Repair(self.repair, np.flatnonzero(~free))
 
 
-def _range(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _range(numbers: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the smallest and largest number of each column, 0 where there is none."""
     missing = np.isnan(numbers)
     low = np.where(missing, np.inf, numbers).min(axis=0)

@@ -107,7 +107,12 @@ class Repair:
         return built, _read_cells(table, rows, owner)
 
     def _try(
-        self, rows: CleanRows, raw: np.ndarray, owner: np.ndarray, built: Any, settled: np.ndarray
+        self,
+        rows: CleanRows,
+        raw: np.ndarray,
+        owner: np.ndarray,
+        built: object,
+        settled: np.ndarray,
     ) -> None:
         """Raise unless the repair gives the same rows again, and leaves repaired rows alone."""
         table, every = as_table(built), np.arange(rows.table.n_columns)
@@ -227,7 +232,7 @@ def _difference(table: Table, wanted: Table, columns: np.ndarray) -> tuple[int, 
     return None
 
 
-def _plain(cell: Any) -> Any:
+def _plain(cell: object) -> object:
     return cell.item() if isinstance(cell, np.generic) else cell
 
 
@@ -251,7 +256,7 @@ def _column(table: Table, j: int) -> np.ndarray:
     return cells if cells.dtype.kind in "iuf" else cells.astype(object)
 
 
-def _is_same(a: Any, b: Any) -> bool:
+def _is_same(a: object, b: object) -> bool:
     # 1 and True are equal, yet not the same cell. NaN is the same as NaN, though not equal.
     return a is b or (type(a) is type(b) and bool(a == b or (a != a and b != b)))
 

@@ -2,32 +2,23 @@
 
 from specreg_sklearn.tables._arguments import (
     check_eps,
-    check_estimator,
-    check_fitted_columns,
-    check_norm,
     check_positive_int,
     check_seed,
     check_starts,
 )
-from specreg_sklearn.tables._arrays import CATEGORICAL, INTEGER, ArrayTable, ListTable
-from specreg_sklearn.tables._column_checks import (
-    check_bounds,
-    check_cells,
+from specreg_sklearn.tables._arrays import CATEGORICAL, INTEGER, REAL, ArrayTable, ListTable
+from specreg_sklearn.tables._columns import (
     check_columns,
+    check_fitted_columns,
     check_names,
-)
-from specreg_sklearn.tables._column_options import (
-    TYPES,
     column_label,
-    read_bounds,
-    read_mutable,
-    read_scale,
-    read_types,
+    columns_read,
+    complete_rows,
+    places_of,
 )
 from specreg_sklearn.tables._frames import PandasTable, Table, as_table
-from specreg_sklearn.tables._labels import UNKNOWN, LabelCoder, as_labels, as_targets
-from specreg_sklearn.tables._model_columns import columns_read, complete_rows, places_of
-from specreg_sklearn.tables._predictions import Predict, ask, checked
+from specreg_sklearn.tables._labels import UNKNOWN, LabelCoder, as_labels, as_targets, same_labels
+from specreg_sklearn.tables._predictions import Predict, ask, check_estimator, checked
 from specreg_sklearn.tables._setting_checks import (
     check_choice,
     check_count,
@@ -36,11 +27,12 @@ from specreg_sklearn.tables._setting_checks import (
     check_share,
 )
 from specreg_sklearn.tables._subsample import subsample, take_rows
+from specreg_sklearn.tables._warnings import stacklevel_of_caller
 
 __all__ = [
     "CATEGORICAL",
     "INTEGER",
-    "TYPES",
+    "REAL",
     "UNKNOWN",
     "ArrayTable",
     "LabelCoder",
@@ -52,8 +44,6 @@ __all__ = [
     "as_table",
     "as_targets",
     "ask",
-    "check_bounds",
-    "check_cells",
     "check_choice",
     "check_columns",
     "check_count",
@@ -62,7 +52,6 @@ __all__ = [
     "check_fitted_columns",
     "check_flag",
     "check_names",
-    "check_norm",
     "check_number",
     "check_positive_int",
     "check_seed",
@@ -73,10 +62,8 @@ __all__ = [
     "columns_read",
     "complete_rows",
     "places_of",
-    "read_bounds",
-    "read_mutable",
-    "read_scale",
-    "read_types",
+    "same_labels",
+    "stacklevel_of_caller",
     "subsample",
     "take_rows",
 ]

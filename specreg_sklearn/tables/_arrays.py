@@ -1,4 +1,4 @@
-"""Numpy arrays, lists and images as tables: the plain half of what a user may pass as X."""
+"""Numpy arrays, lists of lists and images as tables."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""One face for the containers that X may come in: arrays, lists, images, pandas and polars frames.
+"""Frames of pandas and polars as tables, and one way from any X to its table.
 
-An attack computes in float64, but the model must be asked on, and the user must get back, the
-container, column order and dtypes that went in. The adapters here read columns as numbers and write
-numbers back into copies of chosen rows. pandas and polars are never imported: if they are not
-loaded, X cannot be theirs.
+This package computes in float64, but the model must be asked on, and the user must get back, the
+container, column order and dtypes that went in. Tables read columns as numbers and write numbers
+back into copies of chosen rows. pandas and polars are never imported: if they are not loaded, X
+cannot be theirs.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy import sparse
@@ -24,13 +24,17 @@ from specreg_sklearn.tables._arrays import (
     python_numbers,
 )
 
+if TYPE_CHECKING:
+    import pandas
+    import polars
+
 
 class PandasTable:
     """A pandas DataFrame."""
 
     bare = False
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: pandas.DataFrame) -> None:
         self.data = data
         self.n_rows, self.n_columns = data.shape
         self.names: list[Any] | None = list(data.columns)
@@ -90,7 +94,13 @@ class PandasTable:
         out.columns = self.data.columns
         return out
 
-    def _written(self, column: int, old: Any, values: np.ndarray, moved: np.ndarray) -> Any:
+    def _written(
+        self,
+        column: int,
+        old: pandas.api.extensions.ExtensionArray,
+        values: np.ndarray,
+        moved: np.ndarray,
+    ) -> Any:
         dtype = self._dtypes[column]
         if isinstance(dtype, np.dtype) and dtype.kind != "O":
             cells = np.where(moved, values, 0).astype(dtype)
@@ -114,7 +124,7 @@ class PolarsTable:
         for name in "Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64 Float32 Float64".split()
     }
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: polars.DataFrame) -> None:
         self.data = data
         self.n_rows, self.n_columns = data.shape
         self.names: list[Any] | None = list(data.columns)
@@ -161,10 +171,10 @@ Table = ArrayTable | PandasTable | PolarsTable
 
 
 def as_table(X: Any, *, parameter: str = "X") -> Table:
-    """Wrap the user's X, or say why it cannot be attacked."""
+    """Return the table of the user's X, or say why it is none."""
     if sparse.issparse(X):
         raise TypeError(
-            f"{parameter} is a sparse {type(X).__name__}; attacks need dense data. "
+            f"{parameter} is a sparse {type(X).__name__}; dense data is needed. "
             f"Pass {parameter}.toarray()."
         )
     pd, pl = sys.modules.get("pandas"), sys.modules.get("polars")
@@ -205,7 +215,7 @@ def _array_table(X: Any, parameter: str) -> ArrayTable:
     return ListTable(data) if is_list else ArrayTable(data)
 
 
-def _numpy_dtype(dtype: Any) -> np.dtype:
+def _numpy_dtype(dtype: object) -> np.dtype:
     """Return the numpy dtype behind a pandas one; object for all that is not a number."""
     if isinstance(dtype, np.dtype):
         return dtype
@@ -213,5 +223,5 @@ def _numpy_dtype(dtype: Any) -> np.dtype:
     return inner if isinstance(inner, np.dtype) else np.dtype(object)
 
 
-def _holds_objects(dtype: Any) -> bool:
+def _holds_objects(dtype: object) -> bool:
     return isinstance(dtype, np.dtype) and dtype.kind == "O"

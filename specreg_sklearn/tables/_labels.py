@@ -1,4 +1,4 @@
-"""Class labels as codes 0, 1, 2, ...: attacks compare codes and never see a label.
+"""Class labels as codes 0, 1, 2, ...: labels of any kind are compared as codes.
 
 Labels may be numbers, bool, text or any hashable object. The labels that `y` and the model use must
 be of one kind: numpy would turn ``[1, "1"]`` into two equal strings, and a wrong model would look
@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
+
+from specreg_sklearn._typing import BoolArray, IntArray
 
 UNKNOWN = -1
 """Code of a label that was neither in y nor among the first predictions."""
@@ -46,7 +48,7 @@ class LabelCoder:
         """Whether labels are numbers, and not text or other objects."""
         return self._kind == "number"
 
-    def encode(self, labels: np.ndarray) -> np.ndarray:
+    def encode(self, labels: np.ndarray) -> IntArray:
         """Return codes of shape (n,), int64; :data:`UNKNOWN` for labels never seen."""
         if self._kind == "object":
             code = self._code
@@ -62,14 +64,20 @@ class LabelCoder:
         """Return what known codes stand for, in the form that :meth:`matches` compares with."""
         return codes if self._kind == "object" else self._sorted[codes]
 
-    def matches(self, labels: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    def matches(self, labels: np.ndarray, wanted: np.ndarray) -> BoolArray:
         """Return whether each label is the wanted one, as :meth:`decode` returns it."""
         if self._kind == "object":
             return self.encode(labels) == wanted
         if _kind(labels) != self._kind:
             return np.zeros(len(labels), dtype=bool)
-        # Much faster than encoding, and this runs for every row that an attack asks about.
+        # Much faster than encoding, and this runs for every row that a model is asked about.
         return np.asarray(_plain(labels) == wanted)
+
+
+def same_labels(one: np.ndarray, other: np.ndarray) -> BoolArray:
+    """Return which rows have the same label in both arrays, whatever their dtypes."""
+    coder = LabelCoder(one, other)
+    return coder.encode(one) == coder.encode(other)
 
 
 def as_targets(y: Any, n_rows: int) -> np.ndarray:
@@ -86,7 +94,7 @@ def as_targets(y: Any, n_rows: int) -> np.ndarray:
     return labels
 
 
-def as_labels(labels: Any, what: str) -> np.ndarray:
+def as_labels(labels: object, what: str) -> np.ndarray:
     """Return labels as a 1-D array; text held as objects becomes a text array."""
     array = np.asarray(labels)
     if array.ndim == 2 and array.shape[1] == 1:

@@ -1,4 +1,4 @@
-"""What a model predicts for rows, checked: one class label for each."""
+"""What a model predicts for rows: whether it can be asked, and its labels, checked."""
 
 from __future__ import annotations
 
@@ -6,10 +6,22 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator, is_regressor
 
 from specreg_sklearn.tables._labels import as_labels
 
 Predict = Callable[[Any], Any]
+
+
+def check_estimator(estimator: object) -> None:
+    """Raise TypeError unless the estimator can be asked for class labels."""
+    name = type(estimator).__name__
+    if isinstance(estimator, type):
+        raise TypeError(f"estimator={estimator.__name__} is a class; pass a fitted instance.")
+    if not callable(getattr(estimator, "predict", None)):
+        raise TypeError(f"estimator={name} has no method predict; a fitted classifier is needed.")
+    if isinstance(estimator, BaseEstimator) and is_regressor(estimator):
+        raise TypeError(f"estimator={name} is a regressor; a classifier is needed.")
 
 
 def ask(predict: Predict, X: Any, n_rows: int) -> np.ndarray:
@@ -17,7 +29,7 @@ def ask(predict: Predict, X: Any, n_rows: int) -> np.ndarray:
     return checked(predict(X), n_rows)
 
 
-def checked(labels: Any, n_rows: int) -> np.ndarray:
+def checked(labels: object, n_rows: int) -> np.ndarray:
     """Return predicted labels as an array of shape (n_rows,), after checking them."""
     labels = as_labels(labels, "the output of estimator.predict")
     if len(labels) != n_rows:

@@ -1,4 +1,4 @@
-"""The rows a robustness score is measured on."""
+"""Some of the rows of X: by position, or a few that stand for all."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from specreg_sklearn._typing import RandomState
 from specreg_sklearn.tables._arguments import check_positive_int, check_seed
 from specreg_sklearn.tables._frames import as_table
 from specreg_sklearn.tables._labels import as_targets
 
 
-def subsample(X: Any, y: Any, max_samples: int | None, random_state: Any) -> tuple[Any, np.ndarray]:
+def subsample(
+    X: Any, y: Any, max_samples: int | None, random_state: RandomState
+) -> tuple[Any, np.ndarray]:
     """Return at most `max_samples` rows, stratified by label, in their original order.
 
     The choice depends on `y` and the seed only, so every model is measured on the same rows.

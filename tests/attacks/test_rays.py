@@ -226,7 +226,7 @@ def test_a_row_does_not_depend_on_its_neighbours(digits, max_queries, monkeypatc
     np.testing.assert_array_equal(run(rows[order]).X_adv, batch.X_adv[order])
     small = run(rows, attack=clone(attack).set_params(batch_rows=37))
     np.testing.assert_array_equal(small.X_adv, batch.X_adv)
-    # Chains are asked in blocks that fit the cache; where they are cut must not show.
+    # Perturbations are asked in blocks that fit the cache; where they are cut must not show.
     monkeypatch.setattr("specreg_sklearn.attacks.boundary._linf_moves._BLOCK", 1)
     np.testing.assert_array_equal(run(rows).X_adv, batch.X_adv)
 
@@ -450,28 +450,28 @@ def test_moves_that_work_together_and_moves_that_do_not():
     def first_two_at_will(Z, owner):
         return Z[:, 2] > 0
 
-    chain, found = try_moves(first_two_at_will, x, offsets, radius, owner, moves)
-    assert chain.tolist() == [0, 1]
+    which, found = try_moves(first_two_at_will, x, offsets, radius, owner, moves)
+    assert which.tolist() == [0, 1]
     np.testing.assert_array_equal(found, [[-1, -1, 1]] * 2)
 
     def one_at_a_time(Z, owner):
         return (Z < 0).sum(axis=1) == 1
 
-    chain, found = try_moves(one_at_a_time, x, offsets, radius, owner, moves)
-    assert np.bincount(chain).tolist() == [3, 3]
+    which, found = try_moves(one_at_a_time, x, offsets, radius, owner, moves)
+    assert np.bincount(which).tolist() == [3, 3]
     assert ((found < 0).sum(axis=1) == 1).all()
 
 
-def test_shrink_finds_the_smallest_cube_of_the_best_point():
+def test_shrink_finds_the_smallest_ball_of_the_best_point():
     limits = np.array([0.3, 0.05])
 
     def beyond(Z, owner):
         return Z[:, owner].diagonal() >= limits[owner]
 
-    # The second chain has a point that cannot shrink at all, and one that can.
+    # The second perturbation has a point that cannot shrink at all, and one that can.
     x, offsets, radius = np.zeros((2, 2)), np.ones((2, 2)), np.ones(2)
-    chain, found = np.array([0, 1]), np.array([[1.0, -0.1], [0.2, 1.0]])
-    new, half = shrink(beyond, x, offsets, radius, np.arange(2), chain, found, 1e-3)
+    which, found = np.array([0, 1]), np.array([[1.0, -0.1], [0.2, 1.0]])
+    new, half = shrink(beyond, x, offsets, radius, np.arange(2), which, found, 1e-3)
     np.testing.assert_allclose(half, limits, rtol=0.02, atol=1e-3)
     assert (half >= limits).all()
     np.testing.assert_array_equal(new, [[half[0], -0.1], [half[1], half[1]]])

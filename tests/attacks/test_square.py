@@ -26,7 +26,6 @@ from sklearn.tree import DecisionTreeClassifier
 from specreg_sklearn.attacks import FeatureSpace, SquareAttack, resolve_attack
 from specreg_sklearn.attacks.boundary import Blocks
 from specreg_sklearn.metrics import adversarial_distances, make_robust_scorer, robust_accuracy_score
-from specreg_sklearn.space import length
 
 
 def free_space(X, **options):
@@ -279,16 +278,6 @@ def test_a_row_depends_on_itself_alone(norm, kind):
     np.testing.assert_array_equal(small.n_queries, batch.n_queries)
 
 
-def test_the_length_of_a_row_does_not_depend_on_the_others():
-    """Rows that would under- or overflow are computed in another way, which rounds otherwise."""
-    steps = np.random.default_rng(0).normal(size=(50, 64))
-    plain = length(steps, 2)
-    np.testing.assert_allclose(plain, np.linalg.norm(steps, axis=1), rtol=1e-14)
-    odd = np.vstack([steps, np.zeros(64), steps[0] * 1e-150, steps[0] * 1e150])
-    np.testing.assert_array_equal(length(odd, 2)[:50], plain)
-    np.testing.assert_allclose(length(odd, 2)[50:] / plain[0], [0, 1e-150, 1e150], rtol=1e-14)
-
-
 def test_processes(iris):
     X, y, model = iris
     attack = SquareAttack(max_queries=60)
@@ -412,8 +401,8 @@ def test_predict_decides_where_it_does_not_follow_the_scores(cancer, threshold):
     np.testing.assert_array_equal(result.success, gap < eps * (1 - 1e-6))
 
 
-def test_windows_of_images():
-    """Blocks of a table are any columns; of an image, square windows in every channel."""
+def test_squares_of_images():
+    """Blocks of a table are any columns; of an image, squares in every channel."""
     columns = np.setdiff1d(np.arange(2 * 5 * 6), [0, 7, 31])
     rng = np.random.default_rng(0)
     blocks = Blocks(columns, (2, 5, 6))
@@ -423,7 +412,7 @@ def test_windows_of_images():
         channel, row, column = np.unravel_index(columns[block], (2, 5, 6))
         assert row.max() - row.min() <= 2
         assert column.max() - column.min() <= 2
-        # A 3 x 3 window in both channels, but for pixels that cannot move.
+        # A 3 x 3 square in both channels, but for pixels that cannot move.
         assert 15 <= len(block) <= 18
         seen.update(block.tolist())
         pattern = blocks.pattern(rng, block)
@@ -442,7 +431,7 @@ def test_every_column_of_a_table_has_its_turn():
         np.testing.assert_array_equal(np.sort(drawn), np.arange(10))
 
 
-def test_images_with_windows_beat_single_columns_where_pixels_belong_together():
+def test_images_with_squares_beat_single_columns_where_pixels_belong_together():
     """A model of the mean brightness of a quarter of the image, with few queries."""
 
     class Quarter:

@@ -1,4 +1,4 @@
-"""Rows that are proved robust are spared the attack, and the score does not change."""
+"""Rows that are proved robust are not attacked, and the score does not change."""
 
 from __future__ import annotations
 

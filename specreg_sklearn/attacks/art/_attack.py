@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, ClassVar
+from types import ModuleType
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
+from specreg_sklearn._typing import Classifier, RandomState
 from specreg_sklearn.attacks.art._one_row import ArtRow, StopRow
 from specreg_sklearn.attacks.art._session import art_session, import_art
 from specreg_sklearn.attacks.art._support import SUPPORTED, check_art_name, check_input_shape
-from specreg_sklearn.attacks.frame import BlackBoxAttack
+from specreg_sklearn.attacks.frame import ATTACK_OF_NORM, BlackBoxAttack, Starts
 from specreg_sklearn.attacks.questions import Margins, ScoredPredict, SearchTask
-from specreg_sklearn.tables import check_norm
+from specreg_sklearn.space import check_norm
+from specreg_sklearn.tables import Predict
 
 # What this class sets itself; a user who wants another value wants another attack.
 _OURS = {
@@ -125,10 +128,10 @@ class ARTAttack(BlackBoxAttack):
         norm: float = 2,
         max_queries: int | None = None,
         n_starts: int = 9,
-        starts: Any = "data",
+        starts: Starts = "data",
         targeted: bool = False,
         batch_rows: int = 16384,
-        random_state: Any = 0,
+        random_state: RandomState = 0,
         input_shape: tuple[int, int, int] | None = None,
         **art_parameters: Any,
     ) -> None:
@@ -185,7 +188,8 @@ class ARTAttack(BlackBoxAttack):
     def _check_parameters(self) -> None:
         check_art_name(self.name)
         super()._check_parameters()
-        check_norm(self.norm, SUPPORTED[self.name].norms, f"ART's {self.name}")
+        norms = SUPPORTED[self.name].norms
+        check_norm(self.norm, norms, f"ART's {self.name}", instead=ATTACK_OF_NORM)
         for parameter in self.art_parameters:
             if parameter in _OURS:
                 raise ValueError(f"{parameter} cannot be set: {_OURS[parameter]}.")
@@ -196,7 +200,7 @@ class ARTAttack(BlackBoxAttack):
                     f"attack={self.art_parameters['attack']!r} of ART's SimBA needs images: give "
                     "input_shape=(channels, height, width), or attack='px'."
                 )
-        if self.name == "SquareAttack":
+        if self.name == "SquareAttack" and self.input_shape is not None:
             _check_squares(self.input_shape, self.art_parameters.get("p_init", 0.8))
 
     def _check_run(self, n_features: int, eps: float | None) -> None:
@@ -228,12 +232,12 @@ class ARTAttack(BlackBoxAttack):
                 f"ART's {self.name} does not accept {self.art_parameters}: {error}"
             ) from error
 
-    def _predict_of(self, estimator: Any) -> Any:
+    def _predict_of(self, estimator: Classifier) -> Predict:
         if SUPPORTED[self.name].scores:
             return ScoredPredict(estimator, "auto", needed_by=f"ART's {self.name}")
         return super()._predict_of(estimator)
 
-    def _art_classes(self) -> tuple[type, Any]:
+    def _art_classes(self) -> tuple[type, ModuleType]:
         evasion = import_art("art.attacks.evasion")
         return getattr(evasion, self.name), import_art("art.estimators.classification")
 
@@ -280,13 +284,17 @@ class ARTAttack(BlackBoxAttack):
                     if len(row.free):
                         model = row.classifier(classifiers)
                         attack = attack_class(model, **arguments, **self._arguments_of_row(row))
-                        _generate(attack, row)
+                        # What it returns is dropped: the oracle has seen every point.
+                        if support.scores:
+                            attack.generate(row.origin())
+                        elif (start := row.start()) is not None:
+                            attack.generate(row.origin(), x_adv_init=start)
                 except StopRow:
                     pass
             task.report(1)
 
 
-def _check_squares(input_shape: Any, share: float) -> None:
+def _check_squares(input_shape: tuple[int, int, int], share: float) -> None:
     """Raise ValueError if the first square would not fit into the image."""
     _, height, width = input_shape
     if max(round((share * height * width) ** 0.5), 1) >= min(height, width):
@@ -296,15 +304,5 @@ def _check_squares(input_shape: Any, share: float) -> None:
         )
 
 
-def _no_prediction(steps: Any) -> Any:
+def _no_prediction(steps: object) -> NoReturn:
     raise AssertionError("Only the parameters of the attack are being checked.")
-
-
-def _generate(attack: Any, row: ArtRow) -> None:
-    # The clean row is the origin. What ART returns is dropped: the oracle has seen every point.
-    if row.support.scores:
-        attack.generate(row.origin())
-        return
-    start = row.start()
-    if start is not None:
-        attack.generate(row.origin(), x_adv_init=start)

@@ -1,34 +1,33 @@
-"""The other way round: a scikit-learn classifier as a model that ART's own classes accept."""
+"""A scikit-learn classifier as a model that ART's own classes accept."""
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from specreg_sklearn._typing import Classifier
+from specreg_sklearn.attacks.art._one_hot import OneHotPredictor
 from specreg_sklearn.attacks.art._session import import_art
 from specreg_sklearn.space import FeatureSpace
 from specreg_sklearn.tables import (
     CATEGORICAL,
     INTEGER,
-    UNKNOWN,
-    LabelCoder,
     as_labels,
-    ask,
     check_estimator,
     check_names,
 )
 
 
 def as_art_classifier(
-    estimator: Any,
+    estimator: Classifier,
     space: FeatureSpace | None = None,
     *,
     scores: bool = False,
-    dtype: Any = np.float64,
+    dtype: DTypeLike = np.float64,
 ) -> Any:
     """Wrap a fitted classifier for the Adversarial Robustness Toolbox (ART).
 
@@ -123,7 +122,8 @@ def as_art_classifier(
     if dtype not in (np.float64, np.float32, "float64", "float32"):
         raise ValueError(f"dtype={dtype!r} is not accepted; give np.float64 or np.float32.")
     classes = _classes(estimator)
-    if scores and not callable(getattr(estimator, "predict_proba", None)):
+    probabilities = getattr(estimator, "predict_proba", None) if scores else None
+    if scores and not callable(probabilities):
         raise TypeError(
             f"scores=True needs predict_proba, which estimator={type(estimator).__name__} does not "
             "have."
@@ -139,7 +139,12 @@ def as_art_classifier(
         whole = space.kinds == INTEGER
     n_features = _n_features(estimator, space)
     predict_fn = OneHotPredictor(
-        estimator, classes, names=names, whole=whole, dtype=np.dtype(dtype), scores=scores
+        estimator,
+        classes,
+        names=names,
+        whole=whole,
+        dtype=np.dtype(dtype),
+        probabilities=probabilities,
     )
     classifier = import_art("art.estimators.classification").BlackBoxClassifier(
         predict_fn,
@@ -153,95 +158,7 @@ def as_art_classifier(
     return classifier
 
 
-class OneHotPredictor:
-    """What ART calls to get predictions: numbers in, one row of class weights out.
-
-    A class rather than a function, so that it pickles.
-
-    Parameters
-    ----------
-    estimator : object
-        The fitted classifier.
-    classes : ndarray of shape (n_classes,)
-        Its labels, in the order of the columns that are returned.
-    names : list or None
-        Column names of the frames the estimator takes; None if it takes arrays.
-    whole : ndarray of shape (n_features,), bool, or None
-        Columns that hold whole numbers.
-    dtype : numpy.dtype
-        Of real numbers.
-    scores : bool
-        Whether to return probabilities.
-    """
-
-    def __init__(
-        self,
-        estimator: Any,
-        classes: np.ndarray,
-        *,
-        names: list[Any] | None,
-        whole: np.ndarray | None,
-        dtype: np.dtype,
-        scores: bool,
-    ) -> None:
-        self.estimator, self.classes_ = estimator, classes
-        self.names, self.whole, self.dtype, self.scores = names, whole, dtype, scores
-        self._coder = LabelCoder(classes)
-        self._column = np.argsort(self._coder.encode(classes))
-
-    def rows(self, X: Any) -> Any:
-        """Return rows as the estimator sees them.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Numbers, for example what an attack of ART returned.
-
-        Returns
-        -------
-        ndarray or DataFrame of shape (n_samples, n_features)
-            A frame if there are column names: of pandas if it is installed, else of polars.
-        """
-        X = np.array(X, dtype=self.dtype)
-        if self.whole is not None:
-            X[:, self.whole] = np.rint(X[:, self.whole])
-        if self.names is None:
-            return X
-        whole = np.zeros(len(self.names), bool) if self.whole is None else self.whole
-        cells = {}
-        for j, name in enumerate(self.names):
-            column = X[:, j]
-            # An integer column cannot hold a missing value.
-            exact = whole[j] and np.isfinite(column).all()
-            cells[name] = column.astype(np.int64) if exact else column
-        return _frame_library().DataFrame(cells)
-
-    def __call__(self, X: np.ndarray) -> np.ndarray:
-        """Return class weights of shape (n_samples, n_classes), float32."""
-        rows, every = self.rows(X), np.arange(len(X))
-        labels = ask(self.estimator.predict, rows, len(X))
-        codes = self._coder.encode(labels)
-        if (codes == UNKNOWN).any():
-            strange = labels[codes == UNKNOWN][0]
-            raise ValueError(
-                f"estimator.predict returned the label {strange!r}, which is not in its classes_."
-            )
-        predicted = self._column[codes]
-        weights = np.zeros((len(X), len(self.classes_)), dtype=np.float32)
-        if not self.scores:
-            weights[every, predicted] = 1
-            return weights
-        weights[:] = self.estimator.predict_proba(rows)
-        top = weights.argmax(axis=1)
-        first, other = weights[every, top], weights[every, predicted]
-        # Where both are equal, argmax would take the first.
-        tied = (first == other) & (top != predicted)
-        other[tied] = np.nextafter(other[tied], np.float32(-np.inf))
-        weights[every, top], weights[every, predicted] = other, first
-        return weights
-
-
-def _classes(estimator: Any) -> np.ndarray:
+def _classes(estimator: Classifier) -> np.ndarray:
     classes = getattr(estimator, "classes_", None)
     if classes is None:
         if isinstance(estimator, BaseEstimator):
@@ -253,7 +170,7 @@ def _classes(estimator: Any) -> np.ndarray:
     return as_labels(classes, "estimator.classes_")
 
 
-def _n_features(estimator: Any, space: FeatureSpace | None) -> int:
+def _n_features(estimator: Classifier, space: FeatureSpace | None) -> int:
     known = getattr(estimator, "n_features_in_", None)
     if space is None:
         if known is None:
@@ -295,10 +212,3 @@ def _clip_values(space: FeatureSpace) -> tuple[np.ndarray, np.ndarray]:
     low[empty] = space.minimum[empty]
     high[empty] = np.nextafter(low[empty], np.float32(np.inf))
     return low, high
-
-
-def _frame_library() -> Any:
-    try:
-        return import_module("pandas")
-    except ImportError:
-        return import_module("polars")

@@ -8,12 +8,17 @@ ART refuses a box without width; images keep them, but their displacement is not
 
 from __future__ import annotations
 
-from typing import Any
+from types import ModuleType
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
+from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.art._support import Support
 from specreg_sklearn.attacks.questions import Margins, SearchTask
+
+_Float32Array: TypeAlias = NDArray[np.float32]
 
 # ART's HopSkipJump halves its step until the model is fooled, without a limit. Once float32 has
 # no smaller step it asks the same row for ever; no sound search repeats itself this often.
@@ -86,20 +91,21 @@ class ArtRow:
         """The width of one grey level when the widest box is a picture of 256."""
         return float(max(-self._lo.min() / _LEVELS_BELOW, self._hi.max() / _LEVELS_ABOVE))
 
-    def origin(self) -> np.ndarray:
+    def origin(self) -> _Float32Array:
         """Return the clean row as ART sees it, of shape (1, *shape)."""
         return np.zeros((1, *self.shape), dtype=np.float32)
 
-    def predict(self, steps: Any, **_: Any) -> np.ndarray:
+    def predict(self, steps: ArrayLike, **_: object) -> _Float32Array:
         """Return two-class predictions for displacements of shape (m, *shape)."""
-        answer = self._ask(np.asarray(steps).reshape(len(steps), -1))
+        steps = np.asarray(steps)
+        answer = self._ask(steps.reshape(len(steps), -1))
         oracle = self.task.oracle
         near = oracle.best_distance[self.row] <= self.task.stop_distance
         if near or oracle.n_queries[self.row] >= oracle.limit:
             raise StopRow
         return answer
 
-    def start(self) -> np.ndarray | None:
+    def start(self) -> _Float32Array | None:
         """Return the best start that is still adversarial as ART will ask it, in float32."""
         best = self.task.oracle.best[self.row] - self.task.x[self.row]
         mine = self.task.starts[self.task.owner == self.row] - self.task.x[self.row]
@@ -113,7 +119,7 @@ class ArtRow:
                 return candidate.reshape(1, *self.shape)
         return None
 
-    def classifier(self, module: Any) -> Any:
+    def classifier(self, module: ModuleType) -> Any:
         """Wrap the row as a black-box classifier of ART's module of classifiers."""
         wrapper = module.BlackBoxClassifier
         if self.support.neural:
@@ -135,7 +141,7 @@ class ArtRow:
             return -_LEVELS_BELOW * self.level, _LEVELS_ABOVE * self.level
         return self._lo.reshape(self.shape), self._hi.reshape(self.shape)
 
-    def _ask(self, steps: np.ndarray) -> np.ndarray:
+    def _ask(self, steps: np.ndarray) -> _Float32Array:
         if not np.isfinite(steps).all():
             raise StopRow
         if self._last is not None and np.array_equal(steps, self._last):
@@ -149,7 +155,7 @@ class ArtRow:
         self._last, self._repeats = steps.copy(), 0
         return self._answer
 
-    def _weights(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    def _weights(self, Z: FloatArray, owner: IntArray) -> _Float32Array:
         weights = np.zeros((len(Z), self.n_classes), dtype=np.float32)
         if self.margins is None:
             fooled = self.task.oracle.decide(Z, owner)
@@ -165,7 +171,7 @@ class ArtRow:
             weights[:, 2] = -np.abs(margin) - 1
         return weights
 
-    def _margin(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    def _margin(self, Z: FloatArray, owner: IntArray) -> FloatArray:
         """Return how far points are from success: two queries each, negative where they fooled."""
         oracle = self.task.oracle
         covered = int(oracle.left(owner[:1])[0] // 2)

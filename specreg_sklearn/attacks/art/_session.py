@@ -1,4 +1,4 @@
-"""A quiet, seeded, exclusive stay in the Adversarial Robustness Toolbox.
+"""Calls of the Adversarial Robustness Toolbox: silent, seeded, one thread at a time.
 
 ART draws from the global generators of numpy and Python, prints progress bars, logs, and divides by
 zero on the way. Inside :func:`art_session` it is seeded and silent; outside, nothing has changed.
@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -38,7 +38,7 @@ def art_session(seed: int) -> Iterator[None]:
         yield
 
 
-def import_art(module: str) -> Any:
+def import_art(module: str) -> ModuleType:
     """Import a module of ART on first use; it costs seconds and may log and warn."""
     with _LOCK, _silence(), _generators_kept():
         return import_module(module)

@@ -7,10 +7,13 @@ documentation prints these tables.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from specreg_sklearn.attacks.art._session import import_art
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,7 @@ REFUSED = {
 """Attacks that do not, each with a key of :data:`REASONS`."""
 
 
-def check_art_name(name: Any) -> None:
+def check_art_name(name: object) -> None:
     """Raise ValueError, with the reason in words, unless an ART class can be used here.
 
     Parameters
@@ -170,19 +173,18 @@ def check_art_name(name: Any) -> None:
     ValueError
         If the class is unknown to ART, or works only on other kinds of data or models.
     """
-    if name in SUPPORTED:
+    if isinstance(name, str) and name in SUPPORTED:
         return
     valid = ", ".join(repr(n) for n in SUPPORTED)
-    if name in REFUSED:
-        reason = REASONS[REFUSED[name]]
-    elif isinstance(name, str) and (found := _reason_of_new_class(name)):
-        reason = REASONS[found]
-    else:
+    reason = REFUSED.get(name) or _reason_of_new_class(name) if isinstance(name, str) else None
+    if reason is None:
         raise ValueError(f"name={name!r} is not an evasion attack of ART. Valid names: {valid}.")
-    raise ValueError(f"ART's {name} cannot be used here: {reason}. Attacks that work: {valid}.")
+    raise ValueError(
+        f"ART's {name} cannot be used here: {REASONS[reason]}. Attacks that work: {valid}."
+    )
 
 
-def check_input_shape(name: str, input_shape: Any) -> None:
+def check_input_shape(name: str, input_shape: Sequence[int] | None) -> None:
     """Raise ValueError unless the shape of images is given where it is needed, and is one.
 
     Parameters
@@ -213,8 +215,6 @@ def check_input_shape(name: str, input_shape: Any) -> None:
 
 def _reason_of_new_class(name: str) -> str | None:
     """Judge a class by its requirements, or return None if ART has no such evasion attack."""
-    from specreg_sklearn.attacks.art._session import import_art
-
     evasion = import_art("art.attacks.evasion")
     base = import_art("art.attacks.attack").EvasionAttack
     found = getattr(evasion, name, None)

@@ -1,8 +1,8 @@
 """Attacks on smooth models: points on the decision boundary, and moves along it."""
 
-from specreg_sklearn.attacks.boundary._boundary_points import Chains
+from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
 from specreg_sklearn.attacks.boundary._boundary_walk import BoundaryWalk
-from specreg_sklearn.attacks.boundary._choose_starts import race
+from specreg_sklearn.attacks.boundary._choose_starts import choose_starts
 from specreg_sklearn.attacks.boundary._linf_moves import (
     Moves,
     block_flips,
@@ -12,7 +12,7 @@ from specreg_sklearn.attacks.boundary._linf_moves import (
 )
 from specreg_sklearn.attacks.boundary._normals import boundary_normals
 from specreg_sklearn.attacks.boundary._semicircle import ROUNDS, STEP_QUERIES, semicircle_step
-from specreg_sklearn.attacks.boundary._sphere_search import MOST_DIMENSIONS, Sweep
+from specreg_sklearn.attacks.boundary._sphere_search import MOST_DIMENSIONS, SphereSearch
 from specreg_sklearn.attacks.boundary._square_moves import Blocks, CornerMoves, SphereMoves
 
 __all__ = [
@@ -20,15 +20,15 @@ __all__ = [
     "ROUNDS",
     "STEP_QUERIES",
     "Blocks",
+    "BoundaryPoints",
     "BoundaryWalk",
-    "Chains",
     "CornerMoves",
     "Moves",
     "SphereMoves",
-    "Sweep",
+    "SphereSearch",
     "block_flips",
     "boundary_normals",
-    "race",
+    "choose_starts",
     "random_moves",
     "semicircle_step",
     "shrink",

@@ -1,4 +1,4 @@
-"""Chains: boundary points from which an attack walks on, one or more for each row."""
+"""Boundary points from which an attack walks on, one or more for each row."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specreg_sklearn.attacks.boundary._choose_starts import race
-from specreg_sklearn.attacks.questions import SearchTask, leaders, place_within
+from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.attacks.boundary._choose_starts import choose_starts
+from specreg_sklearn.attacks.questions import SearchTask, nearest_by_group, rank_within
 
 # Starts are compared after so many halvings; one that is then much farther out is dropped.
-_RACE_ROUNDS = 6
+_START_ROUNDS = 6
 FIRST_ANGLE = 0.6
-_RACE_SLACK = 1.3
+_START_SLACK = 1.3
 
 
 @dataclass
-class Chains:
-    """Points that belong to rows; the arrays have one entry per chain.
+class BoundaryPoints:
+    """Adversarial points on the boundary, one or more for each row; one entry per point.
 
     Parameters
     ----------
@@ -33,11 +34,11 @@ class Chains:
         How far the points are from the clean rows; None if this has to be found out.
     """
 
-    points: np.ndarray
-    owner: np.ndarray
-    group: np.ndarray
-    angle: np.ndarray | None = None
-    distance: np.ndarray | None = None
+    points: FloatArray
+    owner: IntArray
+    group: IntArray
+    angle: FloatArray | None = None
+    distance: FloatArray | None = None
 
     def __post_init__(self) -> None:
         if self.angle is None:
@@ -47,50 +48,46 @@ class Chains:
         return len(self.owner)
 
     @classmethod
-    def from_race(
+    def from_starts(
         cls, task: SearchTask, *, keep: int, same_class: int = 1, tolerance: float
-    ) -> Chains:
+    ) -> BoundaryPoints:
         """Bring the best starts of each row to the boundary.
 
         A row keeps at most `keep` of them and no more than it has classes of starts, but
         `same_class` of them in any case.
         """
-        fresh = place_within((task.group, task.owner)) == 0
+        fresh = rank_within((task.group, task.owner)) == 0
         n_classes = np.bincount(task.owner[fresh], minlength=len(task.x))
         # Each row counts its own classes: those its neighbours start from must not matter.
         most = np.maximum(np.minimum(keep, n_classes), same_class)[task.owner]
         return cls(
-            *race(task, keep=most, rounds=_RACE_ROUNDS, slack=_RACE_SLACK, tolerance=tolerance)
+            *choose_starts(
+                task, keep=most, rounds=_START_ROUNDS, slack=_START_SLACK, tolerance=tolerance
+            )
         )
 
-    @classmethod
-    def from_first_starts(cls, task: SearchTask) -> Chains:
-        """Take the first start of each row, wherever it lies."""
-        first = np.unique(task.owner, return_index=True)[1]
-        return cls(task.starts[first], task.owner[first], task.group[first])
-
-    def move(self, points: np.ndarray, distance: np.ndarray | None = None) -> None:
+    def move(self, points: FloatArray, distance: FloatArray | None = None) -> None:
         """Go to other points, whose distances from the clean rows may be known."""
         self.points, self.distance = points, distance
 
-    def distances(self, task: SearchTask) -> np.ndarray:
+    def distances(self, task: SearchTask) -> FloatArray:
         """Return how far the points are from the clean rows."""
         if self.distance is None:
             self.distance = task.distance(self.points, self.owner)
         return self.distance
 
-    def way(self, task: SearchTask) -> np.ndarray:
+    def radial(self, task: SearchTask) -> FloatArray:
         """Return unit vectors from the clean rows to the points, of shape (m, d)."""
         steps = self.points - task.x[self.owner]
         steps /= self.distances(task)[:, None]
         return steps
 
-    def take(self, chosen: np.ndarray) -> Chains:
-        """Return some of the chains, given by their increasing numbers."""
+    def take(self, chosen: IntArray) -> BoundaryPoints:
+        """Return some of the points, given by their increasing numbers."""
         if len(chosen) == len(self):
             return self
         assert self.angle is not None
-        return Chains(
+        return BoundaryPoints(
             self.points[chosen],
             self.owner[chosen],
             self.group[chosen],
@@ -98,22 +95,22 @@ class Chains:
             None if self.distance is None else self.distance[chosen],
         )
 
-    def thin_out(self, task: SearchTask, keep: int) -> Chains:
-        """Return the `keep` nearest chains of each row, of different classes where there are."""
+    def keep_nearest(self, task: SearchTask, keep: int) -> BoundaryPoints:
+        """Return the `keep` nearest points of each row, of different classes where there are."""
         if not len(self) or np.bincount(self.owner).max() <= keep:
             return self
-        kept = leaders(self.owner, self.group, self.distances(task), keep)
+        kept = nearest_by_group(self.owner, self.group, self.distances(task), keep)
         return self.take(np.flatnonzero(kept))
 
     def affordable(
         self, task: SearchTask, wanted: int, *, reserve: int, least: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return which chains can pay for an iteration, and in how many directions they ask.
+    ) -> tuple[IntArray, IntArray]:
+        """Return which points can pay for an iteration, and in how many directions they ask.
 
         Parameters
         ----------
         task : SearchTask
-            Holds the budgets. Chains of one row share what it has left.
+            Holds the budgets. The points of one row share what it has left.
         wanted : int
             Directions that an iteration asks about.
         reserve : int

@@ -9,21 +9,22 @@ from typing import ClassVar
 
 import numpy as np
 
-from specreg_sklearn.attacks.boundary._boundary_points import Chains
+from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
 from specreg_sklearn.attacks.boundary._normals import boundary_normals
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import SearchTask
 
-# One start stays in the race for every so many steps that the budget pays for. A second one of the
+# One start is kept for every so many steps that the budget pays for. A second one of the
 # same class is rarely worth its steps.
-_STEPS_PER_CHAIN = 4
-_STEPS_PER_SAME_CLASS_CHAIN = 50
+_STEPS_PER_START = 4
+_STEPS_PER_SAME_CLASS_START = 50
 # A start costs six queries or so: at most a tenth of the budget goes into them.
 _STARTS_PER_STEP = 0.5
 # A search of so many steps asks about more and more bases of directions.
 _LONG_SEARCH = 60
 _FASTEST_GROWTH = 4.0
-# All steps that feel for one normal are held in memory together.
+# All steps that estimate one normal are held in memory together.
 _MOST_DIRECTIONS = 4096
 # Up to so many features a first step asks in a whole basis of directions. On more, several steps
 # along rough normals come nearer than one along a good one: on images of 784 pixels 64 directions
@@ -38,30 +39,30 @@ _MOST_STEPS = 10000
 class BoundaryWalk(BlackBoxAttack):
     """Base of attacks that estimate a normal, step along the boundary, and begin again.
 
-    The best starts of each row, of different classes where there are any, race to the boundary.
-    They share the first steps; then the nearest goes on alone. All rows ask in the same orthogonal
-    directions, whole bases at a time.
+    The best starts of each row, of different classes where there are any, are brought to the
+    boundary. They share the first steps; then the nearest goes on alone. All rows ask in the same
+    orthogonal directions, whole bases at a time.
 
     Subclasses say what a step is, in ``_step``, and what it costs, in ``_step_queries``.
     """
 
     _norms: ClassVar[tuple[float, ...]] = (2,)
     _from_boundary: ClassVar[bool] = False
-    # Whether only the part of the normal at right angles to the way from the clean row is needed.
+    # Whether only the part of the normal at right angles to the radial direction is needed.
     _sideways: ClassVar[bool] = False
 
     @abstractmethod
     def _step(
         self,
         task: SearchTask,
-        chains: Chains,
-        normals: np.ndarray,
-        way: np.ndarray | None,
+        current: BoundaryPoints,
+        normals: FloatArray,
+        radial: FloatArray | None,
         t: int,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[FloatArray, FloatArray]:
         """Return boundary points nearer to the clean rows, or the same, and their distances.
 
-        `way`, if the walk is `_sideways`, holds unit vectors from the clean rows to the points.
+        `radial`, if the walk is `_sideways`, holds unit vectors from the clean rows to the points.
         """
 
     @abstractmethod
@@ -91,41 +92,41 @@ class BoundaryWalk(BlackBoxAttack):
         return first * int(min(growth, max(_MOST_DIRECTIONS // first, 1)))
 
     def _probe_radius(self, n_features: int) -> float:
-        """Return the length of the moves that feel for a normal, as a share of the distance."""
+        """Return the length of the moves that estimate a normal, as a share of the distance."""
         return 1 / math.sqrt(n_features)
 
     def _search(self, task: SearchTask) -> None:
-        self._walk(task, *self._race(task))
+        self._walk(task, *self._first_points(task))
 
-    def _race(self, task: SearchTask) -> tuple[Chains, int]:
-        """Return the chains to begin with, and how many each row may have."""
+    def _first_points(self, task: SearchTask) -> tuple[BoundaryPoints, int]:
+        """Return the points to begin with, and how many each row may have."""
         d = task.x.shape[1]
         steps = self._n_steps(d)
-        keep = int(np.clip(steps / _STEPS_PER_CHAIN, 1, self.n_starts))
-        chains = Chains.from_race(
+        keep = int(np.clip(steps / _STEPS_PER_START, 1, self.n_starts))
+        current = BoundaryPoints.from_starts(
             task,
             keep=keep,
-            same_class=int(min(steps / _STEPS_PER_SAME_CLASS_CHAIN, self.n_starts)),
+            same_class=int(min(steps / _STEPS_PER_SAME_CLASS_START, self.n_starts)),
             tolerance=self._tolerance(d),
         )
-        return chains, keep
+        return current, keep
 
     def _tolerance(self, n_features: int) -> float:
-        """Return how near to the boundary chains begin, as a share of their distance."""
+        """Return how near to the boundary points begin, as a share of their distance."""
         return 1 / (4 * n_features)
 
     def _walk(
         self,
         task: SearchTask,
-        chains: Chains,
+        current: BoundaryPoints,
         keep: int,
         *,
         key: int = 0,
-        before_step: Callable[[Chains, int], Chains] | None = None,
+        before_step: Callable[[BoundaryPoints, int], BoundaryPoints] | None = None,
     ) -> None:
         """Walk on until budgets are spent.
 
-        `key` tells the draws of several walks apart; ``before_step(chains, t)`` may replace chains.
+        `key` tells the draws of several walks apart; ``before_step(points, t)`` may replace them.
         """
         n, d = task.x.shape
         idle = np.zeros(n, dtype=np.int64)
@@ -135,32 +136,32 @@ class BoundaryWalk(BlackBoxAttack):
         spent = 0.0
         for t in range(_MOST_STEPS):
             if before_step is not None:
-                chains = before_step(chains, t)
+                current = before_step(current, t)
             wanted = self._n_directions(d, t)
-            chosen, n_asked = chains.affordable(
+            chosen, n_asked = current.affordable(
                 task, wanted, reserve=self._step_queries(d), least=least
             )
-            chains = chains.take(chosen)
-            if not len(chains):
+            current = current.take(chosen)
+            if not len(current):
                 break
-            owner, distance = chains.owner, chains.distances(task)
-            way = chains.way(task) if self._sideways else None
+            owner, distance = current.owner, current.distances(task)
+            radial = current.radial(task) if self._sideways else None
             normals = boundary_normals(
                 task.oracle,
-                chains.points,
+                current.points,
                 radius * distance,
                 task.directions(key + t, wanted),
                 owner,
                 n_asked,
-                way,
+                radial,
             )
-            points, nearer = self._step(task, chains, normals, way, t)
-            chains.move(points, nearer)
+            points, nearer = self._step(task, current, normals, radial, t)
+            current.move(points, nearer)
             gained = nearer < (1 - _LEAST_GAIN) * distance
             idle[owner] += 1
             idle[owner[gained]] = 0
-            chains = chains.take(np.flatnonzero(idle[owner] < patience))
+            current = current.take(np.flatnonzero(idle[owner] < patience))
             keep = max(1, keep // 2)
-            chains = chains.thin_out(task, keep)
+            current = current.keep_nearest(task, keep)
             before, spent = spent, task.fraction_spent()
             task.report((spent - before) * n)

@@ -1,17 +1,17 @@
-"""Moves on a cube around a clean row, and the search for the smallest cube that still fools.
+"""Moves of perturbations in a Linf ball, and the search for the smallest ball that still fools.
 
-In Linf a chain is a point of a cube; most coordinates sit on its faces. A move carries some of
-them elsewhere, to a smaller cube at the same time: whatever still fools the model is progress.
+Most coordinates of a perturbation are as large as the ball allows. A move changes some of them, and
+makes the ball smaller at the same time: whatever still fools the model is progress.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-Decide = Callable[[np.ndarray, np.ndarray], np.ndarray]
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn.attacks.questions import Decide
 
 # Numbers built at once: a megabyte. Larger blocks fall out of the processor's cache.
 _BLOCK = 2**17
@@ -28,29 +28,29 @@ _MOST_HALVINGS = 60
 
 @dataclass
 class Moves:
-    """Moves that all chains share; the first ones flip, the others set.
+    """Moves that all perturbations share; the first ones flip, the others set.
 
     Parameters
     ----------
     mask : ndarray of shape (k, d), bool
         The coordinates each move touches.
     levels : ndarray of shape (k - n_flips, d)
-        Where in the cube the later moves put them, from -1 to 1.
+        Where in the ball the later moves put them, from -1 to 1.
     outward : bool, default=False
-        Whether a flip carries coordinates that are well inside the cube to the face on their own
+        Whether a flip puts coordinates that are well inside the ball to the end on their own
         side rather than to the opposite one.
     """
 
-    mask: np.ndarray
-    levels: np.ndarray
+    mask: BoolArray
+    levels: FloatArray
     outward: bool = False
 
-    def points(self, x: np.ndarray, offsets: np.ndarray, radius: np.ndarray) -> np.ndarray:
-        """Return where each move carries each chain, shape (m, k, d), in cubes of this radius."""
+    def points(self, x: FloatArray, delta: FloatArray, radius: FloatArray) -> FloatArray:
+        """Return the point after each move of each row, (m, k, d), in balls of this radius."""
         n_flips = len(self.mask) - len(self.levels)
-        inside, flipped = self._ends(offsets, radius)
+        inside, flipped = self._ends(delta, radius)
         # Passes over all cells are what costs here: add up before they are spread.
-        out = np.empty((len(offsets), *self.mask.shape))
+        out = np.empty((len(delta), *self.mask.shape))
         out[:] = (inside + x)[:, None]
         np.copyto(out[:, :n_flips], (flipped + x)[:, None], where=self.mask[:n_flips])
         if len(self.levels):
@@ -59,43 +59,43 @@ class Moves:
             np.copyto(out[:, n_flips:], set_, where=self.mask[n_flips:])
         return out
 
-    def single(self, offsets: np.ndarray, radius: np.ndarray, move: np.ndarray) -> np.ndarray:
-        """Return the offsets, shape (m, d), of chains that make one move each, (m,) int."""
-        return self._moved(offsets, radius, self.mask[move], move[:, None])
+    def single(self, delta: FloatArray, radius: FloatArray, move: IntArray) -> FloatArray:
+        """Return perturbations, shape (m, d), after one move each, (m,) int."""
+        return self._moved(delta, radius, self.mask[move], move[:, None])
 
-    def together(self, offsets: np.ndarray, radius: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        """Return the offsets, shape (m, d), that all `chosen` moves, (m, k) bool, make together.
+    def together(self, delta: FloatArray, radius: FloatArray, chosen: BoolArray) -> FloatArray:
+        """Return perturbations, shape (m, d), after all `chosen` moves, (m, k) bool, together.
 
         Where several touch a coordinate, the first one decides.
         """
         if not len(self.levels):
             # Flips agree wherever they meet. Counts of whole numbers are exact in any shape.
             counts = chosen.astype(np.float64) @ self.mask.astype(np.float64)
-            return self._moved(offsets, radius, counts > 0, np.zeros((len(chosen), 1), np.int64))
+            return self._moved(delta, radius, counts > 0, np.zeros((len(chosen), 1), np.int64))
         touching = chosen[:, :, None] & self.mask
-        return self._moved(offsets, radius, touching.any(axis=1), touching.argmax(axis=1))
+        return self._moved(delta, radius, np.asarray(touching.any(axis=1)), touching.argmax(axis=1))
 
     def _moved(
-        self, offsets: np.ndarray, radius: np.ndarray, touched: np.ndarray, move: np.ndarray
-    ) -> np.ndarray:
-        """Return chains after their `touched` coordinates were carried by the moves named there."""
+        self, delta: FloatArray, radius: FloatArray, touched: BoolArray, move: IntArray
+    ) -> FloatArray:
+        """Return perturbations after the named moves of their `touched` coordinates."""
         n_flips = len(self.mask) - len(self.levels)
-        inside, target = self._ends(offsets, radius)
+        inside, target = self._ends(delta, radius)
         if len(self.levels):
-            level = self.levels[np.maximum(move - n_flips, 0), np.arange(offsets.shape[1])]
+            level = self.levels[np.maximum(move - n_flips, 0), np.arange(delta.shape[1])]
             target = np.where(move < n_flips, target, level * radius[:, None])
         return np.where(touched, target, inside)
 
-    def _ends(self, offsets: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return chains clipped to their cubes, and with every coordinate flipped."""
+    def _ends(self, delta: FloatArray, radius: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return perturbations clipped to their balls, and with every coordinate flipped."""
         half = radius[:, None]
-        to_upper = offsets <= 0
+        to_upper = delta <= 0
         if self.outward:
-            to_upper ^= np.abs(offsets) < half
-        return np.clip(offsets, -half, half), np.where(to_upper, half, -half)
+            to_upper ^= np.abs(delta) < half
+        return np.clip(delta, -half, half), np.where(to_upper, half, -half)
 
 
-def block_flips(order: np.ndarray, n_blocks: int, *, outward: bool = False) -> Moves:
+def block_flips(order: IntArray, n_blocks: int, *, outward: bool = False) -> Moves:
     """Return moves that flip blocks of columns, which together cover every column once.
 
     Parameters
@@ -118,7 +118,7 @@ def block_flips(order: np.ndarray, n_blocks: int, *, outward: bool = False) -> M
 
 
 def random_moves(rng: np.random.Generator, n: int, d: int) -> Moves:
-    """Return moves of random columns: half of them flip, half set anywhere in the cube.
+    """Return moves of random columns: half of them flip, half set anywhere in the ball.
 
     How many columns a move touches varies from one to all of them: a tree asks for one or two, a
     vote of neighbours for many.
@@ -132,24 +132,24 @@ def random_moves(rng: np.random.Generator, n: int, d: int) -> Moves:
 
 def try_moves(
     decide: Decide,
-    x: np.ndarray,
-    offsets: np.ndarray,
-    radius: np.ndarray,
-    owner: np.ndarray,
+    x: FloatArray,
+    delta: FloatArray,
+    radius: FloatArray,
+    owner: IntArray,
     moves: Moves,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Ask about every move of every chain, and about those that work together.
+) -> tuple[IntArray, FloatArray]:
+    """Ask about every move of every perturbation, and about those that work together.
 
     Parameters
     ----------
     decide : callable
         ``decide(Z, owner) -> bool array``, True where the model is fooled.
     x : ndarray of shape (m, d)
-        Clean coordinates of each chain.
-    offsets : ndarray of shape (m, d)
-        Where the chains are, seen from there.
+        Clean coordinates of each perturbation.
+    delta : ndarray of shape (m, d)
+        Perturbations.
     radius : ndarray of shape (m,)
-        Half-widths of the cubes in which the moves end.
+        Radii of the Linf balls in which the moves end.
     owner : ndarray of shape (m,), int
         Passed through to `decide`.
     moves : Moves
@@ -157,27 +157,27 @@ def try_moves(
 
     Returns
     -------
-    chain : ndarray of shape (r,), int
-        The chains for which something worked, some of them more than once.
-    offsets : ndarray of shape (r, d)
+    which : ndarray of shape (r,), int
+        The perturbations for which something worked, some of them more than once.
+    delta : ndarray of shape (r, d)
         What worked.
     """
     k, d = moves.mask.shape
-    worked = np.zeros((len(offsets), k), dtype=bool)
-    for part in _parts(len(offsets), k * d):
-        points = moves.points(x[part], offsets[part], radius[part])
+    worked = np.zeros((len(delta), k), dtype=bool)
+    for part in _parts(len(delta), k * d):
+        points = moves.points(x[part], delta[part], radius[part])
         worked[part] = decide(points.reshape(-1, d), np.repeat(owner[part], k)).reshape(-1, k)
     # Only now: the order of a row's questions must not depend on where the rows were cut.
     several = np.flatnonzero(worked.sum(axis=1) > 1)
     unions = np.empty((len(several), d))
     for part in _parts(len(several), k * d):
         some = several[part]
-        unions[part] = moves.together(offsets[some], radius[some], worked[some])
+        unions[part] = moves.together(delta[some], radius[some], worked[some])
     good = decide(x[several] + unions, owner[several])
     worked[several[good]] = False
-    chain, move = np.nonzero(worked & (np.cumsum(worked, axis=1) <= _MOST_SINGLES))
-    singles = moves.single(offsets[chain], radius[chain], move)
-    return np.append(several[good], chain), np.concatenate([unions[good], singles])
+    which, move = np.nonzero(worked & (np.cumsum(worked, axis=1) <= _MOST_SINGLES))
+    singles = moves.single(delta[which], radius[which], move)
+    return np.append(several[good], which), np.concatenate([unions[good], singles])
 
 
 def _parts(n: int, size: int) -> list[slice]:
@@ -188,64 +188,65 @@ def _parts(n: int, size: int) -> list[slice]:
 
 def shrink(
     decide: Decide,
-    x: np.ndarray,
-    offsets: np.ndarray,
-    radius: np.ndarray,
-    owner: np.ndarray,
-    chain: np.ndarray,
-    found: np.ndarray,
+    x: FloatArray,
+    delta: FloatArray,
+    radius: FloatArray,
+    owner: IntArray,
+    which: IntArray,
+    found: FloatArray,
     tolerance: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Shrink the cubes around the points that were found, as far as the model stays fooled.
+) -> tuple[FloatArray, FloatArray]:
+    """Shrink the balls that hold new perturbations, as far as the model stays fooled.
 
-    Points are clipped to the smaller cubes, so that coordinates well inside stay where they are.
-    Of several points of a chain, the one that goes farthest wins.
+    They are clipped to the smaller balls, so that coordinates well inside stay where they are. Of
+    several that replace the same perturbation, the one with the smallest ball is taken.
 
     Parameters
     ----------
-    decide, x, offsets, radius, owner
+    decide, x, delta, radius, owner
         As in :func:`try_moves`.
-    chain : ndarray of shape (r,), int
-        The chain of each point.
+    which : ndarray of shape (r,), int
+        Which perturbation each of `found` replaces.
     found : ndarray of shape (r, d)
-        Points, as offsets, that fool the model within ``(1 - tolerance) * radius``.
+        New perturbations, which fool the model within ``(1 - tolerance) * radius``.
     tolerance : float
         Smallest share of the radius that is worth a query.
 
     Returns
     -------
-    offsets, radius : ndarray of shape (m, d) and (m,)
-        The new state of all chains.
+    delta, radius : ndarray of shape (m, d) and (m,)
+        The new perturbations and their radii.
     """
-    if not len(chain):
-        return offsets, radius
-    offsets, least = offsets.copy(), tolerance * radius
+    if not len(which):
+        return delta, radius
+    delta, least = delta.copy(), tolerance * radius
     low, high = np.zeros(len(radius)), radius - least
     width = least.copy()
-    moved = np.unique(chain)
-    offsets[chain[::-1]] = found[::-1]
-    while len(chain):
-        width[np.unique(chain)] *= _GROWTH
-        inner = radius[chain] - width[chain]
-        inner, chain, found = (a[inner > 0] for a in (inner, chain, found))
-        good = decide(x[chain] + np.clip(found, -inner[:, None], inner[:, None]), owner[chain])
-        low[chain[~good]] = inner[~good]
-        inner, chain, found = (a[good] for a in (inner, chain, found))
-        low[chain], high[chain] = 0.0, inner
+    moved = np.unique(which)
+    delta[which[::-1]] = found[::-1]
+    while len(which):
+        width[np.unique(which)] *= _GROWTH
+        inner = radius[which] - width[which]
+        some = inner > 0
+        inner, which, found = inner[some], which[some], found[some]
+        good = decide(x[which] + np.clip(found, -inner[:, None], inner[:, None]), owner[which])
+        low[which[~good]] = inner[~good]
+        inner, which, found = inner[good], which[good], found[good]
+        low[which], high[which] = 0.0, inner
         # The first of those that are left is written last.
-        offsets[chain[::-1]] = found[::-1]
+        delta[which[::-1]] = found[::-1]
     for _ in range(_MOST_HALVINGS):
         slack = np.minimum(_SHARE_OF_GAIN * (radius - high), _SHARE_OF_RADIUS * high)
         open_ = moved[(high - low > np.maximum(slack, least))[moved]]
         if not len(open_):
             break
         middle = (low[open_] + high[open_]) / 2
-        points = np.clip(offsets[open_], -middle[:, None], middle[:, None])
+        points = np.clip(delta[open_], -middle[:, None], middle[:, None])
         good = decide(x[open_] + points, owner[open_])
         high[open_] = np.where(good, middle, high[open_])
         low[open_] = np.where(good, low[open_], middle)
     half = high[moved, None]
-    offsets[moved] = np.clip(offsets[moved], -half, half)
+    delta[moved] = np.clip(delta[moved], -half, half)
     radius = radius.copy()
     radius[moved] = high[moved]
-    return offsets, radius
+    return delta, radius

@@ -1,6 +1,6 @@
 """Estimating the normal of the decision boundary from answers around boundary points.
 
-This is where an attack spends nearly all of its queries, so it is written for speed: all chains ask
+This is where an attack spends nearly all of its queries, so it is written for speed: all points ask
 in the same directions, whole blocks of rows are built by broadcasting, and no row is gathered.
 """
 
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions import Oracle
 
 # Numbers built at once: a megabyte. Larger blocks fall out of the processor's cache.
 _BLOCK = 2**17
 _MOST_OVER = 1.25
-# Numbers of a few chains, which stay in the cache nearest to the processor.
+# Numbers of a few points' steps, which stay in the cache nearest to the processor.
 _FEW = 2**15
 # numpy buffers the operands of products whose rows are shorter: a third of its buffer.
 _SHORT = 2**13 / 3
@@ -21,13 +22,13 @@ _SHORT = 2**13 / 3
 
 def boundary_normals(
     oracle: Oracle,
-    centre: np.ndarray,
-    radius: np.ndarray,
-    directions: np.ndarray,
-    owner: np.ndarray,
-    n_asked: np.ndarray,
-    across: np.ndarray | None = None,
-) -> np.ndarray:
+    centre: FloatArray,
+    radius: FloatArray,
+    directions: FloatArray,
+    owner: IntArray,
+    n_asked: IntArray,
+    across: FloatArray | None = None,
+) -> FloatArray:
     """Estimate unit normals of the boundary, pointing to the side where the model is fooled.
 
     Each answer weighs the step that was really asked, after clipping and rounding, by +1 or -1; the
@@ -61,17 +62,17 @@ def boundary_normals(
     """
     rows, (n, d) = oracle.rows, directions.shape
     sums = np.empty(centre.shape)
-    n_chains = max(1, min(_BLOCK // max(d, 1), oracle.batch_rows) // n)
-    if n_chains < len(centre) <= _MOST_OVER * n_chains and len(centre) * n <= oracle.batch_rows:
+    n_points = max(1, min(_BLOCK // max(d, 1), oracle.batch_rows) // n)
+    if n_points < len(centre) <= _MOST_OVER * n_points and len(centre) * n <= oracle.batch_rows:
         # A call for a few rows that are left over costs more than a block that is a little larger.
-        n_chains = len(centre)
+        n_points = len(centre)
     # Answers of several blocks are summed up together; those of all might fill the memory.
-    n_together = n_chains * max(1, _BLOCK // (n * n_chains))
+    n_together = n_points * max(1, _BLOCK // (n * n_points))
     for begin in range(0, len(centre), n_together):
         part = slice(begin, begin + n_together)
         side = None if across is None else across[part]
         probes = _Probes(oracle, centre[part], radius[part], directions, owner[part], side)
-        sums[part] = probes.sums(n_asked[part], n_chains)
+        sums[part] = probes.sums(n_asked[part], n_points)
     oracle.n_queries += np.bincount(owner, n_asked, len(oracle.n_queries)).astype(np.int64)
     normals = sums if rows._unit else sums / rows.scale
     if across is not None:
@@ -87,11 +88,11 @@ class _Probes:
     def __init__(
         self,
         oracle: Oracle,
-        centre: np.ndarray,
-        radius: np.ndarray,
-        directions: np.ndarray,
-        owner: np.ndarray,
-        across: np.ndarray | None,
+        centre: FloatArray,
+        radius: FloatArray,
+        directions: FloatArray,
+        owner: IntArray,
+        across: FloatArray | None,
     ) -> None:
         rows = oracle.rows
         self.oracle, self.radius, self.directions = oracle, radius, directions
@@ -114,14 +115,14 @@ class _Probes:
             self._frame[:, 0] = self.base
             np.multiply(across, -reach, out=self._frame[:, 1])
 
-    def sums(self, n_asked: np.ndarray, n_chains: int) -> np.ndarray:
-        """Ask, `n_chains` at a time, and return the weighted sums of steps, of shape (m, d)."""
+    def sums(self, n_asked: IntArray, n_points: int) -> FloatArray:
+        """Ask, `n_points` at a time, and return the weighted sums of steps, of shape (m, d)."""
         (m, d), n = self.base.shape, len(self.steps)
         fooled = np.empty((m, n), dtype=bool)
         sums = np.empty((m, d))
         every = n_asked.min() == n
-        for begin in range(0, m, n_chains):
-            part = slice(begin, begin + n_chains)
+        for begin in range(0, m, n_points):
+            part = slice(begin, begin + n_points)
             cells = self._cells(part)
             fooled[part] = _answers(self.oracle, cells, self.owner[part], n_asked[part], every)
             if not self.all_as_meant:
@@ -133,7 +134,7 @@ class _Probes:
             sums[meant] = self._sums_as_meant(fooled[meant], n_asked[meant], every)
         return sums
 
-    def _sums_as_meant(self, fooled: np.ndarray, n_asked: np.ndarray, every: bool) -> np.ndarray:
+    def _sums_as_meant(self, fooled: BoolArray, n_asked: IntArray, every: bool) -> FloatArray:
         """Return the weighted sums of steps that were asked just as they are meant."""
         weights = fooled.astype(np.float64)
         share = weights.sum(axis=1) / n_asked
@@ -142,7 +143,7 @@ class _Probes:
         if not every:
             prefixes = np.cumsum(self.steps, axis=0)[n_asked - 1]
             total = np.where((n_asked == len(self.steps))[:, None], total, prefixes)
-        # One product for each chain: a single large one would round by how many there are.
+        # One product for each point: a single large one would round by how many there are.
         sums = np.matmul(weights[:, None], self.steps)[:, 0]
         sums -= share[:, None] * total
         same = np.flatnonzero((share == 0) | (share == 1))
@@ -151,8 +152,8 @@ class _Probes:
         return sums
 
     def _sums_as_asked(
-        self, part: slice, cells: np.ndarray, fooled: np.ndarray, n_asked: np.ndarray
-    ) -> np.ndarray:
+        self, part: slice, cells: FloatArray, fooled: BoolArray, n_asked: IntArray
+    ) -> FloatArray:
         """Return the weighted sums of steps, after clipping and rounding."""
         weights = fooled.astype(np.float64)
         share = weights.sum(axis=1) / n_asked
@@ -167,14 +168,14 @@ class _Probes:
         sums -= weights.sum(axis=1)[:, None] * self.base[part]
         return sums
 
-    def _cells(self, part: slice) -> np.ndarray:
-        """Return the cells of all steps of some chains, of shape (m, n_directions, d)."""
+    def _cells(self, part: slice) -> FloatArray:
+        """Return the cells of all steps from some points, of shape (m, n_directions, d)."""
         rows, oracle, steps = self.oracle.rows, self.oracle, self.steps
         base, radius = self.base[part], self.radius[part]
         m, (n, d) = len(base), steps.shape
-        # Passes over all cells are what costs here. A few chains at a time stay in the cache.
+        # Passes over all cells are what costs here. A few points at a time stay in the cache.
         width = min(m, max(1, _FEW // (n * d)))
-        # The model may be lent these cells, and may keep them: they are not used again.
+        # The model may be shown these cells themselves, and keep them: they are not used again.
         cells = np.empty((m, n, d)) if rows.are_cells else oracle.scratch(0, m, n, d)
         if self.across is not None:
             frame, shares = self._frame[part], np.empty((m, 2, n))
@@ -198,7 +199,7 @@ class _Probes:
         return cells
 
 
-def _scaled(radius: np.ndarray, steps: np.ndarray, out: np.ndarray) -> None:
+def _scaled(radius: FloatArray, steps: FloatArray, out: FloatArray) -> None:
     """Write radius * steps, of shape (m, n_directions, d)."""
     if steps.size < _SHORT:
         np.einsum("i,jk->ijk", radius, steps, out=out)
@@ -207,8 +208,8 @@ def _scaled(radius: np.ndarray, steps: np.ndarray, out: np.ndarray) -> None:
 
 
 def _answers(
-    oracle: Oracle, cells: np.ndarray, owner: np.ndarray, n_asked: np.ndarray, every: bool
-) -> np.ndarray:
+    oracle: Oracle, cells: FloatArray, owner: IntArray, n_asked: IntArray, every: bool
+) -> BoolArray:
     """Return, of shape (m, n_directions), which cells fool the model; False if not asked.
 
     `every` says that all are asked. A repair changes the cells in place.
@@ -216,13 +217,13 @@ def _answers(
     m, n, d = cells.shape
     every = every and m * n <= oracle.batch_rows
     if every and oracle.rows.repair is None:
-        return oracle.ask(cells, owner, lend=True)
+        return oracle.ask(cells, owner, copy=False)
     flat, whose = cells.reshape(m * n, d), np.repeat(owner, n)
     if oracle.rows.repair is not None:
         settled = oracle.rows.settle(flat, whose)
         flat[...] = settled
         if every:
-            return oracle.ask(settled, whose, lend=True).reshape(m, n)
+            return oracle.ask(settled, whose, copy=False).reshape(m, n)
     chosen = np.flatnonzero(np.arange(n) < n_asked[:, None])
     fooled = np.zeros(m * n, dtype=bool)
     for begin in range(0, len(chosen), oracle.batch_rows):

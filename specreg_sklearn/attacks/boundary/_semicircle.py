@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from specreg_sklearn.attacks.questions import Asker, SearchTask
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn.attacks.questions import Oracle, SearchTask
 
 # The arc is searched in rounds of a few questions each: a call of a model costs more than a row.
 ROUNDS, PER_ROUND = 3, 3
@@ -41,14 +42,14 @@ _LESS, _LEAST_ANGLE = 0.25, 1e-4
 
 def semicircle_step(
     task: SearchTask,
-    points: np.ndarray,
-    way: np.ndarray,
-    sideways: np.ndarray,
-    owner: np.ndarray,
-    radius: np.ndarray,
-    angle: np.ndarray,
+    points: FloatArray,
+    radial: FloatArray,
+    sideways: FloatArray,
+    owner: IntArray,
+    radius: FloatArray,
+    angle: FloatArray,
     n_rounds: int = ROUNDS,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return points nearer to the clean rows, or the same ones where the arc held none.
 
     Parameters
@@ -56,14 +57,14 @@ def semicircle_step(
     task : SearchTask
         Where to ask.
     points : ndarray of shape (m, d)
-        Adversarial points on the boundary, one per chain.
-    way : ndarray of shape (m, d)
+        Adversarial points on the boundary.
+    radial : ndarray of shape (m, d)
         Unit vectors from the clean rows to the points.
     sideways : ndarray of shape (m, d)
-        Unit vectors at right angles to the way: where the boundary's normal leans, on the
+        Unit vectors at right angles to those: where the boundary's normal leans, on the
         adversarial side.
     owner : ndarray of shape (m,), int
-        The row of each chain.
+        The row of each point.
     radius : ndarray of shape (m,)
         How far the points are from the clean rows.
     angle : ndarray of shape (m,)
@@ -81,8 +82,8 @@ def semicircle_step(
         What to expect of the next step.
     """
     m, d = points.shape
-    arc = _Arc(points, way, sideways, radius)
-    ask = Asker(task.oracle, owner, PER_ROUND, n_rounds)
+    arc = _Arc(points, radial, sideways, radius)
+    ask = _RepeatedQueries(task.oracle, owner, PER_ROUND, n_rounds)
     tried = np.empty((n_rounds, m, PER_ROUND, d))
     before = np.arange(-1, m * PER_ROUND - 1, PER_ROUND)
     low, high = np.zeros(m), np.full(m, _LAST_ANGLE)
@@ -105,8 +106,8 @@ def semicircle_step(
         nearest = np.where(some, place + turn * m * PER_ROUND, nearest)
         low = np.where(some, angles.take(place), low)
         if n_rounds > 2:
-            fence = np.concatenate([angles, high[:, None]], axis=1)
-            high = fence[np.arange(m), last]
+            ends = np.concatenate([angles, high[:, None]], axis=1)
+            high = ends[np.arange(m), last]
     moved = np.flatnonzero(low)
     reached, distance = points.copy(), radius.copy()
     if len(moved):
@@ -122,23 +123,80 @@ def semicircle_step(
 
 
 class _Arc:
-    """The semicircles of some chains; see :func:`semicircle_step`."""
+    """The semicircles of some points; see :func:`semicircle_step`."""
 
     def __init__(
-        self, points: np.ndarray, way: np.ndarray, sideways: np.ndarray, radius: np.ndarray
+        self, points: FloatArray, radial: FloatArray, sideways: FloatArray, radius: FloatArray
     ) -> None:
         m, d = points.shape
         half = radius[:, None] / 2
         # Seen from the middle of the segment, an arc turns by twice the angle at the clean row.
         self._plane = np.empty((m, 3, d))
-        np.multiply(way, half, out=self._plane[:, 0])
+        np.multiply(radial, half, out=self._plane[:, 0])
         np.multiply(sideways, half, out=self._plane[:, 1])
         np.subtract(points, self._plane[:, 0], out=self._plane[:, 2])
         self._weights = np.ones((m, PER_ROUND, 3))
 
-    def at(self, angles: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """Write the points at some angles of each chain's semicircle; shape (m, PER_ROUND, d)."""
+    def at(self, angles: FloatArray, out: FloatArray) -> FloatArray:
+        """Write the points at some angles of each semicircle; shape (m, PER_ROUND, d)."""
         turned = 2 * angles
         np.cos(turned, out=self._weights[..., 0])
         np.sin(turned, out=self._weights[..., 1])
         return np.matmul(self._weights, self._plane, out=out)
+
+
+class _RepeatedQueries:
+    """Asks as ``oracle.decide`` does, with little to do beside asking.
+
+    What fools the model may not be remembered: show the nearest points to :meth:`remember`.
+
+    Parameters
+    ----------
+    oracle : Oracle
+        Where to ask.
+    owner : ndarray of shape (m,), int
+        The clean row of each semicircle.
+    k : int
+        Points of a semicircle in one call.
+    n_calls : int
+        How many calls will be made at most.
+    """
+
+    def __init__(self, oracle: Oracle, owner: IntArray, k: int, n_calls: int) -> None:
+        self._oracle, self._owner, self._k = oracle, owner, k
+        rows = oracle.rows
+        self._asked = k * np.bincount(owner, minlength=len(rows))
+        covered = (n_calls * self._asked <= oracle.limit - oracle.n_queries).all()
+        # Where cells are rounded, a point may be built as the clean row itself.
+        self._plain = bool(
+            rows.exact and rows.repair is None and len(owner) * k <= oracle.batch_rows and covered
+        )
+        lo, hi = rows.box(owner)
+        self._box = lo[:, None], hi[:, None]
+        self._wanted = np.repeat(oracle.wanted[owner], k)
+
+    def __call__(self, Z: FloatArray) -> BoolArray:
+        """Return, of shape (m, k), where the model is fooled.
+
+        `Z` holds coordinates of shape (m, k, d). They may be clipped in place, and shown to the
+        model as they are.
+        """
+        m, k, d = Z.shape
+        oracle, owner = self._oracle, self._owner
+        if not self._plain:
+            return oracle.decide(Z.reshape(-1, d), np.repeat(owner, k)).reshape(m, k)
+        cells = oracle.rows.fit(oracle.rows.cells_of_each(Z, owner), *self._box)
+        fooled = oracle.ask(cells, owner, copy=False, wanted=self._wanted)
+        oracle.n_queries += self._asked
+        return fooled
+
+    def remember(self, Z: FloatArray, owner: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Let the oracle remember some of the points asked about, which fooled the model.
+
+        Returns the points, of shape (m, d), moved into the boxes, and their distances.
+        """
+        rows = self._oracle.rows
+        # Where coordinates are cells, asking has clipped them already.
+        built = self._plain and rows._unit
+        Z = Z if built else rows.clip(Z, owner)
+        return Z, self._oracle.remember(Z, owner, Z if built else None)

@@ -1,4 +1,4 @@
-"""Looking all around: where there are few dimensions, nothing nearer need be missed.
+"""A search on spheres: where there are few dimensions, nothing nearer need be missed.
 
 A walk ends in the basin it began in. In two or three dimensions a sphere just inside the best point
 can be searched for another one: a basin that comes nearer by a tenth covers a seventh of the circle
@@ -9,28 +9,29 @@ from __future__ import annotations
 
 import numpy as np
 
-from specreg_sklearn.attacks.boundary._boundary_points import Chains
+from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
 from specreg_sklearn.attacks.questions import SearchTask, bisect, stream
-from specreg_sklearn.space import length
+from specreg_sklearn.space import as_norm
 
 MOST_DIMENSIONS = 3
-# Directions of one look, and at which shares of the best distance: most of them are at the sphere,
-# the others look for islands inside.
+# Directions of one search, and at which shares of the best distance: most are at the sphere, the
+# others look for separate regions inside.
 _N_AROUND = 24
 _SPHERE, _N_INSIDE = 0.99, 12
 # As many again stay near the best point, at angles between these: a corner of the wrong region,
 # into which no walk finds, is nearer by little, and narrow.
 _N_NEAR, _NEAR_SPHERE, _ANGLES = 8, 0.995, (3e-3, 0.5)
-# A look is worth while only if what it finds can be followed a little.
+# A search is worth while only if what it finds can be followed a little.
 _RESERVE = 30
 _TOLERANCE = 2.0**-8
-# A row is left after so many looks that found nothing.
+# A row is left after so many searches that found nothing.
 _MOST_IN_VAIN = 30
-_SWEEP_DRAW = 2**43
+_SPHERE_DRAW = 2**43
 
 
-class Sweep:
-    """Looks around the clean rows, again and again.
+class SphereSearch:
+    """Asks on spheres around the clean rows, again and again.
 
     Parameters
     ----------
@@ -42,13 +43,13 @@ class Sweep:
         self.task = task
         self.in_vain = np.zeros(len(task.x), dtype=np.int64)
 
-    def rows(self) -> np.ndarray:
-        """Return the rows that can pay for a look and are worth it."""
+    def rows(self) -> IntArray:
+        """Return the rows that can pay for a search and are worth it."""
         rows = self.task.active()
         affordable = self.task.oracle.left(rows) >= _N_AROUND + _N_NEAR + _RESERVE
         return rows[affordable & (self.in_vain[rows] < _MOST_IN_VAIN)]
 
-    def look(self, turn: int) -> Chains:
+    def search(self, turn: int) -> BoundaryPoints:
         """Ask around all rows once; return boundary points of those that found something."""
         task, oracle, rows = self.task, self.task.oracle, self.rows()
         x, best = task.x[rows], oracle.best_distance[rows]
@@ -68,29 +69,29 @@ class Sweep:
             tolerance=_TOLERANCE,
             norm=oracle.norm,
         )
-        return Chains(points, found, np.zeros(len(found), dtype=np.int64))
+        return BoundaryPoints(points, found, np.zeros(len(found), dtype=np.int64))
 
-    def _steps(self, towards: np.ndarray, turn: int) -> np.ndarray:
+    def _steps(self, towards: FloatArray, turn: int) -> FloatArray:
         """Return steps of length 1 at most: all around, and near the one that leads to the best.
 
         `towards` has shape (m, d), the result (m, n_steps, d).
         """
-        norm, d = self.task.oracle.norm, towards.shape[1]
-        rng = stream(self.task.seed, _SWEEP_DRAW + turn)
+        norm, d = as_norm(self.task.oracle.norm), towards.shape[1]
+        rng = stream(self.task.seed, _SPHERE_DRAW + turn)
         around = _around(rng, _N_AROUND, d)
         share = np.full(_N_AROUND, _SPHERE)
         inside = rng.choice(_N_AROUND, _N_INSIDE, replace=False)
         share[inside] *= rng.random(_N_INSIDE) ** (1 / d)
-        around *= (share / length(around, norm))[:, None]
+        around *= (share / norm.length(around))[:, None]
         least, largest = np.log(_ANGLES).tolist()
         angle = np.exp(rng.uniform(least, largest, _N_NEAR))
         near = (towards[:, None] + angle[:, None] * _around(rng, _N_NEAR, d)).reshape(-1, d)
-        near *= _NEAR_SPHERE / length(near, norm)[:, None]
+        near *= _NEAR_SPHERE / norm.length(near)[:, None]
         everywhere = np.broadcast_to(around, (len(towards), *around.shape))
         return np.concatenate([everywhere, near.reshape(len(towards), _N_NEAR, d)], axis=1)
 
 
-def _around(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+def _around(rng: np.random.Generator, n: int, d: int) -> FloatArray:
     """Return n unit directions, evenly spread on the circle, else at random with opposites."""
     if d == 2:
         angles = (np.arange(n) + rng.random()) * (2 * np.pi / n)

@@ -1,11 +1,12 @@
-"""What SquareAttack moves: blocks of columns, to corners of a cube or along a sphere."""
+"""What SquareAttack moves: blocks of columns, to corners of a Linf ball or along a sphere."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions import SearchTask
-from specreg_sklearn.space import length
+from specreg_sklearn.space import L2
 
 # In L2, iterations without gain after which a row takes long steps.
 _PATIENCE = 30
@@ -16,9 +17,9 @@ _INSIDE = 1 - 1e-6
 class Blocks:
     """Draws blocks of columns: all of one size have had a turn before any comes again."""
 
-    def __init__(self, columns: np.ndarray, image_shape: tuple[int, ...] | None) -> None:
+    def __init__(self, columns: IntArray, image_shape: tuple[int, ...] | None) -> None:
         self.d, self.shape = len(columns), image_shape
-        # Which block size is being dealt out, and what is left of it.
+        # Which block size is being drawn, and what is left of it.
         self.size, self.left = -1, [columns[:0]]
         if image_shape is not None:
             channels, _, self.width = shape = (1, 1, *image_shape)[-3:]
@@ -29,22 +30,22 @@ class Blocks:
             self.channel, self.stripe = place[0], place[0] * self.width + place[2]
             self.n_channels, self.sides = channels, shape[1:]
 
-    def signs(self, rng: np.random.Generator) -> np.ndarray:
+    def signs(self, rng: np.random.Generator) -> FloatArray:
         """Draw signs to begin with: one per column, or per vertical stripe of an image."""
         if self.shape is None:
             return rng.choice([-1.0, 1.0], size=self.d)
         return rng.choice([-1.0, 1.0], size=self.n_channels * self.width)[self.stripe]
 
-    def draw(self, rng: np.random.Generator, share: float) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, share: float) -> IntArray:
         """Draw the columns of a block that holds about this share of all."""
         area = self.d if self.shape is None else self.sides[0] * self.sides[1]
         size = max(1, round(share * area if self.shape is None else np.sqrt(share * area)))
         if size != self.size or not self.left:
             self.size = size
-            self.left = self._columns(rng) if self.shape is None else self._windows(rng)
+            self.left = self._columns(rng) if self.shape is None else self._squares(rng)
         return self.left.pop()
 
-    def pattern(self, rng: np.random.Generator, block: np.ndarray) -> np.ndarray:
+    def pattern(self, rng: np.random.Generator, block: IntArray) -> FloatArray:
         """Draw signs for a block: one per column, or per channel of an image."""
         if self.shape is None:
             return rng.choice([-1.0, 1.0], size=len(block))
@@ -53,16 +54,16 @@ class Blocks:
     def _columns(self, rng: np.random.Generator) -> list[np.ndarray]:
         return np.array_split(rng.permutation(self.d), -(-self.d // self.size))
 
-    def _windows(self, rng: np.random.Generator) -> list[np.ndarray]:
+    def _squares(self, rng: np.random.Generator) -> list[np.ndarray]:
         h, w = (min(self.size, side) for side in self.sides)
         across = self.sides[1] - w + 1
-        windows = []
+        squares = []
         for corner in rng.permutation((self.sides[0] - h + 1) * across).tolist():
             i, j = divmod(corner, across)
-            window = self.pixels[:, i : i + h, j : j + w].ravel()
-            windows.append(window[window >= 0])
-        # Windows may hold immutable pixels only, but not all of them do.
-        return [w for w in windows if len(w)]
+            square = self.pixels[:, i : i + h, j : j + w].ravel()
+            squares.append(square[square >= 0])
+        # Squares may hold immutable pixels only, but not all of them do.
+        return [s for s in squares if len(s)]
 
 
 class CornerMoves:
@@ -75,14 +76,14 @@ class CornerMoves:
         self.free = self.up != self.down
         self.best = np.zeros(task.x.shape, dtype=bool)
 
-    def anywhere(self, rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
+    def anywhere(self, rng: np.random.Generator, rows: IntArray) -> np.ndarray:
         return np.tile(self.blocks.signs(rng) > 0, (len(rows), 1))
 
-    def points(self, states: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def points(self, states: np.ndarray, rows: IntArray) -> np.ndarray:
         return np.where(states, self.up[rows], self.down[rows])
 
     def propose(
-        self, rng: np.random.Generator, share: float, rows: np.ndarray
+        self, rng: np.random.Generator, share: float, rows: IntArray
     ) -> tuple[np.ndarray, np.ndarray]:
         block = self.blocks.draw(rng, share)
         states, free = self.best[rows], self.free[np.ix_(rows, block)]
@@ -92,7 +93,7 @@ class CornerMoves:
         states[:, block] = np.where(same[:, None], ~old, new)
         return states, np.flatnonzero(free.any(axis=1))
 
-    def learn(self, rows: np.ndarray, kept: np.ndarray, gained: np.ndarray) -> None:
+    def learn(self, rows: IntArray, kept: BoolArray, gained: BoolArray) -> None:
         """Learn nothing: there are but two ends, and both were considered."""
 
 
@@ -107,18 +108,18 @@ class SphereMoves:
         # Iterations since the loss of a row last fell.
         self.idle = np.zeros(len(task.x), dtype=np.int64)
 
-    def anywhere(self, rng: np.random.Generator, rows: np.ndarray) -> np.ndarray:
+    def anywhere(self, rng: np.random.Generator, rows: IntArray) -> np.ndarray:
         self.turn_back[:], self.idle[:] = False, 0
         return self._fitted(np.tile(self.blocks.signs(rng), (len(rows), 1)), rows)
 
-    def points(self, states: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def points(self, states: np.ndarray, rows: IntArray) -> np.ndarray:
         return np.asarray(self.task.x[rows] + _shortened(self.task, states, rows))
 
     def propose(
-        self, rng: np.random.Generator, share: float, rows: np.ndarray
+        self, rng: np.random.Generator, share: float, rows: IntArray
     ) -> tuple[np.ndarray, np.ndarray]:
         block, step = self.blocks.draw(rng, share), np.zeros_like(self.last)
-        # Columns of a table move freely; the pixels of a window move together.
+        # Columns of a table move freely; the pixels of a square move together.
         image = self.blocks.shape is not None
         step[block] = self.blocks.pattern(rng, block) if image else rng.normal(size=len(block))
         # The steps go on getting smaller where blocks cannot.
@@ -128,7 +129,7 @@ class SphereMoves:
         # Where the scores are flat, as in a leaf of a tree, small steps lead nowhere: there a block
         # gets as much norm as all other columns together, or all of it.
         stalled = np.flatnonzero(self.idle[rows] >= _PATIENCE)
-        strides[stalled] *= (self.radius / length(strides[stalled], 2))[:, None]
+        strides[stalled] *= (self.radius / L2.length(strides[stalled]))[:, None]
         base = old.copy()
         if rng.random() < 0.5:
             base[stalled] = 0.0
@@ -136,21 +137,21 @@ class SphereMoves:
         self.last = step
         return states, np.flatnonzero((states != old).any(axis=1))
 
-    def learn(self, rows: np.ndarray, kept: np.ndarray, gained: np.ndarray) -> None:
+    def learn(self, rows: IntArray, kept: BoolArray, gained: BoolArray) -> None:
         """Have rows whose step made things worse try it the other way round, once."""
         self.turn_back[rows] = ~kept & ~self.turn_back[rows]
         self.idle[rows] = np.where(gained, 0, self.idle[rows] + 1)
 
-    def _fitted(self, steps: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def _fitted(self, steps: FloatArray, rows: IntArray) -> FloatArray:
         """Return steps of full length inside the box; two passes share out what the box cut off."""
         x = self.task.x[rows]
         for _ in range(2):
-            steps = steps * (self.radius / np.maximum(length(steps, 2), 1e-300))[:, None]
+            steps = steps * (self.radius / np.maximum(L2.length(steps), 1e-300))[:, None]
             steps = self.task.clip(x + steps, rows) - x
-        return steps * np.minimum(1, self.radius / np.maximum(length(steps, 2), 1e-300))[:, None]
+        return steps * np.minimum(1, self.radius / np.maximum(L2.length(steps), 1e-300))[:, None]
 
 
-def _shortened(task: SearchTask, steps: np.ndarray, owner: np.ndarray) -> np.ndarray:
+def _shortened(task: SearchTask, steps: FloatArray, owner: IntArray) -> FloatArray:
     """Return steps that stay as long as they are when cells are rounded, or get shorter."""
     rows = task.oracle.rows
     if rows.exact:

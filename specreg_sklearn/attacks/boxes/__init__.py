@@ -1,7 +1,7 @@
-"""The search on models whose decision regions are boxes: trees and whole numbers."""
+"""The search on models whose decision regions are boxes: trees, and tables of whole numbers."""
 
-from specreg_sklearn.attacks.boxes._box_search import Walls
+from specreg_sklearn.attacks.boxes._box_search import BoxSearch
 
 __all__ = [
-    "Walls",
+    "BoxSearch",
 ]

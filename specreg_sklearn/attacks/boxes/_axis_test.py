@@ -1,9 +1,9 @@
-"""Tell boundaries that are walls across one column, as in trees, from those that slope.
+"""Tell boundaries that are thresholds on one column, as in trees, from oblique ones.
 
 The columns are split in halves, and each half alone is moved a little towards the clean row. At a
-wall exactly one of the two moves leaves the region where the model is fooled: the one that holds
-the wall's column. At a slope both do, as a rule, and the test is over after two questions. Else the
-half that mattered is split again, down to a single column.
+threshold exactly one of the two moves leaves the region where the model is fooled: the one that
+holds the threshold's column. At an oblique boundary both do, as a rule, and the test is over after
+two questions. Else the half that mattered is split again, down to a single column.
 """
 
 from __future__ import annotations
@@ -12,21 +12,22 @@ from functools import lru_cache
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.boxes._column_moves import toward
 from specreg_sklearn.attacks.questions import SearchTask, stream
 
 # How far columns move, in widths of the bracket in which the boundary is known to lie.
 _WIDTHS, _LARGEST_SHARE = 4, 0.125
-# How much of the largest move is given up, and how far the others then go, as shares.
+# How much the largest change is reduced, and how far the others then go, as shares.
 _LOSS, _TRADE = 0.01, 0.1
 _N_TRADES, _LEAST_TRADES = 5, 3
 # Keys of the draws, far beyond the iterations of any search.
-_WALL_DRAW, _TRADE_DRAW = 2**40, 2**41
+_AXIS_DRAW, _TRADE_DRAW = 2**40, 2**41
 
 
-def at_wall(
-    task: SearchTask, points: np.ndarray, owner: np.ndarray, tolerance: float
-) -> np.ndarray:
+def at_threshold(
+    task: SearchTask, points: FloatArray, owner: IntArray, tolerance: float
+) -> BoolArray:
     """Mark points where a single column decides whether the model is fooled.
 
     Parameters
@@ -48,17 +49,17 @@ def at_wall(
         task, points, owner, np.full(len(points), min(_WIDTHS * tolerance, _LARGEST_SHARE))
     )
     column = _deciding_column(task, points, moved, owner, 0)
-    wall = column >= 0
-    # On a slope the halves may fall so by chance; a second draw then ends at another column.
-    again = np.flatnonzero(wall)
+    aligned = column >= 0
+    # At an oblique boundary this may be chance; a second draw then ends at another column.
+    again = np.flatnonzero(aligned)
     other = _deciding_column(task, points[again], moved[again], owner[again], 1)
-    wall[again] = other == column[again]
-    return wall
+    aligned[again] = other == column[again]
+    return aligned
 
 
 def _deciding_column(
-    task: SearchTask, points: np.ndarray, moved: np.ndarray, owner: np.ndarray, draw: int
-) -> np.ndarray:
+    task: SearchTask, points: FloatArray, moved: FloatArray, owner: IntArray, draw: int
+) -> IntArray:
     """Return the one column whose move leaves the region, or -1 where there is no such column."""
     m, d = points.shape
     if not m:
@@ -88,19 +89,19 @@ def _deciding_column(
 
 
 @lru_cache(maxsize=64)
-def _order(seed: int, draw: int, d: int) -> np.ndarray:
+def _order(seed: int, draw: int, d: int) -> IntArray:
     """Return the places of the columns in an order of chance, read-only."""
-    order = stream(seed, _WALL_DRAW + draw).permutation(d)
+    order = stream(seed, _AXIS_DRAW + draw).permutation(d)
     order.flags.writeable = False
     return order
 
 
-def slopes(task: SearchTask, rows: np.ndarray, turn: int) -> np.ndarray:
-    """Return whether rows' best points, with no column to give back, lie on slopes after all.
+def is_oblique(task: SearchTask, rows: IntArray, turn: int) -> BoolArray:
+    """Return whether rows' best points, with no column to restore, are at oblique boundaries.
 
-    At a corner of walls no column can make up for another. So the largest move is made a little
-    smaller, and all other columns go back and forth at random: on a slope, one of two opposite
-    moves makes up for the loss.
+    At a corner of a box no column can make up for another. So the largest change is made a little
+    smaller, and all other columns move at random: at an oblique boundary, one of two opposite moves
+    makes up for the loss.
     """
     if not len(rows):
         return np.zeros(0, dtype=bool)

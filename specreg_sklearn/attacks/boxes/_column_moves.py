@@ -1,27 +1,26 @@
-"""Giving columns back: the nearest point of a box-shaped region, column by column.
+"""Restoring columns: the nearest point of a box-shaped region, column by column.
 
 Where a model asks about one column at a time (trees, forests, boosted trees, whole numbers), the
 region that fools it is a union of boxes. The point of a box nearest to the clean row differs from
 it in few columns, and in each just as far as the box demands. So all columns that are not needed
-are given back in groups, and those that are needed are bisected one by one.
+are restored to their clean values in groups, and those that are needed are bisected one by one.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions import SearchTask
 
-# Columns that may be given back are first tried in groups of this share of those that moved.
+# Columns are first restored in groups of this share of those that moved.
 _FIRST_GROUP = 0.25
 # A column is left alone once its bracket matters less than this to the distance.
 _PRECISION = 2.0**-11
 _MOST_ROUNDS = 100
 
 
-def toward(
-    task: SearchTask, points: np.ndarray, owner: np.ndarray, share: np.ndarray
-) -> np.ndarray:
+def toward(task: SearchTask, points: FloatArray, owner: IntArray, share: FloatArray) -> FloatArray:
     """Return points moved a share of the way to their clean rows; whole numbers by 1 at least."""
     rows, x = task.oracle.rows, task.x[owner]
     gap = points - x
@@ -32,7 +31,7 @@ def toward(
     return np.asarray(points - step)
 
 
-def as_built(task: SearchTask, points: np.ndarray, owner: np.ndarray) -> np.ndarray:
+def as_built(task: SearchTask, points: FloatArray, owner: IntArray) -> FloatArray:
     """Return coordinates of the rows that points stand for: clipped, rounded and cast."""
     rows = task.oracle.rows
     if rows.exact:
@@ -41,7 +40,7 @@ def as_built(task: SearchTask, points: np.ndarray, owner: np.ndarray) -> np.ndar
     return np.asarray(task.x[owner] + steps / rows.scale)
 
 
-def give_back(task: SearchTask, points: np.ndarray, owner: np.ndarray) -> np.ndarray:
+def restore_columns(task: SearchTask, points: FloatArray, owner: IntArray) -> FloatArray:
     """Return points nearer to the clean rows, found by moving single columns back.
 
     Columns that are not needed to fool the model return to their clean values, the largest moves
@@ -64,22 +63,16 @@ def give_back(task: SearchTask, points: np.ndarray, owner: np.ndarray) -> np.nda
     """
     if not len(points):
         return points
-    points, needed = _give_groups_back(task, as_built(task, points, owner), owner)
+    points, needed = _restore_groups(task, as_built(task, points, owner), owner)
     return _bisect_columns(task, points, owner, needed)
 
 
-def is_open(task: SearchTask, owner: np.ndarray) -> np.ndarray:
-    """Return whether rows may still ask and have not reached the stop distance."""
-    best = task.oracle.best_distance[owner]
-    return np.asarray((best > task.stop_distance) & (task.oracle.left(owner) > 0))
-
-
-def _give_groups_back(
-    task: SearchTask, points: np.ndarray, owner: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _restore_groups(
+    task: SearchTask, points: FloatArray, owner: IntArray
+) -> tuple[FloatArray, BoolArray]:
     """Return (points, which columns they need).
 
-    Each chain walks through its columns in one order. It tries to give a group of them back; if
+    The columns of each point are taken in one order. A group of them is restored; if
     that fails, halving finds the first column of the group that is needed. A column costs about
     log2(columns / needed columns) questions if it is needed, and next to none if it is not.
     """
@@ -89,12 +82,12 @@ def _give_groups_back(
     place = np.argsort(order, axis=1, kind="stable")
     n_moved = (gap > 0).sum(axis=1)
     needed = np.zeros((m, d), dtype=bool)
-    # All columns before `at` are settled. `failed` columns from there cannot all be given back (0:
+    # All columns before `at` are settled. `failed` columns from there cannot all be restored (0:
     # nothing is known yet).
     at, failed = np.zeros(m, dtype=np.int64), np.zeros(m, dtype=np.int64)
     group = np.maximum((n_moved * _FIRST_GROUP).astype(np.int64), 1)
     while True:
-        now = np.flatnonzero((at < n_moved) & is_open(task, owner))
+        now = np.flatnonzero((at < n_moved) & task.is_open(owner))
         if not len(now):
             break
         begin, closing = at[now, None], failed[now] > 0
@@ -119,11 +112,11 @@ def _give_groups_back(
 
 
 def _bisect_columns(
-    task: SearchTask, points: np.ndarray, owner: np.ndarray, needed: np.ndarray
-) -> np.ndarray:
+    task: SearchTask, points: FloatArray, owner: IntArray, needed: BoolArray
+) -> FloatArray:
     """Move each needed column back as far as the model stays fooled.
 
-    All columns of all chains are asked about in one call, each moved alone. Those that may move are
+    All columns of all points are asked about in one call, each moved alone. Those that may move are
     moved together if the model stays fooled, else the one that gains most.
     """
     rows, x = task.oracle.rows, task.x[owner]
@@ -135,22 +128,22 @@ def _bisect_columns(
     for _ in range(_MOST_ROUNDS):
         length = np.einsum("ij,ij->i", high * full, high * full)
         least = np.sqrt(np.einsum("ij,ij->i", low * full, low * full))
-        pending &= is_open(task, owner) & (least <= task.oracle.best_distance[owner])
+        pending &= task.is_open(owner) & (least <= task.oracle.best_distance[owner])
         matters = (high - low) * high * full**2 > _PRECISION * length[:, None]
-        chain, column = np.nonzero(needed & matters & (high - low > 1.5 * unit) & pending[:, None])
-        if not len(chain):
+        point, column = np.nonzero(needed & matters & (high - low > 1.5 * unit) & pending[:, None])
+        if not len(point):
             break
-        middle = (low + high)[chain, column] / 2
-        step = unit[chain, column]
+        middle = (low + high)[point, column] / 2
+        step = unit[point, column]
         middle = np.where(
             step > 0, np.floor(middle / np.where(step > 0, step, 1.0) + 1e-9) * step, middle
         )
-        tried = (x + high * full)[chain]
-        tried[np.arange(len(chain)), column] = x[chain, column] + middle * full[chain, column]
-        fooled = task.oracle.decide(tried, owner[chain])
-        low[chain[~fooled], column[~fooled]] = middle[~fooled]
+        tried = (x + high * full)[point]
+        tried[np.arange(len(point)), column] = x[point, column] + middle * full[point, column]
+        fooled = task.oracle.decide(tried, owner[point])
+        low[point[~fooled], column[~fooled]] = middle[~fooled]
         moved = high.copy()
-        moved[chain[fooled], column[fooled]] = middle[fooled]
+        moved[point[fooled], column[fooled]] = middle[fooled]
         several = np.flatnonzero((moved < high).sum(axis=1) > 1)
         together = task.oracle.decide((x + moved * full)[several], owner[several])
         for i in several[~together]:

@@ -1,9 +1,12 @@
-"""The frame of every attack: the base class, one run of it, workers, the result."""
+"""The frame of every attack: the hooks it calls, the base class, one run, workers, the result."""
 
-from specreg_sklearn.attacks.frame._base import BlackBoxAttack
+from specreg_sklearn.attacks.frame._black_box_attack import BlackBoxAttack
+from specreg_sklearn.attacks.frame._hooks import ATTACK_OF_NORM, Starts
 from specreg_sklearn.attacks.frame._result import AttackResult
 
 __all__ = [
+    "ATTACK_OF_NORM",
     "AttackResult",
     "BlackBoxAttack",
+    "Starts",
 ]

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 
 STATUSES = (
     "already_wrong",
@@ -67,10 +70,10 @@ class AttackResult:
     """
 
     X_adv: Any
-    distances: np.ndarray
-    success: np.ndarray
-    status: np.ndarray
-    n_queries: np.ndarray
+    distances: FloatArray
+    success: BoolArray
+    status: NDArray[np.str_]
+    n_queries: IntArray
 
     def __repr__(self) -> str:
         seen = Counter(self.status.tolist())

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from specreg_sklearn._typing import BoolArray, Classifier, FloatArray, IntArray
+from specreg_sklearn.attacks.frame._hooks import AttackHooks, Starts
 from specreg_sklearn.attacks.frame._result import AttackResult
 from specreg_sklearn.attacks.frame._workers import Outcome, Setting, search_rows
 from specreg_sklearn.attacks.questions import Oracle, StartPool, verify
-from specreg_sklearn.space import FeatureSpace
+from specreg_sklearn.space import FeatureSpace, check_norm
 from specreg_sklearn.tables import (
     LabelCoder,
     as_table,
     as_targets,
     ask,
+    check_eps,
     check_estimator,
     check_fitted_columns,
-    check_norm,
     check_seed,
 )
-
-if TYPE_CHECKING:
-    from specreg_sklearn.attacks.frame._base import BlackBoxAttack
 
 # Verification may push a row outwards by 1e-3 of its distance; a row that stops this much before
 # eps stays within eps after the push.
@@ -32,18 +32,21 @@ _STOP_MARGIN = 2e-3
 
 
 def run_attack(
-    attack: BlackBoxAttack,
-    estimator: Any,
+    attack: AttackHooks,
+    estimator: Classifier,
     X: Any,
     y: Any,
     *,
     eps: float | None,
     space: FeatureSpace | None,
-    pool: Any,
+    pool: ArrayLike | None,
     n_jobs: int | None,
     verbose: int,
 ) -> AttackResult:
     """Check the arguments, search and verify; see ``BlackBoxAttack.run``."""
+    attack._check_parameters()
+    attack._prepare()
+    eps = None if eps is None else check_eps(eps)
     norm = check_norm(attack.norm, attack._norms, type(attack).__name__)
     check_estimator(estimator)
     if space is not None and not isinstance(space, FeatureSpace):
@@ -82,7 +85,7 @@ def run_attack(
     chosen = np.flatnonzero(~done)
     outcome = Outcome.empty(*rows.raw.shape)
 
-    def search(some: np.ndarray) -> None:
+    def search(some: IntArray) -> None:
         search_rows(
             attack, setting, rows, labels, some, outcome, given, n_jobs=n_jobs, verbose=verbose
         )
@@ -102,7 +105,7 @@ def run_attack(
     return _report(oracle, outcome, raw, verified, chosen, eps, stop, attack.targeted, nothing)
 
 
-def _given_starts(starts: Any, space: FeatureSpace, X: Any, n_rows: int) -> np.ndarray | None:
+def _given_starts(starts: Starts, space: FeatureSpace, X: Any, n_rows: int) -> FloatArray | None:
     """Return the user's own starts as coordinates of shape (n, n_starts, d)."""
     if isinstance(starts, str):
         return None
@@ -118,17 +121,15 @@ def _given_starts(starts: Any, space: FeatureSpace, X: Any, n_rows: int) -> np.n
     return space.bind(starts, parameter="starts").x[:, None, :]
 
 
-def _verified(
-    oracle: Oracle, outcome: Outcome, chosen: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _verified(oracle: Oracle, outcome: Outcome, chosen: IntArray) -> tuple[FloatArray, BoolArray]:
     started = chosen[np.isfinite(outcome.best_distance[chosen])]
     oracle.n_queries = outcome.n_queries
     return verify(oracle, outcome.best, outcome.far, started)
 
 
 def _stopped_in_vain(
-    oracle: Oracle, outcome: Outcome, raw: np.ndarray, verified: np.ndarray, stop: float
-) -> np.ndarray:
+    oracle: Oracle, outcome: Outcome, raw: FloatArray, verified: BoolArray, stop: float
+) -> IntArray:
     """Return rows that were let go early but do not hold within eps; budgets are untouched."""
     early = np.flatnonzero(outcome.best_distance <= stop)
     distance = oracle.rows.distance(raw[early], early, oracle.norm)
@@ -138,9 +139,9 @@ def _stopped_in_vain(
 def _report(
     oracle: Oracle,
     outcome: Outcome,
-    raw: np.ndarray,
-    verified: np.ndarray,
-    chosen: np.ndarray,
+    raw: FloatArray,
+    verified: BoolArray,
+    chosen: IntArray,
     eps: float | None,
     stop: float,
     targeted: bool,
@@ -167,7 +168,7 @@ def _report(
 
 
 def _warn_of_failures(
-    attack: BlackBoxAttack, attacked: int, best: np.ndarray, pool: StartPool
+    attack: AttackHooks, attacked: int, best: FloatArray, pool: StartPool
 ) -> None:
     failed = int(np.isinf(best).sum())
     if not failed:

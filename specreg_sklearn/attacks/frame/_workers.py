@@ -9,11 +9,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
+from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.attacks.frame._hooks import AttackHooks
+from specreg_sklearn.attacks.frame._picklable_errors import picklable_error
 from specreg_sklearn.attacks.questions import (
     FINAL_QUERIES,
     NO_LIMIT,
@@ -21,25 +23,15 @@ from specreg_sklearn.attacks.questions import (
     Oracle,
     SearchTask,
     StartPool,
-    accepted_starts,
-    carried,
-    data_starts,
-    noise_starts,
-    noise_stream,
-    other_data_starts,
-    pool_order,
+    find_starts,
+    no_starts,
 )
 from specreg_sklearn.space import CleanRows
 from specreg_sklearn.tables import LabelCoder, Predict
 
-if TYPE_CHECKING:
-    from specreg_sklearn.attacks.frame._base import BlackBoxAttack
-
 # Rows advance in step. From a few hundred on, more of them make no step cheaper.
 _MOST_ROWS = 512
 _LEAST_ROWS = 64
-# The most that a row spends on finding a start in data: without one, the rest is worth nothing.
-_SHARE_OF_STARTS = 2 / 3
 # Numbers that the starts of one part may hold.
 _MOST_NUMBERS = 2**22
 
@@ -72,17 +64,17 @@ class Outcome:
         Queries so far.
     """
 
-    best: np.ndarray
-    far: np.ndarray
-    best_distance: np.ndarray
-    n_queries: np.ndarray
+    best: FloatArray
+    far: FloatArray
+    best_distance: FloatArray
+    n_queries: IntArray
 
     @classmethod
     def empty(cls, n: int, d: int) -> Outcome:
         """Return the outcome of rows that have not been searched."""
         return cls(np.zeros((n, d)), np.zeros((n, d)), np.full(n, np.inf), np.zeros(n, np.int64))
 
-    def take_over(self, rows: np.ndarray, found: Outcome) -> None:
+    def take_over(self, rows: IntArray, found: Outcome) -> None:
         """Write what was found for `rows`, where it is nearer than what is known."""
         self.n_queries[rows] = found.n_queries
         nearer = found.best_distance < self.best_distance[rows]
@@ -95,23 +87,23 @@ class Outcome:
 class _Part:
     """The rows of one search, cut out of the whole; `names` are their numbers in it."""
 
-    attack: BlackBoxAttack
+    attack: AttackHooks
     setting: Setting
     rows: CleanRows
-    labels: np.ndarray
-    names: np.ndarray
-    spent: np.ndarray
-    given: np.ndarray | None
+    labels: IntArray
+    names: IntArray
+    spent: IntArray
+    given: FloatArray | None
 
 
 def search_rows(
-    attack: BlackBoxAttack,
+    attack: AttackHooks,
     setting: Setting,
     rows: CleanRows,
-    labels: np.ndarray,
-    chosen: np.ndarray,
+    labels: IntArray,
+    chosen: IntArray,
     outcome: Outcome,
-    given: np.ndarray | None,
+    given: FloatArray | None,
     *,
     n_jobs: int | None,
     verbose: int,
@@ -120,7 +112,7 @@ def search_rows(
     if not len(chosen):
         return
 
-    def cut(part: np.ndarray) -> _Part:
+    def cut(part: IntArray) -> _Part:
         # A worker gets no more than it needs.
         mine = None if given is None else given[part]
         spent = outcome.n_queries[part]
@@ -141,19 +133,17 @@ def search_rows(
             report(len(part))
 
 
-def _search_elsewhere(home: int, part: _Part) -> Outcome:
-    """Search in a worker; an error in another process than `home` is made fit to travel."""
+def _search_elsewhere(parent: int, part: _Part) -> Outcome:
+    """Search in a worker; an error in another process than `parent` is made picklable."""
     try:
         return _search_part(part)
     except Exception as error:
-        if os.getpid() == home:
+        if os.getpid() == parent:
             raise
-        raise carried(error) from error
+        raise picklable_error(error) from error
 
 
-def _parts(
-    attack: BlackBoxAttack, d: int, chosen: np.ndarray, n_jobs: int | None
-) -> list[np.ndarray]:
+def _parts(attack: AttackHooks, d: int, chosen: IntArray, n_jobs: int | None) -> list[np.ndarray]:
     affordable = _MOST_NUMBERS // (max(d, 1) * attack.n_starts)
     size = min(max(affordable, _LEAST_ROWS), _MOST_ROWS)
     n_parts = -(-len(chosen) // size)
@@ -182,13 +172,25 @@ def _search_part(part: _Part, report: Callable[[float], None] | None = None) -> 
     if attack.max_queries is not None:
         limit = attack.max_queries - verifications * VERIFY_QUERIES
         oracle.limit = limit - FINAL_QUERIES
+    n_data_starts = attack._n_data_starts(rows.x.shape[1])
+    if attack._within_eps:
+        starts = no_starts(rows.x.shape[1])
+    else:
+        starts = find_starts(
+            oracle,
+            setting.pool,
+            seed=setting.seed,
+            given=part.given,
+            n_data_starts=n_data_starts,
+            max_queries=attack.max_queries,
+        )
     task = SearchTask(
         oracle,
         setting.pool.reach(),
-        *_starts(attack, setting, oracle, part.given),
+        *starts,
         setting.stop_distance,
         setting.seed,
-        pool=setting.pool if attack._n_data_starts(rows.x.shape[1]) else None,
+        pool=setting.pool if n_data_starts else None,
     )
     far = oracle.best.copy()
     with _counted(report, len(rows)) as task.report:
@@ -205,38 +207,9 @@ def _search_part(part: _Part, report: Callable[[float], None] | None = None) -> 
         oracle.limit = limit
         if attack._within_eps:
             task.sharpen(np.flatnonzero(np.isfinite(oracle.best_distance)))
-        elif attack._bisects_at_the_end():
+        else:
             task.sharpen(np.intersect1d(found, task.active()))
     return Outcome(oracle.best, far, oracle.best_distance, oracle.n_queries)
-
-
-def _starts(
-    attack: BlackBoxAttack, setting: Setting, oracle: Oracle, given: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (points, owners, groups): what the user gave, else data, and noise as a last try."""
-    every = np.arange(len(oracle.labels))
-    if attack._within_eps:
-        return np.empty((0, len(oracle.rows.columns))), every[:0], every[:0]
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    if given is not None:
-        owner = np.repeat(every, given.shape[1])
-        points = given.reshape(len(owner), -1)
-        found.append(accepted_starts(oracle, points, owner, np.zeros(len(owner), np.int64)))
-    elif attack._n_data_starts(len(oracle.rows.columns)):
-        n_starts = attack._n_data_starts(len(oracle.rows.columns))
-        found.append(data_starts(oracle, setting.pool, every, n_starts=n_starts))
-        lacking = np.flatnonzero(np.isinf(oracle.best_distance))
-        order = pool_order(setting.seed, len(setting.pool.codes))
-        most = np.inf if attack.max_queries is None else _SHARE_OF_STARTS * attack.max_queries
-        found.append(other_data_starts(oracle, setting.pool, lacking, order, most))
-    lacking = np.flatnonzero(np.isinf(oracle.best_distance))
-    if len(lacking):
-        lo, hi = oracle.rows.finite_box(setting.pool.reach())
-        found.append(
-            noise_starts(oracle, lo, hi, lacking, lambda block: noise_stream(setting.seed, block))
-        )
-    points, owner, group = (np.concatenate(c) for c in zip(*found, strict=True))
-    return points, owner, group
 
 
 @contextmanager
@@ -258,7 +231,7 @@ def _counted(
 
 
 @contextmanager
-def _progress(total: int, attack: Any, verbose: int) -> Iterator[Callable[[float], None]]:
+def _progress(total: int, attack: AttackHooks, verbose: int) -> Iterator[Callable[[float], None]]:
     if verbose < 1:
         yield lambda _: None
         return

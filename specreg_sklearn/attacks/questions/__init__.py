@@ -1,18 +1,15 @@
 """What an attack asks a model: the oracle, the task of a search, starts, verification."""
 
-from specreg_sklearn.attacks.questions._bisection import between, bisect
+from specreg_sklearn.attacks.questions._bisection import Decide, bisect
 from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
-from specreg_sklearn.attacks.questions._picklable_errors import carried
-from specreg_sklearn.attacks.questions._random import noise_stream, pool_order, stream
-from specreg_sklearn.attacks.questions._ranks import best_of_owner, leaders, place_within
-from specreg_sklearn.attacks.questions._repeated_queries import Asker
-from specreg_sklearn.attacks.questions._scores import METHODS, Margins, ScoredPredict
+from specreg_sklearn.attacks.questions._random import stream
+from specreg_sklearn.attacks.questions._ranks import best_of_owner, nearest_by_group, rank_within
+from specreg_sklearn.attacks.questions._scores import METHODS, Margins, ScoredPredict, ScoreMethod
+from specreg_sklearn.attacks.questions._start_pool import StartPoints, StartPool
 from specreg_sklearn.attacks.questions._starts import (
-    StartPool,
-    accepted_starts,
     data_starts,
-    noise_starts,
-    other_data_starts,
+    find_starts,
+    no_starts,
 )
 from specreg_sklearn.attacks.questions._task import FINAL_QUERIES, SearchTask
 from specreg_sklearn.attacks.questions._verify import VERIFY_QUERIES, verify
@@ -22,24 +19,21 @@ __all__ = [
     "METHODS",
     "NO_LIMIT",
     "VERIFY_QUERIES",
-    "Asker",
+    "Decide",
     "Margins",
     "Oracle",
+    "ScoreMethod",
     "ScoredPredict",
     "SearchTask",
+    "StartPoints",
     "StartPool",
-    "accepted_starts",
     "best_of_owner",
-    "between",
     "bisect",
-    "carried",
     "data_starts",
-    "leaders",
-    "noise_starts",
-    "noise_stream",
-    "other_data_starts",
-    "place_within",
-    "pool_order",
+    "find_starts",
+    "nearest_by_group",
+    "no_starts",
+    "rank_within",
     "stream",
     "verify",
 ]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.space import CleanRows
 from specreg_sklearn.tables import LabelCoder, Predict, checked
 
@@ -59,13 +59,13 @@ class Oracle:
         self,
         predict: Predict,
         rows: CleanRows,
-        labels: np.ndarray,
+        labels: IntArray,
         coder: LabelCoder,
         *,
         norm: float = 2,
         targeted: bool = False,
         batch_rows: int = 16384,
-        names: np.ndarray | None = None,
+        names: IntArray | None = None,
     ) -> None:
         self.predict, self.rows, self.labels, self.coder = predict, rows, labels, coder
         self.norm, self.targeted, self.batch_rows = norm, targeted, batch_rows
@@ -75,22 +75,22 @@ class Oracle:
         self.best = np.zeros(rows.raw.shape)
         self.best_distance = np.full(len(rows), np.inf)
         self._scratch = [np.empty(0), np.empty(0)]
-        self._may_be_lent: bool | None = None
+        self._input_unchanged: bool | None = None  # whether the model leaves its input as it is
         self.wanted = coder.decode(labels)
         self._whole_labels = self.wanted.dtype.kind in "iu" and coder.are_numbers
 
-    def scratch(self, which: int, *shape: int) -> np.ndarray:
+    def scratch(self, which: int, *shape: int) -> FloatArray:
         """Return one of two arrays to work in; asking for fresh memory each time costs more."""
         size = math.prod(shape)
         if self._scratch[which].size < size:
             self._scratch[which] = np.empty(size)
         return self._scratch[which][:size].reshape(shape)
 
-    def left(self, owner: np.ndarray) -> np.ndarray:
+    def left(self, owner: IntArray) -> IntArray:
         """Return how many queries rows may still send."""
         return np.maximum(self.limit - self.n_queries[owner], 0)
 
-    def decide(self, Z: np.ndarray, owner: np.ndarray, *, remember: bool = True) -> np.ndarray:
+    def decide(self, Z: FloatArray, owner: IntArray, *, remember: bool = True) -> BoolArray:
         """Ask whether points fool the model.
 
         Parameters
@@ -114,7 +114,7 @@ class Oracle:
             # Where cells are rounded, a point may be built as the clean row itself.
             if not remember and len(Z) and self.rows.exact and self.rows.repair is None:
                 self.count(owner)
-                return self.ask(self.rows.snap(Z, owner), owner, lend=True)
+                return self.ask(self.rows.snap(Z, owner), owner, copy=False)
             return self._decide(Z, owner)
         fooled = np.zeros(len(Z), dtype=bool)
         covered = np.arange(len(Z)) if covered is None else covered
@@ -123,9 +123,7 @@ class Oracle:
             fooled[part] = self._decide(Z[part], owner[part])
         return fooled
 
-    def remember(
-        self, Z: np.ndarray, owner: np.ndarray, raw: np.ndarray | None = None
-    ) -> np.ndarray:
+    def remember(self, Z: FloatArray, owner: IntArray, raw: FloatArray | None = None) -> FloatArray:
         """Keep points that fooled the model where they are the nearest so far.
 
         `raw` holds them as built, if that is known. Returns their distances, measured on them, of
@@ -136,14 +134,14 @@ class Oracle:
         self._remember(Z, owner, distance > 0, distance)
         return distance
 
-    def _decide(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    def _decide(self, Z: FloatArray, owner: IntArray) -> BoolArray:
         fooled = np.zeros(len(Z), dtype=bool)
         if not len(Z):
             return fooled
         raw = self.rows.snap(Z, owner)
         distance = self.rows.distance(raw, owner, self.norm)
         if distance.all():
-            fooled = self.ask(raw, owner, lend=True)
+            fooled = self.ask(raw, owner, copy=False)
             self.count(owner)
         else:
             # A point that is built as the clean row itself is no question.
@@ -155,8 +153,8 @@ class Oracle:
         return fooled
 
     def fooled_by(
-        self, raw: np.ndarray, owner: np.ndarray, *, counted: np.ndarray | None = None
-    ) -> np.ndarray:
+        self, raw: FloatArray, owner: IntArray, *, counted: IntArray | None = None
+    ) -> BoolArray:
         """Ask about rows given as raw cells, in one call of the model.
 
         Queries are counted for `counted` where clean rows only give the call its shape.
@@ -167,26 +165,26 @@ class Oracle:
 
     def ask(
         self,
-        raw: np.ndarray,
-        owner: np.ndarray,
+        raw: FloatArray,
+        owner: IntArray,
         *,
-        lend: bool = False,
+        copy: bool = True,
         wanted: np.ndarray | None = None,
-    ) -> np.ndarray:
+    ) -> BoolArray:
         """Return whether rows fool the model, without counting or doubting them.
 
         `raw` has shape (m, d), or (m, k, d) for k rows of each owner; the answers have the same
-        shape without the last axis. With `lend` the caller will not write to `raw` again. A model
-        that leaves its input alone, as the first time shows, then gets these cells themselves and
-        not a copy. `wanted`, one entry per row, is ``self.wanted`` of the owners, if it is at hand.
+        shape without the last axis. With ``copy=False`` the caller will not write to `raw` again: a
+        model that does not write to its input, as the first time shows, then gets these cells
+        themselves. `wanted`, one entry per row, is ``self.wanted`` of the owners, if it is at hand.
         """
         cells = raw if raw.ndim == 2 else raw.reshape(-1, raw.shape[2])
         if wanted is None:
             wanted = self.wanted[owner]
             wanted = wanted if raw.ndim == 2 else np.repeat(wanted, raw.shape[1])
-        lend = lend and self.rows.are_cells and self._may_be_lent is not False
+        same = not copy and self.rows.are_cells and self._input_unchanged is not False
         try:
-            if lend and self._may_be_lent:
+            if same and self._input_unchanged:
                 X = cells
             else:
                 whose = owner if raw.ndim == 2 else np.repeat(owner, raw.shape[1])
@@ -199,8 +197,8 @@ class Oracle:
             rows = _listed(self.names[owner])
             error.add_note(f"This happened while changes of {rows} were predicted.")
             raise
-        if lend and self._may_be_lent is None:
-            self._may_be_lent = np.array_equal(X, cells)
+        if same and self._input_unchanged is None:
+            self._input_unchanged = np.array_equal(X, cells)
         if plain:
             fooled = labels == wanted if self.targeted else labels != wanted
         else:
@@ -208,7 +206,7 @@ class Oracle:
             fooled = same if self.targeted else ~same
         return fooled.reshape(raw.shape[:-1])
 
-    def _is_plain(self, labels: Any, n_rows: int) -> bool:
+    def _is_plain(self, labels: object, n_rows: int) -> bool:
         """Return whether labels are whole numbers, which need no checks and no codes."""
         return (
             type(labels) is np.ndarray
@@ -217,11 +215,11 @@ class Oracle:
             and self._whole_labels
         )
 
-    def count(self, owner: np.ndarray) -> None:
+    def count(self, owner: IntArray) -> None:
         """Count one query for each entry of `owner`."""
         self.n_queries += np.bincount(owner, minlength=len(self.n_queries))
 
-    def _covered(self, owner: np.ndarray) -> np.ndarray | None:
+    def _covered(self, owner: IntArray) -> IntArray | None:
         """Return the positions of the queries that budgets cover, or None if that is all."""
         if not len(owner) or self.limit - self.n_queries.max() >= len(owner):
             return None
@@ -235,7 +233,7 @@ class Oracle:
         return np.flatnonzero(place < self.left(owner))
 
     def _remember(
-        self, Z: np.ndarray, owner: np.ndarray, fooled: np.ndarray, distance: np.ndarray
+        self, Z: FloatArray, owner: IntArray, fooled: BoolArray, distance: FloatArray
     ) -> None:
         hits = np.flatnonzero(fooled & (distance < self.best_distance[owner]))
         if not len(hits):
@@ -252,7 +250,7 @@ class Oracle:
         self.best_distance[owner[hits]] = distance[order]
 
 
-def _listed(owner: np.ndarray) -> str:
+def _listed(owner: IntArray) -> str:
     rows = np.unique(owner)
     shown = ", ".join(str(r) for r in rows[:10].tolist())
     more = f" and {len(rows) - 10} others" if len(rows) > 10 else ""

@@ -10,6 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from specreg_sklearn._typing import FloatArray, IntArray
+
 # Keeps the draws of a search apart from those of the starts.
 _SEARCH_STREAM, _NOISE_STREAM, _POOL_STREAM = 0, 1, 2
 # Directions up to this many numbers are kept for the next run of the same seed.
@@ -27,7 +29,7 @@ def noise_stream(seed: int, block: int) -> np.random.Generator:
 
 
 @lru_cache(maxsize=4)
-def pool_order(seed: int, n: int) -> np.ndarray:
+def pool_order(seed: int, n: int) -> IntArray:
     """Return the rows of a pool in an order of chance, the same for all clean rows; read-only."""
     key = np.random.SeedSequence((seed, 0, _POOL_STREAM))
     order = np.random.default_rng(key).permutation(n)
@@ -35,7 +37,7 @@ def pool_order(seed: int, n: int) -> np.ndarray:
     return order
 
 
-def orthonormal_directions(seed: int, iteration: int, n: int, d: int) -> np.ndarray:
+def orthonormal_directions(seed: int, iteration: int, n: int, d: int) -> FloatArray:
     """Return n unit directions that come in blocks of mutually orthogonal ones.
 
     Orthogonal directions never repeat what another one has asked: the normal that they give needs
@@ -58,7 +60,7 @@ def orthonormal_directions(seed: int, iteration: int, n: int, d: int) -> np.ndar
     return (_few if n * d <= _SMALL else _many)(seed, iteration, n, d)
 
 
-def _draw(seed: int, iteration: int, n: int, d: int) -> np.ndarray:
+def _draw(seed: int, iteration: int, n: int, d: int) -> FloatArray:
     blocks = stream(seed, iteration).normal(size=(-(-n // d), d, min(n, d)))
     bases, _ = np.linalg.qr(blocks)
     directions = bases.transpose(0, 2, 1).reshape(-1, d)[:n].copy()

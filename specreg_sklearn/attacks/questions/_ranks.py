@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 
-def leaders(
-    owner: np.ndarray, group: np.ndarray, distance: np.ndarray, keep: np.ndarray | int
-) -> np.ndarray:
+
+def nearest_by_group(
+    owner: IntArray, group: IntArray, distance: FloatArray, keep: IntArray | int
+) -> BoolArray:
     """Mark the best entries of each owner: the best of every group first, then the second best.
 
     Parameters
@@ -23,12 +25,12 @@ def leaders(
     -------
     ndarray of shape (m,), bool
     """
-    tier = place_within((group, owner), distance)
-    rank = place_within((owner,), distance, tier)
+    tier = rank_within((group, owner), distance)
+    rank = rank_within((owner,), distance, tier)
     return (rank < keep) & np.isfinite(distance)
 
 
-def place_within(keys: tuple[np.ndarray, ...], *values: np.ndarray) -> np.ndarray:
+def rank_within(keys: tuple[np.ndarray, ...], *values: np.ndarray) -> IntArray:
     """Return each entry's place among those of equal keys; the last of `values` counts first."""
     order = np.lexsort((*values, *keys))
     fresh = np.zeros(len(order), dtype=bool)
@@ -41,7 +43,7 @@ def place_within(keys: tuple[np.ndarray, ...], *values: np.ndarray) -> np.ndarra
     return place
 
 
-def best_of_owner(owner: np.ndarray, distance: np.ndarray, n: int) -> np.ndarray:
+def best_of_owner(owner: IntArray, distance: FloatArray, n: int) -> FloatArray:
     """Return, for each entry, the smallest distance among the entries of its owner."""
     best = np.full(n, np.inf)
     np.minimum.at(best, owner, distance)

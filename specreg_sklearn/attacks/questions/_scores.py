@@ -6,14 +6,16 @@ queries count against the same budgets as those for labels.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, Classifier, FloatArray, IntArray
 from specreg_sklearn.attacks.questions._oracle import Oracle, _listed
 from specreg_sklearn.tables import UNKNOWN, as_labels
 
 METHODS = ("decision_function", "predict_proba")
+ScoreMethod: TypeAlias = Literal["auto", "decision_function", "predict_proba"]
 # Probabilities of 0 and infinite scores have to be subtracted from each other.
 _SMALLEST, _LARGEST = 1e-300, 1e300
 
@@ -32,7 +34,7 @@ class ScoredPredict:
         The class that error messages name.
     """
 
-    def __init__(self, estimator: Any, scores: str, *, needed_by: str) -> None:
+    def __init__(self, estimator: Classifier, scores: ScoreMethod, *, needed_by: str) -> None:
         self.estimator = estimator
         self.method = _method(estimator, scores, needed_by)
 
@@ -52,7 +54,7 @@ class ScoredPredict:
             )
         return as_labels(classes, f"{name}.classes_")
 
-    def scores(self, X: Any, n_rows: int) -> np.ndarray:
+    def scores(self, X: Any, n_rows: int) -> FloatArray:
         """Return scores of shape (n_rows, n_classes), float64, freshly made.
 
         Probabilities come as logarithms: their differences still tell rows apart where the
@@ -106,13 +108,13 @@ class Margins:
             )
 
     @property
-    def possible(self) -> np.ndarray:
+    def possible(self) -> BoolArray:
         """Whether the label of each row has a score: a wanted label may be unknown to the model."""
         return self.column >= 0
 
     def ask(
-        self, Z: np.ndarray, owner: np.ndarray, rival: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, Z: FloatArray, owner: IntArray, rival: IntArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
         """Ask for the scores of points, one query each; the caller sees to the budgets.
 
         Parameters
@@ -138,13 +140,13 @@ class Margins:
             margin = -margin
         return margin if rival is None else mine - scores[every, rival], margin
 
-    def rivals(self, owner: np.ndarray) -> np.ndarray:
+    def rivals(self, owner: IntArray) -> IntArray:
         """Ask about clean rows and return the columns of all other classes, the nearest first."""
         scores = self._scores(self.oracle.rows.x[owner], owner)
         scores[np.arange(len(owner)), self.column[owner]] = -np.inf
         return np.argsort(-scores, axis=1, kind="stable")[:, :-1]
 
-    def _scores(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    def _scores(self, Z: FloatArray, owner: IntArray) -> np.ndarray:
         oracle, out = self.oracle, np.empty((len(owner), self.n_classes))
         for begin in range(0, len(owner), oracle.batch_rows):
             part = slice(begin, begin + oracle.batch_rows)
@@ -160,7 +162,7 @@ class Margins:
         return out
 
 
-def _method(estimator: Any, scores: str, needed_by: str) -> str:
+def _method(estimator: Classifier, scores: ScoreMethod, needed_by: str) -> str:
     name = type(estimator).__name__
     wanted = METHODS if scores == "auto" else (scores,)
     present = [m for m in wanted if callable(getattr(estimator, m, None))]
@@ -181,7 +183,7 @@ def _method(estimator: Any, scores: str, needed_by: str) -> str:
     return present[0]
 
 
-def _compares_pairs(estimator: Any) -> bool:
+def _compares_pairs(estimator: object) -> bool:
     """Return whether the scores belong to pairs of classes: with three, their shape cannot tell."""
     while True:
         if hasattr(estimator, "best_estimator_"):

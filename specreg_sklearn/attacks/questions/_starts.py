@@ -9,161 +9,82 @@ search out of the basin of a single wrong class.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
+from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.questions._oracle import Oracle
-from specreg_sklearn.attacks.questions._ranks import place_within
-from specreg_sklearn.space import CleanRows
+from specreg_sklearn.attacks.questions._random import noise_stream, pool_order
+from specreg_sklearn.attacks.questions._start_pool import StartPoints, StartPool
 
 NOISE_TRIES = 100
 _TRIES_AT_ONCE = 10
-MAX_POOL = 2000
-"""Rows of a pool that are kept: the search for starts must not grow with the square of the data."""
-# Numbers in one block of distances.
-_BLOCK = 2**20
+# The most that a row spends on finding a start in data: without one, the rest is worth nothing.
+_SHARE_OF_BUDGET = 2 / 3
 
 
-class StartPool:
-    """Rows of data that may serve as starts.
-
-    They are sorted by content, so neither their choice nor ties in distance depend on the order in
-    which the data came.
+def find_starts(
+    oracle: Oracle,
+    pool: StartPool,
+    *,
+    seed: int,
+    given: FloatArray | None,
+    n_data_starts: int,
+    max_queries: int | None,
+) -> StartPoints:
+    """Return the starts of all rows: what the user gave, else data, and noise as a last try.
 
     Parameters
     ----------
-    rows : CleanRows
-        The pool in the attack's feature space.
-    codes : ndarray of shape (p,), int
-        What the model predicts for them.
-    size : int, default=MAX_POOL
-        How many rows to keep at most, spread evenly over the predicted classes.
+    oracle : Oracle
+        Where to ask.
+    pool : StartPool
+        Rows of data.
+    seed : int
+        Seed of the noise, and of the order in which data are tried.
+    given : ndarray of shape (n, n_starts, d), or None
+        The user's own starts, in coordinates.
+    n_data_starts : int
+        From how many rows of data each row starts; 0 leaves noise only.
+    max_queries : int or None
+        The whole budget of a row.
     """
-
-    def __init__(self, rows: CleanRows, codes: np.ndarray, *, size: int = MAX_POOL) -> None:
-        kept = _spread(rows.raw, codes, size)
-        x, missing, codes = rows.raw[kept] / rows.scale, rows.missing[kept], codes[kept]
-        order = _by_content(x, codes)
-        self.x, self.missing, self.codes = x[order], missing[order], codes[order]
-        self._gaps = bool(self.missing.any())
-        self._reach = _range(rows)
-
-    def reach(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return how far to search where a space has no bounds: the data's range, three times."""
-        return self._reach
-
-    def nearest(
-        self, x: np.ndarray, missing: np.ndarray, labels: np.ndarray, n_starts: int, targeted: bool
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return up to `n_starts` candidates for each clean row.
-
-        The nearest row (L2) of every wanted class comes first, then the second nearest of every
-        class, and so on.
-
-        Parameters
-        ----------
-        x, missing : ndarray of shape (n, d)
-            Clean coordinates, and which cells are missing (they do not move).
-        labels : ndarray of shape (n,), int
-            The true label codes, or the wanted ones if `targeted`.
-        n_starts : int
-            How many candidates a row gets at most.
-        targeted : bool
-            Whether only rows of the class in `labels` will do.
-
-        Returns
-        -------
-        points : ndarray of shape (m, d)
-            Candidates, with the clean row's value where either cell is missing.
-        owner : ndarray of shape (m,), int
-            The clean row of each.
-        group : ndarray of shape (m,), int
-            What the model predicts for each.
-        """
-        found = [(np.empty(0, int), np.empty(0, int), np.empty(0))]
-        step = max(1, _BLOCK // max(len(self.x), 1))
-        for begin in range(0, len(x), step):
-            part = slice(begin, begin + step)
-            row, candidate = self._shortlist(
-                x[part], missing[part], labels[part], n_starts, targeted
-            )
-            row += begin
-            found.append((row, candidate, self._distance(x, missing, row, candidate)))
-        owner, candidate, distance = (np.concatenate(c) for c in zip(*found, strict=True))
-        # The candidate's number is its rank by content: it settles ties.
-        tier = place_within((self.codes[candidate], owner), candidate, distance)
-        rank = place_within((owner,), candidate, distance, tier)
-        chosen = np.flatnonzero(rank < n_starts)
-        chosen = chosen[np.lexsort((rank[chosen], owner[chosen]))]
-        owner, candidate = owner[chosen], candidate[chosen]
-        return self.filled(x, missing, owner, candidate), owner, self.codes[candidate]
-
-    def _shortlist(
-        self, x: np.ndarray, missing: np.ndarray, labels: np.ndarray, n_starts: int, targeted: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return (row, candidate) pairs among which the nearest of every class are for certain."""
-        distance = self._rough_distance(x, missing)
-        # Matrix products round differently for different shapes; exact distances follow.
-        margin = 1e-9 * (1 + distance.max(initial=0.0))
-        pairs = [(np.empty(0, int), np.empty(0, int))]
-        for code in np.unique(self.codes).tolist():
-            rows = np.flatnonzero((labels == code) == targeted)
-            members = np.flatnonzero(self.codes == code)
-            if not len(rows):
-                continue
-            part = distance[np.ix_(rows, members)]
-            k = min(n_starts, len(members)) - 1
-            near = part <= np.partition(part, k, axis=1)[:, [k]] + margin
-            row, member = np.nonzero(near)
-            pairs.append((rows[row], members[member]))
-        row, candidate = (np.concatenate(c) for c in zip(*pairs, strict=True))
-        return row, candidate
-
-    def _rough_distance(self, x: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        """Return squared distances over the cells that both have, from matrix products."""
-        # Counted from the middle of the data: a common offset would cancel all digits.
-        middle = (self._reach[0] + self._reach[1]) / 2
-        x, pool = x - middle, self.x - middle
-        if not (self._gaps or missing.any()):
-            square = np.einsum("ij,ij->i", x, x)[:, None] + np.einsum("ij,ij->i", pool, pool)
-            return np.asarray(square - 2 * x @ pool.T)
-        mine, theirs = (~missing).astype(float), (~self.missing).astype(float)
-        a, b = x * mine, pool * theirs
-        return np.asarray((a * a) @ theirs.T + mine @ (b * b).T - 2 * a @ b.T)
-
-    def _distance(
-        self, x: np.ndarray, missing: np.ndarray, row: np.ndarray, candidate: np.ndarray
-    ) -> np.ndarray:
-        distance = np.empty(len(row))
-        step = max(1, _BLOCK // max(x.shape[1], 1))
-        for begin in range(0, len(row), step):
-            part = slice(begin, begin + step)
-            steps = self.filled(x, missing, row[part], candidate[part]) - x[row[part]]
-            distance[part] = np.einsum("ij,ij->i", steps, steps)
-        return distance
-
-    def filled(
-        self, x: np.ndarray, missing: np.ndarray, row: np.ndarray, candidate: np.ndarray
-    ) -> np.ndarray:
-        """Return candidates for clean rows, with the clean row's value where either has a gap."""
-        if not self._gaps and not missing.any():
-            return self.x[candidate]
-        return np.where(missing[row] | self.missing[candidate], x[row], self.x[candidate])
+    every = np.arange(len(oracle.labels))
+    found = [no_starts(len(oracle.rows.columns))]
+    if given is not None:
+        owner = np.repeat(every, given.shape[1])
+        points = given.reshape(len(owner), -1)
+        found.append(_accepted(oracle, points, owner, np.zeros(len(owner), dtype=np.int64)))
+    elif n_data_starts:
+        found.append(data_starts(oracle, pool, every, n_starts=n_data_starts))
+        order = pool_order(seed, len(pool.codes))
+        most = np.inf if max_queries is None else _SHARE_OF_BUDGET * max_queries
+        found.append(_other_data_starts(oracle, pool, _lacking(oracle), order, most))
+    lacking = _lacking(oracle)
+    if len(lacking):
+        lo, hi = oracle.rows.finite_box(pool.reach())
+        found.append(noise_starts(oracle, lo, hi, lacking, partial(noise_stream, seed)))
+    return _joined(found)
 
 
-def _by_content(x: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return the order of rows by their last column; by the others, and the codes, among equals."""
-    if x.shape[1]:
-        order = np.argsort(x[:, -1], kind="stable")
-        last = x[order, -1]
-        if (last[1:] > last[:-1]).all():
-            return order
-    return np.lexsort((codes, *x.T))
+def _lacking(oracle: Oracle) -> IntArray:
+    return np.flatnonzero(np.isinf(oracle.best_distance))
+
+
+def no_starts(d: int) -> StartPoints:
+    """Return no points of d coordinates."""
+    return np.empty((0, d)), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+
+
+def _joined(found: list[StartPoints]) -> StartPoints:
+    points, owner, group = (np.concatenate(part) for part in zip(*found, strict=True))
+    return points, owner, group
 
 
 def data_starts(
-    oracle: Oracle, pool: StartPool, attacked: np.ndarray, *, n_starts: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    oracle: Oracle, pool: StartPool, attacked: IntArray, *, n_starts: int
+) -> StartPoints:
     """Return adversarial starts taken from the pool, as (points, owners, groups).
 
     Candidates are clipped to each row's box, take over its immutable cells and are asked again;
@@ -173,20 +94,19 @@ def data_starts(
     points, owner, group = pool.nearest(
         rows.x[attacked], rows.missing[attacked], oracle.labels[attacked], n_starts, oracle.targeted
     )
-    return accepted_starts(oracle, points, attacked[owner], group)
+    return _accepted(oracle, points, attacked[owner], group)
 
 
-def other_data_starts(
-    oracle: Oracle, pool: StartPool, attacked: np.ndarray, order: np.ndarray, most: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _other_data_starts(
+    oracle: Oracle, pool: StartPool, attacked: IntArray, order: IntArray, most: float
+) -> StartPoints:
     """Return starts for rows that the nearest rows of data did not serve.
 
     A candidate takes over the cells that cannot change, and the nearest rows are those that least
     survive this. So rows from all over the pool are tried in the given order, block by block, until
     one of them fools the model or `most` queries are spent.
     """
-    empty = np.empty(0, dtype=np.int64)
-    found = [(np.empty((0, pool.x.shape[1])), empty, empty)]
+    found = [no_starts(pool.x.shape[1])]
     for begin in range(0, len(order), _TRIES_AT_ONCE):
         attacked = attacked[oracle.n_queries[attacked] < most]
         if not len(attacked):
@@ -196,15 +116,12 @@ def other_data_starts(
         row, place = np.nonzero(wanted)
         owner, chosen = attacked[row], candidates[place]
         points = pool.filled(oracle.rows.x, oracle.rows.missing, owner, chosen)
-        found.append(accepted_starts(oracle, points, owner, pool.codes[chosen]))
+        found.append(_accepted(oracle, points, owner, pool.codes[chosen]))
         attacked = np.setdiff1d(attacked, found[-1][1])
-    points, owner, group = (np.concatenate(c) for c in zip(*found, strict=True))
-    return points, owner, group
+    return _joined(found)
 
 
-def accepted_starts(
-    oracle: Oracle, points: np.ndarray, owner: np.ndarray, group: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _accepted(oracle: Oracle, points: FloatArray, owner: IntArray, group: IntArray) -> StartPoints:
     """Clip candidates to their rows' boxes and return those that fool the model."""
     points = oracle.rows.clip(points, owner)
     fooled = oracle.decide(points, owner)
@@ -213,17 +130,17 @@ def accepted_starts(
 
 def noise_starts(
     oracle: Oracle,
-    lo: np.ndarray,
-    hi: np.ndarray,
-    attacked: np.ndarray,
+    lo: FloatArray,
+    hi: FloatArray,
+    attacked: IntArray,
     rng: Callable[[int], np.random.Generator],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> StartPoints:
     """Return adversarial starts drawn evenly from each row's box, as (points, owners, groups).
 
     All rows share the same draws, and a row stops asking as soon as one of its blocks holds a
     success.
     """
-    points, owners = [np.empty((0, lo.shape[1]))], [np.empty(0, dtype=np.int64)]
+    found = [no_starts(lo.shape[1])]
     for block in range(NOISE_TRIES // _TRIES_AT_ONCE):
         if not len(attacked):
             break
@@ -232,38 +149,7 @@ def noise_starts(
         width = (hi - lo)[owner]
         Z = lo[owner] + np.tile(share, (len(attacked), 1)) * width
         fooled = oracle.decide(Z, owner)
-        points.append(Z[fooled])
-        owners.append(owner[fooled])
-        attacked = np.setdiff1d(attacked, owner[fooled])
-    owner = np.concatenate(owners)
-    return np.concatenate(points), owner, np.zeros(len(owner), dtype=np.int64)
-
-
-def _spread(raw: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
-    """Choose at most `size` rows, evenly over classes, and evenly over contents in each class."""
-    if len(raw) <= size:
-        return np.arange(len(raw))
-    # A fixed projection orders rows by content; a plain sum over each row does not depend on the
-    # others, as a matrix product might.
-    weights = np.random.default_rng(0).normal(size=raw.shape[1])
-    width = raw.max(axis=0) - raw.min(axis=0)
-    key = np.einsum("ij,j->i", raw, weights / np.where(width > 0, width, 1.0))
-    chosen = []
-    classes = np.unique(codes)
-    for code in classes:
-        members = np.flatnonzero(codes == code)
-        members = members[np.argsort(key[members], kind="stable")]
-        quota = min(len(members), max(1, size // len(classes)))
-        chosen.append(members[(np.arange(quota) * len(members)) // quota])
-    return np.concatenate(chosen)
-
-
-def _range(rows: CleanRows) -> tuple[np.ndarray, np.ndarray]:
-    present = not rows.missing.any()
-    low = (rows.raw if present else np.where(rows.missing, np.inf, rows.raw)).min(axis=0)
-    high = (rows.raw if present else np.where(rows.missing, -np.inf, rows.raw)).max(axis=0)
-    low, high = low / rows.scale, high / rows.scale
-    empty = ~(low <= high)
-    low[empty], high[empty] = 0.0, 0.0
-    width = np.where(high > low, high - low, 1.0)
-    return low - width, high + width
+        owner = owner[fooled]
+        found.append((Z[fooled], owner, np.zeros(len(owner), dtype=np.int64)))
+        attacked = np.setdiff1d(attacked, owner)
+    return _joined(found)

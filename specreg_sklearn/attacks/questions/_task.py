@@ -8,11 +8,12 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions._bisection import bisect
 from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
 from specreg_sklearn.attacks.questions._random import orthonormal_directions, stream
 from specreg_sklearn.attacks.questions._starts import StartPool
-from specreg_sklearn.space import length
+from specreg_sklearn.space import as_norm
 
 
 def _nothing(_: float) -> None:
@@ -21,7 +22,7 @@ def _nothing(_: float) -> None:
 
 @dataclass
 class SearchTask:
-    """The rows of one search and everything it may use; see ``BlackBoxAttack._search``.
+    """The rows of one search and everything it may use; see ``AttackHooks._search``.
 
     Parameters
     ----------
@@ -47,57 +48,61 @@ class SearchTask:
     """
 
     oracle: Oracle
-    reach: tuple[np.ndarray, np.ndarray]
-    starts: np.ndarray
-    owner: np.ndarray
-    group: np.ndarray
+    reach: tuple[FloatArray, FloatArray]
+    starts: FloatArray
+    owner: IntArray
+    group: IntArray
     stop_distance: float
     seed: int
     report: Callable[[float], None] = field(default=_nothing)
     pool: StartPool | None = None
 
     @property
-    def x(self) -> np.ndarray:
+    def x(self) -> FloatArray:
         """Coordinates of the clean rows, shape (n, d)."""
         return self.oracle.rows.x
 
     @cached_property
-    def _box(self) -> tuple[np.ndarray, np.ndarray]:
+    def _box(self) -> tuple[FloatArray, FloatArray]:
         return self.oracle.rows.finite_box(self.reach)
 
     @property
-    def lo(self) -> np.ndarray:
+    def lo(self) -> FloatArray:
         """Lower ends of the rows' finite boxes in coordinates, shape (n, d)."""
         return self._box[0]
 
     @property
-    def hi(self) -> np.ndarray:
+    def hi(self) -> FloatArray:
         """Upper ends of the rows' finite boxes in coordinates, shape (n, d)."""
         return self._box[1]
 
-    def active(self) -> np.ndarray:
+    def active(self) -> IntArray:
         """Return the rows that have a start, are not near enough to stop, and may still ask."""
-        best = self.oracle.best_distance
-        open_ = np.isfinite(best) & (best > self.stop_distance)
-        return np.flatnonzero(open_ & (self.oracle.n_queries < self.oracle.limit))
+        return np.flatnonzero(self.is_open(np.arange(len(self.x))))
+
+    def is_open(self, rows: IntArray) -> BoolArray:
+        """Return whether rows have a start, are not near enough to stop, and may still ask."""
+        best = self.oracle.best_distance[rows]
+        far = np.isfinite(best) & (best > self.stop_distance)
+        return np.asarray(far & (self.oracle.n_queries[rows] < self.oracle.limit))
 
     def rng(self, iteration: int) -> np.random.Generator:
         """Return the random generator of an iteration, the same for all rows and workers."""
         return stream(self.seed, iteration)
 
-    def directions(self, iteration: int, n: int) -> np.ndarray:
+    def directions(self, iteration: int, n: int) -> FloatArray:
         """Return n unit directions, orthogonal in blocks, the same for all rows and workers."""
         return orthonormal_directions(self.seed, iteration, n, self.x.shape[1])
 
-    def distance(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    def distance(self, Z: FloatArray, owner: IntArray) -> FloatArray:
         """Return how far points are from their rows, in the attack's norm."""
-        return length(Z - self.x[owner], self.oracle.norm)
+        return as_norm(self.oracle.norm).length(Z - self.x[owner])
 
-    def clip(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
+    def clip(self, Z: FloatArray, owner: IntArray) -> FloatArray:
         """Return points moved into the boxes of their rows."""
         return self.oracle.rows.clip(Z, owner)
 
-    def candidates(self, rows: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    def candidates(self, rows: IntArray, n: int) -> tuple[FloatArray, IntArray]:
         """Return up to n points per row that may fool the model, and their owners, sorted.
 
         They are the nearest rows of data that the model puts into a wrong class; without data, the
@@ -129,7 +134,7 @@ class SearchTask:
             norm=self.oracle.norm,
         )
 
-    def sharpen(self, rows: np.ndarray) -> None:
+    def sharpen(self, rows: IntArray) -> None:
         """Move the best points of some rows up to the boundary, on the way to the clean rows.
 
         Most points lie close to it already, so the search for the bracket begins at their end and

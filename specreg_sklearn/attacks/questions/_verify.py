@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions._oracle import Oracle
 
 PUSHES = (0.0, 1e-3)
@@ -22,8 +23,8 @@ VERIFY_QUERIES = 2 * (len(PUSHES) + 1)
 
 
 def verify(
-    oracle: Oracle, near: np.ndarray, far: np.ndarray, attacked: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    oracle: Oracle, near: FloatArray, far: FloatArray, attacked: IntArray
+) -> tuple[FloatArray, BoolArray]:
     """Find, for each attacked row, the nearest point whose label the model repeats.
 
     Parameters
@@ -68,7 +69,7 @@ def verify(
     return raw, verified
 
 
-def _ask_in_blocks(oracle: Oracle, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
+def _ask_in_blocks(oracle: Oracle, raw: FloatArray, owner: IntArray) -> BoolArray:
     """Ask in blocks of exactly BLOCK_ROWS rows; the last one is filled up with clean rows."""
     answers = []
     for begin in range(0, len(owner), BLOCK_ROWS):

@@ -1,4 +1,4 @@
-"""Lipschitz constants of a chain of stages, for each pair of classes."""
+"""Lipschitz constants of a sequence of stages, for each pair of classes."""
 
 from specreg_sklearn.certificates.bounds._certified_map import CertifiedMap
 

@@ -1,4 +1,4 @@
-"""A chain of stages as one function, with a Lipschitz constant for every pair of outputs."""
+"""The composition of stages, with a Lipschitz constant for every pair of outputs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from specreg_sklearn.certificates.bounds._eclipse import HiddenLayer, Reach
-from specreg_sklearn.certificates.bounds._tuned_eclipse import tuned_reaches
+from specreg_sklearn.certificates.bounds._eclipse import FeasiblePoint, HiddenLayer
+from specreg_sklearn.certificates.bounds._tuned_eclipse import tuned_points
 from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage
 from specreg_sklearn.spectral.bounds import above, certified_matrix_norm, pair_distances, times
 
@@ -41,7 +41,7 @@ class CertifiedMap:
     Examples
     --------
     >>> import numpy as np
-    >>> from specreg_sklearn.spectral import Affine, CertifiedMap, Elementwise
+    >>> from specreg_sklearn.certificates import Affine, CertifiedMap, Elementwise
     >>> hidden = Affine([[3.0, 0.0], [0.0, 1.0]])
     >>> function = CertifiedMap([hidden, Elementwise("relu"), Affine([[1.0, 0.0], [0.0, 1.0]])])
     >>> function.evaluate(np.array([[1.0, 2.0]]))[0]
@@ -144,16 +144,16 @@ class CertifiedMap:
 
     @cached_property
     def _bounds(self) -> _Bounds:
-        product, reach = self._segments.product, self._segments.reach
+        product, eclipse = self._segments.product, self._segments.eclipse
         features = min(product, self._segments.constant)
         if self._readout is None:
             return _Bounds(whole=features, features=features)
         whole = times(features, self.readout_factor)
-        if reach is not None:
+        if eclipse is not None:
             weight, error = self._readout.dense(), self._readout.uncertainty()
             # The last point is the best one for pairs; the first one is ECLipsE-Fast.
-            points = {0: reach, 1: self._reaches[-1]}.values()
-            norm = min(point.norm(weight, error) for point in points)
+            both = {0: eclipse, 1: self._points[-1]}.values()
+            norm = min(point.norm(weight, error) for point in both)
             whole = min(whole, times(self._segments.before, norm))
         return _Bounds(whole=whole, features=features)
 
@@ -169,20 +169,20 @@ class CertifiedMap:
         if error:
             distances = above(distances + np.sqrt(2.0) * error * (1.0 - np.eye(len(weight))), 3)
         product = above(distances * self._segments.product, 1)
-        reach = self._segments.reach
-        if reach is None:
+        eclipse = self._segments.eclipse
+        if eclipse is None:
             return product, above(distances * self._segments.constant, 1)
-        pairs = np.min([point.pairs(weight, error) for point in self._reaches], axis=0)
+        pairs = np.min([point.pairs(weight, error) for point in self._points], axis=0)
         return product, above(pairs * self._segments.before, 1)
 
     @cached_property
-    def _reaches(self) -> list[Reach]:
+    def _points(self) -> list[FeasiblePoint]:
         """Feasible points for the open segment and the readout, ECLipsE-Fast first."""
-        reach, readout = self._segments.reach, self._readout
-        if reach is None or readout is None:
+        eclipse, readout = self._segments.eclipse, self._readout
+        if eclipse is None or readout is None:
             return []
         layers = self._segments.layers
-        return tuned_reaches(reach, layers, readout.dense(), readout.uncertainty())
+        return tuned_points(eclipse, layers, readout.dense(), readout.uncertainty())
 
 
 class _Bounds(NamedTuple):
@@ -194,7 +194,7 @@ class _Segments:
     """Constants of the stages before the readout.
 
     ECLipsE-Fast wants an affine stage before every activation, and slopes that are not negative.
-    Stages that do not fit cut the chain into segments; constants of segments are multiplied.
+    Stages that do not fit end a segment; constants of segments are multiplied.
     """
 
     def __init__(self, stages: tuple[Stage, ...]) -> None:
@@ -217,11 +217,11 @@ class _Segments:
 
     def _close(self, pending: Affine | None) -> None:
         constant = 1.0
-        reach = _reach(self.layers)
-        if reach is not None:
-            constant = reach.constant
+        eclipse = _eclipse(self.layers)
+        if eclipse is not None:
+            constant = eclipse.constant
             if pending is not None:
-                constant = reach.norm(pending.dense(), pending.uncertainty())
+                constant = eclipse.norm(pending.dense(), pending.uncertainty())
         else:
             for layer in self.layers:
                 size = above(certified_matrix_norm(layer.weight) + layer.weight_error, 1)
@@ -232,15 +232,15 @@ class _Segments:
         self.layers = []
 
     @cached_property
-    def reach(self) -> Reach | None:
+    def eclipse(self) -> FeasiblePoint | None:
         """The open segment; None if there is none."""
-        return _reach(self.layers)
+        return _eclipse(self.layers)
 
     @cached_property
     def constant(self) -> float:
         """The constant of all stages."""
-        if self.reach is not None:
-            return times(self.before, self.reach.constant)
+        if self.eclipse is not None:
+            return times(self.before, self.eclipse.constant)
         return self.product if self.layers else min(self.product, self.before)
 
 
@@ -248,10 +248,10 @@ def _is_monotone(stage: Stage) -> bool:
     return isinstance(stage, Elementwise) and stage.activation.low >= 0.0
 
 
-def _reach(layers: list[HiddenLayer]) -> Reach | None:
+def _eclipse(layers: list[HiddenLayer]) -> FeasiblePoint | None:
     if not layers or max(len(layer.weight) for layer in layers) > _WIDEST_ECLIPSE:
         return None
     try:
-        return Reach(layers)
+        return FeasiblePoint(layers)
     except (ArithmeticError, np.linalg.LinAlgError):  # rounding leaves no proof: the product does
         return None

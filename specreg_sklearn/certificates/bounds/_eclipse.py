@@ -30,7 +30,7 @@ class HiddenLayer(NamedTuple):
     slope: float
 
 
-class Point(NamedTuple):
+class LayerPoint(NamedTuple):
     """What one layer of a feasible point is made of.
 
     The roots of the multipliers are ``rows * 2 ** exponent``, one per unit of the layer, in the
@@ -42,8 +42,8 @@ class Point(NamedTuple):
     root: np.ndarray
 
 
-class Reach:
-    """How far the hidden layers can carry a unit step of the input, direction by direction.
+class FeasiblePoint:
+    """A feasible point of LipSDP: how far a unit step of the input moves the hidden values.
 
     A step of the input of length one moves the last hidden values ``z`` such that, for every
     vector ``w``, the value ``w . z`` moves by at most ``scale * ||root.T @ w||``.
@@ -53,13 +53,13 @@ class Reach:
     layers : list of HiddenLayer
         At least one.
     multipliers : list of (rows, exponent), default=None
-        One multiplier per hidden unit, as in `Point`. None takes those of ECLipsE-Fast.
+        One multiplier per hidden unit, as in `LayerPoint`. None takes those of ECLipsE-Fast.
 
     Attributes
     ----------
     constant : float
         A Lipschitz constant of the map to ``z`` by itself; infinite with given multipliers.
-    points : list of Point
+    layer_points : list of LayerPoint
         One per layer; fewer if a layer lets nothing through.
 
     Raises
@@ -89,7 +89,7 @@ class Reach:
     ) -> None:
         self.root: np.ndarray | None = None  # None for the identity
         self.scale = self.constant = 1.0
-        self.points: list[Point] = []
+        self.layer_points: list[LayerPoint] = []
         for position, layer in enumerate(layers):
             self._push(layer, None if multipliers is None else multipliers[position])
 
@@ -124,7 +124,7 @@ class Reach:
         inverse_root, excess = _root_of_inverse(gap, slack)
         self.root = rows[:, None] * inverse_root
         self.scale = above(self.scale * float(np.ldexp(layer.slope, exponent)) * excess, 4)
-        self.points.append(Point(rows, exponent, self.root))
+        self.layer_points.append(LayerPoint(rows, exponent, self.root))
 
     def _images(self, weight: np.ndarray, weight_error: float) -> tuple[np.ndarray, float]:
         """Return ``weight @ root`` and a bound of its error in the spectral norm."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specreg_sklearn.certificates.bounds._eclipse import HiddenLayer, Reach
+from specreg_sklearn.certificates.bounds._eclipse import FeasiblePoint, HiddenLayer
 
 # Points that are tried for small networks; four more gain another one to seven per cent.
 _MOST_STEPS = 4
@@ -18,14 +18,14 @@ _DAMPING = 0.7
 _WORTHWHILE = 1e-3
 
 
-def tuned_reaches(
-    plain: Reach, layers: list[HiddenLayer], weight: np.ndarray, weight_error: float = 0.0
-) -> list[Reach]:
+def tuned_points(
+    plain: FeasiblePoint, layers: list[HiddenLayer], weight: np.ndarray, weight_error: float = 0.0
+) -> list[FeasiblePoint]:
     """Return feasible points, each proved, on the way to one that suits a readout best.
 
     Parameters
     ----------
-    plain : Reach
+    plain : FeasiblePoint
         ECLipsE-Fast of these layers: the start, and the first of the list.
     layers : list of HiddenLayer
         What comes before the readout.
@@ -36,7 +36,7 @@ def tuned_reaches(
 
     Returns
     -------
-    list of Reach
+    list of FeasiblePoint
         None of the points is better than all others for every pair: take the minimum.
 
     Notes
@@ -48,30 +48,30 @@ def tuned_reaches(
     ``W.T (y / e)`` of the layer behind it. The directions of the last layer are the differences
     of the readout's rows, each over its constant, so that all pairs gain alike.
     """
-    reaches, best = [plain], plain
+    points, best = [plain], plain
     if plain.scale == 0.0:
-        return reaches
+        return points
     lengths = _lengths(plain, weight, weight_error)
     if not (np.isfinite(lengths).all() and lengths.any()):
-        return reaches
+        return points
     directions = _directions(weight, lengths)
     damping = _DAMPING
     for _ in range(_affordable_steps(layers, weight)):
         try:
-            reach = Reach(layers, _next_multipliers(best, layers, directions, damping))
+            point = FeasiblePoint(layers, _next_multipliers(best, layers, directions, damping))
         except ArithmeticError:  # a step too far
             damping /= 2
             continue
-        after = _lengths(reach, weight, weight_error)
+        after = _lengths(point, weight, weight_error)
         gain = 1.0 - _mean_ratio(after, lengths)
         if not gain > 0.0:
             damping /= 2
             continue
-        reaches.append(reach)
-        best, lengths = reach, after
+        points.append(point)
+        best, lengths = point, after
         if gain < _WORTHWHILE:
             break
-    return reaches
+    return points
 
 
 def _affordable_steps(layers: list[HiddenLayer], weight: np.ndarray) -> int:
@@ -80,11 +80,11 @@ def _affordable_steps(layers: list[HiddenLayer], weight: np.ndarray) -> int:
     return int(min(_MOST_STEPS, _BUDGET // (per_layer + per_pair)))
 
 
-def _lengths(reach: Reach, weight: np.ndarray, weight_error: float) -> np.ndarray:
+def _lengths(point: FeasiblePoint, weight: np.ndarray, weight_error: float) -> np.ndarray:
     """Return the constants of all pairs, or of the only output."""
     if len(weight) == 1:
-        return np.array([reach.norm(weight, weight_error)])
-    return reach.pairs(weight, weight_error)[np.triu_indices(len(weight), 1)]
+        return np.array([point.norm(weight, weight_error)])
+    return point.pairs(weight, weight_error)[np.triu_indices(len(weight), 1)]
 
 
 def _mean_ratio(after: np.ndarray, before: np.ndarray) -> float:
@@ -111,12 +111,14 @@ def _directions(weight: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 def _next_multipliers(
-    reach: Reach, layers: list[HiddenLayer], directions: np.ndarray, damping: float
+    point: FeasiblePoint, layers: list[HiddenLayer], directions: np.ndarray, damping: float
 ) -> list[tuple[np.ndarray, int]]:
     """Take one damped step of the fixed-point iteration, in all layers at once."""
     multipliers = []
     v = directions
-    for layer, (rows, exponent, root) in zip(reversed(layers), reversed(reach.points), strict=True):
+    for layer, (rows, exponent, root) in zip(
+        reversed(layers), reversed(point.layer_points), strict=True
+    ):
         # The result does not depend on the size of v, which may leave the range of float64.
         v = v / max(float(np.abs(v).max()), np.finfo(float).tiny)
         y = root @ (root.T @ v)

@@ -1,16 +1,19 @@
-"""A torch module as stages: a plain chain opened up, the rest as one graph."""
+"""A torch module as stages: a plain sequence of layers opened up, the rest as one graph."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from torch import nn
 
 from specreg_sklearn.certificates.bounds import CertifiedMap
-from specreg_sklearn.certificates.networks._graph import TorchGraph, checked_steps
-from specreg_sklearn.certificates.networks._steps import Step
+from specreg_sklearn.certificates.networks._graph_steps import Step
+from specreg_sklearn.certificates.networks._torch_graph import TorchGraph, checked_steps
 from specreg_sklearn.certificates.stages import Affine, ChannelAffine, Elementwise, Rearrange, Stage
+
+_PASSING = (nn.Identity, nn.Dropout, nn.Flatten)
 
 
 def torch_stages(module: nn.Module, input_shape: tuple[int, ...]) -> list[Stage]:
@@ -26,7 +29,7 @@ def torch_stages(module: nn.Module, input_shape: tuple[int, ...]) -> list[Stage]
     Returns
     -------
     list of Stage
-        `Affine` and `Elementwise` for the plain chain at the end of the module, which is all of
+        `Affine` and `Elementwise` for the plain sequence at the end of the module, which is all of
         a multilayer perceptron; what comes before it as one `TorchGraph`.
 
     Raises
@@ -39,7 +42,7 @@ def torch_stages(module: nn.Module, input_shape: tuple[int, ...]) -> list[Stage]
     Examples
     --------
     >>> import torch
-    >>> from specreg_sklearn.spectral import torch_stages
+    >>> from specreg_sklearn.certificates import torch_stages
     >>> module = torch.nn.Sequential(
     ...     torch.nn.Conv2d(1, 2, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(8, 3))
     >>> [type(stage).__name__ for stage in torch_stages(module, (1, 4, 4))]
@@ -59,7 +62,7 @@ def torch_stages(module: nn.Module, input_shape: tuple[int, ...]) -> list[Stage]
             stages.insert(0, stage)
         position = step.sources[0]
     if position >= 0:
-        # Steps behind the position belong to the chain alone.
+        # Steps behind the position belong to that sequence alone.
         stages.insert(0, TorchGraph.of_steps(steps[: position + 1], input_shape))
     if all(stage.n_outputs is None for stage in stages):  # somebody has to state the width
         stages.insert(0, Affine(np.ones(math.prod(input_shape))))
@@ -91,13 +94,37 @@ def module_lipschitz_bound(module: nn.Module, input_shape: tuple[int, ...]) -> f
     Examples
     --------
     >>> import torch
-    >>> from specreg_sklearn.spectral import module_lipschitz_bound
+    >>> from specreg_sklearn.certificates import module_lipschitz_bound
     >>> layer = torch.nn.Linear(2, 2)
     >>> _ = torch.nn.init.eye_(layer.weight)
     >>> round(module_lipschitz_bound(torch.nn.Sequential(layer, torch.nn.Tanh()), (2,)), 9)
     1.0
     """
     return CertifiedMap(torch_stages(module, input_shape)).lipschitz()
+
+
+def input_shape_of(module: nn.Module, input_shape: Sequence[int] | None) -> tuple[int, ...]:
+    """Return the given shape, or that of the linear layer the module starts with.
+
+    Raises
+    ------
+    ValueError
+        If no shape is given and the module does not start with a linear layer.
+    """
+    if input_shape is not None:
+        return tuple(int(side) for side in input_shape)
+    own = getattr(module, "input_shape", None)
+    if own is not None:
+        return tuple(own)
+    first: nn.Module | None = module
+    while isinstance(first, nn.Sequential):
+        first = next((part for part in first if not isinstance(part, _PASSING)), None)
+    if isinstance(first, nn.Linear):
+        return (first.in_features,)
+    raise ValueError(
+        f"input_shape=None, but {type(module).__name__} does not start with a linear layer; give "
+        "the shape of one sample, such as (3, 32, 32)."
+    )
 
 
 def _on_flat_rows(step: Step, shape: tuple[int, ...]) -> Stage | None:

@@ -14,7 +14,11 @@ from torch import Tensor, fx, nn
 from torch.nn.utils import parametrize
 
 from specreg_sklearn.certificates.networks._function_names import is_random, subject_of_call
-from specreg_sklearn.certificates.networks._rules import has_rule, stage_of_layer, subject_of
+from specreg_sklearn.certificates.networks._layer_registry import (
+    has_rule,
+    stage_of_layer,
+    subject_of,
+)
 from specreg_sklearn.certificates.stages import NoLipschitzBound
 
 # Rows of the trial batch: a prime that hardly meets the size of another axis by chance.
@@ -110,8 +114,8 @@ class _ShapedProxy(fx.Proxy):
     def device(self) -> torch.device:
         return self._value.device
 
-    def size(self, *args: Any) -> Any:
-        return self._value.size(*args)
+    def size(self, dim: int | None = None) -> Any:
+        return self._value.size(dim)
 
     def dim(self) -> int:
         return self._value.dim()
@@ -139,7 +143,7 @@ class _ShapeTracer(fx.Tracer):
         self._thread = threading.get_ident()
 
     @property
-    def _stands_aside(self) -> bool:
+    def _passes_through(self) -> bool:
         return self._running or threading.get_ident() != self._thread
 
     @property
@@ -152,17 +156,21 @@ class _ShapeTracer(fx.Tracer):
         return has_rule(m) or super().is_leaf_module(m, module_qualified_name)
 
     def call_module(
-        self, m: nn.Module, forward: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+        self,
+        m: nn.Module,
+        forward: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> Any:
-        if self._stands_aside:
+        if self._passes_through:
             return forward(*args, **kwargs)
         self._path.append(self.path_of_module(m).removeprefix("module").removeprefix("."))
         result = super().call_module(m, forward, args, kwargs)
         self._path.pop()
         return result
 
-    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
-        if self._stands_aside:
+    def getattr(self, attr: str, attr_val: object, parameter_proxy_cache: dict[str, Any]) -> Any:
+        if self._passes_through:
             return attr_val
         return super().getattr(attr, attr_val, parameter_proxy_cache)
 
@@ -194,8 +202,8 @@ class _ShapeTracer(fx.Tracer):
         if node.op == "placeholder":
             return torch.zeros(N_TRIAL_ROWS, *self._input_shape, dtype=torch.float64)
         if node.op == "get_attr":
-            owner, _, name = str(node.target).rpartition(".")
-            return getattr(self.root.get_submodule(owner), name)
+            module, _, name = str(node.target).rpartition(".")
+            return getattr(self.root.get_submodule(module), name)
         args = fx.map_arg(node.args, lambda source: source.meta["value"])
         kwargs = fx.map_arg(node.kwargs, lambda source: source.meta["value"])
         if node.op == "call_module":
@@ -212,7 +220,7 @@ class _ShapeTracer(fx.Tracer):
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             raise self._misfit(error) from error
 
-    def _run_layer(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
+    def _run_layer(self, node: fx.Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         layer = self.root.get_submodule(str(node.target))
         if kwargs or len(args) != 1 or not isinstance(args[0], Tensor):
             stage_of_layer(self.where, layer, ())  # refuses if there is no rule at all

@@ -1,10 +1,14 @@
 """scikit-learn's estimators as stages: one rule for each kind of step."""
 
-from specreg_sklearn.certificates.pipelines._model import FLOAT32_ROUNDING, CertifiedModel
-from specreg_sklearn.certificates.pipelines._rules import (
+from specreg_sklearn.certificates.pipelines._certified_estimator import (
     CLASSIFIER,
     TRANSFORMER,
+    CertifiedEstimator,
     NoCertificateError,
+    Role,
+)
+from specreg_sklearn.certificates.pipelines._model import FLOAT32_ROUNDING, CertifiedModel
+from specreg_sklearn.certificates.pipelines._registry import (
     best_of_search,
     classifier_stages,
     register_certified_step,
@@ -16,8 +20,10 @@ __all__ = [
     "CLASSIFIER",
     "FLOAT32_ROUNDING",
     "TRANSFORMER",
+    "CertifiedEstimator",
     "CertifiedModel",
     "NoCertificateError",
+    "Role",
     "StatedLipschitz",
     "best_of_search",
     "classifier_stages",

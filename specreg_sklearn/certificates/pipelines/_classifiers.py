@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import (
@@ -17,28 +16,21 @@ from sklearn.linear_model import (
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 
-from specreg_sklearn.certificates.networks import torch_stages
-from specreg_sklearn.certificates.pipelines._rules import (
+from specreg_sklearn.certificates.pipelines._certified_estimator import (
     CLASSIFIER,
     NoCertificateError,
-    register_certified_step,
 )
+from specreg_sklearn.certificates.pipelines._registry import register_certified_step
 from specreg_sklearn.certificates.pipelines._transformers import linear
 from specreg_sklearn.certificates.stages import Elementwise, Stage
-from specreg_sklearn.estimators import RobustLinearProbe, SpectrallyRegularizedEncoder
 
 _MLP_ACTIVATIONS = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 
 
-@register_certified_step(LogisticRegression, role=CLASSIFIER)
-@register_certified_step(LinearSVC, role=CLASSIFIER)
-@register_certified_step(SGDClassifier, role=CLASSIFIER)
-@register_certified_step(Perceptron, role=CLASSIFIER)
-@register_certified_step(RidgeClassifier, role=CLASSIFIER)
-@register_certified_step(RidgeClassifierCV, role=CLASSIFIER)
+@register_certified_step(LogisticRegression, LinearSVC, SGDClassifier, role=CLASSIFIER)
+@register_certified_step(Perceptron, RidgeClassifier, RidgeClassifierCV, role=CLASSIFIER)
 @register_certified_step(LinearDiscriminantAnalysis, role=CLASSIFIER)
-@register_certified_step(RobustLinearProbe, role=CLASSIFIER)
-def _linear_scores(step: Any) -> list[Stage]:
+def _linear_scores(step: BaseEstimator) -> list[Stage]:
     labels = getattr(step, "_label_binarizer", None)
     if labels is not None and labels.y_type_.startswith("multilabel"):
         raise NoCertificateError(
@@ -63,13 +55,6 @@ def _mlp_scores(step: MLPClassifier) -> list[Stage]:
         if depth < last and step.activation != "identity":
             stages.append(Elementwise(_MLP_ACTIVATIONS[step.activation]))
     return stages
-
-
-@register_certified_step(SpectrallyRegularizedEncoder, role=CLASSIFIER)
-def _encoder_scores(step: SpectrallyRegularizedEncoder) -> list[Stage]:
-    network = step.module_
-    head = torch_stages(network.head, (network.n_features_out,))
-    return [*torch_stages(network.backbone, network.input_shape), *head]
 
 
 @register_certified_step(CalibratedClassifierCV, role=CLASSIFIER)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import UserList
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from specreg_sklearn.certificates.pipelines._rules import (
+from specreg_sklearn.certificates.pipelines._certified_estimator import (
     CLASSIFIER,
     TRANSFORMER,
     NoCertificateError,
+    Role,
+)
+from specreg_sklearn.certificates.pipelines._registry import (
     best_of_search,
     classifier_stages,
     named_stages,
@@ -24,7 +27,7 @@ from specreg_sklearn.certificates.pipelines._rules import (
 from specreg_sklearn.certificates.stages import Affine, Stage, side_by_side, width_after
 
 
-def _part(name: str, step: Any, role: str = TRANSFORMER) -> list[Stage]:
+def _part(name: str, step: object, role: Role = TRANSFORMER) -> list[Stage]:
     if step is None or (isinstance(step, str) and step == "passthrough"):
         return []
     return named_stages(name, step, role)
@@ -52,15 +55,13 @@ def _frozen_scores(frozen: FrozenEstimator) -> list[Stage]:
     return classifier_stages(frozen.estimator)
 
 
-@register_certified_step(GridSearchCV)
-@register_certified_step(RandomizedSearchCV)
-def _best_features(search: Any) -> list[Stage]:
+@register_certified_step(GridSearchCV, RandomizedSearchCV)
+def _best_features(search: GridSearchCV | RandomizedSearchCV) -> list[Stage]:
     return transformer_stages(best_of_search(search))
 
 
-@register_certified_step(GridSearchCV, role=CLASSIFIER)
-@register_certified_step(RandomizedSearchCV, role=CLASSIFIER)
-def _best_scores(search: Any) -> list[Stage]:
+@register_certified_step(GridSearchCV, RandomizedSearchCV, role=CLASSIFIER)
+def _best_scores(search: GridSearchCV | RandomizedSearchCV) -> list[Stage]:
     return classifier_stages(best_of_search(search))
 
 
@@ -102,7 +103,9 @@ def _columns(step: ColumnTransformer) -> list[Stage]:
     return side_by_side(branches, n_inputs)
 
 
-def _column_numbers(spec: Any, n_columns: int, names: Any) -> np.ndarray:
+def _column_numbers(
+    spec: slice | ArrayLike | UserList[int], n_columns: int, names: np.ndarray | None
+) -> np.ndarray:
     """Return the positions that a fitted column specification stands for."""
     every = np.arange(n_columns)
     where = {} if names is None else {name: j for j, name in enumerate(names.tolist())}

@@ -6,8 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.certificates.pipelines._rules import NoCertificateError, classifier_stages
-from specreg_sklearn.space import FeatureSpace
+from specreg_sklearn._typing import Classifier
+from specreg_sklearn.certificates.pipelines._certified_estimator import (
+    NoCertificateError,
+)
+from specreg_sklearn.certificates.pipelines._registry import (
+    classifier_stages,
+)
+from specreg_sklearn.space import CONVEX_NORMS, NORMS, FeatureSpace, Norm, check_norm
 from specreg_sklearn.tables import (
     CATEGORICAL,
     as_table,
@@ -44,7 +50,7 @@ class CertifiedModel:
         If a step is not fitted.
     """
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Classifier) -> None:
         from specreg_sklearn.certificates.bounds import CertifiedMap
         from specreg_sklearn.certificates.stages import Affine
 
@@ -87,6 +93,7 @@ class CertifiedModel:
         predicted : ndarray of shape (n_samples,)
             What ``estimator.predict`` says.
         """
+        measure = NORMS[check_norm(norm, CONVEX_NORMS, "CertifiedModel")]
         table = as_table(X)
         check_fitted_columns(self.estimator, table)
         check_columns(table, space.names, space.kinds, space.mutable, "X")
@@ -95,7 +102,7 @@ class CertifiedModel:
         rows = complete_rows(table, place, read, purpose="certificates", refusal=NoCertificateError)
         predicted = ask(self.estimator.predict, X, table.n_rows)
         # Before the rows: a network with no constant should say so at once.
-        constants = self._constants(_directions(space, place), norm)
+        constants = self._constants(_directions(space, place), measure)
         radii = np.empty(len(rows))
         step = max(1, _BLOCK // max(rows.shape[1], 2048))
         for begin in range(0, len(rows), step):
@@ -128,7 +135,7 @@ class CertifiedModel:
         nearest[self.classes[top] != predicted] = 0.0
         return np.asarray(nearest)
 
-    def _constants(self, directions: np.ndarray, norm: float) -> np.ndarray:
+    def _constants(self, directions: np.ndarray, norm: Norm) -> np.ndarray:
         """Return how fast each difference of two scores changes, per unit of the norm."""
         from specreg_sklearn.certificates.bounds import CertifiedMap
         from specreg_sklearn.certificates.stages import Affine
@@ -136,15 +143,14 @@ class CertifiedModel:
         moved = self.scores
         if directions.ndim == 2 or (directions != 1.0).any():
             moved = CertifiedMap([Affine(directions), *self.scores.stages])
-        if norm != 2 and len(moved.folded) == 1 and isinstance(moved.folded[0], Affine):
+        affine = len(moved.folded) == 1 and isinstance(moved.folded[0], Affine)
+        # Constants of pairs measure slopes in L2, which is its own dual.
+        if affine and norm.dual is not norm:
             return _dual_norms(moved.folded[0], norm)
-        constants = moved.pair_constants()
-        # ||z||_2 <= sqrt(d) ||z||_inf, and ||z||_2 <= ||z||_1.
-        width = directions.shape[-1]
-        return constants * np.sqrt(width) * (1 + 2.0**-50) if norm == np.inf else constants
+        return norm.from_l2(moved.pair_constants(), directions.shape[-1])
 
 
-def _classes(estimator: Any) -> np.ndarray:
+def _classes(estimator: object) -> np.ndarray:
     classes = getattr(estimator, "classes_", None)
     if classes is None or isinstance(classes, list) or np.ndim(classes) != 1:
         raise NoCertificateError(
@@ -175,7 +181,7 @@ def _directions(space: FeatureSpace, place: np.ndarray) -> np.ndarray:
     return np.where(place[:, None] == columns[None, :], space.scale[columns], 0.0)
 
 
-def _dual_norms(affine: Any, norm: float) -> np.ndarray:
+def _dual_norms(affine: Any, norm: Norm) -> np.ndarray:
     """Return upper bounds of the dual norm of ``w_j - w_k`` for all pairs of rows."""
     from specreg_sklearn.spectral.bounds import above
 
@@ -183,10 +189,8 @@ def _dual_norms(affine: Any, norm: float) -> np.ndarray:
     n, d = weight.shape
     size = np.zeros((n, n))
     for j in range(n):
-        steps = np.abs(weight - weight[j])
-        size[j] = steps.sum(axis=1) if norm == np.inf else steps.max(axis=1)
-    # A row of the true matrix is within `unsure` of its own in the 2-norm.
-    extra = 2 * unsure * (np.sqrt(d) if norm == np.inf else 1.0)
-    size = np.asarray(above(size + extra, d + 6))
+        size[j] = norm.dual.length(weight - weight[j])
+    # A row of the true matrix is within `unsure` of its own in L2.
+    size = np.asarray(above(size + norm.from_l2(np.array(2 * unsure), d), d + 6))
     np.fill_diagonal(size, 0.0)
     return size

@@ -56,7 +56,7 @@ class StatedLipschitz:
         self.func = func
         self.constant = float(constant)
 
-    def __call__(self, X: Any, **kw_args: Any) -> Any:
+    def __call__(self, X: Any, **kw_args: object) -> Any:
         return self.func(X, **kw_args)
 
     def __repr__(self) -> str:

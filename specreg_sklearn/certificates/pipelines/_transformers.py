@@ -7,9 +7,11 @@ computed, and kept apart where values are, so that a large mean does not blur th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import sparse
 from sklearn.decomposition import PCA, IncrementalPCA, TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -25,30 +27,29 @@ from sklearn.preprocessing import (
 )
 from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
 
-from specreg_sklearn.certificates.networks import torch_stages
-from specreg_sklearn.certificates.pipelines._rules import (
-    NoCertificateError,
-    register_certified_step,
-)
-from specreg_sklearn.certificates.pipelines._stated_function import StatedFunction
+from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
+from specreg_sklearn.certificates.pipelines._registry import register_certified_step
 from specreg_sklearn.certificates.pipelines._stated_lipschitz import StatedLipschitz
-from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage
-from specreg_sklearn.estimators import SelfSupervisedEncoder, SpectrallyRegularizedEncoder
+from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage, StatedFunction
 from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
 
+# What a stated function is trusted to round by, in units of its value: numpy's elementary
+# functions stay below 4.
+_FUNCTION_ERROR = 16 * UNIT_ROUNDOFF
 
-def shift(offset: Any) -> Affine:
+
+def shift(offset: ArrayLike) -> Affine:
     """Return the stage ``X - offset``."""
     offset = np.atleast_1d(np.asarray(offset, dtype=np.float64))
     return Affine(np.ones(len(offset)), -offset)
 
 
-def linear(weight: Any, intercept: Any = None) -> Affine:
+def linear(weight: np.ndarray | sparse.spmatrix, intercept: np.ndarray | None = None) -> Affine:
     """Return the stage ``X @ weight.T + intercept``."""
-    return Affine(weight.toarray() if sparse.issparse(weight) else weight, intercept)
+    return Affine(weight if isinstance(weight, np.ndarray) else weight.toarray(), intercept)
 
 
-def divide(divisors: Any) -> Affine:
+def divide(divisors: ArrayLike) -> Affine:
     """Return the stage ``X / divisors``, column by column."""
     return Affine(1.0 / np.asarray(divisors, dtype=np.float64), entry_error=UNIT_ROUNDOFF)
 
@@ -104,8 +105,7 @@ def _normalizer(step: Normalizer) -> list[Stage]:
     )
 
 
-@register_certified_step(PCA)
-@register_certified_step(IncrementalPCA)
+@register_certified_step(PCA, IncrementalPCA)
 def _pca(step: PCA) -> list[Stage]:
     stages: list[Stage] = [shift(step.mean_), linear(step.components_)]
     if step.whiten:
@@ -115,10 +115,10 @@ def _pca(step: PCA) -> list[Stage]:
     return stages
 
 
-@register_certified_step(TruncatedSVD)
-@register_certified_step(GaussianRandomProjection)
-@register_certified_step(SparseRandomProjection)
-def _projection(step: Any) -> list[Stage]:
+@register_certified_step(TruncatedSVD, GaussianRandomProjection, SparseRandomProjection)
+def _projection(
+    step: TruncatedSVD | GaussianRandomProjection | SparseRandomProjection,
+) -> list[Stage]:
     return [linear(step.components_)]
 
 
@@ -133,7 +133,7 @@ def _discriminant_directions(step: LinearDiscriminantAnalysis) -> list[Stage]:
 
 
 @register_certified_step(SelectorMixin)
-def _selector(step: Any) -> list[Stage]:
+def _selector(step: SelectorMixin) -> list[Stage]:
     kept = step.get_support()
     return [select(np.flatnonzero(kept), len(kept))]
 
@@ -166,11 +166,29 @@ def _function(step: FunctionTransformer) -> list[Stage]:
             f"FunctionTransformer(func={step.func!r}) has no certificate: its Lipschitz "
             "constant is not known. State it: FunctionTransformer(StatedLipschitz(func, constant))."
         )
-    return [StatedFunction(step.func, step.kw_args or {}, getattr(step, "n_features_in_", None))]
+    return [
+        StatedFunction(
+            _rows_to_rows(step.func, step.kw_args or {}),
+            step.func.constant,
+            rounding=_FUNCTION_ERROR,
+            n_inputs=getattr(step, "n_features_in_", None),
+        )
+    ]
 
 
-@register_certified_step(SpectrallyRegularizedEncoder)
-@register_certified_step(SelfSupervisedEncoder)
-def _features(step: SpectrallyRegularizedEncoder | SelfSupervisedEncoder) -> list[Stage]:
-    network = step.module_
-    return torch_stages(network.backbone, network.input_shape)
+def _rows_to_rows(
+    function: StatedLipschitz, kw_args: dict[str, Any]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function of arrays, which refuses to drop rows."""
+
+    def values(X: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            Y = np.asarray(function(X.copy(), **kw_args), dtype=np.float64)
+        if Y.ndim != 2 or len(Y) != len(X):
+            raise ValueError(
+                f"{function!r} maps an array of shape {X.shape} to one of shape {Y.shape}; "
+                "rows must map to rows."
+            )
+        return Y
+
+    return values

@@ -12,19 +12,21 @@ from specreg_sklearn.certificates.stages._image_stages import (
     through_torch,
 )
 from specreg_sklearn.certificates.stages._joins import Concatenation, Join, Single, Sum, Value
-from specreg_sklearn.certificates.stages._refusal import NoLipschitzBound
-from specreg_sklearn.certificates.stages._side_by_side import (
+from specreg_sklearn.certificates.stages._parallel import (
     Parallel,
+    apply_stages,
     product_bound,
     side_by_side,
     width_after,
 )
-from specreg_sklearn.certificates.stages._stage import Affine, Elementwise, Stage
+from specreg_sklearn.certificates.stages._stage import Affine, Elementwise, NoLipschitzBound, Stage
+from specreg_sklearn.certificates.stages._stated_function import BoundedLayer, StatedFunction
 
 __all__ = [
     "Activation",
     "Affine",
     "AxisProduct",
+    "BoundedLayer",
     "ChannelAffine",
     "Concatenation",
     "ConvolutionStage",
@@ -36,9 +38,11 @@ __all__ = [
     "Selection",
     "Single",
     "Stage",
+    "StatedFunction",
     "Sum",
     "Value",
     "activation",
+    "apply_stages",
     "identity",
     "product_bound",
     "reshape",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import ArrayLike
 from scipy import special
+from torch import Tensor
+from torch.nn import functional as F
 
+from specreg_sklearn.certificates.stages._central_differences import cells_to_cells
 from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF, above
 
 # A smooth activation goes through a handful of elementary functions, each good to a few units in
@@ -34,6 +38,8 @@ class Activation:
         The slope lies in [low, high] wherever it exists; rounded outwards.
     exact : bool
         The value is computed without any rounding.
+    on_tensors : callable, default=None
+        The same function of tensors; None takes gradients by central differences.
     """
 
     name: str
@@ -41,6 +47,7 @@ class Activation:
     low: float
     high: float
     exact: bool = False
+    on_tensors: Callable[[Tensor], Tensor] | None = None
 
     @property
     def lipschitz(self) -> float:
@@ -50,13 +57,19 @@ class Activation:
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the values and a bound of their error, given one of the error of `X`."""
         Y = self.function(X)
-        carried = error if self.lipschitz == 1.0 else above(self.lipschitz * error, 1)
+        propagated = error if self.lipschitz == 1.0 else above(self.lipschitz * error, 1)
         if self.exact:
-            return Y, carried
-        return Y, above(carried + _SMOOTH_ERROR * (np.abs(X) + np.abs(Y)), 4)
+            return Y, propagated
+        return Y, above(propagated + _SMOOTH_ERROR * (np.abs(X) + np.abs(Y)), 4)
+
+    def tensor(self, X: Tensor) -> Tensor:
+        """Return the values of a tensor; gradients flow to it."""
+        if self.on_tensors is None:
+            return cells_to_cells(self.function, X)
+        return self.on_tensors(X)
 
 
-def activation(name: str, **parameters: Any) -> Activation:
+def activation(name: str, **parameters: ArrayLike) -> Activation:
     """Look up an elementwise function.
 
     Parameters
@@ -78,7 +91,7 @@ def activation(name: str, **parameters: Any) -> Activation:
 
     Examples
     --------
-    >>> from specreg_sklearn.spectral import activation
+    >>> from specreg_sklearn.certificates import activation
     >>> activation("leaky_relu", negative_slope=2.0).lipschitz
     2.0
     >>> round(activation("gelu").lipschitz, 6)
@@ -90,9 +103,15 @@ def activation(name: str, **parameters: Any) -> Activation:
 
 
 def _fixed(
-    name: str, function: Callable[..., Any], low: float, high: float, exact: bool = False
+    name: str,
+    function: Callable[[np.ndarray], np.ndarray],
+    low: float,
+    high: float,
+    on_tensors: Callable[[Tensor], Tensor] | None = None,
+    *,
+    exact: bool = False,
 ) -> Callable[[], Activation]:
-    return lambda: Activation(name, function, low, high, exact)
+    return lambda: Activation(name, function, low, high, exact, on_tensors)
 
 
 def _relu(X: np.ndarray) -> np.ndarray:
@@ -130,7 +149,7 @@ def _hardswish(X: np.ndarray) -> np.ndarray:
     return X * (np.clip(X + 3.0, 0.0, 6.0) / 6.0)
 
 
-def _leaky_relu(negative_slope: Any = 0.01, *, name: str = "leaky_relu") -> Activation:
+def _leaky_relu(negative_slope: ArrayLike = 0.01, *, name: str = "leaky_relu") -> Activation:
     slope = np.asarray(negative_slope, dtype=np.float64)
     if not np.isfinite(slope).all():
         raise ValueError(f"negative_slope={negative_slope!r} of {name} must be finite.")
@@ -139,7 +158,7 @@ def _leaky_relu(negative_slope: Any = 0.01, *, name: str = "leaky_relu") -> Acti
     return Activation(name, lambda X: np.where(X > 0, X, slope * X), low, high, exact)
 
 
-def _prelu(weight: Any = 0.25) -> Activation:
+def _prelu(weight: ArrayLike = 0.25) -> Activation:
     return _leaky_relu(weight, name="prelu")
 
 
@@ -208,36 +227,36 @@ def _finite(name: str, parameter: str, value: float) -> float:
 
 
 _TABLE: dict[str, Callable[..., Activation]] = {
-    "identity": _fixed("identity", lambda X: X, 1.0, 1.0, exact=True),
-    "relu": _fixed("relu", _relu, 0.0, 1.0, exact=True),
-    "relu6": _fixed("relu6", lambda X: np.clip(X, 0.0, 6.0), 0.0, 1.0, exact=True),
-    "abs": _fixed("abs", np.abs, -1.0, 1.0, exact=True),
-    "neg": _fixed("neg", np.negative, -1.0, -1.0, exact=True),
+    "identity": _fixed("identity", lambda X: X, 1.0, 1.0, lambda x: x, exact=True),
+    "relu": _fixed("relu", _relu, 0.0, 1.0, torch.relu, exact=True),
+    "relu6": _fixed("relu6", lambda X: np.clip(X, 0.0, 6.0), 0.0, 1.0, F.relu6, exact=True),
+    "abs": _fixed("abs", np.abs, -1.0, 1.0, torch.abs, exact=True),
+    "neg": _fixed("neg", np.negative, -1.0, -1.0, torch.neg, exact=True),
     "leaky_relu": _leaky_relu,
     "prelu": _prelu,
     "rrelu": _rrelu,
     "elu": _elu,
     "celu": _celu,
-    "selu": _fixed("selu", _selu, 0.0, 1.758099341),
+    "selu": _fixed("selu", _selu, 0.0, 1.758099341, torch.selu),
     "gelu": _gelu_by_name,
-    "silu": _fixed("silu", lambda X: X * special.expit(X), -0.099839321, 1.099839321),
-    "mish": _fixed("mish", _mish, -0.112526124, 1.088498163),
+    "silu": _fixed("silu", lambda X: X * special.expit(X), -0.099839321, 1.099839321, F.silu),
+    "mish": _fixed("mish", _mish, -0.112526124, 1.088498163, F.mish),
     "hardswish": _fixed("hardswish", _hardswish, -0.5, 1.5),
     "hardsigmoid": _fixed(
         "hardsigmoid", lambda X: np.clip(X + 3.0, 0.0, 6.0) / 6.0, 0.0, above(1 / 6, 1)
     ),
     "hardtanh": _hardtanh,
     "threshold": _threshold,
-    "sigmoid": _fixed("sigmoid", special.expit, 0.0, 0.25),
-    "tanh": _fixed("tanh", np.tanh, 0.0, 1.0),
+    "sigmoid": _fixed("sigmoid", special.expit, 0.0, 0.25, torch.sigmoid),
+    "tanh": _fixed("tanh", np.tanh, 0.0, 1.0, torch.tanh),
     "softplus": _softplus,
-    "softsign": _fixed("softsign", lambda X: X / (1 + np.abs(X)), 0.0, 1.0),
-    "logsigmoid": _fixed("logsigmoid", lambda X: -np.logaddexp(0.0, -X), 0.0, 1.0),
+    "softsign": _fixed("softsign", lambda X: X / (1 + np.abs(X)), 0.0, 1.0, F.softsign),
+    "logsigmoid": _fixed("logsigmoid", lambda X: -np.logaddexp(0.0, -X), 0.0, 1.0, F.logsigmoid),
     "softshrink": _softshrink,
     "tanhshrink": _fixed("tanhshrink", lambda X: X - np.tanh(X), 0.0, 1.0),
-    "erf": _fixed("erf", special.erf, 0.0, 1.128379168),
-    "sin": _fixed("sin", np.sin, -1.0, 1.0),
-    "cos": _fixed("cos", np.cos, -1.0, 1.0),
-    "atan": _fixed("atan", np.arctan, 0.0, 1.0),
+    "erf": _fixed("erf", special.erf, 0.0, 1.128379168, torch.erf),
+    "sin": _fixed("sin", np.sin, -1.0, 1.0, torch.sin),
+    "cos": _fixed("cos", np.cos, -1.0, 1.0, torch.cos),
+    "atan": _fixed("atan", np.arctan, 0.0, 1.0, torch.atan),
 }
 ACTIVATIONS: tuple[str, ...] = tuple(sorted(_TABLE))

@@ -1,16 +1,18 @@
-"""Stages of image networks: convolutions, channel-wise maps, windows, moves of the axes."""
+"""Stages of image networks: convolutions, channel-wise maps, pooling, moves of the entries."""
 
 from __future__ import annotations
 
 import copy
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
+from torch.nn.modules.conv import _ConvNd
 
+from specreg_sklearn.certificates.stages._central_differences import as_array
 from specreg_sklearn.certificates.stages._stage import Stage
 from specreg_sklearn.spectral.bounds import (
     UNIT_ROUNDOFF,
@@ -51,6 +53,24 @@ class Rearrange(Stage):
         """Move the entries; see :meth:`Stage.forward`."""
         return self.move(X), self.move_error(error)
 
+    def tensor(self, X: Tensor) -> Tensor:
+        """Find out which entry ends up where, and fetch the entries themselves.
+
+        A move only picks entries, perhaps the largest of some, or writes constants. So it moves
+        the ranks of the entries the same way, and ranks say where they come from.
+        """
+        if self.keeps_order:
+            return X.reshape(self.move(as_array(X)).shape)
+        flat = X.reshape(len(X), -1)
+        n = flat.shape[1]
+        order = flat.detach().argsort(dim=1, stable=True)
+        ranks = as_array(order.argsort(dim=1)).astype(np.float64).reshape(X.shape)
+        first, second = self.move(ranks), self.move(ranks + n)
+        picked = torch.from_numpy(second - first == n)
+        places = torch.from_numpy(np.where(second - first == n, first, 0.0)).long()
+        fetched = flat.gather(1, order.gather(1, places.reshape(len(X), -1))).reshape(first.shape)
+        return torch.where(picked, fetched, torch.from_numpy(np.ascontiguousarray(first)))
+
 
 def identity() -> Rearrange:
     """Return the stage that does nothing."""
@@ -80,7 +100,7 @@ class ChannelAffine(Stage):
         scale: np.ndarray,
         shift: np.ndarray,
         scale_error: float = 0.0,
-        shift_error: Any = 0.0,
+        shift_error: ArrayLike = 0.0,
     ) -> None:
         self.scale = scale
         self.shift = shift
@@ -101,6 +121,14 @@ class ChannelAffine(Stage):
         after = np.abs(scale) * (error + relative * (np.abs(X) + error))
         return X * scale + shift, above(after + relative * np.abs(shift) + shift_error, 8)
 
+    def tensor(self, X: Tensor) -> Tensor:
+        """Apply the map; see :meth:`Stage.tensor`."""
+        scale, shift = (
+            torch.from_numpy(np.asarray(part)).reshape(-1, *(1,) * (X.ndim - 2))
+            for part in (self.scale, self.shift)
+        )
+        return X * scale + shift
+
 
 class ConvolutionStage(Stage):
     """A convolution layer, transposed or not, on images of one size.
@@ -113,7 +141,7 @@ class ConvolutionStage(Stage):
         Shape (n_channels, *size) of one image.
     """
 
-    def __init__(self, layer: Any, input_shape: tuple[int, ...]) -> None:
+    def __init__(self, layer: _ConvNd, input_shape: tuple[int, ...]) -> None:
         self.layer = layer
         self.input_shape = input_shape
         self._absolute = copy.deepcopy(layer)
@@ -140,8 +168,8 @@ class ConvolutionStage(Stage):
         # the taps times ||E||_F, and padding copies no pixel more often than this.
         operator = Convolution.from_layer(self.layer, self.input_shape)
         copies = math.prod(1 + before + after for before, after in operator.padding)
-        reach = math.sqrt(math.prod(operator.kernel) * copies)
-        lost = (relative_error + 2 * UNIT_ROUNDOFF) * reach * frobenius(folded.numpy())
+        factor = math.sqrt(math.prod(operator.kernel) * copies)
+        lost = (relative_error + 2 * UNIT_ROUNDOFF) * factor * frobenius(folded.numpy())
         return above(norm + lost, 6)
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -155,6 +183,11 @@ class ConvolutionStage(Stage):
             after = after + relative * bias.reshape(-1, *(1,) * (X.ndim - 2))
         return through_torch(layer, X), above(after, 2 * n_terms + 8)
 
+    def tensor(self, X: Tensor) -> Tensor:
+        """Convolve; see :meth:`Stage.tensor`."""
+        result: Tensor = self.layer(X)
+        return result
+
 
 class AxisProduct(Stage):
     """A non-negative linear map that is one small matrix per axis, alike in every channel.
@@ -166,10 +199,13 @@ class AxisProduct(Stage):
     ----------
     matrices : sequence of ndarray of shape (n_outputs, n_inputs)
         One per axis, the last axis last.
+    shape : sequence of int, default=None
+        Shape of a row of the result; None for one axis per matrix, and those before them.
     """
 
-    def __init__(self, matrices: Sequence[np.ndarray]) -> None:
+    def __init__(self, matrices: Sequence[np.ndarray], shape: Sequence[int] | None = None) -> None:
         self.matrices = list(matrices)
+        self.shape = shape
 
     def lipschitz(self) -> float:
         """Return the product of the matrices' norms; their entries are rounded once or twice."""
@@ -187,7 +223,15 @@ class AxisProduct(Stage):
             error = _along(axis, np.abs(matrix), error + relative * (np.abs(X) + error))
             error = above(error, 2 * matrix.shape[1] + 8)
             X = _along(axis, matrix, X)
-        return X, error
+        if self.shape is None:
+            return X, error
+        return X.reshape(len(X), *self.shape), error.reshape(len(X), *self.shape)
+
+    def tensor(self, X: Tensor) -> Tensor:
+        """Apply the matrices one after the other; see :meth:`Stage.tensor`."""
+        for axis, matrix in enumerate(self.matrices, start=X.ndim - len(self.matrices)):
+            X = (X.movedim(axis, -1) @ torch.from_numpy(matrix).T).movedim(-1, axis)
+        return X if self.shape is None else X.reshape(len(X), *self.shape)
 
 
 def _along(axis: int, matrix: np.ndarray, X: np.ndarray) -> np.ndarray:
@@ -223,3 +267,7 @@ class Selection(Stage):
         """Select; see :meth:`Stage.forward`. Padded entries of the error count as zero."""
         padded = through_torch(self.function, error)
         return through_torch(self.function, X), np.maximum(padded, 0.0)
+
+    def tensor(self, X: Tensor) -> Tensor:
+        """Select; see :meth:`Stage.tensor`."""
+        return self.function(X)

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from specreg_sklearn.certificates.stages._stage import Stage
 from specreg_sklearn.spectral.bounds import above, gamma, times
@@ -25,6 +27,10 @@ class Join(ABC):
     def forward(self, values: Sequence[Value]) -> Value:
         """Return the value of the node and a bound of its rounding error."""
 
+    @abstractmethod
+    def tensor(self, values: Sequence[Tensor]) -> Tensor:
+        """Return the value of the node, so that gradients flow to its inputs."""
+
 
 class Single(Join):
     """A stage that follows one value."""
@@ -39,6 +45,10 @@ class Single(Join):
     def forward(self, values: Sequence[Value]) -> Value:
         """Apply the stage."""
         return self.stage.forward(*values[0])
+
+    def tensor(self, values: Sequence[Tensor]) -> Tensor:
+        """Apply the stage."""
+        return self.stage.tensor(values[0])
 
 
 class Sum(Join):
@@ -65,16 +75,21 @@ class Sum(Join):
         """Add the values."""
         (x, x_error), (y, y_error) = values
         left, right = self.signs
-        carried = abs(left) * x_error + abs(right) * y_error
-        after = carried + gamma(3) * (abs(left) * np.abs(x) + abs(right) * np.abs(y))
+        propagated = abs(left) * x_error + abs(right) * y_error
+        after = propagated + gamma(3) * (abs(left) * np.abs(x) + abs(right) * np.abs(y))
         return left * x + right * y, above(after, 8)
+
+    def tensor(self, values: Sequence[Tensor]) -> Tensor:
+        """Add the values."""
+        return self.signs[0] * values[0] + self.signs[1] * values[1]
 
 
 class Concatenation(Join):
-    """Several values side by side along one axis of the rows."""
+    """Several values side by side along one axis of the rows, which may be a new one."""
 
-    def __init__(self, axis: int) -> None:
+    def __init__(self, axis: int, *, new_axis: bool = False) -> None:
         self.axis = axis
+        self.new_axis = new_axis
 
     def lipschitz(self, constants: Sequence[float]) -> float:
         """Return the root of the sum of squares."""
@@ -83,4 +98,9 @@ class Concatenation(Join):
     def forward(self, values: Sequence[Value]) -> Value:
         """Put the values side by side."""
         parts, errors = zip(*values, strict=True)
-        return np.concatenate(parts, self.axis), np.concatenate(errors, self.axis)
+        join = np.stack if self.new_axis else np.concatenate
+        return join(parts, self.axis), join(errors, self.axis)
+
+    def tensor(self, values: Sequence[Tensor]) -> Tensor:
+        """Put the values side by side."""
+        return (torch.stack if self.new_axis else torch.cat)(tuple(values), self.axis)

@@ -3,12 +3,38 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor
 
 from specreg_sklearn.certificates.stages._activations import activation
+from specreg_sklearn.certificates.stages._central_differences import rows_to_rows
 from specreg_sklearn.spectral.bounds import above, certified_matrix_norm, frobenius, gamma
+
+
+class NoLipschitzBound(TypeError):
+    """Part of a network has no Lipschitz constant, or none that is known.
+
+    The message names the layer. A certificate never counts such a layer as if it were harmless.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from specreg_sklearn.certificates import NoLipschitzBound, module_lipschitz_bound
+    >>> module = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.LayerNorm(4))
+    >>> try:
+    ...     module_lipschitz_bound(module, (4,))
+    ... except NoLipschitzBound as error:
+    ...     print(str(error)[:42])
+    The layer '1' (LayerNorm) has no Lipschitz
+    """
+
+    @classmethod
+    def of(cls, subject: str, reason: str) -> NoLipschitzBound:
+        """Build the message for a layer or a function, named by `subject`."""
+        return cls(f"{subject} has no Lipschitz bound: {reason}.")
 
 
 class Stage(ABC):
@@ -29,7 +55,7 @@ class Stage(ABC):
 
     @abstractmethod
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Apply the step in float64 and carry the rounding error along.
+        """Apply the step in float64 and propagate the rounding error.
 
         Parameters
         ----------
@@ -45,6 +71,24 @@ class Stage(ABC):
         error : ndarray of shape (n_samples, n_outputs)
             Bound of their distance from real arithmetic.
         """
+
+    def tensor(self, X: Tensor) -> Tensor:
+        """Apply the step to a tensor, so that gradients flow to it.
+
+        A stage without a version of its own takes the values of :meth:`forward`, and its gradient
+        by central differences, column by column.
+
+        Parameters
+        ----------
+        X : Tensor of shape (n_samples, n_inputs), float64
+            Rows.
+
+        Returns
+        -------
+        Tensor of shape (n_samples, n_outputs), float64
+            The rows after the step.
+        """
+        return rows_to_rows(lambda rows: self.forward(rows, np.zeros_like(rows))[0], X)
 
 
 class Affine(Stage):
@@ -71,7 +115,7 @@ class Affine(Stage):
     Examples
     --------
     >>> import numpy as np
-    >>> from specreg_sklearn.spectral import Affine
+    >>> from specreg_sklearn.certificates import Affine
     >>> step = Affine([[3.0, 4.0]], [1.0])
     >>> step.forward(np.array([[1.0, 1.0]]), np.zeros((1, 2)))[0]
     array([[8.]])
@@ -84,12 +128,12 @@ class Affine(Stage):
 
     def __init__(
         self,
-        weight: Any,
-        bias: Any = None,
+        weight: ArrayLike,
+        bias: ArrayLike | None = None,
         weight_error: float = 0.0,
         *,
         entry_error: float = 0.0,
-        bias_error: Any = 0.0,
+        bias_error: ArrayLike = 0.0,
     ) -> None:
         self.weight = np.asarray(weight, dtype=np.float64)
         if self.weight.ndim not in (1, 2):
@@ -146,14 +190,19 @@ class Affine(Stage):
             Y = X @ self.weight.T + self.bias
         # |W| e + gamma (|W| (|x| + e) + |b|) in one product.
         relative = gamma(n_terms + 2) + self.entry_error * (1 + gamma(4))
-        reach = error + relative * (np.abs(X) + error)
-        after = reach * size if self.is_diagonal else reach @ size.T
+        spread = error + relative * (np.abs(X) + error)
+        after = spread * size if self.is_diagonal else spread @ size.T
         after = after + relative * np.abs(self.bias) + self.bias_error
         if self.weight_error:
             rows = np.linalg.norm(X, axis=-1, keepdims=True)
             rows = rows + np.linalg.norm(error, axis=-1, keepdims=True)
             after = after + self.weight_error * rows
         return Y, above(after, 2 * n_terms + 8)
+
+    def tensor(self, X: Tensor) -> Tensor:
+        """Apply the map; see :meth:`Stage.tensor`."""
+        weight, bias = torch.from_numpy(self.weight), torch.from_numpy(self.bias)
+        return X * weight + bias if self.is_diagonal else X @ weight.T + bias
 
     def after(self, first: Affine) -> Affine:
         """Fold this map behind another one: one map that does `first`, then this.
@@ -198,12 +247,12 @@ class Elementwise(Stage):
     Examples
     --------
     >>> import numpy as np
-    >>> from specreg_sklearn.spectral import Elementwise
+    >>> from specreg_sklearn.certificates import Elementwise
     >>> Elementwise("leaky_relu", negative_slope=3.0).lipschitz()
     3.0
     """
 
-    def __init__(self, name: str, **parameters: Any) -> None:
+    def __init__(self, name: str, **parameters: ArrayLike) -> None:
         self.activation = activation(name, **parameters)
 
     def lipschitz(self) -> float:
@@ -213,3 +262,7 @@ class Elementwise(Stage):
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Apply the function; see :meth:`Stage.forward`."""
         return self.activation.forward(X, error)
+
+    def tensor(self, X: Tensor) -> Tensor:
+        """Apply the function; see :meth:`Stage.tensor`."""
+        return self.activation.tensor(X)

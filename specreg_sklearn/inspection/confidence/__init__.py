@@ -1,11 +1,14 @@
 """How sure a model is, and how far that can be believed."""
 
-from specreg_sklearn.inspection.confidence._calibration import expected_calibration_error
 from specreg_sklearn.inspection.confidence._generalization import (
     GeneralizationGap,
     generalization_gap,
 )
-from specreg_sklearn.inspection.confidence._profile import ConfidenceProfile, confidence_profile
+from specreg_sklearn.inspection.confidence._profile import (
+    ConfidenceProfile,
+    confidence_profile,
+    expected_calibration_error,
+)
 
 __all__ = [
     "ConfidenceProfile",

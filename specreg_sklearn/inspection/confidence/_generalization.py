@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from specreg_sklearn._typing import Classifier
 from specreg_sklearn.inspection.confidence._probabilities import log_probabilities
-from specreg_sklearn.inspection.model import Report, codes_of
-from specreg_sklearn.tables import LabelCoder, as_targets, ask
+from specreg_sklearn.inspection.model import Report, codes_of, same_labels
+from specreg_sklearn.tables import as_targets, ask
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -51,7 +53,11 @@ class GeneralizationGap(Report):
 
 
 def generalization_gap(
-    estimator: Any, X_train: Any, y_train: Any, X_test: Any, y_test: Any
+    estimator: Classifier,
+    X_train: ArrayLike,
+    y_train: ArrayLike,
+    X_test: ArrayLike,
+    y_test: ArrayLike,
 ) -> GeneralizationGap:
     """Compare loss and error on the training rows with those on fresh rows.
 
@@ -104,11 +110,10 @@ def generalization_gap(
     return GeneralizationGap(train_losses, test_losses, train_error, test_error)
 
 
-def _losses(estimator: Any, X: Any, y: Any) -> tuple[np.ndarray, float]:
+def _losses(estimator: Classifier, X: Any, y: Any) -> tuple[np.ndarray, float]:
     log_p, classes, _ = log_probabilities(estimator, X)
     codes = codes_of(classes, y, len(log_p))
     labels = as_targets(y, len(log_p))
     predicted = ask(estimator.predict, X, len(log_p))
-    coder = LabelCoder(labels, predicted)
-    wrong = coder.encode(labels) != coder.encode(predicted)
-    return -log_p[np.arange(len(codes)), codes], float(np.mean(wrong))
+    right = same_labels(labels, predicted)
+    return -log_p[np.arange(len(codes)), codes], float(np.mean(~right))

@@ -1,4 +1,4 @@
-"""How sure a model is of its predictions."""
+"""How sure a model is of its predictions, and whether it is right when it is that sure."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from specreg_sklearn.inspection.confidence._calibration import expected_calibration_error
+from specreg_sklearn._typing import Classifier
 from specreg_sklearn.inspection.confidence._probabilities import log_probabilities
-from specreg_sklearn.inspection.model import Report
-from specreg_sklearn.tables import LabelCoder, as_targets, ask
+from specreg_sklearn.inspection.model import Report, check_numbers, same_labels
+from specreg_sklearn.tables import as_targets, ask, check_positive_int
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -43,7 +44,7 @@ class ConfidenceProfile(Report):
 
 
 def confidence_profile(
-    estimator: Any, X: Any, y: Any = None, *, n_bins: int = 15
+    estimator: Classifier, X: Any, y: Any = None, *, n_bins: int = 15
 ) -> ConfidenceProfile:
     """Measure how sure a model is of its predictions, and whether that is justified.
 
@@ -97,10 +98,61 @@ def confidence_profile(
     second = ordered[:, -2] if p.shape[1] > 1 else np.zeros(len(p))
     correct = error = None
     if y is not None:
-        labels = as_targets(y, len(p))
-        predicted = ask(estimator.predict, X, len(p))
-        coder = LabelCoder(labels, predicted)
-        correct = coder.encode(labels) == coder.encode(predicted)
+        correct = same_labels(as_targets(y, len(p)), ask(estimator.predict, X, len(p)))
         error = expected_calibration_error(np.minimum(most, 1.0), correct, n_bins=n_bins)
     entropy = -np.sum(p * np.where(p > 0, log_p, 0.0), axis=1)
     return ConfidenceProfile(most, entropy, most - second, correct, error, source)
+
+
+def expected_calibration_error(
+    confidence: ArrayLike, correct: ArrayLike, *, n_bins: int = 15
+) -> float:
+    """Mean distance between confidence and accuracy, over bins of equal width.
+
+    Parameters
+    ----------
+    confidence : array-like of shape (n_samples,)
+        Probability that the model gives to its prediction, in [0, 1].
+    correct : array-like of shape (n_samples,), bool
+        Whether the prediction is right.
+    n_bins : int, default=15
+        Bins of the interval from 0 to 1. A row on the edge of two bins is in the lower one.
+
+    Returns
+    -------
+    float
+        The sum over bins of their share of rows times ``|mean confidence - accuracy|``.
+
+    Raises
+    ------
+    ValueError
+        If the lengths differ, or a confidence is not in [0, 1], or `correct` is not true or false.
+
+    References
+    ----------
+    Guo, Pleiss, Sun, Weinberger, "On calibration of modern neural networks", ICML 2017.
+
+    Examples
+    --------
+    >>> from specreg_sklearn.inspection import expected_calibration_error
+    >>> expected_calibration_error([0.5, 0.5, 0.5, 0.5], [True, True, False, False])
+    0.0
+    """
+    sure = check_numbers(confidence, "confidence")
+    hits = check_numbers(correct, "correct")
+    if len(sure) != len(hits):
+        raise ValueError(
+            f"confidence has {len(sure)} entries and correct has {len(hits)}; one of each for "
+            "every row is needed."
+        )
+    if sure.min() < 0 or sure.max() > 1 + 1e-9:
+        raise ValueError(
+            f"confidence lies between {sure.min():g} and {sure.max():g}; probabilities are needed."
+        )
+    if not np.isin(hits, (0.0, 1.0)).all():
+        raise ValueError("correct holds other values than true and false.")
+    n_bins = check_positive_int(n_bins, "n_bins")
+    edges = np.linspace(0.0, 1.0, n_bins + 1)
+    places = np.searchsorted(edges[1:-1], sure, side="left")
+    gaps = np.bincount(places, weights=sure - hits, minlength=n_bins)
+    return float(np.abs(gaps).sum() / len(sure))

@@ -2,49 +2,39 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from specreg_sklearn._typing import Classifier, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
+from specreg_sklearn.inspection.displays._display import Display, check_axes, new_axes
+from specreg_sklearn.inspection.displays._display_arguments import (
+    checked_image_shape,
+    column_units,
+    labels_of_rows,
+)
 from specreg_sklearn.inspection.displays._example_panels import (
     as_image,
     draw_images,
     draw_table,
     panels_inside,
 )
-from specreg_sklearn.inspection.displays._example_rows import (
-    checked_image_shape,
-    column_units,
-    labels_of_rows,
-    numeric_cells,
-    row_positions,
-    rows_of_different_classes,
-)
-from specreg_sklearn.inspection.displays._style import (
-    check_axes,
-    norm_name,
-    numbers,
-    require_matplotlib,
-    unit_of,
-)
+from specreg_sklearn.inspection.displays._example_rows import attacked_rows, numeric_cells
+from specreg_sklearn.inspection.displays._style import unit_of
+from specreg_sklearn.inspection.model import as_numbers
 from specreg_sklearn.metrics.measurement import choose_attack, choose_space
-from specreg_sklearn.space import FeatureSpace
-from specreg_sklearn.tables import (
-    LabelCoder,
-    as_table,
-    as_targets,
-    ask,
-    check_estimator,
-    check_norm,
-    check_positive_int,
-    take_rows,
-)
+from specreg_sklearn.space import NORMS, FeatureSpace, as_norm, check_norm
+from specreg_sklearn.tables import as_table, check_estimator, check_positive_int
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
 
-class AdversarialExamplesDisplay:
+class AdversarialExamplesDisplay(Display):
     """Adversarial rows beside the clean rows they came from.
 
     Rows that are images are drawn side by side: clean, change, adversarial. Rows of a table are
@@ -59,7 +49,7 @@ class AdversarialExamplesDisplay:
         True labels, and the predictions of the clean and of the adversarial rows.
     distances : array-like of shape (n_samples,), default=None
         Distances between the two. None computes L2 distances in units of `scale`.
-    norm : {1, 2, inf}, default=2
+    norm : {0, 1, 2, inf}, default=2
         Norm of the distances.
     unit : str, default="units of X"
         Unit of the distances.
@@ -103,15 +93,15 @@ class AdversarialExamplesDisplay:
         self,
         *,
         X: Any,
-        X_adv: Any,
-        y_true: Any,
-        y_pred: Any,
-        y_pred_adv: Any,
-        distances: Any = None,
+        X_adv: ArrayLike,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        y_pred_adv: ArrayLike,
+        distances: ArrayLike | None = None,
         norm: float = 2,
         unit: str = "units of X",
         image_shape: Sequence[int] | None = None,
-        scale: Any = None,
+        scale: ArrayLike | None = None,
     ) -> None:
         before, after = as_table(X), as_table(X_adv, parameter="X_adv")
         if (before.n_rows, before.n_columns) != (after.n_rows, after.n_columns):
@@ -127,33 +117,33 @@ class AdversarialExamplesDisplay:
         self.clean, self.adversarial = numeric_cells(before), numeric_cells(after)
         self.feature_names = list(before.names or range(before.n_columns))
         self.scale = column_units(scale, before.n_columns)
-        self.norm = check_norm(norm, (1, 2, np.inf), type(self).__name__)
+        self.norm = check_norm(norm, NORMS, type(self).__name__)
         if distances is None:
-            moves = np.nan_to_num(self.adversarial - self.clean) / self.scale
-            distances = np.linalg.norm(moves, ord=self.norm, axis=1)
-        self.distances = numbers(distances, "distances", length=before.n_rows, of="X")
+            change = np.nan_to_num(self.adversarial - self.clean) / self.scale
+            distances = as_norm(self.norm).length(change)
+        self.distances = as_numbers(distances, "distances", length=before.n_rows, of="X")
         self.unit = unit
         self.image_shape = checked_image_shape(image_shape, before.n_columns)
 
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator: Classifier,
         X: Any,
         y: Any,
         *,
         n_examples: int = 4,
-        rows: Any = None,
+        rows: ArrayLike | None = None,
         attack: str | BlackBoxAttack = "auto",
         norm: float = 2,
         space: FeatureSpace | None = None,
-        scale: Any = "std",
-        random_state: Any = 0,
+        scale: Scale = "std",
+        random_state: RandomState = 0,
         unit: str | None = None,
         image_shape: Sequence[int] | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
         **plot_kw: Any,
-    ) -> AdversarialExamplesDisplay:
+    ) -> Self:
         """Attack a few rows of a fitted classifier, and show what fools it.
 
         Parameters
@@ -176,9 +166,7 @@ class AdversarialExamplesDisplay:
             known.
         image_shape : tuple (height, width) or (channels, height, width), default=None
             Shape of a row as an image. None shows tables.
-        ax : matplotlib Axes, default=None
-            Bounding box of the panels, see :meth:`plot`.
-        **plot_kw : dict
+        ax, **plot_kw
             Passed to :meth:`plot`.
 
         Returns
@@ -200,73 +188,46 @@ class AdversarialExamplesDisplay:
             If rows are left out, because the attack found nothing for them or the model is wrong on
             them anyway.
         """
-        require_matplotlib(f"{cls.__name__}.from_estimator")
+        cls._require_matplotlib("from_estimator")
         check_positive_int(n_examples, "n_examples")
         check_estimator(estimator)
-        table = as_table(X)
-        checked_image_shape(image_shape, table.n_columns)
-        truth = as_targets(y, table.n_rows)
-        chosen_attack = choose_attack(attack, norm, random_state)
-        chosen_space = choose_space(space, X, scale)
-        predicted = ask(estimator.predict, X, table.n_rows)
-        coder = LabelCoder(truth, predicted)
-        if rows is None:
-            right = coder.encode(truth) == coder.encode(predicted)
-            places = rows_of_different_classes(coder.encode(truth), right, n_examples)
-            if not len(places):
-                raise ValueError("The model is wrong on all rows of X: there is nothing to attack.")
-        else:
-            places = row_positions(rows, table.n_rows)
-        result = chosen_attack.run(
-            estimator, take_rows(X, places), truth[places], space=chosen_space, pool=X
+        checked_image_shape(image_shape, as_table(X).n_columns)
+        used = choose_space(space, X, scale)
+        found = attacked_rows(
+            estimator,
+            X,
+            y,
+            n_examples=n_examples,
+            rows=rows,
+            attack=choose_attack(attack, norm, random_state),
+            space=used,
         )
-        shown = np.flatnonzero(result.success & (result.distances > 0))
-        if not len(shown):
-            raise ValueError(
-                f"No adversarial row was found for any of the {len(places)} rows attacked: their "
-                f"status is {sorted(set(result.status.tolist()))}. Take other rows, a larger "
-                "budget or a wider space."
-            )
-        if len(shown) < len(places):
-            left = sorted(set(np.delete(result.status, shown).tolist()))
-            warnings.warn(
-                f"{len(places) - len(shown)} of {len(places)} rows are not shown: their status is "
-                f"{left}.",
-                UserWarning,
-                stacklevel=2,
-            )
-        moved = take_rows(result.X_adv, shown)
         display = cls(
-            X=take_rows(X, places[shown]),
-            X_adv=moved,
-            y_true=truth[places[shown]],
-            y_pred=predicted[places[shown]],
-            y_pred_adv=ask(estimator.predict, moved, len(shown)),
-            distances=result.distances[shown],
+            **found,
             norm=norm,
             unit=unit_of(space, scale) if unit is None else unit,
             image_shape=image_shape,
-            scale=np.where(np.isfinite(chosen_space.scale), chosen_space.scale, 1.0),
+            scale=np.where(np.isfinite(used.scale), used.scale, 1.0),
         )
         return display.plot(ax=ax, **plot_kw)
 
     @classmethod
     def from_predictions(
         cls,
-        y_true: Any,
-        y_pred: Any,
-        y_pred_adv: Any,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        y_pred_adv: ArrayLike,
         *,
         X: Any,
-        X_adv: Any,
-        distances: Any = None,
+        X_adv: ArrayLike,
+        distances: ArrayLike | None = None,
         norm: float = 2,
         unit: str = "units of X",
         image_shape: Sequence[int] | None = None,
-        scale: Any = None,
-        ax: Any = None,
+        scale: ArrayLike | None = None,
+        ax: Axes | None = None,
         **plot_kw: Any,
-    ) -> AdversarialExamplesDisplay:
+    ) -> Self:
         """Show adversarial rows that are known already.
 
         Parameters
@@ -277,9 +238,7 @@ class AdversarialExamplesDisplay:
             Clean and adversarial rows.
         distances, norm, unit, image_shape, scale
             As in :class:`AdversarialExamplesDisplay`.
-        ax : matplotlib Axes, default=None
-            Bounding box of the panels, see :meth:`plot`.
-        **plot_kw : dict
+        ax, **plot_kw
             Passed to :meth:`plot`.
 
         Returns
@@ -292,7 +251,7 @@ class AdversarialExamplesDisplay:
         ValueError
             If lengths or columns differ.
         """
-        require_matplotlib(f"{cls.__name__}.from_predictions")
+        cls._require_matplotlib("from_predictions")
         display = cls(
             X=X,
             X_adv=X_adv,
@@ -308,8 +267,8 @@ class AdversarialExamplesDisplay:
         return display.plot(ax=ax, **plot_kw)
 
     def plot(
-        self, ax: Any = None, *, cmap: Any = "gray_r", n_columns: int = 6
-    ) -> AdversarialExamplesDisplay:
+        self, ax: Axes | None = None, *, cmap: str | Colormap = "gray_r", n_columns: int = 6
+    ) -> Self:
         """Draw all rows below each other.
 
         Parameters
@@ -328,14 +287,12 @@ class AdversarialExamplesDisplay:
             The display itself.
         """
         check_positive_int(n_columns, "n_columns")
-        require_matplotlib(f"{type(self).__name__}.plot")
+        self._require_matplotlib("plot")
         n, image = len(self.clean), self.image_shape is not None
         wide = 3 if image else 1
         if ax is None:
-            import matplotlib.pyplot as plt
-
             size = (1.75 * 3, 1.85 * n + 0.2) if image else (6.4, n * (0.75 + 0.22 * n_columns))
-            panels = plt.subplots(n, wide, figsize=size, layout="constrained", squeeze=False)[1]
+            panels = new_axes(size, n, wide)
             self.ax_ = panels[0, 0]
         else:
             self.ax_ = check_axes(ax)
@@ -350,7 +307,7 @@ class AdversarialExamplesDisplay:
         self.axes_ = panels if image else panels[:, 0]
         return self
 
-    def _draw_images(self, line: np.ndarray, row: int, cmap: Any) -> None:
+    def _draw_images(self, line: np.ndarray, row: int, cmap: str | Colormap) -> None:
         assert self.image_shape is not None
         truth = "" if self.y_pred[row] == self.y_true[row] else f" (is {self.y_true[row]})"
         both = np.stack([self.clean, self.adversarial])
@@ -362,7 +319,7 @@ class AdversarialExamplesDisplay:
             cmap=cmap,
             titles=(
                 f"says {self.y_pred[row]}{truth}",
-                f"says {self.y_pred_adv[row]}, {norm_name(self.norm)} {self.distances[row]:.2f}",
+                f"says {self.y_pred_adv[row]}, {as_norm(self.norm).name} {self.distances[row]:.2f}",
             ),
             headings=row == 0,
         )
@@ -390,7 +347,7 @@ class AdversarialExamplesDisplay:
             if change[j] > 0
         ]
 
-    def _draw_table(self, panel: Any, row: int, n_columns: int) -> None:
+    def _draw_table(self, panel: Axes, row: int, n_columns: int) -> None:
         every = np.nan_to_num(self.adversarial - self.clean) / self.scale
         found = self.changed_columns(row, n_columns=n_columns)
         index = {name: j for j, name in enumerate(self.feature_names)}

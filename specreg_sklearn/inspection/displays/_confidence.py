@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from specreg_sklearn._typing import Classifier
 from specreg_sklearn.inspection.confidence import confidence_profile, expected_calibration_error
-from specreg_sklearn.inspection.displays._score_columns import scores_and_codes
-from specreg_sklearn.inspection.displays._style import (
-    axes_or_new,
-    from_zero,
-    light_grid,
-    look_of,
-    merged,
-    name_of,
-    next_look,
-    numbers,
-    require_matplotlib,
-    tag,
-)
+from specreg_sklearn.inspection.displays._display import ModelDisplay, name_of
+from specreg_sklearn.inspection.displays._display_arguments import scores_and_codes
+from specreg_sklearn.inspection.displays._style import from_zero, light_grid, merged, tagged_line
+from specreg_sklearn.inspection.model import as_numbers
 from specreg_sklearn.tables import check_positive_int
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # A share of right predictions among fewer rows than this says little.
 _FEW = 10
 _HISTOGRAM = "specreg-confidence-histogram"
 
 
-class ConfidenceDisplay:
+class ConfidenceDisplay(ModelDisplay):
     """Reliability diagram with the distribution of the confidence on top.
 
     Below the diagonal a model is surer than it is right, above it less sure. Use
@@ -81,12 +77,19 @@ class ConfidenceDisplay:
     >>> plt.close(display.figure_)
     """
 
+    _size = (5.0, 5.4)
+
     def __init__(
-        self, *, confidence: Any, correct: Any, n_bins: int = 15, name: str | None = None
+        self,
+        *,
+        confidence: ArrayLike,
+        correct: ArrayLike,
+        n_bins: int = 15,
+        name: str | None = None,
     ) -> None:
         n_bins = check_positive_int(n_bins, "n_bins")
-        self.confidence = numbers(confidence, "confidence")
-        hits = numbers(correct, "correct", length=len(self.confidence), of="confidence")
+        self.confidence = as_numbers(confidence, "confidence")
+        hits = as_numbers(correct, "correct", length=len(self.confidence), of="confidence")
         self.calibration_error = expected_calibration_error(self.confidence, hits, n_bins=n_bins)
         self.correct = hits.astype(bool)
         self.n_bins = n_bins
@@ -103,15 +106,15 @@ class ConfidenceDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator: Classifier,
         X: Any,
         y: Any,
         *,
         n_bins: int = 15,
         name: str | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
         **plot_kw: Any,
-    ) -> ConfidenceDisplay:
+    ) -> Self:
         """Measure the confidence of a fitted classifier, and draw it.
 
         Parameters
@@ -126,9 +129,7 @@ class ConfidenceDisplay:
             Bins of equal width from 0 to 1.
         name : str, default=None
             Name in the legend; None takes the class of the estimator.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure. The distribution goes on top of them.
-        **plot_kw : dict
+        ax, **plot_kw
             Passed to :meth:`plot`.
 
         Returns
@@ -138,15 +139,14 @@ class ConfidenceDisplay:
 
         Raises
         ------
-        TypeError, ValueError, sklearn.exceptions.NotFittedError
-            As :func:`confidence_profile`, and if `y` is None.
-        ImportError
-            If matplotlib is not installed.
+        TypeError, ValueError, ImportError, sklearn.exceptions.NotFittedError
+            As :func:`confidence_profile`, and if `y` is None or matplotlib is not installed.
         """
-        require_matplotlib(f"{cls.__name__}.from_estimator")
+        cls._require_matplotlib("from_estimator")
         if y is None:
             raise ValueError("y=None: true labels are needed to see how often the model is right.")
         profile = confidence_profile(estimator, X, y, n_bins=n_bins)
+        assert profile.correct is not None
         display = cls(
             confidence=np.minimum(profile.max_probability, 1.0),
             correct=profile.correct,
@@ -158,15 +158,15 @@ class ConfidenceDisplay:
     @classmethod
     def from_predictions(
         cls,
-        y_true: Any,
-        y_prob: Any,
+        y_true: ArrayLike,
+        y_prob: ArrayLike,
         *,
-        classes: Any = None,
+        classes: ArrayLike | None = None,
         n_bins: int = 15,
         name: str | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
         **plot_kw: Any,
-    ) -> ConfidenceDisplay:
+    ) -> Self:
         """Draw from probabilities that are known already.
 
         Parameters
@@ -181,9 +181,7 @@ class ConfidenceDisplay:
             Bins of equal width from 0 to 1.
         name : str, default=None
             Name in the legend; None is "Classifier".
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
-        **plot_kw : dict
+        ax, **plot_kw
             Passed to :meth:`plot`.
 
         Returns
@@ -196,7 +194,7 @@ class ConfidenceDisplay:
         ValueError
             If lengths differ, labels are unknown, or rows are no probabilities.
         """
-        require_matplotlib(f"{cls.__name__}.from_predictions")
+        cls._require_matplotlib("from_predictions")
         p, codes = scores_and_codes(y_true, y_prob, classes, "y_prob")
         if p.ndim == 1:
             p = np.stack([1 - p, p], axis=1)
@@ -212,12 +210,12 @@ class ConfidenceDisplay:
 
     def plot(
         self,
-        ax: Any = None,
+        ax: Axes | None = None,
         *,
         name: str | None = None,
         line_kw: dict[str, Any] | None = None,
         legend: bool = True,
-    ) -> ConfidenceDisplay:
+    ) -> Self:
         """Draw the diagram, and the distribution on top of it.
 
         Parameters
@@ -237,28 +235,17 @@ class ConfidenceDisplay:
         ConfidenceDisplay
             The display itself.
         """
-        self.ax_ = axes_or_new(ax, f"{type(self).__name__}.plot", (5.0, 5.4))
-        self.figure_ = self.ax_.figure
-        number = next_look(self.ax_)
-        look = look_of(number)
+        number, own = self._start(ax)
         if not number:
             self.ax_.plot([0, 1], [0, 1], color="0.6", linewidth=1)
         self.ax_histogram_ = _axes_on_top(self.ax_)
         filled = self.bin_share > 0
-        label = self.name if name is None else name
-        style = {
-            "color": look.color,
-            "linestyle": look.line,
-            "marker": look.marker,
-            "markersize": 5.5,
-            "linewidth": 1.5,
-            "label": f"{label} (ECE {self.calibration_error:.3f})" if label else None,
-        }
-        style = {**merged(style, line_kw), "markerfacecolor": "white"}
-        (self.line_,) = self.ax_.plot(
-            self.bin_confidence[filled], self.bin_accuracy[filled], **style
-        )
-        tag(self.line_, number)
+        label = self._label(name)
+        label = f"{label} (ECE {self.calibration_error:.3f})" if label else None
+        style = merged(own.keywords(markersize=5.5, linewidth=1.5, label=label), line_kw)
+        style["markerfacecolor"] = "white"
+        points = self.bin_confidence[filled], self.bin_accuracy[filled]
+        self.line_ = tagged_line(self.ax_, number, *points, style)
         many = self.bin_share * len(self.confidence) >= _FEW
         solid = {**style, "linestyle": "none", "label": None}
         solid["markerfacecolor"] = self.line_.get_color()
@@ -267,7 +254,7 @@ class ConfidenceDisplay:
             self.bin_share,
             self.edges,
             edgecolor=self.line_.get_color(),
-            linestyle=look.line,
+            linestyle=own.line,
             linewidth=1.5,
         )
         least = min(float(self.confidence.min()), float(self.bin_accuracy[filled].min()))
@@ -284,14 +271,12 @@ class ConfidenceDisplay:
         light_grid(self.ax_histogram_)
         self.ax_histogram_.set_ylabel("share\nof rows")
         from_zero(self.ax_histogram_, "y")
-        if legend and self.ax_.get_legend_handles_labels()[1]:
-            self.ax_.legend(
-                frameon=False, title=f"hollow: fewer than {_FEW} rows", title_fontsize="small"
-            )
+        if legend:
+            self._draw_legend(title=f"hollow: fewer than {_FEW} rows")
         return self
 
 
-def _axes_on_top(ax: Any) -> Any:
+def _axes_on_top(ax: Axes) -> Any:
     """Return the axes of the distribution, new or those of an earlier display."""
     for child in ax.child_axes:
         if child.get_gid() == _HISTOGRAM:

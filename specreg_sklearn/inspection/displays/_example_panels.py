@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from specreg_sklearn.inspection.displays._style import light_grid
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
 
 _HEADINGS = ("clean", "change (middle tone: none)", "adversarial")
 # Room for the numbers right of the longest bar, as a share of the bars' width.
@@ -24,37 +28,39 @@ def as_image(row: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def draw_images(
     line: np.ndarray,
     clean: np.ndarray,
-    moved: np.ndarray,
+    adversarial: np.ndarray,
     *,
     limits: tuple[float, float],
-    cmap: Any,
+    cmap: str | Colormap,
     titles: tuple[str, str],
     headings: bool,
 ) -> None:
     """Draw a clean image, the change and the adversarial image on three axes."""
-    change = moved - clean
+    change = adversarial - clean
     size = float(np.abs(change).max()) or 1.0
     low, high = limits
     style: dict[str, Any] = {}
     shift: dict[str, Any] = {}
     if clean.ndim == 3:  # colours must lie in [0, 1]
-        clean, moved = ((values - low) / ((high - low) or 1.0) for values in (clean, moved))
+        clean, adversarial = (
+            (values - low) / ((high - low) or 1.0) for values in (clean, adversarial)
+        )
         change = 0.5 + 0.5 * change / size
     else:
         style = {"cmap": cmap, "vmin": low, "vmax": high}
         # The same colours: what turns dark in the picture is dark in the change.
         shift = {"cmap": cmap, "vmin": -size, "vmax": size}
     texts = (titles[0], f"up to ±{size:.2g}", titles[1])
-    for panel, picture, look, text, heading in zip(
-        line, (clean, change, moved), (style, shift, style), texts, _HEADINGS, strict=True
+    for panel, picture, keyword, text, heading in zip(
+        line, (clean, change, adversarial), (style, shift, style), texts, _HEADINGS, strict=True
     ):
-        panel.imshow(picture, interpolation="nearest", **look)
+        panel.imshow(picture, interpolation="nearest", **keyword)
         panel.set(xticks=[], yticks=[])
         panel.set_title(f"{heading}\n{text}" if headings else text, fontsize="small", pad=3)
 
 
 def draw_table(
-    panel: Any,
+    panel: Axes,
     cells: list[tuple[Any, float, float]],
     change: np.ndarray,
     *,
@@ -62,20 +68,20 @@ def draw_table(
     title: str,
     xlabel: str | None,
 ) -> None:
-    """Draw how far columns moved as bars, with their cells before and after."""
+    """Draw how far columns changed as bars, with their cells before and after."""
     places = np.arange(len(cells))
     panel.barh(
         places,
         change,
         height=0.62,
-        color=["0.25" if move > 0 else "0.8" for move in change],
+        color=["0.25" if size > 0 else "0.8" for size in change],
         edgecolor="0.25",
         linewidth=0.8,
     )
-    for place, move, (_, before, after) in zip(places, change, cells, strict=True):
+    for place, size, (_, before, after) in zip(places, change, cells, strict=True):
         panel.annotate(
             f"{number_text(before, after)} → {number_text(after, before)}",
-            (max(float(move), 0.0), place),
+            (max(float(size), 0.0), place),
             (5, 0),
             textcoords="offset points",
             va="center",
@@ -96,7 +102,7 @@ def draw_table(
     light_grid(panel, "x")
 
 
-def panels_inside(ax: Any, n: int, wide: int, gap: tuple[float, float]) -> np.ndarray:
+def panels_inside(ax: Axes, n: int, wide: int, gap: tuple[float, float]) -> np.ndarray:
     """Return a grid of panels inside the axes."""
     width = 1 / (wide + gap[0] * (wide - 1))
     height = 1 / (n + gap[1] * (n - 1))

@@ -1,16 +1,81 @@
-"""Rows on their way into a picture of adversarial examples: chosen, checked, as numbers."""
+"""Rows for a picture of adversarial examples: chosen, attacked, as numbers."""
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from specreg_sklearn.inspection.displays._style import numbers
-from specreg_sklearn.tables import CATEGORICAL, as_labels
+from specreg_sklearn._typing import Classifier
+from specreg_sklearn.attacks import BlackBoxAttack
+from specreg_sklearn.inspection.displays._display_arguments import row_positions
+from specreg_sklearn.space import FeatureSpace
+from specreg_sklearn.tables import (
+    CATEGORICAL,
+    LabelCoder,
+    Table,
+    as_table,
+    as_targets,
+    ask,
+    take_rows,
+)
 
 
-def rows_of_different_classes(codes: np.ndarray, usable: np.ndarray, size: int) -> np.ndarray:
+def attacked_rows(
+    estimator: Classifier,
+    X: Any,
+    y: Any,
+    *,
+    n_examples: int,
+    rows: ArrayLike | None,
+    attack: BlackBoxAttack,
+    space: FeatureSpace,
+) -> dict[str, Any]:
+    """Return what the attack found: rows, labels and distances, by the names of a display.
+
+    Without `rows` the first correctly classified ones are attacked. Those for which nothing was
+    found are left out, with a warning.
+    """
+    n_rows = as_table(X).n_rows
+    truth, predicted = as_targets(y, n_rows), ask(estimator.predict, X, n_rows)
+    if rows is None:
+        coder = LabelCoder(truth, predicted)
+        codes = coder.encode(truth)
+        places = _of_different_classes(codes, codes == coder.encode(predicted), n_examples)
+        if not len(places):
+            raise ValueError("The model is wrong on all rows of X: there is nothing to attack.")
+    else:
+        places = row_positions(rows, n_rows)
+    result = attack.run(estimator, take_rows(X, places), truth[places], space=space, pool=X)
+    shown = np.flatnonzero(result.success & (result.distances > 0))
+    if not len(shown):
+        raise ValueError(
+            f"No adversarial row was found for any of the {len(places)} rows attacked: their "
+            f"status is {sorted(set(result.status.tolist()))}. Take other rows, a larger "
+            "budget or a wider space."
+        )
+    if len(shown) < len(places):
+        left = sorted(set(np.delete(result.status, shown).tolist()))
+        warnings.warn(
+            f"{len(places) - len(shown)} of {len(places)} rows are not shown: their status is "
+            f"{left}.",
+            UserWarning,
+            stacklevel=3,
+        )
+    adversarial = take_rows(result.X_adv, shown)
+    return {
+        "X": take_rows(X, places[shown]),
+        "X_adv": adversarial,
+        "y_true": truth[places[shown]],
+        "y_pred": predicted[places[shown]],
+        "y_pred_adv": ask(estimator.predict, adversarial, len(shown)),
+        "distances": result.distances[shown],
+    }
+
+
+def _of_different_classes(codes: np.ndarray, usable: np.ndarray, size: int) -> np.ndarray:
     """Return the first usable rows, one of each class before a second of any."""
     rows = np.flatnonzero(usable)
     turn = np.zeros(len(rows), dtype=int)
@@ -20,47 +85,10 @@ def rows_of_different_classes(codes: np.ndarray, usable: np.ndarray, size: int) 
     return np.sort(rows[np.argsort(turn, kind="stable")[:size]])
 
 
-def row_positions(rows: Any, n_rows: int) -> np.ndarray:
-    places = np.asarray(rows)
-    whole = places.ndim == 1 and len(places) > 0 and places.dtype.kind in "iu"
-    if not whole or places.min() < 0 or places.max() >= n_rows:
-        raise ValueError(f"rows={rows!r} is not accepted; give positions from 0 to {n_rows - 1}.")
-    return places.astype(np.intp)
-
-
-def labels_of_rows(values: Any, parameter: str, n_rows: int) -> np.ndarray:
-    array = as_labels(values, parameter)
-    if len(array) != n_rows:
-        raise ValueError(f"{parameter} has {len(array)} labels, but X has {n_rows} rows.")
-    return array
-
-
-def numeric_cells(table: Any) -> np.ndarray:
+def numeric_cells(table: Table) -> np.ndarray:
     """Return the cells as numbers; columns that hold none are NaN, as nothing changes there."""
     cells = np.full((table.n_rows, table.n_columns), np.nan)
     numeric = [j for j in range(table.n_columns) if table.kind(j) != CATEGORICAL]
     if numeric:
         cells[:, numeric] = table.numbers(np.array(numeric))
     return cells
-
-
-def column_units(scale: Any, n_columns: int) -> np.ndarray:
-    if scale is None:
-        return np.ones(n_columns)
-    units = numbers(scale, "scale", length=n_columns, of="X")
-    if not ((units > 0) & np.isfinite(units)).all():
-        raise ValueError("scale must hold positive, finite numbers.")
-    return units
-
-
-def checked_image_shape(shape: Any, n_columns: int) -> tuple[int, ...] | None:
-    if shape is None:
-        return None
-    sides = tuple(np.ravel(shape).tolist())
-    good = len(sides) in (2, 3) and all(isinstance(v, int) and v > 0 for v in sides)
-    if not good or int(np.prod(sides)) != n_columns or sides[:-2] not in ((), (1,), (3,)):
-        raise ValueError(
-            f"image_shape={shape!r} is not accepted; give (height, width) or (channels, height, "
-            f"width) with 1 or 3 channels, whose product is the number of columns, {n_columns}."
-        )
-    return sides

@@ -1,31 +1,33 @@
-"""How far layers move when a row moves: at random and at worst."""
+"""How far the outputs of layers change when a row is perturbed: at random and at worst."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from specreg_sklearn._typing import Classifier, RandomState, Scale
+from specreg_sklearn.inspection.displays._display import ModelDisplay, name_of
 from specreg_sklearn.inspection.displays._style import (
-    axes_or_new,
     light_grid,
-    look_of,
-    name_of,
-    next_look,
-    numbers,
-    require_matplotlib,
+    note_above,
     side_by_side,
-    tag,
+    tagged_line,
     unit_of,
 )
 from specreg_sklearn.inspection.inputs import layer_stretch
+from specreg_sklearn.inspection.model import as_numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Distance between two models on the x axis, in layers.
 _STEP = 0.22
 
 
-class LayerStretchDisplay:
+class LayerStretchDisplay(ModelDisplay):
     """Stretch of every layer in random directions, and in the worst one found.
 
     A filled marker is the mean of the largest stretch over rows, a hollow one that over random
@@ -41,16 +43,14 @@ class LayerStretchDisplay:
     name : str, default=None
         Name in the legend.
     unit : str, default="units of X"
-        Unit of the moves.
+        Unit of the perturbations.
 
     Attributes
     ----------
     random_line_, adversarial_line_ : matplotlib Line2D
         The markers.
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn.
 
     See Also
     --------
@@ -73,8 +73,8 @@ class LayerStretchDisplay:
     def __init__(
         self,
         *,
-        random: Mapping[str, Any],
-        adversarial: Mapping[str, Any],
+        random: Mapping[str, ArrayLike],
+        adversarial: Mapping[str, ArrayLike],
         name: str | None = None,
         unit: str = "units of X",
     ) -> None:
@@ -87,10 +87,10 @@ class LayerStretchDisplay:
             )
         self.random = {}
         for layer, found in random.items():
-            numbers(np.ravel(np.asarray(found, dtype=float)), f"random[{layer!r}]")
+            as_numbers(np.ravel(np.asarray(found, dtype=float)), f"random[{layer!r}]")
             self.random[layer] = np.asarray(found, dtype=float)
         self.adversarial = {
-            layer: numbers(
+            layer: as_numbers(
                 found, f"adversarial[{layer!r}]", length=len(self.random[layer]), of="random"
             )
             for layer, found in adversarial.items()
@@ -101,7 +101,7 @@ class LayerStretchDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator: Classifier,
         X: Any,
         y: Any = None,
         *,
@@ -109,12 +109,12 @@ class LayerStretchDisplay:
         n_directions: int = 32,
         n_steps: int = 20,
         layers: str | Sequence[str] | None = None,
-        scale: Any = None,
-        random_state: Any = 0,
+        scale: Scale = None,
+        random_state: RandomState = 0,
         name: str | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
         **plot_kw: Any,
-    ) -> LayerStretchDisplay:
+    ) -> Self:
         """Measure the stretch of a fitted classifier's layers, and draw it.
 
         Parameters
@@ -129,9 +129,7 @@ class LayerStretchDisplay:
             As in :func:`layer_stretch`.
         name : str, default=None
             Name in the legend; None takes the class of the estimator.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
-        **plot_kw : dict
+        ax, **plot_kw
             Passed to :meth:`plot`.
 
         Returns
@@ -141,12 +139,10 @@ class LayerStretchDisplay:
 
         Raises
         ------
-        TypeError, ValueError, sklearn.exceptions.NotFittedError
-            As :func:`layer_stretch`.
-        ImportError
-            If matplotlib is not installed.
+        TypeError, ValueError, ImportError, sklearn.exceptions.NotFittedError
+            As :func:`layer_stretch`, and if matplotlib is not installed.
         """
-        require_matplotlib(f"{cls.__name__}.from_estimator")
+        cls._require_matplotlib("from_estimator")
         found = layer_stretch(
             estimator,
             X,
@@ -177,12 +173,12 @@ class LayerStretchDisplay:
 
     def plot(
         self,
-        ax: Any = None,
+        ax: Axes | None = None,
         *,
         name: str | None = None,
         show_anisotropy: bool = True,
         legend: bool = True,
-    ) -> LayerStretchDisplay:
+    ) -> Self:
         """Draw the layers; several displays on the same axes stand beside each other.
 
         Parameters
@@ -206,32 +202,19 @@ class LayerStretchDisplay:
         ValueError
             If the axes show other layers already.
         """
-        self.ax_ = axes_or_new(ax, f"{type(self).__name__}.plot")
-        self.figure_ = self.ax_.figure
-        number = next_look(self.ax_)
-        look = look_of(number)
-        label = self.name if name is None else name
+        number, style = self._start(ax)
         places = side_by_side(self.ax_, list(self.random), number, _STEP)
         low = np.array([values.mean() for values in self.random.values()])
         high = np.array([values.mean() for values in self.adversarial.values()])
-        self.ax_.vlines(places, low, high, color=look.color, linewidth=1.3, zorder=1.5)
-        style = {"linestyle": "none", "marker": look.marker, "color": look.color, "markersize": 6.5}
-        (self.adversarial_line_,) = self.ax_.plot(places, high, label=label, **style)
-        (self.random_line_,) = self.ax_.plot(places, low, markerfacecolor="white", **style)
-        tag(self.adversarial_line_, number)
+        self.ax_.vlines(places, low, high, color=style.color, linewidth=1.3, zorder=1.5)
+        dots = {**style.keywords(markersize=6.5), "linestyle": "none"}
+        worst = {**dots, "label": self._label(name)}
+        self.adversarial_line_ = tagged_line(self.ax_, number, places, high, worst)
+        (self.random_line_,) = self.ax_.plot(places, low, markerfacecolor="white", **dots)
         if show_anisotropy:
             for place, top, ratio in zip(places, high, self.anisotropy.values(), strict=True):
                 if np.isfinite(ratio):
-                    self.ax_.annotate(
-                        f"×{ratio:.1f}",
-                        (place, top),
-                        (0, 6),
-                        textcoords="offset points",
-                        ha="center",
-                        va="bottom",
-                        fontsize="x-small",
-                        color="0.25",
-                    )
+                    note_above(self.ax_, f"×{ratio:.1f}", (place, top), 6)
         self.ax_.set_yscale("log")
         if not number:
             self.ax_.margins(y=0.18)
@@ -239,25 +222,13 @@ class LayerStretchDisplay:
         _plain_ticks(self.ax_)
         light_grid(self.ax_, "y")
         if legend:
-            self._draw_legend()
+            grey = {"linestyle": "none", "marker": "o", "color": "0.45", "markersize": 5.5}
+            hollow = {**grey, "markerfacecolor": "white"}
+            self._draw_legend({"worst direction": grey, "random directions": hollow})
         return self
 
-    def _draw_legend(self) -> None:
-        from matplotlib.lines import Line2D
 
-        handles, labels = self.ax_.get_legend_handles_labels()
-        grey: dict[str, Any] = {
-            "linestyle": "none",
-            "marker": "o",
-            "color": "0.45",
-            "markersize": 5.5,
-        }
-        handles.append(Line2D([], [], **grey))
-        handles.append(Line2D([], [], markerfacecolor="white", **grey))
-        self.ax_.legend(handles, [*labels, "worst direction", "random directions"], frameon=False)
-
-
-def _plain_ticks(ax: Any) -> None:
+def _plain_ticks(ax: Axes) -> None:
     """Write 0.5, 1, 2, 5 on the logarithmic axis instead of powers."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 

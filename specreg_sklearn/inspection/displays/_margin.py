@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from specreg_sklearn._typing import Classifier, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
-from specreg_sklearn.inspection.displays._score_columns import scores_and_codes
+from specreg_sklearn.inspection.displays._display import ModelDisplay, name_of
+from specreg_sklearn.inspection.displays._display_arguments import (
+    check_dict,
+    one_of,
+    scores_and_codes,
+)
 from specreg_sklearn.inspection.displays._style import (
-    axes_or_new,
     from_zero,
     light_grid,
-    look_of,
     merged,
-    name_of,
-    next_look,
-    norm_name,
-    numbers,
-    one_of,
-    require_matplotlib,
-    tag,
+    tagged_line,
     unit_of,
 )
 from specreg_sklearn.inspection.margins import (
@@ -30,6 +29,11 @@ from specreg_sklearn.inspection.margins import (
     logit_margins,
     margins_of,
 )
+from specreg_sklearn.inspection.model import as_numbers, check_numbers
+from specreg_sklearn.space import CONVEX_NORMS, as_norm, check_norm
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 KINDS = ("logit", "feature", "instance")
 STYLES = ("ecdf", "histogram")
@@ -37,7 +41,7 @@ STYLES = ("ecdf", "histogram")
 _TEST_LINE, _TRAIN_LINE, _UPPER_LINE = "-", (0, (4, 1.6)), ":"
 
 
-class MarginDisplay:
+class MarginDisplay(ModelDisplay):
     """Distribution of the margins of a classifier, for one or several sets of rows.
 
     Use :meth:`from_estimator` or :meth:`from_predictions` to create one.
@@ -62,10 +66,8 @@ class MarginDisplay:
         The lines of upper bounds.
     bands_ : dict of str to matplotlib collection
         What lies between them.
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn.
 
     See Also
     --------
@@ -92,23 +94,23 @@ class MarginDisplay:
     def __init__(
         self,
         *,
-        margins: Mapping[str, Any],
-        upper: Mapping[str, Any] | None = None,
+        margins: Mapping[str, ArrayLike],
+        upper: Mapping[str, ArrayLike] | None = None,
         name: str | None = None,
         label: str = "margin",
     ) -> None:
-        if not isinstance(margins, Mapping) or not margins:
-            raise ValueError(
-                f"margins={margins!r} is not accepted; give a dict from the name of a set of rows "
-                "to its margins."
-            )
-        self.margins = {key: _margins(values, key) for key, values in margins.items()}
+        check_dict(margins, "margins", "the name of a set of rows to its margins")
+        self.margins = {
+            key: check_numbers(values, f"margins[{key!r}]") for key, values in margins.items()
+        }
         self.upper = None
         if upper is not None:
             if list(upper) != list(margins):
                 raise ValueError(f"upper holds {list(upper)}, but margins holds {list(margins)}.")
             self.upper = {
-                key: numbers(values, f"upper[{key!r}]", length=len(self.margins[key]), of="margins")
+                key: as_numbers(
+                    values, f"upper[{key!r}]", length=len(self.margins[key]), of="margins"
+                )
                 for key, values in upper.items()
             }
         self.name = name
@@ -117,24 +119,24 @@ class MarginDisplay:
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator: Classifier,
         X: Any,
         y: Any = None,
         *,
-        X_test: Any = None,
-        y_test: Any = None,
-        kind: str = "logit",
+        X_test: ArrayLike | None = None,
+        y_test: ArrayLike | None = None,
+        kind: Literal["logit", "feature", "instance"] = "logit",
         normalize: bool = False,
         norm: float = 2,
         method: str = "auto",
-        scale: Any = None,
+        scale: Scale = None,
         attack: str | BlackBoxAttack = "auto",
-        random_state: Any = 0,
+        random_state: RandomState = 0,
         n_jobs: int | None = None,
         name: str | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
         **plot_kw: Any,
-    ) -> MarginDisplay:
+    ) -> Self:
         """Measure the margins of a fitted classifier, and draw their distribution.
 
         Parameters
@@ -157,9 +159,7 @@ class MarginDisplay:
             As in :func:`instance_margins`; other kinds do not use them.
         name : str, default=None
             Name in the legend; None takes the class of the estimator.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
-        **plot_kw : dict
+        ax, **plot_kw
             Passed to :meth:`plot`.
 
         Returns
@@ -169,13 +169,12 @@ class MarginDisplay:
 
         Raises
         ------
-        TypeError, ValueError, sklearn.exceptions.NotFittedError
-            As the functions that measure.
-        ImportError
-            If matplotlib is not installed.
+        TypeError, ValueError, ImportError, sklearn.exceptions.NotFittedError
+            As the functions that measure, and if matplotlib is not installed.
         """
-        require_matplotlib(f"{cls.__name__}.from_estimator")
+        cls._require_matplotlib("from_estimator")
         one_of(kind, KINDS, "kind")
+        check_norm(norm, CONVEX_NORMS, cls.__name__)
         if X_test is None and y_test is not None:
             raise ValueError("y_test is given without X_test.")
         if X_test is not None and (y is None) != (y_test is None):
@@ -208,7 +207,7 @@ class MarginDisplay:
             label = f"feature margin (L2 distance, {unit})"
         else:
             unit = unit_of(None, scale)
-            label = f"instance margin ({norm_name(norm)} distance, {unit})"
+            label = f"instance margin ({as_norm(norm).name} distance, {unit})"
             if all(not np.any(values) for values in margins.values()):
                 margins, upper = upper, {}  # an attack alone proves nothing
                 label = f"{label}, from above"
@@ -224,14 +223,14 @@ class MarginDisplay:
     @classmethod
     def from_predictions(
         cls,
-        y_true: Any,
-        y_score: Any,
+        y_true: ArrayLike,
+        y_score: ArrayLike,
         *,
-        classes: Any = None,
+        classes: ArrayLike | None = None,
         name: str | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
         **plot_kw: Any,
-    ) -> MarginDisplay:
+    ) -> Self:
         """Draw the margins of scores that are known already.
 
         Parameters
@@ -245,9 +244,7 @@ class MarginDisplay:
             The label of every column. None takes the sorted labels of `y_true`.
         name : str, default=None
             Name in the legend; None is "Classifier".
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
-        **plot_kw : dict
+        ax, **plot_kw
             Passed to :meth:`plot`.
 
         Returns
@@ -260,7 +257,7 @@ class MarginDisplay:
         ValueError
             If lengths differ, labels are unknown or scores are not finite.
         """
-        require_matplotlib(f"{cls.__name__}.from_predictions")
+        cls._require_matplotlib("from_predictions")
         scores, codes = scores_and_codes(y_true, y_score, classes, "y_score")
         if scores.ndim == 1:
             scores = np.stack([-scores / 2, scores / 2], axis=1)
@@ -273,14 +270,14 @@ class MarginDisplay:
 
     def plot(
         self,
-        ax: Any = None,
+        ax: Axes | None = None,
         *,
-        style: str = "ecdf",
-        bins: Any = 30,
+        style: Literal["ecdf", "histogram"] = "ecdf",
+        bins: int | str | Sequence[float] | np.ndarray = 30,
         name: str | None = None,
         line_kw: dict[str, Any] | None = None,
         legend: bool = True,
-    ) -> MarginDisplay:
+    ) -> Self:
         """Draw the distribution of the margins.
 
         Parameters
@@ -315,26 +312,20 @@ class MarginDisplay:
             raise ValueError(
                 "style='histogram' cannot show margins that are known by bounds; take style='ecdf'."
             )
-        self.ax_ = axes_or_new(ax, f"{type(self).__name__}.plot")
-        self.figure_ = self.ax_.figure
-        number = next_look(self.ax_)
-        look = look_of(number)
-        name = self.name if name is None else name
+        number, own = self._start(ax)
         self.lines_: dict[str, Any] = {}
         self.upper_lines_: dict[str, Any] = {}
         self.bands_: dict[str, Any] = {}
         edges = _edges(self.margins, bins) if style == "histogram" else None
         for key, values in self.margins.items():
-            keyword = {
-                "color": look.color,
-                "linestyle": _TRAIN_LINE if key == "train" else _TEST_LINE,
-                "linewidth": 1.3 if key == "train" else 1.8,
-                "label": ", ".join(part for part in (name, key) if part) or None,
-                "marker": look.marker,
-                "markevery": (0.07 + number % 3 * 0.05, 0.15),
-                "markersize": 5,
-                "markerfacecolor": "white" if key == "train" else look.color,
-            }
+            keyword = own.keywords(
+                linewidth=1.3 if key == "train" else 1.8,
+                label=", ".join(part for part in (self._label(name), key) if part) or None,
+                markevery=(0.07 + number % 3 * 0.05, 0.15),
+                markersize=5,
+                markerfacecolor="white" if key == "train" else own.color,
+            )
+            keyword["linestyle"] = _TRAIN_LINE if key == "train" else _TEST_LINE
             keyword = merged(keyword, line_kw)
             if edges is None:
                 x, share = _ecdf(values)
@@ -344,9 +335,7 @@ class MarginDisplay:
                 keyword = {**keyword, "marker": "", **merged({}, line_kw)}
                 counts = np.histogram(values, edges)[0] / len(values)
                 x, share = np.repeat(edges, 2)[1:-1], np.repeat(counts, 2)
-            (line,) = self.ax_.plot(x, share, **keyword)
-            tag(line, number)
-            self.lines_[key] = line
+            self.lines_[key] = tagged_line(self.ax_, number, x, share, keyword)
             if self.upper is not None:
                 self._draw_upper(key, keyword)
         self.ax_.set(
@@ -360,20 +349,9 @@ class MarginDisplay:
             self.ax_.axvline(0, color="0.55", linewidth=0.9, zorder=0)
         light_grid(self.ax_)
         if legend:
-            self._draw_legend()
+            lines = {"lower bound": _TEST_LINE, "upper bound": _UPPER_LINE} if self.upper else {}
+            self._draw_legend({kind: {"linestyle": line} for kind, line in lines.items()})
         return self
-
-    def _draw_legend(self) -> None:
-        """Name the sets, and the two kinds of bounds once."""
-        from matplotlib.lines import Line2D
-
-        handles, labels = self.ax_.get_legend_handles_labels()
-        if self.upper is not None:
-            handles.append(Line2D([], [], color="0.35", linestyle=_TEST_LINE))
-            handles.append(Line2D([], [], color="0.35", linestyle=_UPPER_LINE))
-            labels += ["lower bound", "upper bound"]
-        if labels:
-            self.ax_.legend(handles, labels, frameon=False)
 
     def _draw_upper(self, key: str, keyword: dict[str, Any]) -> None:
         """Draw the curve of the upper bounds, and fill what lies between."""
@@ -396,13 +374,6 @@ class MarginDisplay:
         )
 
 
-def _margins(values: Any, key: str) -> np.ndarray:
-    array = numbers(values, f"margins[{key!r}]")
-    if np.isnan(array).any():
-        raise ValueError(f"margins[{key!r}] holds NaN in {int(np.isnan(array).sum())} rows.")
-    return array
-
-
 def _ecdf(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the steps of the empirical distribution; infinite margins keep it below 1."""
     ordered = np.sort(values)
@@ -413,7 +384,9 @@ def _ecdf(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([ordered[:1], ordered]), shares[: len(ordered) + 1]
 
 
-def _edges(margins: Mapping[str, np.ndarray], bins: Any) -> np.ndarray:
+def _edges(
+    margins: Mapping[str, np.ndarray], bins: int | str | Sequence[float] | np.ndarray
+) -> np.ndarray:
     """Return edges shared by all sets."""
     every = np.concatenate(list(margins.values()))
     every = every[np.isfinite(every)]

@@ -6,15 +6,20 @@ from typing import Any
 
 import numpy as np
 
+from specreg_sklearn._typing import Classifier, Eps
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.metrics import (
-    _radii_of_labels,
     adversarial_distances,
     certified_accuracy_score,
-    decided,
     robust_accuracy_score,
 )
-from specreg_sklearn.metrics.measurement import check_certify, read_eps
+from specreg_sklearn.metrics.measurement import (
+    Measurement,
+    check_certify,
+    radii_of_labels,
+    read_eps,
+    shares_beyond,
+)
 
 # Points of a curve where the user names no sizes.
 _N_EPS = 61
@@ -23,14 +28,14 @@ Curves = dict[str, np.ndarray | None]
 
 
 def measured_curves(
-    models: dict[str, Any],
+    models: dict[str, Classifier],
     X: Any,
     y: Any,
     *,
-    eps: Any,
+    eps: Eps | None,
     attack: str | BlackBoxAttack | None,
     certify: bool | str,
-    owner: str,
+    caller: str,
     n_jobs: int | None,
     **options: Any,
 ) -> tuple[np.ndarray, Curves, Curves]:
@@ -54,11 +59,11 @@ def measured_curves(
             name: adversarial_distances(model, X, y, **attacked) for name, model in models.items()
         }
         grid = eps_grid(list(found.values()))
-        upper = {name: shares_beyond(distances, grid, owner) for name, distances in found.items()}
+        upper = {name: shares_beyond(distances, grid, caller) for name, distances in found.items()}
     else:
         grid = eps_grid(
             [
-                _radii_of_labels(model, X, y, scale="std", owner=owner, **options)[0]
+                radii_of_labels(model, X, y, Measurement(**options), caller)[0]
                 for model in models.values()
             ]
         )
@@ -81,15 +86,3 @@ def eps_grid(distances: list[np.ndarray]) -> np.ndarray:
     every = every[np.isfinite(every)]
     top = float(every.max(initial=0.0))
     return np.linspace(0.0, top if top > 0 else 1.0, _N_EPS)
-
-
-def shares_beyond(distances: np.ndarray, grid: np.ndarray, owner: str) -> np.ndarray:
-    """Return the share of decided rows beyond each size, as robust_accuracy_score counts them."""
-    known = decided(distances, owner)
-    if known.any():
-        shares = (distances[known][None, :] > grid[:, None]).mean(axis=1)
-    else:
-        shares = np.full(len(grid), np.nan)
-    # Without room to move every correct row is safe, the undecided ones included.
-    shares[grid == 0] = np.mean(distances > 0)
-    return np.asarray(shares)

@@ -1,38 +1,39 @@
-"""Robust accuracy against the size of the move, as a band between proof and attack."""
+"""Robust accuracy against the size of the perturbation, as a band between proof and attack."""
 
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from specreg_sklearn._typing import Classifier, Eps, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
+from specreg_sklearn.inspection.displays._display import ModelDisplay, name_of
+from specreg_sklearn.inspection.displays._display_arguments import named_estimators
 from specreg_sklearn.inspection.displays._measured_curves import (
     eps_grid,
     measured_curves,
     shares_beyond,
 )
 from specreg_sklearn.inspection.displays._style import (
-    axes_or_new,
     light_grid,
-    look_of,
     merged,
-    name_of,
-    named_estimators,
-    next_look,
-    norm_name,
-    numbers,
-    require_matplotlib,
-    tag,
+    tagged_line,
     unit_of,
 )
+from specreg_sklearn.inspection.model import as_numbers, same_labels
 from specreg_sklearn.metrics.measurement import choose_space, read_eps
-from specreg_sklearn.space import FeatureSpace
-from specreg_sklearn.tables import LabelCoder, as_labels, as_targets
+from specreg_sklearn.space import NORMS, FeatureSpace, as_norm, check_norm
+from specreg_sklearn.tables import as_labels, as_targets
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
-class RobustnessCurveDisplay:
+class RobustnessCurveDisplay(ModelDisplay):
     """Robust accuracy against eps: what withstood an attack above, what is proved below.
 
     The true robust accuracy lies between the two curves. Use :meth:`from_estimator`,
@@ -41,15 +42,15 @@ class RobustnessCurveDisplay:
     Parameters
     ----------
     eps : array-like of shape (n_eps,)
-        Sizes of the moves, increasing.
+        Sizes of the perturbations, increasing.
     attack : array-like of shape (n_eps,), default=None
         Share of rows that are classified correctly and withstood the attack: an upper bound.
     certified : array-like of shape (n_eps,), default=None
         Share of rows that are right and proved to stay so: a lower bound.
     name : str, default=None
         Name in the legend.
-    norm : {1, 2, inf}, default=2
-        Norm of the moves.
+    norm : {0, 1, 2, inf}, default=2
+        Norm of the perturbations.
     unit : str, default="units of X"
         What eps counts.
 
@@ -59,10 +60,8 @@ class RobustnessCurveDisplay:
         The two curves.
     band_ : matplotlib collection or None
         What lies between them.
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn.
 
     See Also
     --------
@@ -86,46 +85,45 @@ class RobustnessCurveDisplay:
     def __init__(
         self,
         *,
-        eps: Any,
-        attack: Any = None,
-        certified: Any = None,
+        eps: ArrayLike,
+        attack: ArrayLike | None = None,
+        certified: ArrayLike | None = None,
         name: str | None = None,
         norm: float = 2,
         unit: str = "units of X",
     ) -> None:
         if attack is None and certified is None:
             raise ValueError("attack=None and certified=None: there is no curve to draw.")
-        self.eps = read_eps(numbers(eps, "eps"))[0]
-        n = len(self.eps)
-        self.attack = None if attack is None else numbers(attack, "attack", length=n, of="eps")
-        self.certified = (
-            None if certified is None else numbers(certified, "certified", length=n, of="eps")
+        self.eps = read_eps(as_numbers(eps, "eps"))[0]
+        self.attack, self.certified = (
+            None if curve is None else as_numbers(curve, key, length=len(self.eps), of="eps")
+            for key, curve in (("attack", attack), ("certified", certified))
         )
         self.name = name
-        self.norm = norm
+        self.norm = check_norm(norm, NORMS, type(self).__name__)
         self.unit = unit
 
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator: Classifier,
         X: Any,
         y: Any,
         *,
-        eps: Any = None,
+        eps: Eps | None = None,
         norm: float = 2,
         attack: str | BlackBoxAttack | None = "auto",
         certify: bool | str = "auto",
         space: FeatureSpace | None = None,
-        scale: Any = "std",
+        scale: Scale = "std",
         max_samples: int | None = None,
-        random_state: Any = 0,
+        random_state: RandomState = 0,
         n_jobs: int | None = None,
         unit: str | None = None,
         name: str | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
         **plot_kw: Any,
-    ) -> RobustnessCurveDisplay:
+    ) -> Self:
         """Attack and certify a fitted classifier, and draw the result.
 
         Parameters
@@ -138,32 +136,20 @@ class RobustnessCurveDisplay:
             True labels.
         eps : array-like of shape (n_eps,), default=None
             Sizes, increasing. None goes from 0 to the largest distance that the attack found.
-        norm : {1, 2, inf}, default=2
-            The norm of ``(X_moved - X) / scale``. Attacks know 2 and inf.
+        norm, space, scale, max_samples, random_state, n_jobs
+            As in :func:`~specreg_sklearn.metrics.robust_accuracy_score`, for both curves. Without
+            an attack the norm may be 1, too.
         attack : str, BlackBoxAttack or None, default="auto"
-            The attack, see :func:`~specreg_sklearn.metrics.robust_accuracy_score`. None draws the
-            proved curve alone.
+            The attack. None draws the proved curve alone.
         certify : {"auto", True, False}, default="auto"
             Whether to draw the proved curve: "auto" where the model has a certificate. True raises
             if it has none.
-        space : FeatureSpace or None, default=None
-            What may change and in which units, for both curves.
-        scale : "std", "range", None, float or array, default="std"
-            Units of the distance. A `space` has its own units: with one, leave this out.
-        max_samples : int or None, default=None
-            Use only so many rows, the same ones for every model.
-        random_state : None, int, RandomState or Generator, default=0
-            Seed of the choice of rows and of an attack given by name.
-        n_jobs : int or None, default=None
-            Workers of the attack.
         unit : str, default=None
             What a distance of 1 is, for the x axis. None says what follows from `scale`; of a
             `space` it is not known.
         name : str, default=None
             Name in the legend; None takes the class of the estimator.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
-        **plot_kw : dict
+        ax, **plot_kw
             Passed to :meth:`plot`.
 
         Returns
@@ -173,10 +159,9 @@ class RobustnessCurveDisplay:
 
         Raises
         ------
-        TypeError, ValueError, sklearn.exceptions.NotFittedError
-            As the two scores, and ``TypeError`` with ``certify=True`` if a step has no certificate.
-        ImportError
-            If matplotlib is not installed.
+        TypeError, ValueError, ImportError, sklearn.exceptions.NotFittedError
+            As the two scores, ``TypeError`` with ``certify=True`` if a step has no certificate, and
+            ``ImportError`` if matplotlib is not installed.
         """
         displays = cls.from_estimators(
             {name_of(estimator, name): estimator},
@@ -200,23 +185,23 @@ class RobustnessCurveDisplay:
     @classmethod
     def from_estimators(
         cls,
-        estimators: Any,
+        estimators: Mapping[str, Classifier] | Sequence[tuple[str, Classifier]],
         X: Any,
         y: Any,
         *,
-        eps: Any = None,
+        eps: Eps | None = None,
         norm: float = 2,
         attack: str | BlackBoxAttack | None = "auto",
         certify: bool | str = "auto",
         space: FeatureSpace | None = None,
-        scale: Any = "std",
+        scale: Scale = "std",
         max_samples: int | None = None,
-        random_state: Any = 0,
+        random_state: RandomState = 0,
         n_jobs: int | None = None,
         unit: str | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
         **plot_kw: Any,
-    ) -> dict[str, RobustnessCurveDisplay]:
+    ) -> dict[str, Self]:
         """Draw the curves of several classifiers, on the same rows, sizes and axes.
 
         Parameters
@@ -225,9 +210,7 @@ class RobustnessCurveDisplay:
             Fitted classifiers by name.
         X, y, eps, norm, attack, certify, space, scale, max_samples, random_state, n_jobs, unit
             As in :meth:`from_estimator`.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
-        **plot_kw : dict
+        ax, **plot_kw
             Passed to :meth:`plot`.
 
         Returns
@@ -235,8 +218,7 @@ class RobustnessCurveDisplay:
         dict of str to RobustnessCurveDisplay
             The displays by name, drawn on the same axes.
         """
-        owner = f"{cls.__name__}.from_estimator"
-        require_matplotlib(owner)
+        cls._require_matplotlib("from_estimator")
         models = named_estimators(estimators)
         grid, upper, lower = measured_curves(
             models,
@@ -245,7 +227,7 @@ class RobustnessCurveDisplay:
             eps=eps,
             attack=attack,
             certify=certify,
-            owner=owner,
+            caller=f"{cls.__name__}.from_estimator",
             n_jobs=n_jobs,
             norm=norm,
             space=choose_space(space, X, scale),
@@ -269,18 +251,18 @@ class RobustnessCurveDisplay:
     @classmethod
     def from_predictions(
         cls,
-        y_true: Any,
-        y_pred: Any,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
         *,
-        distances: Any = None,
-        radii: Any = None,
-        eps: Any = None,
+        distances: ArrayLike | None = None,
+        radii: ArrayLike | None = None,
+        eps: Eps | None = None,
         norm: float = 2,
         unit: str = "units of X",
         name: str | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
         **plot_kw: Any,
-    ) -> RobustnessCurveDisplay:
+    ) -> Self:
         """Draw from predictions and distances that are known already.
 
         Parameters
@@ -294,15 +276,11 @@ class RobustnessCurveDisplay:
             Certified radii, as :func:`~specreg_sklearn.metrics.certified_radius` returns them.
         eps : array-like of shape (n_eps,), default=None
             Sizes, increasing. None goes from 0 to the largest distance.
-        norm : {1, 2, inf}, default=2
-            Norm of distances and radii.
-        unit : str, default="units of X"
-            Their unit.
+        norm, unit
+            As in :class:`RobustnessCurveDisplay`.
         name : str, default=None
             Name in the legend; None is "Classifier".
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
-        **plot_kw : dict
+        ax, **plot_kw
             Passed to :meth:`plot`.
 
         Returns
@@ -315,8 +293,7 @@ class RobustnessCurveDisplay:
         ValueError
             If lengths differ, or both `distances` and `radii` are missing.
         """
-        owner = f"{cls.__name__}.from_predictions"
-        require_matplotlib(owner)
+        cls._require_matplotlib("from_predictions")
         predicted = as_labels(y_pred, "y_pred")
         truth = as_labels(y_true, "y_true")
         if len(truth) != len(predicted):
@@ -324,12 +301,11 @@ class RobustnessCurveDisplay:
                 f"y_true has {len(truth)} labels, but y_pred has {len(predicted)} predictions."
             )
         truth = as_targets(truth, len(predicted))
-        coder = LabelCoder(truth, predicted)
-        right = coder.encode(truth) == coder.encode(predicted)
+        right = same_labels(truth, predicted)
         n = len(truth)
         given = {"distances": distances, "radii": radii}
         known = {
-            key: np.where(right, numbers(values, key, length=n, of="y_true"), 0.0)
+            key: np.where(right, as_numbers(values, key, length=n, of="y_true"), 0.0)
             for key, values in given.items()
             if values is not None
         }
@@ -346,7 +322,7 @@ class RobustnessCurveDisplay:
                     UserWarning,
                     stacklevel=2,
                 )
-            attack = shares_beyond(known["distances"], grid, owner)
+            attack = shares_beyond(known["distances"], grid, f"{cls.__name__}.from_predictions")
         if "radii" in known:
             certified = np.where(grid[:, None] > 0, known["radii"] > grid[:, None], right).mean(1)
         name = "Classifier" if name is None else name
@@ -355,19 +331,19 @@ class RobustnessCurveDisplay:
 
     def plot(
         self,
-        ax: Any = None,
+        ax: Axes | None = None,
         *,
         name: str | None = None,
         line_kw: dict[str, Any] | None = None,
         legend: bool = True,
-    ) -> RobustnessCurveDisplay:
+    ) -> Self:
         """Draw the curves, and the band between them where there are two.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure. Several displays on the same axes get
-            different looks.
+            different line styles.
         name : str, default=None
             Name in the legend; None takes that of the display.
         line_kw : dict, default=None
@@ -380,13 +356,9 @@ class RobustnessCurveDisplay:
         RobustnessCurveDisplay
             The display itself.
         """
-        self.ax_ = axes_or_new(ax, f"{type(self).__name__}.plot")
-        self.figure_ = self.ax_.figure
-        number = next_look(self.ax_)
-        look = look_of(number)
-        label = self.name if name is None else name
+        number, own = self._start(ax)
         spaced = (number % 3 / 3 * 0.12, 0.12)  # markers of different curves keep apart
-        style = {"color": look.color, "marker": look.marker, "markevery": spaced, "markersize": 5.5}
+        style = own.keywords(markevery=spaced, markersize=5.5, label=self._label(name))
         self.attack_line_ = self.certified_line_ = self.band_ = None
         if self.attack is not None and self.certified is not None:
             self.band_ = self.ax_.fill_between(
@@ -394,47 +366,35 @@ class RobustnessCurveDisplay:
                 self.certified,
                 self.attack,
                 where=self.attack >= self.certified,
-                facecolor=look.color,
+                facecolor=own.color,
                 alpha=0.15,
                 linewidth=0,
             )
         if self.attack is not None:
-            upper = merged({**style, "linestyle": "-", "linewidth": 1.8, "label": label}, line_kw)
-            (self.attack_line_,) = self.ax_.plot(self.eps, self.attack, **upper)
-            tag(self.attack_line_, number)
+            upper = merged({**style, "linestyle": "-", "linewidth": 1.8}, line_kw)
+            self.attack_line_ = tagged_line(self.ax_, number, self.eps, self.attack, upper)
         if self.certified is not None:
             lower = {**style, "linestyle": "--", "linewidth": 1.4, "markerfacecolor": "white"}
-            if self.attack is None:
-                lower["label"] = label
             lower = merged(lower, line_kw)
-            if self.attack is not None:
-                lower.pop("label", None)
-            (self.certified_line_,) = self.ax_.plot(self.eps, self.certified, **lower)
-            tag(self.certified_line_, number)
+            if self.attack is not None:  # the name stands beside the upper curve
+                lower["label"] = None
+            self.certified_line_ = tagged_line(self.ax_, number, self.eps, self.certified, lower)
         self.ax_.set(
-            xlabel=f"eps ({norm_name(self.norm)} distance, {self.unit})",
+            xlabel=f"eps ({as_norm(self.norm).name} distance, {self.unit})",
             ylabel="share of rows",
             ylim=(0, 1.02),
             xlim=(0, max(float(self.eps[-1]), self.ax_.get_xlim()[1] if number else 0.0)),
         )
         light_grid(self.ax_)
         if legend:
-            self._draw_legend()
+            drawn = {line.get_linestyle() for line in self.ax_.get_lines()}
+            if {"-", "--"} <= drawn:
+                lines = {"withstood the attack": "-", "proved": "--"}
+            else:
+                lines = {}
+                proved = self.attack is None
+                self.ax_.set_ylabel(
+                    "share of rows proved robust" if proved else "robust accuracy (share of rows)"
+                )
+            self._draw_legend({kind: {"linestyle": line} for kind, line in lines.items()})
         return self
-
-    def _draw_legend(self) -> None:
-        """Explain the two kinds of line once, below the names."""
-        from matplotlib.lines import Line2D
-
-        handles, labels = self.ax_.get_legend_handles_labels()
-        dashed = any(line.get_linestyle() == "--" for line in self.ax_.get_lines())
-        solid = any(line.get_linestyle() == "-" for line in self.ax_.get_lines())
-        if dashed and solid:
-            handles.append(Line2D([], [], color="0.35", linestyle="-"))
-            handles.append(Line2D([], [], color="0.35", linestyle="--"))
-            labels += ["withstood the attack", "proved"]
-        elif self.attack is None:
-            self.ax_.set_ylabel("share of rows proved robust")
-        else:
-            self.ax_.set_ylabel("robust accuracy (share of rows)")
-        self.ax_.legend(handles, labels, frameon=False)

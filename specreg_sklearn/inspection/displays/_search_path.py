@@ -2,13 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
 
 
 def path_of_search(
+    search: BaseEstimator,
+    param: str | None,
+    scores: str | Sequence[str] | None,
+    fixed: dict[str, Any],
+    return_train_score: bool,
+) -> tuple[str, np.ndarray, dict[str, np.ndarray]]:
+    """Return the parameter, its values in increasing order, and by name the scores of each fold."""
+    if not hasattr(search, "cv_results_"):
+        kinds = ("param_grid", "param_distributions")
+        if isinstance(search, type) or not any(hasattr(search, kind) for kind in kinds):
+            raise TypeError(
+                f"search={type(search).__name__} is no search with cv_results_, such as "
+                "GridSearchCV."
+            )
+        check_is_fitted(search, "cv_results_")
+    results = search.cv_results_
+    drawn, strength, rows = _candidates(results["params"], param, fixed)
+    known = [key[len("mean_test_") :] for key in results if key.startswith("mean_test_")]
+    wanted = known if scores is None else [scores] if isinstance(scores, str) else list(scores)
+    unknown = [name for name in wanted if name not in known]
+    if unknown or not wanted:
+        raise ValueError(f"scores={scores!r} is not accepted; the search has {known}.")
+    found = {}
+    for name in wanted:
+        found[name] = _fold_scores(results, "test", name)[rows]
+        if return_train_score:
+            if f"mean_train_{name}" not in results:
+                raise ValueError(
+                    "return_train_score=True, but the search did not keep training scores; fit "
+                    "it with return_train_score=True."
+                )
+            found[f"{name}, train"] = _fold_scores(results, "train", name)[rows]
+    return drawn, strength, found
+
+
+def _candidates(
     params: list[dict[str, Any]], param: str | None, fixed: dict[str, Any]
 ) -> tuple[str, np.ndarray, np.ndarray]:
     """Return the parameter, its values in increasing order, and the candidates that hold them."""
@@ -46,7 +84,7 @@ def path_of_search(
     return param, strength[order], np.array(rows)[order]
 
 
-def fold_scores(results: Mapping[str, Any], part: str, name: str) -> np.ndarray:
+def _fold_scores(results: Mapping[str, Any], part: str, name: str) -> np.ndarray:
     """Return the scores of all candidates, one column per fold."""
     columns: list[np.ndarray] = []
     while f"split{len(columns)}_{part}_{name}" in results:

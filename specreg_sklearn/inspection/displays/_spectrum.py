@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from specreg_sklearn.inspection.displays._style import (
-    axes_or_new,
-    light_grid,
-    look_of,
-    name_of,
-    next_look,
-    numbers,
-    require_matplotlib,
-    side_by_side,
-    tag,
-)
+from specreg_sklearn._typing import Classifier
+from specreg_sklearn.inspection.displays._display import ModelDisplay, name_of
+from specreg_sklearn.inspection.displays._display_arguments import check_dict
+from specreg_sklearn.inspection.displays._style import light_grid, note_above, side_by_side, tag
+from specreg_sklearn.inspection.model import as_numbers
 from specreg_sklearn.inspection.weights import singular_value_spectrum
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # Distance between the strips of two models, and half the width of a strip, in layers.
 _STEP, _HALF = 0.22, 0.055
@@ -26,7 +24,7 @@ _STEP, _HALF = 0.22, 0.055
 _MOST = 200
 
 
-class SpectrumDisplay:
+class SpectrumDisplay(ModelDisplay):
     """Singular values of every layer as strips of short lines, with mean and standard deviation.
 
     Use :meth:`from_estimator` to create one.
@@ -44,10 +42,8 @@ class SpectrumDisplay:
         The values, by layer.
     means_ : matplotlib ErrorbarContainer
         Mean and standard deviation of each layer.
-    ax_ : matplotlib Axes
-        The axes.
-    figure_ : matplotlib Figure
-        The figure.
+    ax_, figure_ : matplotlib Axes and Figure
+        Where it was drawn.
 
     See Also
     --------
@@ -72,25 +68,22 @@ class SpectrumDisplay:
     >>> plt.close(display.figure_)
     """
 
-    def __init__(self, *, values: Mapping[str, Any], name: str | None = None) -> None:
-        if not isinstance(values, Mapping) or not values:
-            raise ValueError(
-                f"values={values!r} is not accepted; give a dict from layer name to values."
-            )
+    def __init__(self, *, values: Mapping[str, ArrayLike], name: str | None = None) -> None:
+        check_dict(values, "values", "layer name to values")
         self.values = {key: _values(found, key) for key, found in values.items()}
         self.name = name
 
     @classmethod
     def from_estimator(
         cls,
-        estimator: Any,
+        estimator: Classifier,
         *,
         layers: str | Sequence[str] | None = None,
         fold_batch_norm: bool = True,
         name: str | None = None,
-        ax: Any = None,
+        ax: Axes | None = None,
         **plot_kw: Any,
-    ) -> SpectrumDisplay:
+    ) -> Self:
         """Compute the singular values of a fitted classifier, and draw them.
 
         Parameters
@@ -103,9 +96,7 @@ class SpectrumDisplay:
             Whether a batch norm behind a layer is part of it.
         name : str, default=None
             Name in the legend; None takes the class of the estimator.
-        ax : matplotlib Axes, default=None
-            Axes to draw on; None makes a new figure.
-        **plot_kw : dict
+        ax, **plot_kw
             Passed to :meth:`plot`.
 
         Returns
@@ -115,19 +106,22 @@ class SpectrumDisplay:
 
         Raises
         ------
-        TypeError, ValueError, sklearn.exceptions.NotFittedError
-            As :func:`singular_value_spectrum`.
-        ImportError
-            If matplotlib is not installed.
+        TypeError, ValueError, ImportError, sklearn.exceptions.NotFittedError
+            As :func:`singular_value_spectrum`, and if matplotlib is not installed.
         """
-        require_matplotlib(f"{cls.__name__}.from_estimator")
+        cls._require_matplotlib("from_estimator")
         spectrum = singular_value_spectrum(estimator, layers, fold_batch_norm=fold_batch_norm)
         values = {layer: found.values for layer, found in spectrum.items()}
         return cls(values=values, name=name_of(estimator, name)).plot(ax=ax, **plot_kw)
 
     def plot(
-        self, ax: Any = None, *, name: str | None = None, show_cv: bool = True, legend: bool = True
-    ) -> SpectrumDisplay:
+        self,
+        ax: Axes | None = None,
+        *,
+        name: str | None = None,
+        show_cv: bool = True,
+        legend: bool = True,
+    ) -> Self:
         """Draw one strip per layer; several displays on the same axes stand beside each other.
 
         Parameters
@@ -151,10 +145,7 @@ class SpectrumDisplay:
         ValueError
             If the axes show other layers already.
         """
-        self.ax_ = axes_or_new(ax, f"{type(self).__name__}.plot")
-        self.figure_ = self.ax_.figure
-        number = next_look(self.ax_)
-        look = look_of(number)
+        number, style = self._start(ax)
         places = side_by_side(self.ax_, list(self.values), number, _STEP)
         self.strips_ = {}
         for place, (layer, values) in zip(places, self.values.items(), strict=True):
@@ -162,44 +153,35 @@ class SpectrumDisplay:
             if len(shown) > _MOST:
                 shown = shown[np.linspace(0, len(shown) - 1, _MOST).round().astype(int)]
             self.strips_[layer] = self.ax_.hlines(
-                shown, place - _HALF, place + _HALF, color=look.color, linewidth=0.9, alpha=0.65
+                shown, place - _HALF, place + _HALF, color=style.color, linewidth=0.9, alpha=0.65
             )
             if show_cv and values.mean() > 0:
-                self.ax_.annotate(
-                    f"{values.std() / values.mean():.2f}",
-                    (place, values.max()),
-                    (0, 3),
-                    textcoords="offset points",
-                    ha="center",
-                    va="bottom",
-                    fontsize="x-small",
-                    color="0.25",
-                )
+                cv = values.std() / values.mean()
+                note_above(self.ax_, f"{cv:.2f}", (place, values.max()), 3)
         self.means_ = self.ax_.errorbar(
             places + 1.6 * _HALF,
             [values.mean() for values in self.values.values()],
             [values.std() for values in self.values.values()],
-            fmt=look.marker,
-            color=look.color,
+            fmt=style.marker,
+            color=style.color,
             markersize=5,
             markerfacecolor="white",
             capsize=2.5,
             elinewidth=1.3,
-            label=self.name if name is None else name,
+            label=self._label(name),
         )
         tag(self.means_.lines[0], number)
         self.ax_.set_ylabel("singular value (output units per input unit)")
         top = max(values.max() for values in self.values.values())
         self.ax_.set_ylim(0, max(1.08 * top, self.ax_.get_ylim()[1] if number else 0.0))
         light_grid(self.ax_, "y")
-        if legend and (self.name if name is None else name):
-            note = "mean ± std" + ("; above: cv" if show_cv else "")
-            self.ax_.legend(frameon=False, title=note, title_fontsize="small")
+        if legend:
+            self._draw_legend(title="mean ± std" + ("; above: cv" if show_cv else ""))
         return self
 
 
-def _values(values: Any, layer: str) -> np.ndarray:
-    array = numbers(values, f"values[{layer!r}]")
+def _values(values: ArrayLike, layer: str) -> np.ndarray:
+    array = as_numbers(values, f"values[{layer!r}]")
     if not np.isfinite(array).all() or (array < 0).any():
         raise ValueError(f"values[{layer!r}] holds numbers that are no singular values.")
     return array

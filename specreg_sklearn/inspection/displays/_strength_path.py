@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 
-from specreg_sklearn.inspection.displays._search_path import fold_scores, path_of_search
-from specreg_sklearn.inspection.displays._style import (
-    axes_or_new,
-    check_axes,
-    light_grid,
-    look_of,
-    merged,
-    next_look,
-    numbers,
-    one_of,
-    require_matplotlib,
-    tag,
-)
+from specreg_sklearn.inspection.displays._display import Display, check_axes, new_axes
+from specreg_sklearn.inspection.displays._display_arguments import check_dict, one_of
+from specreg_sklearn.inspection.displays._search_path import path_of_search
+from specreg_sklearn.inspection.displays._style import light_grid, merged, next_style, tagged_line
+from specreg_sklearn.inspection.model import as_numbers
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SPREADS = ("std", "range")
 # An axis of strengths is logarithmic from this ratio of the largest to the smallest positive one.
 _WIDE = 25
 
 
-class StrengthPathDisplay:
+class StrengthPathDisplay(Display):
     """Any scores against the strength of a regulariser: their means, and their spread.
 
     Use :meth:`from_search` or :meth:`from_arrays` to create one.
@@ -73,35 +69,32 @@ class StrengthPathDisplay:
     def __init__(
         self,
         *,
-        strength: Any,
-        scores: Mapping[str, Any],
+        strength: ArrayLike,
+        scores: Mapping[str, ArrayLike],
         strength_name: str = "strength",
     ) -> None:
-        self.strength = numbers(strength, "strength")
+        self.strength = as_numbers(strength, "strength")
         if not np.isfinite(self.strength).all() or (np.diff(self.strength) <= 0).any():
             raise ValueError(
                 f"strength={self.strength.tolist()} is not increasing; give each finite strength "
                 "once, from the smallest to the largest."
             )
-        if not isinstance(scores, Mapping) or not scores:
-            raise ValueError(
-                f"scores={scores!r} is not accepted; give a dict from name to the scores."
-            )
+        check_dict(scores, "scores", "name to the scores")
         self.scores = {key: self._checked(values, key) for key, values in scores.items()}
         self.strength_name = strength_name
 
     @classmethod
     def from_search(
         cls,
-        search: Any,
+        search: BaseEstimator,
         *,
         param: str | None = None,
         scores: str | Sequence[str] | None = None,
         fixed: Mapping[str, Any] | None = None,
         return_train_score: bool = False,
-        ax: Any = None,
+        ax: Axes | Sequence[Axes] | None = None,
         **plot_kw: Any,
-    ) -> StrengthPathDisplay:
+    ) -> Self:
         """Draw the cross-validated scores of a fitted search.
 
         Parameters
@@ -118,9 +111,7 @@ class StrengthPathDisplay:
             Values of the other parameters that vary: one path is drawn, not a tangle.
         return_train_score : bool, default=False
             Whether to draw training scores, too; the search must have been told to keep them.
-        ax : matplotlib Axes or sequence of them, default=None
-            Axes to draw on, see :meth:`plot`.
-        **plot_kw : dict
+        ax, **plot_kw
             Passed to :meth:`plot`.
 
         Returns
@@ -133,52 +124,28 @@ class StrengthPathDisplay:
         ValueError
             If the parameter or a score is unknown, does not hold numbers, or several candidates
             have the same strength; the message names what varies.
-        TypeError
-            If `search` is no search.
-        sklearn.exceptions.NotFittedError
-            If it is not fitted.
+        TypeError, sklearn.exceptions.NotFittedError
+            If `search` is no search, or is not fitted.
         ImportError
             If matplotlib is not installed.
         """
-        require_matplotlib(f"{cls.__name__}.from_search")
-        if not hasattr(search, "cv_results_"):
-            kinds = ("param_grid", "param_distributions")
-            if isinstance(search, type) or not any(hasattr(search, kind) for kind in kinds):
-                raise TypeError(
-                    f"search={type(search).__name__} is no search with cv_results_, such as "
-                    "GridSearchCV."
-                )
-            check_is_fitted(search, "cv_results_")
-        results = search.cv_results_
-        drawn, strength, rows = path_of_search(results["params"], param, dict(fixed or {}))
-        known = [key[len("mean_test_") :] for key in results if key.startswith("mean_test_")]
-        wanted = known if scores is None else [scores] if isinstance(scores, str) else list(scores)
-        unknown = [name for name in wanted if name not in known]
-        if unknown or not wanted:
-            raise ValueError(f"scores={scores!r} is not accepted; the search has {known}.")
-        found = {}
-        for name in wanted:
-            found[name] = fold_scores(results, "test", name)[rows]
-            if return_train_score:
-                if f"mean_train_{name}" not in results:
-                    raise ValueError(
-                        "return_train_score=True, but the search did not keep training scores; fit "
-                        "it with return_train_score=True."
-                    )
-                found[f"{name}, train"] = fold_scores(results, "train", name)[rows]
+        cls._require_matplotlib("from_search")
+        drawn, strength, found = path_of_search(
+            search, param, scores, dict(fixed or {}), return_train_score
+        )
         display = cls(strength=strength, scores=found, strength_name=drawn.split("__")[-1])
         return display.plot(ax=ax, **plot_kw)
 
     @classmethod
     def from_arrays(
         cls,
-        strength: Any,
-        scores: Mapping[str, Any],
+        strength: ArrayLike,
+        scores: Mapping[str, ArrayLike],
         *,
         strength_name: str = "strength",
-        ax: Any = None,
+        ax: Axes | Sequence[Axes] | None = None,
         **plot_kw: Any,
-    ) -> StrengthPathDisplay:
+    ) -> Self:
         """Draw scores or diagnostics that are known already.
 
         Parameters
@@ -189,9 +156,7 @@ class StrengthPathDisplay:
             Scores or diagnostics by name; repeats are folds or seeds.
         strength_name : str, default="strength"
             What the x axis shows, with its unit.
-        ax : matplotlib Axes or sequence of them, default=None
-            Axes to draw on, see :meth:`plot`.
-        **plot_kw : dict
+        ax, **plot_kw
             Passed to :meth:`plot`.
 
         Returns
@@ -199,20 +164,20 @@ class StrengthPathDisplay:
         StrengthPathDisplay
             The display, drawn.
         """
-        require_matplotlib(f"{cls.__name__}.from_arrays")
+        cls._require_matplotlib("from_arrays")
         display = cls(strength=strength, scores=scores, strength_name=strength_name)
         return display.plot(ax=ax, **plot_kw)
 
     def plot(
         self,
-        ax: Any = None,
+        ax: Axes | Sequence[Axes] | None = None,
         *,
         subplots: bool = False,
-        spread: str | None = "std",
+        spread: Literal["std", "range"] | None = "std",
         prefix: str | None = None,
         line_kw: dict[str, Any] | None = None,
         legend: bool = True,
-    ) -> StrengthPathDisplay:
+    ) -> Self:
         """Draw the means over repeats as lines, and their spread as bands.
 
         Parameters
@@ -252,8 +217,7 @@ class StrengthPathDisplay:
         self.lines_: dict[str, Any] = {}
         self.bands_: dict[str, Any] = {}
         for (name, values), panel in zip(self.scores.items(), panels, strict=True):
-            number = next_look(panel)
-            look = look_of(number)
+            number, style = next_style(panel)
             mean = np.array([_mean(row) for row in values])
             label: str | None
             if single:
@@ -261,17 +225,8 @@ class StrengthPathDisplay:
             else:
                 label = prefix
                 panel.set_ylabel(name)
-            style = {
-                "color": look.color,
-                "linestyle": look.line,
-                "marker": look.marker,
-                "markersize": 5.5,
-                "linewidth": 1.7,
-                "label": label,
-            }
-            (line,) = panel.plot(self.strength, mean, **merged(style, line_kw))
-            tag(line, number)
-            self.lines_[name] = line
+            keyword = merged(style.keywords(markersize=5.5, linewidth=1.7, label=label), line_kw)
+            line = self.lines_[name] = tagged_line(panel, number, self.strength, mean, keyword)
             if spread is not None and values.shape[1] > 1:
                 low, high = _band(values, spread)
                 self.bands_[name] = panel.fill_between(
@@ -298,30 +253,24 @@ class StrengthPathDisplay:
         band = {None: "", "std": " ± std", "range": " and range"}[spread]
         return f": mean{band}{count}"
 
-    def _panels(self, ax: Any, subplots: bool) -> tuple[list[Any], bool]:
+    def _panels(self, ax: Axes | Sequence[Axes] | None, subplots: bool) -> tuple[list[Axes], bool]:
         """Return the axes of every score, and whether they are all the same."""
         n = len(self.scores)
-        owner = f"{type(self).__name__}.plot"
+        self._require_matplotlib("plot")
         if ax is None and subplots:
-            require_matplotlib(owner)
-            import matplotlib.pyplot as plt
-
-            size = (3.6 * min(n, 3), 3.0 * -(-n // 3))
-            grid = plt.subplots(
-                -(-n // 3), min(n, 3), figsize=size, layout="constrained", squeeze=False
-            )[1].ravel()
+            wide, high = min(n, 3), -(-n // 3)
+            grid = new_axes((3.6 * wide, 3.0 * high), high, wide).ravel()
             for unused in grid[n:]:
                 unused.remove()
             return list(grid[:n]), False
         if isinstance(ax, (list, tuple, np.ndarray)):
-            require_matplotlib(owner)
             panels = [check_axes(panel) for panel in np.ravel(np.array(ax, dtype=object))]
             if len(panels) != n:
                 raise ValueError(f"ax holds {len(panels)} axes for {n} scores.")
             return panels, False
-        return [axes_or_new(ax, owner)] * n, True
+        return [self._axes_or_new(ax)] * n, True
 
-    def _scale_x(self, panel: Any) -> None:
+    def _scale_x(self, panel: Axes) -> None:
         """Take a logarithmic axis for strengths of different orders; 0 gets a place on it."""
         panel.set_xlabel(self.strength_name)
         positive = self.strength[self.strength > 0]
@@ -333,7 +282,7 @@ class StrengthPathDisplay:
         panel.set_xscale("symlog", linthresh=positive[0], linscale=0.5)
         panel.set_xlim(-0.15 * positive[0], positive[-1] * 1.4)
 
-    def _checked(self, values: Any, name: str) -> np.ndarray:
+    def _checked(self, values: ArrayLike, name: str) -> np.ndarray:
         try:
             array = np.asarray(values, dtype=np.float64)
         except (TypeError, ValueError) as error:

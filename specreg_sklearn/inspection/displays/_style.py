@@ -1,88 +1,66 @@
-"""What all displays share: matplotlib on demand, and looks that survive a black and white print."""
+"""How things look: line styles that survive a black and white print, units in words, axes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from specreg_sklearn._typing import Scale
 from specreg_sklearn.space import FeatureSpace
 
-_TAG = "specreg-look-"
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+
+_TAG = "specreg-line-style-"
 
 
-class Look(NamedTuple):
-    """Colour, line, marker and hatch of the n-th thing in a picture."""
+class LineStyle(NamedTuple):
+    """Colour, line and marker of the n-th thing in a picture."""
 
     color: str
-    line: Any
+    line: str | tuple[int, tuple[float, ...]]
     marker: str
-    hatch: str
+
+    def keywords(self, **more: Any) -> dict[str, Any]:
+        """Return the style as keyword arguments of ``Axes.plot``, and others with it."""
+        return {"color": self.color, "linestyle": self.line, "marker": self.marker, **more}
 
 
 # Neighbours differ in lightness as well as in hue, and everything differs in line and marker.
-LOOKS = (
-    Look("#000000", "-", "o", "////"),
-    Look("#D55E00", "--", "s", "\\\\\\\\"),
-    Look("#0072B2", "-.", "^", "...."),
-    Look("#E69F00", (0, (1, 1.2)), "D", "||||"),
-    Look("#009E73", (0, (6, 1.5, 1.2, 1.5, 1.2, 1.5)), "v", "xxxx"),
-    Look("#CC79A7", (0, (8, 2)), "P", "----"),
+LINE_STYLES = (
+    LineStyle("#000000", "-", "o"),
+    LineStyle("#D55E00", "--", "s"),
+    LineStyle("#0072B2", "-.", "^"),
+    LineStyle("#E69F00", (0, (1, 1.2)), "D"),
+    LineStyle("#009E73", (0, (6, 1.5, 1.2, 1.5, 1.2, 1.5)), "v"),
+    LineStyle("#CC79A7", (0, (8, 2)), "P"),
 )
 
 
-def require_matplotlib(owner: str) -> None:
-    """Raise unless matplotlib can be imported.
+def next_style(ax: Axes) -> tuple[int, LineStyle]:
+    """Return how many tagged things the axes hold already, and a style that none of them has.
 
-    Raises
-    ------
-    ImportError
-        With the command that installs it.
+    Styles repeat after the last.
     """
-    try:
-        import_module("matplotlib")
-    except ImportError as error:
-        raise ImportError(
-            f"{owner} draws with matplotlib, which is not installed; "
-            "`pip install specreg-sklearn[plot]` brings it."
-        ) from error
-
-
-def axes_or_new(ax: Any, owner: str, size: tuple[float, float] = (6.4, 4.2)) -> Any:
-    """Return the axes given, or those of a new figure; pyplot is left alone when axes are given."""
-    require_matplotlib(owner)
-    if ax is not None:
-        return check_axes(ax)
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=size, layout="constrained")[1]
-
-
-def check_axes(ax: Any) -> Any:
-    """Raise TypeError unless `ax` can be drawn on."""
-    from matplotlib.axes import Axes
-
-    if not isinstance(ax, Axes):
-        raise TypeError(f"ax={type(ax).__name__} is not a matplotlib Axes or None.")
-    return ax
-
-
-def next_look(ax: Any) -> int:
-    """Return how many things with a look the axes hold already."""
     tags = {str(child.get_gid()) for child in ax.get_children()}
-    return len([tag for tag in tags if tag.startswith(_TAG)])
+    number = len([tag for tag in tags if tag.startswith(_TAG)])
+    return number, LINE_STYLES[number % len(LINE_STYLES)]
 
 
-def look_of(number: int) -> Look:
-    """Return a look; they repeat after the last."""
-    return LOOKS[number % len(LOOKS)]
-
-
-def tag(artist: Any, number: int) -> None:
-    """Mark an artist as the `number`-th thing, for :func:`next_look`."""
+def tag(artist: Artist, number: int) -> None:
+    """Mark an artist as the `number`-th thing, for :func:`next_style`."""
     artist.set_gid(f"{_TAG}{number}")
+
+
+def tagged_line(ax: Axes, number: int, x: Any, y: Any, style: dict[str, Any]) -> Line2D:
+    """Draw a line, and mark it as the `number`-th thing."""
+    (line,) = ax.plot(x, y, **style)
+    tag(line, number)
+    return line
 
 
 def merged(defaults: dict[str, Any], chosen: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -93,36 +71,7 @@ def merged(defaults: dict[str, Any], chosen: Mapping[str, Any] | None) -> dict[s
     return {**defaults, **normalize_kwargs(dict(chosen or {}), Line2D)}
 
 
-def name_of(estimator: Any, name: str | None) -> str:
-    """Return the name to print: the given one, or the class of the estimator."""
-    return type(estimator).__name__ if name is None else name
-
-
-def named_estimators(estimators: Any) -> dict[str, Any]:
-    """Return estimators by name, from a mapping or from pairs as a pipeline lists its steps."""
-    if isinstance(estimators, Mapping):
-        return dict(estimators)
-    try:
-        pairs = [(name, estimator) for name, estimator in estimators]
-    except (TypeError, ValueError):
-        pairs = [(None, None)]
-    names = [name for name, _ in pairs]
-    if not pairs or not all(isinstance(name, str) for name in names):
-        raise ValueError(
-            f"estimators={estimators!r} is not accepted; give a dict from name to fitted "
-            "estimator, or a list of such pairs."
-        )
-    if len(set(names)) < len(names):
-        raise ValueError(f"estimators holds the same name twice: {names}.")
-    return dict(pairs)
-
-
-def norm_name(norm: float) -> str:
-    """Return "L1", "L2" or "Linf"."""
-    return "Linf" if norm == np.inf else f"L{norm:g}"
-
-
-def unit_of(space: FeatureSpace | None, scale: Any) -> str:
+def unit_of(space: FeatureSpace | None, scale: Scale) -> str:
     """Say in what distances are counted."""
     if space is not None:
         return "units of X" if np.all(space.scale == 1) else "units of the space"
@@ -132,29 +81,7 @@ def unit_of(space: FeatureSpace | None, scale: Any) -> str:
     return "units of X" if scale is None else "scaled units"
 
 
-def one_of(value: Any, accepted: Sequence[str], parameter: str) -> str:
-    """Raise ValueError unless a word is known."""
-    if not isinstance(value, str) or value not in accepted:
-        raise ValueError(f"{parameter}={value!r} is not one of {list(accepted)}.")
-    return value
-
-
-def numbers(values: Any, parameter: str, *, length: int | None = None, of: str = "") -> np.ndarray:
-    """Return a 1-D float64 array, of the length of another one if that is given."""
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{parameter} must hold numbers.") from error
-    if array.ndim != 1 or not len(array):
-        raise ValueError(
-            f"{parameter} has shape {array.shape}; a list of at least one number is needed."
-        )
-    if length is not None and len(array) != length:
-        raise ValueError(f"{parameter} has {len(array)} entries, but {of} has {length}.")
-    return array
-
-
-def side_by_side(ax: Any, layers: Sequence[str], number: int, step: float) -> np.ndarray:
+def side_by_side(ax: Axes, layers: Sequence[str], number: int, step: float) -> np.ndarray:
     """Return where the `number`-th model's layers go on the x axis, and label the axis.
 
     Models stand beside each other, layer by layer, in groups around the ticks.
@@ -178,7 +105,7 @@ def side_by_side(ax: Any, layers: Sequence[str], number: int, step: float) -> np
     return places + step * number
 
 
-def from_zero(ax: Any, axis: str) -> None:
+def from_zero(ax: Axes, axis: Literal["x", "y"]) -> None:
     """Let an axis show all that is drawn so far, from 0 on where nothing is negative.
 
     Limits are set by hand: they would not grow with what is drawn later.
@@ -190,8 +117,22 @@ def from_zero(ax: Any, axis: str) -> None:
     ax.set(**{f"{axis}lim": (left, high + 0.03 * span)})
 
 
-def light_grid(ax: Any, axis: str = "both") -> None:
+def light_grid(ax: Axes, axis: Literal["x", "y", "both"] = "both") -> None:
     """Draw thin lines behind everything."""
     ax.grid(axis=axis, color="0.9", linewidth=0.8)
     ax.set_axisbelow(True)
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def note_above(ax: Axes, text: str, point: tuple[float, float], gap: float) -> None:
+    """Write a small note above a point, `gap` points (1/72 inch) away from it."""
+    ax.annotate(
+        text,
+        point,
+        (0, gap),
+        textcoords="offset points",
+        ha="center",
+        va="bottom",
+        fontsize="x-small",
+        color="0.25",
+    )

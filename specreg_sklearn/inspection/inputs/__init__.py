@@ -1,4 +1,4 @@
-"""How a network answers when its input moves."""
+"""How a network answers when its input is perturbed."""
 
 from specreg_sklearn.inspection.inputs._gradient_masking import (
     MaskingReport,

@@ -6,8 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from specreg_sklearn.inspection.inputs._ascent import random_moves
-from specreg_sklearn.inspection.inputs._moves import Moves
+from specreg_sklearn.inspection.inputs._row_perturbations import (
+    PerturbableRows,
+    random_perturbations,
+)
 from specreg_sklearn.inspection.model import ModelView
 from specreg_sklearn.objectives.perturbations import Ascent, Ball
 
@@ -24,16 +26,16 @@ class GradientAttacks:
     codes : ndarray of shape (n_samples,)
         Their true classes.
     units : ndarray of shape (n_features,)
-        The unit of each column; 0 for columns that cannot move.
+        The unit of each column; 0 for columns that cannot change.
     norm : {2, inf}
-        Norm of the moves.
+        Norm of the perturbations.
     seed : int
         Every attack starts from it anew.
 
     Attributes
     ----------
     clean : float
-        Accuracy without any move.
+        Accuracy on the clean rows.
     clean_codes : ndarray of shape (n_samples,)
         The classes with the largest logits.
     """
@@ -59,10 +61,10 @@ class GradientAttacks:
         self.clean = float(self._right.double().mean())
 
     def after_noise(self, eps: float) -> float:
-        """Return the accuracy under one random move on the surface of the ball."""
+        """Return the accuracy under one random perturbation on the surface of the ball."""
         task = self._task(torch.arange(len(self._rows)))
-        moves = random_moves(task.moves.shape, float(eps), self._norm, self._generator())
-        return self._accuracy(task.fooled(moves))
+        noise = random_perturbations(task.rows.shape, float(eps), self._norm, self._generator())
+        return self._accuracy(task.fooled(noise))
 
     def after_one_step(self, eps: float) -> float:
         """Return the accuracy under one gradient step from the row itself."""
@@ -84,11 +86,11 @@ class GradientAttacks:
 
     def _task(self, rows: Tensor, place: int | None = None) -> _Task:
         targets = None if place is None else self._others[rows, place]
-        moves = Moves(self._rows[rows], self._units)
-        return _Task(self._view, moves, self._codes[rows], targets)
+        perturbable = PerturbableRows(self._rows[rows], self._units)
+        return _Task(self._view, perturbable, self._codes[rows], targets)
 
     def _worst(self, task: _Task, search: Ascent, eps: float) -> Tensor:
-        centre = torch.zeros(task.moves.shape, dtype=torch.float64)
+        centre = torch.zeros(task.rows.shape, dtype=torch.float64)
         return search.worst(task.lead, Ball(centre, self._norm, float(eps)), self._generator())
 
     def _accuracy(self, fooled: Tensor) -> float:
@@ -102,19 +104,19 @@ class _Task:
     """Some rows, their classes, and the classes they should be taken for; None for any."""
 
     def __init__(
-        self, view: ModelView, moves: Moves, codes: Tensor, targets: Tensor | None
+        self, view: ModelView, rows: PerturbableRows, codes: Tensor, targets: Tensor | None
     ) -> None:
-        self.view, self.moves, self.codes, self.targets = view, moves, codes, targets
+        self.view, self.rows, self.codes, self.targets = view, rows, codes, targets
 
-    def lead(self, steps: Tensor) -> Tensor:
+    def lead(self, perturbations: Tensor) -> Tensor:
         """Return by how much the logit of the target is above that of the true class."""
-        logits = self.view.logits(self.moves.rows(steps))
+        logits = self.view.logits(self.rows.after(perturbations))
         true = logits.gather(1, self.codes[:, None])[:, 0]
         if self.targets is not None:
             return logits.gather(1, self.targets[:, None])[:, 0] - true
         return logits.scatter(1, self.codes[:, None], -torch.inf).amax(dim=1) - true
 
-    def fooled(self, steps: Tensor) -> Tensor:
-        """Return which rows get a wrong label after the moves."""
+    def fooled(self, perturbations: Tensor) -> Tensor:
+        """Return which rows get a wrong label after the perturbations."""
         with torch.no_grad():
-            return self.view.logits(self.moves.rows(steps)).argmax(dim=1) != self.codes
+            return self.view.logits(self.rows.after(perturbations)).argmax(dim=1) != self.codes

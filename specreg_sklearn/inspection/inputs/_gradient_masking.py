@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from specreg_sklearn._typing import Classifier, Eps, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.inspection.inputs._gradient_attacks import GradientAttacks
 from specreg_sklearn.inspection.model import (
@@ -15,14 +16,13 @@ from specreg_sklearn.inspection.model import (
     check_positive_grid,
     codes_of,
     rows_of,
+    same_labels,
     units_of,
 )
 from specreg_sklearn.metrics import adversarial_distances
-from specreg_sklearn.space import FeatureSpace
+from specreg_sklearn.space import FeatureSpace, as_norm, check_norm
 from specreg_sklearn.tables import (
-    LabelCoder,
     ask,
-    check_norm,
     check_positive_int,
     check_seed,
     subsample,
@@ -38,11 +38,11 @@ class MaskingReport(Report):
     eps : ndarray of shape (n_eps,)
         Sizes of the attacks.
     clean : float
-        Accuracy without any move.
+        Accuracy on the clean rows.
     noise, fgsm, pgd, black_box : ndarray of shape (n_eps,)
-        Share of rows that are classified correctly and withstand one random move on the surface of
-        the ball, one gradient step, projected gradient ascent, and an attack that sees predictions
-        only.
+        Share of rows that are classified correctly and withstand one random perturbation on the
+        surface of the ball, one gradient step, projected gradient ascent, and an attack that sees
+        predictions only.
     huge_eps, pgd_at_huge_eps : float
         A size at which nothing can be robust, and the share that withstands it.
     failures : tuple of str
@@ -80,19 +80,19 @@ class MaskingReport(Report):
 
 
 def gradient_masking_report(
-    estimator: Any,
+    estimator: Classifier,
     X: Any,
     y: Any,
     *,
-    eps: Any,
+    eps: Eps,
     norm: float = np.inf,
-    scale: Any = None,
+    scale: Scale = None,
     n_steps: int = 40,
     n_restarts: int = 2,
     attack: str | BlackBoxAttack = "auto",
     tolerance: float = 0.02,
     max_samples: int | None = None,
-    random_state: Any = 0,
+    random_state: RandomState = 0,
     n_jobs: int | None = None,
 ) -> MaskingReport:
     """Check whether gradients show attacks the way, before robustness is claimed with them.
@@ -118,7 +118,7 @@ def gradient_masking_report(
     norm : {2, inf}, default=inf
         The norm.
     scale : None, "std", "range", float or array of shape (n_features,), default=None
-        Units of the moves; None is the units of `X`.
+        Units of the perturbations; None is the units of `X`.
     n_steps : int, default=40
         Steps of projected gradient ascent, of length ``2.5 * eps / n_steps``.
     n_restarts : int, default=2
@@ -195,7 +195,7 @@ def gradient_masking_report(
     codes = codes_of(view.classes, y_part, len(rows))
     attacks = GradientAttacks(view, rows, codes, units, norm, seed)
     reach = np.ptp(everything, axis=0)[units > 0] / units[units > 0]
-    huge = max(float(np.linalg.norm(reach, norm)), float(grid[-1]))
+    huge = max(float(as_norm(norm).length(reach[None])[0]), float(grid[-1]))
     distances = adversarial_distances(
         estimator,
         X,
@@ -216,12 +216,9 @@ def gradient_masking_report(
     at_huge = attacks.after_ascent(huge, n_steps, n_restarts)
     failures = _failures(accuracies, grid, huge, at_huge, tolerance)
     predicted = ask(estimator.predict, X_part, len(rows))
-    coder = LabelCoder(view.classes, predicted)
-    same = coder.encode(predicted) == coder.encode(view.classes)[attacks.clean_codes]
-    if np.mean(~same) > tolerance:
-        failures.append(
-            f"predict and the largest logit differ on {np.mean(~same):.1%} of the rows."
-        )
+    other = np.mean(~same_labels(predicted, view.classes[attacks.clean_codes]))
+    if other > tolerance:
+        failures.append(f"predict and the largest logit differ on {other:.1%} of the rows.")
     return MaskingReport(
         grid,
         attacks.clean,

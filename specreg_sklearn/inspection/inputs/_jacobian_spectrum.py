@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from specreg_sklearn._typing import Classifier, Scale
 from specreg_sklearn.inspection.model import ModelView, rows_of, units_of
 
 # Numbers that the Jacobians of one block of rows may hold.
@@ -15,11 +16,11 @@ _ENTRIES = 2**22
 
 
 def feature_jacobian_spectrum(
-    estimator: Any, X: Any, *, of: str = "features", scale: Any = None
+    estimator: Classifier, X: Any, *, of: str = "features", scale: Scale = None
 ) -> np.ndarray:
     """Singular values of the derivative of the features with respect to the row.
 
-    They say how far the features move when the row moves a little: the largest one in the worst
+    They say how far the features change when the row changes a little: the largest one in the worst
     direction, all of them together in all directions.
 
     Parameters
@@ -31,8 +32,8 @@ def feature_jacobian_spectrum(
     of : {"features", "logits"}, default="features"
         What is differentiated.
     scale : None, "std", "range", float or array of shape (n_features,), default=None
-        Units of the row; None is the units of `X`. Columns that do not vary are taken not to move
-        with "std" and "range".
+        Units of the row; None is the units of `X`. Columns that do not vary are taken not to
+        change with "std" and "range".
 
     Returns
     -------
@@ -50,7 +51,7 @@ def feature_jacobian_spectrum(
 
     See Also
     --------
-    layer_stretch : The same question for moves of a given length, and for every layer.
+    layer_stretch : The same question for perturbations of a given length, and for every layer.
     singular_value_spectrum : The values of the weights, without the activations between them.
 
     Examples

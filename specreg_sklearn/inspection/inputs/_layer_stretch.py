@@ -1,4 +1,4 @@
-"""How much every layer's output moves when a row moves: at random, and at worst."""
+"""How much every layer's output changes when a row is perturbed: at random, and at worst."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from specreg_sklearn.inspection.inputs._ascent import ascend, random_moves
-from specreg_sklearn.inspection.inputs._moves import Moves
+from specreg_sklearn._typing import Classifier, RandomState, Scale
+from specreg_sklearn.inspection.inputs._row_perturbations import (
+    PerturbableRows,
+    ascend,
+    random_perturbations,
+)
 from specreg_sklearn.inspection.model import (
     ModelView,
     PerLayer,
@@ -38,7 +42,7 @@ class LayerStretch(Report):
     adversarial : ndarray of shape (n_samples,)
         The largest stretch found for each row; never below its random ones.
     radius : float
-        Length of the moves.
+        Length of the perturbations.
     """
 
     random: np.ndarray
@@ -72,20 +76,20 @@ class LayerStretch(Report):
 
 
 def layer_stretch(
-    estimator: Any,
+    estimator: Classifier,
     X: Any,
     *,
     radius: float,
     n_directions: int = 32,
     n_steps: int = 20,
     layers: str | Sequence[str] | None = None,
-    scale: Any = None,
-    random_state: Any = 0,
+    scale: Scale = None,
+    random_state: RandomState = 0,
 ) -> PerLayer[LayerStretch]:
-    """Measure how far the output of every layer moves per unit that a row moves.
+    """Measure how far the output of every layer changes per unit that a row is perturbed.
 
-    With h the output of a layer, its batch norm and activation included, the stretch of a move is
-    ``||h(x + move) - h(x)||_2 / ||move||_2``.
+    With h the output of a layer, its batch norm and activation included, the stretch of a
+    perturbation d is ``||h(x + d) - h(x)||_2 / ||d||_2``.
 
     Parameters
     ----------
@@ -94,8 +98,8 @@ def layer_stretch(
     X : array-like or DataFrame of shape (n_samples, n_features)
         Rows, in the units of the estimator's input.
     radius : float
-        Length of the moves, positive, in units of `scale`. Small ones probe the gradient; those of
-        the size of an attack probe what the attack can use.
+        Length of the perturbations, positive, in units of `scale`. Small ones probe the
+        gradient; those of the size of an attack probe what the attack can use.
     n_directions : int, default=32
         Random directions for each row.
     n_steps : int, default=20
@@ -104,8 +108,8 @@ def layer_stretch(
     layers : str or sequence of str, default=None
         Names of layers as in :func:`singular_value_spectrum`; None takes all.
     scale : None, "std", "range", float or array of shape (n_features,), default=None
-        Units in which moves are measured; None is the units of `X`. Give "std" for a pipeline that
-        scales its columns.
+        Units in which perturbations are measured; None is the units of `X`. Give "std" for a
+        pipeline that scales its columns.
     random_state : None, int, RandomState or Generator, default=0
         Seed of the directions.
 
@@ -127,7 +131,7 @@ def layer_stretch(
 
     See Also
     --------
-    feature_jacobian_spectrum : The stretch of infinitely small moves, in all directions.
+    feature_jacobian_spectrum : The stretch of infinitely small perturbations, in all directions.
     certified_radius : What a proved bound of the stretch says about labels.
 
     Notes
@@ -185,10 +189,10 @@ def layer_stretch(
 
 
 class _Probe:
-    """Moves of a block of rows, and what they do to the layers."""
+    """Perturbations of a block of rows, and what they do to the layers."""
 
     def __init__(self, view: ModelView, x: Tensor, units: np.ndarray, radius: float) -> None:
-        self.view, self.radius, self.moves = view, radius, Moves(x, units)
+        self.view, self.radius, self.rows = view, radius, PerturbableRows(x, units)
         with torch.no_grad():
             self.clean = view.layer_outputs(x)
 
@@ -200,17 +204,17 @@ class _Probe:
         best: dict[str, Tensor] = {}
         top: dict[str, Tensor] = {}
         for _ in range(n_directions):
-            moves = random_moves(self.moves.shape, self.radius, 2, generator)
+            drawn = random_perturbations(self.rows.shape, self.radius, 2, generator)
             with torch.no_grad():
-                outputs = self.view.layer_outputs(self.moves.rows(moves))
+                outputs = self.view.layer_outputs(self.rows.after(drawn))
             for name in names:
                 value = self._ratio(name, outputs)
                 random[name].append(value)
                 if name not in best:
-                    best[name], top[name] = moves, value
+                    best[name], top[name] = drawn, value
                     continue
                 better = value > top[name]
-                best[name] = torch.where(better[:, None], moves, best[name])
+                best[name] = torch.where(better[:, None], drawn, best[name])
                 top[name] = torch.where(better, value, top[name])
         return {
             name: (
@@ -224,8 +228,8 @@ class _Probe:
         return torch.linalg.vector_norm(outputs[name] - self.clean[name], dim=1) / self.radius
 
     def _largest(self, name: str, start: Tensor, n_steps: int) -> Tensor:
-        def squared(moves: Tensor) -> Tensor:
-            outputs = self.view.layer_outputs(self.moves.rows(moves))
+        def squared(perturbations: Tensor) -> Tensor:
+            outputs = self.view.layer_outputs(self.rows.after(perturbations))
             # Where two outputs are equal, the norm itself has no gradient.
             return (outputs[name] - self.clean[name]).square().sum(dim=1)
 

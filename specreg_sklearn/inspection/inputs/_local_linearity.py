@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from specreg_sklearn.inspection.inputs._ascent import ascend, random_moves, value_and_gradient
-from specreg_sklearn.inspection.inputs._losses import LossOfRows, row_loss
-from specreg_sklearn.inspection.inputs._moves import Moves
+from specreg_sklearn._typing import Classifier, RandomState, Scale
+from specreg_sklearn.inspection.inputs._row_perturbations import (
+    LossOfRows,
+    PerturbableRows,
+    RowLoss,
+    ascend,
+    random_perturbations,
+    row_loss,
+    value_and_gradient,
+)
 from specreg_sklearn.inspection.model import (
     ModelView,
     check_positive,
@@ -18,29 +26,30 @@ from specreg_sklearn.inspection.model import (
     targets_of,
     units_of,
 )
-from specreg_sklearn.tables import check_norm, check_positive_int, check_seed
+from specreg_sklearn.space import check_norm
+from specreg_sklearn.tables import check_positive_int, check_seed
 
 _BLOCK_ROWS = 4096
 
 
 def local_linearity(
-    estimator: Any,
+    estimator: Classifier,
     X: Any,
     y: Any = None,
     *,
     eps: float,
     norm: float = np.inf,
-    loss: Any = "cross_entropy",
+    loss: Literal["cross_entropy"] | RowLoss = "cross_entropy",
     n_steps: int = 20,
     n_starts: int = 4,
-    scale: Any = None,
-    random_state: Any = 0,
+    scale: Scale = None,
+    random_state: RandomState = 0,
 ) -> np.ndarray:
     """Largest gap found between the loss near a row and its linear model at the row.
 
-    The gap of a move d is ``|l(x + d) - l(x) - d . grad l(x)|``. Where it is small a single
-    gradient step is as good as a long attack; where it is large, attacks of few steps look
-    harmless.
+    The gap of a perturbation d is ``|l(x + d) - l(x) - d . grad l(x)|``. Where it is small
+    a single gradient step is as good as a long attack; where it is large, attacks of few steps
+    look harmless.
 
     Parameters
     ----------
@@ -51,7 +60,7 @@ def local_linearity(
     y : array-like of shape (n_samples,), default=None
         Labels of the loss; None takes the predictions.
     eps : float
-        Largest size of a move, positive, in units of `scale`.
+        Largest size of a perturbation, positive, in units of `scale`.
     norm : {2, inf}, default=inf
         Its norm.
     loss : "cross_entropy" or callable, default="cross_entropy"
@@ -60,11 +69,11 @@ def local_linearity(
     n_steps : int, default=20
         Steps of the search, one forward and one backward pass each.
     n_starts : int, default=4
-        Random moves from which the search starts; the largest gap counts.
+        Random perturbations from which the search starts; the largest gap counts.
     scale : None, "std", "range", float or array of shape (n_features,), default=None
-        Units of the moves; None is the units of `X`.
+        Units of the perturbations; None is the units of `X`.
     random_state : None, int, RandomState or Generator, default=0
-        Seed of the random moves.
+        Seed of the random perturbations.
 
     Returns
     -------
@@ -119,26 +128,26 @@ def local_linearity(
     for begin in range(0, len(rows), _BLOCK_ROWS):
         part = slice(begin, begin + _BLOCK_ROWS)
         of_rows = LossOfRows(view, per_row, codes[part])
-        moves = Moves(torch.from_numpy(rows[part]), units)
-        best = torch.zeros(moves.shape[0], dtype=torch.float64)
-        gap = _gap_of_moves(of_rows, moves)
+        perturbable = PerturbableRows(torch.from_numpy(rows[part]), units)
+        best = torch.zeros(len(rows[part]), dtype=torch.float64)
+        gap = _gap_to_tangent(of_rows, perturbable)
         for _ in range(n_starts):
-            start = random_moves(moves.shape, size, norm, generator)
+            start = random_perturbations(perturbable.shape, size, norm, generator)
             found = ascend(gap, start, radius=size, norm=norm, n_steps=n_steps)[1]
             best = torch.maximum(best, found)
         gaps[part] = best.numpy()
     return gaps
 
 
-def _gap_of_moves(loss: LossOfRows, moves: Moves) -> Any:
-    """Return the function from moves to the gap between the loss and its linear model."""
+def _gap_to_tangent(loss: LossOfRows, rows: PerturbableRows) -> Callable[[Tensor], Tensor]:
+    """Return the function from perturbations to the gap between the loss and its linear model."""
 
-    def at(steps: Tensor) -> Tensor:
-        return loss(moves.rows(steps))
+    def at(perturbations: Tensor) -> Tensor:
+        return loss(rows.after(perturbations))
 
-    here, slope = value_and_gradient(at, torch.zeros(moves.shape, dtype=torch.float64))
+    here, slope = value_and_gradient(at, torch.zeros(rows.shape, dtype=torch.float64))
 
-    def gap(steps: Tensor) -> Tensor:
-        return (at(steps) - here - (steps * slope).sum(dim=1)).abs()
+    def gap(perturbations: Tensor) -> Tensor:
+        return (at(perturbations) - here - (perturbations * slope).sum(dim=1)).abs()
 
     return gap

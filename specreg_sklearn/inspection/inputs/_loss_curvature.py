@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
-from specreg_sklearn.inspection.inputs._losses import LossOfRows, row_loss
+from specreg_sklearn._typing import Classifier
+from specreg_sklearn.inspection.inputs._row_perturbations import LossOfRows, RowLoss, row_loss
 from specreg_sklearn.inspection.model import ModelView, check_positive, rows_of, targets_of
 from specreg_sklearn.objectives.perturbations import input_gradient, steepest
 
@@ -16,13 +18,13 @@ _BLOCK_ROWS = 4096
 
 
 def loss_curvature(
-    estimator: Any,
+    estimator: Classifier,
     X: Any,
     y: Any = None,
     *,
     h: float,
-    direction: Any = "gradient_sign",
-    loss: Any = "cross_entropy",
+    direction: Literal["gradient_sign", "gradient"] | ArrayLike = "gradient_sign",
+    loss: Literal["cross_entropy"] | RowLoss = "cross_entropy",
 ) -> np.ndarray:
     """Change of the loss's gradient along a direction, per unit of length.
 
@@ -104,7 +106,7 @@ def loss_curvature(
     return curvatures
 
 
-def _directions(direction: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _directions(direction: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
     try:
         array = np.asarray(direction, dtype=np.float64)
     except (TypeError, ValueError) as error:

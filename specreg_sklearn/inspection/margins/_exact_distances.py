@@ -143,7 +143,7 @@ def _affine_at(
     return weight @ slope, weight @ level + bias, None
 
 
-def relu_layers(scores: CertifiedMap, owner: str) -> list[tuple[np.ndarray, np.ndarray]]:
+def relu_layers(scores: CertifiedMap, model: str) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the layers of a small ReLU network.
 
     Raises
@@ -158,7 +158,7 @@ def relu_layers(scores: CertifiedMap, owner: str) -> list[tuple[np.ndarray, np.n
         if not isinstance(stage, expected) or (expected is Elementwise and not relu):
             raise ValueError(
                 f"method='exact' is for linear models and ReLU networks of fully connected layers; "
-                f"{owner} is another kind of model. Take method='auto'."
+                f"{model} is another kind of model. Take method='auto'."
             )
         if isinstance(stage, Affine):
             layers.append((stage.dense(), np.broadcast_to(stage.bias, stage.n_outputs)))
@@ -166,7 +166,7 @@ def relu_layers(scores: CertifiedMap, owner: str) -> list[tuple[np.ndarray, np.n
     n_units = sum(len(bias) for _, bias in layers[:-1])
     if n_units > MOST_UNITS:
         raise ValueError(
-            f"method='exact' is for networks of at most {MOST_UNITS} hidden units; {owner} has "
+            f"method='exact' is for networks of at most {MOST_UNITS} hidden units; {model} has "
             f"{n_units}. Take method='auto'."
         )
     return layers

@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from specreg_sklearn._typing import Classifier
 from specreg_sklearn.inspection.model import ModelView, rows_of
+from specreg_sklearn.space import L2, Norm
 
 
-def feature_margins(estimator: Any, X: Any, *, normalize: bool = False) -> np.ndarray:
+def feature_margins(estimator: Classifier, X: Any, *, normalize: bool = False) -> np.ndarray:
     """Distance of every row's features to the nearest decision boundary of the readout.
 
     The readout is linear, so this distance is exact: the smallest of
@@ -75,10 +77,10 @@ def feature_margins(estimator: Any, X: Any, *, normalize: bool = False) -> np.nd
     return distances / spread
 
 
-def readout_distances(logits: np.ndarray, weight: np.ndarray, order: float = 2) -> np.ndarray:
-    """Return the distance to the nearest boundary of a linear readout; `order` is the dual norm."""
+def readout_distances(logits: np.ndarray, weight: np.ndarray, norm: Norm = L2) -> np.ndarray:
+    """Return the distance to the nearest boundary of a linear readout."""
     codes = logits.argmax(axis=1)
-    slopes = np.stack([np.linalg.norm(weight - row, ord=order, axis=1) for row in weight])
+    slopes = np.stack([norm.dual.length(weight - row) for row in weight])
     gaps = logits.max(axis=1)[:, None] - logits
     with np.errstate(divide="ignore", invalid="ignore"):
         distances = gaps / slopes[codes]

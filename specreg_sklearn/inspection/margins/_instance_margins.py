@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from specreg_sklearn._typing import Classifier, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.certificates.pipelines import CertifiedModel
 from specreg_sklearn.certificates.stages import Affine
 from specreg_sklearn.inspection.margins._exact_distances import exact_distance, relu_layers
 from specreg_sklearn.inspection.margins._feature_margins import readout_distances
 from specreg_sklearn.inspection.model import ModelView, Report, rows_of, units_of
-from specreg_sklearn.metrics import NORMS, adversarial_distances, certified_radius
-from specreg_sklearn.tables import check_norm
+from specreg_sklearn.metrics import adversarial_distances, certified_radius
+from specreg_sklearn.space import CONVEX_NORMS, as_norm, check_norm
 
 _METHODS = ("auto", "lipschitz", "attack", "exact")
-_DUAL = {1: np.inf, 2: 2, np.inf: 1}
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -40,14 +40,14 @@ class InstanceMargins(Report):
 
 
 def instance_margins(
-    estimator: Any,
+    estimator: Classifier,
     X: Any,
     *,
     norm: float = 2,
     method: str = "auto",
-    scale: Any = None,
+    scale: Scale = None,
     attack: str | BlackBoxAttack = "auto",
-    random_state: Any = 0,
+    random_state: RandomState = 0,
     n_jobs: int | None = None,
 ) -> InstanceMargins:
     """Bound the distance from every row to the nearest one with another predicted label.
@@ -114,7 +114,7 @@ def instance_margins(
     """
     if method not in _METHODS:
         raise ValueError(f"method={method!r} is not one of {list(_METHODS)}.")
-    norm = check_norm(norm, NORMS, "instance_margins")
+    norm = check_norm(norm, CONVEX_NORMS, "instance_margins")
     if method != "attack":
         view = ModelView(estimator)
         certified = CertifiedModel(estimator)
@@ -149,21 +149,18 @@ def _of_linear(
     assert isinstance(whole, Affine)
     logits = view.evaluate(view.logits, rows)
     weight = whole.dense()
-    return readout_distances(logits, weight * units, order=_DUAL[norm])
+    return readout_distances(logits, weight * units, as_norm(norm))
 
 
 def _of_relu_network(
     certified: CertifiedModel, rows: np.ndarray, units: np.ndarray, norm: float
 ) -> np.ndarray:
-    if norm != 2:
-        raise ValueError(
-            f"norm={norm!r}: method='exact' is for norm=2 where the model is a network."
-        )
+    check_norm(norm, (2,), "method='exact', which is for norm=2 where the model is a network")
     layers = relu_layers(certified.scores, type(certified.estimator).__name__)
     first, bias = layers[0]
     distances = []
     for row in rows:
-        # In the coordinates of the move, in which distance is measured.
+        # In the coordinates of the perturbation, in which distance is measured.
         moved = [(first * units, bias + first @ row), *layers[1:]]
         distances.append(exact_distance(moved, np.zeros(len(row))))
     return np.array(distances)

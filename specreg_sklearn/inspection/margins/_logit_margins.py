@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from specreg_sklearn._typing import Classifier
 from specreg_sklearn.inspection.model import ModelView, rows_of, targets_of
 
 
-def logit_margins(estimator: Any, X: Any, y: Any = None) -> np.ndarray:
+def logit_margins(estimator: Classifier, X: Any, y: Any = None) -> np.ndarray:
     """Logit of one class minus the largest logit of the others.
 
     Parameters

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
+from specreg_sklearn._typing import Eps
 from specreg_sklearn.inspection.model import check_numbers, check_positive_grid
 
 
-def boundary_mass(margins: Any, threshold: Any) -> float | np.ndarray:
+def boundary_mass(margins: ArrayLike, threshold: Eps) -> float | np.ndarray:
     """Share of rows within a distance of the decision boundary.
 
     Parameters
@@ -42,7 +42,7 @@ def boundary_mass(margins: Any, threshold: Any) -> float | np.ndarray:
     return shares if several else float(shares[0])
 
 
-def margin_concentration(margins: Any) -> float:
+def margin_concentration(margins: ArrayLike) -> float:
     """Median over standard deviation: large where margins are alike.
 
     It does not change with the scale of the margins, which a median alone does.
@@ -77,7 +77,7 @@ def margin_concentration(margins: Any) -> float:
     return middle / spread
 
 
-def ramp_risk(margins: Any, gamma: Any) -> float | np.ndarray:
+def ramp_risk(margins: ArrayLike, gamma: Eps) -> float | np.ndarray:
     """Mean ramp loss of margins: between the error and the share of margins up to `gamma`.
 
     The loss of a row is 1 where its margin is negative, 0 where it is above `gamma`, and falls on a

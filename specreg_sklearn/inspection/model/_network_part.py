@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +22,8 @@ class _Call:
     """One use of a layer; the tensors are kept alive, so that their identities stay theirs."""
 
     module: nn.Module
-    source: Any
-    result: Any
+    source: Tensor | None
+    result: Tensor
 
 
 class NetworkPart:
@@ -89,7 +88,7 @@ class NetworkPart:
         """List the uses of all layers; a network in eval mode uses them in the same order."""
         calls: list[_Call] = []
 
-        def note(module: nn.Module, args: Any, output: Any) -> None:
+        def note(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
             calls.append(_Call(module, args[0] if args else None, output))
 
         leaves = [part for part in self.network.modules() if not len(list(part.children()))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -22,7 +22,7 @@ class Report:
         return "\n".join([type(self).__name__, *lines])
 
 
-def summary(value: Any) -> str:
+def summary(value: object) -> str:
     """Describe a value in one line."""
     if isinstance(value, np.ndarray):
         if value.size <= _SHOWN or value.dtype.kind not in "iufb":
@@ -97,5 +97,5 @@ class PerLayer(Mapping[str, T], Generic[T]):
         return "\n".join([head, *rows])
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, (float, np.floating)) else str(value)

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import is_classifier
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
+from specreg_sklearn._typing import Classifier
 from specreg_sklearn.certificates.networks import TorchGraph
 from specreg_sklearn.certificates.pipelines import (
     CLASSIFIER,
@@ -29,10 +30,9 @@ from specreg_sklearn.certificates.pipelines import (
     classifier_stages,
     transformer_stages,
 )
-from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage
+from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage, apply_stages
 from specreg_sklearn.estimators import SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 from specreg_sklearn.inspection.model._network_part import NetworkPart
-from specreg_sklearn.inspection.model._stage_tensors import apply_stages
 from specreg_sklearn.spectral import UsedLayer
 
 # Numbers of one block of rows while a view is evaluated.
@@ -89,7 +89,7 @@ class StagePart:
     def forward(self, x: Tensor, record: dict[str, Tensor] | None = None) -> Tensor:
         """Return the output; put what the layers give into `record`."""
         for k, stage in enumerate(self.stages):
-            x = apply_stages([stage], x)
+            x = stage.tensor(x)
             if record is not None and k in self._ends:
                 record[self._ends[k]] = x
         return x
@@ -112,7 +112,7 @@ class ModelView:
         If it is not fitted.
     """
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Classifier) -> None:
         if isinstance(estimator, type):
             raise TypeError(f"estimator={estimator.__name__} is a class; pass a fitted instance.")
         if not (hasattr(estimator, "fit") and is_classifier(estimator)):
@@ -200,7 +200,7 @@ class ModelView:
         return np.concatenate(blocks)
 
 
-def _parts(name: str, step: Any, role: str) -> list[StagePart | NetworkPart]:
+def _parts(name: str, step: BaseEstimator, role: str) -> list[StagePart | NetworkPart]:
     """Return the parts of a fitted step; `name` is its place in pipelines."""
     if type(step) is FrozenEstimator:
         return _parts(name, step.estimator, role)
@@ -231,7 +231,7 @@ def _pipeline_parts(name: str, pipeline: Pipeline, role: str) -> list[StagePart 
     return parts
 
 
-def _is_plain_encoder(step: Any) -> bool:
+def _is_plain_encoder(step: BaseEstimator) -> bool:
     """Tell whether a step is an encoder, or of a subclass that leaves its meaning alone."""
     methods = ("_logits", "predict", "decision_function", "transform")
     for home in (SpectrallyRegularizedEncoder, SelfSupervisedEncoder):
@@ -240,7 +240,7 @@ def _is_plain_encoder(step: Any) -> bool:
     return False
 
 
-def _stages_of(name: str, step: Any, role: str) -> list[Stage]:
+def _stages_of(name: str, step: BaseEstimator, role: str) -> list[Stage]:
     try:
         return classifier_stages(step) if role == CLASSIFIER else transformer_stages(step)
     except NoCertificateError as error:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from specreg_sklearn._typing import Classifier
 from specreg_sklearn.inspection.model import ModelView, PerLayer, Report, check_layer_names
-from specreg_sklearn.inspection.weights._operator_values import convolution_values
 from specreg_sklearn.spectral import Convolution, UsedLayer
+from specreg_sklearn.spectral.bounds import Symbol, dense_matrix, operator_shape
 from specreg_sklearn.spectral.layers import BATCH_NORMS
+
+# Rows times columns of the largest operator that is written out: a second or so, 32 MB.
+_DENSE_ENTRIES = 2**22
+
+DENSE, CIRCULAR = "dense", "circular"
 
 SHOWN = ("operator", "max", "min", "mean", "std", "cv", "stable_rank", "condition")
 
@@ -77,7 +85,7 @@ class LayerSpectrum(Report):
 
 
 def singular_value_spectrum(
-    estimator: Any,
+    estimator: Classifier,
     layers: str | Sequence[str] | None = None,
     *,
     fold_batch_norm: bool = True,
@@ -152,10 +160,59 @@ def _spectrum(layer: np.ndarray | UsedLayer, fold: bool) -> LayerSpectrum:
     return LayerSpectrum(found.numpy(), operator, shape)
 
 
-def weight_of(layer: UsedLayer, fold: bool = True) -> torch.Tensor:
+def weight_of(layer: UsedLayer, fold: bool = True) -> Tensor:
     """Return the weight of a torch layer, with the batch norm behind it folded in or not."""
     if fold or isinstance(layer.module, BATCH_NORMS):
         return layer.weight().detach()
     weight = layer.module.weight
-    assert isinstance(weight, torch.Tensor)
+    assert isinstance(weight, Tensor)
     return weight.detach()
+
+
+def convolution_values(convolution: Convolution, method: str = "auto") -> tuple[Tensor, str]:
+    """Return all singular values of a convolution in falling order, and of which operator they are.
+
+    Parameters
+    ----------
+    convolution : Convolution
+        With the size of its images.
+    method : {"auto", "dense", "circular"}, default="auto"
+        "dense" writes the layer's operator out as a matrix, with its true padding and stride.
+        "circular" takes the convolution on a ring of the image's size: one small matrix per
+        frequency. "auto" is "dense" up to some four million entries.
+
+    Returns
+    -------
+    values : Tensor of shape (n_values,)
+        In float64.
+    method : {"dense", "circular"}
+        What was done.
+    """
+    convolution = convolution.with_weight(convolution.weight.detach().double().cpu())
+    if method == "auto":
+        n_entries = math.prod(operator_shape(convolution))
+        method = DENSE if n_entries <= _DENSE_ENTRIES else CIRCULAR
+    if method == DENSE:
+        return torch.linalg.svdvals(dense_matrix(convolution)), DENSE
+    return _circular_values(convolution), CIRCULAR
+
+
+def _circular_values(convolution: Convolution) -> Tensor:
+    """Return the values on the ring; a side that the stride does not divide is rounded up."""
+    assert convolution.size is not None
+    sides = zip(convolution.size, convolution.stride, strict=True)
+    frequencies = tuple(math.ceil(side / step) for side, step in sides)
+    symbol = Symbol(
+        convolution.weight, convolution.stride, convolution.dilation, convolution.groups
+    )
+    points = torch.tensor(list(itertools.product(*map(range, frequencies))))
+    blocks = [
+        torch.linalg.svdvals(symbol.matrices(part, frequencies)).flatten()
+        for part in points.split(1024)
+    ]
+    values = torch.cat(blocks)
+    # Phases between strides that no tap meets are columns of zeros.
+    n_columns = symbol.n_inputs * math.prod(convolution.stride)
+    missing = min(symbol.n_outputs, n_columns) - min(symbol.shape)
+    zeros = torch.zeros(missing * len(points) * convolution.groups, dtype=values.dtype)
+    return torch.cat([values, zeros]).sort(descending=True).values

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
+from specreg_sklearn._typing import Classifier
 from specreg_sklearn.certificates.networks import TorchGraph
 from specreg_sklearn.certificates.pipelines import classifier_stages
 from specreg_sklearn.certificates.stages import Elementwise
@@ -15,8 +16,11 @@ from specreg_sklearn.inspection.margins import margins_of
 from specreg_sklearn.inspection.model import ModelView, rows_of, targets_of
 from specreg_sklearn.inspection.weights._singular_values import weight_of
 
+Reference: TypeAlias = Classifier | Sequence[np.ndarray] | None
+"""A model with layers of the same shapes, the matrices themselves, or zero."""
 
-def spectral_complexity(estimator: Any, reference: Any = None) -> float:
+
+def spectral_complexity(estimator: Classifier, reference: Reference = None) -> float:
     """Product of the layers' norms, times how far the layers are from a reference.
 
     With weights W_l, spectral norms s_l and references M_l it is
@@ -89,7 +93,13 @@ def spectral_complexity(estimator: Any, reference: Any = None) -> float:
     return float(np.prod(slopes) * np.prod(norms) * np.sum((distances / norms) ** (2 / 3)) ** 1.5)
 
 
-def normalized_margins(estimator: Any, X: Any, y: Any, *, reference: Any = None) -> np.ndarray:
+def normalized_margins(
+    estimator: Classifier,
+    X: Any,
+    y: Any,
+    *,
+    reference: Reference = None,
+) -> np.ndarray:
     """Logit margins over spectral complexity and the size of the rows.
 
     ``margin * n / (complexity * sqrt(sum of squared norms of the n rows))``, with the rows as the
@@ -158,7 +168,7 @@ def _weights(view: ModelView) -> list[np.ndarray]:
     return weights
 
 
-def _references(reference: Any, weights: list[np.ndarray]) -> list[np.ndarray]:
+def _references(reference: Reference, weights: list[np.ndarray]) -> list[np.ndarray]:
     if reference is None:
         return [np.zeros_like(weight) for weight in weights]
     if isinstance(reference, Sequence) and not hasattr(reference, "predict"):

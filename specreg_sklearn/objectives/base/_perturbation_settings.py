@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from numbers import Real
-
 import numpy as np
 
-from specreg_sklearn.objectives.perturbations import FeatureRange
+from specreg_sklearn.objectives.perturbations import BALLS, FeatureRange
+from specreg_sklearn.space import check_norm as check_supported_norm
 from specreg_sklearn.tables import check_number
 
-NORMS = (1, 2, math.inf)
 # A scaler may leave its range by a rounding error; more is a mistake.
 _RANGE_SLACK = 1e-6
 
@@ -22,9 +19,13 @@ def check_share_of_epsilon(name: str, value: object) -> None:
 
 
 def check_norm(norm: object) -> None:
-    """Raise unless `norm` is 1, 2 or infinity."""
-    if isinstance(norm, bool) or not isinstance(norm, Real) or norm not in NORMS:
-        raise ValueError(f"norm={norm!r} must be 1, 2 or inf.")
+    """Raise unless `norm` is one whose ball is known."""
+    try:
+        check_supported_norm(norm, BALLS, "objectives")
+    except ValueError as error:
+        *others, last = (f"{order:g}" for order in BALLS)
+        message = f"norm={norm!r} must be {', '.join(others)} or {last}."
+        raise ValueError(message) from error
 
 
 def check_feature_range(feature_range: FeatureRange | None) -> None:

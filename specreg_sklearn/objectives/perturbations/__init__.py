@@ -1,6 +1,6 @@
 """Perturbed rows inside a ball, and the loss they raise."""
 
-from specreg_sklearn.objectives.perturbations._balls import dual_norm, row_norms, steepest
+from specreg_sklearn.objectives.perturbations._balls import BALLS, row_norms, steepest
 from specreg_sklearn.objectives.perturbations._gradient_ascent import (
     Ascent,
     Ball,
@@ -12,12 +12,12 @@ from specreg_sklearn.objectives.perturbations._gradient_ascent import (
 )
 
 __all__ = [
+    "BALLS",
     "Ascent",
     "Ball",
     "FeatureRange",
     "Loss",
     "divergence",
-    "dual_norm",
     "input_gradient",
     "row_norms",
     "same_in_both_modes",

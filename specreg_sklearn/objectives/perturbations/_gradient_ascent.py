@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import kl_div, log_softmax
 
 from specreg_sklearn.modules import Network
-from specreg_sklearn.objectives.perturbations._balls import drawn_in_ball, nearest_in_ball, steepest
+from specreg_sklearn.objectives.perturbations._balls import BALLS
 
 # "auto" moves by 2.5 radii in all: from any start across the whole ball, and a little more.
 _RADII_MOVED = 2.5
@@ -53,35 +52,34 @@ class Ball:
         self, X: Tensor, norm: float, epsilon: float, feature_range: FeatureRange | None = None
     ) -> None:
         self.X = X
-        self.norm = norm
+        self._shape = BALLS[norm]
         self.epsilon = epsilon
         self._low, self._high = _sides(feature_range, X)
-        if norm == math.inf:  # one box instead of a ball and a box
+        if self._shape.is_box:  # one box instead of a ball and a box
             low, high = X - epsilon, X + epsilon
             self._low = low if self._low is None else torch.maximum(low, self._low)
             self._high = high if self._high is None else torch.minimum(high, self._high)
 
     def nearest(self, rows: Tensor) -> Tensor:
         """Project onto the ball, then clip to the box: both hold if the centre is in the box."""
-        if self.norm != math.inf:
-            moves = rows - self.X
-            rows = self.X + nearest_in_ball(moves, self.norm, self.epsilon)
+        if not self._shape.is_box:
+            rows = self.X + self._shape.nearest(rows - self.X, self.epsilon)
         if self._low is None:
             return rows
         return torch.clamp(rows, self._low, self._high)
 
     def ascended(self, rows: Tensor, gradients: Tensor, step: float) -> Tensor:
         """Take one step of length `step` in the steepest direction, and project."""
-        if self.norm != math.inf and self._low is not None and self._high is not None:
+        if not self._shape.is_box and self._low is not None and self._high is not None:
             # Coordinates at a side of the box that want to leave it would waste the step.
             stuck = (rows <= self._low) & (gradients < 0) | (rows >= self._high) & (gradients > 0)
             gradients = gradients.masked_fill(stuck, 0)
-        return self.nearest(rows + step * steepest(gradients, self.norm))
+        return self.nearest(rows + step * self._shape.steepest(gradients))
 
     def drawn(self, generator: torch.Generator, share: float = 1.0) -> Tensor:
         """Draw a row evenly from `share` of every ball, clipped to the box."""
         radius = share * self.epsilon
-        return self.nearest(self.X + drawn_in_ball(self.X, self.norm, radius, generator))
+        return self.nearest(self.X + self._shape.drawn(self.X, radius, generator))
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,17 @@ from specreg_sklearn.spectral.bounds._certified_norm import (
     certified_bound,
     certified_norm,
 )
+from specreg_sklearn.spectral.bounds._dense_matrix import dense_matrix, operator_shape
 from specreg_sklearn.spectral.bounds._exact_norm import matrix_norm, spectral_norm
-from specreg_sklearn.spectral.bounds._norms_above import (
+from specreg_sklearn.spectral.bounds._rounding import (
+    UNIT_ROUNDOFF,
     above,
     frobenius,
+    gamma,
     pair_distances,
     row_norms,
     times,
 )
-from specreg_sklearn.spectral.bounds._rounding import UNIT_ROUNDOFF, gamma
 from specreg_sklearn.spectral.bounds._symbol import Symbol
 
 __all__ = [
@@ -25,9 +27,11 @@ __all__ = [
     "certified_bound",
     "certified_matrix_norm",
     "certified_norm",
+    "dense_matrix",
     "frobenius",
     "gamma",
     "matrix_norm",
+    "operator_shape",
     "pair_distances",
     "row_norms",
     "spectral_norm",

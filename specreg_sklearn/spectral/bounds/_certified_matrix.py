@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
@@ -60,7 +59,7 @@ def certified_matrix_norm(matrix: Tensor | np.ndarray, *, rigorous: bool = False
     return unscaled(sqrt_above(top + lost), exponent)
 
 
-def scaled(array: Any, name: str) -> tuple[Tensor, int | None]:
+def scaled(array: Tensor | np.ndarray, name: str) -> tuple[Tensor, int | None]:
     """Cast to float64 on the CPU and divide by a power of two, which is exact.
 
     Entries of size one keep their squares inside the range of float64. The exponent is None for

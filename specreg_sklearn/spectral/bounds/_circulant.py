@@ -38,8 +38,8 @@ class CircularGrid:
 def circular_grid(convolution: Convolution) -> CircularGrid:
     """Return the smallest circular grid that contains a convolution of a known size.
 
-    Zero padding: with the image at the origin of the grid, windows that reach out of it must find
-    zeros. So the grid may not end before the last window does, the first window may not reach
+    Zero padding: with the image at the origin of the grid, windows that extend beyond it must find
+    zeros. So the grid may not end before the last window does, the first window may not wrap
     around to the image, and every output needs a place of its own. The layer is then the circular
     convolution with zeros filled in before it and outputs dropped after it.
 
@@ -129,11 +129,10 @@ def _axis(
 
 
 def _size(convolution: Convolution) -> tuple[int, ...]:
-    if convolution.size is None:
-        raise ValueError("The size of the images is not known: give input_shape=(C, *size).")
+    size = convolution.known_size
     if min(convolution.output_size) < 1:
         raise ValueError(
-            f"Images of size {convolution.size} are too small for a kernel of "
+            f"Images of size {size} are too small for a kernel of "
             f"{convolution.kernel} taps, dilation {convolution.dilation}: no window fits."
         )
-    return convolution.size
+    return size

@@ -21,10 +21,8 @@ def is_small(convolution: Convolution, side: int) -> bool:
 
 def operator_shape(convolution: Convolution) -> tuple[int, int]:
     """Return the numbers of outputs and inputs of a convolution of a known size."""
-    if convolution.size is None:
-        raise ValueError("The size of the images is not known: give input_shape=(C, *size).")
     rows = convolution.weight.shape[0] * math.prod(convolution.output_size)
-    return rows, convolution.n_inputs * math.prod(convolution.size)
+    return rows, convolution.n_inputs * math.prod(convolution.known_size)
 
 
 def dense_matrix(convolution: Convolution) -> Tensor:
@@ -38,10 +36,10 @@ def dense_matrix(convolution: Convolution) -> Tensor:
     Returns
     -------
     Tensor of shape (n_outputs, n_inputs)
-        Without padding, or with zeros, its entries are taps and carry no rounding.
+        Without padding, or with zeros, its entries are taps and are not rounded.
     """
     n_columns = operator_shape(convolution)[1]
     weight = convolution.weight
     unit = torch.eye(n_columns, dtype=weight.dtype, device=weight.device)
-    images = unit.reshape(n_columns, convolution.n_inputs, *(convolution.size or ()))
+    images = unit.reshape(n_columns, convolution.n_inputs, *convolution.known_size)
     return convolution(images).reshape(n_columns, -1).T.contiguous()

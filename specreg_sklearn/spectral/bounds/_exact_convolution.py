@@ -58,7 +58,7 @@ def exact_convolution_norm(convolution: Convolution) -> float:
 
 def _lanczos(operator: Convolution) -> float:
     """Return the norm from the top eigenvalue of the operator's Gram operator."""
-    inner = (operator.n_inputs, *(operator.size or ()))
+    inner = (operator.n_inputs, *operator.known_size)
     outer = (operator.weight.shape[0], *operator.output_size)
     shape = min(inner, outer, key=math.prod)
 

@@ -41,7 +41,7 @@ def largest_eigenvalue(
         Hermitian matrices, float64 or complex128. The bound is about the stored numbers, of
         which the lower triangle counts.
     known : float, default=0.0
-        An eigenvalue of some other matrix: those that do not reach it are only proven not to.
+        An eigenvalue of some other matrix: those below it are only proven not to.
     rigorous : bool, default=False
         Demand the Cholesky proof of small matrices too. Without it the eigenvalues of LAPACK are
         taken to be in error by at most ``8 n u ||G||_F``.
@@ -75,8 +75,8 @@ def _prove(stack: Tensor, found: float) -> EigenvalueRange:
     margin = _MARGIN
     left = stack
     while True:
-        ceiling = found * (1.0 + margin)
-        failed = torch.linalg.cholesky_ex(_gaps(left, ceiling)).info != 0
+        limit = found * (1.0 + margin)
+        failed = torch.linalg.cholesky_ex(_gaps(left, limit)).info != 0
         if not bool(failed.any()):
             break
         left = left[failed]
@@ -88,14 +88,14 @@ def _prove(stack: Tensor, found: float) -> EigenvalueRange:
     # A complex product takes more roundings than a real one.
     side = stack.shape[-1]
     error = gamma((4 if stack.is_complex() else 1) * (side + 3))
-    slack = (error / (1.0 - error) * side + 4.0 * UNIT_ROUNDOFF) * ceiling
-    return EigenvalueRange(found, math.nextafter(ceiling + slack, math.inf))
+    slack = (error / (1.0 - error) * side + 4.0 * UNIT_ROUNDOFF) * limit
+    return EigenvalueRange(found, math.nextafter(limit + slack, math.inf))
 
 
-def _gaps(stack: Tensor, ceiling: float) -> Tensor:
-    """Return ``ceiling * identity - matrix`` for every matrix."""
+def _gaps(stack: Tensor, limit: float) -> Tensor:
+    """Return ``limit * identity - matrix`` for every matrix."""
     gaps = -stack
-    gaps.diagonal(dim1=-2, dim2=-1).add_(ceiling)
+    gaps.diagonal(dim1=-2, dim2=-1).add_(limit)
     return gaps
 
 

@@ -49,9 +49,9 @@ class Symbol:
         self._phases: list[tuple[Tensor, Tensor]] = []
         by_phase: dict[tuple[int, ...], list[tuple[tuple[int, ...], int]]] = {}
         for index, place in enumerate(itertools.product(*map(range, kernel.shape[2:]))):
-            reach = [d * t for d, t in zip(dilation, place, strict=True)]
-            phase = tuple(r % s for r, s in zip(reach, stride, strict=True))
-            steps = tuple(r // s for r, s in zip(reach, stride, strict=True))
+            offset = [d * t for d, t in zip(dilation, place, strict=True)]
+            phase = tuple(r % s for r, s in zip(offset, stride, strict=True))
+            steps = tuple(r // s for r, s in zip(offset, stride, strict=True))
             by_phase.setdefault(phase, []).append((steps, index))
         for members in by_phase.values():
             offsets = torch.tensor([steps for steps, _ in members])

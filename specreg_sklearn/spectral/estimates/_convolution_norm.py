@@ -29,8 +29,8 @@ def convolution_norm(
         The Lanczos iteration stops when its relative residual falls below this; the relative
         error of the norm is then at most this, and as a rule its square.
     largest_side : int, default=None
-        Zero-padded images with more outputs than this along an axis are cut. The norm on the part
-        is smaller, by a share of about the inverse square of the side.
+        Zero-padded images with more outputs than this along an axis are cropped. The norm on the
+        part is smaller, by a share of about the inverse square of the side.
 
     Returns
     -------
@@ -54,34 +54,35 @@ def convolution_norm(
     """
     operator = operator.with_weight(operator.weight.detach())
     if largest_side is not None:
-        operator = _cut(operator, largest_side)
+        operator = _cropped(operator, largest_side)
     scale = float(operator.weight.abs().max())
     if not math.isfinite(scale):
         raise ValueError("The taps of the convolution hold NaN or infinite entries.")
     n_outputs = len(operator.weight) * math.prod(operator.output_size)
-    n_inputs = operator.n_inputs * math.prod(operator.size or ())
+    n_inputs = operator.n_inputs * math.prod(operator.known_size)
     if scale == 0.0:
         return 0.0
     operator = operator.with_weight(operator.weight / scale)
     if n_inputs <= _DENSE_SIDE:
         unit = torch.eye(n_inputs, dtype=operator.weight.dtype, device=operator.weight.device)
-        images = operator(unit.view(n_inputs, operator.n_inputs, *(operator.size or ())))
+        images = operator(unit.view(n_inputs, operator.n_inputs, *operator.known_size))
         return scale * matrix_norm(images.flatten(1), double=False)
     return scale * _lanczos(operator, n_inputs, n_outputs, tol)
 
 
-def _cut(operator: Convolution, side: int) -> Convolution:
-    assert operator.size is not None
+def _cropped(operator: Convolution, side: int) -> Convolution:
     if operator.padding_mode != "zeros":
         return operator
-    axes = zip(operator.size, operator.kernel, operator.stride, operator.dilation, strict=True)
+    axes = zip(
+        operator.known_size, operator.kernel, operator.stride, operator.dilation, strict=True
+    )
     sides = (min(old, side * step + gap * (taps - 1)) for old, taps, step, gap in axes)
     return replace(operator, size=tuple(sides))
 
 
 def _lanczos(operator: Convolution, n_inputs: int, n_outputs: int, tol: float) -> float:
     """Return the norm from the top eigenvalue of the smaller of the two Gram operators."""
-    inputs = (1, operator.n_inputs, *(operator.size or ()))
+    inputs = (1, operator.n_inputs, *operator.known_size)
     outputs = (1, len(operator.weight), *operator.output_size)
     wide = n_inputs > n_outputs
     side, shape = (n_outputs, outputs) if wide else (n_inputs, inputs)

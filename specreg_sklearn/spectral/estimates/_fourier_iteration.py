@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from specreg_sklearn.spectral.estimates._border_taper import window_products
+from specreg_sklearn.spectral.estimates._border_taper import taper_products
 from specreg_sklearn.spectral.estimates._ritz import (
     MOST_VECTORS,
     REFRESH_STEPS,
@@ -24,13 +24,13 @@ from specreg_sklearn.spectral.estimates._ritz import (
 )
 from specreg_sklearn.spectral.layers import Convolution
 
-# The squared symbol is a trigonometric polynomial; four points per degree see all of its hills.
+# The squared symbol is a trigonometric polynomial; four points per degree see all of its maxima.
 _POINTS_PER_DEGREE = 4
 _FINE_STEPS = 4  # points between a frequency of the grid and the border of its cell
-_MOST_WINNERS = 4
+_MOST_PAIRS = 4
 
 
-class _Winners(NamedTuple):
+class _TopPairs(NamedTuple):
     """The best pairs of a frequency and a vector; n of them."""
 
     groups: Tensor  # (n,) the group of channels of each
@@ -69,7 +69,7 @@ class FourierIteration:
     Notes
     -----
     With zero padding and a known size the estimate is the quotient ``||A x|| / ||x||`` of one
-    image x, a plane wave under a sine window, so it never exceeds the norm (up to rounding) and
+    image x, a plane wave under a sine taper, so it never exceeds the norm (up to rounding) and
     lies about 0.1 % below it on images of 32 x 32. With an unknown size, or another kind of
     padding, it is the norm of the symbol: the limit for large images. The gradient is that of the
     plane wave, scaled to the estimate. Of several groups the largest counts.
@@ -113,7 +113,7 @@ class FourierIteration:
         self._frequencies = _half_grid(n_points).to(weight)
         self._offsets = _cell(n_points).to(weight)
         self._waves = self._waves_at(self._frequencies)
-        self._products = window_products(operator).to(weight)
+        self._products = taper_products(operator).to(weight)
         if n_vectors == "auto":
             n_vectors = 4 if weight.numel() <= 2**17 else 2
         length = self._n_inputs * self._n_phases
@@ -141,9 +141,9 @@ class FourierIteration:
         images, scale = self._step(weight, self.n_steps)
         if not is_usable(scale):
             return without_norm(weight, scale)
-        winners = self._winners(weight, images, scale)
-        top = float(winners.squares.max())
-        return SquaredNorm(top * scale**2, self._gradient(weight, winners))
+        pairs = self._top_pairs(weight, images, scale)
+        top = float(pairs.squares.max())
+        return SquaredNorm(top * scale**2, self._gradient(weight, pairs))
 
     def refresh(self, weight: Tensor, n_steps: int = REFRESH_STEPS) -> None:
         """Take a few steps on `weight` outside the training loop."""
@@ -155,7 +155,7 @@ class FourierIteration:
         images, scale = self._step(weight, 0)
         if not is_usable(scale):
             return scale
-        return scale * math.sqrt(float(self._winners(weight, images, scale).squares.max()))
+        return scale * math.sqrt(float(self._top_pairs(weight, images, scale).squares.max()))
 
     def _step(self, weight: Tensor, n_steps: int) -> tuple[Tensor, float]:
         """Move the vectors on; return their images over their scale, and the scale."""
@@ -189,10 +189,10 @@ class FourierIteration:
         sums = back.new_zeros(*back.shape[:-1], self._n_phases)
         return sums.index_add(-1, self._phases, back).flatten(-2)
 
-    def _winners(self, weight: Tensor, images: Tensor, scale: float) -> _Winners:
+    def _top_pairs(self, weight: Tensor, images: Tensor, scale: float) -> _TopPairs:
         """Pick the best pairs of frequency and vector, and move them to the best frequency."""
         values, mixing = top_of(images)
-        best = values.flatten().topk(min(_MOST_WINNERS, values.numel())).indices
+        best = values.flatten().topk(min(_MOST_PAIRS, values.numel())).indices
         groups, frequencies, rows = torch.unravel_index(best, values.shape)
         mixing = mixing[groups, frequencies, :, rows]
         vectors = (mixing[:, None, :] @ self.vectors[groups, frequencies])[:, 0]
@@ -204,7 +204,7 @@ class FourierIteration:
         heights = _quadratic(products * self._products[:, None], waves)
         heights, points = heights.amax(0).max(1)
         waves = waves[torch.arange(len(waves)), points]
-        return _Winners(
+        return _TopPairs(
             groups,
             (inputs * waves[:, None]).flatten(1),
             (waves[:, None] @ taps)[:, 0],
@@ -224,18 +224,18 @@ class FourierIteration:
             images = kernels[groups].permute(0, 3, 1, 2) @ columns
         return torch.view_as_complex(images.contiguous())
 
-    def _gradient(self, weight: Tensor, winners: _Winners) -> Tensor:
-        """Return the shared gradient of the squared norms of the winners."""
-        shares = shares_of(winners.squares)
-        plain = winners.outputs.abs().square().sum(-1).double()
-        factors = (2 * shares * winners.squares / plain).to(weight.dtype)[:, None] * winners.scale
-        left = torch.view_as_real(winners.outputs * factors)
-        right = torch.view_as_real(winners.inputs)
+    def _gradient(self, weight: Tensor, pairs: _TopPairs) -> Tensor:
+        """Return the shared gradient of the squared norms of the top pairs."""
+        shares = shares_of(pairs.squares)
+        plain = pairs.outputs.abs().square().sum(-1).double()
+        factors = (2 * shares * pairs.squares / plain).to(weight.dtype)[:, None] * pairs.scale
+        left = torch.view_as_real(pairs.outputs * factors)
+        right = torch.view_as_real(pairs.inputs)
         if self._groups == 1:
             left, right = (part.permute(0, 2, 1).flatten(0, 1) for part in (left, right))
             return (left.T @ right).view_as(weight)
         gradient = weight.new_zeros(self._groups, self._n_outputs, right.shape[1])
-        return gradient.index_add(0, winners.groups, left @ right.mT).view_as(weight)
+        return gradient.index_add(0, pairs.groups, left @ right.mT).view_as(weight)
 
     def _matrix(self, weight: Tensor) -> Tensor:
         return weight.reshape(self._groups, self._n_outputs, self._n_inputs * self._n_taps)
@@ -256,7 +256,7 @@ def _polyphase(operator: Convolution) -> tuple[Tensor, Tensor]:
     positions = positions.view(-1, len(operator.kernel)) * torch.tensor(operator.dilation)
     stride = torch.tensor(operator.stride)
     shifts = positions // stride
-    # Shifts with a common divisor repeat the same hills: look at one of them.
+    # Shifts with a common divisor repeat the same maxima: look at one of them.
     shifts //= torch.tensor([max(1, math.gcd(*axis)) for axis in shifts.T.tolist()])
     return shifts, torch.unique(positions % stride, dim=0, return_inverse=True)[1]
 

@@ -81,11 +81,9 @@ class ConvolutionIteration:
         n_steps: int = 1,
         generator: torch.Generator | None = None,
     ) -> None:
-        if operator.size is None:
-            raise ValueError("The size of the images is not known: give input_shape=(C, *size).")
         weight = operator.weight.detach()
         self._operator = operator.with_weight(weight)
-        self._input_shape = (operator.n_inputs, *operator.size)
+        self._input_shape = (operator.n_inputs, *operator.known_size)
         self._output_shape = (len(weight), *operator.output_size)
         sides = math.prod(self._input_shape), math.prod(self._output_shape)
         if n_vectors == "auto":

@@ -9,20 +9,23 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from specreg_sklearn.spectral.estimates._ritz import SquaredNorm, improve, is_usable, largest_entry
+from specreg_sklearn.spectral.estimates._ritz import (
+    MOST_VECTORS,
+    REFRESH_STEPS,
+    SHARING_POWER,
+    WARM_UP_STEPS,
+    SquaredNorm,
+    improve,
+    is_usable,
+    largest_entry,
+)
 
-_WARM_UP_STEPS = 15
-_REFRESH_STEPS = 3
 # A block of 8 follows the spectrum far better than one of 4 and costs the same on small matrices,
 # where calls and not products take the time; on larger ones it costs a third more.
 _SMALL_MATRIX = 2**15
 # On large ones a block also keeps what it knew before each step, and the best of both goes on: an
 # optimizer moves such layers fast, and over 200 steps of Adam the estimate lags half as much.
 _LARGE_MATRIX = 2**17
-# Tied directions share the gradient in proportion to their squared values raised to this power.
-# At 256 a direction 2 % below the top in its squared value gets half a percent, one at 5 % nothing.
-_SHARING_POWER = 256
-_MOST_VECTORS = 64  # beyond, the power of evenly tied values would underflow
 
 
 class TopSubspace(NamedTuple):
@@ -107,11 +110,11 @@ class BlockPowerIteration:
         self._keeps_block = weight.numel() > _LARGE_MATRIX
         if n_vectors == "auto":
             n_vectors = 8 if weight.numel() <= _SMALL_MATRIX else 3 if self._keeps_block else 4
-        n_rows = min(int(n_vectors), _MOST_VECTORS, *weight.shape)
+        n_rows = min(int(n_vectors), MOST_VECTORS, *weight.shape)
         start = torch.randn(weight.shape[1], n_rows, generator=generator, dtype=torch.float64)
         self.block = torch.linalg.qr(start).Q.T.contiguous().to(weight)
         self.n_steps = n_steps
-        self.refresh(weight, _WARM_UP_STEPS)
+        self.refresh(weight, WARM_UP_STEPS)
 
     def update(self, weight: Tensor) -> TopSubspace:
         """Return the top of the spectrum of `weight` and move the block on.
@@ -141,13 +144,13 @@ class BlockPowerIteration:
             size = float(gram.norm())
         if size == 0:
             return TopSubspace(directions, images, torch.zeros_like(gram).to(images))
-        shares = torch.linalg.matrix_power(gram / size, _SHARING_POWER)
+        shares = torch.linalg.matrix_power(gram / size, SHARING_POWER)
         mixing = (shares / shares.trace()).to(images.dtype)
         if not self._keeps_block:
             self._advance(weight, images, scale=size**-0.5)
         return TopSubspace(directions, images, mixing)
 
-    def refresh(self, weight: Tensor, n_steps: int = _REFRESH_STEPS) -> None:
+    def refresh(self, weight: Tensor, n_steps: int = REFRESH_STEPS) -> None:
         """Take a few power steps on `weight` outside the training loop."""
         weight = weight.detach()
         if self._keeps_block:

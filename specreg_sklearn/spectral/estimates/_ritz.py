@@ -11,10 +11,10 @@ from torch import Tensor
 
 WARM_UP_STEPS = 15
 REFRESH_STEPS = 3
-MOST_VECTORS = 64
-# Near ties share the gradient as in BlockPowerIteration: a direction 2 % below the top in its
-# squared value gets half a percent, one at 5 % nothing.
-_SHARING_POWER = 256
+MOST_VECTORS = 64  # beyond, the power of evenly tied values would underflow
+# Tied directions share the gradient in proportion to their squared values raised to this power: a
+# direction 2 % below the top in its squared value gets half a percent, one at 5 % nothing.
+SHARING_POWER = 256
 _LEAST_SHARE = 1e-3
 
 
@@ -61,7 +61,7 @@ def shares_of(squares: Tensor) -> Tensor:
         Shares that add up to 1, in double precision; a top that stands apart gets it all.
     """
     squares = squares.double()
-    shares = (squares / squares.max()) ** _SHARING_POWER
+    shares = (squares / squares.max()) ** SHARING_POWER
     shares = torch.where(shares < _LEAST_SHARE, 0.0, shares)
     return shares / shares.sum()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
 
 from specreg_sklearn.spectral.layers._convolution import CONVOLUTIONS, TRANSPOSED
 
@@ -108,11 +109,11 @@ def spread_over(layer: nn.Module, scale: Tensor) -> Tensor:
     return scale.view(-1, *[1] * (weight.ndim - 1))
 
 
-def _layout(layer: Any) -> tuple[int, ...]:
+def _layout(layer: _ConvNd) -> tuple[int, ...]:
     return (layer.groups, layer.in_channels, *layer.kernel_size)
 
 
-def _n_outputs(layer: Any) -> int:
+def _n_outputs(layer: nn.Module) -> int:
     if isinstance(layer, nn.Linear):
         return layer.out_features
     if isinstance(layer, CONVOLUTIONS + TRANSPOSED):

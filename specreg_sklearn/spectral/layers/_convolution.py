@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.conv import _ConvNd
 
 _CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _TRANSPOSE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
@@ -128,7 +129,7 @@ class Convolution:
         return tuple(
             (side + sum(pad) - gap * (taps - 1) - 1) // step + 1
             for side, pad, gap, taps, step in zip(
-                self._known_size(),
+                self.known_size,
                 self.padding,
                 self.dilation,
                 self.kernel,
@@ -152,9 +153,9 @@ class Convolution:
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Apply the adjoint to images of shape (n, n_outputs, *output_size)."""
-        size = self._known_size()
+        size = self.known_size
         if self.padding_mode == "zeros":
-            # Entries that the convolution would read from the padding are cut off.
+            # Entries that the convolution would read from the padding are cropped.
             full = self._adjoint_of_valid(y, _padded(size, self.padding))
             return F.pad(full, _torch_order([(-before, -after) for before, after in self.padding]))
         padded = self._adjoint_of_valid(y, _padded(size, self.padding))
@@ -164,7 +165,7 @@ class Convolution:
 
     def _adjoint_of_valid(self, y: Tensor, size: tuple[int, ...]) -> Tensor:
         """Apply the adjoint of the convolution without padding on images of `size`."""
-        # Trailing entries that no window reaches come back as zeros.
+        # Trailing entries that no window covers come back as zeros.
         missing = tuple(
             side - ((out - 1) * step + gap * (taps - 1) + 1)
             for side, out, step, gap, taps in zip(
@@ -179,20 +180,21 @@ class Convolution:
         mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
         return F.pad(x, _torch_order(self.padding), mode=mode)
 
-    def _known_size(self) -> tuple[int, ...]:
+    @property
+    def known_size(self) -> tuple[int, ...]:
+        """The size, which must be known."""
         if self.size is None:
             raise ValueError("The size of the images is not known: give input_shape=(C, *size).")
         return self.size
 
 
-def _padding(layer: Any) -> tuple[tuple[int, int], ...]:
+def _padding(layer: _ConvNd) -> tuple[tuple[int, int], ...]:
     if layer.padding == "valid":
         return tuple((0, 0) for _ in layer.kernel_size)
-    if layer.padding == "same":
+    if isinstance(layer.padding, str):  # "same"
         totals = [d * (k - 1) for d, k in zip(layer.dilation, layer.kernel_size, strict=True)]
         return tuple((total // 2, total - total // 2) for total in totals)
-    transposed = isinstance(layer, TRANSPOSED)
-    if transposed:
+    if isinstance(layer, TRANSPOSED):
         # Where a dilation allows output_padding of whole strides, the ordinary convolution would
         # have more outputs than the transposed one has inputs: it starts fewer windows.
         return tuple(
@@ -204,7 +206,7 @@ def _padding(layer: Any) -> tuple[tuple[int, int], ...]:
     return tuple((side, side) for side in layer.padding)
 
 
-def _checked_size(layer: Any, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+def _checked_size(layer: _ConvNd, input_shape: tuple[int, ...]) -> tuple[int, ...]:
     n_axes = len(layer.kernel_size)
     if len(input_shape) != n_axes + 1 or input_shape[0] != layer.in_channels:
         raise ValueError(
@@ -216,7 +218,7 @@ def _checked_size(layer: Any, input_shape: tuple[int, ...]) -> tuple[int, ...]:
     return input_shape[1:]
 
 
-def _transposed_size(layer: Any, size: tuple[int, ...]) -> tuple[int, ...]:
+def _transposed_size(layer: _ConvNd, size: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(
         (side - 1) * step - 2 * pad + gap * (taps - 1) + extra + 1
         for side, step, pad, gap, taps, extra in zip(
@@ -235,6 +237,6 @@ def _padded(size: tuple[int, ...], padding: tuple[tuple[int, int], ...]) -> tupl
     return tuple(side + sum(pad) for side, pad in zip(size, padding, strict=True))
 
 
-def _torch_order(padding: Any) -> list[int]:
+def _torch_order(padding: Sequence[tuple[int, int]]) -> list[int]:
     """List the padding as ``torch.nn.functional.pad`` wants it: the last axis first."""
-    return [side for pad in reversed(list(padding)) for side in pad]
+    return [side for pad in reversed(padding) for side in pad]

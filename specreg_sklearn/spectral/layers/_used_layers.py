@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +65,7 @@ def used_layers(
     input_shape: tuple[int, ...] | None = None,
     *,
     prefix: str = "",
-    on_unknown: str = "raise",
+    on_unknown: Literal["raise", "skip"] = "raise",
 ) -> list[UsedLayer]:
     """Find the layers with weights that a row meets on its way through a network.
 
@@ -187,10 +187,10 @@ def _trial(
     calls: list[_Call] = []
     versions: dict[nn.Module, int] = {}
 
-    def before(module: nn.Module, args: Any) -> None:
+    def before(module: nn.Module, args: tuple[Any, ...]) -> None:
         versions[module] = args[0]._version
 
-    def after(module: nn.Module, args: Any, output: Tensor) -> None:
+    def after(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
         calls.append(_Call(module, args[0], versions[module], output, output._version))
 
     hooks = [layer.register_forward_pre_hook(before) for layer in layers]

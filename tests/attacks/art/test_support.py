@@ -34,7 +34,7 @@ EPS = {"SquareAttack": 0.8}
 
 def render() -> str:
     """Return the tables of the user guide."""
-    lines = [".. This file is written by tests/attacks/test_art_support.py; do not edit it.", ""]
+    lines = [".. This file is written by tests/attacks/art/test_support.py; do not edit it.", ""]
     rows = [["Attack", "Tables", "Images", "Norms", "Asks for", "Remarks"]]
     for name, support in SUPPORTED.items():
         norms = ", ".join("Linf" if n == np.inf else f"L{n}" for n in support.norms)
@@ -126,7 +126,9 @@ def test_refusals_give_the_reason_and_attacks_that_work(name):
         ARTAttack("HopSkipJump").set_params(name=name)
 
 
-@pytest.mark.parametrize("name", ["HopSkipJumps", "EvasionAttack", "importlib", "", 3])
+@pytest.mark.parametrize(
+    "name", ["HopSkipJumps", "EvasionAttack", "importlib", "", 3, ["HopSkipJump"]]
+)
 def test_unknown_names_list_the_valid_ones(name):
     with pytest.raises(ValueError, match=r"not an evasion attack.*'BoundaryAttack'"):
         ARTAttack(name)

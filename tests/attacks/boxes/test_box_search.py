@@ -1,4 +1,4 @@
-"""Walls across single columns, corners of boxes, and islands: regions whose shape is known."""
+"""Thresholds on single columns, corners of boxes, separate regions: all of known shape."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from specreg_sklearn.attacks import CGBA, FeatureSpace, RayS
-from specreg_sklearn.attacks.boundary import Sweep
-from specreg_sklearn.attacks.boxes._axis_test import at_wall, slopes
-from specreg_sklearn.attacks.boxes._box_search import Walls, _search_cubes
-from specreg_sklearn.attacks.boxes._column_moves import give_back, toward
+from specreg_sklearn.attacks.boundary import SphereSearch
+from specreg_sklearn.attacks.boxes._axis_test import at_threshold, is_oblique
+from specreg_sklearn.attacks.boxes._box_search import BoxSearch, _search_balls
+from specreg_sklearn.attacks.boxes._column_moves import restore_columns, toward
 from specreg_sklearn.attacks.questions import NO_LIMIT, Oracle, SearchTask
 from specreg_sklearn.tables import LabelCoder
 
@@ -62,7 +62,7 @@ def n_asked(region):
 
 
 def random_boxes(rng, k, d):
-    """Return leaves of depth four at most, that leave the cube of half-width 0.3 around 0 free."""
+    """Return leaves of depth four at most, that leave the Linf ball of radius 0.3 around 0 free."""
     low, high = np.full((k, d), -3.0), np.full((k, d), 3.0)
     for i in range(k):
         asked = rng.choice(d, size=min(rng.integers(1, 5), d), replace=False)
@@ -78,12 +78,12 @@ def nearest_in_boxes(X, low, high, norm=2):
     return np.linalg.norm(gap, ord=norm, axis=2).min(axis=1)
 
 
-# --- Wall or slope? ------------------------------------------------------------------------------
+# --- Threshold or oblique? -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("d", [1, 2, 7, 30])
 @pytest.mark.parametrize("excess", [1e-6, 0.9 * TOLERANCE])
-def test_one_threshold_is_a_wall(d, excess):
+def test_one_threshold_is_found(d, excess):
     rng = np.random.default_rng(d)
     X = rng.uniform(-0.5, 0.5, size=(40, d))
     for column in {0, d // 2, d - 1}:
@@ -91,49 +91,49 @@ def test_one_threshold_is_a_wall(d, excess):
         points[:, column] = 1 + excess * (1 - X[:, column])
         region = above(column)
         task = task_at(region, X, points)
-        assert at_wall(task, points, np.arange(40), TOLERANCE).all()
+        assert at_threshold(task, points, np.arange(40), TOLERANCE).all()
         # Two halves at every level, in two draws.
         assert n_asked(region) <= 40 * 2 * 2 * np.ceil(np.log2(d))
 
 
 @pytest.mark.parametrize("d", [2, 7, 30])
-def test_one_wall_of_a_box_is_a_wall_and_a_corner_is_not(d):
+def test_one_side_of_a_box_is_a_threshold_and_a_corner_is_not(d):
     rng = np.random.default_rng(d)
     X = np.zeros((40, d))
     points = rng.uniform(2, 3, size=(40, d))
     points[:, 0] = 1 + 1e-6
     region = Region(lambda Z: (Z > 1).all(axis=1))
     owner = np.arange(40)
-    assert at_wall(task_at(region, X, points), points, owner, TOLERANCE).all()
+    assert at_threshold(task_at(region, X, points), points, owner, TOLERANCE).all()
     points[:, 1] = 1 + 1e-6
-    assert not at_wall(task_at(region, X, points), points, owner, TOLERANCE).any()
+    assert not at_threshold(task_at(region, X, points), points, owner, TOLERANCE).any()
 
 
 @pytest.mark.parametrize("d", [2, 7, 30])
-def test_no_slope_is_a_wall(d):
+def test_nothing_oblique_is_a_threshold(d):
     rng = np.random.default_rng(d)
     X = rng.normal(size=(60, d)) * 0.1
     weights = rng.choice([-1, 1], size=d) * rng.uniform(0.7, 1.3, size=d)
     unit = weights / np.linalg.norm(weights)
     foot = X + (1 + 1e-9 - X @ unit)[:, None] * unit
     task = task_at(half_space(weights), X, foot)
-    assert not at_wall(task, foot, np.arange(60), TOLERANCE).any()
+    assert not at_threshold(task, foot, np.arange(60), TOLERANCE).any()
 
 
 @pytest.mark.parametrize("d", [2, 7, 30])
-def test_nothing_curved_is_a_wall(d):
+def test_nothing_curved_is_a_threshold(d):
     rng = np.random.default_rng(d)
     X = np.zeros((60, d))
-    # Columns of like size: at a pole a ball is flat, and as good as a wall.
+    # Columns of like size: at a pole a ball is flat, and as good as a threshold.
     way = rng.choice([-1, 1], size=X.shape) * rng.uniform(0.7, 1.3, size=X.shape)
     way /= np.linalg.norm(way, axis=1)[:, None]
     outside = Region(lambda Z: np.linalg.norm(Z, axis=1) >= 1)
     points = way * (1 + 1e-9)
-    assert not at_wall(task_at(outside, X, points), points, np.arange(60), TOLERANCE).any()
+    assert not at_threshold(task_at(outside, X, points), points, np.arange(60), TOLERANCE).any()
     for x, centre, point in zip(X, 3 * way, points, strict=True):
         ball = Region(lambda Z, c=centre: np.linalg.norm(Z - c, axis=1) <= 2)
         task = task_at(ball, x[None], point[None])
-        assert not at_wall(task, point[None], np.array([0]), TOLERANCE).any()
+        assert not at_threshold(task, point[None], np.array([0]), TOLERANCE).any()
 
 
 def test_whole_numbers_move_by_one():
@@ -144,26 +144,26 @@ def test_whole_numbers_move_by_one():
     task = task_at(region, X, points)
     moved = toward(task, points, np.arange(30), np.full(30, 0.01))
     np.testing.assert_array_equal(moved, points - 1)
-    assert at_wall(task, points, np.arange(30), TOLERANCE).all()
+    assert at_threshold(task, points, np.arange(30), TOLERANCE).all()
 
 
 @pytest.mark.parametrize("d", [3, 7, 30])
-def test_slopes_and_corners(d):
+def test_oblique_boundaries_and_corners(d):
     rng = np.random.default_rng(d)
     X, rows = rng.normal(size=(50, d)) * 0.1, np.arange(50)
     weights = rng.uniform(0.7, 1.3, size=d)
     unit = weights / np.linalg.norm(weights)
     foot = X + (1 + 1e-9 - X @ unit)[:, None] * unit
     task = task_at(half_space(weights), X, foot)
-    assert slopes(task, rows, 0).mean() >= 0.9
+    assert is_oblique(task, rows, 0).mean() >= 0.9
     corner = X.copy()
     corner[:, :2] = 1 + 1e-9
     for turn in range(3):
         region = Region(lambda Z: (Z[:, 0] > 1) & (Z[:, 1] > 1))
-        assert not slopes(task_at(region, X, corner), rows, turn).any()
+        assert not is_oblique(task_at(region, X, corner), rows, turn).any()
 
 
-# --- Columns given back --------------------------------------------------------------------------
+# --- Columns restored ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("d", [1, 2, 6, 40])
@@ -174,7 +174,7 @@ def test_the_nearest_point_of_a_box(d):
     points = rng.uniform(low, high, size=X.shape)
     region = boxes(low, high)
     task = task_at(region, X, points)
-    found = give_back(task, points, np.arange(30))
+    found = restore_columns(task, points, np.arange(30))
     exact = np.clip(X, low, high)
     assert region.inside(found).all()
     # Columns that the box does not ask for are back where they were, to the bit.
@@ -191,7 +191,7 @@ def test_the_nearest_whole_point_of_a_box():
     X = np.zeros((30, 8), dtype=int)
     points = rng.integers(low, high + 1, size=X.shape).astype(float)
     task = task_at(boxes(low[None], high[None]), X, points)
-    found = give_back(task, points, np.arange(30))
+    found = restore_columns(task, points, np.arange(30))
     np.testing.assert_array_equal(found, np.broadcast_to(np.maximum(low, 0), X.shape))
 
 
@@ -214,7 +214,7 @@ def test_the_nearest_of_several_boxes(k, d):
     assert np.mean(ratio <= 1 + 4 * PRECISION) >= 0.96
 
 
-def test_cubes_tell_the_nearest_of_many_boxes():
+def test_linf_balls_tell_the_nearest_of_many_boxes():
     """Each of thirty boxes holds a candidate, anywhere inside; the start is at a middling one."""
     rng = np.random.default_rng(7)
     low, high = random_boxes(rng, 30, 10)
@@ -224,7 +224,7 @@ def test_cubes_tell_the_nearest_of_many_boxes():
     median = np.argsort(gap, axis=1)[:, 15]
     corners = np.clip(X, low[median], high[median])
     task = task_at(boxes(low, high), X, corners, limit=2000)
-    _search_cubes(task, np.tile(inside, (20, 1)), np.repeat(np.arange(20), 30))
+    _search_balls(task, np.tile(inside, (20, 1)), np.repeat(np.arange(20), 30))
     ratio = task.oracle.best_distance / nearest_in_boxes(X, low, high)
     assert ratio.min() >= 1
     assert np.mean(ratio <= 1 + 4 * PRECISION) >= 0.95
@@ -246,28 +246,28 @@ def test_a_nearer_box_without_rows_of_data():
     assert ratio.max() <= 1.01
 
 
-def walls_of(X, low, high, points, limit):
+def box_search_of(X, low, high, points, limit):
     region = boxes(low, high)
     task = task_at(region, X, points, limit=limit)
-    walls = Walls(task, TOLERANCE)
-    walls.finish()
-    return region, task, walls
+    search = BoxSearch(task, TOLERANCE)
+    search.finish()
+    return region, task, search
 
 
-def test_boxes_are_searched_and_slopes_are_not():
+def test_boxes_are_searched_and_oblique_boundaries_are_not():
     rng = np.random.default_rng(0)
     low, high = random_boxes(rng, 1, 6)
     X, points = np.zeros((20, 6)), rng.uniform(low, high, size=(20, 6))
-    _, task, walls = walls_of(X, low, high, points, 1000)
-    assert walls.searched.mean() >= 0.9
-    np.testing.assert_array_equal(walls.searched, walls.cornered)
+    _, task, search = box_search_of(X, low, high, points, 1000)
+    assert search.searched.mean() >= 0.9
+    np.testing.assert_array_equal(search.searched, search.at_corner)
     ratio = task.oracle.best_distance / nearest_in_boxes(X, low, high)
-    assert ratio[walls.cornered].max() <= 1 + 4 * PRECISION
+    assert ratio[search.at_corner].max() <= 1 + 4 * PRECISION
     foot = np.full((20, 6), (1 + 1e-9) / np.sqrt(6))
     task = task_at(half_space(np.ones(6)), X, foot, limit=1000)
-    walls = Walls(task, TOLERANCE)
-    walls.finish()
-    assert not walls.searched.any() and not walls.cornered.any()
+    search = BoxSearch(task, TOLERANCE)
+    search.finish()
+    assert not search.searched.any() and not search.at_corner.any()
     # A few questions told.
     assert (task.oracle.n_queries <= 20).all()
 
@@ -279,10 +279,10 @@ def test_no_row_asks_beyond_its_budget(limit):
     points = rng.uniform(low, high, size=(6, 4, 8)).reshape(-1, 8)
     searched = 0
     for point in points:
-        region, task, walls = walls_of(np.zeros((1, 8)), low, high, point[None], limit)
+        region, task, search = box_search_of(np.zeros((1, 8)), low, high, point[None], limit)
         # One question, about the start, had been asked before.
         assert n_asked(region) + 1 == task.oracle.n_queries[0] <= limit
-        searched += walls.searched[0]
+        searched += search.searched[0]
     # At least 60 queries must be left after that one.
     assert searched >= 20 if limit > 60 else searched == 0
 
@@ -291,7 +291,7 @@ def test_no_budget_is_spent_without_end():
     rng = np.random.default_rng(3)
     low, high = random_boxes(rng, 4, 8)
     points = rng.uniform(low, high, size=(5, 4, 8)).reshape(-1, 8)
-    _, task, _ = walls_of(np.zeros((20, 8)), low, high, points, NO_LIMIT)
+    _, task, _ = box_search_of(np.zeros((20, 8)), low, high, points, NO_LIMIT)
     assert task.oracle.n_queries.max() < 50_000
 
 
@@ -300,25 +300,25 @@ def test_rows_do_not_depend_on_their_neighbours():
     low, high = random_boxes(rng, 4, 8)
     X = rng.uniform(-0.2, 0.2, size=(12, 8))
     points = rng.uniform(low, high, size=(3, 4, 8)).reshape(-1, 8)
-    _, together, walls = walls_of(X, low, high, points, 400)
-    assert walls.cornered.mean() >= 0.8
+    _, together, search = box_search_of(X, low, high, points, 400)
+    assert search.at_corner.mean() >= 0.8
     order = rng.permutation(12)
-    _, mixed, _ = walls_of(X[order], low, high, points[order], 400)
+    _, mixed, _ = box_search_of(X[order], low, high, points[order], 400)
     for got, wanted in ((mixed.oracle.best, together.oracle.best[order]),
                         (mixed.oracle.n_queries, together.oracle.n_queries[order])):  # fmt: skip
         np.testing.assert_array_equal(got, wanted)
     for i in range(12):
-        _, alone, its_walls = walls_of(X[[i]], low, high, points[[i]], 400)
+        _, alone, its_search = box_search_of(X[[i]], low, high, points[[i]], 400)
         np.testing.assert_array_equal(alone.oracle.best[0], together.oracle.best[i])
         assert alone.oracle.n_queries[0] == together.oracle.n_queries[i]
-        assert its_walls.cornered[0] == walls.cornered[i]
+        assert its_search.at_corner[0] == search.at_corner[i]
 
 
-# --- Islands -------------------------------------------------------------------------------------
+# --- Separate regions ----------------------------------------------------------------------------
 
 
-def coast_and_island(d, norm, half=0.15):
-    """Wrong beyond 1 in column 0, and on a ball (a cube in Linf) that comes as near as -0.6."""
+def half_space_and_ball(d, norm, half=0.15):
+    """Wrong beyond 1 in column 0, and on a ball of the norm that comes as near as -0.6."""
     centre = np.zeros(d)
     centre[0] = -0.6 - half
     return Region(
@@ -328,11 +328,11 @@ def coast_and_island(d, norm, half=0.15):
 
 @pytest.mark.parametrize("d", [2, 3])
 @pytest.mark.parametrize(("kind", "norm", "half"), [(CGBA, 2, 0.15), (RayS, np.inf, 0.12)])
-def test_an_island_nearer_than_the_coast_is_found(d, kind, norm, half):
+def test_a_separate_region_that_is_nearer_is_found(d, kind, norm, half):
     rng = np.random.default_rng(d)
     X = rng.uniform(-0.05, 0.05, size=(40, d))
-    region, centre = coast_and_island(d, norm, half)
-    # No row of data is on the island, so no start is.
+    region, centre = half_space_and_ball(d, norm, half)
+    # No row of data is in the ball, so no start is.
     pool = np.concatenate([X, rng.uniform([1.1] * d, 2, size=(40, d))])
     space = FeatureSpace.from_data(pool, bounds=None, scale=None)
     attack = kind(max_queries=2000)
@@ -345,34 +345,34 @@ def test_an_island_nearer_than_the_coast_is_found(d, kind, norm, half):
 
 @pytest.mark.parametrize("d", [2, 3])
 @pytest.mark.parametrize("norm", [2, np.inf])
-def test_looks_alone_land_on_the_island(d, norm):
+def test_searches_on_spheres_alone_find_the_ball(d, norm):
     X = np.random.default_rng(d).uniform(-0.05, 0.05, size=(40, d))
-    region, _ = coast_and_island(d, norm)
+    region, _ = half_space_and_ball(d, norm)
     points = X.copy()
     points[:, 0] = 1.01
     task = task_at(region, X, points, norm=norm)
-    sweep = Sweep(task)
+    spheres = SphereSearch(task)
     landed = np.zeros(40, dtype=bool)
     for turn in range(30):
-        chains = sweep.look(turn)
-        assert region.inside(chains.points).all()
-        landed[chains.owner[chains.points[:, 0] < 0]] = True
+        found = spheres.search(turn)
+        assert region.inside(found.points).all()
+        landed[found.owner[found.points[:, 0] < 0]] = True
     assert landed.mean() >= 0.95
     assert (task.oracle.best[landed, 0] < 0).all()
 
 
 @pytest.mark.parametrize("d", [2, 3])
 @pytest.mark.parametrize("norm", [2, np.inf])
-def test_looks_go_all_around_and_never_beyond_the_best_point(d, norm):
+def test_spheres_are_searched_all_around_and_never_beyond_the_best_point(d, norm):
     X = np.zeros((5, d))
     region = above(0)
     points = np.zeros((5, d))
     points[:, 0] = 1 + 1e-9
     task = task_at(region, X, points, norm=norm)
-    sweep = Sweep(task)
+    spheres = SphereSearch(task)
     turns = 0
-    while len(sweep.rows()):
-        assert not len(sweep.look(turns))
+    while len(spheres.rows()):
+        assert not len(spheres.search(turns))
         turns += 1
         assert turns < 1000
     asked = np.concatenate(region.asked)
@@ -385,30 +385,30 @@ def test_looks_go_all_around_and_never_beyond_the_best_point(d, norm):
     assert cosine.max(axis=1).min() > np.cos(np.deg2rad(10))
 
 
-def test_looks_keep_to_the_budget_and_to_their_row():
+def test_searches_on_spheres_keep_to_the_budget_and_to_their_row():
     X = np.linspace(-0.05, 0.05, 12).reshape(6, 2)
     points = np.column_stack([np.full(6, 1.01), X[:, 1]])
 
-    def looked_around(rows, limit):
-        region, _ = coast_and_island(2, 2)
+    def searched_around(rows, limit):
+        region, _ = half_space_and_ball(2, 2)
         task = task_at(region, X[rows], points[rows], limit=limit)
-        sweep = Sweep(task)
+        spheres = SphereSearch(task)
         for turn in range(100):
-            if len(sweep.rows()):
-                sweep.look(turn)
+            if len(spheres.rows()):
+                spheres.search(turn)
         return region, task.oracle
 
     for limit in (20, 62, 63, 200, 500):
-        _, together = looked_around(np.arange(6), limit)
+        _, together = searched_around(np.arange(6), limit)
         assert (together.n_queries <= limit).all()
         for i in range(6):
-            region, alone = looked_around([i], limit)
+            region, alone = searched_around([i], limit)
             assert n_asked(region) + 1 == alone.n_queries[0] == together.n_queries[i]
             np.testing.assert_array_equal(alone.best[0], together.best[i])
 
 
 @pytest.mark.parametrize(("k", "d"), [(2, 6), (6, 6), (8, 8), (12, 20)])
-def test_edges_where_many_walls_meet(k, d):
+def test_edges_where_many_thresholds_meet(k, d):
     """The wrong region is a quadrant of k columns; a walk may end on one of its edges."""
 
     class Quadrant:

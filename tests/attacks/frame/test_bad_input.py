@@ -13,7 +13,7 @@ from sklearn.dummy import DummyClassifier
 
 from specreg_sklearn import attacks
 from specreg_sklearn.attacks import CGBA, FeatureSpace
-from specreg_sklearn.attacks.questions import carried
+from specreg_sklearn.attacks.frame._picklable_errors import picklable_error
 from specreg_sklearn.metrics import adversarial_distances, make_robust_scorer, robust_accuracy_score
 
 QUICK = CGBA(max_queries=60)
@@ -213,13 +213,13 @@ def test_errors_that_travel_arrive_as_they_were(error):
     sent = error()
     sent.add_note("This happened while changes of row 3 were predicted.")
     sent.handle = lambda: None
-    arrived = pickle.loads(pickle.dumps(carried(sent)))
+    arrived = pickle.loads(pickle.dumps(picklable_error(sent)))
     assert type(arrived) is type(sent)
     assert str(arrived) == str(sent) and arrived.__notes__ == sent.__notes__
     # What cannot travel stays behind; an error that can is not touched.
     assert not hasattr(arrived, "handle")
     plain = ValueError("no")
-    assert carried(plain) is plain
+    assert picklable_error(plain) is plain
 
 
 def test_errors_leave_no_warnings_behind(line):

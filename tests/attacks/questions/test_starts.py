@@ -8,7 +8,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from specreg_sklearn.attacks import CGBA, FeatureSpace, TangentAttack
-from specreg_sklearn.attacks.questions._starts import StartPool, noise_starts
+from specreg_sklearn.attacks.questions._start_pool import StartPool
+from specreg_sklearn.attacks.questions._starts import noise_starts
 
 
 def pool_of(X, codes, **options):

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 from specreg_sklearn.certificates import Affine, CertifiedMap, Elementwise
-from specreg_sklearn.certificates.bounds._eclipse import HiddenLayer, Reach, _root_of_inverse
+from specreg_sklearn.certificates.bounds._eclipse import (
+    FeasiblePoint,
+    HiddenLayer,
+    _root_of_inverse,
+)
 
 
 def relu_net(weights, activation="relu", **settings):
@@ -48,11 +52,11 @@ def test_patterns_then_eclipse_then_product(seed):
     assert (eclipse <= product * (1 + 1e-9)).all()
     np.testing.assert_array_equal(function.pair_constants(), np.minimum(product, eclipse))
     # Each point on the way is a proof by itself, and the first one is ECLipsE-Fast.
-    assert len(function._reaches) > 1
-    for reach in function._reaches:
-        assert (truth <= reach.pairs(weights[-1]) * (1 + 1e-13)).all()
-    assert (eclipse <= function._reaches[0].pairs(weights[-1]) * (1 + 1e-15)).all()
-    assert function.lipschitz() <= function._reaches[0].norm(weights[-1]) * (1 + 1e-15)
+    assert len(function._points) > 1
+    for point in function._points:
+        assert (truth <= point.pairs(weights[-1]) * (1 + 1e-13)).all()
+    assert (eclipse <= function._points[0].pairs(weights[-1]) * (1 + 1e-15)).all()
+    assert function.lipschitz() <= function._points[0].norm(weights[-1]) * (1 + 1e-15)
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -76,10 +80,10 @@ def test_all_feasible_multipliers_are_proofs(seed):
             inverse = np.linalg.inv(form)
         if not textbook:
             with pytest.raises(ArithmeticError):
-                Reach(layers, multipliers)
+                FeasiblePoint(layers, multipliers)
             continue
         feasible += 1
-        pairs = Reach(layers, multipliers).pairs(weights[-1])
+        pairs = FeasiblePoint(layers, multipliers).pairs(weights[-1])
         assert (truth <= pairs * (1 + 1e-13)).all()
         rows = weights[-1][:, None] - weights[-1][None]
         scale = 4.0 ** sum(exponent for _, exponent in multipliers)
@@ -219,8 +223,8 @@ def test_no_proof_without_an_accurate_inverse():
 def test_constant_of_the_features():
     rng = np.random.default_rng(8)
     first, second = random_weights(rng, [5, 6, 4])
-    both = Reach([HiddenLayer(first, 0.0, 1.0), HiddenLayer(second, 0.0, 1.0)])
-    one = Reach([HiddenLayer(first, 0.0, 1.0)])
+    both = FeasiblePoint([HiddenLayer(first, 0.0, 1.0), HiddenLayer(second, 0.0, 1.0)])
+    one = FeasiblePoint([HiddenLayer(first, 0.0, 1.0)])
     assert both.constant == pytest.approx(one.norm(second), rel=1e-12)
 
 
@@ -232,7 +236,7 @@ def test_pairs_match_one_quadratic_form_at_a_time():
         gram = weight @ inverse @ weight.T
         lam = 2 / np.linalg.eigvalsh(gram)[-1]
         inverse = np.linalg.inv(lam * np.eye(len(gram)) - lam**2 / 4 * gram)
-    pairs = Reach([HiddenLayer(w, 0.0, 1.0) for w in (first, second)]).pairs(readout)
+    pairs = FeasiblePoint([HiddenLayer(w, 0.0, 1.0) for w in (first, second)]).pairs(readout)
     for j, k in itertools.combinations(range(3), 2):
         row = readout[j] - readout[k]
         assert pairs[j, k] == pytest.approx(np.sqrt(row @ inverse @ row), rel=1e-9)

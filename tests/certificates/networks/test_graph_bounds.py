@@ -314,7 +314,7 @@ def test_rows_are_split_into_chunks(monkeypatch, generator):
     graph = TorchGraph(module, (1, 6, 6))
     X = np.random.default_rng(0).standard_normal((9, 36))
     whole = graph.forward(X, np.zeros_like(X))
-    monkeypatch.setattr("specreg_sklearn.certificates.networks._graph._ENTRIES_AT_ONCE", 600)
+    monkeypatch.setattr("specreg_sklearn.certificates.networks._torch_graph._ENTRIES_AT_ONCE", 600)
     parts = graph.forward(X, np.zeros_like(X))
     np.testing.assert_allclose(parts[0], whole[0], atol=1e-14)
     np.testing.assert_allclose(parts[1], whole[1], rtol=1e-9)

@@ -42,7 +42,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.certificates import Affine, CertifiedMap
-from specreg_sklearn.certificates.pipelines._rules import classifier_stages, transformer_stages
+from specreg_sklearn.certificates.pipelines._registry import classifier_stages, transformer_stages
 from specreg_sklearn.metrics import (
     StatedLipschitz,
     certified_radius,

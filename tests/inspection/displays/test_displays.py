@@ -151,11 +151,46 @@ def test_displays_on_the_same_axes_look_different(make, fitted, axes):
     assert [text.split(" ")[0] for text in texts[:2]] == ["first", "second"]
 
 
-def test_neighbouring_looks_differ_in_grey():
-    from specreg_sklearn.inspection.displays._style import LOOKS
+@pytest.mark.parametrize(
+    ("display", "data", "options"),
+    [
+        (MarginDisplay, "Xy", {"kind": "feature", "style": "histogram"}),
+        (ConfidenceDisplay, "Xy", {"n_bins": 4}),
+        (SpectrumDisplay, "", {"show_cv": False}),
+        (LayerStretchDisplay, "X", {"radius": 0.5, "n_directions": 3, "n_steps": 2}),
+        (RobustnessCurveDisplay, "Xy", {"eps": [0, 0.2], "max_samples": 9}),
+    ],
+)
+def test_several_models_are_measured_like_one_and_share_the_axes(fitted, display, data, options):
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
 
-    rgb = np.array([matplotlib.colors.to_rgb(look.color) for look in LOOKS])
+    model, X, y = fitted
+    models = {"first": model, "second": LogisticRegression(C=0.01).fit(X, y)}
+    data = [{"X": X, "y": y}[key] for key in data]
+    before = set(plt.get_fignums())
+    found = display.from_estimators(models, *data, **options)
+    new = set(plt.get_fignums()) - before
+    assert len(new) == 1
+    (axes,) = {one.ax_ for one in found.values()}
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert [text.split(" ")[0] for text in texts[:2]] == list(models) == list(found)
+    for name, one in found.items():
+        alone = display.from_estimator(models[name], *data, ax=Figure().add_subplot(), **options)
+        assert one.name == name and alone.name == "LogisticRegression"
+        measured = [vars(which) for which in (one, alone)]
+        for key in measured[0]:
+            if not key.endswith("_") and key != "name":
+                np.testing.assert_equal(measured[0][key], measured[1][key])
+    for number in new:
+        plt.close(number)
+
+
+def test_neighbouring_styles_differ_in_grey():
+    from specreg_sklearn.inspection.displays._style import LINE_STYLES
+
+    rgb = np.array([matplotlib.colors.to_rgb(style.color) for style in LINE_STYLES])
     grey = rgb @ [0.299, 0.587, 0.114]
     assert (np.abs(np.diff(grey)) > 0.1).all()
-    assert len({look.marker for look in LOOKS}) == len(LOOKS)
-    assert len({str(look.line) for look in LOOKS}) == len(LOOKS)
+    assert len({style.marker for style in LINE_STYLES}) == len(LINE_STYLES)
+    assert len({str(style.line) for style in LINE_STYLES}) == len(LINE_STYLES)

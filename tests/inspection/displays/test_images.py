@@ -1,7 +1,7 @@
 """Pictures against pictures that somebody has looked at, without text: fonts differ by version.
 
 After a change that is meant to change them, look at what this file writes when it is run as a
-script: ``python tests/inspection/test_display_images.py``.
+script: ``python tests/inspection/displays/test_images.py``.
 """
 
 from pathlib import Path

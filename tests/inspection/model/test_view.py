@@ -20,10 +20,10 @@ from sklearn.svm import LinearSVC
 
 from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.certificates import Affine, Elementwise, Stage, TorchGraph, torch_stages
+from specreg_sklearn.certificates.stages import apply_stages
 from specreg_sklearn.inspection import instance_margins
-from specreg_sklearn.inspection.model._stage_tensors import apply_stage, apply_stages
+from specreg_sklearn.inspection.model._diagnostic_arguments import rows_of
 from specreg_sklearn.inspection.model._view import ModelView
-from specreg_sklearn.inspection.model._view_rows import rows_of
 from specreg_sklearn.metrics import StatedLipschitz, register_certified_step
 
 
@@ -179,7 +179,7 @@ def test_graphs_are_the_module_and_have_its_gradient(generator):
     expected = x.clone().requires_grad_()
     found = x.flatten(1).clone().requires_grad_()
     truth = module(expected)
-    value = apply_stage(TorchGraph(module, (2, 3, 3)), found)
+    value = TorchGraph(module, (2, 3, 3)).tensor(found)
     torch.testing.assert_close(value, truth, rtol=1e-12, atol=1e-12)
     (truth * weights[:, : truth.shape[1]]).sum().backward()
     (value * weights[:, : truth.shape[1]]).sum().backward()
@@ -206,7 +206,7 @@ def test_slopes_of_activations(name, settings):
     function = getattr(torch.nn.functional, name)
     x = torch.linspace(-2.03, 2.01, 41, dtype=torch.float64)[None].requires_grad_()
     expected = function(x, **settings)
-    value = apply_stage(Elementwise(name, **settings), x)
+    value = Elementwise(name, **settings).tensor(x)
     torch.testing.assert_close(value, expected, rtol=1e-12, atol=1e-12)
     (slope,) = torch.autograd.grad(value.sum(), x)
     (truth,) = torch.autograd.grad(expected.sum(), x)
@@ -281,7 +281,7 @@ def test_the_model_is_not_touched(convolution_model):
 def test_affine_stages_with_one_axis(generator):
     x = torch.randn(3, 4, generator=generator, dtype=torch.float64)
     stage = Affine(np.arange(4.0), np.ones(4))
-    torch.testing.assert_close(apply_stage(stage, x), x * torch.arange(4.0).double() + 1)
+    torch.testing.assert_close(stage.tensor(x), x * torch.arange(4.0).double() + 1)
 
 
 def test_an_mlp_of_two_classes_has_two_logits(cancer_rows):

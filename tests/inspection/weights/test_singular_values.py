@@ -11,7 +11,7 @@ import torch
 
 from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.inspection import LayerSpectrum, PerLayer, singular_value_spectrum
-from specreg_sklearn.inspection.weights._operator_values import convolution_values
+from specreg_sklearn.inspection.weights._singular_values import convolution_values
 from specreg_sklearn.spectral import Convolution
 
 

@@ -14,12 +14,11 @@ from scipy.optimize import minimize
 from scipy.stats import kstest
 
 from specreg_sklearn.objectives.perturbations._balls import (
-    drawn_in_ball,
-    dual_norm,
-    nearest_in_ball,
+    BALLS,
     row_norms,
     steepest,
 )
+from specreg_sklearn.space import as_norm
 
 NORMS = [1, 2, math.inf]
 
@@ -52,7 +51,7 @@ def nearest_by_slsqp(point, norm, radius):
 @pytest.mark.parametrize("radius", [0.3, 2.0, 40.0])
 def test_projection_is_the_nearest_point_of_a_solver(norm, radius):
     points = np.random.default_rng(0).normal(size=(6, 5)) * [[0.1], [1], [1], [3], [10], [0]]
-    ours = nearest_in_ball(torch.tensor(points), norm, radius).numpy()
+    ours = BALLS[norm].nearest(torch.tensor(points), radius).numpy()
     theirs = [nearest_by_slsqp(point, norm, radius) for point in points]
     np.testing.assert_allclose(ours, theirs, atol=2e-5)
 
@@ -65,17 +64,17 @@ moves = arrays(np.float64, (3, 4), elements=st.floats(-1e3, 1e3, width=32))
 @given(moves=moves, radius=st.floats(1e-3, 1e3))
 def test_projections_end_in_the_ball_and_leave_it_alone(norm, moves, radius):
     moves = torch.tensor(moves)
-    inside = nearest_in_ball(moves, norm, radius)
+    inside = BALLS[norm].nearest(moves, radius)
     assert (row_norms(inside, norm) <= radius * (1 + 1e-9)).all()
     stays = row_norms(moves, norm) <= radius
     torch.testing.assert_close(inside[stays], moves[stays], rtol=0, atol=0)
-    torch.testing.assert_close(nearest_in_ball(inside, norm, radius), inside, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(BALLS[norm].nearest(inside, radius), inside, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_a_ball_without_radius_is_its_centre(norm):
     moves = torch.tensor([[3.0, -1.0], [0.0, 0.0]])
-    assert not nearest_in_ball(moves, norm, 0.0).any()
+    assert not BALLS[norm].nearest(moves, 0.0).any()
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -86,7 +85,7 @@ def test_steepest_moves_reach_the_dual_norm_and_no_other_move_more(norm):
     order = {1: 1, 2: 2, math.inf: np.inf}[norm]
     np.testing.assert_allclose(np.linalg.norm(best, order, axis=1), 1)
     gains = (best * gradients).sum(axis=1)
-    np.testing.assert_allclose(gains, np.linalg.norm(gradients, dual_norm(norm), axis=1))
+    np.testing.assert_allclose(gains, np.linalg.norm(gradients, as_norm(norm).dual.order, axis=1))
     others = rng.normal(size=(20_000, 5))
     others /= np.linalg.norm(others, order, axis=1, keepdims=True)
     assert ((others @ gradients.T).max(axis=0) <= gains + 1e-12).all()
@@ -107,7 +106,7 @@ def test_directions_of_tiny_gradients_do_not_vanish_and_of_none_there_is_none(no
 def test_draws_fill_the_ball_evenly(norm, n_features, generator):
     """Of an even draw, the share inside a fraction t of the radius is t ** n_features."""
     like = torch.zeros(4000, n_features, dtype=torch.float64)
-    points = drawn_in_ball(like, norm, 0.7, generator)
+    points = BALLS[norm].drawn(like, 0.7, generator)
     radii = row_norms(points, norm) / 0.7
     assert radii.max() <= 1 + 1e-12
     assert kstest(radii.numpy() ** n_features, "uniform").pvalue > 0.01
@@ -119,9 +118,9 @@ def test_draws_fill_the_ball_evenly(norm, n_features, generator):
 def test_draws_come_from_the_generator_alone(norm):
     like = torch.zeros(5, 2, 3)
     first, again = (
-        drawn_in_ball(like, norm, 1.0, torch.Generator().manual_seed(3)) for _ in range(2)
+        BALLS[norm].drawn(like, 1.0, torch.Generator().manual_seed(3)) for _ in range(2)
     )
     assert torch.equal(first, again)
     assert first.shape == like.shape and first.dtype == like.dtype
     moving = torch.Generator().manual_seed(3)
-    assert not torch.equal(*(drawn_in_ball(like, norm, 1.0, moving) for _ in range(2)))
+    assert not torch.equal(*(BALLS[norm].drawn(like, 1.0, moving) for _ in range(2)))

@@ -1,0 +1,1 @@
+"""What black-box attacks cost and find, next to two other libraries."""

@@ -1,0 +1,5 @@
+"""How tight certificates are, whether attacks ever get inside them, and what penalties cost."""
+
+from benchmarks.certificates._violations import search_violations
+
+__all__ = ["search_violations"]

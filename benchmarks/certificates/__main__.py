@@ -1,0 +1,193 @@
+"""How tight certificates are, whether attacks ever get inside them, and what penalties cost.
+
+Run with ``make bench-certificates`` or ``python -m benchmarks.certificates``. CPU seconds are
+those of this process, on one thread.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.certificates import _costs as costs
+from benchmarks.certificates import _radii as radii
+from benchmarks.certificates import _tightness as tight
+from benchmarks.certificates import _tracking as track
+from benchmarks.certificates._violations import INSIDE, N_RESTARTS, Count, search_violations
+from benchmarks.common import Report, arguments_of, run_sections
+
+N_PAIRS = 100_000
+
+
+def tightness(report: Report, full: bool) -> None:
+    """Certified norm / norm - 1, layer by layer."""
+    for layers, bar in ((tight.linear_layers(), 1e-7), (tight.convolutions(), 0.01)):
+        rows = list(layers)
+        for row in rows:
+            report.figure(
+                f"{row.layer}: certified / exact - 1",
+                row.ratio - 1,
+                "<=",
+                bar,
+                detail=f"{row.certified:.6f} / {row.exact:.6f}; {row.method}, {row.seconds:.2f} s",
+                form=".1e",
+            )
+        smallest = min(row.ratio for row in rows) - 1
+        report.figure(f"smallest of these {len(rows)}", smallest, ">=", 0, form=".1e")
+
+
+def violations(report: Report, full: bool) -> None:
+    """Adversarial rows nearer than the certificate: there must be none."""
+    found = search_violations()
+    total = sum(count.pairs for count in found.by_kind.values())
+    report.figure(
+        "pairs of a row and an attack",
+        total,
+        ">=",
+        N_PAIRS,
+        detail=f"{found.n_models} models, {found.seconds:.0f} s; rows with radius 0 "
+        f"left out: {found.unproved}",
+        form=",d",
+    )
+    report.figure(
+        "violations: adversarial rows nearer than the certificate",
+        sum(count.violations for count in found.by_kind.values()),
+        "<=",
+        0,
+        detail="; ".join(w for count in found.by_kind.values() for w in count.where),
+        form="d",
+    )
+    report.figure(
+        "affine models: % of rows that PGD moves across at 1.001 of the radius",
+        100 * found.teeth,
+        ">=",
+        99,
+        detail="the attack would see a violation",
+        form=".1f",
+    )
+    header = ("", "pairs", "violations", "smallest distance / radius")
+    report.table(
+        "Attacks against certificates",
+        f"PGD searches within {INSIDE} of the radius, {N_RESTARTS} descents a row; SquareAttack "
+        "within the largest radius of some ten rows with about the same; the others measure "
+        "distances. Restarts do not count as pairs.",
+        header,
+        [_line(name, count) for name, count in found.by_attack.items()],
+    )
+    report.table(
+        "The same, by kind of model",
+        "Networks on digits and breast_cancer, pipelines in raw units, random networks on noise.",
+        header,
+        [_line(name, count) for name, count in found.by_kind.items()],
+    )
+
+
+def _line(name: str, count: Count) -> tuple[str, ...]:
+    # Just above 1 on affine models, where the certificate is the distance.
+    nearest = f"{count.nearest:.9f}" if np.isfinite(count.nearest) else ""
+    return name, f"{count.pairs:,d}", str(count.violations), nearest
+
+
+def certified_radii(report: Report, full: bool) -> None:
+    """Several bounds on the same networks."""
+    rows = list(radii.small_networks())
+    if full:
+        rows += radii.wide_network()
+    for row in rows:
+        for title, ratio, bar, detail in (
+            ("radius by pairs / sqrt(2) form", row.pair / row.tsuzuku, 1.02, ""),
+            ("radius by ECLipsE-Fast / product, pairs", row.eclipse / row.pair, 1.1, ""),
+            ("certified_radius / ECLipsE-Fast", row.certified / row.eclipse, 1 - 1e-6, ""),
+            ("nearest CGBA / certified_radius", row.worst, 1.0, f"median {row.median:.2f}"),
+        ):
+            report.figure(f"{row.network}: {title}", ratio, ">=", bar, detail=detail, form=".3f")
+    report.table(
+        "Median certified radii and attack distances",
+        "Test rows of a synthetic problem; CGBA with 1000 queries on 50 of them. alpha is the "
+        "strength of rep_spectral.",
+        ("network", "sqrt(2)", "pairs", "ECLipsE-Fast", "certified_radius", "CGBA", "accuracy"),
+        [
+            (
+                row.network,
+                *(f"{v:.3f}" for v in (row.tsuzuku, row.pair, row.eclipse, row.certified)),
+                f"{row.attack:.3f}",
+                f"{row.accuracy:.3f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def cost(report: Report, full: bool) -> None:
+    """CPU time of the penalty in training."""
+    others = [(1, "operator"), (2, "auto"), (2, "operator")] if full else []
+    for threads, method in ((1, "auto"), *others):
+        step = costs.step_cost(threads, method=method)
+        title = "conv net 3-64-64-128, 32 x 32, batch 32: step with penalty / plain"
+        promised = (threads, method) == (1, "auto")
+        report.figure(
+            title if promised else f"{title}, {threads} thread(s), {method}",
+            step.ratio,
+            "<=",
+            1.2 if promised else None,
+            detail=f"{step.penalised:.0f} / {step.plain:.0f} ms",
+            form=".3f",
+        )
+    resnet = costs.resnet_cost()
+    report.figure(
+        "ResNet-18 shapes: FFT + eigenvalues of every block / one penalty with gradient",
+        resnet.ratio,
+        ">=",
+        200,
+        detail=f"{resnet.blocks:.1f} s / {resnet.ours * 1e3:.0f} ms",
+        form=".0f",
+    )
+
+
+def tracking(report: Report, full: bool) -> None:
+    """How far the estimate is from the norm, over 200 steps with the penalty on."""
+    rows = [*track.track_linear(), *track.track_convolutions()]
+    _tracked(report, rows, "", 5, 10)
+    if full:
+        noisy = [*track.track_linear(noise=1.5), *track.track_convolutions(noise=1.5)]
+        _tracked(report, noisy, ", noise 1.5", None, None)
+
+
+def _tracked(
+    report: Report,
+    rows: list[track.Tracking],
+    suffix: str,
+    median: float | None,
+    worst: float | None,
+) -> None:
+    for row in rows:
+        title = f"{row.layer}, 200 steps{suffix}"
+        report.figure(f"{title}: median gap to the exact norm, %", 100 * row.median, "<=", median)
+        report.figure(
+            f"{title}: worst gap, %",
+            100 * row.worst,
+            "<=",
+            worst,
+            detail=f"at step {row.worst_step}; never above the norm by more than "
+            f"{max(100 * row.above, 0):.4f} %",
+        )
+
+
+SECTIONS = {
+    "tightness": tightness,
+    "violations": violations,
+    "radii": certified_radii,
+    "cost": cost,
+    "tracking": tracking,
+}
+
+
+def main() -> None:
+    """Print tables, and every figure with its bar."""
+    full = {"action": "store_true", "help": "larger networks, more settings, too"}
+    arguments = arguments_of(__doc__, SECTIONS, full=full)
+    report = Report("Certificates: figures and their bars", "38 14 12 8 28")
+    run_sections(report, SECTIONS, arguments, arguments.full)
+
+
+if __name__ == "__main__":
+    main()

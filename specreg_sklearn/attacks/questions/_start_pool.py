@@ -1,0 +1,186 @@
+"""Rows of data that may serve as starts, sorted and thinned by content."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn.attacks.questions._ranks import rank_within
+from specreg_sklearn.space import CleanRows
+
+StartPoints: TypeAlias = tuple[FloatArray, IntArray, IntArray]
+"""Points of shape (m, d), the row of each, and the class it was taken from: (m,), (m,)."""
+
+MAX_POOL = 2000
+"""Rows of a pool that are kept: the search for starts must not grow with the square of the data."""
+# Numbers in one block of distances.
+_BLOCK = 2**20
+
+
+class StartPool:
+    """Rows of data that may serve as starts.
+
+    They are sorted by content, so neither their choice nor ties in distance depend on the order in
+    which the data came.
+
+    Parameters
+    ----------
+    rows : CleanRows
+        The pool in the attack's feature space.
+    codes : ndarray of shape (p,), int
+        What the model predicts for them.
+    size : int, default=MAX_POOL
+        How many rows to keep at most, spread evenly over the predicted classes.
+    """
+
+    def __init__(self, rows: CleanRows, codes: IntArray, *, size: int = MAX_POOL) -> None:
+        kept = _spread(rows.raw, codes, size)
+        x, missing, codes = rows.raw[kept] / rows.scale, rows.missing[kept], codes[kept]
+        order = _by_content(x, codes)
+        self.x, self.missing, self.codes = x[order], missing[order], codes[order]
+        self._gaps = bool(self.missing.any())
+        self._reach = _range(rows)
+
+    def reach(self) -> tuple[FloatArray, FloatArray]:
+        """Return how far to search where a space has no bounds: the data's range, three times."""
+        return self._reach
+
+    def nearest(
+        self, x: FloatArray, missing: BoolArray, labels: IntArray, n_starts: int, targeted: bool
+    ) -> StartPoints:
+        """Return up to `n_starts` candidates for each clean row.
+
+        The nearest row (L2) of every wanted class comes first, then the second nearest of every
+        class, and so on.
+
+        Parameters
+        ----------
+        x, missing : ndarray of shape (n, d)
+            Clean coordinates, and which cells are missing (they do not move).
+        labels : ndarray of shape (n,), int
+            The true label codes, or the wanted ones if `targeted`.
+        n_starts : int
+            How many candidates a row gets at most.
+        targeted : bool
+            Whether only rows of the class in `labels` will do.
+
+        Returns
+        -------
+        points : ndarray of shape (m, d)
+            Candidates, with the clean row's value where either cell is missing.
+        owner : ndarray of shape (m,), int
+            The clean row of each.
+        group : ndarray of shape (m,), int
+            What the model predicts for each.
+        """
+        found = [(np.empty(0, int), np.empty(0, int), np.empty(0))]
+        step = max(1, _BLOCK // max(len(self.x), 1))
+        for begin in range(0, len(x), step):
+            part = slice(begin, begin + step)
+            row, candidate = self._shortlist(
+                x[part], missing[part], labels[part], n_starts, targeted
+            )
+            row += begin
+            found.append((row, candidate, self._distance(x, missing, row, candidate)))
+        owner, candidate, distance = (np.concatenate(c) for c in zip(*found, strict=True))
+        # The candidate's number is its rank by content: it settles ties.
+        tier = rank_within((self.codes[candidate], owner), candidate, distance)
+        rank = rank_within((owner,), candidate, distance, tier)
+        chosen = np.flatnonzero(rank < n_starts)
+        chosen = chosen[np.lexsort((rank[chosen], owner[chosen]))]
+        owner, candidate = owner[chosen], candidate[chosen]
+        return self.filled(x, missing, owner, candidate), owner, self.codes[candidate]
+
+    def _shortlist(
+        self, x: FloatArray, missing: BoolArray, labels: IntArray, n_starts: int, targeted: bool
+    ) -> tuple[IntArray, IntArray]:
+        """Return (row, candidate) pairs among which the nearest of every class are for certain."""
+        distance = self._rough_distance(x, missing)
+        # Matrix products round differently for different shapes; exact distances follow.
+        margin = 1e-9 * (1 + distance.max(initial=0.0))
+        pairs = [(np.empty(0, int), np.empty(0, int))]
+        for code in np.unique(self.codes).tolist():
+            rows = np.flatnonzero((labels == code) == targeted)
+            members = np.flatnonzero(self.codes == code)
+            if not len(rows):
+                continue
+            part = distance[np.ix_(rows, members)]
+            k = min(n_starts, len(members)) - 1
+            near = part <= np.partition(part, k, axis=1)[:, [k]] + margin
+            row, member = np.nonzero(near)
+            pairs.append((rows[row], members[member]))
+        row, candidate = (np.concatenate(c) for c in zip(*pairs, strict=True))
+        return row, candidate
+
+    def _rough_distance(self, x: FloatArray, missing: BoolArray) -> FloatArray:
+        """Return squared distances over the cells that both have, from matrix products."""
+        # Counted from the middle of the data: a common offset would cancel all digits.
+        middle = (self._reach[0] + self._reach[1]) / 2
+        x, pool = x - middle, self.x - middle
+        if not (self._gaps or missing.any()):
+            square = np.einsum("ij,ij->i", x, x)[:, None] + np.einsum("ij,ij->i", pool, pool)
+            return np.asarray(square - 2 * x @ pool.T)
+        mine, theirs = (~missing).astype(float), (~self.missing).astype(float)
+        a, b = x * mine, pool * theirs
+        return np.asarray((a * a) @ theirs.T + mine @ (b * b).T - 2 * a @ b.T)
+
+    def _distance(
+        self, x: FloatArray, missing: BoolArray, row: IntArray, candidate: IntArray
+    ) -> FloatArray:
+        distance = np.empty(len(row))
+        step = max(1, _BLOCK // max(x.shape[1], 1))
+        for begin in range(0, len(row), step):
+            part = slice(begin, begin + step)
+            steps = self.filled(x, missing, row[part], candidate[part]) - x[row[part]]
+            distance[part] = np.einsum("ij,ij->i", steps, steps)
+        return distance
+
+    def filled(
+        self, x: FloatArray, missing: BoolArray, row: IntArray, candidate: IntArray
+    ) -> FloatArray:
+        """Return candidates for clean rows, with the clean row's value where either has a gap."""
+        if not self._gaps and not missing.any():
+            return self.x[candidate]
+        return np.where(missing[row] | self.missing[candidate], x[row], self.x[candidate])
+
+
+def _by_content(x: FloatArray, codes: IntArray) -> IntArray:
+    """Return the order of rows by their last column; by the others, and the codes, among equals."""
+    if x.shape[1]:
+        order = np.argsort(x[:, -1], kind="stable")
+        last = x[order, -1]
+        if (last[1:] > last[:-1]).all():
+            return order
+    return np.lexsort((codes, *x.T))
+
+
+def _spread(raw: FloatArray, codes: IntArray, size: int) -> IntArray:
+    """Choose at most `size` rows, evenly over classes, and evenly over contents in each class."""
+    if len(raw) <= size:
+        return np.arange(len(raw))
+    # A fixed projection orders rows by content; a plain sum over each row does not depend on the
+    # others, as a matrix product might.
+    weights = np.random.default_rng(0).normal(size=raw.shape[1])
+    width = raw.max(axis=0) - raw.min(axis=0)
+    key = np.einsum("ij,j->i", raw, weights / np.where(width > 0, width, 1.0))
+    chosen = []
+    classes = np.unique(codes)
+    for code in classes:
+        members = np.flatnonzero(codes == code)
+        members = members[np.argsort(key[members], kind="stable")]
+        quota = min(len(members), max(1, size // len(classes)))
+        chosen.append(members[(np.arange(quota) * len(members)) // quota])
+    return np.concatenate(chosen)
+
+
+def _range(rows: CleanRows) -> tuple[FloatArray, FloatArray]:
+    present = not rows.missing.any()
+    low = (rows.raw if present else np.where(rows.missing, np.inf, rows.raw)).min(axis=0)
+    high = (rows.raw if present else np.where(rows.missing, -np.inf, rows.raw)).max(axis=0)
+    low, high = low / rows.scale, high / rows.scale
+    empty = ~(low <= high)
+    low[empty], high[empty] = 0.0, 0.0
+    width = np.where(high > low, high - low, 1.0)
+    return low - width, high + width

@@ -1,0 +1,184 @@
+"""Any module of torch as one stage: a graph of steps, each with a constant."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from specreg_sklearn.certificates.networks._graph_steps import Step, recorded_steps
+from specreg_sklearn.certificates.networks._tracing import float64_copy
+from specreg_sklearn.certificates.stages import (
+    Affine,
+    ChannelAffine,
+    ConvolutionStage,
+    NoLipschitzBound,
+    Stage,
+    Value,
+)
+from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF, frobenius, times
+
+# Entries of the widest values that a pass may hold at a time. Some megabytes: a pass over more rows
+# than the caches hold takes twice as long.
+_ENTRIES_AT_ONCE = 2**19
+
+
+class TorchGraph(Stage):
+    """A torch module, with branches if it has any, as one stage.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Copied to the CPU in float64 and eval mode; the original is not touched.
+    input_shape : tuple of int
+        Shape of one input; the stage takes flattened rows.
+
+    Raises
+    ------
+    NoLipschitzBound
+        If a layer or a function has no known constant; the message names it.
+    ValueError
+        If a weight is NaN or infinite, or if the module does not accept rows of this shape.
+
+    Notes
+    -----
+    Every node gets a Lipschitz constant with respect to the input: layers multiply, sums add,
+    and concatenations take the root of the sum of squares. A batch norm right behind a linear
+    layer or a convolution is folded into it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from specreg_sklearn.certificates import TorchGraph
+    >>> pool = torch.nn.MaxPool2d(3, stride=2)  # windows overlap
+    >>> TorchGraph(pool, (1, 9, 9)).lipschitz()
+    2.0
+    """
+
+    n_inputs: int
+    n_outputs: int
+
+    def __init__(self, module: nn.Module, input_shape: tuple[int, ...]) -> None:
+        self._set(checked_steps(module, tuple(input_shape)), tuple(input_shape))
+
+    @classmethod
+    def of_steps(cls, steps: list[Step], input_shape: tuple[int, ...]) -> TorchGraph:
+        """Build the stage of a graph whose last step is the output."""
+        graph = cls.__new__(cls)
+        graph._set(steps, input_shape)
+        return graph
+
+    def _set(self, steps: list[Step], input_shape: tuple[int, ...]) -> None:
+        self.steps = steps
+        self.input_shape = input_shape
+        self.n_inputs = math.prod(input_shape)
+        self.n_outputs = math.prod(steps[-1].shape if steps else input_shape)
+        self._constant: float | None = None
+
+    def lipschitz(self) -> float:
+        """Return the constant of the output, from those of all nodes."""
+        if self._constant is None:
+            self._constant = _output_constant(self.steps)
+        return self._constant
+
+    def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Run the graph; see :meth:`Stage.forward`."""
+        widest = max([self.n_inputs, *(math.prod(step.shape) for step in self.steps)])
+        n_rows = max(1, _ENTRIES_AT_ONCE // (4 * widest))
+        parts = [
+            self._forward_rows(X[start : start + n_rows], error[start : start + n_rows])
+            for start in range(0, max(len(X), 1), n_rows)
+        ]
+        values, errors = zip(*parts, strict=True)
+        return np.concatenate(values), np.concatenate(errors)
+
+    def _forward_rows(self, X: np.ndarray, error: np.ndarray) -> Value:
+        shape = (len(X), *self.input_shape)
+        values: dict[int, Value] = {-1: (X.reshape(shape), error.reshape(shape))}
+        last_use = {
+            source: position for position, step in enumerate(self.steps) for source in step.sources
+        }
+        for position, step in enumerate(self.steps):
+            values[position] = step.join.forward([values[source] for source in step.sources])
+            for source in step.sources:
+                if last_use[source] == position:
+                    values.pop(source, None)
+        Y, after = values[len(self.steps) - 1]
+        return Y.reshape(len(X), -1), after.reshape(len(X), -1)
+
+    def tensor(self, X: Tensor) -> Tensor:
+        """Run the graph; see :meth:`Stage.tensor`."""
+        values = {-1: X.reshape(len(X), *self.input_shape)}
+        for position, step in enumerate(self.steps):
+            values[position] = step.join.tensor([values[source] for source in step.sources])
+        return values[len(self.steps) - 1].reshape(len(X), -1)
+
+
+def checked_steps(module: nn.Module, input_shape: tuple[int, ...]) -> list[Step]:
+    """Record a copy of a module, and see to it that the steps compute what the module does."""
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module={module!r} must be a torch.nn.Module.")
+    clone = float64_copy(module)
+    steps = recorded_steps(clone, input_shape)
+    _check_against(clone, steps, input_shape)
+    return steps
+
+
+def _output_constant(steps: list[Step]) -> float:
+    folds = _batch_norm_folds(steps)
+    folded = {steps[position].sources[0] for position in folds}
+    constants: dict[int, float] = {-1: 1.0}
+    for position, step in enumerate(steps):
+        if position in folded:  # read only by the batch norm behind it
+            continue
+        sources = step.sources
+        if position in folds:
+            before = constants[steps[sources[0]].sources[0]]
+            constants[position] = times(before, folds[position]())
+        else:
+            constants[position] = step.join.lipschitz([constants[source] for source in sources])
+    return constants[len(steps) - 1]
+
+
+def _batch_norm_folds(steps: list[Step]) -> dict[int, Callable[[], float]]:
+    """Find the batch norms that alone follow a linear layer or a convolution.
+
+    Returns the position of each, and a function for the norm of the two together: folding is
+    never worse than two factors, and sees through weights that only the batch norm scales back.
+    """
+    n_users = Counter(source for step in steps for source in step.sources)
+    folds: dict[int, Callable[[], float]] = {}
+    for position, step in enumerate(steps):
+        norm, source = step.stage, step.sources[0]
+        if not isinstance(norm, ChannelAffine) or source < 0 or n_users[source] > 1:
+            continue
+        before = steps[source].stage
+        if isinstance(before, ConvolutionStage):
+            folds[position] = partial(before.scaled_lipschitz, norm.scale, norm.scale_error)
+        elif isinstance(before, Affine) and len(step.shape) == 1:
+            scale = Affine(norm.scale, entry_error=norm.scale_error)
+            folds[position] = scale.after(before).lipschitz
+    return folds
+
+
+def _check_against(module: nn.Module, steps: list[Step], input_shape: tuple[int, ...]) -> None:
+    """Compare the steps with the module on a few rows: hooks and odd layers must not slip by."""
+    graph = TorchGraph.of_steps(steps, input_shape)
+    rows = np.random.default_rng(0).standard_normal((3, *input_shape))
+    with torch.no_grad():
+        truth: Any = copy.deepcopy(module)(torch.from_numpy(rows.copy())).numpy().reshape(3, -1)
+    flat = rows.reshape(3, -1)
+    values, error = graph.forward(flat, np.zeros_like(flat))
+    size = frobenius(truth) if np.isfinite(truth).all() else math.inf
+    if not np.all(np.abs(values - truth) <= 1e3 * error + 2**20 * UNIT_ROUNDOFF * size):
+        raise NoLipschitzBound(
+            f"The module ({type(module).__name__}) computes something else than its layers in "
+            "turn: a hook, a step that works in place, or a layer that was changed by hand."
+        )

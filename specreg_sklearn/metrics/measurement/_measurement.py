@@ -1,0 +1,102 @@
+"""The settings that every robustness score, scorer and display shares, in one bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn._typing import Classifier, RandomState, Scale
+from specreg_sklearn.attacks import AttackResult, BlackBoxAttack, resolve_attack
+from specreg_sklearn.space import FeatureSpace, check_norm, check_scale
+from specreg_sklearn.tables import check_positive_int, subsample
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """On which rows, in which space and norm, and with which attack robustness is measured.
+
+    How far rows may move, `eps`, and whether to prove, `certify`, belong to a single score.
+
+    Parameters
+    ----------
+    norm, attack, space, scale, max_samples, random_state, n_jobs
+        As in :func:`~specreg_sklearn.metrics.robust_accuracy_score`.
+    """
+
+    norm: float = 2
+    attack: str | BlackBoxAttack = "auto"
+    space: FeatureSpace | None = None
+    scale: Scale = "std"
+    max_samples: int | None = None
+    random_state: RandomState = 0
+    n_jobs: int | None = None
+
+    def check(self) -> None:
+        """Raise unless rows and space are accepted; the methods check the rest as they use it."""
+        if self.max_samples is not None:
+            check_positive_int(self.max_samples, "max_samples")
+        if self.space is None:
+            check_scale(self.scale)
+        elif not isinstance(self.space, FeatureSpace):
+            raise TypeError(f"space={type(self.space).__name__} is not a FeatureSpace or None.")
+        elif not (isinstance(self.scale, str) and self.scale == "std"):
+            raise ValueError(
+                f"scale={self.scale!r} is given together with a space, which has its own units. "
+                "Pass FeatureSpace.from_data(X, scale=...) as space, and leave scale out."
+            )
+
+    def rows_of(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+        """Return the rows that are measured, and their labels."""
+        return subsample(X, y, self.max_samples, self.random_state)
+
+    def space_of(self, X: Any) -> FeatureSpace:
+        """Return the given space, or the one that `X` spans with units by `scale`."""
+        self.check()
+        return FeatureSpace.from_data(X, scale=self.scale) if self.space is None else self.space
+
+    def resolved_attack(self) -> BlackBoxAttack:
+        """Return the attack as an object, after checking that it measures what is asked for."""
+        # An attack of a user's own may know other norms than ours do.
+        supported = dict.fromkeys((2, np.inf, *getattr(self.attack, "_norms", ())))
+        norm = check_norm(self.norm, supported, "this score")
+        chosen = resolve_attack(self.attack, norm=norm, random_state=self.random_state)
+        if chosen.targeted:
+            raise ValueError(
+                f"{chosen!r} is targeted: it would take y for the labels to reach. Robustness is "
+                "measured with targeted=False."
+            )
+        if chosen.norm != norm:
+            raise ValueError(
+                f"norm={norm!r}, but {chosen!r} measures in norm={chosen.norm!r}. Pass the same "
+                "norm to both."
+            )
+        return chosen
+
+    def run_attack(
+        self, estimator: Classifier, X: Any, y: Any, *, verbose: int = 0
+    ) -> AttackResult:
+        """Look for the nearest adversarial row of every row; all of `X` serves as starts."""
+        X_part, y_part = self.rows_of(X, y)
+        return self.resolved_attack().run(
+            estimator,
+            X_part,
+            y_part,
+            space=self.space_of(X),
+            pool=X,
+            n_jobs=self.n_jobs,
+            verbose=verbose,
+        )
+
+
+def choose_attack(
+    attack: str | BlackBoxAttack, norm: float, random_state: RandomState
+) -> BlackBoxAttack:
+    """Return the attack that a score runs."""
+    return Measurement(norm, attack, random_state=random_state).resolved_attack()
+
+
+def choose_space(space: FeatureSpace | None, X: Any, scale: Scale) -> FeatureSpace:
+    """Return the given space, or the one that `X` spans with units by `scale`."""
+    return Measurement(space=space, scale=scale).space_of(X)

@@ -1,0 +1,268 @@
+"""Reading the options of a feature space: which columns, which bounds, which units.
+
+Each function turns what the user wrote into one plain array with an entry per column, or raises a
+message that names the column and the value.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from specreg_sklearn._typing import BoolArray, FloatArray, Scale
+from specreg_sklearn.tables import (
+    CATEGORICAL,
+    INTEGER,
+    REAL,
+    Table,
+    column_label,
+    stacklevel_of_caller,
+)
+
+TYPES = (REAL, INTEGER, CATEGORICAL)
+Kinds: TypeAlias = Literal["auto"] | Sequence[str] | Mapping[Any, str] | NDArray[np.str_]
+"""What columns hold, one of TYPES each: for all of them in order, or by name or number."""
+Columns: TypeAlias = Iterable[Hashable] | BoolArray | None
+"""Columns by name, number or mask; None for those that hold numbers."""
+Pair: TypeAlias = tuple[ArrayLike | None, ArrayLike | None] | list[Any] | NDArray[Any]
+Bounds: TypeAlias = Literal["data"] | Pair | Mapping[Any, Pair] | None
+"""The smallest and largest value of all columns, or of each by name or number."""
+# Values so little outside their bounds are taken to be inside: the float32 of 0.1 is above 0.1.
+_ROUNDING = 1e-6
+
+
+def column_index(column: Hashable, names: list[Any] | None, n_columns: int, parameter: str) -> int:
+    """Return the position of a column given by name or by number."""
+    if isinstance(column, (bool, np.bool_)):
+        raise ValueError(f"{parameter} mixes flags and columns: {column!r} is not a column.")
+    if names is not None and column in names:
+        return names.index(column)
+    if isinstance(column, (int, np.integer)) and -n_columns <= column < n_columns:
+        return int(column) % n_columns
+    known = f"columns {names}" if names is not None else f"column numbers 0 to {n_columns - 1}"
+    raise ValueError(f"{parameter} names the unknown column {column!r}; X has {known}.")
+
+
+def read_types(types: Kinds, table: Table) -> NDArray[np.str_]:
+    """Return "real", "integer" or "categorical" for each column."""
+    n, names = table.n_columns, table.names
+    kinds = [table.kind(j) for j in range(n)]
+    if isinstance(types, str):
+        if types != "auto":
+            raise ValueError(f"types={types!r} is not 'auto', a list or a dict by column.")
+        return np.array(kinds)
+    if isinstance(types, Mapping):
+        wanted = {column_index(c, names, n, "types"): kind for c, kind in types.items()}
+    else:
+        if len(types) != n:
+            raise ValueError(f"types has {len(types)} entries, but X has {n} columns.")
+        wanted = dict(enumerate(types))
+    for j, kind in wanted.items():
+        if kind not in TYPES:
+            raise ValueError(
+                f"types gives {kind!r} for column {column_label(j, names)}; accepted: {TYPES}."
+            )
+        if kinds[j] == CATEGORICAL and kind != CATEGORICAL:
+            raise ValueError(
+                f"types gives {kind!r} for column {column_label(j, names)}, which does not hold "
+                "numbers."
+            )
+        if kind == REAL and table.dtype(j).kind in "iu":
+            raise ValueError(
+                f"types gives 'real' for column {column_label(j, names)}, whose dtype "
+                f"{table.dtype(j)} holds whole numbers only; convert the column to float."
+            )
+        kinds[j] = kind
+    return np.array(kinds)
+
+
+def read_mutable(
+    mutable: Columns, kinds: np.ndarray, names: list[Any] | None, *, repaired: bool = False
+) -> BoolArray:
+    """Return a mask of the columns that may change; categorical ones only with a repair."""
+    n = len(kinds)
+    numeric = kinds != CATEGORICAL
+    if mutable is None:
+        return numeric
+    if isinstance(mutable, (str, bytes)):
+        raise ValueError(f"mutable={mutable!r} must be a list of columns: mutable=[{mutable!r}].")
+    entries = list(mutable)
+    if entries and all(isinstance(e, (bool, np.bool_)) for e in entries):
+        if len(entries) != n:
+            raise ValueError(f"mutable is a mask of {len(entries)} flags; X has {n} columns.")
+        mask = np.array(entries, dtype=bool)
+    else:
+        mask = np.zeros(n, dtype=bool)
+        mask[[column_index(e, names, n, "mutable") for e in entries]] = True
+    stuck = [column_label(j, names) for j in np.flatnonzero(mask & ~numeric).tolist()]
+    if stuck and not repaired:
+        raise ValueError(
+            f"mutable includes {', '.join(stuck)}, which are categorical; attacks change numeric "
+            "columns only. Leave them out of mutable, or give a repair that sets them."
+        )
+    return mask
+
+
+def read_bounds(
+    bounds: Bounds, low: FloatArray, high: FloatArray, kinds: np.ndarray, names: list[Any] | None
+) -> tuple[FloatArray, FloatArray]:
+    """Return the smallest and largest allowed value of each column.
+
+    `low` and `high` are those of the data.
+    """
+    n, numeric = len(kinds), kinds != CATEGORICAL
+    lo, hi = low.copy(), high.copy()
+    if bounds is None:
+        lo[numeric], hi[numeric] = -np.inf, np.inf
+    elif isinstance(bounds, Mapping):
+        for column, pair in bounds.items():
+            j = column_index(column, names, n, "bounds")
+            if not numeric[j]:
+                raise ValueError(f"bounds names the categorical column {column_label(j, names)}.")
+            lo[j], hi[j] = (float(end[0]) for end in _pair(pair, 1))
+    elif not (isinstance(bounds, str) and bounds == "data"):
+        given_lo, given_hi = _pair(bounds, n)
+        lo[numeric], hi[numeric] = given_lo[numeric], given_hi[numeric]
+    bad = np.flatnonzero(numeric & ~(lo <= hi))
+    if bad.size:
+        j = int(bad[0])
+        raise ValueError(
+            f"bounds of column {column_label(j, names)} are ({lo[j]}, {hi[j]}); "
+            "the lower one must not be above the upper one."
+        )
+    return lo, hi
+
+
+def read_scale(
+    scale: Scale, numbers: np.ndarray, may_move: np.ndarray, names: list[Any] | None
+) -> FloatArray:
+    """Return the unit of each column.
+
+    A column that does not vary has no unit of its own. It gets 1 if it cannot move anyway, and is
+    an error if it is in `may_move`: its distances would depend on the units it happens to be in.
+    """
+    n = numbers.shape[1]
+    if scale is None:
+        return np.ones(n)
+    if isinstance(scale, str):
+        check_scale(scale)
+        out = np.array([_SPREADS[scale](column[~np.isnan(column)]) for column in numbers.T])
+        lacking = np.flatnonzero(may_move & (out == 0))
+        if lacking.size:
+            shown = ", ".join(column_label(j, names) for j in lacking[:10].tolist())
+            shown += ", ..." if len(lacking) > 10 else ""
+            raise ValueError(
+                f"scale={scale!r} gives no unit for columns that do not vary in X but have room to "
+                f"move: {shown}. Give scale as numbers (one for all or one per column) or None, "
+                "leave the columns out of mutable, or bound them by the data."
+            )
+        return np.where(out > 0, out, 1.0)
+    try:
+        given = np.broadcast_to(np.asarray(scale, dtype=np.float64), (n,)).copy()
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"scale={scale!r} does not give one number for {n} columns.") from error
+    bad = np.flatnonzero(~((given > 0) & np.isfinite(given)))
+    if bad.size:
+        j = int(bad[0])
+        raise ValueError(
+            f"scale of column {column_label(j, names)} is {given[j]}; it must be positive."
+        )
+    return given
+
+
+def check_scale(scale: Scale) -> None:
+    """Raise if units are asked for by a name that is not known."""
+    if isinstance(scale, str) and scale not in _SPREADS:
+        raise ValueError(
+            f"scale={scale!r} is not one of 'std', 'range', None, a number or an array."
+        )
+
+
+def check_cells(numbers: np.ndarray, kinds: np.ndarray, names: list[Any] | None) -> None:
+    """Raise on infinite numbers, and on fractions in integer columns."""
+    infinite = np.flatnonzero(np.isinf(numbers).any(axis=0))
+    if infinite.size:
+        raise ValueError(f"X holds infinite values in column {column_label(infinite[0], names)}.")
+    whole = np.flatnonzero(kinds == INTEGER)
+    fraction = whole[(np.nan_to_num(np.mod(numbers[:, whole], 1)) != 0).any(axis=0)]
+    if fraction.size:
+        raise ValueError(
+            f"Column {column_label(fraction[0], names)} is of type 'integer' but holds fractions."
+        )
+
+
+def check_bounds(
+    bounds: tuple[FloatArray, FloatArray],
+    data: tuple[FloatArray, FloatArray],
+    numbers: FloatArray,
+    mutable: BoolArray,
+    names: list[Any] | None,
+) -> None:
+    """Raise if the bounds of a column exclude all of the data, and warn if they exclude some.
+
+    `data` holds the smallest and the largest number of each column. With all values outside, units
+    or columns were mixed up. Some values outside may be meant: such rows keep their values.
+    """
+    (lo, hi), (low, high) = bounds, data
+    mutable = mutable & ~np.isnan(numbers).all(axis=0)
+    slack = _ROUNDING * np.maximum(np.abs(low), np.abs(high))
+    apart = np.flatnonzero(mutable & ((low > hi + slack) | (high < lo - slack)))
+    if apart.size:
+        j = int(apart[0])
+        raise ValueError(
+            f"bounds of column {column_label(j, names)} are ({lo[j]}, {hi[j]}), but its values in "
+            f"X go from {low[j]} to {high[j]}: no row is inside. Give bounds in the units of X."
+        )
+    partly = np.flatnonzero(mutable & ((low < lo - slack) | (high > hi + slack)))
+    if partly.size:
+        j = int(partly[0])
+        outside = int(((numbers[:, j] < lo[j]) | (numbers[:, j] > hi[j])).sum())
+        value = low[j] if low[j] < lo[j] else high[j]
+        more = f" {len(partly) - 1} more columns are like that." if len(partly) > 1 else ""
+        warnings.warn(
+            f"bounds of column {column_label(j, names)} are ({lo[j]}, {hi[j]}), but {outside} of "
+            f"{len(numbers)} rows of X are outside, one with the value {value}. Such rows may keep "
+            f"their own values.{more}",
+            UserWarning,
+            stacklevel=stacklevel_of_caller(),
+        )
+
+
+def _std(values: np.ndarray) -> float:
+    # The mean of equal values rounds, so a constant column is told by its range, not its std.
+    peak = np.abs(values).max(initial=0.0)
+    if not _range(values):
+        return 0.0
+    # Squares of very large or very small numbers would not be finite, or would vanish.
+    return float(max(np.std(values / peak) * peak, np.finfo(float).tiny))
+
+
+def _range(values: np.ndarray) -> float:
+    if not values.size:
+        return 0.0
+    with np.errstate(over="ignore"):
+        return float(min(values.max() - values.min(), np.finfo(float).max))
+
+
+_SPREADS = {"std": _std, "range": _range}
+
+
+def _pair(bounds: Pair, n: int) -> tuple[FloatArray, FloatArray]:
+    problem = (
+        f"bounds={bounds!r} is not 'data', None, a pair (low, high) of numbers or arrays with one "
+        "entry per column, or a dict of pairs by column."
+    )
+    if isinstance(bounds, str) or not hasattr(bounds, "__len__") or len(bounds) != 2:
+        raise ValueError(problem)
+    ends = []
+    for end, open_end in zip(bounds, (-np.inf, np.inf), strict=True):
+        try:
+            value = np.asarray(open_end if end is None else end, dtype=np.float64)
+            ends.append(np.broadcast_to(value, (n,)).copy())
+        except (TypeError, ValueError) as error:
+            raise ValueError(problem) from error
+    return ends[0], ends[1]

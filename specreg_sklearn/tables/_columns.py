@@ -1,0 +1,171 @@
+"""Columns of a table: what messages call them, whether they fit, and which ones a model reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn.tables._arrays import CATEGORICAL
+from specreg_sklearn.tables._frames import Table
+
+
+def column_label(j: int, names: list[Any] | None) -> str:
+    """Return how a message should call column `j`."""
+    return repr(names[j]) if names is not None else str(j)
+
+
+def check_columns(
+    table: Table,
+    names: list[Any] | None,
+    kinds: np.ndarray,
+    mutable: np.ndarray,
+    parameter: str,
+) -> None:
+    """Raise unless a table has the columns of a space, with numbers where they may move."""
+    if table.n_columns != len(kinds) and (table.names is None or names is None):
+        raise ValueError(
+            f"{parameter} has {table.n_columns} columns, but the feature space was built for "
+            f"{len(kinds)}."
+        )
+    if names is not None and table.names is not None:
+        check_names(table.names, names, parameter, "the feature space was built for")
+    for j in np.flatnonzero(mutable & (kinds != CATEGORICAL)).tolist():
+        if table.kind(j) == CATEGORICAL:
+            raise ValueError(
+                f"{parameter} holds no numbers in column {column_label(j, names)}, which the "
+                "feature space declares mutable."
+            )
+
+
+def check_names(given: list[Any], wanted: list[Any], parameter: str, whose: str) -> None:
+    """Raise if two lists of column names differ, and name the columns."""
+    if given == wanted:
+        return
+    missing = [c for c in wanted if c not in given]
+    extra = [c for c in given if c not in wanted]
+    if missing or extra:
+        raise ValueError(
+            f"{parameter} does not have the columns {whose}: missing {missing}, unknown {extra}."
+        )
+    swapped = [c for c, w in zip(given, wanted, strict=True) if c != w]
+    raise ValueError(
+        f"{parameter} has its columns in another order than {whose}: {swapped} are out of place. "
+        f"Expected {wanted}."
+    )
+
+
+def check_fitted_columns(estimator: object, table: Table) -> None:
+    """Raise ValueError if a frame's columns are not in the order the estimator was fitted on."""
+    fitted = getattr(estimator, "feature_names_in_", None)
+    if fitted is None or table.names is None:
+        return
+    fitted = list(fitted)
+    # Columns the estimator never saw are its own business: a ColumnTransformer drops them.
+    given = [c for c in table.names if c in fitted]
+    check_names(given, fitted, "X", "the estimator was fitted on")
+
+
+def places_of(estimator: object, n_inputs: int | None, table: Table) -> np.ndarray:
+    """Return the column of the table that each input column of a fitted model is.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted.
+    n_inputs : int or None
+        Columns that it reads; None if any number will do.
+    table : Table
+        The rows as the user gave them.
+
+    Returns
+    -------
+    ndarray of shape (n_inputs,), int
+        Positions in the table.
+
+    Raises
+    ------
+    ValueError
+        If the table has another number of columns.
+    """
+    fitted = getattr(estimator, "feature_names_in_", None)
+    if fitted is not None and table.names is not None:
+        # A ColumnTransformer lets a frame have columns that it never saw.
+        return np.array([table.names.index(name) for name in list(fitted)])
+    if n_inputs is not None and table.n_columns != n_inputs:
+        raise ValueError(
+            f"X has {table.n_columns} features, but {type(estimator).__name__} is expecting "
+            f"{n_inputs} features as input."
+        )
+    return np.arange(table.n_columns)
+
+
+def columns_read(first: object, n_columns: int) -> np.ndarray:
+    """Return which columns the first step of a model looks at; others may hold anything."""
+    weight = getattr(first, "weight", None)
+    if weight is not None and weight.ndim == 2:
+        return np.asarray((weight != 0).any(axis=0))
+    return np.ones(n_columns, dtype=bool)
+
+
+def complete_rows(
+    table: Table,
+    place: np.ndarray,
+    read: np.ndarray,
+    *,
+    purpose: str,
+    refusal: type[TypeError] = TypeError,
+) -> np.ndarray:
+    """Return a model's input columns as float64, 0 in those it does not read.
+
+    Parameters
+    ----------
+    table : Table
+        The rows as the user gave them.
+    place : ndarray of shape (n_inputs,), int
+        Where each input column is, see :func:`places_of`.
+    read : ndarray of shape (n_inputs,), bool
+        Which of them matter, see :func:`columns_read`.
+    purpose : str
+        What the rows are for, in messages: "certificates".
+    refusal : class, default=TypeError
+        Error for columns that hold no numbers.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_inputs)
+        Finite numbers.
+
+    Raises
+    ------
+    TypeError
+        If a column that is read does not hold numbers.
+    ValueError
+        If one holds NaN or infinity.
+    """
+    rows = np.zeros((table.n_rows, len(place)))
+    for j, column in enumerate(place.tolist()):
+        if not read[j]:
+            continue
+        if table.kind(column) == CATEGORICAL and not _is_flag(table, column):
+            raise refusal(
+                f"Column {column_label(column, table.names)} of X does not hold numbers; "
+                f"{purpose} are for numeric columns."
+            )
+        rows[:, j] = table.numbers(np.array([column]))[:, 0]
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=0))
+    if bad.size:
+        column = int(place[bad[0]])
+        kind = "NaN" if np.isnan(rows[:, bad[0]]).any() else "infinity"
+        raise ValueError(
+            f"Input X contains {kind} in column {column_label(column, table.names)}; {purpose} "
+            "need complete, finite rows."
+        )
+    return rows
+
+
+def _is_flag(table: Table, column: int) -> bool:
+    """Return whether a column is bool, under the name that its container has for that."""
+    dtypes = getattr(table.data, "dtypes", None)
+    dtype = table.data.dtype if dtypes is None else list(dtypes)[column]
+    return "bool" in str(dtype).lower()

@@ -89,7 +89,6 @@ class TorchGraph(Stage):
         return self._constant
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Run the graph; see :meth:`Stage.forward`."""
         widest = max([self.n_inputs, *(math.prod(step.shape) for step in self.steps)])
         n_rows = max(1, _ENTRIES_AT_ONCE // (4 * widest))
         parts = [
@@ -114,7 +113,6 @@ class TorchGraph(Stage):
         return Y.reshape(len(X), -1), after.reshape(len(X), -1)
 
     def tensor(self, X: Tensor) -> Tensor:
-        """Run the graph; see :meth:`Stage.tensor`."""
         values = {-1: X.reshape(len(X), *self.input_shape)}
         for position, step in enumerate(self.steps):
             values[position] = step.join.tensor([values[source] for source in step.sources])

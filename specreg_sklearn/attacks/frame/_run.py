@@ -100,7 +100,9 @@ def run_attack(
     if len(again) and not attack._within_eps:
         setting.stop_distance = 0.0
         search(again)
-        raw, verified = _verified(oracle, outcome, chosen)
+        # Rows that were settled before stay as they are, and pay nothing.
+        redone, held = _verified(oracle, outcome, again)
+        raw[again], verified[again] = redone[again], held[again]
     nothing = "not_found" if attack._within_eps else "start_failed"
     return _report(oracle, outcome, raw, verified, chosen, eps, stop, nothing)
 

@@ -44,8 +44,9 @@ def verify(
             target = far[some] if push is None else x + (1 + push) * (near[some] - x)
             raw[some] = rows.snap(target, some)
         held_in_block[pending] = _ask_in_blocks(oracle, raw, pending)
-        # All rows go again, not just the pending ones: this is the array the user will ask on.
-        held = oracle.fooled_by(raw, np.arange(len(rows)), counted=attacked) & held_in_block
+        # All rows go again, not just the pending ones: this is the array the user will ask on. The
+        # others only give the call its shape, and pay nothing.
+        held = oracle.fooled_by(raw, np.arange(len(rows)), counted=pending) & held_in_block
         pending = attacked[~held[attacked]]
         if not len(pending):
             break

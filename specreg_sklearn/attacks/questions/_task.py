@@ -27,9 +27,10 @@ class SearchTask:
     ``oracle.decide(Z, owner)`` asks the model; ``oracle.best`` and ``oracle.best_distance`` hold
     each row's nearest adversarial point so far. `starts`, (m, d), are adversarial points, at least
     one per row that is open; `owner` is the row of each, and `group` the class the model gave it as
-    a row of data. Where the space has no bounds a search goes as far as `reach`, two arrays of shape (d,) in
-    coordinates. A row is done once its best distance is at most `stop_distance`; 0 never stops
-    early. ``report(k)`` tells the progress bar that k more rows are finished; k may be a fraction.
+    a row of data. Where the space has no bounds a search goes as far as `reach`, two arrays of
+    shape (d,) in coordinates. A row is done once its best distance is at most `stop_distance`; 0
+    never stops early. ``report(k)`` tells the progress bar that k more rows are finished; k may be
+    a fraction.
     `pool` holds rows of data for :meth:`candidates`; None if the user gave starts or wants noise.
     """
 

@@ -56,7 +56,7 @@ class HopSkipJump(BlackBoxAttack):
         budget does not pay for in full asks about fewer directions. The defaults of the other
         parameters use about 25 000 queries a row. Where a budget cuts them short, other values of
         `init_eval` gain little.
-    n_starts, starts, targeted, batch_rows, random_state
+    n_starts, starts, targeted, batch_rows, random_state, n_repeats
         As in :class:`BlackBoxAttack`. Up to `n_starts` starts of different classes share the first
         iterations, which ask more for it; only the nearest goes on.
 
@@ -95,6 +95,7 @@ class HopSkipJump(BlackBoxAttack):
         targeted: bool = False,
         batch_rows: int = 16384,
         random_state: RandomState = 0,
+        n_repeats: int | None = None,
     ) -> None:
         super().__init__(
             norm=norm,
@@ -104,6 +105,7 @@ class HopSkipJump(BlackBoxAttack):
             targeted=targeted,
             batch_rows=batch_rows,
             random_state=random_state,
+            n_repeats=n_repeats,
         )
         self.max_iter = max_iter
         self.max_eval = max_eval

@@ -86,7 +86,7 @@ class RayS(BlackBoxAttack):
     max_queries : int or None, default=1000
         Budget of each row, starts and verification included. None goes on until a row has not
         improved for 40 rounds.
-    n_starts, starts, targeted, batch_rows, random_state
+    n_starts, starts, targeted, batch_rows, random_state, n_repeats
         As in :class:`BlackBoxAttack`. With a small budget fewer starts are used. The upper corner
         of the box is one more start, unless you give your own.
 
@@ -129,6 +129,7 @@ class RayS(BlackBoxAttack):
         targeted: bool = False,
         batch_rows: int = 16384,
         random_state: RandomState = 0,
+        n_repeats: int | None = None,
     ) -> None:
         super().__init__(
             norm=norm,
@@ -138,6 +139,7 @@ class RayS(BlackBoxAttack):
             targeted=targeted,
             batch_rows=batch_rows,
             random_state=random_state,
+            n_repeats=n_repeats,
         )
         self.blocks = blocks
 

@@ -61,7 +61,7 @@ class SquareAttack(BlackBoxAttack):
         Where scores come from. "auto" takes the first of these two that the estimator has.
     p_init : float, default=0.8
         Share of the columns in the first blocks. It is halved nine times in a round.
-    targeted, batch_rows, random_state
+    targeted, batch_rows, random_state, n_repeats
         As in :class:`BlackBoxAttack`. There are no starts to choose.
 
     Notes
@@ -105,6 +105,7 @@ class SquareAttack(BlackBoxAttack):
         targeted: bool = False,
         batch_rows: int = 16384,
         random_state: RandomState = 0,
+        n_repeats: int | None = None,
     ) -> None:
         super().__init__(
             norm=norm,
@@ -113,6 +114,7 @@ class SquareAttack(BlackBoxAttack):
             targeted=targeted,
             batch_rows=batch_rows,
             random_state=random_state,
+            n_repeats=n_repeats,
         )
         self.image_shape = image_shape
         self.scores = scores

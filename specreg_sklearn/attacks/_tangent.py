@@ -39,7 +39,7 @@ class TangentAttack(BoundaryWalk):
     max_queries : int or None, default=1000
         Budget of each row, starts and verification included. None goes on until no step gains any
         more.
-    n_starts, starts, targeted, batch_rows, random_state
+    n_starts, starts, targeted, batch_rows, random_state, n_repeats
         As in :class:`BlackBoxAttack`. Up to `n_starts` starts of different classes share the first
         steps; the nearest goes on.
 
@@ -73,6 +73,7 @@ class TangentAttack(BoundaryWalk):
         targeted: bool = False,
         batch_rows: int = 16384,
         random_state: RandomState = 0,
+        n_repeats: int | None = None,
     ) -> None:
         super().__init__(
             norm=norm,
@@ -82,6 +83,7 @@ class TangentAttack(BoundaryWalk):
             targeted=targeted,
             batch_rows=batch_rows,
             random_state=random_state,
+            n_repeats=n_repeats,
         )
         self.axis_ratio = axis_ratio
 

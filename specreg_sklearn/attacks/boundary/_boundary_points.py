@@ -79,7 +79,9 @@ class BoundaryPoints:
     def radial(self, task: SearchTask) -> FloatArray:
         """Return unit vectors from the clean rows to the points, of shape (m, d)."""
         steps = self.points - task.x[self.owner]
-        steps /= self.distances(task)[:, None]
+        distance = self.distances(task)
+        # A model that does not repeat its answers may lead back to the clean row itself.
+        steps /= np.where(distance > 0, distance, 1.0)[:, None]
         return steps
 
     def take(self, chosen: IntArray) -> BoundaryPoints:

@@ -47,8 +47,9 @@ from specreg_sklearn.tables import (
 # Verification may push a row outwards by 1e-3 of its distance; a row that stops this much before
 # eps stays within eps after the push.
 _STOP_MARGIN = 2e-3
-# How often a noisy model is asked each question, if the user does not say.
-_REPEATS = 3
+# How often a model is asked each question, if the user does not say, whose answers change widely:
+# this share of those that are not close to the boundary.
+_REPEATS, _WIDELY = 3, 0.015
 OnError = Literal["auto", "raise", "keep"]
 ON_ERROR = ("auto", "raise", "keep")
 
@@ -104,7 +105,15 @@ def run_attack(
     done = (coder.encode(clean) == labels) == attack.targeted
     chosen = np.flatnonzero(~done)
     start_pool = StartPool(pool_rows, coder.encode(pooled))
-    oracle = Oracle(predict, rows, labels, coder, norm=norm, targeted=attack.targeted)
+    oracle = Oracle(
+        predict,
+        rows,
+        labels,
+        coder,
+        norm=norm,
+        targeted=attack.targeted,
+        batch_rows=attack.batch_rows,
+    )
     repeats = before.repeats
     if repeats is None:
         repeats = _repeats(oracle, start_pool, chosen, done)
@@ -168,7 +177,8 @@ def _repeats(oracle: Oracle, pool: StartPool, chosen: IntArray, done: BoolArray)
 def _n_repeats(attack: AttackHooks, repeats: Repeats) -> int:
     if attack.n_repeats is not None:
         return int(attack.n_repeats)
-    if not repeats.noisy:
+    if not repeats.noisy or repeats.widely < _WIDELY:
+        # Close to the boundary only: moving outwards costs less than asking again.
         return 1
     if attack.max_queries is None:
         return _REPEATS
@@ -264,7 +274,13 @@ class _Run:
             most = np.maximum(self.attack.max_queries - oracle.n_queries - keep, 0)
         try:
             self.raw, self.verified = verify(
-                oracle, outcome.best, outcome.far, started, most=most, settled=settled
+                oracle,
+                outcome.best,
+                outcome.far,
+                started,
+                most=most,
+                settled=settled,
+                noisy=self.repeats.noisy,
             )
             self.success = self.verified
         except (Exception, KeyboardInterrupt) as error:

@@ -27,7 +27,7 @@ from specreg_sklearn.attacks.questions import (
     find_starts,
     no_starts,
 )
-from specreg_sklearn.space import CleanRows
+from specreg_sklearn.space import CleanRows, as_norm
 from specreg_sklearn.tables import LabelCoder, Predict
 
 # Rows advance in step. From a few hundred on, more of them make no step cheaper.
@@ -35,10 +35,12 @@ _MOST_ROWS = 512
 _LEAST_ROWS = 64
 # Numbers that the starts of one part may hold.
 _MOST_NUMBERS = 2**22
-# Rows that were given a start spend this share of their budget on a first look round, and go on
-# from there if they came nearer by this factor. Those that end with less than this share of their
-# budget begin anew from data.
+# Rows at the end of an earlier search spend this share of their budget on a first look round, and
+# go on from there if they came nearer by this factor. Those that end with less than this share of
+# their budget begin anew from data.
 _FIRST_LOOK, _GAINED, _LITTLE_SPENT = 0.1, 0.99, 0.75
+# A start that does not hold so much nearer to the clean row is where an earlier search ended.
+_NEARER = 0.98
 
 
 @dataclass
@@ -139,10 +141,9 @@ class _Part:
         own = self.labels[some], self.names[some], self.spent[some]
         return _Part(self.attack, self.setting, self.rows.take(some), *own, *rest)
 
-    def without_given(self, found: Outcome) -> _Part:
-        """Return the rows with what was found, instead of what was given, as the start."""
-        known = np.where(np.isfinite(found.best_distance)[:, None], found.best, np.nan)
-        return replace(self, given=None, known=known, spent=found.n_queries)
+    def on_from(self, some: IntArray, found: Outcome) -> _Part:
+        """Return some of the rows, with what was found as the start."""
+        return replace(self, given=None, known=found.best, spent=found.n_queries).take(some)
 
     def from_data(self, some: IntArray, found: Outcome) -> _Part:
         """Return some of the rows without any start."""
@@ -226,31 +227,42 @@ def _parts(attack: AttackHooks, d: int, chosen: IntArray, n_jobs: int | None) ->
 
 
 def _search_part(part: _Part, report: Callable[[float], None] | None = None) -> Outcome:
-    """Search from the points that are given or known, and from data with what they leave.
-
-    A point near the boundary may be the end of an earlier search, from which nothing leads on. So
-    such rows have a first look round; those that come nearer go on from there, the others begin
-    anew from data, as do those that end long before their budget.
-    """
-    if part.attack._within_eps or (part.given is None and part.known is None):
-        return _search_once(part, report)
-    going_on = np.arange(len(part.names))
+    """Search; from points at which an earlier search ended, go on or begin anew."""
+    every, budget = np.arange(len(part.names)), part.attack.max_queries
+    at_end = np.zeros(len(every), dtype=bool)
     found = Outcome.empty(*part.rows.raw.shape)
-    budget = part.attack.max_queries
-    if budget is not None:
-        found = _search_once(part, None, share=_FIRST_LOOK)
-        if found.error is not None:
-            return found
+    found.n_queries = part.spent.copy()
+    if part.known is not None:
+        at_end = ~np.isnan(part.known).any(axis=1)
+    elif part.given is not None and budget is not None and part.given.shape[1] == 1:
+        found = _search_once(part, None, search=_ask_nearer)
+        at_end = np.isinf(found.best_distance)
+        part = replace(part, spent=found.n_queries)
+    if not at_end.any() and found.error is None:
+        return _search_once(part, report)
+    for some, search in ((every[~at_end], _search_once), (every[at_end], _search_on)):
+        if len(some) and found.error is None:
+            found.take_over(some, search(part.take(some), report))
+    return found
+
+
+def _search_on(part: _Part, report: Callable[[float], None] | None) -> Outcome:
+    """Search from points at which an earlier search may have ended: nothing may lead on from there.
+
+    So rows have a first look round; those that come nearer go on from there, the others begin anew
+    from data, as do those that then end long before their budget.
+    """
+    going_on, budget = np.arange(len(part.names)), part.attack.max_queries
+    found = _search_once(part, None, share=None if budget is None else _FIRST_LOOK)
+    if budget is not None and found.error is None:
         began_at = part.rows.distance(
             part.rows.snap(found.far, going_on), going_on, part.setting.norm
         )
         going_on = np.flatnonzero(found.best_distance < _GAINED * began_at)
-        part = part.without_given(found)
-    if len(going_on):
-        far = found.far.copy()
-        found.take_over(going_on, _search_once(part.take(going_on), report))
-        if budget is not None:
-            # The starts of the first look lie deeper in the wrong class.
+        if len(going_on):
+            # The starts of the first look may lie deeper in the wrong class.
+            far = found.far.copy()
+            found.take_over(going_on, _search_once(part.on_from(going_on, found), report))
             found.far = far
     spare = found.best_distance > part.setting.stop_distance
     if budget is not None:
@@ -263,8 +275,23 @@ def _search_part(part: _Part, report: Callable[[float], None] | None = None) -> 
     return found
 
 
+def _ask_nearer(
+    part: _Part, oracle: Oracle, found: Outcome, _: Callable[[float], None] | None
+) -> None:
+    """Ask whether the given starts still fool the model a little nearer to the clean rows."""
+    assert part.given is not None
+    x, rows = part.rows.x, np.arange(len(part.names))
+    nearer = as_norm(oracle.norm).shrink(x, part.given[:, 0], np.full(len(x), _NEARER))
+    oracle.decide(nearer, rows)
+    found.far = oracle.best.copy()
+
+
 def _search_once(
-    part: _Part, report: Callable[[float], None] | None, *, share: float | None = None
+    part: _Part,
+    report: Callable[[float], None] | None,
+    *,
+    share: float | None = None,
+    search: Callable[..., None] | None = None,
 ) -> Outcome:
     """Search, and return what was found up to the end, or up to an error.
 
@@ -287,7 +314,7 @@ def _search_once(
     oracle.n_queries += spent
     found = Outcome.empty(*part.rows.raw.shape)
     try:
-        _search(part, oracle, found, report)
+        (search or _search)(part, oracle, found, report)
         found.finished[:] = True
     except (Exception, KeyboardInterrupt) as error:
         found.error = error

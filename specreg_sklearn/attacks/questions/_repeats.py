@@ -15,8 +15,9 @@ from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions._oracle import Oracle
 from specreg_sklearn.attacks.questions._start_pool import StartPool
 
-# Ways to a row of another class, points on each of them in a call, and clean rows.
-_N_WAYS, _N_POINTS, _N_CLEAN = 4, 16, 32
+# Ways to a row of another class, points on each of them in a call, points that are asked twice in
+# one call, and clean rows.
+_N_WAYS, _N_POINTS, _N_FINEST, _N_CLEAN = 4, 16, 8, 32
 
 
 @dataclass(frozen=True)
@@ -30,13 +31,17 @@ class Repeats:
     n_changed : int
         Those of them whose answer changed.
     noisy : bool
-        Whether answers change from one call to the next on the very same batch. False, with some
-        changed: they depend on the other rows of a batch.
+        Whether answers change within one batch, or from one call to the next on the very same one.
+        False, with some changed: they depend on the other rows of a batch.
+    widely : float
+        The share of answers that changed on clean rows, and at even steps between rows of two
+        classes. What changes close to a boundary only does not count.
     """
 
     n_asked: int = 0
     n_changed: int = 0
     noisy: bool = False
+    widely: float = 0.0
 
 
 def check_repeats(oracle: Oracle, pool: StartPool, attacked: IntArray, done: BoolArray) -> Repeats:
@@ -56,20 +61,28 @@ def check_repeats(oracle: Oracle, pool: StartPool, attacked: IntArray, done: Boo
     every = _evenly(np.arange(len(done)), _N_CLEAN)
     clean = oracle.rows.snap(oracle.rows.x[every], every)
     ways = _Ways(oracle, pool, _evenly(attacked, _N_WAYS))
-    share = np.arange(1, _N_POINTS + 1) / _N_POINTS
-    coarse, owner = ways.points(share)
+    coarse, owner = ways.points(_N_POINTS)
     said = _asked(oracle, coarse, owner)
-    ways.narrow(said, share)
-    fine, _ = ways.points((np.arange(_N_POINTS) + 0.5) / _N_POINTS)
+    ways.narrow(said, _N_POINTS)
+    fine, _ = ways.points(_N_POINTS)
     said_fine = _asked(oracle, fine, owner)
+    ways.narrow(said_fine, _N_POINTS)
+    finest, its_owner = ways.points(_N_FINEST)
     # In another order, and among other rows; more of them than a block of verification has.
-    cells = np.concatenate([fine[::-1], clean, coarse])
-    whose = np.concatenate([owner[::-1], every, owner])
-    first = np.concatenate([said_fine[::-1], done[every], said])
+    groups = (fine[::-1], owner[::-1]), (clean, every), (coarse, owner)
+    groups += (finest, its_owner), (finest, its_owner)
+    cells, whose = (np.concatenate(part) for part in zip(*groups, strict=True))
     second = _asked(oracle, cells, whose)
-    changed = first != second
-    noisy = bool(changed.any()) and bool((_asked(oracle, cells, whose) != second).any())
-    return Repeats(len(cells), int(changed.sum()), noisy)
+    first = np.concatenate([said_fine[::-1], done[every], said])
+    again, twins = second[: len(first)], second[len(first) :].reshape(2, -1)
+    changed = first != again
+    differ = twins[0] != twins[1]
+    n_changed = int(changed.sum() + differ.sum())
+    noisy = bool(differ.any())
+    if n_changed and not noisy:
+        noisy = bool((_asked(oracle, cells, whose) != second).any())
+    widely = float(changed[len(fine) :].mean())
+    return Repeats(len(first) + len(its_owner), n_changed, noisy, widely)
 
 
 class _Ways:
@@ -84,25 +97,28 @@ class _Ways:
         self.owner = rows[place]
         self.low, self.high = clean.x[self.owner], clean.clip(far, self.owner)
 
-    def points(self, share: FloatArray) -> tuple[FloatArray, IntArray]:
-        """Return the cells of points at these shares of every way, and their owners."""
+    def points(self, n: int) -> tuple[FloatArray, IntArray]:
+        """Return the cells of n points on every way, the last of them its end, and their owners."""
+        share = np.arange(1, n + 1) / n
         Z = self.low[:, None] + share[:, None] * (self.high - self.low)[:, None]
         owner = np.repeat(self.owner, len(share))
         return self.rows.snap(Z.reshape(len(owner), -1), owner), owner
 
-    def narrow(self, fooled: BoolArray, share: FloatArray) -> None:
-        """Keep the stretch of each way before the first point that fools the model."""
-        fooled = fooled.reshape(len(self.owner), len(share))
-        some = fooled.any(axis=1)
-        end = share[fooled.argmax(axis=1)][:, None]
-        step = self.high - self.low
-        low = self.low + (end - share[0]) * step
-        self.high = np.where(some[:, None], self.low + end * step, self.high)
-        self.low = np.where(some[:, None], low, self.low)
+    def narrow(self, fooled: BoolArray, n: int) -> None:
+        """Keep the stretch of each way that ends at the first point that fools the model."""
+        fooled = fooled.reshape(len(self.owner), n)
+        step = (self.high - self.low) / n
+        first = fooled.argmax(axis=1)[:, None]
+        some = fooled.any(axis=1)[:, None]
+        self.high = np.where(some, self.low + (first + 1) * step, self.high)
+        self.low = np.where(some, self.low + first * step, self.low)
 
 
 def _asked(oracle: Oracle, cells: FloatArray, owner: IntArray) -> BoolArray:
-    return oracle.ask(cells, owner) if len(owner) else np.zeros(0, dtype=bool)
+    step = oracle.batch_rows
+    parts = [slice(begin, begin + step) for begin in range(0, len(owner), step)]
+    answers = [oracle.ask(cells[part], owner[part]) for part in parts]
+    return np.concatenate([np.zeros(0, dtype=bool), *answers])
 
 
 def _evenly(rows: IntArray, n: int) -> IntArray:

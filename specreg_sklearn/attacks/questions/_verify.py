@@ -16,6 +16,8 @@ from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
 
 PUSHES = (0.0, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 """How far beyond the boundary point a row is moved, as shares of its distance."""
+_FROM_START = (0.0, 0.3, 1.0)
+_START, _LAST = len(PUSHES), len(PUSHES) + len(_FROM_START) - 1
 
 BLOCK_ROWS = 64
 _BLOCK = 2**20
@@ -26,8 +28,8 @@ VARYING_QUERIES = 12 * _ROUND
 """As much for models that do not repeat their answers."""
 
 _MOST_ROUNDS = 16
-# The share of repeats that have to agree on a row, and on one that is only asked along again.
-_CLEAR, _MAJORITY = 0.8, 0.5
+# The share of repeats that have to agree on a row.
+_CLEAR = 0.8
 # A row between a place that holds and one that does not is not looked at closer than this.
 _NEAR_ENOUGH = 1.05
 
@@ -40,6 +42,7 @@ def verify(
     *,
     most: IntArray | None = None,
     settled: BoolArray | None = None,
+    noisy: bool = False,
 ) -> tuple[FloatArray, BoolArray]:
     """Find, for each attacked row, the nearest point whose label the model repeats.
 
@@ -57,6 +60,9 @@ def verify(
         How many questions each row may be asked; None sets no limit.
     settled : ndarray of shape (n,), bool, or None
         Rows that were verified at their boundary points before; they are asked along only.
+    noisy : bool, default=False
+        Whether answers change on the very same array. Then all answers at a place count together;
+        otherwise it is the last one, on the final array, that has to hold.
 
     Returns
     -------
@@ -65,7 +71,7 @@ def verify(
     verified : ndarray of shape (n,), bool
         Where `raw` holds an adversarial row.
     """
-    search = _Search(oracle, near, far, attacked, most, settled)
+    search = _Search(oracle, near, far, attacked, most, settled, noisy)
     for turn in range(_MOST_ROUNDS):
         if search.is_settled:
             break
@@ -85,14 +91,18 @@ class _Search:
         attacked: IntArray,
         most: IntArray | None,
         settled: BoolArray | None,
+        noisy: bool,
     ) -> None:
         n = len(oracle.rows)
+        self.noisy = noisy
+        # Answers at the place where a row is, and how many of them it takes.
+        self.yes, self.n_answers = np.zeros(n), np.zeros(n)
         self.oracle, self.near, self.far = oracle, near, far
         self.raw = oracle.rows.raw.copy()
         self.verified = np.zeros(n, dtype=bool)
         self.verified[attacked] = True
         self.left = np.full(n, NO_LIMIT) if most is None else most.copy()
-        # The place of a row among the pushes; behind the last one stands its start.
+        # The place of a row among the pushes; then come its start, and pushes beyond that.
         self.level = np.zeros(n, dtype=np.int64)
         self.in_block = np.zeros(n, dtype=bool)
         # Rows whose place holds while a nearer one is tried; `held` is that place, in cells, and
@@ -112,14 +122,16 @@ class _Search:
         """Put rows where their level says."""
         if not len(rows):
             return
-        clean, pushes = self.oracle.rows, np.array([*PUSHES, np.nan])
+        clean, pushes = self.oracle.rows, np.array([*PUSHES, *_FROM_START])
         # A few rows at a time: intermediate results would each be as large as the data.
         for some in np.array_split(rows, -(-len(rows) * self.raw.shape[1] // _BLOCK)):
             x = clean.raw[some] / clean.scale
             push = pushes[self.level[some]][:, None]
             there = x + (1 + push) * (self.near[some] - x)
-            start = self.level[some] == len(PUSHES)
-            there[start] = self.far[some[start]]
+            at_start = self.level[some] >= _START
+            if at_start.any():
+                far = self.far[some[at_start]]
+                there[at_start] = far + push[at_start] * (far - x[at_start])
             self.raw[some] = clean.snap(there, some)
 
     def ask(self, *, last: bool) -> None:
@@ -130,14 +142,16 @@ class _Search:
             share = _ask_in_blocks(oracle, self.raw, pending)
             self.in_block[pending] = share >= _CLEAR
             self.left[pending] -= 1
+            self.yes[pending], self.n_answers[pending] = share, 1
         # All rows go again, not just the pending ones: this is the array the user will ask on. A
         # row whose queries are used up is only asked along, and given up if it does not hold.
         counted = attacked[self.left[attacked] > 0]
         share = oracle.votes(self.raw, np.arange(len(self.raw)), counted=counted)
         self.left[counted] -= 1
-        tried = np.zeros(len(self.raw), dtype=bool)
-        tried[pending] = True
-        holds = np.where(tried, share >= _CLEAR, share > _MAJORITY) & self.in_block
+        self.yes += share
+        self.n_answers += 1
+        holds = (self.yes / self.n_answers if self.noisy else share) >= _CLEAR
+        holds &= self.in_block
         self.is_settled = True
         moving = [self._after_success(pending[holds[pending]], last)]
         moving.append(self._after_failure(attacked[~holds[attacked]], last))
@@ -187,12 +201,10 @@ class _Search:
         # The others go outwards: by one step, or to the start if no more can be paid.
         out = np.setdiff1d(rows, np.concatenate([again, back]))
         self.returning[out] = False
-        start = len(PUSHES)
-        at_start = self.level[out] == start
         self.level[out] += 1
         far = last | (self.left[out] < 2 * _ROUND) | self._beyond_start(out)
-        self.level[out[far & ~at_start]] = start
-        lost = at_start
+        self.level[out[far & (self.level[out] < _START)]] = _START
+        lost = self.level[out] > _LAST
         self._place(out[~lost])
         again = np.concatenate([again, back, out[~lost]])
         lost_rows = np.concatenate([out[lost], again[self.left[again] < _ROUND]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 from specreg_sklearn.attacks.frame._picklable_errors import picklable_error
@@ -40,11 +39,10 @@ def interrupted(error: BaseException, result: AttackResult) -> BaseException:
         raised = _copied(_interrupted_class(type(error)), error)
     except Exception:
         raised = error
-    raised.result = result  # type: ignore[attr-defined]
+    vars(raised)["result"] = result
     return raised
 
 
-@lru_cache(maxsize=64)
 def _interrupted_class(kind: type[BaseException]) -> type[BaseException]:
     body = {"__module__": AttackInterrupted.__module__, "__doc__": AttackInterrupted.__doc__}
     return type("AttackInterrupted", (AttackInterrupted, kind), body)

@@ -8,8 +8,8 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.frame._hooks import AttackHooks
+from specreg_sklearn.attacks.frame._outcome import Outcome, Setting
 from specreg_sklearn.attacks.frame._result import AttackResult
-from specreg_sklearn.attacks.frame._workers import Outcome, Setting
 from specreg_sklearn.attacks.questions import Oracle, Repeats, StartPool
 from specreg_sklearn.tables import stacklevel_of_caller
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray
+from specreg_sklearn.attacks.frame._outcome import Outcome
 from specreg_sklearn.attacks.frame._result import AttackResult
-from specreg_sklearn.attacks.frame._workers import Outcome
 from specreg_sklearn.attacks.questions import Repeats
 from specreg_sklearn.space import CleanRows, FeatureSpace
 
@@ -42,6 +42,7 @@ class Before:
 
     outcome: Outcome
     verified: BoolArray
+    cells: FloatArray | None = None
     clean: np.ndarray | None = None
     pooled: np.ndarray | None = None
     repeats: Repeats | None = None
@@ -71,8 +72,9 @@ def what_is_known(
     kept = resume.resumable if isinstance(resume.resumable, Resumable) else Resumable()
     before.clean, before.pooled, before.repeats = kept.clean, kept.pooled, kept.repeats
     verified = resume.success if kept.verified is None else kept.verified
-    points, every = space.bind(resume.X_adv, parameter="resume.X_adv").x, np.arange(len(rows))
-    distance = rows.distance(rows.snap(points, every), every, norm)
+    every, old = np.arange(len(rows)), space.bind(resume.X_adv, parameter="resume.X_adv")
+    points, before.cells = old.x, old.raw
+    distance = rows.distance(old.raw, every, norm)
     before.verified = verified & (distance > 0)
     if kept.outcome is not None:
         outcome.take_over(every, kept.outcome)

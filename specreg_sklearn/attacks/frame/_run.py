@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 from specreg_sklearn._typing import BoolArray, Classifier, FloatArray, IntArray
 from specreg_sklearn.attacks.frame._hooks import LEAST_QUERIES, AttackHooks, Starts
 from specreg_sklearn.attacks.frame._interrupted import interrupted
+from specreg_sklearn.attacks.frame._outcome import Outcome, Setting, WorkerError
 from specreg_sklearn.attacks.frame._report import (
     make_result,
     warn_of_changes,
@@ -21,7 +23,7 @@ from specreg_sklearn.attacks.frame._report import (
 )
 from specreg_sklearn.attacks.frame._result import AttackResult
 from specreg_sklearn.attacks.frame._resume import Resumable, what_is_known
-from specreg_sklearn.attacks.frame._workers import Outcome, Setting, WorkerError, search_rows
+from specreg_sklearn.attacks.frame._workers import search_rows
 from specreg_sklearn.attacks.questions import (
     FINAL_QUERIES,
     VARYING_QUERIES,
@@ -47,6 +49,7 @@ from specreg_sklearn.tables import (
 # Verification may push a row outwards by 1e-3 of its distance; a row that stops this much before
 # eps stays within eps after the push.
 _STOP_MARGIN = 2e-3
+_ROUNDING = 1e-9
 # How often a model is asked each question, if the user does not say, whose answers change widely:
 # this share of those that are not close to the boundary.
 _REPEATS, _WIDELY = 3, 0.015
@@ -98,8 +101,9 @@ def run_attack(
     clean = ask(predict, X, len(rows)) if before.clean is None else before.clean
     pooled = clean
     if pool is not None:
-        known = before.pooled is not None and len(before.pooled) == len(pool_rows)
-        pooled = before.pooled if known else ask(predict, pool, len(pool_rows))
+        old = before.pooled
+        same = old is not None and len(old) == len(pool_rows)
+        pooled = old if old is not None and same else ask(predict, pool, len(pool_rows))
     coder = LabelCoder(targets, clean, pooled)
     labels = coder.encode(targets)
     done = (coder.encode(clean) == labels) == attack.targeted
@@ -121,8 +125,9 @@ def run_attack(
     warn_of_changes(estimator, repeats, oracle.n_repeats)
     if attack.max_queries is not None and oracle.n_repeats > 1:
         # From here on, queries are questions.
+        budget = attack.max_queries // oracle.n_repeats
         attack = copy.copy(attack)
-        attack.max_queries = attack.max_queries // oracle.n_repeats
+        attack.max_queries = budget
     setting = Setting(
         predict=predict,
         coder=coder,
@@ -153,13 +158,14 @@ def run_attack(
         )
 
     run = _Run(attack, setting, oracle, outcome, chosen, repeats, search)
-    run.run(known, before.verified)
+    run.run(known, before.verified, before.cells)
     result = make_result(oracle, outcome, run.raw, run.success, chosen, eps, attack, setting)
     result.resumable = Resumable(clean, pooled, repeats)
     if outcome.error is None:
         warn_of_unverified(attack, len(chosen), result.status)
         return result
-    result.resumable = Resumable(clean, pooled, repeats, outcome, run.verified)
+    found = replace(outcome, error=None)
+    result.resumable = Resumable(clean, pooled, repeats, found, run.verified)
     return _cut_short(attack, outcome, result, on_error)
 
 
@@ -238,10 +244,12 @@ class _Run:
         self.attack, self.setting, self.oracle = attack, setting, oracle
         self.outcome, self.chosen, self.repeats, self.search = outcome, chosen, repeats, search
         self.raw = oracle.rows.raw
+        self.cells: FloatArray | None = None
         self.success = self.verified = np.zeros(len(oracle.rows), dtype=bool)
 
-    def run(self, known: FloatArray | None, before: BoolArray) -> None:
-        """Search and verify; `before` marks rows that were verified at `known` points."""
+    def run(self, known: FloatArray | None, before: BoolArray, cells: FloatArray | None) -> None:
+        """Search and verify; rows in `before` were verified with these cells, at `known` points."""
+        self.cells = cells
         attack, outcome, chosen = self.attack, self.outcome, self.chosen
         twice = self.setting.stop_distance > 0 and not attack._within_eps
         at_first = outcome.best_distance.copy()
@@ -250,7 +258,8 @@ class _Run:
             warn_of_failed_starts(
                 attack, len(chosen), outcome.best_distance[chosen], self.setting.pool
             )
-        settled = before & (outcome.best_distance == at_first)
+        # Going from cells to coordinates and back may change the last digits.
+        settled = before & (outcome.best_distance >= at_first * (1 - _ROUNDING))
         self._verify(settled, keep=self.setting.reserve if twice else 0)
         if not twice or outcome.error is not None:
             return
@@ -280,6 +289,7 @@ class _Run:
                 started,
                 most=most,
                 settled=settled,
+                cells=self.cells,
                 noisy=self.repeats.noisy,
             )
             self.success = self.verified
@@ -290,6 +300,8 @@ class _Run:
             # Each of these rows was asked about and fooled the model, which repeats its answers.
             seen = started if not self.repeats.n_changed else np.flatnonzero(settled)
             self.raw[seen] = oracle.rows.snap(outcome.best[seen], seen)
+            if self.cells is not None:
+                self.raw[settled] = self.cells[settled]
             self.success = np.zeros(len(self.raw), dtype=bool)
             self.success[seen] = True
 

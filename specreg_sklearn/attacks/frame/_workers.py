@@ -17,18 +17,17 @@ from joblib import Parallel, delayed, effective_n_jobs
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.frame._hooks import AttackHooks
+from specreg_sklearn.attacks.frame._outcome import Outcome, Setting
 from specreg_sklearn.attacks.frame._picklable_errors import picklable_error
 from specreg_sklearn.attacks.questions import (
     FINAL_QUERIES,
     NO_LIMIT,
     Oracle,
     SearchTask,
-    StartPool,
     find_starts,
     no_starts,
 )
 from specreg_sklearn.space import CleanRows, as_norm
-from specreg_sklearn.tables import LabelCoder, Predict
 
 # Rows advance in step. From a few hundred on, more of them make no step cheaper.
 _MOST_ROWS = 512
@@ -41,80 +40,6 @@ _MOST_NUMBERS = 2**22
 _FIRST_LOOK, _GAINED, _LITTLE_SPENT = 0.1, 0.99, 0.75
 # A start that does not hold so much nearer to the clean row is where an earlier search ended.
 _NEARER = 0.98
-
-
-@dataclass
-class Setting:
-    """What all rows of one run share, as plain data that can be sent to workers.
-
-    `reserve` is the number of questions that each row keeps for a verification.
-    """
-
-    predict: Predict
-    coder: LabelCoder
-    pool: StartPool
-    norm: float
-    stop_distance: float
-    seed: int
-    n_repeats: int
-    reserve: int
-
-
-@dataclass
-class Outcome:
-    """What was found for the rows of a run; arrays have one entry per row.
-
-    Parameters
-    ----------
-    best : ndarray of shape (n, d)
-        Coordinates of the nearest adversarial points.
-    far : ndarray of shape (n, d)
-        The nearest start of each row, deep in the wrong class.
-    best_distance : ndarray of shape (n,)
-        ``inf`` where nothing was found.
-    n_queries : ndarray of shape (n,), int64
-        Questions so far; each is asked as often as there are repeats.
-    finished : ndarray of shape (n,), bool
-        Rows whose search came to its end.
-    error : BaseException or None, default=None
-        What cut the search short.
-    trace : str
-        Where that happened, if it was in another process.
-    """
-
-    best: FloatArray
-    far: FloatArray
-    best_distance: FloatArray
-    n_queries: IntArray
-    finished: BoolArray
-    error: BaseException | None = None
-    trace: str = ""
-
-    @classmethod
-    def empty(cls, n: int, d: int) -> Outcome:
-        """Return the outcome of rows that have not been searched."""
-        numbers = np.full(n, np.inf), np.zeros(n, np.int64), np.zeros(n, dtype=bool)
-        return cls(np.zeros((n, d)), np.zeros((n, d)), *numbers)
-
-    def take_over(self, rows: IntArray, found: Outcome) -> None:
-        """Write what was found for `rows`, where it is nearer than what is known."""
-        self.n_queries[rows] = found.n_queries
-        self.finished[rows] = found.finished
-        nearer = found.best_distance < self.best_distance[rows]
-        self.best[rows[nearer]] = found.best[nearer]
-        self.far[rows[nearer]] = found.far[nearer]
-        self.best_distance[rows[nearer]] = found.best_distance[nearer]
-        if self.error is None:
-            self.error = found.error
-            if found.error is not None and found.trace:
-                found.error.__cause__ = WorkerError(found.trace)
-
-
-class WorkerError(Exception):
-    """What happened in another process, as text."""
-
-    def __str__(self) -> str:
-        return f"\n{self.args[0]}"
 
 
 @dataclass
@@ -229,11 +154,11 @@ def _parts(attack: AttackHooks, d: int, chosen: IntArray, n_jobs: int | None) ->
 def _search_part(part: _Part, report: Callable[[float], None] | None = None) -> Outcome:
     """Search; from points at which an earlier search ended, go on or begin anew."""
     every, budget = np.arange(len(part.names)), part.attack.max_queries
-    at_end = np.zeros(len(every), dtype=bool)
+    at_end: BoolArray = np.zeros(len(every), dtype=bool)
     found = Outcome.empty(*part.rows.raw.shape)
     found.n_queries = part.spent.copy()
     if part.known is not None:
-        at_end = ~np.isnan(part.known).any(axis=1)
+        at_end = np.asarray(~np.isnan(part.known).any(axis=1))
     elif part.given is not None and budget is not None and part.given.shape[1] == 1:
         found = _search_once(part, None, search=_ask_nearer)
         at_end = np.isinf(found.best_distance)
@@ -270,8 +195,10 @@ def _search_on(part: _Part, report: Callable[[float], None] | None) -> Outcome:
     rest = np.flatnonzero(spare)
     if len(rest) and found.error is None:
         found.take_over(rest, _search_once(part.from_data(rest, found), None))
-    early = found.best_distance <= part.setting.stop_distance
-    found.finished = early if found.error is not None else np.ones(len(early), dtype=bool)
+    if found.error is None:
+        found.finished[:] = True
+    else:
+        found.finished[:] = found.best_distance <= part.setting.stop_distance
     return found
 
 
@@ -321,7 +248,7 @@ def _search_once(
         # Rows without a start of their own fall back on the best point.
         lacking = np.isinf(found.best_distance)
         found.far[lacking] = oracle.best[lacking]
-        found.finished = oracle.best_distance <= setting.stop_distance
+        found.finished[:] = oracle.best_distance <= setting.stop_distance
     found.best, found.best_distance = oracle.best, oracle.best_distance
     found.n_queries = oracle.n_queries - spent + part.spent
     return found

@@ -69,9 +69,8 @@ def check_repeats(oracle: Oracle, pool: StartPool, attacked: IntArray, done: Boo
     ways.narrow(said_fine, _N_POINTS)
     finest, its_owner = ways.points(_N_FINEST)
     # In another order, and among other rows; more of them than a block of verification has.
-    groups = (fine[::-1], owner[::-1]), (clean, every), (coarse, owner)
-    groups += (finest, its_owner), (finest, its_owner)
-    cells, whose = (np.concatenate(part) for part in zip(*groups, strict=True))
+    cells = np.concatenate([fine[::-1], clean, coarse, finest, finest])
+    whose = np.concatenate([owner[::-1], every, owner, its_owner, its_owner])
     second = _asked(oracle, cells, whose)
     first = np.concatenate([said_fine[::-1], done[every], said])
     again, twins = second[: len(first)], second[len(first) :].reshape(2, -1)
@@ -106,10 +105,10 @@ class _Ways:
 
     def narrow(self, fooled: BoolArray, n: int) -> None:
         """Keep the stretch of each way that ends at the first point that fools the model."""
-        fooled = fooled.reshape(len(self.owner), n)
+        answers = fooled.reshape(len(self.owner), n)
         step = (self.high - self.low) / n
-        first = fooled.argmax(axis=1)[:, None]
-        some = fooled.any(axis=1)[:, None]
+        first = answers.argmax(axis=1, keepdims=True)
+        some = answers.any(axis=1, keepdims=True)
         self.high = np.where(some, self.low + (first + 1) * step, self.high)
         self.low = np.where(some, self.low + first * step, self.low)
 

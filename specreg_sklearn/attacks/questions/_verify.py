@@ -42,6 +42,7 @@ def verify(
     *,
     most: IntArray | None = None,
     settled: BoolArray | None = None,
+    cells: FloatArray | None = None,
     noisy: bool = False,
 ) -> tuple[FloatArray, BoolArray]:
     """Find, for each attacked row, the nearest point whose label the model repeats.
@@ -59,7 +60,9 @@ def verify(
     most : ndarray of shape (n,), int, or None
         How many questions each row may be asked; None sets no limit.
     settled : ndarray of shape (n,), bool, or None
-        Rows that were verified at their boundary points before; they are asked along only.
+        Rows that were verified before, and are asked along only.
+    cells : ndarray of shape (n, d), or None
+        Where they were verified, to the last bit.
     noisy : bool, default=False
         Whether answers change on the very same array. Then all answers at a place count together;
         otherwise it is the last one, on the final array, that has to hold.
@@ -71,7 +74,9 @@ def verify(
     verified : ndarray of shape (n,), bool
         Where `raw` holds an adversarial row.
     """
-    search = _Search(oracle, near, far, attacked, most, settled, noisy)
+    search = _Search(oracle, near, far, attacked, most, noisy)
+    if settled is not None and cells is not None:
+        search.settle(attacked[settled[attacked]], cells)
     for turn in range(_MOST_ROUNDS):
         if search.is_settled:
             break
@@ -90,7 +95,6 @@ class _Search:
         far: FloatArray,
         attacked: IntArray,
         most: IntArray | None,
-        settled: BoolArray | None,
         noisy: bool,
     ) -> None:
         n = len(oracle.rows)
@@ -111,12 +115,16 @@ class _Search:
         self.returning = np.zeros(n, dtype=bool)
         self.held: dict[int, FloatArray] = {}
         self.failed: dict[int, FloatArray] = {}
-        known = np.zeros(n, dtype=bool) if settled is None else settled
-        self.in_block[attacked] = known[attacked]
         self._place(attacked)
-        self.pending = attacked[~known[attacked]]
+        self.pending = attacked
         # Whether the array is, to the last row, one that was asked about as a whole.
         self.is_settled = not len(attacked)
+
+    def settle(self, rows: IntArray, cells: FloatArray) -> None:
+        """Put rows where they were verified before; they are not pending."""
+        self.raw[rows] = cells[rows]
+        self.in_block[rows] = True
+        self.pending = np.setdiff1d(self.pending, rows)
 
     def _place(self, rows: IntArray) -> None:
         """Put rows where their level says."""

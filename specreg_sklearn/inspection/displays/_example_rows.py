@@ -48,7 +48,9 @@ def attacked_rows(
             raise ValueError("The model is wrong on all rows of X: there is nothing to attack.")
     else:
         places = row_positions(rows, n_rows)
-    result = attack.run(estimator, take_rows(X, places), truth[places], space=space, pool=X)
+    result = attack.run(
+        estimator, take_rows(X, places), truth[places], space=space, pool=X, on_error="raise"
+    )
     shown = np.flatnonzero(result.success & (result.distances > 0))
     if not len(shown):
         raise ValueError(

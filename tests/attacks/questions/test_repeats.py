@@ -14,7 +14,6 @@ from sklearn.neighbors import KNeighborsClassifier
 from specreg_sklearn.attacks import (
     CGBA,
     ARTAttack,
-    BlackBoxAttack,
     FeatureSpace,
     HopSkipJump,
     RayS,
@@ -154,7 +153,9 @@ def test_a_batch_dependent_threshold_is_met_closely(line):
     assert found.mean() > 0.9
     assert (Together().predict(result.X_adv) != y)[found].all()
     true = np.abs(X[:, 0] - 1)[found]
-    assert (np.abs(result.distances[found] - true) < 0.05 + 0.35 * true).all()
+    beyond = result.distances[found] - true
+    # The threshold itself moves by 0.02 either way.
+    assert (beyond > -0.02).all() and (beyond < 0.05 + 0.1 * true).mean() > 0.9
 
 
 def test_rows_that_do_not_repeat_are_counted_in_a_warning(cancer):
@@ -192,7 +193,7 @@ def test_no_attack_sends_nan_to_a_noisy_model(cancer, attack, sd):
 
 @pytest.mark.parametrize(
     "attack",
-    [BlackBoxAttack, CGBA, TangentAttack, HopSkipJump, RayS, SquareAttack, ARTAttack],
+    [CGBA, TangentAttack, HopSkipJump, RayS, SquareAttack, ARTAttack],
 )
 def test_all_attacks_have_the_parameter(attack):
     args = ("HopSkipJump",) if attack is ARTAttack else ()
@@ -204,8 +205,8 @@ def test_all_attacks_have_the_parameter(attack):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"n_repeats": 0}, "n_repeats=0 must be a positive"),
-        ({"n_repeats": 2.5}, "n_repeats=2.5 must be"),
+        ({"n_repeats": 0}, r"n_repeats=0 is not accepted; give an integer >= 1\."),
+        ({"n_repeats": 2.5}, "n_repeats=2.5 is not accepted"),
         ({"n_repeats": 5, "max_queries": 90}, "max_queries=90"),
     ],
 )

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from specreg_sklearn.tables import ArrayTable, ListTable, PandasTable, Table, as_table, column_label
+from specreg_sklearn.tables import (
+    ArrayTable,
+    ListTable,
+    PandasTable,
+    Table,
+    as_table,
+    column_label,
+    frame_of,
+)
 
 if TYPE_CHECKING:
     from specreg_sklearn.space._clean_rows import CleanRows
@@ -50,17 +58,17 @@ class Repair:
         moved = rows.moved(raw, owner)
         chosen = np.flatnonzero(moved)
         if not len(chosen):
-            return _written(rows, raw, owner)
+            return rows.write(raw, owner)
         built, settled = self._apply(rows, raw[chosen], owner[chosen])
         # Distances were computed from `raw`, so the rows handed out must hold just that.
         self._check_settled(rows, raw[chosen], settled)
         if len(chosen) == len(raw):
             return built
-        return _replaced(_written(rows, raw, owner), moved, built)
+        return _replaced(rows.write(raw, owner), moved, built)
 
     def _apply(self, rows: CleanRows, raw: np.ndarray, owner: np.ndarray) -> tuple[Any, np.ndarray]:
         """Call the repair; return its checked rows, and their cells in the columns that move."""
-        given, clean = _written(rows, raw, owner), _written(rows, rows.raw[owner], owner)
+        given, clean = rows.write(raw, owner), rows.write(rows.raw[owner], owner)
         kind, index = type(given), getattr(given, "index", None)
         try:
             built = self.function(given, clean)
@@ -127,10 +135,6 @@ def _unlike(problem: str, table: Table, difference: tuple[int, Any, Any]) -> str
     )
 
 
-def _written(rows: CleanRows, raw: np.ndarray, owner: np.ndarray) -> Any:
-    return rows.table.write(owner, rows.columns, raw, raw != rows.raw[owner])
-
-
 def _check_shape(table: Table, wanted: Table, n_rows: int) -> None:
     """Raise unless a repaired container has the rows, columns and dtypes that it should have."""
     if table.names != wanted.names:
@@ -159,7 +163,7 @@ def _dtypes(table: Table) -> list[Any]:
 def _read_cells(table: Table, rows: CleanRows, owner: np.ndarray) -> np.ndarray:
     """Return the cells of the movable columns, after checking that the space allows them."""
     try:
-        raw = table.numbers(rows.columns)
+        raw = rows.read(table, owner)
     except (TypeError, ValueError):
         _find_the_word(table, rows.columns)
         raise
@@ -251,9 +255,7 @@ def _replaced(container: Any, where: np.ndarray, rows: Any) -> Any:
         columns = [container.iloc[:, j].array.copy() for j in range(container.shape[1])]
         for j, column in enumerate(columns):
             column[where] = rows.iloc[:, j].array
-        out = pd.DataFrame(dict(enumerate(columns)), index=container.index, copy=False)
-        out.columns = container.columns
-        return out
+        return frame_of(columns, container.index, container)
     if isinstance(container, list):
         repaired = iter(rows)
         return [next(repaired) if w else row for w, row in zip(where, container, strict=True)]

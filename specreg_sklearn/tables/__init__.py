@@ -1,6 +1,13 @@
 """Any container in: frames, arrays, labels, columns, and what a model predicts for them."""
 
-from specreg_sklearn.tables._arrays import CATEGORICAL, INTEGER, REAL, ArrayTable, ListTable
+from specreg_sklearn.tables._arrays import (
+    CATEGORICAL,
+    INTEGER,
+    REAL,
+    ArrayTable,
+    Integers,
+    ListTable,
+)
 from specreg_sklearn.tables._columns import (
     check_columns,
     check_fitted_columns,
@@ -10,7 +17,7 @@ from specreg_sklearn.tables._columns import (
     complete_rows,
     places_of,
 )
-from specreg_sklearn.tables._frames import PandasTable, Table, as_table
+from specreg_sklearn.tables._frames import PandasTable, Table, as_table, frame_of
 from specreg_sklearn.tables._labels import UNKNOWN, LabelCoder, as_labels, as_targets, same_labels
 from specreg_sklearn.tables._predictions import Predict, ask, check_estimator, checked
 from specreg_sklearn.tables._setting_checks import (
@@ -29,6 +36,7 @@ from specreg_sklearn.tables._warnings import stacklevel_of_caller
 __all__ = [
     "CATEGORICAL",
     "INTEGER",
+    "Integers",
     "REAL",
     "UNKNOWN",
     "ArrayTable",
@@ -57,6 +65,7 @@ __all__ = [
     "column_label",
     "columns_read",
     "complete_rows",
+    "frame_of",
     "places_of",
     "same_labels",
     "stacklevel_of_caller",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.tables._arrays import CATEGORICAL
+from specreg_sklearn.tables._arrays import CATEGORICAL, INTEGER
 from specreg_sklearn.tables._frames import Table
 
 
@@ -31,7 +31,7 @@ def check_columns(
     if names is not None and table.names is not None:
         check_names(table.names, names, parameter, "the feature space was built for")
     for j in np.flatnonzero(mutable & (kinds != CATEGORICAL)).tolist():
-        if table.kind(j) == CATEGORICAL:
+        if table.kind(j) == CATEGORICAL and not (kinds[j] == INTEGER and table.is_flag(j)):
             raise ValueError(
                 f"{parameter} holds no numbers in column {column_label(j, names)}, which the "
                 "feature space declares mutable."

@@ -22,7 +22,7 @@ import numpy as np
 
 from specreg_sklearn.space._large_integers import IntegerRange, LargeCells, integer_ends
 from specreg_sklearn.space._norms import as_norm
-from specreg_sklearn.tables import Table
+from specreg_sklearn.tables import INTEGER, Table, column_label
 
 if TYPE_CHECKING:
     from specreg_sklearn.space._repair import Repair
@@ -260,7 +260,14 @@ class CleanRows:
         """Return the movable cells (m, d) of a table of changed rows; NaN where missing."""
         raw = table.numbers(self.columns)
         for k, cells in self.large.items():
-            whole, missing = table.integers(int(self.columns[k]))
+            column = int(self.columns[k])
+            if table.kind(column) != INTEGER:
+                raise ValueError(
+                    f"Column {column_label(column, table.names)} holds whole numbers beyond 2**53 "
+                    "in X, but other numbers in X_adv, which are not exact in float64. Convert it "
+                    "to int64 or uint64."
+                )
+            whole, missing = table.integers(column)
             raw[:, k] = np.where(missing, np.nan, cells.read_again(whole, owner))
         return raw
 

@@ -370,7 +370,8 @@ class FeatureSpace:
         if len(clean) != len(moved):
             raise ValueError(f"X_adv has {len(moved)} rows and X has {len(clean)}.")
         owner = np.arange(len(clean))
-        return clean.distance(clean.read(moved.table, owner), owner, norm)
+        raw = clean.read(moved.table, owner) if clean.large else moved.raw
+        return clean.distance(np.where(np.isnan(raw), 0.0, raw), owner, norm)
 
     def _range_of(
         self, table: Table, column: int, numbers: FloatArray, parameter: str
@@ -396,6 +397,25 @@ class FeatureSpace:
         free = self.mutable & (self.kinds == CATEGORICAL)
         free[self.movable] = True
         return Repair(self.repair, np.flatnonzero(~free))
+
+
+def check_room(space: FeatureSpace, table: Table) -> None:
+    """Raise if no column of a table can move."""
+    if len(space.movable):
+        return
+    flags = [j for j in range(table.n_columns) if table.is_flag(j)]
+    hint = ""
+    if flags:
+        shown = ", ".join(column_label(j, table.names) for j in flags[:10])
+        shown += ", ..." if len(flags) > 10 else ""
+        hint = (
+            f" Columns of True and False ({shown}) move as 0 and 1 where mutable or types of "
+            "FeatureSpace.from_data names them."
+        )
+    raise ValueError(
+        "The feature space has no column to move: none is mutable, or the bounds leave them no "
+        f"room.{hint}"
+    )
 
 
 def _may_move(

@@ -10,6 +10,7 @@ from specreg_sklearn.tables._arrays import (
 )
 from specreg_sklearn.tables._columns import (
     check_columns,
+    check_exact_numbers,
     check_fitted_columns,
     check_names,
     column_label,
@@ -54,6 +55,7 @@ __all__ = [
     "check_count",
     "check_eps",
     "check_estimator",
+    "check_exact_numbers",
     "check_fitted_columns",
     "check_flag",
     "check_names",

@@ -156,9 +156,11 @@ def frame_of(arrays: list[Any], index: pandas.Index, like: pandas.DataFrame) -> 
     """
     pd = sys.modules["pandas"]
     columns = dict(enumerate(arrays))
-    for j, dtype in enumerate(like.dtypes):
-        if _holds_objects(dtype):
-            columns[j] = pd.Series(arrays[j], index=index, dtype=object, copy=False)
+    plain = np.ndarray, pd.arrays.NumpyExtensionArray
+    for j, array in enumerate(arrays):
+        # Other columns may hold objects too, but their dtype says how.
+        if isinstance(array, plain) and array.dtype.kind == "O":
+            columns[j] = pd.Series(array, index=index, dtype=object, copy=False)
     out = pd.DataFrame(columns, index=index, copy=False)
     out.columns = like.columns
     return _finished(out, like)

@@ -156,10 +156,10 @@ def frame_of(arrays: list[Any], index: pandas.Index, like: pandas.DataFrame) -> 
     """
     pd = sys.modules["pandas"]
     columns = dict(enumerate(arrays))
+    # Text is an array of this kind too; what pandas makes of other ones is settled.
     plain = np.ndarray, pd.arrays.NumpyExtensionArray
     for j, array in enumerate(arrays):
-        # Other columns may hold objects too, but their dtype says how.
-        if isinstance(array, plain) and array.dtype.kind == "O":
+        if type(array) in plain and array.dtype.kind == "O":
             columns[j] = pd.Series(array, index=index, dtype=object, copy=False)
     out = pd.DataFrame(columns, index=index, copy=False)
     out.columns = like.columns
@@ -274,8 +274,8 @@ def _array_table(X: Any, parameter: str) -> ArrayTable:
     is_list = isinstance(X, (list, tuple))
     try:
         data = np.asarray(X)
-        # numpy would turn the numbers of a mixed list into text: keep its cells as they are.
-        if is_list and data.dtype.kind in "US":
+        # numpy would turn the numbers of a mixed list into text, and True into 1: keep its cells.
+        if is_list and _mixes_cells(X, data):
             data = np.asarray(X, dtype=object)
     except ValueError as error:
         raise ValueError(f"{parameter} is not a table: its rows differ in length.") from error
@@ -287,6 +287,20 @@ def _array_table(X: Any, parameter: str) -> ArrayTable:
             "Rows are samples and columns are features; images come as one array."
         )
     return ListTable(data) if is_list else ArrayTable(data)
+
+
+def _mixes_cells(X: Any, data: np.ndarray) -> bool:
+    """Return whether numpy changed cells of a list of lists where it made them alike."""
+    if data.dtype.kind in "US":
+        return True
+    if data.dtype.kind not in "iuf" or data.ndim != 2:
+        return False
+    # Whole numbers from both halves of 64 bits become float64.
+    if data.dtype.kind == "f" and (np.abs(data) > 2.0**53).any():
+        return any(isinstance(cell, int) for row in X for cell in row)
+    return any(
+        isinstance(cell, bool) for row in X if isinstance(row, (list, tuple)) for cell in row
+    )
 
 
 def _numpy_dtype(dtype: object) -> np.dtype:

@@ -271,6 +271,15 @@ class CleanRows:
             raw[:, k] = np.where(missing, np.nan, cells.read_again(whole, owner))
         return raw
 
+    def distance_to(self, table: Table, norm: float) -> np.ndarray:
+        """Return how far the rows of a table are from the clean rows, in scaled units."""
+        owner = np.arange(len(self))
+        steps = np.nan_to_num(self.read(table, owner)) - self.raw
+        for k, cells in self.large.items():
+            whole, missing = table.integers(int(self.columns[k]))
+            steps[:, k] = np.where(missing | self.missing[:, k], 0.0, cells.steps_to(whole))
+        return as_norm(norm).length(steps / self.scale)
+
     def distance(self, raw: np.ndarray, owner: np.ndarray, norm: float) -> np.ndarray:
         """Return how far rows are from their owners, in scaled units."""
         if raw.size <= _BLOCK:

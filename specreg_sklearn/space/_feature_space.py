@@ -369,9 +369,9 @@ class FeatureSpace:
         clean, moved = self.bind(X), self.bind(X_adv, parameter="X_adv")
         if len(clean) != len(moved):
             raise ValueError(f"X_adv has {len(moved)} rows and X has {len(clean)}.")
-        owner = np.arange(len(clean))
-        raw = clean.read(moved.table, owner) if clean.large else moved.raw
-        return clean.distance(np.where(np.isnan(raw), 0.0, raw), owner, norm)
+        if clean.large:
+            return clean.distance_to(moved.table, norm)
+        return clean.distance(moved.raw, np.arange(len(clean)), norm)
 
     def _range_of(
         self, table: Table, column: int, numbers: FloatArray, parameter: str
@@ -386,7 +386,7 @@ class FeatureSpace:
                 "Convert the column to int64 or uint64."
             )
         if limits is None and whole and table.dtype(column).itemsize == 8:
-            if np.abs(numbers).max(initial=0.0, where=~np.isnan(numbers)) > EXACT_INTEGERS:
+            if np.abs(numbers).max(initial=0.0, where=~np.isnan(numbers)) >= EXACT_INTEGERS:
                 ends = (self.minimum[column], self.maximum[column])
                 limits = IntegerRange(0, *whole_ends(ends))
         return limits

@@ -17,7 +17,7 @@ from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.tables import Integers
 
 EXACT_INTEGERS = 2.0**53
-"""Beyond this a float64 cannot tell neighbouring whole numbers apart."""
+"""From here on a float64 may be that of a neighbouring whole number."""
 
 
 class IntegerRange(NamedTuple):
@@ -105,6 +105,11 @@ class LargeCells:
     def read_again(self, cells: np.ndarray, owner: IntArray) -> FloatArray:
         """Return the numbers (m,) that stand for whole numbers of rows."""
         return self.base_raw[owner] + _differences(cells, self.base[owner])
+
+    def steps_to(self, cells: np.ndarray) -> FloatArray:
+        """Return how far whole numbers, one per row, are from the clean cells."""
+        clean = self.written(np.nan_to_num(self.raw), np.arange(len(self.raw)))
+        return _differences(cells, clean)
 
 
 def integer_ends(dtype: np.dtype) -> tuple[int, int]:

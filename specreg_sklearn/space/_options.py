@@ -180,7 +180,7 @@ def read_large(bounds: Bounds, numbers: np.ndarray, table: Table) -> dict[int, I
     """
     size = np.abs(numbers).max(axis=0, initial=0.0, where=~np.isnan(numbers))
     large = {}
-    for j in np.flatnonzero(size > EXACT_INTEGERS).tolist():
+    for j in np.flatnonzero(size >= EXACT_INTEGERS).tolist():
         if table.kind(j) != INTEGER or table.dtype(j).kind not in "iu":
             continue
         cells, missing = table.integers(j)

@@ -299,13 +299,15 @@ def _is_same(a: object, b: object) -> bool:
 def _replaced(container: Any, where: np.ndarray, rows: Any) -> Any:
     """Return a container whose rows are those of another one where `where` says so."""
     pd, pl = sys.modules.get("pandas"), sys.modules.get("polars")
+    place = np.where(where, len(container) + np.cumsum(where) - 1, np.arange(len(container)))
     if pl is not None and isinstance(container, pl.DataFrame):
-        place = np.where(where, len(container) + np.cumsum(where) - 1, np.arange(len(container)))
         return pl.concat([container, rows])[place]
     if pd is not None and isinstance(container, pd.DataFrame):
-        columns = [container.iloc[:, j].array.copy() for j in range(container.shape[1])]
-        for j, column in enumerate(columns):
-            column[where] = rows.iloc[:, j].array
+        columns = []
+        for j in range(container.shape[1]):
+            column, repaired = container.iloc[:, j].array, rows.iloc[:, j].array
+            # Not by assignment: sparse columns know none.
+            columns.append(type(column)._concat_same_type([column, repaired]).take(place))
         return frame_of(columns, container.index, container)
     if isinstance(container, list):
         repaired = iter(rows)

@@ -296,7 +296,7 @@ def _mixes_cells(X: Any, data: np.ndarray) -> bool:
     if data.dtype.kind not in "iuf" or data.ndim != 2:
         return False
     # Whole numbers from both halves of 64 bits become float64.
-    if data.dtype.kind == "f" and (np.abs(data) > 2.0**53).any():
+    if data.dtype.kind == "f" and (np.abs(data) >= 2.0**53).any():
         return any(isinstance(cell, int) for row in X for cell in row)
     return any(
         isinstance(cell, bool) for row in X if isinstance(row, (list, tuple)) for cell in row

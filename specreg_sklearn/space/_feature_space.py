@@ -28,7 +28,14 @@ from specreg_sklearn.space._options import (
     whole_ends,
 )
 from specreg_sklearn.space._repair import Repair
-from specreg_sklearn.tables import CATEGORICAL, INTEGER, Table, as_table, check_columns, column_label
+from specreg_sklearn.tables import (
+    CATEGORICAL,
+    INTEGER,
+    Table,
+    as_table,
+    check_columns,
+    column_label,
+)
 
 RowRepair: TypeAlias = Callable[[Any, Any], Any]
 """``repair(X_moved, X_clean)``: both containers like the user's X, and so is what it returns."""

@@ -8,7 +8,7 @@ every digit, and so does a small step from it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -96,7 +96,7 @@ class LargeCells:
     def take(self, rows: IntArray) -> LargeCells:
         """Return the cells of some rows."""
         names = ("base", "base_raw", "raw", "low", "high", "exact")
-        return LargeCells(*(getattr(self, name)[rows] for name in names), self.limits)
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
     def written(self, raw: FloatArray, owner: IntArray) -> np.ndarray:
         """Return the whole numbers (m,) that numbers of rows stand for, in the column's dtype."""

@@ -111,9 +111,7 @@ def read_mutable(
     for j in np.flatnonzero(mask & (kinds == CATEGORICAL) & ~typed).tolist():
         if table.is_flag(j):
             kinds[j] = INTEGER
-    stuck = [
-        column_label(j, names) for j in np.flatnonzero(mask & (kinds == CATEGORICAL)).tolist()
-    ]
+    stuck = [column_label(j, names) for j in np.flatnonzero(mask & (kinds == CATEGORICAL)).tolist()]
     if stuck and not repaired:
         raise ValueError(
             f"mutable includes {', '.join(stuck)}, which are categorical; attacks change numeric "

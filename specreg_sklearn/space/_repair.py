@@ -198,9 +198,7 @@ def _dtypes(table: Table) -> list[Any]:
     return list(table.data.dtypes)
 
 
-def _read_cells(
-    table: Table, rows: CleanRows, owner: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _read_cells(table: Table, rows: CleanRows, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the cells of the movable columns, after checking that the space allows them.
 
     The second array holds them without the rounding that leads out of the bounds.

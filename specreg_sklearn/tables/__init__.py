@@ -37,10 +37,10 @@ from specreg_sklearn.tables._warnings import stacklevel_of_caller
 __all__ = [
     "CATEGORICAL",
     "INTEGER",
-    "Integers",
     "REAL",
     "UNKNOWN",
     "ArrayTable",
+    "Integers",
     "LabelCoder",
     "ListTable",
     "PandasTable",

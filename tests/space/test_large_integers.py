@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from specreg_sklearn.attacks import CGBA, FeatureSpace, HopSkipJump, RayS
+from specreg_sklearn.attacks import CGBA, FeatureSpace, HopSkipJump
 from specreg_sklearn.metrics import certified_radius
 
 DRAW = np.random.default_rng(0)
@@ -91,13 +91,20 @@ def test_steps_are_exact(name, container, bounds):
         assert whole(part.build(some, np.arange(2))) == [whole(moved)[3], whole(moved)[1]]
 
 
-@pytest.mark.parametrize("attack", [CGBA, RayS, HopSkipJump])
-@pytest.mark.parametrize("container", ["array", "mixed", "nullable", "polars"])
-@pytest.mark.parametrize("scale", [None, "std"])
+@pytest.mark.parametrize(
+    ("attack", "container", "scale"),
+    [
+        (CGBA, "array", None),
+        (CGBA, "mixed", "std"),
+        (CGBA, "nullable", "std"),
+        (CGBA, "polars", None),
+        (HopSkipJump, "array", "std"),
+    ],
+)
 def test_time_stamps_are_attacked_both_ways(attack, container, scale):
     """The only boundary is at `cut`, so the distance of every row is known to the nanosecond."""
-    stamps = np.random.default_rng(1).integers(0, 10**9, 100) + 1_600_000_000_000_000_000
-    cut = int(np.sort(stamps)[50])
+    stamps = np.random.default_rng(1).integers(0, 10**9, 30) + 1_600_000_000_000_000_000
+    cut = int(np.sort(stamps)[15])
 
     class After:
         def predict(self, X):
@@ -108,7 +115,7 @@ def test_time_stamps_are_attacked_both_ways(attack, container, scale):
     X, t = kind[1:], stamps[1:]
     y = (t >= cut).astype(int)
     space = FeatureSpace.from_data(X, scale=scale, mutable=[0])
-    result = attack(max_queries=300).run(After(), X, y, space=space)
+    result = attack(max_queries=200).run(After(), X, y, space=space)
     assert (result.status == "found").all()
     exact = np.where(y == 1, t - cut + 1, cut - t)
     moved = np.array(whole(result.X_adv)) - t
@@ -149,8 +156,11 @@ def test_rows_may_be_larger_than_those_of_the_space():
     X = np.array([[2**61 + 1], [5]])
     Z = space.to_coordinates(X)
     assert space.materialise(Z, X).tolist() == X.tolist()
-    assert space.materialise(Z + [[2.0**20], [1.0]], X).tolist() == [[2**61 + 1 + 2**20], [6]]
-    assert space.distances(X + [[3], [4]], X).tolist() == [3, 4]
+    assert space.materialise(Z + np.array([[2.0**20], [1.0]]), X).tolist() == [
+        [2**61 + 1 + 2**20],
+        [6],
+    ]
+    assert space.distances(X + np.array([[3], [4]]), X).tolist() == [3, 4]
 
 
 def test_columns_that_are_not_named_keep_their_digits():
@@ -167,7 +177,7 @@ def test_a_repair_of_large_numbers():
 
     X = np.array([[2**62, 5], [2**62 + 400, 7]])
     space = FeatureSpace.from_data(X, scale=None, repair=even)
-    moved = space.materialise(space.to_coordinates(X) + [[5.0, 0.0], [-5.0, 0.0]], X)
+    moved = space.materialise(space.to_coordinates(X) + np.array([[5.0, 0.0], [-5.0, 0.0]]), X)
     assert moved.tolist() == [[2**62 + 4, 5], [2**62 + 394, 7]]
 
 

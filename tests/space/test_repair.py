@@ -530,10 +530,11 @@ def test_rounding_out_of_the_bounds_is_clipped():
 
     X = np.array([[0.25, 0.5], [0.5, 0.75]])
     space = FeatureSpace.from_data(X, bounds=(0, 1), scale=None, repair=up)
-    moved = space.materialise(space.to_coordinates(X) + [[0.1, 0], [0, 0]], X)
+    step = np.array([[0.1, 0], [0, 0]])
+    moved = space.materialise(space.to_coordinates(X) + step, X)
     assert moved.tolist() == [[1.0, 0.5], [0.5, 0.75]]
     rows = space.bind(X)
-    raw = rows.snap(rows.x + [[0.1, 0], [0, 0]], np.arange(2))
+    raw = rows.snap(rows.x + step, np.arange(2))
     assert raw.tolist() == moved.tolist()
 
 
@@ -548,7 +549,10 @@ def test_more_than_rounding_is_an_error(by):
         return moved
 
     X = np.array([[0.25, 0.5], [0.5, 0.75]])
-    for repair, message in [(creeping, "changes rows that it has"), (outside, "into column 0; acc")]:
+    for repair, message in [
+        (creeping, "changes rows that it has"),
+        (outside, "into column 0; acc"),
+    ]:
         space = FeatureSpace.from_data(X, bounds=(0, 1), scale=None, repair=repair)
         with pytest.raises(ValueError, match=message):
             space.materialise(space.to_coordinates(X) + 0.1, X)

@@ -1,4 +1,4 @@
-"""Cells that do not move are the user's own, in every dtype: for the model, and in what is built."""
+"""Cells that do not move are the user's own, in every dtype: for model and user."""
 
 from __future__ import annotations
 
@@ -105,15 +105,17 @@ class Spy:
 
     def predict(self, X):
         self.seen.append(X)
-        return (X[self.x(X)].to_numpy() > 0).astype(int)
+        return positive(X)
 
-    def x(self, X):
-        return list(X.columns)[0]
+
+def positive(X):
+    first = X.to_series(0) if isinstance(X, pl.DataFrame) else X.iloc[:, 0]
+    return (first.to_numpy() > 0).astype(int)
 
 
 def attacked(X):
     """Return what the model saw, and the adversarial rows, when only the first column may move."""
-    model, y = Spy(), (X[list(X.columns)[0]].to_numpy() > 0).astype(int)
+    model, y = Spy(), positive(X)
     space = FeatureSpace.from_data(X, mutable=[0], scale=None)
     result = CGBA(max_queries=60).run(model, X, y, space=space)
     assert result.success.all() and (result.status == "found").any()

@@ -62,10 +62,10 @@ class FeatureSpace:
         The unit of each column: distances are norms of ``(X_adv - X) / scale``.
     repair : callable or None, default=None
         ``repair(X_moved, X_clean)`` returns the moved rows put right; see :meth:`from_data`.
-    large : mapping of int to IntegerRange, default={}
+    large : mapping of int to tuple (origin, low, high), default={}
         Columns of whole numbers beyond 2**53, by position. float64 cannot tell such neighbours
-        apart, so their coordinates are counted from an `origin`, ``(X - origin) / scale``, and
-        their bounds `low` and `high` are whole numbers, None where open.
+        apart, so their coordinates are counted from an origin, ``(X - origin) / scale``, and
+        their bounds are whole numbers, None where open.
 
     Notes
     -----
@@ -385,18 +385,19 @@ class FeatureSpace:
     ) -> IntegerRange | None:
         """Return where a column is counted from, and its bounds; None if float64 holds it all."""
         limits = self.large.get(column)
-        whole = table.kind(column) == INTEGER
-        if limits is not None and not whole:
+        if limits is not None:
+            if table.kind(column) == INTEGER:
+                return limits
             raise ValueError(
                 f"{parameter} holds no whole numbers in column {column_label(column, self.names)}, "
                 "where the feature space has some beyond 2**53, which are not exact in float64. "
                 "Convert the column to int64 or uint64."
             )
-        if limits is None and whole and table.dtype(column).itemsize == 8:
-            if np.abs(numbers).max(initial=0.0, where=~np.isnan(numbers)) >= EXACT_INTEGERS:
-                ends = (self.minimum[column], self.maximum[column])
-                limits = IntegerRange(0, *whole_ends(ends))
-        return limits
+        if np.abs(numbers).max(initial=0.0, where=~np.isnan(numbers)) < EXACT_INTEGERS:
+            return None
+        if table.kind(column) != INTEGER or table.dtype(column).kind not in "iu":
+            return None
+        return IntegerRange(0, *whole_ends((self.minimum[column], self.maximum[column])))
 
     def _bound_repair(self) -> Repair | None:
         if self.repair is None:

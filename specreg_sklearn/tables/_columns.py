@@ -144,9 +144,9 @@ def check_exact_numbers(
         if table.kind(column) == INTEGER:
             raise ValueError(
                 f"Column {column_label(column, table.names)} of X holds whole numbers beyond "
-                "2**52; a model that computes in float64 cannot tell neighbours apart, so no radius "
-                "can be proved. Subtract an offset from the column, convert it to float64, or leave "
-                "it out of mutable."
+                "2**52; a model that computes in float64 cannot tell neighbours apart, so no "
+                "radius can be proved. Subtract an offset from the column, convert it to "
+                "float64, or leave it out of mutable."
             )
 
 

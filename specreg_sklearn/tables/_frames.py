@@ -56,7 +56,7 @@ class PandasTable:
 
     def kind(self, column: int) -> str:
         """Say whether a column holds real numbers, whole numbers or neither."""
-        dtype = self.data.dtypes.iloc[column]
+        dtype = self._dtypes[column]
         if _holds_objects(dtype):
             return kind_of_objects(self.data.iloc[:, column].to_numpy())
         return kind_of_dtype(_numpy_dtype(dtype))

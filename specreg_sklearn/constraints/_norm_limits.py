@@ -25,15 +25,7 @@ _MOST_ROUNDS = 15
 
 
 class Limit(ABC):
-    """A limit on the norm of one layer.
-
-    Parameters
-    ----------
-    parameter : Tensor
-        What is moved: the operator is linear in it.
-    max_norm : float
-        The limit.
-    """
+    """A limit on the norm of one layer, whose operator is linear in the `parameter` that moves."""
 
     def __init__(self, parameter: Tensor, max_norm: float) -> None:
         self._parameter = parameter

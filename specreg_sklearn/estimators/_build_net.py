@@ -38,13 +38,7 @@ Callbacks: TypeAlias = Sequence[Callback | tuple[str, Callback]] | None
 
 
 class NoReadout(nn.Identity):
-    """Stands where penalties and constraints are given a readout, and there is none.
-
-    Parameters
-    ----------
-    in_features : int
-        Number of features.
-    """
+    """Stands where penalties and constraints are given a readout, and there is none."""
 
     def __init__(self, in_features: int) -> None:
         super().__init__()
@@ -62,25 +56,9 @@ def build_net(
 ) -> PenalizedNet:
     """Build the net of an encoder, or take up the one of the last fit on a warm start.
 
-    Parameters
-    ----------
-    estimator : SpectrallyRegularizedEncoder or SelfSupervisedEncoder
-        Gives the other parameters; it is not changed.
-    objective : Objective
-        What its `objective` stands for.
-    rows : TrainingRows
-        Give the dtype, the width and the share of labelled rows.
-    seed : int
-        Seeds everything that is drawn.
-    head : callable
-        Maps the number of features to what reads them.
-    row_shape : tuple of int or None
-        The axes of a row, where the user's rows had more than one.
-
-    Returns
-    -------
-    PenalizedNet
-        Initialised, with objective, penalty and constraint bound to its parameters.
+    It comes initialised, with objective, penalty and constraint bound to its parameters. `head`
+    maps the number of features to what reads them, `row_shape` holds the axes of a row where the
+    user's rows had more than one, and `seed` seeds everything that is drawn.
     """
     # A projector is no readout: training alone needs it, and nothing is penalised or held there.
     has_readout = getattr(objective, "uses_labels", True)

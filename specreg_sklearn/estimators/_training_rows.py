@@ -46,30 +46,9 @@ def training_rows(
 ) -> TrainingRows:
     """Encode labels, check weights, and drop rows that weigh nothing.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Validated rows.
-    y : ndarray of shape (n_samples,)
-        Labels of any kind.
-    sample_weight : array-like of shape (n_samples,) or None
-        Non-negative weights.
-    class_weight : dict, "balanced" or None
-        As in scikit-learn's classifiers. "balanced" counts rows by their weight. Unlabelled rows
-        have no class weight.
-    objective : Objective or None
-        Says whether the label -1 marks unlabelled rows. None: it is a class like any other.
-
-    Returns
-    -------
-    TrainingRows
-        The rows of positive weight.
-
-    Raises
-    ------
-    ValueError
-        If `y` is not a classification target, holds fewer than two classes or unlabelled rows
-        that the objective cannot use, or if a weight is negative or all are zero.
+    "balanced" counts rows by their weight; unlabelled rows have no class weight. The objective says
+    whether the label -1 marks unlabelled rows; without one it is a class like any other. ValueError
+    if `y` holds fewer than two classes or unlabelled rows that the objective cannot use.
     """
     weights = check_sample_weight(sample_weight, X)
     if not weights.any():

@@ -34,25 +34,8 @@ def loss_and_rise(
 ) -> tuple[Tensor, Tensor]:
     """Return the loss of each row, and ``epsilon`` times the dual norm of its gradient.
 
-    Parameters
-    ----------
-    loss : callable
-        Maps rows to one loss each.
-    X : Tensor of shape (n_samples, n_features)
-        The rows.
-    epsilon : float
-        The factor, above 0.
-    norm : {1, 2, inf}
-        Norm of the moves; the gradient is measured in its dual.
-    step : float
-        Length of the finite difference as a share of `epsilon`.
-    method : {"finite_difference", "double_backprop"}
-        How gradients reach the weights.
-
-    Returns
-    -------
-    tuple of two Tensors of shape (n_samples,)
-        Both carry gradients to the weights.
+    `norm` is that of the moves, and `step` the length of the finite difference as a share of
+    `epsilon`. Both results carry gradients to the weights, in the way of `method`.
     """
     with torch.enable_grad():
         rows = X.detach().requires_grad_()

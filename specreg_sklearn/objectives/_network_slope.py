@@ -33,21 +33,8 @@ class FeatureSlope:
 
     The norms come from warm power iterations, with convolutions as operators and batch norms
     folded in, times the steepest slopes of the activations. They never exceed the true norms, so
-    their product steers training and proves nothing.
-
-    Parameters
-    ----------
-    backbone : torch.nn.Module
-        Maps rows to features.
-    input_shape : tuple of int
-        Shape of one row as the backbone wants it.
-    generator : torch.Generator
-        A CPU generator for the start vectors.
-
-    Raises
-    ------
-    ValueError
-        If a layer has no known norm or slope; the message names it.
+    their product steers training and proves nothing. A layer without a known norm or slope raises
+    ValueError, by its name.
     """
 
     def __init__(

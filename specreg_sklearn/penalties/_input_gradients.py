@@ -134,18 +134,8 @@ class _BoundInputGradient(BoundOnRows):
 
     A probe is a direction of the outputs; pulling it back through the network costs one backward
     pass for the whole batch. Orthonormal probes that fill a space of directions give the exact
-    squared Frobenius norm on it; fewer, drawn evenly, give an unbiased estimate.
-
-    Parameters
-    ----------
-    basis : Tensor of shape (n_directions, n_outputs)
-        Orthonormal directions that the norm is taken over.
-    n_probes : int or None
-        Probes a batch; None, or as many as there are directions, is exact.
-    factor : float
-        Multiplies the squared norm.
-    generator : torch.Generator
-        Draws the probes, for each row its own.
+    squared Frobenius norm on it; fewer, drawn evenly for each row, give an unbiased estimate.
+    `basis` (n_directions, n_outputs) spans the space; `factor` multiplies the squared norm.
     """
 
     def __init__(

@@ -50,21 +50,9 @@ def layer_term(
     n_steps: int,
     generator: torch.Generator,
 ) -> LayerTerm:
-    """Return the term of a layer, with a warm iteration.
+    """Return the term of a layer, with a warm iteration; the settings are those of RepSpectral.
 
-    Parameters
-    ----------
-    layer : UsedLayer
-        A linear layer, a convolution, or a batch norm on its own.
-    method, n_vectors, n_steps
-        As :class:`RepSpectral` takes them.
-    generator : torch.Generator
-        Draws the start vectors.
-
-    Raises
-    ------
-    ValueError
-        If a batch norm keeps no running statistics.
+    ValueError if a batch norm keeps no running statistics.
     """
     module = layer.module
     try:

@@ -121,21 +121,7 @@ class SearchObjective(EpsilonObjective):
 
 
 class EpsilonBound(BoundObjective):
-    """The stateful part: the strength of the current epoch, and the random draws.
-
-    Parameters
-    ----------
-    settings : EpsilonObjective
-        The user's object; it is only read.
-    network : torch.nn.Module
-        What is trained.
-    generator : torch.Generator
-        A CPU generator.
-    n_warm_up_epochs : int
-        Epochs before the full strength.
-    labelled_share : float
-        See :meth:`Objective.bind`.
-    """
+    """The stateful part: the strength of the current epoch, and the random draws."""
 
     def __init__(
         self,

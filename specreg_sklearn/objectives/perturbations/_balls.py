@@ -13,10 +13,7 @@ from torch import Generator, Tensor
 class BallShape(ABC):
     """What a search by gradient steps must know of the ball of a norm around 0.
 
-    Attributes
-    ----------
-    is_box : bool
-        Whether clipping is all that a projection does.
+    Where `is_box`, clipping is all that a projection does.
     """
 
     is_box: ClassVar[bool] = False
@@ -30,22 +27,7 @@ class BallShape(ABC):
         """Return moves of norm one; see :func:`steepest`."""
 
     def drawn(self, like: Tensor, radius: float, generator: Generator) -> Tensor:
-        """Draw one point a row, evenly over the ball.
-
-        Parameters
-        ----------
-        like : Tensor of shape (n_samples, ...)
-            Gives shape, dtype and device.
-        radius : float
-            The radius of the ball.
-        generator : torch.Generator
-            A CPU generator; draws are made there and moved.
-
-        Returns
-        -------
-        Tensor of the shape of `like`
-            The points.
-        """
+        """Draw one point a row, evenly over the ball; of the shape, dtype and device of `like`."""
         shape = len(like), math.prod(like.shape[1:])
         points = self._drawn(shape, like.dtype, radius, generator)
         return points.to(like.device).view_as(like)
@@ -145,17 +127,7 @@ def row_norms(rows: Tensor, norm: float) -> Tensor:
 def steepest(gradients: Tensor, norm: float) -> Tensor:
     """Return the move of norm one along which a linear function rises fastest, row by row.
 
-    Parameters
-    ----------
-    gradients : Tensor of shape (n_samples, ...)
-        Gradients of the function.
-    norm : {1, 2, inf}
-        Norm of the move.
-
-    Returns
-    -------
-    Tensor of the shape of `gradients`
-        ``argmax <v, g>`` over ``||v|| <= 1``, whose value is the dual norm of g; 0 where g is 0.
-        For L1 it is a single coordinate.
+    It is ``argmax <v, g>`` over ``||v|| <= 1``, whose value is the dual norm of g; 0 where g is 0.
+    For L1 it is a single coordinate.
     """
     return BALLS[norm].steepest(gradients)

@@ -11,14 +11,12 @@ from torch import Tensor, nn
 
 from specreg_sklearn.spectral import (
     BlockPowerIteration,
-    Convolution,
-    SquaredNorm,
     UsedLayer,
     batch_norm_scale,
     certified_norm,
-    follow_convolution,
     matrix_norm,
 )
+from specreg_sklearn.spectral.estimates import FollowedLayer
 
 # Rounds of power steps and cuts at the end of an epoch: what is left then is below one per cent.
 _MOST_ROUNDS = 15
@@ -97,21 +95,13 @@ class OperatorLimit(Limit):
 
     def __init__(self, layer: UsedLayer, max_norm: float, settings: dict[str, Any]) -> None:
         super().__init__(_what_scales(layer), max_norm)
-        self._layer = layer
-        weight = layer.weight().detach()
-        self._operator: Convolution | None = None
-        self._iteration: Any
-        if isinstance(layer.module, nn.Linear):
-            self._iteration = BlockPowerIteration(weight, **settings)
-        else:
-            self._operator = Convolution.from_layer(layer.module, layer.input_shape, weight=weight)
-            self._iteration = follow_convolution(self._operator, **settings)
+        self._followed = FollowedLayer(layer, **settings)
 
     def cut(self) -> bool:
         """Move the parameter to where the estimated norm meets the limit, to first order."""
         with torch.enable_grad():
-            weight = self._layer.weight()
-        top = self._squared_norm(weight.detach())
+            weight = self._followed.layer.weight()
+        top = self._followed.update(weight.detach())
         norm = math.sqrt(top.value)
         if not norm > self._max_norm:
             return False
@@ -122,23 +112,15 @@ class OperatorLimit(Limit):
         self._parameter.sub_(slope * ((norm - self._max_norm) / float(slope.square().sum())))
         return True
 
-    def _squared_norm(self, weight: Tensor) -> SquaredNorm:
-        if self._operator is not None:
-            return self._iteration.update(weight)
-        top = self._iteration.update(weight)
-        if not top.images.isfinite().all():
-            return SquaredNorm(0.0, weight)
-        return top.square
-
     def _refresh(self) -> None:
-        self._iteration.refresh(self._layer.weight().detach())
+        self._followed.refresh()
 
     def _norm(self) -> float:
-        weight = self._layer.weight().detach()
-        if self._operator is None:
+        weight = self._followed.layer.weight().detach()
+        if self._followed.operator is None:
             return matrix_norm(weight)
         # Much quicker than the exact norm, less than a per cent above it, and never below.
-        return certified_norm(self._operator.with_weight(weight))
+        return certified_norm(self._followed.operator.with_weight(weight))
 
 
 class DiagonalLimit(Limit):

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from specreg_sklearn._sklearn_compat import Interval, StrOptions, fit_context
+from specreg_sklearn._typing import Activation, Solver
 from specreg_sklearn.certificates import Stage, torch_stages
 from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.constraints import Constraint
@@ -22,10 +23,9 @@ from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
 from specreg_sklearn.estimators._trained_backbone import Module
 from specreg_sklearn.estimators._training_report import warn_of_trouble
 from specreg_sklearn.estimators._training_rows import ClassWeight, training_rows
-from specreg_sklearn.modules import Activation, readout
+from specreg_sklearn.modules import readout
 from specreg_sklearn.objectives import Objective, resolve_objective
 from specreg_sklearn.penalties import Penalty
-from specreg_sklearn.training import Solver
 
 
 class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, BaseEstimator):

@@ -6,8 +6,8 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
+from specreg_sklearn._typing import Activation
 from specreg_sklearn.modules._architecture import (
-    Activation,
     ModuleFactory,
     check_activation,
     check_image_shape,

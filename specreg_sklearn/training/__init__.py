@@ -5,7 +5,6 @@ from specreg_sklearn.training._epoch_callbacks import EpochBar, EpochKeeper, Pat
 from specreg_sklearn.training._net import PenalizedNet
 from specreg_sklearn.training._sklearn_callbacks import SklearnCallbackBridge
 from specreg_sklearn.training._solver_device_seed import (
-    Solver,
     draw_seed,
     resolve_device,
     solver_settings,
@@ -18,7 +17,6 @@ __all__ = [
     "Patience",
     "PenalizedNet",
     "SklearnCallbackBridge",
-    "Solver",
     "TensorRows",
     "batched",
     "draw_seed",

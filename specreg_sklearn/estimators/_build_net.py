@@ -199,16 +199,15 @@ def _reusable_net(
     device: torch.device,
 ) -> PenalizedNet | None:
     """Return the net of the last fit if it has the shape, dtype and device of `network`."""
-    net = getattr(estimator, "net_", None)
-    if not estimator.warm_start or net is None:
+    net = getattr(estimator, "net_", None) if estimator.warm_start else None
+    if net is None or net.optimizer is not optimizer or torch.device(net.device) != device:
         return None
-    same = str(net.module_) == str(network) and net.optimizer is optimizer
-    old, new = net.module_.state_dict(), network.state_dict()
-    same = same and old.keys() == new.keys() and torch.device(net.device) == device
-    same = same and all(
-        old[name].shape == new[name].shape and old[name].dtype == new[name].dtype for name in new
-    )
-    return net if same else None
+    return net if _layout(net.module_) == _layout(network) else None
+
+
+def _layout(network: Network) -> tuple[str, dict[str, tuple[torch.Size, torch.dtype]]]:
+    weights = network.state_dict().items()
+    return str(network), {name: (value.shape, value.dtype) for name, value in weights}
 
 
 def _split(codes: np.ndarray, fraction: float, seed: int) -> list[np.ndarray]:

@@ -7,7 +7,6 @@ from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from specreg_sklearn.objectives.base import (
     EpsilonBound,
@@ -59,7 +58,7 @@ class BoundGradient(EpsilonBound):
         label_loss = None if same_in_both_modes(network) else self._label_loss(network(X), y)
         with evaluated(network):
             clean, rise = loss_and_rise(
-                lambda rows: cross_entropy(network(rows), y, reduction="none"),
+                lambda rows: self._label_loss(network(rows), y),
                 X,
                 epsilon=self.epsilon,
                 norm=settings.norm,

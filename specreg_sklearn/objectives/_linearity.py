@@ -6,7 +6,6 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from specreg_sklearn.objectives.base import EpsilonBound, EpsilonObjective, Schedule, check_norm
 from specreg_sklearn.objectives.perturbations import Ascent, Ball, Loss
@@ -32,8 +31,7 @@ class BoundLinearity(EpsilonBound):
 
     def _loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:
         def loss(rows: Tensor) -> Tensor:
-            labels = y.repeat(len(rows) // len(y))
-            return cross_entropy(network(rows), labels, reduction="none")
+            return self._label_loss(network(rows), y.repeat(len(rows) // len(y)))
 
         settings = self.settings
         ball = Ball(X, settings.norm, self.epsilon)

@@ -165,8 +165,5 @@ def _sides(feature_range: FeatureRange | None, X: Tensor) -> tuple[Tensor | None
     low, high = (
         torch.as_tensor(np.asarray(side), dtype=X.dtype, device=X.device) for side in feature_range
     )
-    return _beside(low, X), _beside(high, X)
-
-
-def _beside(side: Tensor, X: Tensor) -> Tensor:
-    return side if side.ndim == 0 else side.view(1, *X.shape[1:])
+    low, high = (side.view(1, *X.shape[1:]) if side.ndim else side for side in (low, high))
+    return low, high

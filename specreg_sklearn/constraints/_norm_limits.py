@@ -9,12 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from specreg_sklearn.spectral import (
-    BlockPowerIteration,
-    UsedLayer,
-    certified_norm,
-    matrix_norm,
-)
+from specreg_sklearn.spectral import BlockPowerIteration, UsedLayer, certified_norm, matrix_norm
 from specreg_sklearn.spectral.estimates import FollowedLayer
 
 # Rounds of power steps and cuts at the end of an epoch: what is left then is below one per cent.

@@ -280,8 +280,12 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         if hasattr(objective, "check_rows"):
             objective.check_rows(X)
         rows = training_rows(X, y, sample_weight, self.class_weight, objective)
-        if self.warm_start and hasattr(self, "net_"):
-            self._check_same_classes(rows.classes)
+        going_on = self.warm_start and hasattr(self, "net_")
+        if going_on and not np.array_equal(rows.classes, self.classes_):
+            raise ValueError(
+                f"warm_start=True needs the classes of the last fit, {self.classes_.tolist()}; "
+                f"y has {rows.classes.tolist()}."
+            )
         head = readout(len(rows.classes))
         net = self._fit_net(given, objective, rows, head, row_shape, classes_=rows.classes)
         self.classes_ = rows.classes
@@ -289,13 +293,6 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
             self.validation_scores_ = [row.get("valid_accuracy", np.nan) for row in net.history]
         warn_of_trouble(net, self._apply(rows.X, net.module_), rows.codes)
         return self
-
-    def _check_same_classes(self, classes: np.ndarray) -> None:
-        if not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"warm_start=True needs the classes of the last fit, {self.classes_.tolist()}; "
-                f"y has {classes.tolist()}."
-            )
 
     def __certified_stages__(self, role: Role) -> list[Stage]:
         """Return the network as stages of a proof, up to the features or up to the logits."""

@@ -98,7 +98,12 @@ def _find_labelled(y: np.ndarray, objective: Objective) -> np.ndarray:
     warns where the labels are -1, 0 and 1 and nothing tells.
     """
     if getattr(objective, "uses_unlabelled", False):
-        _refuse_strings(y, objective)
+        if y.dtype.kind in "US" and (y.astype(str) == str(UNLABELLED)).any():
+            raise ValueError(
+                f"y holds the string '-1'. With objective={objective!r} unlabelled rows have the "
+                "integer label -1; beside labels that are strings, give y the dtype object: "
+                "np.array(['a', 'b', -1], dtype=object)."
+            )
         labelled = ~_is_unlabelled(y)
         if not labelled.any():
             raise ValueError("y has no labelled row: every label is -1, which means unlabelled.")
@@ -110,23 +115,11 @@ def _find_labelled(y: np.ndarray, objective: Objective) -> np.ndarray:
 def _is_unlabelled(y: np.ndarray) -> np.ndarray:
     if y.dtype.kind == "O":
         # Elementwise: comparing an array that holds strings with a number may give one False.
-        return np.array([_is_minus_one(label) for label in y])
+        texts = str, bytes
+        return np.array([not isinstance(y_i, texts) and bool(y_i == UNLABELLED) for y_i in y])
     if y.dtype.kind not in "if":
         return np.zeros(len(y), dtype=bool)
     return y == UNLABELLED
-
-
-def _is_minus_one(label: object) -> bool:
-    return not isinstance(label, (str, bytes)) and bool(label == UNLABELLED)
-
-
-def _refuse_strings(y: np.ndarray, objective: Objective) -> None:
-    if y.dtype.kind in "US" and (y.astype(str) == str(UNLABELLED)).any():
-        raise ValueError(
-            f"y holds the string '-1'. With objective={objective!r} unlabelled rows have the "
-            "integer label -1; beside labels that are strings, give y the dtype object: "
-            "np.array(['a', 'b', -1], dtype=object)."
-        )
 
 
 def _refuse_unlabelled(y: np.ndarray, objective: Objective) -> None:

@@ -15,12 +15,7 @@ from specreg_sklearn.objectives.base import (
     check_norm,
     check_share_of_epsilon,
 )
-from specreg_sklearn.objectives.perturbations import (
-    Loss,
-    row_norms,
-    same_in_both_modes,
-    steepest,
-)
+from specreg_sklearn.objectives.perturbations import Loss, row_norms, same_in_both_modes, steepest
 from specreg_sklearn.space import as_norm
 from specreg_sklearn.spectral.layers import evaluated
 from specreg_sklearn.tables import check_choice

@@ -7,12 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from specreg_sklearn.spectral import (
-    BlockPowerIteration,
-    UsedLayer,
-    convolution_norm,
-    matrix_norm,
-)
+from specreg_sklearn.spectral import BlockPowerIteration, UsedLayer, convolution_norm, matrix_norm
 from specreg_sklearn.spectral.estimates import FollowedLayer
 
 # The report once an epoch must be quick: a part of a large image and three digits will do.
@@ -96,12 +91,7 @@ class _MatrixTerm(LayerTerm):
 
 
 def layer_term(
-    layer: UsedLayer,
-    *,
-    method: str,
-    n_vectors: int | str,
-    n_steps: int,
-    generator: torch.Generator,
+    layer: UsedLayer, *, method: str, n_vectors: int | str, n_steps: int, generator: torch.Generator
 ) -> LayerTerm:
     """Return the term of a layer, with a warm iteration; the settings are those of RepSpectral.
 

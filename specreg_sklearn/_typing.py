@@ -21,7 +21,8 @@ RandomState: TypeAlias = int | np.integer | np.random.RandomState | np.random.Ge
 Scale: TypeAlias = Literal["std", "range"] | float | ArrayLike | None
 """The unit of each column: by a name, one for all, one for each, or those of X."""
 
-Eps: TypeAlias = float | Sequence[float] | NDArray[np.floating]
+Sizes: TypeAlias = Sequence[float] | NDArray[np.floating]
+Eps: TypeAlias = float | Sizes
 """One distance, or several from the smallest to the largest."""
 
 Activation: TypeAlias = Literal["identity", "logistic", "tanh", "relu", "elu", "gelu"]

@@ -155,8 +155,10 @@ def bind_penalty(
     ----------
     penalty : Penalty
         The settings.
-    backbone, head, generator, input_shape
+    backbone, head, generator
         As :meth:`Penalty.bind` takes them.
+    input_shape : tuple of int
+        Shape of one row as the backbone wants it.
 
     Returns
     -------

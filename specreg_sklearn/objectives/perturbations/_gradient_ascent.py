@@ -99,7 +99,7 @@ class Ascent:
             share = 1.0 if restart else self.start_share
             rows = ball.drawn(generator, share) if share else ball.X
             for _ in range(self.n_steps):
-                values, gradients = _value_and_gradient(loss, rows)
+                values, gradients = value_and_gradient(loss, rows)
                 if self.use_best:
                     best, highest = _better_of(best, highest, rows, values)
                 rows = ball.ascended(rows, gradients, step)
@@ -130,7 +130,7 @@ def _value(loss: Loss, rows: Tensor) -> Tensor:
         return loss(rows)
 
 
-def _value_and_gradient(loss: Loss, rows: Tensor) -> tuple[Tensor, Tensor]:
+def value_and_gradient(loss: Loss, rows: Tensor) -> tuple[Tensor, Tensor]:
     """Return the losses and their gradients with respect to the rows; weights get none."""
     with torch.enable_grad():
         rows = rows.detach().requires_grad_()
@@ -141,7 +141,7 @@ def _value_and_gradient(loss: Loss, rows: Tensor) -> tuple[Tensor, Tensor]:
 
 def input_gradient(loss: Loss, rows: Tensor) -> Tensor:
     """Return the gradient of each row's loss with respect to the row, detached."""
-    return _value_and_gradient(loss, rows)[1]
+    return value_and_gradient(loss, rows)[1]
 
 
 def divergence(logits: Tensor, moved_logits: Tensor) -> Tensor:

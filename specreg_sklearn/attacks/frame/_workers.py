@@ -291,7 +291,7 @@ def _search(
         )
     task = SearchTask(
         oracle,
-        setting.pool.reach(),
+        setting.pool.reach,
         *starts,
         setting.stop_distance,
         setting.seed,

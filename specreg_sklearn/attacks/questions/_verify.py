@@ -47,32 +47,13 @@ def verify(
 ) -> tuple[FloatArray, BoolArray]:
     """Find, for each attacked row, the nearest point whose label the model repeats.
 
-    Parameters
-    ----------
-    oracle : Oracle
-        The oracle of all rows the user passed.
-    near : ndarray of shape (n, d)
-        Boundary points.
-    far : ndarray of shape (n, d)
-        Points to fall back on when no push helps: the untouched starts.
-    attacked : ndarray of shape (k,), int
-        The rows that have a boundary point. The others stay clean.
-    most : ndarray of shape (n,), int, or None
-        How many questions each row may be asked; None sets no limit.
-    settled : ndarray of shape (n,), bool, or None
-        Rows that were verified before, and are asked along only.
-    cells : ndarray of shape (n, d), or None
-        Where they were verified, to the last bit.
-    noisy : bool, default=False
-        Whether answers change on the very same array. Then all answers at a place count together;
-        otherwise it is the last one, on the final array, that has to hold.
-
-    Returns
-    -------
-    raw : ndarray of shape (n, d), float64
-        Verified cells; the clean cells elsewhere.
-    verified : ndarray of shape (n,), bool
-        Where `raw` holds an adversarial row.
+    `near` are the boundary points and `far` the untouched starts, to fall back on when no push
+    helps, both of shape (n, d); `attacked` are the rows that have one. `most` says how many
+    questions each row may be asked. Rows in `settled` were verified before, at `cells`, and are
+    asked along only. If the model is `noisy`, so that its answers change on the very same array,
+    all answers at a place count together; otherwise the last one, on the final array, has to hold.
+    Returns the verified cells, of shape (n, d), which are the clean cells elsewhere, and where they
+    are adversarial.
     """
     search = _Search(oracle, near, far, attacked, most, noisy)
     if settled is not None and cells is not None:

@@ -180,7 +180,7 @@ class OtherInBlocks:
         return (X[:, 0] + X[:, 1] > shift).astype(int)
 
 
-@pytest.mark.parametrize("eps", [None, 1.0])
+@pytest.mark.parametrize("eps", [None, 0.5])
 def test_rows_that_verification_pushes_cost_others_nothing(eps):
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.uniform(-1, 1, size=(40, 2)), np.zeros(40)])
@@ -189,12 +189,14 @@ def test_rows_that_verification_pushes_cost_others_nothing(eps):
     X[:3, :2], X[:3, 2] = -np.abs(X[:3, :2]) / 4, 1.0
     model, space = OtherInBlocks(), FeatureSpace.from_data(X, mutable=[0, 1], scale=None)
     y = model.predict(X)
-    attack = TangentAttack(max_queries=100, n_starts=1)
+    attack = TangentAttack(max_queries=None, n_starts=1)
 
     def run(rows):
         return attack.run(model, X[rows], y[rows], pool=X, space=space, eps=eps)
 
-    together, plain = run(np.arange(8)), run(np.arange(3, 8))
+    with pytest.warns(UserWarning, match="does not repeat its answers"):
+        together = run(np.arange(8))
+    plain = run(np.arange(3, 8))
     # The marked rows do not hold at the boundary: they were pushed out, and searched again.
     assert (X[:3, :2].sum(axis=1) < 0).all() and (together.X_adv[:3, :2].sum(axis=1) > 0.2).all()
     assert together.success.all()
@@ -261,5 +263,5 @@ def test_verification_counts_what_is_not_settled():
     near, far = np.full((4, 2), 2.0**-6), np.full((4, 2), 2.0)
     raw, verified = verify(oracle, near, far, np.arange(4))
     assert verified.all()
-    assert raw[0].tolist() == [2.0, 2.0] and (raw[1:] == 2.0**-6).all()
-    assert oracle.n_queries.tolist() == [6, 2, 2, 2]
+    assert raw[0].sum() > 0.2 and (raw[1:] == 2.0**-6).all()
+    assert oracle.n_queries[0] > 2 and (oracle.n_queries[1:] == 2).all()

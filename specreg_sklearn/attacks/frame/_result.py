@@ -45,7 +45,8 @@ class AttackResult:
     n_queries : ndarray of shape (n_samples,), int64
         Rows sent to the estimator on behalf of each row: starts, bisections, search and
         verification. An attack that asks for scores counts those too. The one prediction of the
-        clean rows, and that of the pool, are not counted.
+        clean rows, and that of the pool, are not counted, and neither are verified rows that are
+        asked along when others have to be verified again.
 
     Examples
     --------

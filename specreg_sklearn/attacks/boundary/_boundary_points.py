@@ -58,6 +58,13 @@ class BoundaryPoints:
         """Go to other points, whose distances from the clean rows may be known."""
         self.points, self.distance, self._radial = points, distance, None
 
+    def replace(self, task: SearchTask, some: IntArray, points: FloatArray) -> None:
+        """Go to other points with some of them; the others stay as they are."""
+        distance = self.distances(task).copy()
+        distance[some] = task.distance(points, self.owner[some])
+        self.points[some] = points
+        self.move(self.points, distance)
+
     def distances(self, task: SearchTask) -> FloatArray:
         """Return how far the points are from the clean rows."""
         if self.distance is None:

@@ -151,7 +151,8 @@ class _RepeatedQueries:
         m, k, d = Z.shape
         oracle, owner = self._oracle, self._owner
         if not self._plain:
-            return oracle.decide(Z.reshape(-1, d), np.repeat(owner, k)).reshape(m, k)
+            fooled = oracle.decide(Z.reshape(-1, d), np.repeat(owner, k), remember=False)
+            return fooled.reshape(m, k)
         cells = Z if oracle.rows.unit else oracle.rows.cells(Z, owner[:, None])
         cells = oracle.rows.fit(cells, *self._box)
         fooled = oracle.ask(cells, owner, copy=False, wanted=self._wanted)

@@ -73,8 +73,7 @@ class BoxSearch:
             return current.take(np.flatnonzero(~self.at_corner[owner] | (place == 0)))
         self._search_columns(current.points[chosen], owner[chosen])
         first = np.flatnonzero(now[owner] & (place == 0))
-        current.points[first] = task.oracle.best[owner[first]]
-        current.move(current.points)
+        current.replace(task, first, task.oracle.best[owner[first]])
         return current.take(np.flatnonzero(~self.at_corner[owner] | (place == 0)))
 
     def finish(self) -> None:

@@ -264,6 +264,9 @@ class _Run:
             self.setting.stop_distance, stop = 0.0, self.setting.stop_distance
             self.search(again, None)
             self.setting.stop_distance = stop
+            # The others stay as they were verified: what is searched again must not cost them.
+            settled, self.cells = self.verified.copy(), self.raw
+            settled[again] = False
             self._verify(settled, keep=0)
 
     def _verify(self, settled: BoolArray, *, keep: int) -> None:

@@ -307,7 +307,8 @@ def _search(
             if attack._from_boundary:
                 task.starts_to_boundary(min(1 / (4 * rows.x.shape[1]), 2.0**-6))
                 task.sharpen(np.intersect1d(started, task.active()))
-            if len(task.active()):
+            task.drop_closed_starts()
+            if len(task.starts):
                 attack._search(task)
         oracle.limit = limit
         if attack._within_eps:

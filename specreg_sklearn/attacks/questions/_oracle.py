@@ -85,17 +85,16 @@ class Oracle:
         caller to show :meth:`remember` the nearest point of each row that fooled the model.
         """
         covered = self._covered(owner)
+        # Where cells are rounded, a point may be built as the clean row itself.
+        plain = not remember and self.rows.exact and self.rows.repair is None
+        answers = self._plain_answers if plain else self._decide
         if covered is None and len(Z) <= self.batch_rows:
-            # Where cells are rounded, a point may be built as the clean row itself.
-            if not remember and len(Z) and self.rows.exact and self.rows.repair is None:
-                self.count(owner)
-                return self.ask(self.rows.snap(Z, owner), owner, copy=False)
-            return self._decide(Z, owner)
+            return answers(Z, owner)
         fooled = np.zeros(len(Z), dtype=bool)
         covered = np.arange(len(Z)) if covered is None else covered
         for begin in range(0, len(covered), self.batch_rows):
             part = covered[begin : begin + self.batch_rows]
-            fooled[part] = self._decide(Z[part], owner[part])
+            fooled[part] = answers(Z[part], owner[part])
         return fooled
 
     def remember(self, Z: FloatArray, owner: IntArray, raw: FloatArray | None = None) -> FloatArray:
@@ -108,6 +107,12 @@ class Oracle:
         distance = self.rows.distance(raw, owner, self.norm)
         self._remember(Z, owner, distance > 0, distance)
         return distance
+
+    def _plain_answers(self, Z: FloatArray, owner: IntArray) -> BoolArray:
+        if not len(Z):
+            return np.zeros(0, dtype=bool)
+        self.count(owner)
+        return self.ask(self.rows.snap(Z, owner), owner, copy=False)
 
     def _decide(self, Z: FloatArray, owner: IntArray) -> BoolArray:
         fooled = np.zeros(len(Z), dtype=bool)

@@ -26,10 +26,11 @@ class SearchTask:
 
     ``oracle.decide(Z, owner)`` asks the model; ``oracle.best`` and ``oracle.best_distance`` hold
     each row's nearest adversarial point so far. `starts`, (m, d), are adversarial points, at least
-    one per row; `owner` is the row of each, and `group` the class the model gave it as a row of
-    data. Where the space has no bounds a search goes as far as `reach`, two arrays of shape (d,) in
-    coordinates. A row is done once its best distance is at most `stop_distance`; 0 never stops
-    early. ``report(k)`` tells the progress bar that k more rows are finished; k may be a fraction.
+    one per row that is open; `owner` is the row of each, and `group` the class the model gave it as
+    a row of data. Where the space has no bounds a search goes as far as `reach`, two arrays of
+    shape (d,) in coordinates. A row is done once its best distance is at most `stop_distance`; 0
+    never stops early. ``report(k)`` tells the progress bar that k more rows are finished; k may be
+    a fraction.
     `pool` holds rows of data for :meth:`candidates`; None if the user gave starts or wants noise.
     """
 
@@ -108,6 +109,16 @@ class SearchTask:
         """Return the share of the whole budget that has been used, 0 if there is no budget."""
         limit, spent = self.oracle.limit, self.oracle.n_queries
         return 0.0 if limit == NO_LIMIT else int(spent.sum()) / (len(spent) * limit)
+
+    def drop_closed_starts(self) -> None:
+        """Forget the starts of rows that are near enough, or may not ask any more.
+
+        Alone, such a row is not searched: it must not be in the company of others either.
+        """
+        kept = self.is_open(self.owner)
+        if not kept.all():
+            self.starts, self.owner = self.starts[kept], self.owner[kept]
+            self.group = self.group[kept]
 
     def starts_to_boundary(self, tolerance: float) -> None:
         """Bisect every start, in place, until it is this near to the boundary."""

@@ -132,9 +132,10 @@ class _Search:
             self.in_block[pending] = share >= _CLEAR
             self.left[pending] -= 1
             self.yes[pending], self.n_answers[pending] = share, 1
-        # All rows go again, not just the pending ones: this is the array the user will ask on. A
-        # row whose queries are used up is only asked along, and given up if it does not hold.
-        counted = attacked[self.left[attacked] > 0]
+        # All rows go again, not just the pending ones: this is the array the user will ask on. The
+        # others are asked along and pay nothing, so that no row depends on them; and a row whose
+        # queries are used up is given up if it does not hold.
+        counted = pending[self.left[pending] > 0]
         share = oracle.votes(self.raw, np.arange(len(self.raw)), counted=counted)
         self.left[counted] -= 1
         self.yes += share

@@ -7,6 +7,7 @@ from specreg_sklearn.tables._arguments import (
     check_starts,
 )
 from specreg_sklearn.tables._arrays import CATEGORICAL, INTEGER, REAL, ArrayTable, ListTable
+from specreg_sklearn.tables._cell_types import CellRounding, cell_rounding
 from specreg_sklearn.tables._columns import (
     check_columns,
     check_fitted_columns,
@@ -35,6 +36,7 @@ __all__ = [
     "REAL",
     "UNKNOWN",
     "ArrayTable",
+    "CellRounding",
     "LabelCoder",
     "ListTable",
     "PandasTable",
@@ -44,6 +46,7 @@ __all__ = [
     "as_table",
     "as_targets",
     "ask",
+    "cell_rounding",
     "check_choice",
     "check_columns",
     "check_count",

@@ -53,6 +53,14 @@ class Rearrange(Stage):
         """Move the entries; see :meth:`Stage.forward`."""
         return self.move(X), self.move_error(error)
 
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        """Move the changes as the errors are moved; see :meth:`Stage.spread`."""
+        return self.move_error(change)
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Return zero; see :meth:`Stage.rounding_growth`."""
+        return np.zeros_like(self.move_error(size))
+
     def tensor(self, X: Tensor) -> Tensor:
         """Find out which entry ends up where, and fetch the entries themselves.
 
@@ -121,6 +129,17 @@ class ChannelAffine(Stage):
         after = np.abs(scale) * (error + relative * (np.abs(X) + error))
         return X * scale + shift, above(after + relative * np.abs(shift) + shift_error, 8)
 
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        """Return how far the outputs move; see :meth:`Stage.spread`."""
+        scale = np.abs(self.scale)
+        scale = scale.reshape(-1, *(1,) * (change.ndim - 2)) if scale.ndim else scale
+        return above(change * scale * (1 + self.scale_error), 6)
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Return how the rounding grows; see :meth:`Stage.rounding_growth`."""
+        relative = gamma(3) + self.scale_error * (1 + gamma(3))
+        return above(relative * self.spread(size), 4)
+
     def tensor(self, X: Tensor) -> Tensor:
         """Apply the map; see :meth:`Stage.tensor`."""
         scale, shift = (
@@ -175,13 +194,26 @@ class ConvolutionStage(Stage):
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Convolve; see :meth:`Stage.forward`."""
         layer = self.layer
-        n_terms = layer.in_channels // layer.groups * math.prod(layer.kernel_size)
+        n_terms = self._n_terms
         relative = gamma(n_terms + 2)
         after = through_torch(self._absolute, error + relative * (np.abs(X) + error))
         if layer.bias is not None:
             bias = np.abs(layer.bias.detach().numpy())
             after = after + relative * bias.reshape(-1, *(1,) * (X.ndim - 2))
         return through_torch(layer, X), above(after, 2 * n_terms + 8)
+
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        """Return how far the outputs move; see :meth:`Stage.spread`."""
+        return above(through_torch(self._absolute, change), 2 * self._n_terms + 8)
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Return how the rounding grows; see :meth:`Stage.rounding_growth`."""
+        return above(gamma(self._n_terms + 2) * self.spread(size), 4)
+
+    @property
+    def _n_terms(self) -> int:
+        layer = self.layer
+        return layer.in_channels // layer.groups * math.prod(layer.kernel_size)
 
     def tensor(self, X: Tensor) -> Tensor:
         """Convolve; see :meth:`Stage.tensor`."""
@@ -227,6 +259,15 @@ class AxisProduct(Stage):
             return X, error
         return X.reshape(len(X), *self.shape), error.reshape(len(X), *self.shape)
 
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        """Return how far the outputs move; see :meth:`Stage.spread`."""
+        # Where the values are zero all of the error was passed on.
+        return self.forward(np.zeros_like(change), change)[1]
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Return how the rounding grows; see :meth:`Stage.rounding_growth`."""
+        return self.forward(size, np.zeros_like(size))[1]
+
     def tensor(self, X: Tensor) -> Tensor:
         """Apply the matrices one after the other; see :meth:`Stage.tensor`."""
         for axis, matrix in enumerate(self.matrices, start=X.ndim - len(self.matrices)):
@@ -267,6 +308,14 @@ class Selection(Stage):
         """Select; see :meth:`Stage.forward`. Padded entries of the error count as zero."""
         padded = through_torch(self.function, error)
         return through_torch(self.function, X), np.maximum(padded, 0.0)
+
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        """Select among the changes; see :meth:`Stage.spread`."""
+        return self.forward(change, change)[1]
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Return zero; see :meth:`Stage.rounding_growth`."""
+        return np.zeros_like(self.spread(size))
 
     def tensor(self, X: Tensor) -> Tensor:
         """Select; see :meth:`Stage.tensor`."""

@@ -1,0 +1,49 @@
+"""How coarsely the cells of a table hold numbers, for whoever counts roundings."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from specreg_sklearn.tables._arrays import CATEGORICAL
+from specreg_sklearn.tables._frames import Table
+
+_FLOAT64_UNIT = 2.0**-53
+
+
+class CellRounding(NamedTuple):
+    """How the cells of some columns meet the arithmetic of a model.
+
+    Parameters
+    ----------
+    coarsest : float
+        Unit roundoff of the coarsest floating point column; float64's if there is none.
+    common : float
+        The same, but infinite for whole numbers so short that numpy lets the other factor of a
+        product choose the type.
+    exact_below : float
+        Cells below this are held by float64 without rounding.
+    """
+
+    coarsest: float
+    common: float
+    exact_below: float
+
+
+def cell_rounding(table: Table, columns: np.ndarray) -> CellRounding:
+    """Return how coarsely the cells of some columns are held."""
+    coarsest, common, exact_below = _FLOAT64_UNIT, _FLOAT64_UNIT, np.inf
+    for column in columns.tolist():
+        # Flags are 0 and 1.
+        dtype = np.dtype(bool) if table.kind(column) == CATEGORICAL else table.dtype(column)
+        if dtype.kind == "f":
+            unit = max(float(np.finfo(dtype).eps) / 2, _FLOAT64_UNIT)
+            coarsest, common = max(coarsest, unit), max(common, unit)
+            exact_below = 0.0 if dtype.itemsize > 8 else exact_below
+        elif dtype.itemsize <= 2:
+            common = np.inf
+        elif dtype.itemsize == 8:
+            # Half of what it holds, so that a cell that moves past the limit moves as far as it.
+            exact_below = min(exact_below, 2.0**52)
+    return CellRounding(coarsest, common, exact_below)

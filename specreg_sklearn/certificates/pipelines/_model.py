@@ -107,7 +107,7 @@ class CertifiedModel:
         # Before the rows: a network with no constant should say so at once.
         directions = _directions(space, place)
         constants = self._constants(directions, measure)
-        own = PredictedScores(self.scores.stages, cell_rounding(table, place[read]))
+        own = PredictedScores(self.scores.stages, cell_rounding(table, place))
         reach = np.abs(directions) if directions.ndim == 1 else np.abs(directions).max(axis=1)
         length = measure.from_l2(np.asarray(reach.max()), directions.shape[-1])
         growth, farthest = own.growth(reach, float(length))

@@ -130,6 +130,7 @@ class PredictedScores:
         with np.errstate(over="ignore", invalid="ignore"):
             for stage, coarseness, cast in self._steps:
                 if cast:
+                    largest = max(largest, float(change.max()))
                     rounded = above(cast * (change + error), 2)
                     error = error + rounded
                     error_length = above(error_length + float(row_norms(rounded)[0]), 1)

@@ -99,10 +99,16 @@ def test_a_radius_is_never_above_the_exact_distance():
 def test_ties_are_zero_and_constant_differences_infinite():
     X, y = load_iris(return_X_y=True)
     model = LogisticRegression(max_iter=500).fit(X, y)
-    model.coef_ = np.array([[1.0, 0, 0, 0], [1.0, 0, 0, 0], [1.0, 0, 0, 0]])
+    model.coef_ = np.zeros((3, 4))
     model.intercept_ = np.array([0.0, 1.0, 0.0])
     assert (certified_radius(model, X) == np.inf).all()
     assert (certified_radius(model, X, norm=np.inf) == np.inf).all()
+    # Equal weights cancel in real arithmetic; predict adds both up, and loses the 1 in the end.
+    model.coef_ = np.array([[1.0, 0, 0, 0], [1.0, 0, 0, 0], [1.0, 0, 0, 0]])
+    assert set(model.predict(X)) == {1}
+    assert model.predict([[1e17, 0, 0, 0]])[0] == 0
+    assert (certified_radius(model, X) > 1e14).all()
+    assert (certified_radius(model, X) < 1e17).all()
     model.intercept_ = np.array([0.0, 1.0, 1.0])
     assert (certified_radius(model, X) == 0).all()
     # Two of three scores are equal everywhere, and the third is far away.

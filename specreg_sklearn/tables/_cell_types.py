@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,8 @@ def cell_rounding(table: Table, columns: np.ndarray) -> CellRounding:
     coarsest, common, exact_below = _FLOAT64_UNIT, _FLOAT64_UNIT, np.inf
     for column in columns.tolist():
         # Flags are 0 and 1.
-        dtype = np.dtype(bool) if table.kind(column) == CATEGORICAL else table.dtype(column)
+        flag = table.kind(column) == CATEGORICAL
+        dtype: np.dtype[Any] = np.dtype(bool) if flag else table.dtype(column)
         if dtype.kind == "f":
             unit = max(float(np.finfo(dtype).eps) / 2, _FLOAT64_UNIT)
             coarsest, common = max(coarsest, unit), max(common, unit)

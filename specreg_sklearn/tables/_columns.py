@@ -115,9 +115,9 @@ def _names_at_fit(estimator: object, given: list[Any]) -> list[Any] | None:
         whose = f"{part or 'the estimator'} was fitted on"
         if behind and not set(names) <= set(given):
             raise ValueError(
-                f"X cannot be followed to {part}: it picks columns by the names {names}, and a step "
-                f"before it has no record of the names at fit. Given {given}. Pass an array, or fit "
-                "the model on one."
+                f"X cannot be followed to {part}: it picks columns by the names {names}, and a "
+                f"step before it has no record of the names at fit. Given {given}. Let that step "
+                "record feature_names_in_, or pick columns by position and fit on an array."
             )
         check_names([name for name in given if name in names], names, "X", whose)
         if fitted is not None and fitted != names:

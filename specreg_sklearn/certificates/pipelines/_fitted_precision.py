@@ -13,7 +13,7 @@ from sklearn.linear_model._base import LinearClassifierMixin
 from sklearn.neural_network import MLPClassifier
 
 from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
-from specreg_sklearn.certificates.stages import COARSEST, FINEST, Precision
+from specreg_sklearn.certificates.stages import COARSEST, FINEST, Arithmetic, Precision
 from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
 
 # Their scores are products of the rows with fitted numbers, and nothing else.
@@ -37,7 +37,7 @@ def fitted_precision(step: object, *, scores: bool) -> Precision:
         If torch is set to multiply float32 numbers more coarsely than float32.
     """
     units = [_unit(dtype) for dtype in _dtypes(step, 0)]
-    arithmetic = FINEST if scores and isinstance(step, _PRODUCTS) else COARSEST
+    arithmetic: Arithmetic = FINEST if scores and isinstance(step, _PRODUCTS) else COARSEST
     return Precision(max(units, default=UNIT_ROUNDOFF), arithmetic)
 
 

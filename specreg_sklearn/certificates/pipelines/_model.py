@@ -73,9 +73,7 @@ class CertifiedModel:
                 "for two classes."
             )
 
-    def radii(
-        self, X: Any, space: FeatureSpace, *, norm: float
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def radii(self, X: Any, space: FeatureSpace, *, norm: float) -> tuple[np.ndarray, np.ndarray]:
         """Return (radii, predicted labels) of rows.
 
         Parameters

@@ -305,7 +305,12 @@ class Affine(Stage):
         """Return how the rounding grows; see :meth:`Stage.rounding_growth`."""
         n_terms = 1 if self.is_diagonal else self.n_inputs
         relative = gamma(n_terms + 2) + self.entry_error * (1 + gamma(4))
-        return self.spread(size) * (0.0 if self._selects else relative * (1 + gamma(4)))
+        if self._selects:
+            return np.zeros_like(self.spread(size))
+        growth = relative * self.spread(size)
+        if self.weight_error:
+            growth = growth + self.weight_error * row_norms(size)[:, None]
+        return above(growth, 4)
 
     @property
     def _selects(self) -> bool:

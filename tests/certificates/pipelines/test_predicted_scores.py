@@ -93,7 +93,7 @@ def test_no_row_a_few_roundings_away_is_nearer_than_the_radius(step, dtype):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_rounding_of_scores_is_taken_off_the_margin(dtype):
-    """Terms that cancel: the margin is a few roundings of the terms, and labels go back and forth."""
+    """Terms that cancel: margins are a few roundings of them, and labels go back and forth."""
     rng = np.random.default_rng(1)
     X = (1000 + 100 * rng.normal(size=(400, 3))).astype(dtype)
     model = LogisticRegression().fit(X - dtype(1000), X[:, 0] > 1000)
@@ -103,7 +103,9 @@ def test_the_rounding_of_scores_is_taken_off_the_margin(dtype):
     found, nearest = certified_radius(model, X), closest_other(model, X, 3)
     assert (found <= nearest).all()
     # The real function is nearer to some rows, and farther from others, than predict is.
-    exact = np.abs(X.astype(np.longdouble) @ model.coef_[0].astype(np.longdouble) + model.intercept_)
+    exact = np.abs(
+        X.astype(np.longdouble) @ model.coef_[0].astype(np.longdouble) + model.intercept_
+    )
     assert (exact / np.linalg.norm(model.coef_[0].astype(float)) > nearest).any()
 
 
@@ -112,7 +114,9 @@ def test_the_radius_of_a_float32_model_is_not_thrown_away():
     X = rng.normal(size=(200, 5)).astype(np.float32)
     model = LogisticRegression().fit(X, X[:, 0] > 0)
     assert model.coef_.dtype == np.float32
-    away = np.abs(model.decision_function(X.astype(float))) / np.linalg.norm(model.coef_.astype(float))
+    away = np.abs(model.decision_function(X.astype(float))) / np.linalg.norm(
+        model.coef_.astype(float)
+    )
     radius = certified_radius(model, X)
     assert (radius <= away).all()
     assert (radius >= away - 1e-5).all()
@@ -190,7 +194,9 @@ def test_a_model_that_answers_in_float32_is_known_to(model, fitted, asked):
     certified = CertifiedModel(model)
     cells = cell_rounding(as_table(X), np.arange(3))
     own = PredictedScores(certified.scores.stages, cells)
-    scores = model.predict_proba(X) if hasattr(model, "predict_proba") else model.decision_function(X)
+    scores = (
+        model.predict_proba(X) if hasattr(model, "predict_proba") else model.decision_function(X)
+    )
     if scores.dtype == np.float32:
         assert not own.in_float64
     exact, delta = certified.scores.evaluate(X.astype(float))

@@ -1,15 +1,17 @@
 """Any container in: frames, arrays, labels, columns, and what a model predicts for them."""
 
-from specreg_sklearn.tables._arguments import (
-    check_eps,
-    check_positive_int,
-    check_seed,
-    check_starts,
+from specreg_sklearn.tables._arrays import (
+    CATEGORICAL,
+    INTEGER,
+    REAL,
+    ArrayTable,
+    Integers,
+    ListTable,
 )
-from specreg_sklearn.tables._arrays import CATEGORICAL, INTEGER, REAL, ArrayTable, ListTable
 from specreg_sklearn.tables._cell_types import CellRounding, cell_rounding
 from specreg_sklearn.tables._columns import (
     check_columns,
+    check_exact_numbers,
     check_fitted_columns,
     check_names,
     column_label,
@@ -17,14 +19,17 @@ from specreg_sklearn.tables._columns import (
     complete_rows,
     places_of,
 )
-from specreg_sklearn.tables._frames import PandasTable, Table, as_table
+from specreg_sklearn.tables._frames import PandasTable, Table, as_table, frame_of
 from specreg_sklearn.tables._labels import UNKNOWN, LabelCoder, as_labels, as_targets, same_labels
 from specreg_sklearn.tables._predictions import Predict, ask, check_estimator, checked
 from specreg_sklearn.tables._setting_checks import (
     check_choice,
     check_count,
+    check_eps,
     check_flag,
     check_number,
+    check_positive_int,
+    check_seed,
     check_share,
 )
 from specreg_sklearn.tables._subsample import subsample, take_rows
@@ -37,6 +42,7 @@ __all__ = [
     "UNKNOWN",
     "ArrayTable",
     "CellRounding",
+    "Integers",
     "LabelCoder",
     "ListTable",
     "PandasTable",
@@ -52,6 +58,7 @@ __all__ = [
     "check_count",
     "check_eps",
     "check_estimator",
+    "check_exact_numbers",
     "check_fitted_columns",
     "check_flag",
     "check_names",
@@ -59,11 +66,11 @@ __all__ = [
     "check_positive_int",
     "check_seed",
     "check_share",
-    "check_starts",
     "checked",
     "column_label",
     "columns_read",
     "complete_rows",
+    "frame_of",
     "places_of",
     "same_labels",
     "stacklevel_of_caller",

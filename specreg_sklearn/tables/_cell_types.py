@@ -22,18 +22,15 @@ class CellRounding(NamedTuple):
     common : float
         The same, but infinite for whole numbers so short that numpy lets the other factor of a
         product choose the type.
-    exact_below : float
-        Cells below this are held by float64 without rounding.
     """
 
     coarsest: float
     common: float
-    exact_below: float
 
 
 def cell_rounding(table: Table, columns: np.ndarray) -> CellRounding:
     """Return how coarsely the cells of some columns are held."""
-    coarsest, common, exact_below = _FLOAT64_UNIT, _FLOAT64_UNIT, np.inf
+    coarsest = common = _FLOAT64_UNIT
     for column in columns.tolist():
         # Flags are 0 and 1.
         flag = table.kind(column) == CATEGORICAL
@@ -41,10 +38,6 @@ def cell_rounding(table: Table, columns: np.ndarray) -> CellRounding:
         if dtype.kind == "f":
             unit = max(float(np.finfo(dtype).eps) / 2, _FLOAT64_UNIT)
             coarsest, common = max(coarsest, unit), max(common, unit)
-            exact_below = 0.0 if dtype.itemsize > 8 else exact_below
         elif dtype.itemsize <= 2:
             common = np.inf
-        elif dtype.itemsize == 8:
-            # Half of what it holds, so that a cell that moves past the limit moves as far as it.
-            exact_below = min(exact_below, 2.0**52)
-    return CellRounding(coarsest, common, exact_below)
+    return CellRounding(coarsest, common)

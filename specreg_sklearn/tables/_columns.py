@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.tables._arrays import CATEGORICAL
+from specreg_sklearn.tables._arrays import CATEGORICAL, INTEGER
 from specreg_sklearn.tables._fitted_names import recorded_names
 from specreg_sklearn.tables._frames import Table
+
+_ALL_EXACT = 2.0**52
 
 
 def column_label(j: int, names: list[Any] | None) -> str:
@@ -32,7 +34,7 @@ def check_columns(
     if names is not None and table.names is not None:
         check_names(table.names, names, parameter, "the feature space was built for")
     for j in np.flatnonzero(mutable & (kinds != CATEGORICAL)).tolist():
-        if table.kind(j) == CATEGORICAL:
+        if table.kind(j) == CATEGORICAL and not (kinds[j] == INTEGER and table.is_flag(j)):
             raise ValueError(
                 f"{parameter} holds no numbers in column {column_label(j, names)}, which the "
                 "feature space declares mutable."
@@ -68,27 +70,10 @@ def check_fitted_columns(estimator: object, table: Table) -> None:
 
 
 def places_of(estimator: object, n_inputs: int | None, table: Table) -> np.ndarray:
-    """Return the column of the table that each input column of a fitted model is.
+    """Return the column of the table that each input of a fitted model is, (n_inputs,) int.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted.
-    n_inputs : int or None
-        Columns that it reads; None if any number will do.
-    table : Table
-        The rows as the user gave them.
-
-    Returns
-    -------
-    ndarray of shape (n_inputs,), int
-        Positions in the table.
-
-    Raises
-    ------
-    ValueError
-        If the table has another number of columns, or if it is a frame whose columns some part of
-        the model saw in another order.
+    `n_inputs` is None if the model reads any number of columns. Raises ValueError if the table has
+    another number of them, or is a frame whose columns some part of the model saw in another order.
     """
     fitted = _names_at_fit(estimator, table.names) if table.names is not None else None
     if fitted is not None and table.names is not None:
@@ -145,32 +130,11 @@ def complete_rows(
     purpose: str,
     refusal: type[TypeError] = TypeError,
 ) -> np.ndarray:
-    """Return a model's input columns as float64, 0 in those it does not read.
+    """Return a model's input columns, (n_samples, n_inputs), as finite float64; 0 if not read.
 
-    Parameters
-    ----------
-    table : Table
-        The rows as the user gave them.
-    place : ndarray of shape (n_inputs,), int
-        Where each input column is, see :func:`places_of`.
-    read : ndarray of shape (n_inputs,), bool
-        Which of them matter, see :func:`columns_read`.
-    purpose : str
-        What the rows are for, in messages: "certificates".
-    refusal : class, default=TypeError
-        Error for columns that hold no numbers.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_inputs)
-        Finite numbers.
-
-    Raises
-    ------
-    TypeError
-        If a column that is read does not hold numbers.
-    ValueError
-        If one holds NaN or infinity.
+    `place` and `read` have an entry per input column, see :func:`places_of` and
+    :func:`columns_read`. `purpose` is what the rows are for, in messages: "certificates". Raises
+    `refusal` if a column that is read holds no numbers, and ValueError if it is not finite.
     """
     rows = np.zeros((table.n_rows, len(place)))
     for j, column in enumerate(place.tolist()):
@@ -191,6 +155,27 @@ def complete_rows(
             "need complete, finite rows."
         )
     return rows
+
+
+def check_exact_numbers(
+    table: Table, rows: np.ndarray, place: np.ndarray, moves: np.ndarray
+) -> None:
+    """Raise if whole numbers that may move are so large that float64 rounds their neighbours.
+
+    `rows`, (n_samples, n_inputs), are the numbers of the columns `place`, of which `moves` says
+    which ones may move. A step of 1 may be one of 256 to a model that computes in float64, so
+    lengths of steps do not bound what it sees. From half of where that begins, a step that comes
+    there is so long that the rounding does not matter.
+    """
+    for j in np.flatnonzero(moves & (np.abs(rows) > _ALL_EXACT).any(axis=0)).tolist():
+        column = int(place[j])
+        if table.kind(column) == INTEGER:
+            raise ValueError(
+                f"Column {column_label(column, table.names)} of X holds whole numbers beyond "
+                "2**52; a model that computes in float64 cannot tell neighbours apart, so no "
+                "radius can be proved. Subtract an offset from the column, convert it to "
+                "float64, or leave it out of mutable."
+            )
 
 
 def _is_flag(table: Table, column: int) -> bool:

@@ -7,13 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from specreg_sklearn._typing import Classifier
-from specreg_sklearn.certificates.pipelines._certified_estimator import (
-    NoCertificateError,
-)
-from specreg_sklearn.certificates.pipelines._registry import (
-    classifier_stages,
-)
-from specreg_sklearn.space import CONVEX_NORMS, NORMS, FeatureSpace, Norm, check_norm
+from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
+from specreg_sklearn.certificates.pipelines._registry import classifier_stages
+from specreg_sklearn.space import CONVEX_NORMS, NORMS, FeatureSpace, Norm, check_norm, check_room
 from specreg_sklearn.tables import (
     CATEGORICAL,
     as_table,
@@ -21,6 +17,7 @@ from specreg_sklearn.tables import (
     cell_rounding,
     check_columns,
     check_estimator,
+    check_exact_numbers,
     check_fitted_columns,
     columns_read,
     complete_rows,
@@ -39,20 +36,7 @@ _BLOCK = 2**22
 
 
 class CertifiedModel:
-    """The scores of a fitted classifier as a function that can be bounded.
-
-    Parameters
-    ----------
-    estimator : object with a method predict
-        A fitted classifier, pipeline or search whose steps all have rules.
-
-    Raises
-    ------
-    TypeError
-        If a step has no certificate; the message names it.
-    sklearn.exceptions.NotFittedError
-        If a step is not fitted.
-    """
+    """The scores of a fitted classifier, pipeline or search as a function that can be bounded."""
 
     def __init__(self, estimator: Classifier) -> None:
         from specreg_sklearn.certificates.bounds import CertifiedMap
@@ -74,23 +58,11 @@ class CertifiedModel:
             )
 
     def radii(self, X: Any, space: FeatureSpace, *, norm: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return (radii, predicted labels) of rows.
+        """Return (radii, predicted labels) of rows without gaps.
 
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows without gaps.
-        space : FeatureSpace
-            Which columns can move, and their units. Its bounds are not used.
-        norm : {1, 2, inf}
-            The norm of ``(X_moved - X) / scale``.
-
-        Returns
-        -------
-        radii : ndarray of shape (n_samples,)
-            No row nearer than this, in the dtype of `X`, has another label by `predict`.
-        predicted : ndarray of shape (n_samples,)
-            What ``estimator.predict`` says.
+        No row nearer than the radius, in the dtype of `X`, has another label by ``predict``. The
+        space says which columns can move, and their units; its bounds are not used. The norm is
+        that of ``(X_moved - X) / scale``.
         """
         from specreg_sklearn.certificates.pipelines._predicted_scores import PredictedScores
 
@@ -98,9 +70,11 @@ class CertifiedModel:
         table = as_table(X)
         check_fitted_columns(self.estimator, table)
         check_columns(table, space.names, space.kinds, space.mutable, "X")
+        check_room(space, table)
         place = places_of(self.estimator, self.scores.n_inputs, table)
         read = columns_read(self.scores.stages[0], len(place))
         rows = complete_rows(table, place, read, purpose="certificates", refusal=NoCertificateError)
+        check_exact_numbers(table, rows, place, np.isin(place, space.movable))
         predicted = ask(self.estimator.predict, X, table.n_rows)
         # Before the rows: a network with no constant should say so at once.
         directions = _directions(space, place)
@@ -196,11 +170,6 @@ def _directions(space: FeatureSpace, place: np.ndarray) -> np.ndarray:
             "certificates are for moves of numeric columns."
         )
     columns = space.movable
-    if not len(columns):
-        raise ValueError(
-            "The feature space has no column to move: none is mutable, or the bounds leave them no "
-            "room."
-        )
     if np.array_equal(columns, place):
         return np.asarray(space.scale[columns])
     return np.where(place[:, None] == columns[None, :], space.scale[columns], 0.0)

@@ -46,7 +46,6 @@ class PredictedScores:
 
     def __init__(self, stages: Iterable[Stage], cells: CellRounding) -> None:
         self._steps: list[_Step] = []
-        self._exact_below = cells.exact_below
         units = Units(cells.coarsest, cells.common)
         for stage in stages:
             unit = units.within(stage.precision)
@@ -81,11 +80,9 @@ class PredictedScores:
         ndarray of shape (n_samples, n_outputs)
             Bounds; infinite where a number may leave the range of the estimator's arithmetic.
         """
-        size = np.abs(X)
-        exact = bool(size.max(initial=0.0) < self._exact_below)
-        if self.in_float64 and exact:
+        if self.in_float64:
             return in_float64 + self._blur
-        Y, error = X, np.zeros_like(X) if exact else UNIT_ROUNDOFF * size
+        Y, error = X, np.zeros_like(X)
         lost = np.zeros(len(X), dtype=bool)
         with np.errstate(over="ignore", invalid="ignore"):
             for stage, coarseness, cast in self._steps:
@@ -122,10 +119,8 @@ class PredictedScores:
             Moves up to this length stay in the range of the estimator's arithmetic.
         """
         change = np.asarray(reach, dtype=np.float64)[None]
-        # A cell that moves past what float64 holds moves by half of it or more.
-        rounded_cells = np.isfinite(self._exact_below)
-        error = 2 * UNIT_ROUNDOFF * change if rounded_cells else np.zeros_like(change)
-        error_length = float(row_norms(error)[0])
+        error = np.zeros_like(change)
+        error_length = 0.0
         largest = 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             for stage, coarseness, cast in self._steps:

@@ -265,7 +265,6 @@ class Affine(Stage):
         return self._norm
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Apply the map; see :meth:`Stage.forward`."""
         size = np.abs(self.weight)
         if self.is_diagonal:
             n_terms = 1
@@ -328,7 +327,6 @@ class Affine(Stage):
         return self._is_selection
 
     def tensor(self, X: Tensor) -> Tensor:
-        """Apply the map; see :meth:`Stage.tensor`."""
         weight, bias = torch.from_numpy(self.weight), torch.from_numpy(self.bias)
         return X * weight + bias if self.is_diagonal else X @ weight.T + bias
 
@@ -388,7 +386,6 @@ class Elementwise(Stage):
         return self.activation.lipschitz
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Apply the function; see :meth:`Stage.forward`."""
         return self.activation.forward(X, error)
 
     def spread(self, change: np.ndarray) -> np.ndarray:
@@ -400,5 +397,4 @@ class Elementwise(Stage):
         return self.activation.rounding_growth(size)
 
     def tensor(self, X: Tensor) -> Tensor:
-        """Apply the function; see :meth:`Stage.tensor`."""
         return self.activation.tensor(X)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.compose import make_column_transformer
@@ -80,12 +81,48 @@ DEEP = {
         hidden_layer_sizes=(6,), max_iter=3, random_state=0
     ),
 }
+NAMES = np.array(list("abcdef"))
 OFFSETS, SCALES = (0.0, 100.0, 1e4), (1.0, 1e-3, 1e-6)
 DTYPES = (np.float32, np.float64)
 
 
+class Turned:
+    """A model that was fitted on a frame, asked on one whose columns are in another order."""
+
+    def __init__(self, model, order):
+        self.model, self.order = model, order
+
+    def frame(self, X):
+        return pd.DataFrame(X, columns=NAMES[self.order])
+
+    def predict(self, X):
+        return self.model.predict(self.frame(X))
+
+    def radii(self, X, norm):
+        try:
+            return certified_radius(self.model, self.frame(X), norm=norm)
+        except ValueError as refusal:
+            assert "another order" in str(refusal)
+            return np.zeros(len(X))
+
+
+def draw_turned(rng):
+    """Return a model that takes columns by name behind a step that does not, and rows."""
+    X = rng.normal(size=(90, 6)) * 10.0 ** rng.integers(-2, 3, 6)
+    frame, y = pd.DataFrame(X, columns=NAMES), np.arange(90) % 2
+    frame["a"] += 3 * X.std(axis=0)[0] * y
+    columns = make_column_transformer(
+        (StandardScaler(), ["c", "a"]), (RobustScaler(), ["b"]), remainder="passthrough"
+    )
+    fitted = make_pipeline("passthrough", columns, LogisticRegression(C=100)).fit(frame, y)
+    model = Turned(fitted, rng.permutation(6))
+    return model, near_boundary(model, X[:, model.order], rng), ("turned frame",)
+
+
 def draw(rng):
     """Return a fitted model, rows near its boundary, and a name of it all."""
+    if rng.random() < 0.1:
+        return draw_turned(rng)
     deep = rng.random() < 0.3
     step = rng.choice([*STEPS])
     kind = rng.choice([*(DEEP if deep else SHALLOW)])
@@ -130,6 +167,9 @@ def near_boundary(model, X, rng, n_rows=4):
 
 def slopes(model, x):
     """Return the gradients of each score minus the largest one, as the float64 stages have it."""
+    if isinstance(model, Turned):
+        back = np.argsort(model.order)
+        return [slope[model.order] for slope in slopes(model.model, x[back])]
     x = torch.from_numpy(x.astype(float)[None]).requires_grad_(True)
     scores = apply_stages(classifier_stages(model), x)[0]
     if len(scores) == 1:
@@ -188,7 +228,8 @@ def hunt(n_pairs, seed):
             warnings.simplefilter("ignore")
             model, X, name = draw(rng)
         norm = float(rng.choice([1, 2, np.inf]))
-        radii = certified_radius(model, X, norm=norm)
+        turned = isinstance(model, Turned)
+        radii = model.radii(X, norm) if turned else certified_radius(model, X, norm=norm)
         labels = model.predict(X)
         for x, radius, label in zip(X, radii, labels, strict=True):
             done += 1
@@ -198,7 +239,7 @@ def hunt(n_pairs, seed):
             rows = candidates(model, x, radius, norm, rng)
             if len(rows) and (model.predict(rows) != label).any():
                 broken.append((*name, norm))
-        if norm == 2 and rng.random() < 0.2:
+        if norm == 2 and not turned and rng.random() < 0.2:
             space = FeatureSpace.from_data(X, bounds=None, scale=None)
             attack = CGBA(max_queries=200)
             with warnings.catch_warnings():

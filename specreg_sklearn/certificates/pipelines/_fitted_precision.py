@@ -18,7 +18,6 @@ from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
 
 # Their scores are products of the rows with fitted numbers, and nothing else.
 _PRODUCTS = (LinearClassifierMixin, MLPClassifier)
-_DEEPEST = 6
 
 
 def fitted_precision(step: object, *, scores: bool) -> Precision:
@@ -36,7 +35,7 @@ def fitted_precision(step: object, *, scores: bool) -> Precision:
     NoCertificateError
         If torch is set to multiply float32 numbers more coarsely than float32.
     """
-    units = [_unit(dtype) for dtype in _dtypes(step, 0)]
+    units = [_unit(dtype) for dtype in _dtypes(step, set())]
     arithmetic: Arithmetic = FINEST if scores and isinstance(step, _PRODUCTS) else COARSEST
     return Precision(max(units, default=UNIT_ROUNDOFF), arithmetic)
 
@@ -45,8 +44,11 @@ def _unit(dtype: np.dtype) -> float:
     return max(float(np.finfo(dtype).eps) / 2, UNIT_ROUNDOFF)
 
 
-def _dtypes(value: Any, depth: int) -> Iterator[np.dtype]:
+def _dtypes(value: Any, seen: set[int]) -> Iterator[np.dtype]:
     """Yield the floating point types of the numbers in a fitted attribute."""
+    if id(value) in seen:
+        return
+    seen.add(id(value))
     torch = sys.modules.get("torch")
     if isinstance(value, (np.ndarray, np.generic)) or sparse.issparse(value):
         if value.dtype.kind == "f":
@@ -55,9 +57,9 @@ def _dtypes(value: Any, depth: int) -> Iterator[np.dtype]:
         yield from _dtypes_of_module(value)
     elif torch is not None and isinstance(value, torch.Tensor):
         yield from _dtypes_of_tensors([value])
-    elif depth < _DEEPEST:
+    else:
         for part in _parts(value):
-            yield from _dtypes(part, depth + 1)
+            yield from _dtypes(part, seen)
 
 
 def _parts(value: Any) -> list[Any]:
@@ -66,11 +68,14 @@ def _parts(value: Any) -> list[Any]:
     if isinstance(value, Mapping):
         return list(value.values())
     if isinstance(value, BaseEstimator):
+        # Estimators inside are fitted ones in a union, a pipeline or a frozen model.
         torch = sys.modules.get("torch")
         return [
             part
             for name, part in vars(value).items()
-            if name.endswith("_") or (torch is not None and isinstance(part, torch.nn.Module))
+            if name.endswith("_")
+            or isinstance(part, (list, tuple, BaseEstimator))
+            or (torch is not None and isinstance(part, torch.nn.Module))
         ]
     return []
 

@@ -10,10 +10,11 @@ import pytest
 import torch
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA, IncrementalPCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier, SGDClassifier
 from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, StandardScaler
 from sklearn.svm import LinearSVC
 
@@ -167,6 +168,8 @@ MODELS = [
     make_pipeline(MinMaxScaler(), SGDClassifier(random_state=0)),
     make_pipeline(MaxAbsScaler(), RidgeClassifier()),
     make_pipeline(PCA(2, whiten=True), LogisticRegression()),
+    make_pipeline(make_union(StandardScaler(), PCA(2)), LogisticRegression()),
+    make_pipeline(make_union(make_pipeline(PCA(2)), "passthrough"), LogisticRegression()),
     make_pipeline(SimpleImputer(), LogisticRegression()),
     make_pipeline(StandardScaler(), MLPClassifier((4,), max_iter=5, random_state=0)),
     RobustLinearProbe(max_iter=20),
@@ -193,6 +196,24 @@ def test_a_model_that_answers_in_float32_is_known_to(model, fitted, asked):
     if hasattr(model, "decision_function"):
         away = np.abs(exact[:, 1] - exact[:, 0] - model.decision_function(X))
         assert (away <= (delta + own.errors(X.astype(float), delta)).sum(axis=1)).all()
+
+
+@pytest.mark.parametrize("wrap", [FrozenEstimator, make_pipeline, make_union])
+def test_parts_in_float32_are_found_wherever_they_are(wrap):
+    """PCA multiplies its mean and its components in float32, whatever the rows are."""
+    X = np.random.default_rng(0).normal(size=(60, 3)) + 100
+    inner = wrap(PCA(2).fit(X.astype(np.float32)))
+    model = make_pipeline(make_union(inner, "passthrough"), LogisticRegression())
+    y = X[:, 0] > 100
+    model.fit(X.astype(np.float32), y)
+    model[-1].fit(model[0].transform(X).astype(float), y)
+    certified = CertifiedModel(model)
+    own = PredictedScores(certified.scores.stages, cell_rounding(as_table(X), np.arange(3)))
+    exact, delta = certified.scores.evaluate(X)
+    away = np.abs(exact[:, 1] - exact[:, 0] - model.decision_function(X))
+    assert not own.in_float64
+    assert (away <= (delta + own.errors(X, delta)).sum(axis=1)).all()
+    assert (away > delta.sum(axis=1)).any()
 
 
 def test_float16_and_coarse_products_are_refused():

@@ -8,6 +8,7 @@ from specreg_sklearn.tables._arrays import (
     Integers,
     ListTable,
 )
+from specreg_sklearn.tables._cell_types import CellRounding, cell_rounding
 from specreg_sklearn.tables._columns import (
     check_columns,
     check_exact_numbers,
@@ -40,6 +41,7 @@ __all__ = [
     "REAL",
     "UNKNOWN",
     "ArrayTable",
+    "CellRounding",
     "Integers",
     "LabelCoder",
     "ListTable",
@@ -50,6 +52,7 @@ __all__ = [
     "as_table",
     "as_targets",
     "ask",
+    "cell_rounding",
     "check_choice",
     "check_columns",
     "check_count",

@@ -129,6 +129,22 @@ class TorchGraph(Stage):
         Y, after = values[len(self.steps) - 1]
         return Y.reshape(len(X), -1), after.reshape(len(X), -1)
 
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        """Follow the graph; see :meth:`Stage.spread`."""
+        return np.minimum(self._growth(change)[0], self._change_of_row(change))
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Follow the graph; see :meth:`Stage.rounding_growth`."""
+        return self._growth(size)[1]
+
+    def _growth(self, change: np.ndarray) -> Value:
+        start = change.reshape(1, *self.input_shape)
+        values: dict[int, Value] = {-1: (start, np.zeros_like(start))}
+        for position, step in enumerate(self.steps):
+            values[position] = step.join.growth([values[source] for source in step.sources])
+        after, error = values[len(self.steps) - 1]
+        return after.reshape(1, -1), error.reshape(1, -1)
+
     def tensor(self, X: Tensor) -> Tensor:
         values = {-1: X.reshape(len(X), *self.input_shape)}
         for position, step in enumerate(self.steps):

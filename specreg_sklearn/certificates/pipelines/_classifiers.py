@@ -23,7 +23,11 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
 from specreg_sklearn.certificates.pipelines._registry import register_certified_step
 from specreg_sklearn.certificates.pipelines._transformers import linear
 from specreg_sklearn.certificates.stages import Elementwise, Stage
+from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
 
+# How far apart two scores may be so that their sigmoid or softmax still rounds to the same; a few
+# elementary functions.
+_PROBABILITY_ERROR = 16 * UNIT_ROUNDOFF
 _MLP_ACTIVATIONS = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 
 
@@ -54,6 +58,8 @@ def _mlp_scores(step: MLPClassifier) -> list[Stage]:
         stages.append(linear(weight.T, bias))
         if depth < last and step.activation != "identity":
             stages.append(Elementwise(_MLP_ACTIVATIONS[step.activation]))
+    # predict compares probabilities, which are equal for scores that are almost so.
+    stages[-1].after_rounding = _PROBABILITY_ERROR
     return stages
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from specreg_sklearn._typing import BoolArray, Certify, Classifier
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.attacks.questions import Oracle, StartPool, data_starts
-from specreg_sklearn.certificates.pipelines import FLOAT32_ROUNDING, CertifiedModel
+from specreg_sklearn.certificates.pipelines import CertifiedModel
 from specreg_sklearn.space import FeatureSpace
 from specreg_sklearn.tables import LabelCoder, as_table, ask, same_labels, take_rows
 
@@ -29,9 +29,8 @@ def proved_rows(
     """Return which rows are correct and proved to stay so within `eps`.
 
     Attacked or not, such a row ends up robust, so a score does not depend on leaving it out. For
-    that, two things are asked beyond a radius above `eps`. The margin must also cover the rounding
-    of a model that computes in float32, which could make an attack succeed just inside the radius.
-    And the attack must have a start for the row: without one it would have called it undecided.
+    that, more is asked than a radius above `eps`: the attack must have a start for the row, without
+    which it would have called it undecided.
 
     With `certify` "auto" no row is, if the model has no certificate, or if torch is not loaded,
     since that takes longer than most attacks.
@@ -41,7 +40,7 @@ def proved_rows(
         return none
     try:
         model = CertifiedModel(estimator)
-        radii, predicted = model.radii(X, space, norm=attack.norm, rounding=FLOAT32_ROUNDING)
+        radii, predicted = model.radii(X, space, norm=attack.norm)
     except (TypeError, ValueError, ArithmeticError):
         if certify == "auto":
             return none

@@ -30,7 +30,8 @@ class InstanceMargins(Report):
     lower : ndarray of shape (n_samples,)
         No row nearer than this has another label; 0 where nothing was proved.
     upper : ndarray of shape (n_samples,)
-        A row at this distance has another label; ``inf`` where none was found or looked for.
+        A row at this distance has another label; ``inf`` where none was looked for, or none found,
+        so that the row is undecided from above.
     norm : float
         The norm of the distances.
     """

@@ -1,6 +1,7 @@
 """Any container in: frames, arrays, labels, columns, and what a model predicts for them."""
 
 from specreg_sklearn.tables._arrays import CATEGORICAL, INTEGER, REAL, ArrayTable, ListTable
+from specreg_sklearn.tables._as_classifier import as_classifier
 from specreg_sklearn.tables._columns import (
     check_columns,
     check_fitted_columns,
@@ -12,7 +13,13 @@ from specreg_sklearn.tables._columns import (
 )
 from specreg_sklearn.tables._frames import PandasTable, Table, as_table
 from specreg_sklearn.tables._labels import UNKNOWN, LabelCoder, as_labels, as_targets, same_labels
-from specreg_sklearn.tables._predictions import Predict, ask, check_estimator, checked
+from specreg_sklearn.tables._predictions import (
+    Predict,
+    ask,
+    check_estimator,
+    check_wanted_labels,
+    checked,
+)
 from specreg_sklearn.tables._setting_checks import (
     check_choice,
     check_count,
@@ -37,6 +44,7 @@ __all__ = [
     "PandasTable",
     "Predict",
     "Table",
+    "as_classifier",
     "as_labels",
     "as_table",
     "as_targets",
@@ -53,6 +61,7 @@ __all__ = [
     "check_positive_int",
     "check_seed",
     "check_share",
+    "check_wanted_labels",
     "checked",
     "column_label",
     "columns_read",

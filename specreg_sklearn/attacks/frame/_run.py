@@ -23,6 +23,7 @@ from specreg_sklearn.tables import (
     check_estimator,
     check_fitted_columns,
     check_seed,
+    check_wanted_labels,
     stacklevel_of_caller,
 )
 
@@ -70,6 +71,8 @@ def run_attack(
     clean = ask(predict, X, len(rows))
     pooled = clean if pool is None else ask(predict, pool, len(pool_rows))
     coder = LabelCoder(targets, clean, pooled)
+    if attack.targeted:
+        check_wanted_labels(estimator, targets, clean, pooled)
     labels = coder.encode(targets)
     # A search within eps keeps its own distance from eps.
     stop = 0.0 if eps is None else eps * (1 if attack._within_eps else 1 - _STOP_MARGIN)

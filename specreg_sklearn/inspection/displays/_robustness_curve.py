@@ -280,6 +280,11 @@ class RobustnessCurveDisplay(ModelDisplay):
             raise ValueError(
                 f"y_true has {len(truth)} labels, but y_pred has {len(predicted)} predictions."
             )
+        if predicted.dtype.kind == "f" and (predicted != np.rint(predicted)).any():
+            raise ValueError(
+                f"y_pred holds numbers like {predicted[predicted != np.rint(predicted)][0]:.4g}, "
+                "which are probabilities or scores; give the predicted labels."
+            )
         right = same_labels(truth, predicted)
         n = len(truth)
         given = {"distances": distances, "radii": radii}

@@ -103,13 +103,15 @@ def test_objects_with_one_method(iris, two):
 def test_a_classifier_keeps_its_labels_unless_a_threshold_is_given(iris, two):
     """With ovo scores, or probabilities that are fitted apart, columns and labels may differ."""
     X, y, _ = iris
-    pairs = SVC(decision_function_shape="ovo").fit(X, y)
+    pairs = SVC(decision_function_shape="ovo", random_state=0).fit(X, y)
     wrapped = as_classifier(pairs, classes=[0, 1, 2])
     np.testing.assert_array_equal(wrapped.predict(X), pairs.predict(X))
     Z, _, binary = two
     strict = as_classifier(binary, classes=[0, 1], threshold=0.9)
     np.testing.assert_array_equal(strict.predict(Z), binary.predict_proba(Z)[:, 1] > 0.9)
-    shifted = as_classifier(LinearSVC(random_state=0).fit(Z, binary.predict(Z)), classes=[0, 1], threshold=1.0)
+    shifted = as_classifier(
+        LinearSVC(random_state=0).fit(Z, binary.predict(Z)), classes=[0, 1], threshold=1.0
+    )
     assert 0 < shifted.predict(Z).mean() < binary.predict(Z).mean()
 
 

@@ -26,16 +26,12 @@ N_TRIAL_ROWS = 7
 # While fx records, it puts a hook into torch.nn.Module: one recording at a time, and calls that
 # other threads make in the meantime go straight to their modules.
 _ONE_RECORDING = threading.Lock()
+# What a recorded tensor knows of itself.
+_KNOWN = frozenset(("shape", "ndim", "dtype", "device", "size", "dim", "numel"))
 
 
 def float64_copy(module: nn.Module) -> nn.Module:
-    """Copy a module to the CPU, in eval mode and float64; the original is not touched.
-
-    Raises
-    ------
-    ValueError
-        If a parameter or buffer holds NaN or infinite entries, or if the module cannot be copied.
-    """
+    """Copy a module to the CPU, in eval mode and float64; NaN and infinite entries are refused."""
     try:
         clone = copy.deepcopy(module)
     except RuntimeError as error:
@@ -61,13 +57,6 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> fx.Graph:
     Every node gets ``meta["value"]``, what it returns for a batch of zeros; ``meta["shape"]``, its
     shape without the rows; ``meta["varies"]``, whether it depends on the input; ``meta["where"]``,
     the qualified name of the module it belongs to; and, for a layer, ``meta["stage"]``.
-
-    Raises
-    ------
-    NoLipschitzBound
-        If a layer has no rule, or if the control flow depends on the data.
-    ValueError
-        If the module does not accept rows of this shape.
     """
     tracer = _ShapeTracer(input_shape)
     try:
@@ -98,30 +87,8 @@ class _ShapedProxy(fx.Proxy):
     def _value(self) -> Any:
         return self.node.meta["value"]
 
-    @property
-    def shape(self) -> torch.Size:
-        return self._value.shape
-
-    @property
-    def ndim(self) -> int:
-        return self._value.ndim
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self._value.dtype
-
-    @property
-    def device(self) -> torch.device:
-        return self._value.device
-
-    def size(self, dim: int | None = None) -> Any:
-        return self._value.size(dim)
-
-    def dim(self) -> int:
-        return self._value.dim()
-
-    def numel(self) -> int:
-        return self._value.numel()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._value, name) if name in _KNOWN else super().__getattr__(name)
 
     def __len__(self) -> int:
         return len(self._value)

@@ -186,9 +186,7 @@ def _circular_values(convolution: Convolution) -> Tensor:
     assert convolution.size is not None
     sides = zip(convolution.size, convolution.stride, strict=True)
     frequencies = tuple(math.ceil(side / step) for side, step in sides)
-    symbol = Symbol(
-        convolution.weight, convolution.stride, convolution.dilation, convolution.groups
-    )
+    symbol = Symbol.of(convolution)
     points = torch.tensor(list(itertools.product(*map(range, frequencies))))
     blocks = [
         torch.linalg.svdvals(symbol.matrices(part, frequencies)).flatten()

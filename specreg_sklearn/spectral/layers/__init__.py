@@ -4,10 +4,10 @@ from specreg_sklearn.spectral.layers._batch_norm import (
     BATCH_NORMS,
     batch_norm_scale,
     fold_batch_norm,
+    spread_over,
 )
 from specreg_sklearn.spectral.layers._convolution import CONVOLUTIONS, TRANSPOSED, Convolution
-from specreg_sklearn.spectral.layers._eval_mode import evaluated
-from specreg_sklearn.spectral.layers._used_layers import UsedLayer, used_layers
+from specreg_sklearn.spectral.layers._used_layers import UsedLayer, evaluated, used_layers
 
 __all__ = [
     "BATCH_NORMS",
@@ -18,5 +18,6 @@ __all__ = [
     "batch_norm_scale",
     "evaluated",
     "fold_batch_norm",
+    "spread_over",
     "used_layers",
 ]

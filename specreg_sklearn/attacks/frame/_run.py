@@ -44,6 +44,7 @@ from specreg_sklearn.tables import (
     check_estimator,
     check_fitted_columns,
     check_seed,
+    check_wanted_labels,
 )
 
 # Verification may push a row outwards by 1e-3 of its distance; a row that stops this much before
@@ -101,6 +102,8 @@ def run_attack(
         same = old is not None and len(old) == len(pool_rows)
         pooled = old if old is not None and same else ask(predict, pool, len(pool_rows))
     coder = LabelCoder(targets, clean, pooled)
+    if attack.targeted:
+        check_wanted_labels(estimator, targets, clean, pooled)
     labels = coder.encode(targets)
     done = (coder.encode(clean) == labels) == attack.targeted
     chosen = np.flatnonzero(~done)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, fx, nn
 
 from specreg_sklearn.certificates.networks._function_rules import join_of_call
+from specreg_sklearn.certificates.networks._in_place import check_unused
 from specreg_sklearn.certificates.networks._tracing import N_TRIAL_ROWS, trace
 from specreg_sklearn.certificates.stages import Join, NoLipschitzBound, Single, Stage
 
@@ -58,6 +59,7 @@ def recorded_steps(module: nn.Module, input_shape: tuple[int, ...]) -> list[Step
     position: dict[fx.Node, int] = {}
     for node in graph.nodes:
         if node not in needed:
+            check_unused(node)
             continue
         if node.op == "placeholder":
             position[node] = -1

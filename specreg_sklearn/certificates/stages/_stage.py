@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -44,8 +45,12 @@ class Stage(ABC):
     ----------
     n_inputs, n_outputs : int or None
         Columns of the rows that go in and come out; None if any number will do.
+    comparison : callable or None
+        On the first of several stages that were read off a model: takes rows, and raises
+        NoLipschitzBound where the stages give something else than the model itself.
     """
 
+    comparison: Callable[[np.ndarray], None] | None = None
     n_inputs: int | None = None
     n_outputs: int | None = None
 

@@ -17,8 +17,15 @@ _PLAIN_TENSORS = frozenset(
 _GLOBAL_HOOKS = {"forward hook": "_global_forward_hooks", "pre-hook": "_global_forward_pre_hooks"}
 
 
-def check_no_hooks(module: nn.Module) -> None:
-    """Refuse a module whose own calls, or those of a part, run hooks that change the function.
+def check_no_hooks(module: nn.Module, *, parts: bool = True) -> None:
+    """Refuse a module whose own calls, or those of its parts, run hooks.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module.
+    parts : bool, default=True
+        Whether its parts are looked at, too.
 
     Raises
     ------
@@ -31,7 +38,7 @@ def check_no_hooks(module: nn.Module) -> None:
                 f"A global {kind} ({_name_of(hook)}) runs in every torch module: what it does to "
                 "values is not known. Remove it first."
             )
-    for name, part in module.named_modules():
+    for name, part in module.named_modules() if parts else [("", module)]:
         subject = subject_of(name, part)
         if isinstance(part, LazyModuleMixin) and part.has_uninitialized_params():
             raise NoLipschitzBound.of(subject, "it has no weights yet; call it once on a batch")

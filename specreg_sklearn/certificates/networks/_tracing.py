@@ -212,6 +212,22 @@ class _ShapedProxy(fx.Proxy):
         return super().__iter__()
 
 
+def _in_place_operator(name: str) -> Callable[[_ShapedProxy, Any], Any]:
+    """Return the method for ``y += x`` and its like: fx alone would record ``y = y + x``."""
+
+    def method(self: _ShapedProxy, other: Any) -> Any:
+        return self.tracer.create_proxy(
+            "call_function", getattr(operator, name), (self, other), {}
+        )
+
+    return method
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or",
+              "xor", "lshift", "rshift"):  # fmt: skip
+    setattr(_ShapedProxy, f"__i{_name}__", _in_place_operator(f"i{_name}"))
+
+
 class _ShapeTracer(fx.Tracer):
     def __init__(self, input_shape: tuple[int, ...], n_rows: int) -> None:
         super().__init__()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
@@ -14,6 +13,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 from specreg_sklearn.certificates.networks._layer_registry import subject_of
 from specreg_sklearn.certificates.networks._state import difference, snapshot
 from specreg_sklearn.certificates.stages import NoLipschitzBound
+from specreg_sklearn.spectral.layers import copied, replaced_method
 
 # Attributes that belong to reparametrisations by hooks, behind the name of the weight.
 _HOOK_PARTS = ("_g", "_v", "_u", "_orig", "_mask")
@@ -30,16 +30,8 @@ def detached_copy(module: nn.Module) -> nn.Module:
         If a method was replaced on the object.
     """
     check_methods(module)
-    # Weights that a hook has computed are no leaves of autograd, which torch refuses to copy.
-    memo: dict[int, Any] = {
-        id(value): value.detach().clone()
-        for part in module.modules()
-        for value in vars(part).values()
-        if isinstance(value, Tensor) and not value.is_leaf
-    }
     try:
-        with torch.inference_mode(False):
-            clone = copy.deepcopy(module, memo)
+        clone = copied(module)
     except Exception as error:
         raise ValueError(f"The module cannot be copied: {error}") from error
     if not isinstance(clone, nn.Module) or _parts_of(module) & _parts_of(clone):
@@ -60,13 +52,13 @@ def check_methods(module: nn.Module) -> None:
     Such a method may be bound to the original, which a copy must not call.
     """
     for name, part in module.named_modules():
-        for key, value in vars(part).items():
-            if callable(value) and callable(getattr(type(part), key, None)):
-                raise NoLipschitzBound.of(
-                    subject_of(name, part),
-                    f"its method {key!r} was replaced on the object, which a copy cannot follow; "
-                    "define it in a class",
-                )
+        replaced = replaced_method(part)
+        if replaced is not None:
+            raise NoLipschitzBound.of(
+                subject_of(name, part),
+                f"its method {replaced!r} was replaced on the object, which a copy cannot follow; "
+                "define it in a class",
+            )
 
 
 def float64_copy(module: nn.Module) -> nn.Module:

@@ -10,7 +10,7 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Tensor, nn
 
 from specreg_sklearn.spectral.bounds._exact_convolution import exact_convolution_norm
-from specreg_sklearn.spectral.layers import CONVOLUTIONS, TRANSPOSED, Convolution
+from specreg_sklearn.spectral.layers import CONVOLUTIONS, TRANSPOSED, Convolution, weight_of
 
 # Up to this side the eigenvalues of the Gram matrix are cheaper than a Lanczos iteration.
 _GRAM_SIDE = 64
@@ -129,7 +129,7 @@ def spectral_norm(
     8.9457
     """
     if isinstance(layer, nn.Linear):
-        return matrix_norm(layer.weight)
+        return matrix_norm(weight_of(layer))
     if isinstance(layer, Convolution):
         return exact_convolution_norm(layer)
     if isinstance(layer, CONVOLUTIONS + TRANSPOSED):

@@ -6,7 +6,8 @@ from specreg_sklearn.spectral.layers._batch_norm import (
     fold_batch_norm,
 )
 from specreg_sklearn.spectral.layers._convolution import CONVOLUTIONS, TRANSPOSED, Convolution
-from specreg_sklearn.spectral.layers._eval_mode import evaluated
+from specreg_sklearn.spectral.layers._eval_mode import evaluated, weight_of
+from specreg_sklearn.spectral.layers._module_copy import copied, replaced_method
 from specreg_sklearn.spectral.layers._used_layers import UsedLayer, used_layers
 
 __all__ = [
@@ -16,7 +17,10 @@ __all__ = [
     "Convolution",
     "UsedLayer",
     "batch_norm_scale",
+    "copied",
     "evaluated",
     "fold_batch_norm",
+    "replaced_method",
     "used_layers",
+    "weight_of",
 ]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from specreg_sklearn.spectral.layers._convolution import CONVOLUTIONS, TRANSPOSED
+from specreg_sklearn.spectral.layers._eval_mode import weight_of
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
@@ -93,9 +92,7 @@ def fold_batch_norm(layer: nn.Module, norm: nn.Module) -> Tensor:
     n_outputs = _n_outputs(layer)
     if len(scale) != n_outputs:
         raise ValueError(f"{norm} does not fit behind {layer}: it reads {len(scale)} channels.")
-    weight = layer.weight
-    assert isinstance(weight, Tensor)
-    return weight * spread_over(layer, scale)
+    return weight_of(layer) * spread_over(layer, scale)
 
 
 def spread_over(layer: nn.Module, scale: Tensor) -> Tensor:
@@ -105,8 +102,7 @@ def spread_over(layer: nn.Module, scale: Tensor) -> Tensor:
         groups, _, *kernel = _layout(layer)
         scale = scale.view(groups, 1, -1).expand(-1, layer.in_channels // groups, -1)
         return scale.reshape(layer.in_channels, -1, *[1] * len(kernel))
-    weight: Any = layer.weight
-    return scale.view(-1, *[1] * (weight.ndim - 1))
+    return scale.view(-1, *[1] * (weight_of(layer).ndim - 1))
 
 
 def _layout(layer: _ConvNd) -> tuple[int, ...]:

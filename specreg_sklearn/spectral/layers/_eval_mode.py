@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 
 @contextmanager
@@ -23,3 +24,17 @@ def evaluated(network: nn.Module) -> Iterator[None]:
     finally:
         for module in training:
             module.training = True
+
+
+def weight_of(layer: nn.Module) -> Tensor:
+    """Return the weight of a layer as it is in evaluation mode; gradients flow to it.
+
+    A spectral normalisation in training mode changes its own state whenever the weight is read.
+    """
+    if parametrize.is_parametrized(layer):
+        with evaluated(layer):
+            weight = layer.weight
+    else:
+        weight = layer.weight
+    assert isinstance(weight, Tensor)
+    return weight

@@ -16,7 +16,8 @@ from specreg_sklearn.spectral.layers._batch_norm import (
     fold_batch_norm,
 )
 from specreg_sklearn.spectral.layers._convolution import CONVOLUTIONS, TRANSPOSED
-from specreg_sklearn.spectral.layers._eval_mode import evaluated
+from specreg_sklearn.spectral.layers._eval_mode import evaluated, weight_of
+from specreg_sklearn.spectral.layers._module_copy import copied, replaced_method
 
 _LAYERS = (nn.Linear, *CONVOLUTIONS, *TRANSPOSED)
 _ACCEPTED = (
@@ -55,9 +56,7 @@ class UsedLayer:
             return batch_norm_scale(self.module)
         if self.batch_norm is not None:
             return fold_batch_norm(self.module, self.batch_norm)
-        weight = self.module.weight
-        assert isinstance(weight, Tensor)
-        return weight
+        return weight_of(self.module)
 
 
 def used_layers(
@@ -183,7 +182,14 @@ class _Call:
 def _trial(
     network: nn.Module, input_shape: tuple[int, ...], layers: list[nn.Module]
 ) -> list[_Call]:
-    """Send two rows of zeros through (some layers want two); note what each reads and gives."""
+    """Send two rows of zeros through (some layers want two); note what each reads and gives.
+
+    They go through a copy: some networks change when they run, be it only by a hook of the user.
+    """
+    trial = _copy_or_itself(network)
+    originals = dict(zip(trial.modules(), network.modules(), strict=True))
+    wanted = set(layers)
+    layers = [part for part, original in originals.items() if original in wanted]
     calls: list[_Call] = []
     versions: dict[nn.Module, int] = {}
 
@@ -191,19 +197,29 @@ def _trial(
         versions[module] = args[0]._version
 
     def after(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        calls.append(_Call(module, args[0], versions[module], output, output._version))
+        calls.append(_Call(originals[module], args[0], versions[module], output, output._version))
 
     hooks = [layer.register_forward_pre_hook(before) for layer in layers]
     hooks += [layer.register_forward_hook(after) for layer in layers]
     example = next(network.parameters(), torch.zeros(()))
     rows = torch.zeros(2, *input_shape, dtype=example.dtype, device=example.device)
     try:
-        with evaluated(network), _random_state_kept(example.device), torch.no_grad():
-            network(rows)
+        with evaluated(trial), _random_state_kept(example.device), torch.no_grad():
+            trial(rows)
     finally:
         for hook in hooks:
             hook.remove()
     return calls
+
+
+def _copy_or_itself(network: nn.Module) -> nn.Module:
+    if any(replaced_method(part) is not None for part in network.modules()):
+        return network
+    try:
+        trial = copied(network)
+    except Exception:  # whatever a module's own __deepcopy__ may raise
+        return network
+    return trial
 
 
 @contextmanager

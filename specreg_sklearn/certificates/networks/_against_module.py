@@ -81,8 +81,12 @@ class Comparison:
         flat = np.concatenate(rows).reshape(sum(n for _, n in _RANDOM_ROWS), -1)
         before, chance = snapshot(self._runs), random_states()
         with random_states_kept():
-            self(flat)
-            self._in_other_batches(flat, max(len(flat) + 1, min(_MANY_ROWS, _ENTRIES // n_entries)))
+            values, error = self._read(flat)
+            for mode in _GRADIENT_MODES:
+                self._compare(values, self._run(self._runs, flat, mode), error)
+            self._in_single_precision(flat)
+            n_many = max(len(flat) + 1, min(_MANY_ROWS, _ENTRIES // n_entries))
+            self._in_other_batches(flat, values, error, n_many)
             drawn = random_states() != chance
         if drawn:
             raise self._refusal("it draws random numbers when it predicts")
@@ -96,34 +100,39 @@ class Comparison:
 
     def __call__(self, flat: np.ndarray) -> None:
         """Compare on rows of shape (n, n_inputs); raise if they differ by more than rounding."""
-        assert self._forward is not None
         flat = np.ascontiguousarray(flat, dtype=np.float64)
-        values, error = self._forward(flat, np.zeros_like(flat))
-        for mode in _GRADIENT_MODES:
-            truth = self._run(self._runs, flat, mode)
-            self._compare(values, truth, 1e3 * error, 2**20 * UNIT_ROUNDOFF)
+        values, error = self._read(flat)
+        self._compare(values, self._run(self._runs, flat, torch.inference_mode), error)
+        self._in_single_precision(flat)
+
+    def _read(self, flat: np.ndarray) -> Value:
+        assert self._forward is not None
+        return self._forward(flat, np.zeros_like(flat))
+
+    def _in_single_precision(self, flat: np.ndarray) -> None:
         if self._single is None:
             return
         with np.errstate(over="ignore"):
             rounded = flat.astype(np.float32).astype(np.float64)
-        rounded[~np.isfinite(rounded).all(axis=1)] = 0.0
-        values, error = self._forward(rounded, np.zeros_like(rounded))
+        rounded = rounded[np.isfinite(rounded).all(axis=1)]
         try:
             truth = self._run(self._single, rounded, torch.inference_mode, torch.float32)
         except RuntimeError:  # it mixes types: it does not predict in float32
             return
-        self._compare(values, truth, _SINGLE_ROUNDING * error, _SINGLE_SIZE)
+        values, error = self._read(rounded)
+        self._compare(values, truth, error, _SINGLE_ROUNDING, _SINGLE_SIZE)
 
-    def _in_other_batches(self, flat: np.ndarray, n_many: int) -> None:
-        """Compare what rows get alone and among many."""
-        assert self._forward is not None
-        values, error = self._forward(flat, np.zeros_like(flat))
-        repeats = np.arange(n_many) % len(flat)
-        batches = [np.array([0]), np.array([1, 0]), repeats]
-        for rows in batches:
+    def _in_other_batches(
+        self, flat: np.ndarray, values: np.ndarray, error: np.ndarray, n_many: int
+    ) -> None:
+        """Compare what rows get alone, in pairs, and among many."""
+        # Of every size, since a branch may need large values to show.
+        sizes = np.cumsum([0] + [n for _, n in _RANDOM_ROWS[:-1]])
+        batches = [np.array([row]) for row in sizes] + [np.array([row + 1, row]) for row in sizes]
+        for rows in [*batches, np.arange(n_many) % len(flat)]:
             truth = self._run(self._runs, flat[rows], torch.no_grad)
             try:
-                self._compare(values[rows], truth, 1e3 * error[rows], 2**20 * UNIT_ROUNDOFF)
+                self._compare(values[rows], truth, error[rows])
             except NoLipschitzBound as failed:
                 raise self._refusal(
                     "what it gives for a row depends on how many rows there are"
@@ -142,13 +151,18 @@ class Comparison:
             return output.detach().numpy().reshape(len(flat), -1).astype(np.float64)
 
     def _compare(
-        self, values: np.ndarray, truth: np.ndarray, error: np.ndarray, relative: float
+        self,
+        values: np.ndarray,
+        truth: np.ndarray,
+        error: np.ndarray,
+        rounding: float = 1e3,
+        relative: float = 2**20 * UNIT_ROUNDOFF,
     ) -> None:
         if truth.shape == values.shape:
             finite = np.isfinite(truth).all(axis=1) & np.isfinite(values).all(axis=1)
             values, truth, error = values[finite], truth[finite], error[finite]
             size = np.linalg.norm(truth, axis=1, keepdims=True)
-            if np.all(np.abs(values - truth) <= error + relative * size):
+            if np.all(np.abs(values - truth) <= rounding * error + relative * size):
                 return
         raise NoLipschitzBound(
             f"The module ({self.name}) computes something else than its layers in turn: a hook, a "

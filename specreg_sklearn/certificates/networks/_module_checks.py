@@ -8,7 +8,7 @@ from torch.nn.modules import module as torch_module
 from torch.nn.modules.lazy import LazyModuleMixin
 
 from specreg_sklearn.certificates.networks._layer_registry import subject_of
-from specreg_sklearn.certificates.networks._plain_copy import check_methods, reparametrised_by
+from specreg_sklearn.certificates.networks._plain_copy import check_copyable, reparametrised_by
 from specreg_sklearn.certificates.stages import NoLipschitzBound
 
 _PLAIN_TENSORS = frozenset(
@@ -58,7 +58,7 @@ def check_readable(module: nn.Module) -> None:
         If there is a hook, a method that was replaced on an object, or a weight of a type that
         has its own arithmetic.
     """
-    check_methods(module)
+    check_copyable(module)
     check_no_hooks(module)
     for name, part in module.named_modules():
         for key, tensor in [*part._parameters.items(), *part._buffers.items()]:

@@ -11,7 +11,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from specreg_sklearn.certificates.networks._layer_registry import subject_of
-from specreg_sklearn.certificates.networks._state import difference, snapshot
+from specreg_sklearn.certificates.networks._state import difference, random_states_kept, snapshot
 from specreg_sklearn.certificates.stages import NoLipschitzBound
 from specreg_sklearn.spectral.layers import copied, replaced_method
 
@@ -29,7 +29,7 @@ def detached_copy(module: nn.Module) -> nn.Module:
     NoLipschitzBound
         If a method was replaced on the object.
     """
-    check_methods(module)
+    check_copyable(module)
     try:
         clone = copied(module)
     except Exception as error:
@@ -46,12 +46,25 @@ def detached_copy(module: nn.Module) -> nn.Module:
     return clone.eval()
 
 
-def check_methods(module: nn.Module) -> None:
-    """Refuse a module that has replaced a method of its class on the object.
+def check_copyable(module: nn.Module) -> None:
+    """Refuse a module that cannot be copied, or whose copy would call the original.
 
-    Such a method may be bound to the original, which a copy must not call.
+    The latter may be so where a method of the class was replaced on the object.
+
+    Raises
+    ------
+    NoLipschitzBound
+        If it is compiled, or a method was replaced on the object.
+    ValueError
+        If it has no weights, only their shapes.
     """
     for name, part in module.named_modules():
+        if isinstance(part, torch.jit.ScriptModule) or hasattr(part, "_orig_mod"):
+            raise NoLipschitzBound.of(
+                subject_of(name, part), "it is compiled; give the module that it was made from"
+            )
+        if any(tensor.is_meta for tensor in part.parameters(recurse=False)):
+            raise ValueError(f"{subject_of(name, part)} has no weights: it is on the device 'meta'.")
         replaced = replaced_method(part)
         if replaced is not None:
             raise NoLipschitzBound.of(
@@ -74,7 +87,7 @@ def float64_copy(module: nn.Module) -> nn.Module:
         If a parameter is complex, or if a parametrisation gives another weight each time.
     """
     clone = detached_copy(module)
-    with torch.no_grad(), torch.inference_mode(False):
+    with torch.no_grad(), torch.inference_mode(False), random_states_kept():
         for name, part in list(clone.named_modules()):
             # A parametrised weight is the one that the module uses, in its own precision.
             if parametrize.is_parametrized(part):

@@ -8,13 +8,15 @@ import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-_DEEPEST = 8
+# Limits of what is looked at, for modules that hold or read data of any kind.
+_DEEPEST, _LONGEST = 8, 10_000
 _VALUES = (int, float, complex, str, bytes, bool, type(None), torch.dtype, torch.device, np.generic)
 
 State = dict[str, Any]
@@ -80,7 +82,9 @@ def _note(state: State, name: str, value: Any, seen: dict[int, object], depth: i
     elif isinstance(value, Tensor):
         state[name] = _content(value)
     elif isinstance(value, np.ndarray):
-        state[name] = (value.shape, str(value.dtype), repr(value.tolist()))
+        plain = not value.dtype.hasobject
+        content = zlib.crc32(value.tobytes()) if plain else repr(value.tolist())
+        state[name] = (value.shape, str(value.dtype), content)
     elif isinstance(value, torch.Generator):
         state[name] = value.get_state().numpy().tobytes()
     elif isinstance(value, np.random.Generator):
@@ -91,11 +95,11 @@ def _note(state: State, name: str, value: Any, seen: dict[int, object], depth: i
         state[name] = value.getstate()
     elif isinstance(value, Mapping):
         state[name] = len(value)
-        for key, item in list(value.items()):
+        for key, item in islice(list(value.items()), _LONGEST):
             _note(state, f"{name}[{key!r}]", item, seen, depth + 1)
     elif isinstance(value, list | tuple | deque | set | frozenset):
         state[name] = len(value)
-        for number, item in enumerate(list(value)):
+        for number, item in enumerate(islice(list(value), _LONGEST)):
             _note(state, f"{name}[{number}]", item, seen, depth + 1)
     elif isinstance(value, types.FunctionType):
         _note_function(state, name, value, seen, depth)

@@ -1,4 +1,4 @@
-"""Does an encoder predict by its network's backbone and head, and by nothing else?"""
+"""Whether an encoder predicts by its network's backbone and head, and by nothing else."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _GRADIENT_MODES: tuple[Callable[[], AbstractContextManager[Any]], ...] = (
 
 
 class Comparison:
-    """A module that has been read, and what was read: do they compute the same?
+    """Whether a module and what was read off it compute the same.
 
     Parameters
     ----------
@@ -75,9 +75,7 @@ class Comparison:
         """
         self._forward = forward
         rng = np.random.default_rng(0)
-        rows = [
-            scale * rng.standard_normal((n, *self.input_shape)) for scale, n in _RANDOM_ROWS
-        ]
+        rows = [scale * rng.standard_normal((n, *self.input_shape)) for scale, n in _RANDOM_ROWS]
         flat = np.concatenate(rows).reshape(sum(n for _, n in _RANDOM_ROWS), -1)
         before, chance = snapshot(self._runs), random_states()
         with random_states_kept():

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as torch_module
-from torch.nn.modules.lazy import LazyModuleMixin
+from torch.nn.parameter import is_lazy
 
 from specreg_sklearn.certificates.networks._layer_registry import subject_of
 from specreg_sklearn.certificates.networks._plain_copy import check_copyable, reparametrised_by
@@ -40,7 +39,7 @@ def check_no_hooks(module: nn.Module, *, parts: bool = True) -> None:
             )
     for name, part in module.named_modules() if parts else [("", module)]:
         subject = subject_of(name, part)
-        if isinstance(part, LazyModuleMixin) and part.has_uninitialized_params():
+        if any(map(is_lazy, part._parameters.values())):
             raise NoLipschitzBound.of(subject, "it has no weights yet; call it once on a batch")
         for hook in part._forward_pre_hooks.values():
             if reparametrised_by(hook) is None:

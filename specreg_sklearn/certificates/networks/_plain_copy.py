@@ -64,7 +64,9 @@ def check_copyable(module: nn.Module) -> None:
                 subject_of(name, part), "it is compiled; give the module that it was made from"
             )
         if any(tensor.is_meta for tensor in part.parameters(recurse=False)):
-            raise ValueError(f"{subject_of(name, part)} has no weights: it is on the device 'meta'.")
+            raise ValueError(
+                f"{subject_of(name, part)} has no weights: it is on the device 'meta'."
+            )
         replaced = replaced_method(part)
         if replaced is not None:
             raise NoLipschitzBound.of(

@@ -40,7 +40,7 @@ def difference(before: State, after: State) -> str | None:
 
 def random_states() -> tuple[bytes, bytes, bytes]:
     """Return the states of the global generators."""
-    numpy_state = np.random.get_state(legacy=False)
+    numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002
     return (
         torch.get_rng_state().numpy().tobytes(),
         repr((numpy_state["state"]["key"].tobytes(), numpy_state["state"]["pos"])).encode(),
@@ -52,7 +52,7 @@ def random_states() -> tuple[bytes, bytes, bytes]:
 def random_states_kept() -> Iterator[None]:
     """Give the global generators back as they were."""
     ours = random.getstate()
-    numpys = np.random.get_state()
+    numpys = np.random.get_state()  # noqa: NPY002
     torchs = torch.get_rng_state()
     try:
         yield
@@ -60,8 +60,8 @@ def random_states_kept() -> Iterator[None]:
         # A generator that nobody used is left alone: another thread may be drawing from it.
         if random.getstate() != ours:
             random.setstate(ours)
-        if not _equal(np.random.get_state(), numpys):
-            np.random.set_state(numpys)
+        if not _equal(np.random.get_state(), numpys):  # noqa: NPY002
+            np.random.set_state(numpys)  # noqa: NPY002
         if not torch.equal(torch.get_rng_state(), torchs):
             torch.set_rng_state(torchs)
 
@@ -72,7 +72,7 @@ def _equal(left: Any, right: Any) -> bool:
 
 def _note(state: State, name: str, value: Any, seen: dict[int, object], depth: int) -> None:
     if isinstance(value, _VALUES):
-        state[name] = (type(value), value if value == value else "NaN")  # noqa: PLR0124
+        state[name] = (type(value), value if value == value else "NaN")
         return
     if id(value) in seen or depth > _DEEPEST:
         return
@@ -145,7 +145,7 @@ def _content(value: Tensor) -> tuple[Any, ...]:
 
 
 def _brief(value: object) -> str:
-    """Return what an object of an unknown kind shows of itself: counters, positions of iterators."""
+    """Return what an object of an unknown kind shows of itself, such as an iterator's place."""
     try:
         left = getattr(value, "__length_hint__", lambda: 0)()
         return f"{value!r} {left}"

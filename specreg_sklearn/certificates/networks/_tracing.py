@@ -141,7 +141,7 @@ def _same(left: Any, right: Any, matched: dict[fx.Node, int], place: dict[fx.Nod
 def _equal_tensors(left: Tensor, right: Tensor) -> bool:
     if left.shape != right.shape:  # zeros and the like, with one for each row
         return True
-    return bool(((left == right) | (left != left)).all())  # noqa: PLR0124
+    return bool(((left == right) | (left != left)).all())
 
 
 class _OneInput(nn.Module):
@@ -216,9 +216,7 @@ def _in_place_operator(name: str) -> Callable[[_ShapedProxy, Any], Any]:
     """Return the method for ``y += x`` and its like: fx alone would record ``y = y + x``."""
 
     def method(self: _ShapedProxy, other: Any) -> Any:
-        return self.tracer.create_proxy(
-            "call_function", getattr(operator, name), (self, other), {}
-        )
+        return self.tracer.create_proxy("call_function", getattr(operator, name), (self, other), {})
 
     return method
 

@@ -102,19 +102,13 @@ class CGBA(BoundaryWalk):
             self._walk(task, found, 1, key=(turn + 1) * _KEYS_PER_TURN)
 
     def _step(
-        self,
-        task: SearchTask,
-        current: BoundaryPoints,
-        normals: FloatArray,
-        radial: FloatArray | None,
-        t: int,
+        self, task: SearchTask, current: BoundaryPoints, normals: FloatArray, t: int
     ) -> tuple[FloatArray, FloatArray]:
-        assert current.angle is not None and radial is not None
         n_rounds = ROUNDS if t < _CAREFUL_STEPS else ROUNDS - 1
         points, distance, current.angle = semicircle_step(
             task,
             current.points,
-            radial,
+            current.radial(task),
             normals,
             current.owner,
             current.distances(task),

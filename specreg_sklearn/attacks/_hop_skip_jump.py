@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, IntArray, RandomState
+from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.boundary import BoundaryPoints, boundary_normals
-from specreg_sklearn.attacks.frame import BlackBoxAttack, Starts
+from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import SearchTask, bisect
 from specreg_sklearn.space import L2
 from specreg_sklearn.tables import check_positive_int
@@ -30,6 +31,7 @@ _DRAW: dict[float, Callable[[np.random.Generator, tuple[int, int]], FloatArray]]
 _JUMP: dict[float, Callable[[FloatArray], FloatArray]] = {2: np.asarray, np.inf: np.sign}
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class HopSkipJump(BlackBoxAttack):
     """HopSkipJump in L2 and Linf, with the parameters of the Adversarial Robustness Toolbox (ART).
 
@@ -43,13 +45,6 @@ class HopSkipJump(BlackBoxAttack):
     ----------
     norm : {2, inf}, default=2
         The norm in which distances are measured, on ``(X_adv - X) / scale``.
-    max_iter : int, default=50
-        Number of iterations.
-    max_eval : int, default=10000
-        Most directions that one iteration asks about.
-    init_eval : int, default=100
-        Directions of the first iteration. Iteration t = 0, 1, ... asks about
-        ``init_eval * sqrt(t + 1)``.
     max_queries : int or None, default=None
         Budget of each row, starts and verification included. The search ends after `max_iter`
         iterations or with the budget, whichever comes first; an iteration that the rest of the
@@ -59,6 +54,13 @@ class HopSkipJump(BlackBoxAttack):
     n_starts, starts, targeted, batch_rows, random_state
         As in :class:`BlackBoxAttack`. Up to `n_starts` starts of different classes share the first
         iterations, which ask more for it; only the nearest goes on.
+    max_iter : int, default=50
+        Number of iterations.
+    max_eval : int, default=10000
+        Most directions that one iteration asks about.
+    init_eval : int, default=100
+        Directions of the first iteration. Iteration t = 0, 1, ... asks about
+        ``init_eval * sqrt(t + 1)``.
 
     Notes
     -----
@@ -82,32 +84,10 @@ class HopSkipJump(BlackBoxAttack):
 
     _from_boundary: ClassVar[bool] = False
 
-    def __init__(
-        self,
-        *,
-        norm: float = 2,
-        max_iter: int = 50,
-        max_eval: int = 10000,
-        init_eval: int = 100,
-        max_queries: int | None = None,
-        n_starts: int = 9,
-        starts: Starts = "data",
-        targeted: bool = False,
-        batch_rows: int = 16384,
-        random_state: RandomState = 0,
-    ) -> None:
-        super().__init__(
-            norm=norm,
-            max_queries=max_queries,
-            n_starts=n_starts,
-            starts=starts,
-            targeted=targeted,
-            batch_rows=batch_rows,
-            random_state=random_state,
-        )
-        self.max_iter = max_iter
-        self.max_eval = max_eval
-        self.init_eval = init_eval
+    max_queries: int | None = None
+    max_iter: int = 50
+    max_eval: int = 10000
+    init_eval: int = 100
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -147,7 +127,8 @@ class HopSkipJump(BlackBoxAttack):
                 break
             points, owner = current.points, current.owner
             radius = L2.length(points - task.x[owner]) / np.sqrt(d)
-            directions = self._directions(task, wanted, t)
+            draws = _DRAW[self.norm](task.rng(t), (wanted, d))
+            directions = np.asarray(draws / L2.length(draws)[:, None])
             normals = boundary_normals(task.oracle, points, radius, directions, owner, n_asked)
             distance = task.distance(points, owner)
             step = _JUMP[self.norm](normals)
@@ -165,10 +146,6 @@ class HopSkipJump(BlackBoxAttack):
             keep = max(1, keep // 2)
             current = current.keep_nearest(task, keep)
             task.report(n / self.max_iter)
-
-    def _directions(self, task: SearchTask, n: int, t: int) -> FloatArray:
-        steps = _DRAW[self.norm](task.rng(t), (n, task.x.shape[1]))
-        return np.asarray(steps / L2.length(steps)[:, None])
 
 
 def _jump(

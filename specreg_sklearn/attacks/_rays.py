@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from specreg_sklearn._typing import BoolArray, FloatArray, IntArray, RandomState
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.boundary import (
     MOST_DIMENSIONS,
     Moves,
@@ -18,7 +18,7 @@ from specreg_sklearn.attacks.boundary import (
     shrink,
     try_moves,
 )
-from specreg_sklearn.attacks.frame import BlackBoxAttack, Starts
+from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import SearchTask, nearest_by_group
 
 # Smallest progress that counts, as a share of the radius.
@@ -60,6 +60,7 @@ class _Perturbations:
         return self if chosen.all() else _Perturbations(*(a[chosen] for a in vars(self).values()))
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class RayS(BlackBoxAttack):
     """Search among the corners of Linf balls: the attack of this library for Linf.
 
@@ -78,9 +79,6 @@ class RayS(BlackBoxAttack):
 
     Parameters
     ----------
-    blocks : {"permuted", "contiguous"}, default="permuted"
-        How columns are cut into blocks: at random, anew in every round, or in their own order as in
-        the paper, which suits signals and images.
     norm : {inf}, default=inf
         RayS works in Linf; use :class:`CGBA` for L2.
     max_queries : int or None, default=1000
@@ -89,6 +87,9 @@ class RayS(BlackBoxAttack):
     n_starts, starts, targeted, batch_rows, random_state
         As in :class:`BlackBoxAttack`. With a small budget fewer starts are used. The upper corner
         of the box is one more start, unless you give your own.
+    blocks : {"permuted", "contiguous"}, default="permuted"
+        How columns are cut into blocks: at random, anew in every round, or in their own order as in
+        the paper, which suits signals and images.
 
     Notes
     -----
@@ -118,28 +119,8 @@ class RayS(BlackBoxAttack):
     _norms: ClassVar[tuple[float, ...]] = (np.inf,)
     _from_boundary: ClassVar[bool] = False
 
-    def __init__(
-        self,
-        *,
-        blocks: Literal["permuted", "contiguous"] = "permuted",
-        norm: float = np.inf,
-        max_queries: int | None = 1000,
-        n_starts: int = 9,
-        starts: Starts = "data",
-        targeted: bool = False,
-        batch_rows: int = 16384,
-        random_state: RandomState = 0,
-    ) -> None:
-        super().__init__(
-            norm=norm,
-            max_queries=max_queries,
-            n_starts=n_starts,
-            starts=starts,
-            targeted=targeted,
-            batch_rows=batch_rows,
-            random_state=random_state,
-        )
-        self.blocks = blocks
+    norm: float = np.inf
+    blocks: Literal["permuted", "contiguous"] = "permuted"
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -224,7 +205,7 @@ class RayS(BlackBoxAttack):
         if isinstance(self.starts, str):
             self._add_corner(task)
         points, owner, group = choose_starts(
-            task, keep=keep, rounds=_START_ROUNDS, slack=_START_SLACK, tolerance=_START_TOLERANCE
+            task, keep, _START_ROUNDS, slack=_START_SLACK, tolerance=_START_TOLERANCE
         )
         x = task.x[owner]
         delta = points - x

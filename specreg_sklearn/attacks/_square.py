@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
 
-from specreg_sklearn._typing import BoolArray, Classifier, IntArray, RandomState
+from specreg_sklearn._typing import BoolArray, Classifier, IntArray
 from specreg_sklearn.attacks.boundary import Blocks, CornerMoves, SphereMoves
-from specreg_sklearn.attacks.frame import BlackBoxAttack
+from specreg_sklearn.attacks.frame import BlackBoxAttack, Starts
 from specreg_sklearn.attacks.questions import (
     METHODS,
     Margins,
@@ -31,6 +32,7 @@ _PACE: dict[float, int] = {np.inf: 0, 2: 500}
 _MOST_STEPS = 10000
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class SquareAttack(BlackBoxAttack):
     """Random search within a fixed distance, guided by class scores, in L2 or Linf.
 
@@ -54,6 +56,8 @@ class SquareAttack(BlackBoxAttack):
     max_queries : int or None, default=1000
         Budget of each row. Rows sent to ``decision_function`` or ``predict_proba`` and rows sent to
         ``predict`` count alike. None ends after 10 000 iterations.
+    targeted, batch_rows, random_state
+        As in :class:`BlackBoxAttack`. There are no starts to choose.
     image_shape : tuple (H, W) or (C, H, W), or None, default=None
         Shape of the images that the columns hold, in C order. Blocks are then squares, which suits
         models that look at neighbouring pixels. None: blocks are any columns.
@@ -61,8 +65,6 @@ class SquareAttack(BlackBoxAttack):
         Where scores come from. "auto" takes the first of these two that the estimator has.
     p_init : float, default=0.8
         Share of the columns in the first blocks. It is halved nine times in a round.
-    targeted, batch_rows, random_state
-        As in :class:`BlackBoxAttack`. There are no starts to choose.
 
     Notes
     -----
@@ -94,29 +96,11 @@ class SquareAttack(BlackBoxAttack):
 
     _within_eps: ClassVar[bool] = True
 
-    def __init__(
-        self,
-        *,
-        norm: float = 2,
-        max_queries: int | None = 1000,
-        image_shape: tuple[int, ...] | None = None,
-        scores: ScoreMethod = "auto",
-        p_init: float = 0.8,
-        targeted: bool = False,
-        batch_rows: int = 16384,
-        random_state: RandomState = 0,
-    ) -> None:
-        super().__init__(
-            norm=norm,
-            max_queries=max_queries,
-            n_starts=1,
-            targeted=targeted,
-            batch_rows=batch_rows,
-            random_state=random_state,
-        )
-        self.image_shape = image_shape
-        self.scores = scores
-        self.p_init = p_init
+    n_starts: int = field(default=1, init=False)
+    starts: Starts = field(default="data", init=False)
+    image_shape: tuple[int, ...] | None = None
+    scores: ScoreMethod = "auto"
+    p_init: float = 0.8
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

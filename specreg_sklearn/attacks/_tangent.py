@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, RandomState
+from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.attacks.boundary import BoundaryPoints, BoundaryWalk
-from specreg_sklearn.attacks.frame import Starts
 from specreg_sklearn.attacks.questions import SearchTask, bisect
 
 # A radius is halved so many times at most until its tangent point fools the model.
@@ -18,6 +18,7 @@ _USUAL_HALVINGS = 2
 _LARGEST_RADIUS = 0.999
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class TangentAttack(BoundaryWalk):
     """Tangent attack in L2: the attack of the paper on spectral regularisation.
 
@@ -32,16 +33,16 @@ class TangentAttack(BoundaryWalk):
     ----------
     norm : {2}, default=2
         The step is defined in L2; use :class:`HopSkipJump` or :class:`RayS` for Linf.
-    axis_ratio : float, default=1.0
-        Half axis along the normal over half axis along the boundary. 1 is the half ball of the
-        Tangent Attack. Other values give the semi-ellipsoid of the Generalized Tangent Attack
-        (G-TA) for curved boundaries; its authors use 1.5 for small images and 1.1 for large ones.
     max_queries : int or None, default=1000
         Budget of each row, starts and verification included. None goes on until no step gains any
         more.
     n_starts, starts, targeted, batch_rows, random_state
         As in :class:`BlackBoxAttack`. Up to `n_starts` starts of different classes share the first
         steps; the nearest goes on.
+    axis_ratio : float, default=1.0
+        Half axis along the normal over half axis along the boundary. 1 is the half ball of the
+        Tangent Attack. Other values give the semi-ellipsoid of the Generalized Tangent Attack
+        (G-TA) for curved boundaries; its authors use 1.5 for small images and 1.1 for large ones.
 
     Notes
     -----
@@ -62,28 +63,7 @@ class TangentAttack(BoundaryWalk):
     True
     """
 
-    def __init__(
-        self,
-        *,
-        norm: float = 2,
-        axis_ratio: float = 1.0,
-        max_queries: int | None = 1000,
-        n_starts: int = 9,
-        starts: Starts = "data",
-        targeted: bool = False,
-        batch_rows: int = 16384,
-        random_state: RandomState = 0,
-    ) -> None:
-        super().__init__(
-            norm=norm,
-            max_queries=max_queries,
-            n_starts=n_starts,
-            starts=starts,
-            targeted=targeted,
-            batch_rows=batch_rows,
-            random_state=random_state,
-        )
-        self.axis_ratio = axis_ratio
+    axis_ratio: float = 1.0
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -96,12 +76,7 @@ class TangentAttack(BoundaryWalk):
         return int(np.ceil(np.log2(1 / self._tolerance(n_features)))) + _USUAL_HALVINGS
 
     def _step(
-        self,
-        task: SearchTask,
-        current: BoundaryPoints,
-        normals: FloatArray,
-        radial: FloatArray | None,
-        t: int,
+        self, task: SearchTask, current: BoundaryPoints, normals: FloatArray, t: int
     ) -> tuple[FloatArray, FloatArray]:
         points, owner = current.points, current.owner
         x = task.x[owner]
@@ -144,26 +119,9 @@ def tangent_points(
     """Return where tangents from clean rows touch balls or ellipsoids around boundary points.
 
     Of the two tangents in the plane of the clean row and the normal, it is the one on the side the
-    normal points to. An ellipse is a circle whose axes have been stretched, and stretching keeps
-    tangents: the circle's tangent point does for both.
-
-    Parameters
-    ----------
-    x : ndarray of shape (m, d)
-        Clean coordinates.
-    centre : ndarray of shape (m, d)
-        Boundary points.
-    normals : ndarray of shape (m, d)
-        Unit normals, pointing to the adversarial side.
-    radius : ndarray of shape (m,)
-        Longer half axes; less than the distance from `x` to `centre`.
-    axis_ratio : float, default=1.0
-        Half axis along the normal over half axis along the boundary.
-
-    Returns
-    -------
-    ndarray of shape (m, d)
-        Tangent points.
+    unit normal, on the adversarial side, points to. An ellipse is a circle whose axes have been
+    stretched, and stretching keeps tangents: the circle's tangent point does for both. The longer
+    half axes, `radius`, are less than the distance from `x` to `centre`.
     """
     away = x - centre
     height = np.einsum("ij,ij->i", away, normals)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import Any, overload
+from typing import Any, TypedDict, Unpack, overload
 
-import numpy as np
-from numpy.typing import NDArray
 from sklearn.base import is_classifier
 
-from specreg_sklearn._typing import Classifier, Eps, FloatArray, RandomState, Scale
+from specreg_sklearn._typing import Classifier, Eps, FloatArray, RandomState, Scale, Sizes
 from specreg_sklearn.certificates.pipelines import (
     CertifiedModel,
     classifier_stages,
@@ -120,33 +117,25 @@ def certified_radius(
     return model.radii(X, _radius_space(space, X, scale), norm=norm)[0]
 
 
+class CertifiedOptions(TypedDict, total=False):
+    """The options of a score that is proved, for its overloads."""
+
+    norm: float
+    space: FeatureSpace | None
+    scale: Scale
+    max_samples: int | None
+    random_state: RandomState
+
+
 @overload
 def certified_accuracy_score(
-    estimator: Classifier,
-    X: Any,
-    y: Any,
-    *,
-    eps: float,
-    norm: float = ...,
-    space: FeatureSpace | None = ...,
-    scale: Scale = ...,
-    max_samples: int | None = ...,
-    random_state: RandomState = ...,
+    estimator: Classifier, X: Any, y: Any, *, eps: float, **options: Unpack[CertifiedOptions]
 ) -> float: ...
 
 
 @overload
 def certified_accuracy_score(
-    estimator: Classifier,
-    X: Any,
-    y: Any,
-    *,
-    eps: Sequence[float] | NDArray[np.floating],
-    norm: float = ...,
-    space: FeatureSpace | None = ...,
-    scale: Scale = ...,
-    max_samples: int | None = ...,
-    random_state: RandomState = ...,
+    estimator: Classifier, X: Any, y: Any, *, eps: Sizes, **options: Unpack[CertifiedOptions]
 ) -> FloatArray: ...
 
 
@@ -181,12 +170,8 @@ def certified_accuracy_score(
     space : FeatureSpace or None, default=None
         As in :func:`robust_accuracy_score`: None means every numeric column that varies in `X`,
         with units by `scale`. Its bounds are not used.
-    scale : "std", "range", None, float or array, default="std"
-        Units of the distance. A `space` has its own units: with one, leave this out.
-    max_samples : int or None, default=None
-        Use only so many rows, the same ones as :func:`robust_accuracy_score`.
-    random_state : None, int, RandomState or Generator, default=0
-        Seed of the choice of rows.
+    scale, max_samples, random_state
+        As in :func:`robust_accuracy_score`, which measures the same rows.
 
     Returns
     -------

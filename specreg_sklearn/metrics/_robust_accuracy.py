@@ -2,61 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
-import numpy as np
-from numpy.typing import NDArray
-
-from specreg_sklearn._typing import Certify, Classifier, Eps, FloatArray, RandomState, Scale
-from specreg_sklearn.attacks import AttackResult, BlackBoxAttack
-from specreg_sklearn.metrics._proved_rows import proved_rows
-from specreg_sklearn.metrics.measurement import (
-    Measurement,
-    check_certify,
-    read_eps,
-    shares_beyond,
-)
+from specreg_sklearn._typing import Certify, Classifier, Eps, FloatArray, RandomState, Scale, Sizes
+from specreg_sklearn.attacks import BlackBoxAttack
+from specreg_sklearn.metrics._certified import CertifiedOptions
+from specreg_sklearn.metrics.measurement import Measurement, read_eps, robust_shares
 from specreg_sklearn.space import FeatureSpace
-from specreg_sklearn.tables import ask, check_estimator, same_labels, take_rows
+
+
+class _Options(CertifiedOptions, total=False):
+    attack: str | BlackBoxAttack
+    n_jobs: int | None
+    verbose: int
+    certify: Certify
 
 
 @overload
 def robust_accuracy_score(
-    estimator: Classifier,
-    X: Any,
-    y: Any,
-    *,
-    eps: float,
-    norm: float = ...,
-    attack: str | BlackBoxAttack = ...,
-    space: FeatureSpace | None = ...,
-    scale: Scale = ...,
-    max_samples: int | None = ...,
-    random_state: RandomState = ...,
-    n_jobs: int | None = ...,
-    verbose: int = ...,
-    certify: Certify = ...,
+    estimator: Classifier, X: Any, y: Any, *, eps: float, **options: Unpack[_Options]
 ) -> float: ...
 
 
 @overload
 def robust_accuracy_score(
-    estimator: Classifier,
-    X: Any,
-    y: Any,
-    *,
-    eps: Sequence[float] | NDArray[np.floating],
-    norm: float = ...,
-    attack: str | BlackBoxAttack = ...,
-    space: FeatureSpace | None = ...,
-    scale: Scale = ...,
-    max_samples: int | None = ...,
-    random_state: RandomState = ...,
-    n_jobs: int | None = ...,
-    verbose: int = ...,
-    certify: Certify = ...,
+    estimator: Classifier, X: Any, y: Any, *, eps: Sizes, **options: Unpack[_Options]
 ) -> FloatArray: ...
 
 
@@ -176,9 +146,7 @@ def adversarial_distances(
 
     Parameters
     ----------
-    estimator, X, y
-        As in :func:`robust_accuracy_score`.
-    norm, attack, space, scale, max_samples, random_state, n_jobs, verbose
+    estimator, X, y, norm, attack, space, scale, max_samples, random_state, n_jobs, verbose
         As in :func:`robust_accuracy_score`.
 
     Returns
@@ -205,62 +173,3 @@ def adversarial_distances(
     """
     measurement = Measurement(norm, attack, space, scale, max_samples, random_state, n_jobs)
     return measurement.run_attack(estimator, X, y, verbose=verbose).distances
-
-
-def robust_shares(
-    estimator: Classifier,
-    X: Any,
-    y: Any,
-    grid: FloatArray,
-    measurement: Measurement,
-    *,
-    certify: Certify,
-    verbose: int = 0,
-) -> FloatArray:
-    """Return the share of rows that withstand the attack, for each size of an increasing grid."""
-    check_certify(certify)
-    X_part, y_part = measurement.rows_of(X, y)
-    attack = measurement.resolved_attack()
-    sizes = grid[grid > 0]
-    if not sizes.size:
-        # Nothing can move: no attack is needed to know the answer.
-        check_estimator(estimator)
-        right = same_labels(y_part, ask(estimator.predict, X_part, len(y_part)))
-        return np.full(grid.shape, right.mean())
-    space = measurement.space_of(X)
-    proved = proved_rows(
-        certify, attack, estimator, X_part, y_part, eps=float(sizes[-1]), space=space, pool=X
-    )
-    distances = np.full(len(y_part), np.inf)
-    status = np.full(len(y_part), "certified", dtype="<U14")
-    rows = np.flatnonzero(~proved)
-    if len(rows):
-        n_jobs = measurement.n_jobs
-        run = partial(attack.run, estimator, space=space, pool=X, n_jobs=n_jobs, verbose=verbose)
-        X_left = take_rows(X_part, rows) if proved.any() else X_part
-        # The nearest rows, once found, answer for every size; a search within a size does not.
-        sizes = sizes if attack._within_eps else sizes[:1]
-        distances[rows], status[rows] = _attacked(run, X_left, y_part[rows], sizes)
-    return shares_beyond(distances, grid, "robust_accuracy_score", status)
-
-
-def _attacked(
-    run: Callable[..., AttackResult], X: Any, y: np.ndarray, sizes: FloatArray
-) -> tuple[FloatArray, np.ndarray]:
-    """Return the distances and the status of all rows after an attack at each size.
-
-    Rows that were found within one size are not attacked at the next.
-    """
-    result = run(X, y, eps=float(sizes[0]))
-    distances, status = result.distances, result.status
-    for eps in sizes[1:].tolist():
-        rows = np.flatnonzero(distances > eps)
-        if not len(rows):
-            break
-        result = run(take_rows(X, rows), y[rows], eps=eps)
-        # What is known already stays known, even if this run does not find it again.
-        news = rows[~np.isfinite(distances[rows]) | result.success]
-        better = np.isin(rows, news)
-        distances[news] = np.minimum(distances[news], result.distances[better])
-        status[news] = result.status[better]
-    return distances, status

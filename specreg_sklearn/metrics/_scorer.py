@@ -9,7 +9,6 @@ import numpy as np
 
 from specreg_sklearn._typing import Certify, Classifier, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
-from specreg_sklearn.metrics._robust_accuracy import robust_shares
 from specreg_sklearn.metrics.measurement import (
     Measurement,
     certified_shares,
@@ -17,6 +16,7 @@ from specreg_sklearn.metrics.measurement import (
     decided,
     radii_of_labels,
     read_eps,
+    robust_shares,
 )
 from specreg_sklearn.space import CONVEX_NORMS, FeatureSpace, check_norm
 from specreg_sklearn.tables import check_eps, check_seed
@@ -36,11 +36,6 @@ class RobustScorer(Measurement):
 
     Made by :func:`make_robust_scorer`, which explains the parameters. The scorer holds plain
     settings and builds the attack inside the call, so it pickles and copies cheaply.
-
-    Parameters
-    ----------
-    norm, attack, space, scale, max_samples, random_state, n_jobs, metric, eps, certify
-        As in :func:`make_robust_scorer`.
     """
 
     metric: Metric
@@ -71,28 +66,10 @@ class RobustScorer(Measurement):
     def __call__(
         self, estimator: Classifier, X: Any, y: Any, sample_weight: object = None
     ) -> float:
-        """Measure a fitted estimator.
+        """Return the score; NaN, with a warning, where the attack could decide nothing.
 
-        Parameters
-        ----------
-        estimator : object with a method predict
-            A fitted classifier, pipeline or search.
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows.
-        y : array-like of shape (n_samples,)
-            True labels.
-        sample_weight : None
-            Not supported: anything else raises.
-
-        Returns
-        -------
-        float
-            The score; NaN, with a warning, where the attack could decide nothing.
-
-        Raises
-        ------
-        TypeError
-            If `sample_weight` is given, or if a certified score meets a model without certificate.
+        `X` and `y` are rows of shape (n_samples, n_features) and their true labels. A TypeError
+        says so if `sample_weight` is given, or if a certified score meets a model without proof.
         """
         if sample_weight is not None:
             raise TypeError(
@@ -168,14 +145,12 @@ def make_robust_scorer(
     norm : {2, inf}, default=2
         The norm of the distance; 1 as well for what is certified.
     attack : str or BlackBoxAttack, default="auto"
-        A name or an attack, see :func:`specreg_sklearn.attacks.resolve_attack`. "auto" is
-        :class:`~specreg_sklearn.attacks.CGBA` in L2 and :class:`~specreg_sklearn.attacks.RayS` in
-        Linf, with 1000 queries a row. A certified metric has no attack.
+        As in :func:`robust_accuracy_score`. A certified metric has no attack.
     space : FeatureSpace or None, default=None
         What may change and in which units. None makes one of the rows that are scored, so that each
         fold has its own; give a space to have all folds share one.
     scale : "std", "range", None, float or array, default="std"
-        Units of the distance. A `space` has its own units: with one, leave this out.
+        As in :func:`robust_accuracy_score`.
     max_samples : int or None, default=None
         Attack only so many rows of a fold, the same for every candidate.
     random_state : None, int, RandomState or Generator, default=0

@@ -4,7 +4,7 @@ A module factory is any callable ``(input_shape) -> torch.nn.Module`` whose outp
 ``(n_samples, n_features_out)``. It may also accept ``hidden_layer_sizes`` and ``activation``.
 """
 
-from specreg_sklearn.modules._architecture import ACTIVATIONS, Activation, ModuleFactory
+from specreg_sklearn.modules._architecture import ACTIVATIONS, ModuleFactory
 from specreg_sklearn.modules._convnet import ConvNet
 from specreg_sklearn.modules._mlp import mlp, projector
 from specreg_sklearn.modules._network import Network, build_network, readout
@@ -13,7 +13,6 @@ from specreg_sklearn.modules._seeded_draws import SeededDraws
 
 __all__ = [
     "ACTIVATIONS",
-    "Activation",
     "ConvNet",
     "ModuleFactory",
     "Network",

@@ -151,7 +151,19 @@ def bind_penalty(
 ) -> BoundPenalty:
     """Bind a penalty, and tell it the shape of a row if its `bind` asks for `input_shape`.
 
-    See :meth:`Penalty.bind` for the arguments.
+    Parameters
+    ----------
+    penalty : Penalty
+        The settings.
+    backbone, head, generator
+        As :meth:`Penalty.bind` takes them.
+    input_shape : tuple of int
+        Shape of one row as the backbone wants it.
+
+    Returns
+    -------
+    BoundPenalty
+        The stateful part.
     """
     parameters = signature(penalty.bind).parameters.values()
     asks = any(p.name == "input_shape" or p.kind is Parameter.VAR_KEYWORD for p in parameters)

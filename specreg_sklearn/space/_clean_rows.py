@@ -34,31 +34,23 @@ _FEW = 2**14
 class CleanRows:
     """Rows bound to a feature space (made by ``FeatureSpace.bind``).
 
-    Parameters
-    ----------
-    table : Table
-        The rows in their container.
-    columns : ndarray of shape (d,), int
-        Positions of the movable columns.
-    raw : ndarray of shape (n, d), float64
-        Their cells; NaN where missing. The array is taken over and may be changed.
-    low, high : ndarray of shape (d,)
-        The box, in the units of X, with infinite ends where open.
-    integer : ndarray of shape (d,), bool
-        Columns that hold whole numbers.
-    scale : ndarray of shape (d,)
-        Units.
-    repair : Repair or None, default=None
-        What is done to built rows before the model sees them.
+    `columns`, of shape (d,), are the positions of the movable columns, and `raw`, of shape (n, d),
+    their cells: NaN where missing. The array is taken over and may be changed. `low`, `high` and
+    `scale`, of shape (d,), are the box, with infinite ends where open, and the units; `integer`
+    marks columns of whole numbers. `repair` is applied to built rows before the model sees them.
 
     Attributes
     ----------
-    x : ndarray of shape (n, d), float64
-        Coordinates of the clean rows; 0 where a cell is missing.
     missing : ndarray of shape (n, d), bool
         Missing cells: they never move.
-    lo, hi : ndarray of shape (n, d), float64
-        Each row's box in coordinates. It contains the clean row.
+    unit : bool
+        Whether coordinates are cells: all units are 1.
+    narrow : list of (dtype, ndarray of int)
+        Columns of shorter floats than float64, by dtype.
+    exact : bool
+        Whether any number inside the box can be a cell as it is.
+    are_cells : bool
+        Whether an array of cells is a container such as the user's just as it is.
     """
 
     def __init__(
@@ -86,7 +78,7 @@ class CleanRows:
             self.missing = np.broadcast_to(np.array(False), raw.shape)
         low, high = low.copy(), high.copy()
         low[integer], high[integer] = np.ceil(low[integer]), np.floor(high[integer])
-        self._narrow: list[tuple[np.dtype, np.ndarray]] = []
+        self.narrow: list[tuple[np.dtype, np.ndarray]] = []
         held: dict[np.dtype, list[int]] = {}
         for j, c in enumerate(columns.tolist()):
             held.setdefault(table.dtype(c), []).append(j)
@@ -96,7 +88,7 @@ class CleanRows:
                 low[mask] = np.maximum(low[mask], max(np.iinfo(dtype).min, -_EXACT_INTEGERS))
                 high[mask] = np.minimum(high[mask], min(np.iinfo(dtype).max, _EXACT_INTEGERS))
             elif dtype.itemsize < 8:
-                self._narrow.append((dtype, mask))
+                self.narrow.append((dtype, mask))
                 low[mask] = _inwards(np.maximum(low[mask], float(np.finfo(dtype).min)), dtype, 1)
                 high[mask] = _inwards(np.minimum(high[mask], float(np.finfo(dtype).max)), dtype, -1)
         self._low, self._high = low[None], high[None]
@@ -108,9 +100,9 @@ class CleanRows:
             # One interval for all columns is clipped several times faster than a row of them.
             self._low, self._high = self._low[:, :1], self._high[:, :1]
         self._whole = bool(integer.any())
-        self._unit = bool((scale == 1).all())
+        self.unit = bool((scale == 1).all())
         # Whether any number inside the box can be a cell as it is.
-        self.exact = not self._whole and not self._narrow
+        self.exact = not self._whole and not self.narrow
         self._writes_all = table.plain and not self.missing.any()
         # Whether an array of cells is a container such as the user's just as it is.
         self.are_cells = self._writes_all and table.bare and len(columns) == table.n_columns
@@ -120,12 +112,12 @@ class CleanRows:
 
     @cached_property
     def x(self) -> np.ndarray:
-        """Coordinates of the clean rows."""
-        return self.raw if self._unit else self.raw / self.scale
+        """Coordinates of the clean rows, shape (n, d); 0 where a cell is missing."""
+        return self.raw if self.unit else self.raw / self.scale
 
     @property
     def lo(self) -> np.ndarray:
-        """Lower ends of the boxes in coordinates."""
+        """Lower ends of the boxes in coordinates, shape (n, d); a box contains its clean row."""
         return self.box(np.arange(len(self)))[0] / self.scale + np.zeros(self.raw.shape)
 
     @property
@@ -160,29 +152,20 @@ class CleanRows:
 
     def cells(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
         """Return coordinates in the units of X, before clipping and rounding."""
-        if self._unit:
+        if self.unit:
             return Z.copy()
         # Adding the scaled step to the clean cell keeps cells that did not move free of rounding.
         clean = self.raw[owner]
         return clean + (Z - clean / self.scale) * self.scale
 
-    def cells_of_each(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
-        """Return what :meth:`cells` does for Z of shape (m, k, d), or `Z` itself if it is that."""
-        return Z if self._unit else self.cells(Z, owner[:, None])
-
     def fit(self, raw: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
         """Round, cast and clip cells in place: what is left is what a row can really hold.
 
-        Parameters
-        ----------
-        raw : ndarray of shape (..., d), float64
-            Cells in the units of X.
-        lo, hi : ndarray
-            Their box, of a shape that broadcasts to that of `raw`.
+        `raw` has shape (..., d); the ends of the box broadcast to it.
         """
         if self._whole:
             raw[..., self.integer] = np.rint(raw[..., self.integer])
-        for dtype, columns in self._narrow:
+        for dtype, columns in self.narrow:
             # Points far outside the box may overflow here; clipping brings them back.
             with np.errstate(over="ignore"):
                 if len(columns) == raw.shape[-1]:
@@ -196,36 +179,17 @@ class CleanRows:
         return np.minimum(raw, hi, out=raw)
 
     def snap(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
-        """Return the raw cells that coordinates really stand for: rounded, cast and clipped.
+        """Return the cells (m, d) that coordinates really stand for: rounded, cast and clipped.
 
-        Parameters
-        ----------
-        Z : ndarray of shape (m, d)
-            Coordinates.
-        owner : ndarray of shape (m,), int
-            The clean row of each.
-
-        Returns
-        -------
-        ndarray of shape (m, d), float64
-            Cells in the units of X, exactly representable in the columns' dtypes.
+        They are in the units of X, and exactly representable in the columns' dtypes.
         """
         return self.settle(self.fit(self.cells(Z, owner), *self.box(owner)), owner)
 
     def settle(self, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
-        """Return cells as the repair leaves them; without one, `raw` itself.
+        """Return cells as the repair leaves them, read-only; without one, `raw` itself.
 
-        Parameters
-        ----------
-        raw : ndarray of shape (m, d), float64
-            Cells that fit the columns' dtypes and boxes. A repair gets copies of them.
-        owner : ndarray of shape (m,), int
-            The clean row of each.
-
-        Returns
-        -------
-        ndarray of shape (m, d), float64
-            Cells in the units of X, read-only if they were repaired. Rows that did not move stay.
+        `raw`, of shape (m, d), holds cells that fit the columns' dtypes and boxes. Rows that did
+        not move stay.
         """
         if self.repair is None:
             return raw
@@ -250,25 +214,14 @@ class CleanRows:
     def clip(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
         """Return coordinates moved into the boxes of their rows."""
         lo, hi = self.box(owner)
-        if not self._unit:
+        if not self.unit:
             lo, hi = lo / self.scale, hi / self.scale
         return np.minimum(np.maximum(Z, lo), hi)
 
     def build(self, raw: np.ndarray, owner: np.ndarray) -> Any:
-        """Return rows in the user's container, with `raw` in the cells that moved.
+        """Return m rows in the user's container, with `raw`, from `snap`, in the cells that moved.
 
-        Parameters
-        ----------
-        raw : ndarray of shape (m, d), float64
-            Cells as returned by :meth:`snap`.
-        owner : ndarray of shape (m,), int
-            The clean row of each.
-
-        Returns
-        -------
-        container
-            Like the user's X, with m rows. It shares no memory with `raw`. With a repair, these
-            are the rows that it returned.
+        They share no memory with `raw`. With a repair, these are the rows that it returned.
         """
         if self.repair is not None:
             settled, whose, built = self._settled
@@ -283,7 +236,7 @@ class CleanRows:
         """Return how far rows are from their owners, in scaled units."""
         if raw.size <= _BLOCK:
             steps = raw - self.raw[owner]
-            if not self._unit:
+            if not self.unit:
                 steps /= self.scale
             return as_norm(norm).length(steps)
         step = max(1, _BLOCK // raw.shape[1])

@@ -28,13 +28,7 @@ _UPWARD = 1 + 2.0**-50
 
 
 class Norm(ABC):
-    """A way to measure steps; users name it by its order.
-
-    Attributes
-    ----------
-    order : float
-        What users give as ``norm=``.
-    """
+    """A way to measure steps; users name it by its `order`, as in ``norm=2``."""
 
     order: ClassVar[float]
 
@@ -48,32 +42,13 @@ class Norm(ABC):
 
     @abstractmethod
     def length(self, steps: FloatArray) -> FloatArray:
-        """Return how long each row is, whatever the other rows are.
-
-        Parameters
-        ----------
-        steps : ndarray of shape (m, d), float64
-            Rows of finite numbers.
-
-        Returns
-        -------
-        ndarray of shape (m,), float64
-        """
+        """Return how long each row of finite steps, (m, d), is, whatever the other rows are."""
 
     def shrink(self, x: FloatArray, far: FloatArray, t: FloatArray) -> FloatArray:
         """Return points between `x` and `far` whose distance from `x` is a share of that of `far`.
 
-        Parameters
-        ----------
-        x, far : ndarray of shape (m, d)
-            The clean rows, and points away from them.
-        t : ndarray of shape (m,)
-            The shares, from 0 to 1.
-
-        Returns
-        -------
-        ndarray of shape (m, d)
-            Points in the box that `x` and `far` span; for most norms on the straight line.
+        The points have shape (m, d) and the shares `t`, from 0 to 1, shape (m,). They are in the
+        box that `x` and `far` span; for most norms on the straight line.
         """
         return x + t[:, None] * (far - x)
 
@@ -88,17 +63,7 @@ class Norm(ABC):
     def from_l2(self, constants: FloatArray, n_columns: int) -> FloatArray:
         """Turn Lipschitz constants per unit of L2 into ones per unit of this norm.
 
-        Parameters
-        ----------
-        constants : ndarray
-            How fast something changes at most, per unit of L2.
-        n_columns : int
-            How many columns can move.
-
-        Returns
-        -------
-        ndarray of the shape of `constants`
-            Upper bounds, rounding included.
+        They are upper bounds, rounding included, where `n_columns` columns can move.
         """
         raise ValueError(f"{self.name} lengths do not bound L2 lengths.")
 
@@ -206,28 +171,9 @@ def check_norm(
     *,
     instead: Mapping[float, str] | None = None,
 ) -> float:
-    """Return the order of a norm that the user gave, if it is supported.
+    """Return the order of a norm as it stands in `supported`, or raise ValueError with what is.
 
-    Parameters
-    ----------
-    norm : object
-        What the user gave.
-    supported : iterable of float
-        The orders that are accepted here.
-    caller : str
-        Who accepts them, for the message.
-    instead : mapping from float to str, default=None
-        What to use where these norms are not supported.
-
-    Returns
-    -------
-    float
-        The order, as it stands in `supported`.
-
-    Raises
-    ------
-    ValueError
-        If it is no norm, or not one of these; the message lists them.
+    `caller` says in the message who supports it, and `instead` what to use for other norms.
     """
     number = isinstance(norm, Real) and not isinstance(norm, bool)
     accepted = [order for order in supported if number and norm == order]

@@ -21,15 +21,7 @@ if TYPE_CHECKING:
 
 
 class Repair:
-    """A repair bound to a feature space.
-
-    Parameters
-    ----------
-    function : callable
-        ``function(X_moved, X_clean) -> X_repaired``, containers like the user's X.
-    fixed : ndarray of int
-        Positions of the columns that must come back as they were.
-    """
+    """A repair bound to a feature space; the columns `fixed` must come back as they were."""
 
     def __init__(self, function: Callable[[Any, Any], Any], fixed: np.ndarray) -> None:
         self.function, self.fixed = function, fixed
@@ -38,21 +30,9 @@ class Repair:
     def settle(self, rows: CleanRows, raw: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, Any]:
         """Repair the rows that moved.
 
-        Parameters
-        ----------
-        rows : CleanRows
-            The clean rows.
-        raw : ndarray of shape (m, d), float64
-            Cells that fit the columns' dtypes and boxes.
-        owner : ndarray of shape (m,), int
-            The clean row of each.
-
-        Returns
-        -------
-        settled : ndarray of shape (m, d), float64
-            Cells after the repair.
-        built : container or None
-            The repaired rows themselves, if all of them moved and stayed moved.
+        `raw`, of shape (m, d), holds cells that fit the columns' dtypes and boxes; `owner` the
+        clean row of each. Returns the cells after the repair, and the repaired rows themselves if
+        all of them moved and stayed moved, else None.
         """
         settled = raw.copy()
         moved = np.flatnonzero(rows.moved(raw, owner))

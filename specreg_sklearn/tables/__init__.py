@@ -1,11 +1,5 @@
 """Any container in: frames, arrays, labels, columns, and what a model predicts for them."""
 
-from specreg_sklearn.tables._arguments import (
-    check_eps,
-    check_positive_int,
-    check_seed,
-    check_starts,
-)
 from specreg_sklearn.tables._arrays import CATEGORICAL, INTEGER, REAL, ArrayTable, ListTable
 from specreg_sklearn.tables._columns import (
     check_columns,
@@ -22,8 +16,11 @@ from specreg_sklearn.tables._predictions import Predict, ask, check_estimator, c
 from specreg_sklearn.tables._setting_checks import (
     check_choice,
     check_count,
+    check_eps,
     check_flag,
     check_number,
+    check_positive_int,
+    check_seed,
     check_share,
 )
 from specreg_sklearn.tables._subsample import subsample, take_rows
@@ -56,7 +53,6 @@ __all__ = [
     "check_positive_int",
     "check_seed",
     "check_share",
-    "check_starts",
     "checked",
     "column_label",
     "columns_read",

@@ -51,20 +51,19 @@ class ArrayTable:
         representable in its column's dtype. Cells that did not move keep their bits. None, for
         a table that is `plain`, means that all cells may be written.
         """
+        if moved is None and len(columns) == self.n_columns:
+            return values.astype(self.data.dtype, order="C")
+        out = self.data[rows]
         if moved is None:
-            if len(columns) == self.n_columns:
-                return values.astype(self.data.dtype, order="C")
-            out = self.data[rows]
             out[:, columns] = values
             return out
-        out = self.data[rows]
         block = out[:, columns]
         if self.data.dtype.kind == "O":
             block[moved] = python_numbers(block[moved], values[moved])
-            out[:, columns] = block
         else:
             # Cells that stay may hold NaN, which an integer cast would complain about.
-            out[:, columns] = np.where(moved, np.where(moved, values, 0).astype(out.dtype), block)
+            block = np.where(moved, np.where(moved, values, 0).astype(out.dtype), block)
+        out[:, columns] = block
         return out
 
 
@@ -79,15 +78,7 @@ class ListTable(ArrayTable):
 
 
 class ImageTable(ArrayTable):
-    """An array whose rows have axes of their own, such as images: computed flat, handed back whole.
-
-    Parameters
-    ----------
-    data : ndarray of shape (n_rows, n_columns)
-        The rows, flat.
-    row_shape : tuple of int
-        The axes of a row.
-    """
+    """Rows with axes of their own (`row_shape`), as images: computed flat, handed back whole."""
 
     def __init__(self, data: np.ndarray, row_shape: tuple[int, ...]) -> None:
         super().__init__(data)

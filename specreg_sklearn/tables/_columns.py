@@ -67,26 +67,10 @@ def check_fitted_columns(estimator: object, table: Table) -> None:
 
 
 def places_of(estimator: object, n_inputs: int | None, table: Table) -> np.ndarray:
-    """Return the column of the table that each input column of a fitted model is.
+    """Return the column of the table that each input of a fitted model is, (n_inputs,) int.
 
-    Parameters
-    ----------
-    estimator : estimator
-        Fitted.
-    n_inputs : int or None
-        Columns that it reads; None if any number will do.
-    table : Table
-        The rows as the user gave them.
-
-    Returns
-    -------
-    ndarray of shape (n_inputs,), int
-        Positions in the table.
-
-    Raises
-    ------
-    ValueError
-        If the table has another number of columns.
+    `n_inputs` is None if the model reads any number of columns. Raises ValueError if the table has
+    another number of them.
     """
     fitted = getattr(estimator, "feature_names_in_", None)
     if fitted is not None and table.names is not None:
@@ -116,32 +100,11 @@ def complete_rows(
     purpose: str,
     refusal: type[TypeError] = TypeError,
 ) -> np.ndarray:
-    """Return a model's input columns as float64, 0 in those it does not read.
+    """Return a model's input columns, (n_samples, n_inputs), as finite float64; 0 if not read.
 
-    Parameters
-    ----------
-    table : Table
-        The rows as the user gave them.
-    place : ndarray of shape (n_inputs,), int
-        Where each input column is, see :func:`places_of`.
-    read : ndarray of shape (n_inputs,), bool
-        Which of them matter, see :func:`columns_read`.
-    purpose : str
-        What the rows are for, in messages: "certificates".
-    refusal : class, default=TypeError
-        Error for columns that hold no numbers.
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_inputs)
-        Finite numbers.
-
-    Raises
-    ------
-    TypeError
-        If a column that is read does not hold numbers.
-    ValueError
-        If one holds NaN or infinity.
+    `place` and `read` have an entry per input column, see :func:`places_of` and
+    :func:`columns_read`. `purpose` is what the rows are for, in messages: "certificates". Raises
+    `refusal` if a column that is read holds no numbers, and ValueError if it is not finite.
     """
     rows = np.zeros((table.n_rows, len(place)))
     for j, column in enumerate(place.tolist()):

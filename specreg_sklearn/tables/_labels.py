@@ -19,13 +19,7 @@ UNKNOWN = -1
 
 
 class LabelCoder:
-    """Turns labels into codes.
-
-    Parameters
-    ----------
-    *labels : ndarray of shape (n,)
-        Arrays whose values together make up the known labels.
-    """
+    """Turns labels into codes; arrays of shape (n,) hold, together, the labels that are known."""
 
     def __init__(self, *labels: np.ndarray) -> None:
         kinds = {_kind(a) for a in labels}

@@ -7,35 +7,18 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn._typing import RandomState
-from specreg_sklearn.tables._arguments import check_positive_int, check_seed
 from specreg_sklearn.tables._frames import as_table
 from specreg_sklearn.tables._labels import as_targets
+from specreg_sklearn.tables._setting_checks import check_positive_int, check_seed
 
 
 def subsample(
     X: Any, y: Any, max_samples: int | None, random_state: RandomState
 ) -> tuple[Any, np.ndarray]:
-    """Return at most `max_samples` rows, stratified by label, in their original order.
+    """Return at most `max_samples` rows, in the container of `X`, and their labels, in their order.
 
-    The choice depends on `y` and the seed only, so every model is measured on the same rows.
-
-    Parameters
-    ----------
-    X : array-like or DataFrame of shape (n_samples, n_features)
-        Rows.
-    y : array-like of shape (n_samples,)
-        Labels.
-    max_samples : int or None
-        None keeps all rows.
-    random_state : None, int, RandomState or Generator
-        Seed of the choice.
-
-    Returns
-    -------
-    X : like X
-        The chosen rows, in the container of `X`.
-    y : ndarray of shape (n_chosen,)
-        Their labels.
+    They are stratified by label. The choice depends on `y` and the seed only, so every model is
+    measured on the same rows. None keeps all rows.
     """
     table = as_table(X)
     labels = as_targets(y, table.n_rows)

@@ -15,22 +15,10 @@ from specreg_sklearn.tables import UNKNOWN, LabelCoder, Predict, ask
 class OneHotPredictor:
     """What ART calls to get predictions: numbers in, one row of class weights out.
 
-    A class rather than a function, so that it pickles.
-
-    Parameters
-    ----------
-    estimator : object
-        The fitted classifier.
-    classes : ndarray of shape (n_classes,)
-        Its labels, in the order of the columns that are returned.
-    names : list or None
-        Column names of the frames the estimator takes; None if it takes arrays.
-    whole : ndarray of shape (n_features,), bool, or None
-        Columns that hold whole numbers.
-    dtype : numpy.dtype
-        Of real numbers.
-    probabilities : callable or None
-        The estimator's ``predict_proba``, if its probabilities are to be returned.
+    A class rather than a function, so that it pickles. `classes` are in the order of the columns
+    that are returned. `names` are the columns of the frames that the estimator takes, None for
+    arrays; `whole` marks columns of whole numbers. `probabilities` is the estimator's
+    ``predict_proba``, if they are to be returned.
     """
 
     def __init__(

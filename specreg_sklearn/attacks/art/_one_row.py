@@ -38,20 +38,8 @@ class ArtRow:
     """The two-class model around one row: class 0 is the row as it is, class 1 is success.
 
     Success is what the oracle calls fooled: the wanted label if the attack is targeted, any wrong
-    one otherwise. ART itself always runs an untargeted attack.
-
-    Parameters
-    ----------
-    task : SearchTask
-        The task the row belongs to.
-    row : int
-        Position of the row in the task.
-    support : Support
-        What the attack needs.
-    input_shape : tuple of three int, or None, default=None
-        Shape of the image that the row is, if the attack treats it as one.
-    margins : Margins or None, default=None
-        Gives the scores, for attacks that need them.
+    one otherwise. ART itself always runs an untargeted attack. `input_shape` is that of the image
+    that the row is, if the attack treats it as one; `margins` gives the scores to those that look.
     """
 
     # The third class is never predicted: some of ART's attacks refuse models with two.

@@ -25,13 +25,7 @@ _LOCK = threading.RLock()
 
 @contextmanager
 def art_session(seed: int) -> Iterator[None]:
-    """Seed the global generators and silence ART, then put everything back.
-
-    Parameters
-    ----------
-    seed : int
-        Non-negative seed.
-    """
+    """Seed the global generators and silence ART, then put everything back."""
     with _LOCK, _silence(), _generators_kept() as legacy:
         legacy.seed(np.random.SeedSequence(seed).generate_state(4))
         random.seed(seed)

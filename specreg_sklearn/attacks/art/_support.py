@@ -18,35 +18,21 @@ from specreg_sklearn.attacks.art._session import import_art
 
 @dataclass(frozen=True)
 class Support:
-    """What one of ART's attacks needs, and how it is called.
-
-    Parameters
-    ----------
-    norms : tuple of float
-        Norms it can minimise.
-    scores : bool
-        Whether it looks at probabilities or decision values rather than labels.
-    probabilities : bool
-        Whether those scores have to be probabilities.
-    images : bool
-        Whether rows have to be images, that is whether it needs an `input_shape`.
-    neural : bool
-        Whether ART demands that the model call itself a neural network.
-    one_box : bool
-        Whether it knows only one pair of bounds for all features.
-    defaults : dict
-        Parameters used where the user gives none: ART's own cost ten times as much and more.
-    remark : str
-        What to know before using it.
-    """
+    """What one of ART's attacks needs, and how it is called."""
 
     norms: tuple[float, ...]
+    # Whether it looks at probabilities or decision values rather than labels, and at which.
     scores: bool = False
     probabilities: bool = False
+    # Whether rows have to be images, that is whether it needs an `input_shape`.
     images: bool = False
+    # Whether ART demands that the model call itself a neural network.
     neural: bool = False
+    # Whether it knows only one pair of bounds for all features.
     one_box: bool = False
+    # Parameters used where the user gives none: ART's own cost ten times as much and more.
     defaults: dict[str, Any] = field(default_factory=dict)
+    # What to know before using it.
     remark: str = ""
 
 
@@ -161,18 +147,7 @@ REFUSED = {
 
 
 def check_art_name(name: object) -> None:
-    """Raise ValueError, with the reason in words, unless an ART class can be used here.
-
-    Parameters
-    ----------
-    name : str
-        Name of a class in ``art.attacks.evasion``.
-
-    Raises
-    ------
-    ValueError
-        If the class is unknown to ART, or works only on other kinds of data or models.
-    """
+    """Raise ValueError, with the reason in words, unless a class of ART can be used here."""
     if isinstance(name, str) and name in SUPPORTED:
         return
     valid = ", ".join(repr(n) for n in SUPPORTED)
@@ -185,15 +160,7 @@ def check_art_name(name: object) -> None:
 
 
 def check_input_shape(name: str, input_shape: Sequence[int] | None) -> None:
-    """Raise ValueError unless the shape of images is given where it is needed, and is one.
-
-    Parameters
-    ----------
-    name : str
-        A supported class.
-    input_shape : None or tuple of three int
-        Channels, height and width.
-    """
+    """Raise ValueError unless the shape of images is given where it is needed, and is one."""
     if input_shape is None:
         if SUPPORTED[name].images:
             valid = [n for n, s in SUPPORTED.items() if not s.images]

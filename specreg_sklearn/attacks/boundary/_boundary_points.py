@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from specreg_sklearn.attacks.questions import SearchTask, nearest_by_group, rank
 
 # Starts are compared after so many halvings; one that is then much farther out is dropped.
 _START_ROUNDS = 6
-FIRST_ANGLE = 0.6
+_FIRST_ANGLE = 0.6
 _START_SLACK = 1.3
 
 
@@ -20,29 +20,20 @@ _START_SLACK = 1.3
 class BoundaryPoints:
     """Adversarial points on the boundary, one or more for each row; one entry per point.
 
-    Parameters
-    ----------
-    points : ndarray of shape (m, d)
-        Adversarial points.
-    owner : ndarray of shape (m,), int
-        The row of each.
-    group : ndarray of shape (m,), int
-        The class that its start came from.
-    angle : ndarray of shape (m,), or None
-        How far a step is expected to turn, in radians. None stands for the first guess.
-    distance : ndarray of shape (m,), or None
-        How far the points are from the clean rows; None if this has to be found out.
+    `owner` is the row of each point, and `group` the class that its start came from. `angle` says,
+    in radians, how far a step is expected to turn, and `distance` how far the points are from the
+    clean rows, if that is known.
     """
 
     points: FloatArray
     owner: IntArray
     group: IntArray
-    angle: FloatArray | None = None
-    distance: FloatArray | None = None
+    angle: FloatArray = field(init=False)
+    distance: FloatArray | None = field(default=None, init=False)
+    _radial: FloatArray | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        if self.angle is None:
-            self.angle = np.full(len(self.owner), FIRST_ANGLE)
+        self.angle = np.full(len(self.owner), _FIRST_ANGLE)
 
     def __len__(self) -> int:
         return len(self.owner)
@@ -60,15 +51,12 @@ class BoundaryPoints:
         n_classes = np.bincount(task.owner[fresh], minlength=len(task.x))
         # Each row counts its own classes: those its neighbours start from must not matter.
         most = np.maximum(np.minimum(keep, n_classes), same_class)[task.owner]
-        return cls(
-            *choose_starts(
-                task, keep=most, rounds=_START_ROUNDS, slack=_START_SLACK, tolerance=tolerance
-            )
-        )
+        found = choose_starts(task, most, _START_ROUNDS, slack=_START_SLACK, tolerance=tolerance)
+        return cls(*found)
 
     def move(self, points: FloatArray, distance: FloatArray | None = None) -> None:
         """Go to other points, whose distances from the clean rows may be known."""
-        self.points, self.distance = points, distance
+        self.points, self.distance, self._radial = points, distance, None
 
     def distances(self, task: SearchTask) -> FloatArray:
         """Return how far the points are from the clean rows."""
@@ -78,22 +66,19 @@ class BoundaryPoints:
 
     def radial(self, task: SearchTask) -> FloatArray:
         """Return unit vectors from the clean rows to the points, of shape (m, d)."""
-        steps = self.points - task.x[self.owner]
-        steps /= self.distances(task)[:, None]
-        return steps
+        if self._radial is None:
+            self._radial = self.points - task.x[self.owner]
+            self._radial /= self.distances(task)[:, None]
+        return self._radial
 
     def take(self, chosen: IntArray) -> BoundaryPoints:
         """Return some of the points, given by their increasing numbers."""
         if len(chosen) == len(self):
             return self
-        assert self.angle is not None
-        return BoundaryPoints(
-            self.points[chosen],
-            self.owner[chosen],
-            self.group[chosen],
-            self.angle[chosen],
-            None if self.distance is None else self.distance[chosen],
-        )
+        taken = BoundaryPoints(self.points[chosen], self.owner[chosen], self.group[chosen])
+        taken.angle = self.angle[chosen]
+        taken.distance = None if self.distance is None else self.distance[chosen]
+        return taken
 
     def keep_nearest(self, task: SearchTask, keep: int) -> BoundaryPoints:
         """Return the `keep` nearest points of each row, of different classes where there are."""
@@ -107,16 +92,8 @@ class BoundaryPoints:
     ) -> tuple[IntArray, IntArray]:
         """Return which points can pay for an iteration, and in how many directions they ask.
 
-        Parameters
-        ----------
-        task : SearchTask
-            Holds the budgets. The points of one row share what it has left.
-        wanted : int
-            Directions that an iteration asks about.
-        reserve : int
-            Queries that the rest of the iteration needs.
-        least : int
-            Directions without which it is not worth while.
+        The points of one row share what it has left. An iteration asks in the `wanted` number of
+        directions, is not worth while with fewer than `least`, and needs `reserve` more queries.
         """
         oracle, n = task.oracle, len(task.x)
         share = np.maximum(oracle.limit - oracle.n_queries, 0)

@@ -53,17 +53,9 @@ class BoundaryWalk(BlackBoxAttack):
 
     @abstractmethod
     def _step(
-        self,
-        task: SearchTask,
-        current: BoundaryPoints,
-        normals: FloatArray,
-        radial: FloatArray | None,
-        t: int,
+        self, task: SearchTask, current: BoundaryPoints, normals: FloatArray, t: int
     ) -> tuple[FloatArray, FloatArray]:
-        """Return boundary points nearer to the clean rows, or the same, and their distances.
-
-        `radial`, if the walk is `_sideways`, holds unit vectors from the clean rows to the points.
-        """
+        """Return boundary points nearer to the clean rows, or the same, and their distances."""
 
     @abstractmethod
     def _step_queries(self, n_features: int) -> int:
@@ -145,7 +137,6 @@ class BoundaryWalk(BlackBoxAttack):
             if not len(current):
                 break
             owner, distance = current.owner, current.distances(task)
-            radial = current.radial(task) if self._sideways else None
             normals = boundary_normals(
                 task.oracle,
                 current.points,
@@ -153,9 +144,9 @@ class BoundaryWalk(BlackBoxAttack):
                 task.directions(key + t, wanted),
                 owner,
                 n_asked,
-                radial,
+                current.radial(task) if self._sideways else None,
             )
-            points, nearer = self._step(task, current, normals, radial, t)
+            points, nearer = self._step(task, current, normals, t)
             current.move(points, nearer)
             gained = nearer < (1 - _LEAST_GAIN) * distance
             idle[owner] += 1

@@ -9,12 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn._typing import IntArray
-from specreg_sklearn.attacks.questions import (
-    SearchTask,
-    StartPoints,
-    best_of_owner,
-    nearest_by_group,
-)
+from specreg_sklearn.attacks.questions import SearchTask, StartPoints, nearest_by_group
 from specreg_sklearn.space import as_norm
 
 # A model that is fooled however near a point comes would be bisected for ever.
@@ -22,35 +17,17 @@ _MOST_ROUNDS = 50
 
 
 def choose_starts(
-    task: SearchTask, *, keep: int | IntArray, rounds: int, slack: float, tolerance: float
+    task: SearchTask, keep: int | IntArray, rounds: int, *, slack: float, tolerance: float
 ) -> StartPoints:
     """Bring the most promising starts of each row to the boundary.
 
-    Parameters
-    ----------
-    task : SearchTask
-        Its starts are adversarial points anywhere.
-    keep : int or ndarray of shape (m,)
-        How many starts of a row are brought to the boundary.
-    rounds : int
-        Halvings before that choice is made.
-    slack : float
-        A start is dropped early if its boundary point is this many times as far as the best one's.
-    tolerance : float
-        Width of the final brackets, as a share of the distance.
-
-    Returns
-    -------
-    points : ndarray of shape (m, d)
-        Adversarial points, within the tolerance of the boundary.
-    owner : ndarray of shape (m,), int
-        Their rows.
-    group : ndarray of shape (m,), int
-        The class the start was taken from.
+    After `rounds` halvings, `keep` starts of a row (one number, or one per start) go on, until
+    their brackets are as narrow as `tolerance`, a share of the distance. A start is dropped early
+    if its boundary point is `slack` times as far as the best one's. Returns the adversarial ends of
+    the brackets, their rows, and the classes that the starts were taken from.
     """
     far, owner, group = task.starts, task.owner, task.group
-    n, shrink = len(task.x), as_norm(task.oracle.norm).shrink
-    x = task.x[owner]
+    x, shrink = task.x[owner], as_norm(task.oracle.norm).shrink
     reach = task.distance(far, owner)
     low, high = np.zeros(len(far)), np.ones(len(far))
 
@@ -63,7 +40,9 @@ def choose_starts(
 
     alive = np.ones(len(far), dtype=bool)
     for _ in range(rounds):
-        alive &= low * reach <= slack * best_of_owner(owner, high * reach, n)
+        best = np.full(len(task.x), np.inf)
+        np.minimum.at(best, owner, high * reach)
+        alive &= low * reach <= slack * best[owner]
         halve(np.flatnonzero(alive))
     alive &= nearest_by_group(owner, group, np.where(alive, high * reach, np.inf), keep)
     for _ in range(_MOST_ROUNDS):

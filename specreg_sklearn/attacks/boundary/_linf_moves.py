@@ -30,15 +30,9 @@ _MOST_HALVINGS = 60
 class Moves:
     """Moves that all perturbations share; the first ones flip, the others set.
 
-    Parameters
-    ----------
-    mask : ndarray of shape (k, d), bool
-        The coordinates each move touches.
-    levels : ndarray of shape (k - n_flips, d)
-        Where in the ball the later moves put them, from -1 to 1.
-    outward : bool, default=False
-        Whether a flip puts coordinates that are well inside the ball to the end on their own
-        side rather than to the opposite one.
+    `mask`, (k, d), marks the coordinates that each move touches, and `levels`, (k - n_flips, d),
+    says where in the ball, from -1 to 1, the later moves put them. `outward` flips put coordinates
+    well inside the ball to the end on their own side rather than to the opposite one.
     """
 
     mask: BoolArray
@@ -96,21 +90,7 @@ class Moves:
 
 
 def block_flips(order: IntArray, n_blocks: int, *, outward: bool = False) -> Moves:
-    """Return moves that flip blocks of columns, which together cover every column once.
-
-    Parameters
-    ----------
-    order : ndarray of shape (d,), int
-        The columns in the order in which they are cut into blocks.
-    n_blocks : int
-        How many blocks.
-    outward : bool, default=False
-        See :class:`Moves`.
-
-    Returns
-    -------
-    Moves
-    """
+    """Return moves that flip `n_blocks` blocks of columns, cut in this order, each column once."""
     d = len(order)
     block = np.empty(d, dtype=np.int64)
     block[order] = np.arange(d) * n_blocks // d
@@ -140,27 +120,9 @@ def try_moves(
 ) -> tuple[IntArray, FloatArray]:
     """Ask about every move of every perturbation, and about those that work together.
 
-    Parameters
-    ----------
-    decide : callable
-        ``decide(Z, owner) -> bool array``, True where the model is fooled.
-    x : ndarray of shape (m, d)
-        Clean coordinates of each perturbation.
-    delta : ndarray of shape (m, d)
-        Perturbations.
-    radius : ndarray of shape (m,)
-        Radii of the Linf balls in which the moves end.
-    owner : ndarray of shape (m,), int
-        Passed through to `decide`.
-    moves : Moves
-        The moves.
-
-    Returns
-    -------
-    which : ndarray of shape (r,), int
-        The perturbations for which something worked, some of them more than once.
-    delta : ndarray of shape (r, d)
-        What worked.
+    `x` and `delta`, (m, d), are the clean coordinates and the perturbations, and `radius`, (m,),
+    those of the Linf balls in which the moves end. Returns the perturbations for which something
+    worked, (r,), some of them more than once, and what worked, (r, d).
     """
     k, d = moves.mask.shape
     worked = np.zeros((len(delta), k), dtype=bool)
@@ -201,21 +163,9 @@ def shrink(
     They are clipped to the smaller balls, so that coordinates well inside stay where they are. Of
     several that replace the same perturbation, the one with the smallest ball is taken.
 
-    Parameters
-    ----------
-    decide, x, delta, radius, owner
-        As in :func:`try_moves`.
-    which : ndarray of shape (r,), int
-        Which perturbation each of `found` replaces.
-    found : ndarray of shape (r, d)
-        New perturbations, which fool the model within ``(1 - tolerance) * radius``.
-    tolerance : float
-        Smallest share of the radius that is worth a query.
-
-    Returns
-    -------
-    delta, radius : ndarray of shape (m, d) and (m,)
-        The new perturbations and their radii.
+    `which` and `found` are as :func:`try_moves` returns them, within ``(1 - tolerance) * radius``:
+    `tolerance` is the smallest share of the radius that is worth a query. Returns all perturbations
+    and their radii.
     """
     if not len(which):
         return delta, radius

@@ -34,31 +34,15 @@ def boundary_normals(
     Each answer weighs the step that was really asked, after clipping and rounding, by +1 or -1; the
     mean answer is subtracted, which reduces the variance (Chen et al., arXiv:1904.02144, eq. 16).
 
-    Parameters
-    ----------
-    oracle : Oracle
-        Where to ask.
-    centre : ndarray of shape (m, d)
-        Points on the boundary.
-    radius : ndarray of shape (m,)
-        Lengths of the steps.
-    directions : ndarray of shape (B, d)
-        Unit directions, shared by all points.
-    owner : ndarray of shape (m,), int
-        The clean row of each point.
-    n_asked : ndarray of shape (m,), int
-        How many of the directions each point asks about, counted from the first.
-    across : ndarray of shape (m, d) or None, default=None
-        Unit vectors. Steps are made at right angles to them, and of the normal only the part at
-        right angles is estimated. An answer tells no more than a sign: where the normal is all but
-        parallel to a known direction, that direction decides nearly every sign, and next to
-        nothing is learned of the part that is still unknown. At right angles to it, the answers
-        depend on that part alone, however small it is.
+    From each of the boundary points `centre`, (m, d), steps of length `radius`, (m,), are made in
+    the first `n_asked`, (m,), of the unit directions, (B, d), which all points share. The normals
+    have shape (m, d), with zeros where no step could be made.
 
-    Returns
-    -------
-    ndarray of shape (m, d)
-        Unit vectors; zeros where no step could be made.
+    With unit vectors `across`, (m, d), steps are made at right angles to them, and of the normal
+    only the part at right angles is estimated. An answer tells no more than a sign: where the
+    normal is all but parallel to a known direction, that direction decides nearly every sign, and
+    next to nothing is learned of the part that is still unknown. At right angles to it, the answers
+    depend on that part alone, however small it is.
     """
     rows, (n, d) = oracle.rows, directions.shape
     sums = np.empty(centre.shape)
@@ -74,7 +58,7 @@ def boundary_normals(
         probes = _Probes(oracle, centre[part], radius[part], directions, owner[part], side)
         sums[part] = probes.sums(n_asked[part], n_points)
     oracle.n_queries += np.bincount(owner, n_asked, len(oracle.n_queries)).astype(np.int64)
-    normals = sums if rows._unit else sums / rows.scale
+    normals = sums if rows.unit else sums / rows.scale
     if across is not None:
         normals -= np.einsum("ij,ij->i", normals, across)[:, None] * across
     size = np.sqrt(np.einsum("ij,ij->i", normals, normals))
@@ -97,10 +81,10 @@ class _Probes:
         rows = oracle.rows
         self.oracle, self.radius, self.directions = oracle, radius, directions
         self.owner, self.across = owner, across
-        self.steps = directions if rows._unit else directions * rows.scale
-        self.base = centre if rows._unit else rows.cells(centre, owner)
+        self.steps = directions if rows.unit else directions * rows.scale
+        self.base = centre if rows.unit else rows.cells(centre, owner)
         self.lo, self.hi = rows.box(owner)
-        reach = radius[:, None] if rows._unit else radius[:, None] * rows.scale
+        reach = radius[:, None] if rows.unit else radius[:, None] * rows.scale
         # Whether steps are asked just as they are meant: no step can leave the box, nothing rounds.
         self.all_as_meant = False
         self.as_meant: np.ndarray = np.zeros(len(centre), dtype=bool)

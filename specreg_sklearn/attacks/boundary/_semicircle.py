@@ -52,34 +52,11 @@ def semicircle_step(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return points nearer to the clean rows, or the same ones where the arc held none.
 
-    Parameters
-    ----------
-    task : SearchTask
-        Where to ask.
-    points : ndarray of shape (m, d)
-        Adversarial points on the boundary.
-    radial : ndarray of shape (m, d)
-        Unit vectors from the clean rows to the points.
-    sideways : ndarray of shape (m, d)
-        Unit vectors at right angles to those: where the boundary's normal leans, on the
-        adversarial side.
-    owner : ndarray of shape (m,), int
-        The row of each point.
-    radius : ndarray of shape (m,)
-        How far the points are from the clean rows.
-    angle : ndarray of shape (m,)
-        How far steps are expected to turn, in radians.
-    n_rounds : int, default=ROUNDS
-        Rounds of questions.
-
-    Returns
-    -------
-    points : ndarray of shape (m, d)
-        Adversarial points inside the box.
-    distance : ndarray of shape (m,)
-        How far they are from the clean rows.
-    angle : ndarray of shape (m,)
-        What to expect of the next step.
+    `points`, (m, d), lie on the boundary, `radius`, (m,), away from the clean rows in the unit
+    directions `radial`. The unit vectors `sideways`, at right angles to those, say where the
+    boundary's normal leans, on the adversarial side. Steps are expected to turn by `angle`, (m,),
+    in radians. Returns adversarial points inside the box, how far they are from the clean rows, and
+    what angle to expect of the next step.
     """
     m, d = points.shape
     arc = _Arc(points, radial, sideways, radius)
@@ -148,18 +125,8 @@ class _Arc:
 class _RepeatedQueries:
     """Asks as ``oracle.decide`` does, with little to do beside asking.
 
-    What fools the model may not be remembered: show the nearest points to :meth:`remember`.
-
-    Parameters
-    ----------
-    oracle : Oracle
-        Where to ask.
-    owner : ndarray of shape (m,), int
-        The clean row of each semicircle.
-    k : int
-        Points of a semicircle in one call.
-    n_calls : int
-        How many calls will be made at most.
+    What fools the model may not be remembered: show the nearest points to :meth:`remember`. Each of
+    at most `n_calls` calls is about `k` points of every semicircle.
     """
 
     def __init__(self, oracle: Oracle, owner: IntArray, k: int, n_calls: int) -> None:
@@ -185,7 +152,8 @@ class _RepeatedQueries:
         oracle, owner = self._oracle, self._owner
         if not self._plain:
             return oracle.decide(Z.reshape(-1, d), np.repeat(owner, k)).reshape(m, k)
-        cells = oracle.rows.fit(oracle.rows.cells_of_each(Z, owner), *self._box)
+        cells = Z if oracle.rows.unit else oracle.rows.cells(Z, owner[:, None])
+        cells = oracle.rows.fit(cells, *self._box)
         fooled = oracle.ask(cells, owner, copy=False, wanted=self._wanted)
         oracle.n_queries += self._asked
         return fooled
@@ -197,6 +165,6 @@ class _RepeatedQueries:
         """
         rows = self._oracle.rows
         # Where coordinates are cells, asking has clipped them already.
-        built = self._plain and rows._unit
+        built = self._plain and rows.unit
         Z = Z if built else rows.clip(Z, owner)
         return Z, self._oracle.remember(Z, owner, Z if built else None)

@@ -31,13 +31,7 @@ _SPHERE_DRAW = 2**43
 
 
 class SphereSearch:
-    """Asks on spheres around the clean rows, again and again.
-
-    Parameters
-    ----------
-    task : SearchTask
-        Where to ask.
-    """
+    """Asks on spheres around the clean rows, again and again."""
 
     def __init__(self, task: SearchTask) -> None:
         self.task = task

@@ -157,7 +157,7 @@ def _shortened(task: SearchTask, steps: FloatArray, owner: IntArray) -> FloatArr
     if rows.exact:
         return steps
     steps = steps.copy()
-    for dtype, columns in rows._narrow:
+    for dtype, columns in rows.narrow:
         size = np.abs(steps[:, columns])
         # Half a unit in the last place, for the larger of both ends.
         slack = np.abs(rows.x[owner][:, columns]) + size

@@ -28,22 +28,9 @@ _AXIS_DRAW, _TRADE_DRAW = 2**40, 2**41
 def at_threshold(
     task: SearchTask, points: FloatArray, owner: IntArray, tolerance: float
 ) -> BoolArray:
-    """Mark points where a single column decides whether the model is fooled.
+    """Mark adversarial points where a single column decides whether the model is fooled.
 
-    Parameters
-    ----------
-    task : SearchTask
-        Where to ask.
-    points : ndarray of shape (m, d)
-        Adversarial points.
-    owner : ndarray of shape (m,), int
-        The row of each.
-    tolerance : float
-        How near to the boundary they are, as a share of their distance from the clean rows.
-
-    Returns
-    -------
-    ndarray of shape (m,), bool
+    `tolerance` is how near to the boundary they are, as a share of their distance.
     """
     moved = toward(
         task, points, owner, np.full(len(points), min(_WIDTHS * tolerance, _LARGEST_SHARE))

@@ -42,19 +42,9 @@ _MIX_DRAW, _GROUP_DRAW = 2**42, 2**44
 class BoxSearch:
     """Finds rows whose boundary is a threshold on one column, and searches column by column.
 
-    Parameters
-    ----------
-    task : SearchTask
-        Where to ask.
-    tolerance : float
-        How near to the boundary points are, as a share of their distance from the clean rows.
-
-    Attributes
-    ----------
-    searched : ndarray of shape (n,), bool
-        Rows that were found at a threshold.
-    at_corner : ndarray of shape (n,), bool
-        Those of them that ended in a corner, where thresholds meet.
+    Points are as near to the boundary as `tolerance`, a share of their distance from the clean
+    rows. Rows that were found at a threshold are marked in `searched`, and in `at_corner` those of
+    them that ended in a corner, where thresholds meet.
     """
 
     def __init__(self, task: SearchTask, tolerance: float) -> None:

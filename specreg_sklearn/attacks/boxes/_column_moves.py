@@ -41,25 +41,11 @@ def as_built(task: SearchTask, points: FloatArray, owner: IntArray) -> FloatArra
 
 
 def restore_columns(task: SearchTask, points: FloatArray, owner: IntArray) -> FloatArray:
-    """Return points nearer to the clean rows, found by moving single columns back.
+    """Return adversarial points nearer to the clean rows, found by moving single columns back.
 
     Columns that are not needed to fool the model return to their clean values, the largest moves
     first; the others go back as far as the model stays fooled. Points that cannot become the
     nearest of their row are left half-way.
-
-    Parameters
-    ----------
-    task : SearchTask
-        Where to ask.
-    points : ndarray of shape (m, d)
-        Adversarial points.
-    owner : ndarray of shape (m,), int
-        The row of each.
-
-    Returns
-    -------
-    ndarray of shape (m, d)
-        Adversarial points.
     """
     if not len(points):
         return points

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -14,6 +15,7 @@ from specreg_sklearn.attacks.frame._run import run_attack
 from specreg_sklearn.space import FeatureSpace
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class BlackBoxAttack(BaseEstimator, AttackHooks):
     """Base class of attacks that ask a model for nothing but predicted labels.
 
@@ -76,24 +78,13 @@ class BlackBoxAttack(BaseEstimator, AttackHooks):
     True
     """
 
-    def __init__(
-        self,
-        *,
-        norm: float = 2,
-        max_queries: int | None = 1000,
-        n_starts: int = 9,
-        starts: Starts = "data",
-        targeted: bool = False,
-        batch_rows: int = 16384,
-        random_state: RandomState = 0,
-    ) -> None:
-        self.norm = norm
-        self.max_queries = max_queries
-        self.n_starts = n_starts
-        self.starts = starts
-        self.targeted = targeted
-        self.batch_rows = batch_rows
-        self.random_state = random_state
+    norm: float = 2
+    max_queries: int | None = 1000
+    n_starts: int = 9
+    starts: Starts = "data"
+    targeted: bool = False
+    batch_rows: int = 16384
+    random_state: RandomState = 0
 
     def run(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from numbers import Real
 from typing import ClassVar, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike
 from specreg_sklearn._typing import Classifier, RandomState
 from specreg_sklearn.attacks.questions import FINAL_QUERIES, VERIFY_QUERIES, SearchTask
 from specreg_sklearn.space import check_norm
-from specreg_sklearn.tables import Predict, check_positive_int, check_starts
+from specreg_sklearn.tables import Predict, check_positive_int
 
 Starts: TypeAlias = Literal["data", "uniform"] | ArrayLike
 """Where an attack starts: from rows of data, from noise, or from the rows given."""
@@ -72,7 +73,11 @@ class AttackHooks(Protocol):
             check_positive_int(self.max_queries, "max_queries", least=_LEAST_QUERIES)
         check_positive_int(self.n_starts, "n_starts")
         check_positive_int(self.batch_rows, "batch_rows")
-        check_starts(self.starts)
+        unknown = isinstance(self.starts, str) and self.starts not in ("data", "uniform")
+        if unknown or self.starts is None or isinstance(self.starts, (bool, Real)):
+            raise ValueError(
+                f"starts={self.starts!r} is not 'data', 'uniform' or an array of rows."
+            )
         if not isinstance(self.targeted, (bool, np.bool_)):
             raise ValueError(f"targeted={self.targeted!r} is not accepted; give True or False.")
 

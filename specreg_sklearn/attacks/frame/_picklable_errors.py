@@ -12,13 +12,7 @@ from typing import Any
 
 
 class PicklableError(Exception):
-    """Holds another exception and is unpickled as that one: same class, message and notes.
-
-    Parameters
-    ----------
-    error : Exception
-        The exception.
-    """
+    """Holds another exception and is unpickled as that one: same class, message and notes."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))

@@ -11,17 +11,6 @@ from numpy.typing import NDArray
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 
-STATUSES = (
-    "already_wrong",
-    "already_right",
-    "found",
-    "stopped_at_eps",
-    "not_found",
-    "start_failed",
-    "unverified",
-)
-"""Every value that :attr:`AttackResult.status` can hold."""
-
 
 @dataclass(eq=False)
 class AttackResult:

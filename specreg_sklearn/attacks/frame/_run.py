@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from typing import Any
 
@@ -24,6 +23,7 @@ from specreg_sklearn.tables import (
     check_estimator,
     check_fitted_columns,
     check_seed,
+    stacklevel_of_caller,
 )
 
 # Verification may push a row outwards by 1e-3 of its distance; a row that stops this much before
@@ -102,7 +102,7 @@ def run_attack(
         search(again)
         raw, verified = _verified(oracle, outcome, chosen)
     nothing = "not_found" if attack._within_eps else "start_failed"
-    return _report(oracle, outcome, raw, verified, chosen, eps, stop, attack.targeted, nothing)
+    return _report(oracle, outcome, raw, verified, chosen, eps, stop, nothing)
 
 
 def _given_starts(starts: Starts, space: FeatureSpace, X: Any, n_rows: int) -> FloatArray | None:
@@ -144,12 +144,12 @@ def _report(
     chosen: IntArray,
     eps: float | None,
     stop: float,
-    targeted: bool,
     nothing: str,
 ) -> AttackResult:
     every = np.arange(len(raw))
     distances = oracle.rows.distance(raw, every, oracle.norm)
-    status = np.full(len(raw), "already_right" if targeted else "already_wrong", dtype="<U14")
+    done = "already_right" if oracle.targeted else "already_wrong"
+    status = np.full(len(raw), done, dtype="<U14")
     started = np.isfinite(outcome.best_distance[chosen])
     status[chosen] = np.where(started, "unverified", nothing)
     status[verified] = "found"
@@ -173,24 +173,13 @@ def _warn_of_failures(
     failed = int(np.isinf(best).sum())
     if not failed:
         return
-    one_class = (
-        " The model predicts one class only for all rows of data."
-        if len(np.unique(pool.codes)) == 1
-        else ""
-    )
+    one_class = ""
+    if len(np.unique(pool.codes)) == 1:
+        one_class = " The model predicts one class only for all rows of data."
     warnings.warn(
         f"{type(attack).__name__} found no adversarial row to start from for {failed} of "
         f"{attacked} rows. They are undecided (status 'start_failed', distance inf), which "
         f"does not mean robust.{one_class}",
         UserWarning,
-        stacklevel=_levels_to_the_caller(),
+        stacklevel=stacklevel_of_caller(),
     )
-
-
-def _levels_to_the_caller() -> int:
-    """Return the stacklevel at which a warning names the user's line, not one of this package."""
-    package = __name__.partition(".")[0]
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == package:
-        level, frame = level + 1, frame.f_back
-    return level

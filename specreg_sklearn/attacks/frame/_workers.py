@@ -50,18 +50,10 @@ class Setting:
 
 @dataclass
 class Outcome:
-    """What was found for the rows of a run; arrays have one entry per row.
+    """What was found for the rows of a run, one entry per row.
 
-    Parameters
-    ----------
-    best : ndarray of shape (n, d)
-        Coordinates of the nearest adversarial points.
-    far : ndarray of shape (n, d)
-        The nearest start of each row, deep in the wrong class.
-    best_distance : ndarray of shape (n,)
-        ``inf`` where nothing was found.
-    n_queries : ndarray of shape (n,), int64
-        Queries so far.
+    `best` are the coordinates of the nearest adversarial points, (n, d), and `far` the nearest
+    start of each row, deep in the wrong class; `best_distance` is ``inf`` where nothing was found.
     """
 
     best: FloatArray
@@ -186,7 +178,7 @@ def _search_part(part: _Part, report: Callable[[float], None] | None = None) -> 
         )
     task = SearchTask(
         oracle,
-        setting.pool.reach(),
+        setting.pool.reach,
         *starts,
         setting.stop_distance,
         setting.seed,

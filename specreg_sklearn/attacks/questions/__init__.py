@@ -3,14 +3,10 @@
 from specreg_sklearn.attacks.questions._bisection import Decide, bisect
 from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
 from specreg_sklearn.attacks.questions._random import stream
-from specreg_sklearn.attacks.questions._ranks import best_of_owner, nearest_by_group, rank_within
+from specreg_sklearn.attacks.questions._ranks import nearest_by_group, rank_within
 from specreg_sklearn.attacks.questions._scores import METHODS, Margins, ScoredPredict, ScoreMethod
 from specreg_sklearn.attacks.questions._start_pool import StartPoints, StartPool
-from specreg_sklearn.attacks.questions._starts import (
-    data_starts,
-    find_starts,
-    no_starts,
-)
+from specreg_sklearn.attacks.questions._starts import data_starts, find_starts, no_starts
 from specreg_sklearn.attacks.questions._task import FINAL_QUERIES, SearchTask
 from specreg_sklearn.attacks.questions._verify import VERIFY_QUERIES, verify
 
@@ -27,7 +23,6 @@ __all__ = [
     "SearchTask",
     "StartPoints",
     "StartPool",
-    "best_of_owner",
     "bisect",
     "data_starts",
     "find_starts",

@@ -26,28 +26,11 @@ def bisect(
 ) -> FloatArray:
     """Move adversarial points towards their clean rows until they sit on the boundary.
 
-    Parameters
-    ----------
-    decide : callable
-        ``decide(Z, owner) -> bool array``, True where the model is fooled.
-    x : ndarray of shape (m, d)
-        Clean coordinates of each point.
-    far : ndarray of shape (m, d)
-        Adversarial coordinates.
-    owner : ndarray of shape (m,), int
-        Passed through to `decide`.
-    tolerance : float
-        Width of the final bracket, as a share of the distance from `x` to `far`.
-    norm : float, default=2
-        Order of the norm, which decides on the way: see ``Norm.shrink``.
-    first : float or None, default=None
-        Try a bracket of this width at the far end first, and widen it eightfold while that fails:
-        fewer questions for points that lie on the boundary already. None starts with the whole way.
-
-    Returns
-    -------
-    ndarray of shape (m, d)
-        The adversarial ends of the brackets, never their middles.
+    `x` and `far`, of shape (m, d), are the clean and the adversarial coordinates of each point;
+    `owner` is passed through to `decide`. The final brackets are `tolerance` wide, as a share of
+    the way, which depends on `norm`: see ``Norm.shrink``. Their adversarial ends are returned,
+    never their middles. With `first`, a bracket of this width at the far end is tried first, and
+    widened eightfold while that fails: fewer questions for points near the boundary.
     """
     shrink = as_norm(norm).shrink
     low, high = np.zeros(len(x)), np.ones(len(x))

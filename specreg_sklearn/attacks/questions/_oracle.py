@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn.attacks.questions._ranks import rank_within
 from specreg_sklearn.space import CleanRows
 from specreg_sklearn.tables import LabelCoder, Predict, checked
 
@@ -21,24 +22,8 @@ class Oracle:
     model. An attack therefore never loses a good point, even one that its own algorithm steps away
     from.
 
-    Parameters
-    ----------
-    predict : callable
-        ``estimator.predict``.
-    rows : CleanRows
-        The clean rows.
-    labels : ndarray of shape (n,), int
-        Codes of their true labels; of the wanted labels if `targeted`.
-    coder : LabelCoder
-        Turns predictions into codes.
-    norm : {2, inf}
-        The norm in which "nearest" is meant.
-    targeted : bool, default=False
-        Whether fooled means "predicts the label" rather than "predicts any other".
-    batch_rows : int
-        Largest number of rows in one call of `predict`.
-    names : ndarray of shape (n,), int, or None
-        How messages call the rows; their positions by default.
+    `labels` are codes of the true labels, one per row, or of the wanted ones if `targeted`: fooled
+    then means that the model predicts them. `names` is how messages call the rows.
 
     Attributes
     ----------
@@ -49,10 +34,10 @@ class Oracle:
     best : ndarray of shape (n, d), float64
         Coordinates of the nearest adversarial point asked so far; meaningless where
         `best_distance` is infinite.
-    wanted : ndarray of shape (n,)
-        What each of `labels` stands for, as ``coder.matches`` compares with it.
     best_distance : ndarray of shape (n,), float64
         Its distance, measured on the row as built; ``inf`` where there is none.
+    wanted : ndarray of shape (n,)
+        What each of `labels` stands for, as ``coder.matches`` compares with it.
     """
 
     def __init__(
@@ -91,23 +76,11 @@ class Oracle:
         return np.maximum(self.limit - self.n_queries[owner], 0)
 
     def decide(self, Z: FloatArray, owner: IntArray, *, remember: bool = True) -> BoolArray:
-        """Ask whether points fool the model.
+        """Return, of shape (m,), whether points fool the model; they are clipped to the box first.
 
-        Parameters
-        ----------
-        Z : ndarray of shape (m, d), float64
-            Coordinates; points outside the box are clipped first.
-        owner : ndarray of shape (m,), int
-            The clean row each point belongs to.
-        remember : bool, default=True
-            False is faster, but leaves it to the caller to show :meth:`remember` the nearest point
-            of each row that fooled the model.
-
-        Returns
-        -------
-        ndarray of shape (m,), bool
-            True where the model is fooled. A point that is built as the clean row itself is never
-            adversarial, and neither is one that the budget of its row does not cover.
+        A point that is built as the clean row itself is never adversarial, and neither is one that
+        the budget of its row does not cover. ``remember=False`` is faster, but leaves it to the
+        caller to show :meth:`remember` the nearest point of each row that fooled the model.
         """
         covered = self._covered(owner)
         if covered is None and len(Z) <= self.batch_rows:
@@ -194,7 +167,7 @@ class Oracle:
             if not plain:
                 labels = checked(labels, len(cells))
         except Exception as error:
-            rows = _listed(self.names[owner])
+            rows = listed(self.names[owner])
             error.add_note(f"This happened while changes of {rows} were predicted.")
             raise
         if same and self._input_unchanged is None:
@@ -227,10 +200,7 @@ class Oracle:
         if (wanted <= np.maximum(self.limit - self.n_queries, 0)).all():
             return None
         # First come, first served.
-        order = np.argsort(owner, kind="stable")
-        place = np.empty(len(owner), dtype=np.int64)
-        place[order] = np.arange(len(owner)) - np.searchsorted(owner[order], owner[order])
-        return np.flatnonzero(place < self.left(owner))
+        return np.flatnonzero(rank_within((owner,)) < self.left(owner))
 
     def _remember(
         self, Z: FloatArray, owner: IntArray, fooled: BoolArray, distance: FloatArray
@@ -250,7 +220,8 @@ class Oracle:
         self.best_distance[owner[hits]] = distance[order]
 
 
-def _listed(owner: IntArray) -> str:
+def listed(owner: IntArray) -> str:
+    """Return how messages name rows."""
     rows = np.unique(owner)
     shown = ", ".join(str(r) for r in rows[:10].tolist())
     more = f" and {len(rows) - 10} others" if len(rows) > 10 else ""

@@ -38,24 +38,10 @@ def pool_order(seed: int, n: int) -> IntArray:
 
 
 def orthonormal_directions(seed: int, iteration: int, n: int, d: int) -> FloatArray:
-    """Return n unit directions that come in blocks of mutually orthogonal ones.
+    """Return n unit directions, of shape (n, d), in blocks of orthogonal ones; read-only.
 
     Orthogonal directions never repeat what another one has asked: the normal that they give needs
     about half the queries of Gaussian ones. They depend on the arguments only.
-
-    Parameters
-    ----------
-    seed, iteration : int
-        Key of the draw.
-    n : int
-        Number of directions.
-    d : int
-        Dimension.
-
-    Returns
-    -------
-    ndarray of shape (n, d), read-only
-        Directions.
     """
     return (_few if n * d <= _SMALL else _many)(seed, iteration, n, d)
 

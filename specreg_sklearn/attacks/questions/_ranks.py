@@ -12,18 +12,8 @@ def nearest_by_group(
 ) -> BoolArray:
     """Mark the best entries of each owner: the best of every group first, then the second best.
 
-    Parameters
-    ----------
-    owner, group : ndarray of shape (m,), int
-        Whose entry it is, and the group (the class of a start) it belongs to.
-    distance : ndarray of shape (m,)
-        Smaller is better; entries at ``inf`` are never marked.
-    keep : int or ndarray of shape (m,)
-        How many entries of an owner are marked at most.
-
-    Returns
-    -------
-    ndarray of shape (m,), bool
+    `owner` and `group` (the class of a start) hold whole numbers, one per entry. A smaller distance
+    is better, and entries at ``inf`` are never marked; at most `keep` of an owner are.
     """
     tier = rank_within((group, owner), distance)
     rank = rank_within((owner,), distance, tier)
@@ -41,10 +31,3 @@ def rank_within(keys: tuple[np.ndarray, ...], *values: np.ndarray) -> IntArray:
     place = np.empty(len(order), dtype=np.int64)
     place[order] = index - np.maximum.accumulate(np.where(fresh, index, 0))
     return place
-
-
-def best_of_owner(owner: IntArray, distance: FloatArray, n: int) -> FloatArray:
-    """Return, for each entry, the smallest distance among the entries of its owner."""
-    best = np.full(n, np.inf)
-    np.minimum.at(best, owner, distance)
-    return best[owner]

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, Classifier, FloatArray, IntArray
-from specreg_sklearn.attacks.questions._oracle import Oracle, _listed
+from specreg_sklearn.attacks.questions._oracle import Oracle, listed
 from specreg_sklearn.tables import UNKNOWN, as_labels
 
 METHODS = ("decision_function", "predict_proba")
@@ -23,15 +23,8 @@ _SMALLEST, _LARGEST = 1e-300, 1e300
 class ScoredPredict:
     """A callable that gives labels, like ``estimator.predict``, and can be asked for scores too.
 
-    Parameters
-    ----------
-    estimator : object with predict and one of decision_function and predict_proba
-        A fitted classifier, pipeline or search.
-    scores : {"auto", "decision_function", "predict_proba"}
-        Which method gives the scores. "auto" takes the first of these that the estimator has and
-        that gives one score per class.
-    needed_by : str
-        The class that error messages name.
+    With "auto", scores come from the first of `METHODS` that the estimator has and that gives one
+    score per class. `needed_by` is the class that error messages name.
     """
 
     def __init__(self, estimator: Classifier, scores: ScoreMethod, *, needed_by: str) -> None:
@@ -85,12 +78,8 @@ class Margins:
     """Asks for margins: negative where the scores say that the model is fooled.
 
     The margin of a row is the score of its label minus the largest score of another class; with
-    targets, the largest score of another class minus that of the wanted one.
-
-    Parameters
-    ----------
-    oracle : Oracle
-        Its `predict` is a :class:`ScoredPredict`.
+    targets, the largest score of another class minus that of the wanted one. The oracle's `predict`
+    is a :class:`ScoredPredict`.
     """
 
     def __init__(self, oracle: Oracle) -> None:
@@ -115,21 +104,11 @@ class Margins:
     def ask(
         self, Z: FloatArray, owner: IntArray, rival: IntArray | None = None
     ) -> tuple[FloatArray, FloatArray]:
-        """Ask for the scores of points, one query each; the caller sees to the budgets.
+        """Return what a search makes smaller, and the margins, both of shape (m,); one query each.
 
-        Parameters
-        ----------
-        Z : ndarray of shape (m, d), float64
-            Coordinates; points outside the box are clipped first.
-        owner : ndarray of shape (m,), int
-            The clean row each point belongs to.
-        rival : ndarray of shape (m,), int, or None
-            Columns of the classes that the loss looks at. None stands for the nearest other class.
-
-        Returns
-        -------
-        loss, margin : ndarray of shape (m,), float64
-            What a search makes smaller, and the margin; equal without `rival`.
+        Points `Z` outside the box are clipped first. The loss looks at the classes in the columns
+        `rival`, or at the nearest other class: it is then the margin. The caller sees to the
+        budgets.
         """
         scores = self._scores(Z, owner)
         every, own = np.arange(len(owner)), self.column[owner]
@@ -155,7 +134,7 @@ class Margins:
             try:
                 out[part] = self.source.scores(cells, len(mine))
             except Exception as error:
-                rows = _listed(oracle.names[mine])
+                rows = listed(oracle.names[mine])
                 error.add_note(f"This happened while changes of {rows} were scored.")
                 raise
         oracle.count(owner)

@@ -20,19 +20,10 @@ _BLOCK = 2**20
 
 
 class StartPool:
-    """Rows of data that may serve as starts.
+    """Rows of data that may serve as starts: at most `size`, evenly from the predicted classes.
 
     They are sorted by content, so neither their choice nor ties in distance depend on the order in
-    which the data came.
-
-    Parameters
-    ----------
-    rows : CleanRows
-        The pool in the attack's feature space.
-    codes : ndarray of shape (p,), int
-        What the model predicts for them.
-    size : int, default=MAX_POOL
-        How many rows to keep at most, spread evenly over the predicted classes.
+    which the data came. `codes`, of shape (p,), are what the model predicts for the rows.
     """
 
     def __init__(self, rows: CleanRows, codes: IntArray, *, size: int = MAX_POOL) -> None:
@@ -41,11 +32,8 @@ class StartPool:
         order = _by_content(x, codes)
         self.x, self.missing, self.codes = x[order], missing[order], codes[order]
         self._gaps = bool(self.missing.any())
-        self._reach = _range(rows)
-
-    def reach(self) -> tuple[FloatArray, FloatArray]:
-        """Return how far to search where a space has no bounds: the data's range, three times."""
-        return self._reach
+        # How far to search where a space has no bounds: the data's range, three times.
+        self.reach = _range(rows)
 
     def nearest(
         self, x: FloatArray, missing: BoolArray, labels: IntArray, n_starts: int, targeted: bool
@@ -53,27 +41,10 @@ class StartPool:
         """Return up to `n_starts` candidates for each clean row.
 
         The nearest row (L2) of every wanted class comes first, then the second nearest of every
-        class, and so on.
+        class, and so on. Where the cell of either row is missing, a candidate has the clean row's.
 
-        Parameters
-        ----------
-        x, missing : ndarray of shape (n, d)
-            Clean coordinates, and which cells are missing (they do not move).
-        labels : ndarray of shape (n,), int
-            The true label codes, or the wanted ones if `targeted`.
-        n_starts : int
-            How many candidates a row gets at most.
-        targeted : bool
-            Whether only rows of the class in `labels` will do.
-
-        Returns
-        -------
-        points : ndarray of shape (m, d)
-            Candidates, with the clean row's value where either cell is missing.
-        owner : ndarray of shape (m,), int
-            The clean row of each.
-        group : ndarray of shape (m,), int
-            What the model predicts for each.
+        `x` and `missing`, of shape (n, d), are the clean coordinates and which cells are missing;
+        `labels` the codes of the true labels, or of the wanted ones if `targeted`.
         """
         found = [(np.empty(0, int), np.empty(0, int), np.empty(0))]
         step = max(1, _BLOCK // max(len(self.x), 1))
@@ -117,7 +88,7 @@ class StartPool:
     def _rough_distance(self, x: FloatArray, missing: BoolArray) -> FloatArray:
         """Return squared distances over the cells that both have, from matrix products."""
         # Counted from the middle of the data: a common offset would cancel all digits.
-        middle = (self._reach[0] + self._reach[1]) / 2
+        middle = (self.reach[0] + self.reach[1]) / 2
         x, pool = x - middle, self.x - middle
         if not (self._gaps or missing.any()):
             square = np.einsum("ij,ij->i", x, x)[:, None] + np.einsum("ij,ij->i", pool, pool)

@@ -35,20 +35,8 @@ def find_starts(
 ) -> StartPoints:
     """Return the starts of all rows: what the user gave, else data, and noise as a last try.
 
-    Parameters
-    ----------
-    oracle : Oracle
-        Where to ask.
-    pool : StartPool
-        Rows of data.
-    seed : int
-        Seed of the noise, and of the order in which data are tried.
-    given : ndarray of shape (n, n_starts, d), or None
-        The user's own starts, in coordinates.
-    n_data_starts : int
-        From how many rows of data each row starts; 0 leaves noise only.
-    max_queries : int or None
-        The whole budget of a row.
+    `given` are the user's own, as coordinates of shape (n, n_starts, d). Else each row starts from
+    `n_data_starts` rows of data; 0 leaves noise only. `max_queries` is the whole budget of a row.
     """
     every = np.arange(len(oracle.labels))
     found = [no_starts(len(oracle.rows.columns))]
@@ -63,7 +51,7 @@ def find_starts(
         found.append(_other_data_starts(oracle, pool, _lacking(oracle), order, most))
     lacking = _lacking(oracle)
     if len(lacking):
-        lo, hi = oracle.rows.finite_box(pool.reach())
+        lo, hi = oracle.rows.finite_box(pool.reach)
         found.append(noise_starts(oracle, lo, hi, lacking, partial(noise_stream, seed)))
     return _joined(found)
 

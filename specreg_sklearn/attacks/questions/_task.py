@@ -24,27 +24,13 @@ def _nothing(_: float) -> None:
 class SearchTask:
     """The rows of one search and everything it may use; see ``AttackHooks._search``.
 
-    Parameters
-    ----------
-    oracle : Oracle
-        ``oracle.decide(Z, owner)`` asks the model; ``oracle.best`` and ``oracle.best_distance``
-        hold each row's nearest adversarial point so far, and are kept up to date by `decide`.
-    reach : tuple of two ndarray of shape (d,)
-        How far a search goes, in coordinates, where the space has no bounds.
-    starts : ndarray of shape (m, d), float64
-        Adversarial points, at least one per row.
-    owner : ndarray of shape (m,), int
-        The row each start belongs to.
-    group : ndarray of shape (m,), int
-        The class the model gave each start when it was a row of data.
-    stop_distance : float
-        A row is done once its best distance is at most this (0 without early stop).
-    seed : int
-        The attack's `random_state` as one integer.
-    report : callable
-        ``report(k)`` tells the progress bar that k more rows are finished; k may be a fraction.
-    pool : StartPool or None, default=None
-        Rows of data for :meth:`candidates`; None if the user gave starts or wants noise.
+    ``oracle.decide(Z, owner)`` asks the model; ``oracle.best`` and ``oracle.best_distance`` hold
+    each row's nearest adversarial point so far. `starts`, (m, d), are adversarial points, at least
+    one per row; `owner` is the row of each, and `group` the class the model gave it as a row of
+    data. Where the space has no bounds a search goes as far as `reach`, two arrays of shape (d,) in
+    coordinates. A row is done once its best distance is at most `stop_distance`; 0 never stops
+    early. ``report(k)`` tells the progress bar that k more rows are finished; k may be a fraction.
+    `pool` holds rows of data for :meth:`candidates`; None if the user gave starts or wants noise.
     """
 
     oracle: Oracle

@@ -27,23 +27,9 @@ def verify(
 ) -> tuple[FloatArray, BoolArray]:
     """Find, for each attacked row, the nearest point whose label the model repeats.
 
-    Parameters
-    ----------
-    oracle : Oracle
-        The oracle of all rows the user passed.
-    near : ndarray of shape (n, d)
-        Boundary points.
-    far : ndarray of shape (n, d)
-        Points to fall back on when no push helps: the untouched starts.
-    attacked : ndarray of shape (k,), int
-        The rows that have a boundary point. The others stay clean.
-
-    Returns
-    -------
-    raw : ndarray of shape (n, d), float64
-        Verified cells; the clean cells elsewhere.
-    verified : ndarray of shape (n,), bool
-        Where `raw` holds an adversarial row.
+    `near` are the boundary points and `far` the untouched starts, to fall back on when no push
+    helps, both of shape (n, d); `attacked` are the rows that have one. Returns the verified cells,
+    of shape (n, d), which are the clean cells elsewhere, and where they are adversarial.
     """
     rows, raw = oracle.rows, oracle.rows.raw.copy()
     verified = np.zeros(len(rows), dtype=bool)

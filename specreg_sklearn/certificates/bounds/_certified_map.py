@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
 from specreg_sklearn.certificates.bounds._eclipse import FeasiblePoint, HiddenLayer
 from specreg_sklearn.certificates.bounds._tuned_eclipse import tuned_points
-from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage
+from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage, run
 from specreg_sklearn.spectral.bounds import above, certified_matrix_norm, pair_distances, times
 
 # A Gram matrix of this side takes half a gigabyte, and minutes to invert.
@@ -94,10 +93,7 @@ class CertifiedMap:
             Bound of the distance to the value in real arithmetic.
         """
         Y = np.asarray(X, dtype=np.float64)
-        error = np.zeros_like(Y)
-        for stage in self.stages:
-            Y, error = stage.forward(Y, error)
-        return Y, error
+        return run(self.stages, Y, np.zeros_like(Y))
 
     def compare(self, X: np.ndarray) -> None:
         """Compare the stages that were read off a torch module with that module, on rows.
@@ -139,7 +135,7 @@ class CertifiedMap:
 
     def lipschitz(self) -> float:
         """Return an l2 Lipschitz constant of the map to all outputs."""
-        return self._bounds.whole
+        return self._bounds[0]
 
     def feature_lipschitz(self) -> float:
         """Return an l2 Lipschitz constant of the map up to the input of the last affine stage.
@@ -147,7 +143,7 @@ class CertifiedMap:
         One if the map is that stage alone; the constant of the whole map if it does not end in
         an affine stage.
         """
-        return self._bounds.features
+        return self._bounds[1]
 
     @property
     def readout_factor(self) -> float:
@@ -164,11 +160,12 @@ class CertifiedMap:
         return _Segments(self.folded if self._readout is None else self.folded[:-1])
 
     @cached_property
-    def _bounds(self) -> _Bounds:
+    def _bounds(self) -> tuple[float, float]:
+        """The constants of the whole map and of its features."""
         product, eclipse = self._segments.product, self._segments.eclipse
         features = min(product, self._segments.constant)
         if self._readout is None:
-            return _Bounds(whole=features, features=features)
+            return features, features
         whole = times(features, self.readout_factor)
         if eclipse is not None:
             weight, error = self._readout.dense(), self._readout.uncertainty()
@@ -176,7 +173,7 @@ class CertifiedMap:
             both = {0: eclipse, 1: self._points[-1]}.values()
             norm = min(point.norm(weight, error) for point in both)
             whole = min(whole, times(self._segments.before, norm))
-        return _Bounds(whole=whole, features=features)
+        return whole, features
 
     @cached_property
     def _pair_bounds(self) -> tuple[np.ndarray, np.ndarray]:
@@ -204,11 +201,6 @@ class CertifiedMap:
             return []
         layers = self._segments.layers
         return tuned_points(eclipse, layers, readout.dense(), readout.uncertainty())
-
-
-class _Bounds(NamedTuple):
-    whole: float
-    features: float
 
 
 class _Segments:

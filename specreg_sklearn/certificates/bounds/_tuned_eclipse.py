@@ -23,21 +23,10 @@ def tuned_points(
 ) -> list[FeasiblePoint]:
     """Return feasible points, each proved, on the way to one that suits a readout best.
 
-    Parameters
-    ----------
-    plain : FeasiblePoint
-        ECLipsE-Fast of these layers: the start, and the first of the list.
-    layers : list of HiddenLayer
-        What comes before the readout.
-    weight : ndarray of shape (n_outputs, n_units)
-        The readout. Differences of its rows count; a single row counts itself.
-    weight_error : float
-        Bound of the readout's error in the spectral norm.
-
-    Returns
-    -------
-    list of FeasiblePoint
-        None of the points is better than all others for every pair: take the minimum.
+    `plain` is ECLipsE-Fast of the layers: the start, and the first of the list. Of the readout
+    `weight` (n_outputs, n_units), known up to `weight_error` in the spectral norm, differences of
+    rows count, or a single row itself. None of the points is better than all others for every pair:
+    take the minimum.
 
     Notes
     -----

@@ -8,35 +8,33 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
-# Function -> (name of the activation, arguments behind the input).
-ACTIVATIONS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "relu": ("relu", ("inplace",)),
-    "relu6": ("relu6", ("inplace",)),
-    "leaky_relu": ("leaky_relu", ("negative_slope", "inplace")),
-    "elu": ("elu", ("alpha", "inplace")),
-    "celu": ("celu", ("alpha", "inplace")),
-    "selu": ("selu", ("inplace",)),
-    "gelu": ("gelu", ("approximate",)),
-    "silu": ("silu", ("inplace",)),
-    "mish": ("mish", ("inplace",)),
-    "hardswish": ("hardswish", ("inplace",)),
-    "hardsigmoid": ("hardsigmoid", ("inplace",)),
-    "hardtanh": ("hardtanh", ("min_val", "max_val", "inplace")),
-    "clamp": ("hardtanh", ("min", "max")),
-    "sigmoid": ("sigmoid", ()),
-    "tanh": ("tanh", ()),
-    "tanhshrink": ("tanhshrink", ()),
-    "softplus": ("softplus", ("beta", "threshold")),
-    "softshrink": ("softshrink", ("lambd",)),
-    "softsign": ("softsign", ()),
-    "logsigmoid": ("logsigmoid", ()),
-    "threshold": ("threshold", ("threshold", "value", "inplace")),
-    "erf": ("erf", ()),
-    "sin": ("sin", ()),
-    "cos": ("cos", ()),
-    "atan": ("atan", ()),
-    "abs": ("abs", ()),
-    "neg": ("neg", ()),
+# Activation -> (layer, settings of both, in torch's order).
+ACTIVATIONS: dict[str, tuple[type[nn.Module] | None, tuple[str, ...]]] = {
+    "relu": (nn.ReLU, ()),
+    "relu6": (nn.ReLU6, ()),
+    "leaky_relu": (nn.LeakyReLU, ("negative_slope",)),
+    "rrelu": (nn.RReLU, ("lower", "upper")),
+    "elu": (nn.ELU, ("alpha",)),
+    "celu": (nn.CELU, ("alpha",)),
+    "selu": (nn.SELU, ()),
+    "gelu": (nn.GELU, ("approximate",)),
+    "silu": (nn.SiLU, ()),
+    "mish": (nn.Mish, ()),
+    "hardswish": (nn.Hardswish, ()),
+    "hardsigmoid": (nn.Hardsigmoid, ()),
+    "hardtanh": (nn.Hardtanh, ("min_val", "max_val")),
+    "sigmoid": (nn.Sigmoid, ()),
+    "tanh": (nn.Tanh, ()),
+    "tanhshrink": (nn.Tanhshrink, ()),
+    "softplus": (nn.Softplus, ("beta", "threshold")),
+    "softshrink": (nn.Softshrink, ("lambd",)),
+    "softsign": (nn.Softsign, ()),
+    "logsigmoid": (nn.LogSigmoid, ()),
+    "threshold": (nn.Threshold, ("threshold", "value")),
+    **dict.fromkeys(("erf", "sin", "cos", "atan", "abs", "neg"), (None, ())),
+}
+ACTIVATION_LAYERS = {
+    layer: (name, settings) for name, (layer, settings) in ACTIVATIONS.items() if layer is not None
 }
 
 # Function -> (layer that does the same, arguments behind the input).
@@ -49,22 +47,21 @@ LAYERS: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
         ("size", "scale_factor", "mode", "align_corners", "recompute_scale_factor"),
     ),
 }
-for _n_axes in (1, 2, 3):
-    _averages = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
-    _maxima = ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices")
-    LAYERS[f"avg_pool{_n_axes}d"] = (
-        getattr(nn, f"AvgPool{_n_axes}d"),
-        _averages if _n_axes == 1 else (*_averages, "divisor_override"),
-    )
-    LAYERS[f"max_pool{_n_axes}d"] = (getattr(nn, f"MaxPool{_n_axes}d"), _maxima)
-    LAYERS[f"adaptive_avg_pool{_n_axes}d"] = (
-        getattr(nn, f"AdaptiveAvgPool{_n_axes}d"),
-        ("output_size",),
-    )
-    LAYERS[f"adaptive_max_pool{_n_axes}d"] = (
-        getattr(nn, f"AdaptiveMaxPool{_n_axes}d"),
-        ("output_size", "return_indices"),
-    )
+_POOLING = {
+    "avg_pool": (
+        "AvgPool",
+        ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override"),
+    ),
+    "max_pool": (
+        "MaxPool",
+        ("kernel_size", "stride", "padding", "dilation", "ceil_mode", "return_indices"),
+    ),
+    "adaptive_avg_pool": ("AdaptiveAvgPool", ("output_size",)),
+    "adaptive_max_pool": ("AdaptiveMaxPool", ("output_size", "return_indices")),
+}
+for _name, (_layer, _arguments) in _POOLING.items():
+    for _axes in ("1d", "2d", "3d"):
+        LAYERS[_name + _axes] = (getattr(nn, _layer + _axes), _arguments)
 
 RESHAPES = ("reshape", "view", "unflatten", "squeeze", "unsqueeze", "ravel")
 IDENTITIES = ("contiguous", "clone", "detach")
@@ -94,7 +91,6 @@ _SYNONYMS = {
     "log_sigmoid": "logsigmoid",
     "feature_alpha_dropout": "feature_dropout",
 }
-
 
 _SPACES = (torch, F, operator, torch._C._nn)
 

@@ -33,13 +33,7 @@ from specreg_sklearn.spectral.bounds import above
 
 
 def join_of_call(node: fx.Node) -> tuple[Join, list[fx.Node]]:
-    """Return what a recorded call does, and the nodes whose values it takes.
-
-    Raises
-    ------
-    NoLipschitzBound
-        If no rule covers the function, or this use of it.
-    """
+    """Return what a recorded call does, and the nodes whose values it takes."""
     name = names.name_of(node)
     subject = names.subject_of_call(node)
     value = node.meta["value"]
@@ -73,14 +67,7 @@ def _join(name: str, node: fx.Node) -> tuple[Join, list[fx.Node]]:
 def _stage(name: str, node: fx.Node, source: fx.Node) -> Stage:
     """Return the stage of a call with one varying input, its first argument."""
     if name in names.ACTIVATIONS:
-        function, parameters = names.ACTIVATIONS[name]
-        settings = _settings(node, parameters)
-        if name == "clamp":
-            settings = {
-                "min_val": _or(settings.get("min"), -math.inf),
-                "max_val": _or(settings.get("max"), math.inf),
-            }
-        return Elementwise(function, **settings)
+        return Elementwise(name, **_settings(node, (*names.ACTIVATIONS[name][1], "inplace")))
     if name in names.LAYERS:
         kind, parameters = names.LAYERS[name]
         return stage_of_layer(
@@ -99,10 +86,6 @@ def _settings(node: fx.Node, parameters: tuple[str, ...]) -> dict[str, Any]:
     if any(isinstance(value, fx.Node) for value in given.values()):
         raise NoLipschitzBound("it computes with weights; move them into a layer")
     return {key: value for key, value in given.items() if key != "inplace"}
-
-
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value
 
 
 def _argument(node: fx.Node, position: int, *keywords: str, default: Argument = None) -> Any:
@@ -209,10 +192,6 @@ def _concatenation(name: str, node: fx.Node) -> tuple[Join, list[fx.Node]]:
     return Concatenation(axis, new_axis=name == "stack"), parts
 
 
-def _reshape(node: fx.Node, source: fx.Node) -> Stage:
-    return reshape(node.meta["shape"])
-
-
 def _permute(node: fx.Node, source: fx.Node) -> Stage:
     n_axes = source.meta["value"].ndim
     order = _argument(node, 1, "dims")
@@ -283,6 +262,16 @@ def _extreme(node: fx.Node, source: fx.Node) -> Stage:
     return Rearrange(values, lambda error: np.max(error, axis=tuple(axes), keepdims=keep))
 
 
+def _clamp(node: fx.Node, source: fx.Node) -> Stage:
+    given = _settings(node, ("min", "max"))
+    low, high = given.get("min"), given.get("max")
+    return Elementwise(
+        "hardtanh",
+        min_val=-math.inf if low is None else low,
+        max_val=math.inf if high is None else high,
+    )
+
+
 def _pad(node: fx.Node, source: fx.Node) -> Stage:
     settings = _settings(node, ("pad", "mode", "value"))
     mode = settings.get("mode", "constant")
@@ -290,15 +279,16 @@ def _pad(node: fx.Node, source: fx.Node) -> Stage:
 
 
 _RULES: dict[str, Callable[[fx.Node, fx.Node], Stage]] = {
-    **dict.fromkeys(names.RESHAPES, _reshape),
-    **dict.fromkeys(names.IDENTITIES, lambda node, source: identity()),
-    **dict.fromkeys(names.DROPOUTS, lambda node, source: identity()),  # found to be inactive
-    **dict.fromkeys(("permute",), _permute),
+    **dict.fromkeys(names.RESHAPES, lambda node, source: reshape(node.meta["shape"])),
+    # Dropouts were found to be inactive.
+    **dict.fromkeys((*names.IDENTITIES, *names.DROPOUTS), lambda node, source: identity()),
     **dict.fromkeys(("transpose", "swapaxes", "swapdims"), _transpose),
+    "permute": _permute,
     "getitem": _getitem,
     "mean": lambda node, source: _weighted_sum(node, source, average=True),
     "sum": lambda node, source: _weighted_sum(node, source, average=False),
     "amax": _extreme,
     "amin": _extreme,
+    "clamp": _clamp,
     "pad": _pad,
 }

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
+from specreg_sklearn.certificates.networks._function_names import ACTIVATION_LAYERS
 from specreg_sklearn.certificates.networks._layer_registry import register_lipschitz_rule
 from specreg_sklearn.certificates.stages import (
     Affine,
@@ -22,31 +23,6 @@ from specreg_sklearn.certificates.stages import (
 )
 from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
 from specreg_sklearn.spectral.layers import BATCH_NORMS, CONVOLUTIONS, TRANSPOSED
-
-# Name of the function, and the attributes of the layer that set it up.
-ACTIVATION_LAYERS: dict[type[nn.Module], tuple[str, tuple[str, ...]]] = {
-    nn.ReLU: ("relu", ()),
-    nn.ReLU6: ("relu6", ()),
-    nn.LeakyReLU: ("leaky_relu", ("negative_slope",)),
-    nn.RReLU: ("rrelu", ("lower", "upper")),
-    nn.ELU: ("elu", ("alpha",)),
-    nn.CELU: ("celu", ("alpha",)),
-    nn.SELU: ("selu", ()),
-    nn.GELU: ("gelu", ("approximate",)),
-    nn.SiLU: ("silu", ()),
-    nn.Mish: ("mish", ()),
-    nn.Hardswish: ("hardswish", ()),
-    nn.Hardsigmoid: ("hardsigmoid", ()),
-    nn.Hardtanh: ("hardtanh", ("min_val", "max_val")),
-    nn.Sigmoid: ("sigmoid", ()),
-    nn.Tanh: ("tanh", ()),
-    nn.Tanhshrink: ("tanhshrink", ()),
-    nn.Softplus: ("softplus", ("beta", "threshold")),
-    nn.Softshrink: ("softshrink", ("lambd",)),
-    nn.Softsign: ("softsign", ()),
-    nn.LogSigmoid: ("logsigmoid", ()),
-    nn.Threshold: ("threshold", ("threshold", "value")),
-}
 
 
 @register_lipschitz_rule(*ACTIVATION_LAYERS)

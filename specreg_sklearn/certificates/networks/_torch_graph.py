@@ -5,17 +5,23 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from specreg_sklearn.certificates.networks._against_module import Comparison
-from specreg_sklearn.certificates.networks._graph_steps import Step, recorded_steps
+from specreg_sklearn.certificates.networks._function_rules import join_of_call
+from specreg_sklearn.certificates.networks._in_place import check_unused
+from specreg_sklearn.certificates.networks._tracing import N_TRIAL_ROWS, trace
 from specreg_sklearn.certificates.stages import (
     Affine,
     ChannelAffine,
     ConvolutionStage,
+    Join,
+    NoLipschitzBound,
+    Single,
     Stage,
     Value,
 )
@@ -24,6 +30,20 @@ from specreg_sklearn.spectral.bounds import times
 # Entries of the widest values that a pass may hold at a time. Some megabytes: a pass over more rows
 # than the caches hold takes twice as long.
 _ENTRIES_AT_ONCE = 2**19
+
+
+@dataclass
+class Step:
+    """One node of a graph."""
+
+    join: Join  # what it does
+    sources: list[int]  # positions of its inputs; -1 is the input of the network
+    shape: tuple[int, ...]  # of one row of its value
+
+    @property
+    def stage(self) -> Stage | None:
+        """The stage, if the node has one input."""
+        return self.join.stage if isinstance(self.join, Single) else None
 
 
 class TorchGraph(Stage):
@@ -91,7 +111,6 @@ class TorchGraph(Stage):
         return self._constant
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Run the graph; see :meth:`Stage.forward`."""
         widest = max([self.n_inputs, *(math.prod(step.shape) for step in self.steps)])
         n_rows = max(1, _ENTRIES_AT_ONCE // (4 * widest))
         parts = [
@@ -116,7 +135,6 @@ class TorchGraph(Stage):
         return Y.reshape(len(X), -1), after.reshape(len(X), -1)
 
     def tensor(self, X: Tensor) -> Tensor:
-        """Run the graph; see :meth:`Stage.tensor`."""
         values = {-1: X.reshape(len(X), *self.input_shape)}
         for position, step in enumerate(self.steps):
             values[position] = step.join.tensor([values[source] for source in step.sources])
@@ -131,12 +149,60 @@ def compared_steps(
     Returns the steps, and what compares them with the module on further rows.
     """
     comparison = Comparison(module, input_shape)
-    steps = recorded_steps(comparison.plain, input_shape)
+    steps = _recorded_steps(comparison.plain, input_shape)
     n_entries = sum(math.prod(step.shape) for step in steps) + math.prod(input_shape)
     comparison.of(TorchGraph.of_steps(steps, input_shape).forward, n_entries)
     if rows is not None:
         comparison(np.asarray(rows, dtype=np.float64).reshape(len(rows), -1))
     return steps, comparison
+
+
+def _recorded_steps(module: nn.Module, input_shape: tuple[int, ...]) -> list[Step]:
+    """Record a module, in float64 and eval mode, and find the rule of every node that counts."""
+    graph = trace(module, input_shape)
+    output = next(node for node in graph.nodes if node.op == "output").args[0]
+    if not isinstance(output, fx.Node) or not isinstance(output.meta["value"], Tensor):
+        raise NoLipschitzBound(
+            f"The module ({type(module).__name__}) returns several values; one tensor is accepted."
+        )
+    if not output.meta["varies"]:
+        raise NoLipschitzBound(f"The output of the module ({type(module).__name__}) is constant.")
+    needed = _ancestors(output)
+    steps: list[Step] = []
+    position: dict[fx.Node, int] = {}
+    for node in graph.nodes:
+        if node not in needed:
+            check_unused(node)
+            continue
+        if node.op == "placeholder":
+            position[node] = -1
+            continue
+        join, sources = _join_of(node)
+        position[node] = len(steps)
+        steps.append(Step(join, [position[source] for source in sources], node.meta["shape"]))
+    return steps
+
+
+def _ancestors(output: fx.Node) -> set[fx.Node]:
+    """Return the nodes that vary with the input and reach the output."""
+    found: set[fx.Node] = set()
+    waiting = [output]
+    while waiting:
+        node = waiting.pop()
+        if node.meta["varies"] and node not in found:
+            found.add(node)
+            waiting.extend(node.all_input_nodes)
+    return found
+
+
+def _join_of(node: fx.Node) -> tuple[Join, list[fx.Node]]:
+    if node.op == "call_module":
+        if len(node.meta["value"]) != N_TRIAL_ROWS:
+            raise NoLipschitzBound.of(
+                f"The layer {node.meta['where']!r}", "it mixes the rows of a batch"
+            )
+        return Single(node.meta["stage"]), node.all_input_nodes
+    return join_of_call(node)
 
 
 def _output_constant(steps: list[Step]) -> float:

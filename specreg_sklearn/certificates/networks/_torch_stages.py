@@ -9,8 +9,7 @@ import numpy as np
 from torch import nn
 
 from specreg_sklearn.certificates.bounds import CertifiedMap
-from specreg_sklearn.certificates.networks._graph_steps import Step
-from specreg_sklearn.certificates.networks._torch_graph import TorchGraph, compared_steps
+from specreg_sklearn.certificates.networks._torch_graph import Step, TorchGraph, compared_steps
 from specreg_sklearn.certificates.stages import Affine, ChannelAffine, Elementwise, Rearrange, Stage
 
 _PASSING = (nn.Identity, nn.Dropout, nn.Flatten)
@@ -110,13 +109,7 @@ def module_lipschitz_bound(module: nn.Module, input_shape: tuple[int, ...]) -> f
 
 
 def input_shape_of(module: nn.Module, input_shape: Sequence[int] | None) -> tuple[int, ...]:
-    """Return the given shape, or that of the linear layer the module starts with.
-
-    Raises
-    ------
-    ValueError
-        If no shape is given and the module does not start with a linear layer.
-    """
+    """Return the given shape, or that of the linear layer the module starts with."""
     if input_shape is not None:
         return tuple(int(side) for side in input_shape)
     own = getattr(module, "input_shape", None)

@@ -33,6 +33,8 @@ _OTHER_TRIAL_ROWS = 1
 # While fx records, it puts a hook into torch.nn.Module: one recording at a time, and calls that
 # other threads make in the meantime go straight to their modules.
 _ONE_RECORDING = threading.Lock()
+# What a recorded tensor knows of itself.
+_KNOWN = frozenset(("shape", "ndim", "dtype", "device", "size", "dim", "numel"))
 
 
 def trace(module: nn.Module, input_shape: tuple[int, ...]) -> fx.Graph:
@@ -41,13 +43,6 @@ def trace(module: nn.Module, input_shape: tuple[int, ...]) -> fx.Graph:
     Every node gets ``meta["value"]``, what it returns for a batch of zeros; ``meta["shape"]``, its
     shape without the rows; ``meta["varies"]``, whether it depends on the input; ``meta["where"]``,
     the qualified name of the module it belongs to; and, for a layer, ``meta["stage"]``.
-
-    Raises
-    ------
-    NoLipschitzBound
-        If a layer has no rule, or if the control flow depends on the data.
-    ValueError
-        If the module does not accept rows of this shape.
     """
     with _ONE_RECORDING, random_states_kept(), torch.inference_mode(False):
         with torch.no_grad():
@@ -175,32 +170,7 @@ class _ShapedProxy(fx.Proxy):
                 f"The attribute .data in {self.node.meta['where']!r}",
                 "changes through it are not seen; use detach()",
             )
-        return super().__getattr__(name)
-
-    @property
-    def shape(self) -> torch.Size:
-        return self._value.shape
-
-    @property
-    def ndim(self) -> int:
-        return self._value.ndim
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self._value.dtype
-
-    @property
-    def device(self) -> torch.device:
-        return self._value.device
-
-    def size(self, dim: int | None = None) -> Any:
-        return self._value.size(dim)
-
-    def dim(self) -> int:
-        return self._value.dim()
-
-    def numel(self) -> int:
-        return self._value.numel()
+        return getattr(self._value, name) if name in _KNOWN else super().__getattr__(name)
 
     def __len__(self) -> int:
         return len(self._value)

@@ -6,6 +6,7 @@ from collections import UserList
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
@@ -26,6 +27,12 @@ from specreg_sklearn.certificates.pipelines._registry import (
 )
 from specreg_sklearn.certificates.stages import Affine, Stage, side_by_side, width_after
 
+_WRAPPERS = (FrozenEstimator, GridSearchCV, RandomizedSearchCV)
+
+
+def _inside(step: FrozenEstimator | GridSearchCV | RandomizedSearchCV) -> BaseEstimator:
+    return step.estimator if isinstance(step, FrozenEstimator) else best_of_search(step)
+
 
 def _part(name: str, step: object, role: Role = TRANSFORMER) -> list[Stage]:
     if step is None or (isinstance(step, str) and step == "passthrough"):
@@ -45,24 +52,14 @@ def _pipeline_scores(pipeline: Pipeline) -> list[Stage]:
     return stages + _part(name, last, CLASSIFIER)
 
 
-@register_certified_step(FrozenEstimator)
-def _frozen_features(frozen: FrozenEstimator) -> list[Stage]:
-    return transformer_stages(frozen.estimator)
+@register_certified_step(*_WRAPPERS)
+def _inner_features(step: FrozenEstimator | GridSearchCV | RandomizedSearchCV) -> list[Stage]:
+    return transformer_stages(_inside(step))
 
 
-@register_certified_step(FrozenEstimator, role=CLASSIFIER)
-def _frozen_scores(frozen: FrozenEstimator) -> list[Stage]:
-    return classifier_stages(frozen.estimator)
-
-
-@register_certified_step(GridSearchCV, RandomizedSearchCV)
-def _best_features(search: GridSearchCV | RandomizedSearchCV) -> list[Stage]:
-    return transformer_stages(best_of_search(search))
-
-
-@register_certified_step(GridSearchCV, RandomizedSearchCV, role=CLASSIFIER)
-def _best_scores(search: GridSearchCV | RandomizedSearchCV) -> list[Stage]:
-    return classifier_stages(best_of_search(search))
+@register_certified_step(*_WRAPPERS, role=CLASSIFIER)
+def _inner_scores(step: FrozenEstimator | GridSearchCV | RandomizedSearchCV) -> list[Stage]:
+    return classifier_stages(_inside(step))
 
 
 @register_certified_step(FeatureUnion)

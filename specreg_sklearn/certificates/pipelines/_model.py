@@ -7,12 +7,8 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn._typing import Classifier
-from specreg_sklearn.certificates.pipelines._certified_estimator import (
-    NoCertificateError,
-)
-from specreg_sklearn.certificates.pipelines._registry import (
-    classifier_stages,
-)
+from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
+from specreg_sklearn.certificates.pipelines._registry import classifier_stages
 from specreg_sklearn.space import CONVEX_NORMS, NORMS, FeatureSpace, Norm, check_norm
 from specreg_sklearn.tables import (
     CATEGORICAL,
@@ -37,20 +33,7 @@ _BLOCK = 2**22
 
 
 class CertifiedModel:
-    """The scores of a fitted classifier as a function that can be bounded.
-
-    Parameters
-    ----------
-    estimator : object with a method predict
-        A fitted classifier, pipeline or search whose steps all have rules.
-
-    Raises
-    ------
-    TypeError
-        If a step has no certificate; the message names it.
-    sklearn.exceptions.NotFittedError
-        If a step is not fitted.
-    """
+    """The scores of a fitted classifier, pipeline or search as a function that can be bounded."""
 
     def __init__(self, estimator: Classifier) -> None:
         from specreg_sklearn.certificates.bounds import CertifiedMap
@@ -74,26 +57,11 @@ class CertifiedModel:
     def radii(
         self, X: Any, space: FeatureSpace, *, norm: float, rounding: float = 1.0
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return (radii, predicted labels) of rows.
+        """Return (radii, predicted labels) of rows without gaps; no row nearer has another label.
 
-        Parameters
-        ----------
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows without gaps.
-        space : FeatureSpace
-            Which columns can move, and their units. Its bounds are not used.
-        norm : {1, 2, inf}
-            The norm of ``(X_moved - X) / scale``.
-        rounding : float, default=1.0
-            How much coarser than float64 the estimator itself may compute. 1 makes the claim one
-            about real arithmetic.
-
-        Returns
-        -------
-        radii : ndarray of shape (n_samples,)
-            No row nearer than this has another label.
-        predicted : ndarray of shape (n_samples,)
-            What ``estimator.predict`` says.
+        The space says which columns can move, and their units; its bounds are not used. The norm
+        is that of ``(X_moved - X) / scale``. `rounding` is how much coarser than float64 the
+        estimator itself may compute: 1 makes the claim one about real arithmetic.
         """
         measure = NORMS[check_norm(norm, CONVEX_NORMS, "CertifiedModel")]
         table = as_table(X)

@@ -66,22 +66,14 @@ def select(columns: np.ndarray, n_columns: int) -> Affine:
 
 @register_certified_step(StandardScaler)
 def _standard_scaler(step: StandardScaler) -> list[Stage]:
-    stages: list[Stage] = []
-    if step.with_mean:
-        stages.append(shift(step.mean_))
-    if step.with_std:
-        stages.append(divide(step.scale_))
-    return stages
+    stages: list[Stage] = [shift(step.mean_)] if step.with_mean else []
+    return [*stages, divide(step.scale_)] if step.with_std else stages
 
 
 @register_certified_step(RobustScaler)
 def _robust_scaler(step: RobustScaler) -> list[Stage]:
-    stages: list[Stage] = []
-    if step.with_centering:
-        stages.append(shift(step.center_))
-    if step.with_scaling:
-        stages.append(divide(step.scale_))
-    return stages
+    stages: list[Stage] = [shift(step.center_)] if step.with_centering else []
+    return [*stages, divide(step.scale_)] if step.with_scaling else stages
 
 
 @register_certified_step(MinMaxScaler)

@@ -16,6 +16,7 @@ from specreg_sklearn.certificates.stages._parallel import (
     Parallel,
     apply_stages,
     product_bound,
+    run,
     side_by_side,
     width_after,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "identity",
     "product_bound",
     "reshape",
+    "run",
     "side_by_side",
     "through_torch",
     "width_after",

@@ -114,10 +114,6 @@ def _fixed(
     return lambda: Activation(name, function, low, high, exact, on_tensors)
 
 
-def _relu(X: np.ndarray) -> np.ndarray:
-    return np.maximum(X, 0.0)
-
-
 def _gelu(X: np.ndarray) -> np.ndarray:
     # The form with erfc keeps its digits where 1 + erf cancels.
     return 0.5 * X * special.erfc(-X / np.sqrt(2.0))
@@ -141,14 +137,6 @@ def _selu(X: np.ndarray) -> np.ndarray:
     return _SELU_SCALE * np.where(X > 0, X, _SELU_ALPHA * np.expm1(np.minimum(X, 0.0)))
 
 
-def _mish(X: np.ndarray) -> np.ndarray:
-    return X * np.tanh(np.logaddexp(0.0, X))
-
-
-def _hardswish(X: np.ndarray) -> np.ndarray:
-    return X * (np.clip(X + 3.0, 0.0, 6.0) / 6.0)
-
-
 def _leaky_relu(negative_slope: ArrayLike = 0.01, *, name: str = "leaky_relu") -> Activation:
     slope = np.asarray(negative_slope, dtype=np.float64)
     if not np.isfinite(slope).all():
@@ -156,10 +144,6 @@ def _leaky_relu(negative_slope: ArrayLike = 0.01, *, name: str = "leaky_relu") -
     low, high = min(float(slope.min()), 1.0), max(float(slope.max()), 1.0)
     exact = bool(np.isin(slope, (-1.0, 0.0, 1.0)).all())
     return Activation(name, lambda X: np.where(X > 0, X, slope * X), low, high, exact)
-
-
-def _prelu(weight: ArrayLike = 0.25) -> Activation:
-    return _leaky_relu(weight, name="prelu")
 
 
 def _rrelu(lower: float = 1 / 8, upper: float = 1 / 3) -> Activation:
@@ -228,20 +212,22 @@ def _finite(name: str, parameter: str, value: float) -> float:
 
 _TABLE: dict[str, Callable[..., Activation]] = {
     "identity": _fixed("identity", lambda X: X, 1.0, 1.0, lambda x: x, exact=True),
-    "relu": _fixed("relu", _relu, 0.0, 1.0, torch.relu, exact=True),
+    "relu": _fixed("relu", lambda X: np.maximum(X, 0.0), 0.0, 1.0, torch.relu, exact=True),
     "relu6": _fixed("relu6", lambda X: np.clip(X, 0.0, 6.0), 0.0, 1.0, F.relu6, exact=True),
     "abs": _fixed("abs", np.abs, -1.0, 1.0, torch.abs, exact=True),
     "neg": _fixed("neg", np.negative, -1.0, -1.0, torch.neg, exact=True),
     "leaky_relu": _leaky_relu,
-    "prelu": _prelu,
+    "prelu": lambda weight=0.25: _leaky_relu(weight, name="prelu"),
     "rrelu": _rrelu,
     "elu": _elu,
     "celu": _celu,
     "selu": _fixed("selu", _selu, 0.0, 1.758099341, torch.selu),
     "gelu": _gelu_by_name,
     "silu": _fixed("silu", lambda X: X * special.expit(X), -0.099839321, 1.099839321, F.silu),
-    "mish": _fixed("mish", _mish, -0.112526124, 1.088498163, F.mish),
-    "hardswish": _fixed("hardswish", _hardswish, -0.5, 1.5),
+    "mish": _fixed(
+        "mish", lambda X: X * np.tanh(np.logaddexp(0.0, X)), -0.112526124, 1.088498163, F.mish
+    ),
+    "hardswish": _fixed("hardswish", lambda X: X * (np.clip(X + 3.0, 0.0, 6.0) / 6.0), -0.5, 1.5),
     "hardsigmoid": _fixed(
         "hardsigmoid", lambda X: np.clip(X + 3.0, 0.0, 6.0) / 6.0, 0.0, above(1 / 6, 1)
     ),

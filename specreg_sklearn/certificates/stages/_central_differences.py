@@ -17,14 +17,12 @@ _STEP = 6e-6
 
 def rows_to_rows(function: Function, X: Tensor) -> Tensor:
     """Apply a function that maps every row by itself; its gradient takes two calls per column."""
-    result: Tensor = _OfRows.apply(X, function)
-    return result
+    return _OfRows.apply(X, function)
 
 
 def cells_to_cells(function: Function, X: Tensor) -> Tensor:
     """Apply a function that maps every entry by itself; its gradient takes two calls."""
-    result: Tensor = _OfCells.apply(X, function)
-    return result
+    return _OfCells.apply(X, function)
 
 
 def as_array(X: Tensor) -> np.ndarray:

@@ -22,7 +22,7 @@ from specreg_sklearn.spectral.bounds import (
     frobenius,
     gamma,
 )
-from specreg_sklearn.spectral.layers import TRANSPOSED, Convolution
+from specreg_sklearn.spectral.layers import Convolution, spread_over
 
 
 def through_torch(function: Callable[[Tensor], Tensor], X: np.ndarray) -> np.ndarray:
@@ -46,11 +46,9 @@ class Rearrange(Stage):
         self.keeps_order = keeps_order  # flattened rows stay the same
 
     def lipschitz(self) -> float:
-        """Return one."""
         return 1.0
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Move the entries; see :meth:`Stage.forward`."""
         return self.move(X), self.move_error(error)
 
     def tensor(self, X: Tensor) -> Tensor:
@@ -85,14 +83,7 @@ def reshape(shape: Sequence[int]) -> Rearrange:
 class ChannelAffine(Stage):
     """One factor and one shift per channel, as batch norm applies them outside training.
 
-    Parameters
-    ----------
-    scale, shift : ndarray of shape (n_channels,) or ()
-        Computed numbers.
-    scale_error : float
-        Relative error of each factor.
-    shift_error : ndarray
-        Absolute error of each shift.
+    Both are of shape (n_channels,) or (). A factor has a relative error, a shift an absolute one.
     """
 
     def __init__(
@@ -108,11 +99,9 @@ class ChannelAffine(Stage):
         self.shift_error = np.asarray(shift_error)
 
     def lipschitz(self) -> float:
-        """Return the largest factor."""
         return above(float(np.abs(self.scale).max(initial=0.0)) * (1 + self.scale_error), 2)
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Apply the map; see :meth:`Stage.forward`."""
         scale, shift, shift_error = (
             part.reshape(-1, *(1,) * (X.ndim - 2)) if part.ndim else part
             for part in (self.scale, self.shift, self.shift_error)
@@ -122,7 +111,6 @@ class ChannelAffine(Stage):
         return X * scale + shift, above(after + relative * np.abs(shift) + shift_error, 8)
 
     def tensor(self, X: Tensor) -> Tensor:
-        """Apply the map; see :meth:`Stage.tensor`."""
         scale, shift = (
             torch.from_numpy(np.asarray(part)).reshape(-1, *(1,) * (X.ndim - 2))
             for part in (self.scale, self.shift)
@@ -131,15 +119,7 @@ class ChannelAffine(Stage):
 
 
 class ConvolutionStage(Stage):
-    """A convolution layer, transposed or not, on images of one size.
-
-    Parameters
-    ----------
-    layer : torch.nn.Conv1d, Conv2d, Conv3d or one of their transposes
-        In float64 on the CPU.
-    input_shape : tuple of int
-        Shape (n_channels, *size) of one image.
-    """
+    """A convolution layer in float64, transposed or not, on images of (n_channels, *size)."""
 
     def __init__(self, layer: _ConvNd, input_shape: tuple[int, ...]) -> None:
         self.layer = layer
@@ -156,24 +136,16 @@ class ConvolutionStage(Stage):
     def scaled_lipschitz(self, scale: np.ndarray, relative_error: float) -> float:
         """Return a bound of the norm with one factor per output channel folded in."""
         weight = self.layer.weight.detach()
-        factors = torch.as_tensor(scale, dtype=weight.dtype)
-        if isinstance(self.layer, TRANSPOSED):  # (n_in, n_out / groups, *kernel)
-            n_groups, n_in = self.layer.groups, weight.shape[0]
-            rows = factors.reshape(n_groups, 1, -1).expand(-1, n_in // n_groups, -1)
-            folded = weight * rows.reshape(*weight.shape[:2], *(1,) * (weight.ndim - 2))
-        else:
-            folded = weight * factors.reshape(-1, *(1,) * (weight.ndim - 1))
-        norm = certified_norm(Convolution.from_layer(self.layer, self.input_shape, weight=folded))
+        folded = weight * spread_over(self.layer, torch.as_tensor(scale, dtype=weight.dtype))
+        operator = Convolution.from_layer(self.layer, self.input_shape, weight=folded)
         # The factors and the products are rounded. A kernel E has a norm of at most the root of
         # the taps times ||E||_F, and padding copies no pixel more often than this.
-        operator = Convolution.from_layer(self.layer, self.input_shape)
         copies = math.prod(1 + before + after for before, after in operator.padding)
         factor = math.sqrt(math.prod(operator.kernel) * copies)
         lost = (relative_error + 2 * UNIT_ROUNDOFF) * factor * frobenius(folded.numpy())
-        return above(norm + lost, 6)
+        return above(certified_norm(operator) + lost, 6)
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Convolve; see :meth:`Stage.forward`."""
         layer = self.layer
         n_terms = layer.in_channels // layer.groups * math.prod(layer.kernel_size)
         relative = gamma(n_terms + 2)
@@ -184,23 +156,15 @@ class ConvolutionStage(Stage):
         return through_torch(layer, X), above(after, 2 * n_terms + 8)
 
     def tensor(self, X: Tensor) -> Tensor:
-        """Convolve; see :meth:`Stage.tensor`."""
-        result: Tensor = self.layer(X)
-        return result
+        return self.layer(X)
 
 
 class AxisProduct(Stage):
     """A non-negative linear map that is one small matrix per axis, alike in every channel.
 
     Average pooling, averages over axes and interpolation are of this kind. The norm of such a
-    product is the product of the norms.
-
-    Parameters
-    ----------
-    matrices : sequence of ndarray of shape (n_outputs, n_inputs)
-        One per axis, the last axis last.
-    shape : sequence of int, default=None
-        Shape of a row of the result; None for one axis per matrix, and those before them.
+    product is the product of the norms. The last matrix (n_outputs, n_inputs) is for the last axis.
+    `shape` is that of a row of the result; None for one axis per matrix, and those before them.
     """
 
     def __init__(self, matrices: Sequence[np.ndarray], shape: Sequence[int] | None = None) -> None:
@@ -208,7 +172,7 @@ class AxisProduct(Stage):
         self.shape = shape
 
     def lipschitz(self) -> float:
-        """Return the product of the matrices' norms; their entries are rounded once or twice."""
+        # Entries of the matrices are rounded once or twice.
         bound = 1.0
         for matrix in self.matrices:
             norm = certified_matrix_norm(matrix) + 4 * UNIT_ROUNDOFF * frobenius(matrix)
@@ -216,7 +180,6 @@ class AxisProduct(Stage):
         return bound
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Apply the matrices one after the other; see :meth:`Stage.forward`."""
         first = X.ndim - len(self.matrices)
         for axis, matrix in enumerate(self.matrices, start=first):
             relative = gamma(matrix.shape[1] + 6)
@@ -228,7 +191,6 @@ class AxisProduct(Stage):
         return X.reshape(len(X), *self.shape), error.reshape(len(X), *self.shape)
 
     def tensor(self, X: Tensor) -> Tensor:
-        """Apply the matrices one after the other; see :meth:`Stage.tensor`."""
         for axis, matrix in enumerate(self.matrices, start=X.ndim - len(self.matrices)):
             X = (X.movedim(axis, -1) @ torch.from_numpy(matrix).T).movedim(-1, axis)
         return X if self.shape is None else X.reshape(len(X), *self.shape)
@@ -241,17 +203,9 @@ def _along(axis: int, matrix: np.ndarray, X: np.ndarray) -> np.ndarray:
 class Selection(Stage):
     """Each output is one of the inputs: maxima over windows, or copies of the border.
 
-    Parameters
-    ----------
-    function : callable
-        From tensor to tensor; monotone, and without any rounding.
-    multiplicities : sequence of int
-        Per axis, how many windows an input can lie in at most.
-
-    Notes
-    -----
-    A step of the input moves each maximum by at most the largest step in its window, and each
-    input lies in at most ``prod(multiplicities)`` windows: the constant is the root of that.
+    The function of tensors is monotone and does not round. A step of the input moves each maximum
+    by at most the largest step in its window, and each input lies in at most
+    ``prod(multiplicities)`` windows, one factor per axis: the constant is the root of that.
     """
 
     def __init__(self, function: Callable[[Tensor], Tensor], multiplicities: Sequence[int]) -> None:
@@ -264,10 +218,9 @@ class Selection(Stage):
         return float(root) if root**2 == self.n_windows else above(math.sqrt(self.n_windows), 1)
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Select; see :meth:`Stage.forward`. Padded entries of the error count as zero."""
-        padded = through_torch(self.function, error)
-        return through_torch(self.function, X), np.maximum(padded, 0.0)
+        # Padded entries of the error count as zero.
+        after = np.maximum(through_torch(self.function, error), 0.0)
+        return through_torch(self.function, X), after
 
     def tensor(self, X: Tensor) -> Tensor:
-        """Select; see :meth:`Stage.tensor`."""
         return self.function(X)

@@ -39,32 +39,20 @@ class Single(Join):
         self.stage = stage
 
     def lipschitz(self, constants: Sequence[float]) -> float:
-        """Multiply the constants."""
         return times(constants[0], self.stage.lipschitz())
 
     def forward(self, values: Sequence[Value]) -> Value:
-        """Apply the stage."""
         return self.stage.forward(*values[0])
 
     def tensor(self, values: Sequence[Tensor]) -> Tensor:
-        """Apply the stage."""
         return self.stage.tensor(values[0])
 
 
 class Sum(Join):
-    """The sum of two values, each with a sign; values that are repeated count as such.
-
-    Parameters
-    ----------
-    signs : sequence of float
-        Factor of each value.
-    repeats : sequence of int
-        How often broadcasting repeats each value.
-    """
+    """The sum of two values, each with a factor; broadcasting repeats some of their entries."""
 
     def __init__(self, signs: Sequence[float], repeats: Sequence[int]) -> None:
-        self.signs = tuple(signs)
-        self.repeats = tuple(repeats)
+        self.signs, self.repeats = signs, repeats
 
     def lipschitz(self, constants: Sequence[float]) -> float:
         """Add the constants: nothing better is known of two branches."""
@@ -72,7 +60,6 @@ class Sum(Join):
         return above(sum(c * abs(sign) * math.sqrt(times) for c, sign, times in parts), 8)
 
     def forward(self, values: Sequence[Value]) -> Value:
-        """Add the values."""
         (x, x_error), (y, y_error) = values
         left, right = self.signs
         propagated = abs(left) * x_error + abs(right) * y_error
@@ -80,7 +67,6 @@ class Sum(Join):
         return left * x + right * y, above(after, 8)
 
     def tensor(self, values: Sequence[Tensor]) -> Tensor:
-        """Add the values."""
         return self.signs[0] * values[0] + self.signs[1] * values[1]
 
 
@@ -88,19 +74,16 @@ class Concatenation(Join):
     """Several values side by side along one axis of the rows, which may be a new one."""
 
     def __init__(self, axis: int, *, new_axis: bool = False) -> None:
-        self.axis = axis
-        self.new_axis = new_axis
+        self.axis, self.new_axis = axis, new_axis
 
     def lipschitz(self, constants: Sequence[float]) -> float:
         """Return the root of the sum of squares."""
         return above(math.hypot(*constants), len(constants) + 4)
 
     def forward(self, values: Sequence[Value]) -> Value:
-        """Put the values side by side."""
         parts, errors = zip(*values, strict=True)
         join = np.stack if self.new_axis else np.concatenate
         return join(parts, self.axis), join(errors, self.axis)
 
     def tensor(self, values: Sequence[Tensor]) -> Tensor:
-        """Put the values side by side."""
         return (torch.stack if self.new_axis else torch.cat)(tuple(values), self.axis)

@@ -16,12 +16,7 @@ from specreg_sklearn.spectral.bounds import above
 class Parallel(Stage):
     """Several sequences of stages on columns of the same rows, their results side by side.
 
-    Parameters
-    ----------
-    branches : list of (columns, stages)
-        `columns` is an array of column numbers, `stages` what follows on them.
-    n_inputs : int
-        Columns of the rows.
+    A branch is an array of column numbers, and the stages that follow on them.
     """
 
     def __init__(self, branches: list[tuple[np.ndarray, list[Stage]]], n_inputs: int) -> None:
@@ -42,13 +37,11 @@ class Parallel(Stage):
         )
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Apply every branch to its columns."""
         parts = [run(stages, X[:, columns], error[:, columns]) for columns, stages in self.branches]
         values, errors = zip(*parts, strict=True)
         return np.hstack(values), np.hstack(errors)
 
     def tensor(self, X: Tensor) -> Tensor:
-        """Apply every branch to its columns."""
         parts = [apply_stages(stages, X[:, torch.as_tensor(c)]) for c, stages in self.branches]
         return torch.cat(parts, dim=1)
 
@@ -107,7 +100,7 @@ def width_after(stages: list[Stage], n_inputs: int) -> int:
     return widths[-1] if widths else n_inputs
 
 
-def run(stages: list[Stage], X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def run(stages: Sequence[Stage], X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Apply stages one after the other, with their rounding errors."""
     for stage in stages:
         X, error = stage.forward(X, error)

@@ -185,7 +185,6 @@ class Affine(Stage):
         return self._norm
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Apply the map; see :meth:`Stage.forward`."""
         size = np.abs(self.weight)
         if self.is_diagonal:
             n_terms = 1
@@ -205,7 +204,6 @@ class Affine(Stage):
         return Y, above(after, 2 * n_terms + 8)
 
     def tensor(self, X: Tensor) -> Tensor:
-        """Apply the map; see :meth:`Stage.tensor`."""
         weight, bias = torch.from_numpy(self.weight), torch.from_numpy(self.bias)
         return X * weight + bias if self.is_diagonal else X @ weight.T + bias
 
@@ -265,9 +263,7 @@ class Elementwise(Stage):
         return self.activation.lipschitz
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Apply the function; see :meth:`Stage.forward`."""
         return self.activation.forward(X, error)
 
     def tensor(self, X: Tensor) -> Tensor:
-        """Apply the function; see :meth:`Stage.tensor`."""
         return self.activation.tensor(X)

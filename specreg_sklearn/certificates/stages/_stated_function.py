@@ -48,7 +48,6 @@ class StatedFunction(Stage):
             self.n_inputs, self.n_outputs = n_inputs, function(np.zeros((1, n_inputs))).shape[1]
 
     def lipschitz(self) -> float:
-        """Return the stated constant."""
         return self.constant
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -83,6 +82,4 @@ class BoundedLayer(StatedFunction):
         self.layer = layer
 
     def tensor(self, X: Tensor) -> Tensor:
-        """Run the layer; see :meth:`Stage.tensor`."""
-        result: Tensor = self.layer(X)
-        return result
+        return self.layer(X)

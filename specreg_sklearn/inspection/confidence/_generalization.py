@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.inspection.confidence._probabilities import log_probabilities
-from specreg_sklearn.inspection.model import Report, codes_of, same_labels
-from specreg_sklearn.tables import as_targets, ask
+from specreg_sklearn.inspection.model import Report, codes_of
+from specreg_sklearn.tables import as_targets, ask, same_labels
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -65,14 +65,10 @@ def generalization_gap(
     ----------
     estimator : classifier, pipeline or search
         Fitted, with `predict_proba` or with logits, as in :func:`confidence_profile`.
-    X_train : array-like or DataFrame of shape (n_train, n_features)
-        Rows that the model was fitted on.
-    y_train : array-like of shape (n_train,)
-        Their labels.
-    X_test : array-like or DataFrame of shape (n_test, n_features)
-        Fresh rows.
-    y_test : array-like of shape (n_test,)
-        Their labels.
+    X_train, y_train : array-like of shapes (n_train, n_features) and (n_train,)
+        Rows that the model was fitted on, or a DataFrame of them, and their labels.
+    X_test, y_test : array-like of shapes (n_test, n_features) and (n_test,)
+        Fresh rows and their labels.
 
     Returns
     -------
@@ -82,12 +78,8 @@ def generalization_gap(
 
     Raises
     ------
-    TypeError
-        If the estimator has neither logits nor `predict_proba`; the message names it.
-    ValueError
-        If rows or labels do not fit the model or each other.
-    sklearn.exceptions.NotFittedError
-        If the estimator is not fitted.
+    TypeError, ValueError, sklearn.exceptions.NotFittedError
+        As :func:`confidence_profile`.
 
     Notes
     -----
@@ -113,7 +105,5 @@ def generalization_gap(
 def _losses(estimator: Classifier, X: Any, y: Any) -> tuple[np.ndarray, float]:
     log_p, classes, _ = log_probabilities(estimator, X)
     codes = codes_of(classes, y, len(log_p))
-    labels = as_targets(y, len(log_p))
-    predicted = ask(estimator.predict, X, len(log_p))
-    right = same_labels(labels, predicted)
+    right = same_labels(as_targets(y, len(log_p)), ask(estimator.predict, X, len(log_p)))
     return -log_p[np.arange(len(codes)), codes], float(np.mean(~right))

@@ -22,19 +22,7 @@ def log_probabilities(estimator: Any, X: Any) -> tuple[np.ndarray, np.ndarray, s
     Where `predict_proba` is the softmax of the logits, its logarithm is taken from the logits: a
     float32 probability rounds to 0 or 1 where a confident network still tells rows apart.
 
-    Returns
-    -------
-    log_p : ndarray of shape (n_samples, n_classes), float64
-        Natural logarithms.
-    classes : ndarray of shape (n_classes,)
-        Labels.
-    source : {"logits", "predict_proba"}
-        The softmax of the logits, or what the estimator says.
-
-    Raises
-    ------
-    TypeError
-        If the estimator has neither logits nor `predict_proba`.
+    Shapes are (n_samples, n_classes) and (n_classes,); the source is "logits" or "predict_proba".
     """
     has_own = callable(getattr(estimator, "predict_proba", None))
     if has_own and not isinstance(estimator, type):

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.inspection.confidence._probabilities import log_probabilities
-from specreg_sklearn.inspection.model import Report, check_numbers, same_labels
-from specreg_sklearn.tables import as_targets, ask, check_positive_int
+from specreg_sklearn.inspection.model import Report, check_numbers
+from specreg_sklearn.tables import as_targets, ask, check_positive_int, same_labels
 
 
 @dataclass(frozen=True, repr=False, eq=False)

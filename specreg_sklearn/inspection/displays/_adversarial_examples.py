@@ -25,7 +25,7 @@ from specreg_sklearn.inspection.displays._example_panels import (
 from specreg_sklearn.inspection.displays._example_rows import attacked_rows, numeric_cells
 from specreg_sklearn.inspection.displays._style import unit_of
 from specreg_sklearn.inspection.model import as_numbers
-from specreg_sklearn.metrics.measurement import choose_attack, choose_space
+from specreg_sklearn.metrics.measurement import Measurement
 from specreg_sklearn.space import NORMS, FeatureSpace, as_norm, check_norm
 from specreg_sklearn.tables import as_table, check_estimator, check_positive_int
 
@@ -118,9 +118,10 @@ class AdversarialExamplesDisplay(Display):
         self.feature_names = list(before.names or range(before.n_columns))
         self.scale = column_units(scale, before.n_columns)
         self.norm = check_norm(norm, NORMS, type(self).__name__)
+        # In units of `scale`; 0 in columns that do not hold numbers.
+        self._change = np.nan_to_num(self.adversarial - self.clean) / self.scale
         if distances is None:
-            change = np.nan_to_num(self.adversarial - self.clean) / self.scale
-            distances = as_norm(self.norm).length(change)
+            distances = as_norm(self.norm).length(self._change)
         self.distances = as_numbers(distances, "distances", length=before.n_rows, of="X")
         self.unit = unit
         self.image_shape = checked_image_shape(image_shape, before.n_columns)
@@ -144,16 +145,13 @@ class AdversarialExamplesDisplay(Display):
         ax: Axes | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Attack a few rows of a fitted classifier, and show what fools it.
+        """Attack a few rows of a fitted classifier; return the display of what fools it, drawn.
 
         Parameters
         ----------
-        estimator : object with a method predict
-            A fitted classifier, pipeline or search.
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows. All of them serve as starts of the attack.
-        y : array-like of shape (n_samples,)
-            True labels.
+        estimator, X, y
+            As in :func:`~specreg_sklearn.metrics.adversarial_distances`. All rows of `X` serve as
+            starts of the attack.
         n_examples : int, default=4
             How many rows to attack: the first correctly classified ones, of different classes as
             far as possible.
@@ -164,15 +162,10 @@ class AdversarialExamplesDisplay(Display):
         unit : str, default=None
             What a distance of 1 is. None says what follows from `scale`; of a `space` it is not
             known.
-        image_shape : tuple (height, width) or (channels, height, width), default=None
-            Shape of a row as an image. None shows tables.
+        image_shape
+            As in :class:`AdversarialExamplesDisplay`.
         ax, **plot_kw
             Passed to :meth:`plot`.
-
-        Returns
-        -------
-        AdversarialExamplesDisplay
-            The display, drawn.
 
         Raises
         ------
@@ -192,22 +185,14 @@ class AdversarialExamplesDisplay(Display):
         check_positive_int(n_examples, "n_examples")
         check_estimator(estimator)
         checked_image_shape(image_shape, as_table(X).n_columns)
-        used = choose_space(space, X, scale)
-        found = attacked_rows(
-            estimator,
-            X,
-            y,
-            n_examples=n_examples,
-            rows=rows,
-            attack=choose_attack(attack, norm, random_state),
-            space=used,
-        )
+        measurement = Measurement(norm, attack, space, scale, random_state=random_state)
+        units = measurement.space_of(X).scale
         display = cls(
-            **found,
+            **attacked_rows(estimator, X, y, measurement, n_examples, rows),
             norm=norm,
             unit=unit_of(space, scale) if unit is None else unit,
             image_shape=image_shape,
-            scale=np.where(np.isfinite(used.scale), used.scale, 1.0),
+            scale=np.where(np.isfinite(units), units, 1.0),
         )
         return display.plot(ax=ax, **plot_kw)
 
@@ -228,7 +213,7 @@ class AdversarialExamplesDisplay(Display):
         ax: Axes | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Show adversarial rows that are known already.
+        """Draw adversarial rows that are known already; return the display.
 
         Parameters
         ----------
@@ -240,11 +225,6 @@ class AdversarialExamplesDisplay(Display):
             As in :class:`AdversarialExamplesDisplay`.
         ax, **plot_kw
             Passed to :meth:`plot`.
-
-        Returns
-        -------
-        AdversarialExamplesDisplay
-            The display, drawn.
 
         Raises
         ------
@@ -269,7 +249,7 @@ class AdversarialExamplesDisplay(Display):
     def plot(
         self, ax: Axes | None = None, *, cmap: str | Colormap = "gray_r", n_columns: int = 6
     ) -> Self:
-        """Draw all rows below each other.
+        """Draw all rows below each other; return the display.
 
         Parameters
         ----------
@@ -280,11 +260,6 @@ class AdversarialExamplesDisplay(Display):
             Colours of images with one channel.
         n_columns : int, default=6
             The most columns of a table that are listed for a row.
-
-        Returns
-        -------
-        AdversarialExamplesDisplay
-            The display itself.
         """
         check_positive_int(n_columns, "n_columns")
         self._require_matplotlib("plot")
@@ -339,24 +314,25 @@ class AdversarialExamplesDisplay(Display):
         list of (name, before, after)
             Columns in falling order of their change; fewer where fewer changed.
         """
-        change = np.abs(np.nan_to_num(self.adversarial[row] - self.clean[row])) / self.scale
-        order = np.argsort(-change, kind="stable")[:n_columns]
         return [
             (self.feature_names[j], float(self.clean[row, j]), float(self.adversarial[row, j]))
-            for j in order
-            if change[j] > 0
+            for j in self._most_changed(row, n_columns)
         ]
 
+    def _most_changed(self, row: int, n_columns: int) -> np.ndarray:
+        change = np.abs(self._change[row])
+        order = np.argsort(-change, kind="stable")[:n_columns]
+        return order[change[order] > 0]
+
     def _draw_table(self, panel: Axes, row: int, n_columns: int) -> None:
-        every = np.nan_to_num(self.adversarial - self.clean) / self.scale
+        every = self._change
         found = self.changed_columns(row, n_columns=n_columns)
-        index = {name: j for j, name in enumerate(self.feature_names)}
         n_changed = int(np.count_nonzero(every[row]))
         more = f", {n_changed} columns changed" if n_changed > len(found) else ""
         draw_table(
             panel,
             found,
-            np.array([every[row, index[name]] for name, _, _ in found]),
+            every[row, self._most_changed(row, n_columns)],
             # The same scale for all rows: a small change looks small.
             limits=(min(0.0, float(every.min())), max(0.0, float(every.max()))),
             title=f"{self.y_pred[row]} → {self.y_pred_adv[row]}, "

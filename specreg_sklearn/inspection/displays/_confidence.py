@@ -115,27 +115,16 @@ class ConfidenceDisplay(ModelDisplay):
         ax: Axes | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Measure the confidence of a fitted classifier, and draw it.
+        """Measure the confidence of a fitted classifier; return the display, drawn.
 
         Parameters
         ----------
-        estimator : classifier, pipeline or search
-            Fitted, with `predict_proba` or with logits.
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows.
-        y : array-like of shape (n_samples,)
-            True labels.
+        estimator, X, y
+            As in :func:`confidence_profile`; here true labels are needed.
         n_bins : int, default=15
             Bins of equal width from 0 to 1.
-        name : str, default=None
-            Name in the legend; None takes the class of the estimator.
-        ax, **plot_kw
-            Passed to :meth:`plot`.
-
-        Returns
-        -------
-        ConfidenceDisplay
-            The display, drawn.
+        name, ax, **plot_kw
+            As in :meth:`RobustnessCurveDisplay.from_estimator`.
 
         Raises
         ------
@@ -167,27 +156,16 @@ class ConfidenceDisplay(ModelDisplay):
         ax: Axes | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Draw from probabilities that are known already.
+        """Draw probabilities that are known already; return the display.
 
         Parameters
         ----------
-        y_true : array-like of shape (n_samples,)
-            True labels.
+        y_true, classes, name, ax, **plot_kw
+            As in :meth:`MarginDisplay.from_predictions`.
         y_prob : array-like of shape (n_samples, n_classes) or (n_samples,)
             Probabilities: one column per class, or for two classes those of the second.
-        classes : array-like of shape (n_classes,), default=None
-            The label of every column. None takes the sorted labels of `y_true`.
         n_bins : int, default=15
             Bins of equal width from 0 to 1.
-        name : str, default=None
-            Name in the legend; None is "Classifier".
-        ax, **plot_kw
-            Passed to :meth:`plot`.
-
-        Returns
-        -------
-        ConfidenceDisplay
-            The display, drawn.
 
         Raises
         ------
@@ -216,24 +194,15 @@ class ConfidenceDisplay(ModelDisplay):
         line_kw: dict[str, Any] | None = None,
         legend: bool = True,
     ) -> Self:
-        """Draw the diagram, and the distribution on top of it.
+        """Draw the diagram, and the distribution on top of it; return the display.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure. Several displays on the same axes share the
             axes of the distribution, too.
-        name : str, default=None
-            Name in the legend; None takes that of the display.
-        line_kw : dict, default=None
-            Passed to ``Axes.plot``.
-        legend : bool, default=True
-            Whether to draw a legend.
-
-        Returns
-        -------
-        ConfidenceDisplay
-            The display itself.
+        name, line_kw, legend
+            As in :meth:`RobustnessCurveDisplay.plot`.
         """
         number, own = self._start(ax)
         if not number:

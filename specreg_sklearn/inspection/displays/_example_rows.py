@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import Classifier
-from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.inspection.displays._display_arguments import row_positions
-from specreg_sklearn.space import FeatureSpace
+from specreg_sklearn.metrics.measurement import Measurement
 from specreg_sklearn.tables import (
     CATEGORICAL,
     LabelCoder,
@@ -27,11 +26,9 @@ def attacked_rows(
     estimator: Classifier,
     X: Any,
     y: Any,
-    *,
+    measurement: Measurement,
     n_examples: int,
     rows: ArrayLike | None,
-    attack: BlackBoxAttack,
-    space: FeatureSpace,
 ) -> dict[str, Any]:
     """Return what the attack found: rows, labels and distances, by the names of a display.
 
@@ -48,6 +45,7 @@ def attacked_rows(
             raise ValueError("The model is wrong on all rows of X: there is nothing to attack.")
     else:
         places = row_positions(rows, n_rows)
+    attack, space = measurement.resolved_attack(), measurement.space_of(X)
     result = attack.run(estimator, take_rows(X, places), truth[places], space=space, pool=X)
     shown = np.flatnonzero(result.success & (result.distances > 0))
     if not len(shown):

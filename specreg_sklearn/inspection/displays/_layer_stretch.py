@@ -115,27 +115,16 @@ class LayerStretchDisplay(ModelDisplay):
         ax: Axes | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Measure the stretch of a fitted classifier's layers, and draw it.
+        """Measure the stretch of a fitted classifier's layers; return the display, drawn.
 
         Parameters
         ----------
-        estimator : classifier, pipeline or search
-            Fitted; a network or a linear model at the end.
-        X : array-like or DataFrame of shape (n_samples, n_features)
-            Rows.
+        estimator, X, radius, n_directions, n_steps, layers, scale, random_state
+            As in :func:`layer_stretch`.
         y : ignored
             For the sake of a common signature.
-        radius, n_directions, n_steps, layers, scale, random_state
-            As in :func:`layer_stretch`.
-        name : str, default=None
-            Name in the legend; None takes the class of the estimator.
-        ax, **plot_kw
-            Passed to :meth:`plot`.
-
-        Returns
-        -------
-        LayerStretchDisplay
-            The display, drawn.
+        name, ax, **plot_kw
+            As in :meth:`RobustnessCurveDisplay.from_estimator`.
 
         Raises
         ------
@@ -179,23 +168,16 @@ class LayerStretchDisplay(ModelDisplay):
         show_anisotropy: bool = True,
         legend: bool = True,
     ) -> Self:
-        """Draw the layers; several displays on the same axes stand beside each other.
+        """Draw the layers, several displays beside each other; return the display.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure.
-        name : str, default=None
-            Name in the legend; None takes that of the display.
+        name, legend
+            As in :meth:`RobustnessCurveDisplay.plot`.
         show_anisotropy : bool, default=True
             Whether to write the ratio of the two means above each layer.
-        legend : bool, default=True
-            Whether to draw a legend.
-
-        Returns
-        -------
-        LayerStretchDisplay
-            The display itself.
 
         Raises
         ------

@@ -137,7 +137,7 @@ class MarginDisplay(ModelDisplay):
         ax: Axes | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Measure the margins of a fitted classifier, and draw their distribution.
+        """Measure the margins of a fitted classifier; return the display of them, drawn.
 
         Parameters
         ----------
@@ -157,15 +157,8 @@ class MarginDisplay(ModelDisplay):
             Whether feature margins are divided by the spread of the features.
         norm, method, scale, attack, random_state, n_jobs
             As in :func:`instance_margins`; other kinds do not use them.
-        name : str, default=None
-            Name in the legend; None takes the class of the estimator.
-        ax, **plot_kw
-            Passed to :meth:`plot`.
-
-        Returns
-        -------
-        MarginDisplay
-            The display, drawn.
+        name, ax, **plot_kw
+            As in :meth:`RobustnessCurveDisplay.from_estimator`.
 
         Raises
         ------
@@ -231,7 +224,7 @@ class MarginDisplay(ModelDisplay):
         ax: Axes | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Draw the margins of scores that are known already.
+        """Draw the margins of scores that are known already; return the display.
 
         Parameters
         ----------
@@ -246,11 +239,6 @@ class MarginDisplay(ModelDisplay):
             Name in the legend; None is "Classifier".
         ax, **plot_kw
             Passed to :meth:`plot`.
-
-        Returns
-        -------
-        MarginDisplay
-            The display, drawn.
 
         Raises
         ------
@@ -278,7 +266,7 @@ class MarginDisplay(ModelDisplay):
         line_kw: dict[str, Any] | None = None,
         legend: bool = True,
     ) -> Self:
-        """Draw the distribution of the margins.
+        """Draw the distribution of the margins; return the display.
 
         Parameters
         ----------
@@ -290,17 +278,8 @@ class MarginDisplay(ModelDisplay):
             share in each bin.
         bins : int or array-like, default=30
             Number or edges of the bins of a histogram.
-        name : str, default=None
-            Name in the legend; None takes that of the display.
-        line_kw : dict, default=None
-            Passed to ``Axes.plot``.
-        legend : bool, default=True
-            Whether to draw a legend.
-
-        Returns
-        -------
-        MarginDisplay
-            The display itself.
+        name, line_kw, legend
+            As in :meth:`RobustnessCurveDisplay.plot`.
 
         Raises
         ------

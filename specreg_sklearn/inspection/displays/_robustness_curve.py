@@ -9,25 +9,16 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specreg_sklearn._typing import Classifier, Eps, RandomState, Scale
+from specreg_sklearn._typing import Certify, Classifier, Eps, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.inspection.displays._display import ModelDisplay, name_of
 from specreg_sklearn.inspection.displays._display_arguments import named_estimators
-from specreg_sklearn.inspection.displays._measured_curves import (
-    eps_grid,
-    measured_curves,
-    shares_beyond,
-)
-from specreg_sklearn.inspection.displays._style import (
-    light_grid,
-    merged,
-    tagged_line,
-    unit_of,
-)
-from specreg_sklearn.inspection.model import as_numbers, same_labels
-from specreg_sklearn.metrics.measurement import choose_space, read_eps
+from specreg_sklearn.inspection.displays._measured_curves import eps_grid, measured_curves
+from specreg_sklearn.inspection.displays._style import light_grid, merged, tagged_line, unit_of
+from specreg_sklearn.inspection.model import as_numbers
+from specreg_sklearn.metrics.measurement import Measurement, read_eps, shares_beyond
 from specreg_sklearn.space import NORMS, FeatureSpace, as_norm, check_norm
-from specreg_sklearn.tables import as_labels, as_targets
+from specreg_sklearn.tables import as_labels, same_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,7 +104,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         eps: Eps | None = None,
         norm: float = 2,
         attack: str | BlackBoxAttack | None = "auto",
-        certify: bool | str = "auto",
+        certify: Certify = "auto",
         space: FeatureSpace | None = None,
         scale: Scale = "std",
         max_samples: int | None = None,
@@ -124,7 +115,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         ax: Axes | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Attack and certify a fitted classifier, and draw the result.
+        """Attack and certify a fitted classifier; return the display, drawn.
 
         Parameters
         ----------
@@ -151,11 +142,6 @@ class RobustnessCurveDisplay(ModelDisplay):
             Name in the legend; None takes the class of the estimator.
         ax, **plot_kw
             Passed to :meth:`plot`.
-
-        Returns
-        -------
-        RobustnessCurveDisplay
-            The display, drawn.
 
         Raises
         ------
@@ -192,7 +178,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         eps: Eps | None = None,
         norm: float = 2,
         attack: str | BlackBoxAttack | None = "auto",
-        certify: bool | str = "auto",
+        certify: Certify = "auto",
         space: FeatureSpace | None = None,
         scale: Scale = "std",
         max_samples: int | None = None,
@@ -220,30 +206,22 @@ class RobustnessCurveDisplay(ModelDisplay):
         """
         cls._require_matplotlib("from_estimator")
         models = named_estimators(estimators)
+        used = "auto" if attack is None else attack
         grid, upper, lower = measured_curves(
             models,
             X,
             y,
+            Measurement(norm, used, space, scale, max_samples, random_state, n_jobs),
             eps=eps,
-            attack=attack,
+            attacks=attack is not None,
             certify=certify,
             caller=f"{cls.__name__}.from_estimator",
-            n_jobs=n_jobs,
-            norm=norm,
-            space=choose_space(space, X, scale),
-            max_samples=max_samples,
-            random_state=random_state,
         )
+        unit = unit_of(space, scale) if unit is None else unit
         displays = {}
         for label in models:
-            display = cls(
-                eps=grid,
-                attack=upper[label],
-                certified=lower[label],
-                name=label,
-                norm=norm,
-                unit=unit_of(space, scale) if unit is None else unit,
-            )
+            curves = {"attack": upper[label], "certified": lower[label]}
+            display = cls(eps=grid, **curves, name=label, norm=norm, unit=unit)
             displays[label] = display.plot(ax=ax, **plot_kw)
             ax = display.ax_
         return displays
@@ -263,7 +241,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         ax: Axes | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Draw from predictions and distances that are known already.
+        """Draw predictions and distances that are known already; return the display.
 
         Parameters
         ----------
@@ -283,11 +261,6 @@ class RobustnessCurveDisplay(ModelDisplay):
         ax, **plot_kw
             Passed to :meth:`plot`.
 
-        Returns
-        -------
-        RobustnessCurveDisplay
-            The display, drawn.
-
         Raises
         ------
         ValueError
@@ -300,7 +273,6 @@ class RobustnessCurveDisplay(ModelDisplay):
             raise ValueError(
                 f"y_true has {len(truth)} labels, but y_pred has {len(predicted)} predictions."
             )
-        truth = as_targets(truth, len(predicted))
         right = same_labels(truth, predicted)
         n = len(truth)
         given = {"distances": distances, "radii": radii}
@@ -337,7 +309,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         line_kw: dict[str, Any] | None = None,
         legend: bool = True,
     ) -> Self:
-        """Draw the curves, and the band between them where there are two.
+        """Draw the curves, and the band between them where there are two; return the display.
 
         Parameters
         ----------
@@ -350,11 +322,6 @@ class RobustnessCurveDisplay(ModelDisplay):
             Passed to ``Axes.plot`` for both curves.
         legend : bool, default=True
             Whether to draw a legend.
-
-        Returns
-        -------
-        RobustnessCurveDisplay
-            The display itself.
         """
         number, own = self._start(ax)
         spaced = (number % 3 / 3 * 0.12, 0.12)  # markers of different curves keep apart

@@ -84,25 +84,14 @@ class SpectrumDisplay(ModelDisplay):
         ax: Axes | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Compute the singular values of a fitted classifier, and draw them.
+        """Compute the singular values of a fitted classifier; return the display, drawn.
 
         Parameters
         ----------
-        estimator : classifier, pipeline or search
-            Fitted; a network or a linear model at the end. No rows are needed.
-        layers : str or sequence of str, default=None
-            Names of layers, as in :func:`singular_value_spectrum`; None takes all.
-        fold_batch_norm : bool, default=True
-            Whether a batch norm behind a layer is part of it.
-        name : str, default=None
-            Name in the legend; None takes the class of the estimator.
-        ax, **plot_kw
-            Passed to :meth:`plot`.
-
-        Returns
-        -------
-        SpectrumDisplay
-            The display, drawn.
+        estimator, layers, fold_batch_norm
+            As in :func:`singular_value_spectrum`. No rows are needed.
+        name, ax, **plot_kw
+            As in :meth:`RobustnessCurveDisplay.from_estimator`.
 
         Raises
         ------
@@ -122,23 +111,16 @@ class SpectrumDisplay(ModelDisplay):
         show_cv: bool = True,
         legend: bool = True,
     ) -> Self:
-        """Draw one strip per layer; several displays on the same axes stand beside each other.
+        """Draw one strip per layer, several displays beside each other; return the display.
 
         Parameters
         ----------
         ax : matplotlib Axes, default=None
             Axes to draw on; None makes a new figure.
-        name : str, default=None
-            Name in the legend; None takes that of the display.
+        name, legend
+            As in :meth:`RobustnessCurveDisplay.plot`.
         show_cv : bool, default=True
             Whether to write standard deviation over mean above each strip.
-        legend : bool, default=True
-            Whether to draw a legend.
-
-        Returns
-        -------
-        SpectrumDisplay
-            The display itself.
 
         Raises
         ------

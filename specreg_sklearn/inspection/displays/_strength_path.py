@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
@@ -95,7 +95,7 @@ class StrengthPathDisplay(Display):
         ax: Axes | Sequence[Axes] | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Draw the cross-validated scores of a fitted search.
+        """Draw the cross-validated scores of a fitted search; return the display.
 
         Parameters
         ----------
@@ -113,11 +113,6 @@ class StrengthPathDisplay(Display):
             Whether to draw training scores, too; the search must have been told to keep them.
         ax, **plot_kw
             Passed to :meth:`plot`.
-
-        Returns
-        -------
-        StrengthPathDisplay
-            The display, drawn.
 
         Raises
         ------
@@ -146,23 +141,14 @@ class StrengthPathDisplay(Display):
         ax: Axes | Sequence[Axes] | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Draw scores or diagnostics that are known already.
+        """Draw scores or diagnostics that are known already; return the display.
 
         Parameters
         ----------
-        strength : array-like of shape (n_strengths,)
-            Strengths, increasing.
-        scores : dict of str to array-like of shape (n_strengths,) or (n_strengths, n_repeats)
-            Scores or diagnostics by name; repeats are folds or seeds.
-        strength_name : str, default="strength"
-            What the x axis shows, with its unit.
+        strength, scores, strength_name
+            As in :class:`StrengthPathDisplay`.
         ax, **plot_kw
             Passed to :meth:`plot`.
-
-        Returns
-        -------
-        StrengthPathDisplay
-            The display, drawn.
         """
         cls._require_matplotlib("from_arrays")
         display = cls(strength=strength, scores=scores, strength_name=strength_name)
@@ -178,7 +164,7 @@ class StrengthPathDisplay(Display):
         line_kw: dict[str, Any] | None = None,
         legend: bool = True,
     ) -> Self:
-        """Draw the means over repeats as lines, and their spread as bands.
+        """Draw the means over repeats as lines, their spread as bands; return the display.
 
         Parameters
         ----------
@@ -198,11 +184,6 @@ class StrengthPathDisplay(Display):
         legend : bool, default=True
             Whether to draw a legend where there is more than one line.
 
-        Returns
-        -------
-        StrengthPathDisplay
-            The display itself.
-
         Raises
         ------
         ValueError
@@ -218,17 +199,19 @@ class StrengthPathDisplay(Display):
         self.bands_: dict[str, Any] = {}
         for (name, values), panel in zip(self.scores.items(), panels, strict=True):
             number, style = next_style(panel)
-            mean = np.array([_mean(row) for row in values])
-            label: str | None
+            mean = _over_repeats(values, np.mean)
+            label = prefix
             if single:
                 label = f"{prefix}, {name}" if prefix else name
             else:
-                label = prefix
                 panel.set_ylabel(name)
             keyword = merged(style.keywords(markersize=5.5, linewidth=1.7, label=label), line_kw)
             line = self.lines_[name] = tagged_line(panel, number, self.strength, mean, keyword)
             if spread is not None and values.shape[1] > 1:
-                low, high = _band(values, spread)
+                deviation = _over_repeats(values, np.std)
+                low, high = mean - deviation, mean + deviation
+                if spread == "range":
+                    low, high = (_over_repeats(values, edge) for edge in (np.min, np.max))
                 self.bands_[name] = panel.fill_between(
                     self.strength, low, high, facecolor=line.get_color(), alpha=0.15, linewidth=0
                 )
@@ -297,20 +280,7 @@ class StrengthPathDisplay(Display):
         return array
 
 
-def _mean(row: np.ndarray) -> float:
-    known = row[~np.isnan(row)]
-    return float(known.mean()) if len(known) else float("nan")
-
-
-def _band(values: np.ndarray, spread: str) -> tuple[np.ndarray, np.ndarray]:
-    edges = []
-    for row in values:
-        known = row[~np.isnan(row)]
-        if not len(known):
-            edges.append((np.nan, np.nan))
-        elif spread == "std":
-            edges.append((known.mean() - known.std(), known.mean() + known.std()))
-        else:
-            edges.append((known.min(), known.max()))
-    low, high = np.array(edges).T
-    return low, high
+def _over_repeats(values: np.ndarray, number: Callable[[np.ndarray], float]) -> np.ndarray:
+    """Return a number of the known repeats of every strength, NaN where none is known."""
+    known = (row[~np.isnan(row)] for row in values)
+    return np.array([number(row) if len(row) else np.nan for row in known])

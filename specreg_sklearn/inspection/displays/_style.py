@@ -84,12 +84,8 @@ def unit_of(space: FeatureSpace | None, scale: Scale) -> str:
 def side_by_side(ax: Axes, layers: Sequence[str], number: int, step: float) -> np.ndarray:
     """Return where the `number`-th model's layers go on the x axis, and label the axis.
 
-    Models stand beside each other, layer by layer, in groups around the ticks.
-
-    Raises
-    ------
-    ValueError
-        If the axes show other layers already.
+    Models stand beside each other, layer by layer, in groups around the ticks. Axes that show
+    other layers already raise a ValueError.
     """
     known = [text.get_text() for text in ax.get_xticklabels()] if number else list(layers)
     if known != list(layers):

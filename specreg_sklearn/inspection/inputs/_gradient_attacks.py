@@ -15,29 +15,10 @@ from specreg_sklearn.objectives.perturbations import Ascent, Ball
 
 
 class GradientAttacks:
-    """Accuracies under attacks on one set of rows.
+    """Accuracies under attacks on one set of rows; all attacks start from the same seed.
 
-    Parameters
-    ----------
-    view : ModelView
-        The model.
-    rows : ndarray of shape (n_samples, n_features)
-        Rows.
-    codes : ndarray of shape (n_samples,)
-        Their true classes.
-    units : ndarray of shape (n_features,)
-        The unit of each column; 0 for columns that cannot change.
-    norm : {2, inf}
-        Norm of the perturbations.
-    seed : int
-        Every attack starts from it anew.
-
-    Attributes
-    ----------
-    clean : float
-        Accuracy on the clean rows.
-    clean_codes : ndarray of shape (n_samples,)
-        The classes with the largest logits.
+    `codes` are the true classes of the rows, and `units` the unit of each column, 0 for columns
+    that cannot change.
     """
 
     def __init__(

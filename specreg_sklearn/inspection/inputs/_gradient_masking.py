@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,17 +16,11 @@ from specreg_sklearn.inspection.model import (
     check_positive_grid,
     codes_of,
     rows_of,
-    same_labels,
     units_of,
 )
-from specreg_sklearn.metrics import adversarial_distances
+from specreg_sklearn.metrics.measurement import Measurement
 from specreg_sklearn.space import FeatureSpace, as_norm, check_norm
-from specreg_sklearn.tables import (
-    ask,
-    check_positive_int,
-    check_seed,
-    subsample,
-)
+from specreg_sklearn.tables import ask, check_positive_int, check_seed, same_labels, subsample
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -61,8 +55,8 @@ class MaskingReport(Report):
     black_box: np.ndarray
     huge_eps: float
     pgd_at_huge_eps: float
-    failures: tuple[str, ...] = field(default=())
-    remarks: tuple[str, ...] = field(default=())
+    failures: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -143,12 +137,8 @@ def gradient_masking_report(
 
     Raises
     ------
-    TypeError
-        If the estimator has no logits; the message names it.
-    ValueError
-        If a parameter is not accepted, or `X` and `y` do not fit the model or each other.
-    sklearn.exceptions.NotFittedError
-        If the estimator is not fitted.
+    TypeError, ValueError, sklearn.exceptions.NotFittedError
+        As :func:`logit_margins`, and if a parameter is not accepted.
 
     Notes
     -----
@@ -196,17 +186,9 @@ def gradient_masking_report(
     attacks = GradientAttacks(view, rows, codes, units, norm, seed)
     reach = np.ptp(everything, axis=0)[units > 0] / units[units > 0]
     huge = max(float(as_norm(norm).length(reach[None])[0]), float(grid[-1]))
-    distances = adversarial_distances(
-        estimator,
-        X,
-        y,
-        norm=norm,
-        attack=attack,
-        space=FeatureSpace.from_data(X, bounds=None, scale=scale),
-        max_samples=max_samples,
-        random_state=seed,
-        n_jobs=n_jobs,
-    )
+    space = FeatureSpace.from_data(X, bounds=None, scale=scale)
+    measurement = Measurement(norm, attack, space, "std", max_samples, seed, n_jobs)
+    distances = measurement.run_attack(estimator, X, y).distances
     accuracies = {
         "noise": np.array([attacks.after_noise(e) for e in grid]),
         "fgsm": np.array([attacks.after_one_step(e) for e in grid]),
@@ -226,7 +208,7 @@ def gradient_masking_report(
         huge_eps=huge,
         pgd_at_huge_eps=at_huge,
         failures=tuple(failures),
-        remarks=tuple(_remarks(accuracies, grid, tolerance + _two_errors(accuracies, len(codes)))),
+        remarks=tuple(_remarks(accuracies, grid, tolerance, len(codes))),
     )
 
 
@@ -248,8 +230,7 @@ def _failures(
             f"{at_huge:.1%} of the rows withstand pgd at eps={huge:.4g}, which reaches across the "
             "data."
         )
-    order = (("pgd", "fgsm"), ("fgsm", "noise"), ("pgd", "black_box"))
-    for strong, weak in order:
+    for strong, weak in (("pgd", "fgsm"), ("fgsm", "noise"), ("pgd", "black_box")):
         for k in np.flatnonzero(accuracies[strong] > accuracies[weak] + tolerance):
             found.append(
                 f"{strong} is weaker than {weak} at eps={grid[k]:.4g}: accuracy "
@@ -259,21 +240,15 @@ def _failures(
 
 
 def _remarks(
-    accuracies: dict[str, np.ndarray], grid: np.ndarray, tolerance: np.ndarray
+    accuracies: dict[str, np.ndarray], grid: np.ndarray, tolerance: float, n_rows: int
 ) -> list[str]:
-    """Return where the attack by predictions is the weaker one by more than a tolerance."""
+    """Return where the attack by predictions is the weaker one, by more than chance."""
     pgd, black_box = accuracies["pgd"], accuracies["black_box"]
+    # Both attacks see the same rows, and each row on which they differ counts one way: with d of n
+    # rows the standard error of the difference is sqrt(d) / n.
+    two_errors = 2 * np.sqrt(np.abs(pgd - black_box) / n_rows)
     return [
         f"black_box is weaker than pgd at eps={grid[k]:.4g}: accuracy {black_box[k]:.3f} against "
         f"{pgd[k]:.3f}. Its queries do not suffice; trust pgd, or raise max_queries."
-        for k in np.flatnonzero(black_box > pgd + tolerance)
+        for k in np.flatnonzero(black_box > pgd + (tolerance + two_errors))
     ]
-
-
-def _two_errors(accuracies: dict[str, np.ndarray], n_rows: int) -> np.ndarray:
-    """Return two standard errors of the difference of both attacks, which see the same rows.
-
-    Each row on which they differ counts one way; with d of n rows the error is sqrt(d) / n.
-    """
-    apart = np.abs(accuracies["pgd"] - accuracies["black_box"])
-    return 2 * np.sqrt(apart / n_rows)

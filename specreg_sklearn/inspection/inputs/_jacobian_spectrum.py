@@ -42,12 +42,8 @@ def feature_jacobian_spectrum(
 
     Raises
     ------
-    TypeError
-        If the estimator has no logits; the message names it.
-    ValueError
-        If a parameter is not accepted, or `X` does not fit the model.
-    sklearn.exceptions.NotFittedError
-        If the estimator is not fitted.
+    TypeError, ValueError, sklearn.exceptions.NotFittedError
+        As :func:`logit_margins`, and if a parameter is not accepted.
 
     See Also
     --------
@@ -76,8 +72,8 @@ def feature_jacobian_spectrum(
         n_outputs = function(torch.from_numpy(rows[:1])).flatten(1).shape[1]
     size = max(1, _ENTRIES // (rows.shape[1] * n_outputs))
     values = []
-    for begin in range(0, len(rows), size):
-        x = torch.from_numpy(rows[begin : begin + size]).requires_grad_()
+    for block in torch.from_numpy(rows).split(size):
+        x = block.detach().requires_grad_()
         with torch.enable_grad():
             jacobian = _jacobian(function(x).flatten(1), x)
         values.append(torch.linalg.svdvals(jacobian * units).numpy())

@@ -122,12 +122,8 @@ def layer_stretch(
 
     Raises
     ------
-    TypeError
-        If the estimator has no logits; the message names it.
-    ValueError
-        If a parameter is not accepted, or `X` does not fit the model.
-    sklearn.exceptions.NotFittedError
-        If the estimator is not fitted.
+    TypeError, ValueError, sklearn.exceptions.NotFittedError
+        As :func:`logit_margins`, and if a parameter is not accepted.
 
     See Also
     --------
@@ -173,8 +169,7 @@ def layer_stretch(
         known = list(view.layer_outputs(torch.from_numpy(rows[:1])))
     names = check_layer_names(layers, known, type(estimator).__name__)
     parts = []
-    for begin in range(0, len(rows), _BLOCK_ROWS):
-        x = torch.from_numpy(rows[begin : begin + _BLOCK_ROWS])
+    for x in torch.from_numpy(rows).split(_BLOCK_ROWS):
         probe = _Probe(view, x, units, length)
         parts.append(probe.stretches(names, n_directions, n_steps, generator))
     results = {
@@ -233,7 +228,7 @@ class _Probe:
             # Where two outputs are equal, the norm itself has no gradient.
             return (outputs[name] - self.clean[name]).square().sum(dim=1)
 
-        values = ascend(
+        highest = ascend(
             squared, start, radius=self.radius, norm=2, n_steps=n_steps, on_sphere=True
-        )[1]
-        return values.sqrt() / self.radius
+        )
+        return highest.sqrt() / self.radius

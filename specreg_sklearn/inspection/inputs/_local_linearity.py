@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from sklearn.utils import gen_batches
 from torch import Tensor
 
 from specreg_sklearn._typing import Classifier, RandomState, Scale
@@ -17,7 +18,6 @@ from specreg_sklearn.inspection.inputs._row_perturbations import (
     ascend,
     random_perturbations,
     row_loss,
-    value_and_gradient,
 )
 from specreg_sklearn.inspection.model import (
     ModelView,
@@ -26,6 +26,7 @@ from specreg_sklearn.inspection.model import (
     targets_of,
     units_of,
 )
+from specreg_sklearn.objectives.perturbations import value_and_gradient
 from specreg_sklearn.space import check_norm
 from specreg_sklearn.tables import check_positive_int, check_seed
 
@@ -82,12 +83,8 @@ def local_linearity(
 
     Raises
     ------
-    TypeError
-        If the estimator has no logits; the message names it.
-    ValueError
-        If a parameter is not accepted, or `X` and `y` do not fit the model or each other.
-    sklearn.exceptions.NotFittedError
-        If the estimator is not fitted.
+    TypeError, ValueError, sklearn.exceptions.NotFittedError
+        As :func:`logit_margins`, and if a parameter is not accepted.
 
     See Also
     --------
@@ -125,15 +122,14 @@ def local_linearity(
     units = units_of(view, X, scale)
     generator = torch.Generator().manual_seed(check_seed(random_state))
     gaps = np.empty(len(rows))
-    for begin in range(0, len(rows), _BLOCK_ROWS):
-        part = slice(begin, begin + _BLOCK_ROWS)
+    for part in gen_batches(len(rows), _BLOCK_ROWS):
         of_rows = LossOfRows(view, per_row, codes[part])
         perturbable = PerturbableRows(torch.from_numpy(rows[part]), units)
         best = torch.zeros(len(rows[part]), dtype=torch.float64)
         gap = _gap_to_tangent(of_rows, perturbable)
         for _ in range(n_starts):
             start = random_perturbations(perturbable.shape, size, norm, generator)
-            found = ascend(gap, start, radius=size, norm=norm, n_steps=n_steps)[1]
+            found = ascend(gap, start, radius=size, norm=norm, n_steps=n_steps)
             best = torch.maximum(best, found)
         gaps[part] = best.numpy()
     return gaps

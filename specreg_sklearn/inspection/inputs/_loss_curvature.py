@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor
+from sklearn.utils import gen_batches
 
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.inspection.inputs._row_perturbations import LossOfRows, RowLoss, row_loss
@@ -33,12 +33,8 @@ def loss_curvature(
 
     Parameters
     ----------
-    estimator : classifier, pipeline or search
-        Fitted; a network or a linear model at the end.
-    X : array-like or DataFrame of shape (n_samples, n_features)
-        Rows.
-    y : array-like of shape (n_samples,), default=None
-        Labels of the loss; None takes the predictions.
+    estimator, X, y
+        As in :func:`local_linearity`.
     h : float
         Length of the step, positive, in units of `X`. ReLU networks are affine in pieces: a step
         must be long enough to leave them.
@@ -56,12 +52,8 @@ def loss_curvature(
 
     Raises
     ------
-    TypeError
-        If the estimator has no logits; the message names it.
-    ValueError
-        If a parameter is not accepted, or `X` and `y` do not fit the model or each other.
-    sklearn.exceptions.NotFittedError
-        If the estimator is not fitted.
+    TypeError, ValueError, sklearn.exceptions.NotFittedError
+        As :func:`local_linearity`.
 
     See Also
     --------
@@ -91,16 +83,13 @@ def loss_curvature(
     if given is None and direction not in ("gradient_sign", "gradient"):
         raise ValueError(f"direction={direction!r} is not 'gradient_sign', 'gradient' or an array.")
     curvatures = np.empty(len(rows))
-    for begin in range(0, len(rows), _BLOCK_ROWS):
-        part = slice(begin, begin + _BLOCK_ROWS)
+    for part in gen_batches(len(rows), _BLOCK_ROWS):
         x = torch.from_numpy(rows[part])
         of_rows = LossOfRows(view, per_row, codes[part])
         here = input_gradient(of_rows, x)
-        along: Tensor
-        if given is not None:
-            along = torch.from_numpy(given[part])
-        else:
-            along = here.sign() if direction == "gradient_sign" else here
+        along = here if given is None else torch.from_numpy(given[part])
+        if given is None and direction == "gradient_sign":
+            along = here.sign()
         there = input_gradient(of_rows, x + step * steepest(along, 2))
         curvatures[part] = (torch.linalg.vector_norm(there - here, dim=1) / step).numpy()
     return curvatures

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from specreg_sklearn.inspection.model import ModelView
-from specreg_sklearn.objectives.perturbations import steepest
+from specreg_sklearn.objectives.perturbations import steepest, value_and_gradient
 
 RowLoss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """From logits and class codes to one number a row."""
@@ -23,17 +23,7 @@ _SHRINK = 0.5
 class PerturbableRows:
     """Rows, and what they become under perturbations that are given in units of a scale.
 
-    Parameters
-    ----------
-    x : Tensor of shape (n_samples, n_features)
-        Clean rows.
-    units : ndarray of shape (n_features,)
-        The unit of each column; 0 for columns that cannot change.
-
-    Attributes
-    ----------
-    shape : (int, int)
-        Shape of the perturbations: rows, and columns that can change.
+    Columns whose unit is 0 cannot change: the `shape` of the perturbations leaves them out.
     """
 
     def __init__(self, x: Tensor, units: np.ndarray) -> None:
@@ -52,17 +42,7 @@ class PerturbableRows:
 
 
 class LossOfRows:
-    """The loss of a model at rows with fixed labels.
-
-    Parameters
-    ----------
-    view : ModelView
-        The model.
-    loss : callable
-        As :func:`row_loss` returns it.
-    codes : ndarray of shape (n_samples,)
-        Class codes.
-    """
+    """The loss of a model at rows with fixed class codes."""
 
     def __init__(self, view: ModelView, loss: RowLoss, codes: np.ndarray) -> None:
         self.view, self.loss, self.codes = view, loss, torch.from_numpy(codes)
@@ -105,32 +85,15 @@ def ascend(
     norm: float,
     n_steps: int,
     on_sphere: bool = False,
-) -> tuple[Tensor, Tensor]:
+) -> Tensor:
     """Raise a quantity of perturbations within a ball, by conditional gradient steps.
 
     Each step goes towards the point of the ball that the gradient favours: all the way at first,
     which is a power iteration where the quantity is a norm of a linear map, and half as far after
     every failure. Steps that do not raise the quantity are not taken.
 
-    Parameters
-    ----------
-    quantity : callable
-        From perturbations of shape (n_samples, n_features) to one number a row; differentiable.
-    start : Tensor of shape (n_samples, n_features)
-        Perturbations to start from, inside the ball.
-    radius, norm : float
-        The ball; `norm` is 2 or inf.
-    n_steps : int
-        Steps: one gradient and one value each.
-    on_sphere : bool, default=False
-        Keep the L2 length at `radius`.
-
-    Returns
-    -------
-    best : Tensor of shape (n_samples, n_features)
-        The best perturbations.
-    values : Tensor of shape (n_samples,)
-        Their quantity.
+    `norm` is 2 or inf; a step takes one gradient and one value. Returned is the best quantity of
+    every row. With `on_sphere` the L2 length of perturbations stays at `radius`.
     """
     best = start
     values, slope = value_and_gradient(quantity, start)
@@ -145,15 +108,4 @@ def ascend(
         slope = torch.where(better[:, None], new_slope, slope)
         values = torch.where(better, new_values, values)
         share = torch.where(better[:, None], share, share * _SHRINK)
-    return best, values
-
-
-def value_and_gradient(
-    quantity: Callable[[Tensor], Tensor], perturbations: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return one value a row, and its gradient with respect to the row."""
-    point = perturbations.detach().clone().requires_grad_()
-    with torch.enable_grad():
-        values = quantity(point)
-        (slope,) = torch.autograd.grad(values.sum(), point)
-    return values.detach(), slope
+    return values

@@ -26,19 +26,9 @@ _TINY = 1e-10
 
 
 def exact_distance(layers: list[tuple[np.ndarray, np.ndarray]], x: np.ndarray) -> float:
-    """Return the distance from a row to the nearest one with another label.
+    """Return the distance from a row to the nearest one with another label, inf if there is none.
 
-    Parameters
-    ----------
-    layers : list of (weight, bias)
-        Affine layers with ReLU between them; the last one gives the logits.
-    x : ndarray of shape (n_features,)
-        The row.
-
-    Returns
-    -------
-    float
-        The infimum; ``inf`` if no row has another label.
+    `layers` are weights and biases with ReLU between them; the last ones give the logits.
     """
     value = x
     for weight, bias in layers[:-1]:
@@ -57,12 +47,8 @@ def exact_distance(layers: list[tuple[np.ndarray, np.ndarray]], x: np.ndarray) -
         if unit is None:
             for other in range(len(level)):
                 if other != label:
-                    best = min(
-                        best,
-                        node.with_side(
-                            slope[label] - slope[other], level[other] - level[label], 0
-                        ).distance(),
-                    )
+                    ahead = slope[label] - slope[other], level[other] - level[label]
+                    best = min(best, node.with_side(*ahead, 0).distance())
             continue
         for active in (0, 1):
             sign = 1.0 - 2.0 * active  # active: slope z + level >= 0
@@ -144,13 +130,7 @@ def _affine_at(
 
 
 def relu_layers(scores: CertifiedMap, model: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the layers of a small ReLU network.
-
-    Raises
-    ------
-    ValueError
-        If the model is something else, or has too many hidden units.
-    """
+    """Return the layers of a small ReLU network; anything else raises a ValueError."""
     layers: list[tuple[np.ndarray, np.ndarray]] = []
     expected: Any = Affine
     for stage in scores.folded:

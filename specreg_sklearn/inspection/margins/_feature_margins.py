@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.inspection.model import ModelView, rows_of
@@ -38,12 +37,9 @@ def feature_margins(estimator: Classifier, X: Any, *, normalize: bool = False) -
 
     Raises
     ------
-    TypeError
-        If the estimator has no logits, or no linear readout; the message names it.
-    ValueError
-        If `X` does not fit the model, or with `normalize` if the features do not vary.
-    sklearn.exceptions.NotFittedError
-        If the estimator is not fitted.
+    TypeError, ValueError, sklearn.exceptions.NotFittedError
+        As :func:`logit_margins`, ``TypeError`` also if there is no linear readout, ``ValueError``
+        with `normalize` if the features do not vary.
 
     See Also
     --------
@@ -65,7 +61,7 @@ def feature_margins(estimator: Classifier, X: Any, *, normalize: bool = False) -
     view = ModelView(estimator)
     rows = rows_of(view, X)
     weight, bias = (part.numpy() for part in view.readout())
-    features = view.evaluate(lambda x: _flat(view.features(x)), rows)
+    features = view.evaluate(lambda x: view.features(x).flatten(1), rows)
     distances = readout_distances(features @ weight.T + bias, weight)
     if not normalize:
         return distances
@@ -89,7 +85,3 @@ def readout_distances(logits: np.ndarray, weight: np.ndarray, norm: Norm = L2) -
     distances[(slopes[codes] == 0) & (gaps == 0)] = 0.0
     distances[np.arange(len(logits)), codes] = np.inf
     return np.asarray(distances.min(axis=1))
-
-
-def _flat(x: Tensor) -> Tensor:
-    return x.flatten(1)

@@ -14,7 +14,8 @@ from specreg_sklearn.certificates.stages import Affine
 from specreg_sklearn.inspection.margins._exact_distances import exact_distance, relu_layers
 from specreg_sklearn.inspection.margins._feature_margins import readout_distances
 from specreg_sklearn.inspection.model import ModelView, Report, rows_of, units_of
-from specreg_sklearn.metrics import adversarial_distances, certified_radius
+from specreg_sklearn.metrics import certified_radius
+from specreg_sklearn.metrics.measurement import Measurement
 from specreg_sklearn.space import CONVEX_NORMS, as_norm, check_norm
 
 _METHODS = ("auto", "lipschitz", "attack", "exact")
@@ -129,16 +130,8 @@ def instance_margins(
         lower = certified_radius(estimator, X, norm=norm, scale=scale)
         if method == "lipschitz":
             return InstanceMargins(lower, np.full(len(lower), np.inf), norm)
-    upper = adversarial_distances(
-        estimator,
-        X,
-        estimator.predict(X),
-        norm=norm,
-        attack=attack,
-        scale=scale,
-        random_state=random_state,
-        n_jobs=n_jobs,
-    )
+    measurement = Measurement(norm, attack, None, scale, None, random_state, n_jobs)
+    upper = measurement.run_attack(estimator, X, estimator.predict(X)).distances
     return InstanceMargins(lower if method == "auto" else np.zeros(len(upper)), upper, norm)
 
 
@@ -148,8 +141,7 @@ def _of_linear(
     (whole,) = certified.scores.folded
     assert isinstance(whole, Affine)
     logits = view.evaluate(view.logits, rows)
-    weight = whole.dense()
-    return readout_distances(logits, weight * units, as_norm(norm))
+    return readout_distances(logits, whole.dense() * units, as_norm(norm))
 
 
 def _of_relu_network(

@@ -9,7 +9,6 @@ from specreg_sklearn.inspection.model._diagnostic_arguments import (
     codes_of,
     places_in,
     rows_of,
-    same_labels,
     targets_of,
     units_of,
 )
@@ -28,7 +27,6 @@ __all__ = [
     "codes_of",
     "places_in",
     "rows_of",
-    "same_labels",
     "targets_of",
     "units_of",
 ]

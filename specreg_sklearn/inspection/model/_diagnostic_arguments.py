@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specreg_sklearn._typing import Scale
+from specreg_sklearn._typing import Eps, FloatArray, Scale
 from specreg_sklearn.inspection.model._view import ModelView
+from specreg_sklearn.metrics.measurement import read_grid
 from specreg_sklearn.space import FeatureSpace
 from specreg_sklearn.tables import (
     LabelCoder,
@@ -24,15 +26,7 @@ from specreg_sklearn.tables import (
 
 
 def rows_of(view: ModelView, X: Any) -> np.ndarray:
-    """Return the rows of `X` in float64, in the columns that the model was fitted on.
-
-    Raises
-    ------
-    ValueError
-        If `X` has other columns than the model, or holds NaN or infinity.
-    TypeError
-        If a column that the model reads does not hold numbers.
-    """
+    """Return the rows of `X` in float64, in the columns that the model was fitted on."""
     table = as_table(X)
     check_fitted_columns(view.estimator, table)
     place = places_of(view.estimator, view.n_inputs, table)
@@ -41,13 +35,7 @@ def rows_of(view: ModelView, X: Any) -> np.ndarray:
 
 
 def codes_of(classes: np.ndarray, y: Any, n_rows: int) -> np.ndarray:
-    """Return the position of every label in a model's ``classes_``.
-
-    Raises
-    ------
-    ValueError
-        If `y` has another length than `X`, or holds labels that the model does not know.
-    """
+    """Return the position of every label in a model's ``classes_``; others raise."""
     labels = as_targets(y, n_rows)
     codes, unknown = places_in(classes, labels)
     if unknown:
@@ -65,12 +53,6 @@ def places_in(classes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, list
     codes = coder.encode(labels)
     unknown = sorted({str(label) for label, c in zip(labels, codes, strict=True) if c not in place})
     return np.array([place.get(int(code), -1) for code in codes], dtype=np.int64), unknown
-
-
-def same_labels(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return which rows have the same label in both arrays, whatever their dtypes."""
-    coder = LabelCoder(one, other)
-    return np.asarray(coder.encode(one) == coder.encode(other))
 
 
 def targets_of(view: ModelView, rows: np.ndarray, y: Any) -> np.ndarray:
@@ -95,9 +77,8 @@ def units_of(view: ModelView, X: Any, scale: Scale) -> np.ndarray:
     )
     movable = np.zeros(len(space.scale), dtype=bool)
     movable[space.movable] = True
-    units = np.where(movable, space.scale, 0.0)[
-        places_of(view.estimator, view.n_inputs, as_table(X))
-    ]
+    places = places_of(view.estimator, view.n_inputs, as_table(X))
+    units = np.where(movable, space.scale, 0.0)[places]
     if not units.any():
         raise ValueError("No column of X can move: none of those that the model reads varies.")
     return np.asarray(units)
@@ -111,29 +92,11 @@ def check_positive(value: object, parameter: str) -> float:
     raise ValueError(f"{parameter}={value!r} is not accepted; give a positive, finite number.")
 
 
-def check_positive_grid(values: Any, parameter: str) -> tuple[np.ndarray, bool]:
-    """Return one or several positive sizes as an increasing array, and whether there were several.
-
-    Raises
-    ------
-    ValueError
-        If a size is not positive, or they are not in increasing order.
-    """
-    several = not isinstance(values, str) and np.ndim(values) > 0
-    if several and (np.ndim(values) != 1 or not len(values)):
-        raise ValueError(
-            f"{parameter}={values!r} is not accepted; give a positive number or a list of them."
-        )
-    sizes = list(values) if several else [values]
-    grid = np.array([check_positive(value, parameter) for value in sizes])
-    stuck = np.flatnonzero(grid[1:] <= grid[:-1])
-    if stuck.size:
-        before, after = grid[stuck[0]], grid[stuck[0] + 1]
-        raise ValueError(
-            f"{parameter}={values!r} is not increasing: {after:g} comes after {before:g}. Give "
-            "each value once, from the smallest to the largest."
-        )
-    return grid, several
+def check_positive_grid(values: Eps, parameter: str) -> tuple[FloatArray, bool]:
+    """Return one or several positive sizes as an increasing array, and whether it was several."""
+    return read_grid(
+        values, parameter, partial(check_positive, parameter=parameter), "positive number"
+    )
 
 
 def as_numbers(

@@ -27,21 +27,10 @@ class _Call:
 
 
 class NetworkPart:
-    """The network of an encoder, up to the features or up to the logits.
+    """The network of an encoder, up to the features or up to the logits: a float64 copy.
 
-    Parameters
-    ----------
-    network : Network
-        A trained network; a float64 copy in eval mode is used.
-    up_to_logits : bool
-        Whether the readout is part of it.
-    prefix : str
-        Put before the names of the layers.
-
-    Attributes
-    ----------
-    layers : dict of str to UsedLayer
-        The layers with weights in order of use, under the names of ``spectral_norms_``.
+    Its `layers` are those with weights in order of use, under the names of ``spectral_norms_`` with
+    `prefix` before them.
     """
 
     def __init__(self, network: Network, *, up_to_logits: bool, prefix: str = "") -> None:

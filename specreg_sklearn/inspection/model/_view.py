@@ -45,21 +45,10 @@ _BLOCK = 2**20
 
 
 class StagePart:
-    """A chain of stages inside a view.
+    """A chain of stages inside a view; `is_last` where it ends in the scores.
 
-    Parameters
-    ----------
-    stages : list of Stage
-        As the rules of certificates give them.
-    name : str
-        Put before the numbers of hidden layers; "" for none.
-    is_last : bool
-        Whether the chain ends in the scores.
-
-    Attributes
-    ----------
-    layers : dict of str to ndarray of shape (n_outputs, n_inputs)
-        Weights of the dense layers, as the model holds them. Preprocessing has none.
+    Its `layers` are the dense ones, as matrices (n_outputs, n_inputs); preprocessing has none.
+    `name` is put before the numbers of hidden layers.
     """
 
     def __init__(self, stages: list[Stage], name: str, is_last: bool) -> None:
@@ -72,7 +61,7 @@ class StagePart:
         self._ends: dict[int, str] = {}
         for number, k in enumerate(dense, start=1):
             scores = is_last and k == len(stages) - 1
-            label = f"{name}hidden{number}" if not scores else f"{name}logits"
+            label = f"{name}logits" if scores else f"{name}hidden{number}"
             stage = stages[k]
             assert isinstance(stage, Affine)
             self.layers[label] = stage.dense()
@@ -103,18 +92,8 @@ class StagePart:
 class ModelView:
     """The logits, features and layers of a fitted classifier, in float64 and differentiable.
 
-    Parameters
-    ----------
-    estimator : classifier, pipeline or search
-        Fitted. Rows are in the units of its input; scalers and all other steps are part of the
-        function.
-
-    Raises
-    ------
-    TypeError
-        If the estimator has no logits, or a step cannot be followed; the message names it.
-    sklearn.exceptions.NotFittedError
-        If it is not fitted.
+    Rows are in the units of the estimator's input: scalers and all other steps are part of the
+    function. A step that cannot be followed raises a TypeError that names it.
     """
 
     def __init__(self, estimator: Classifier) -> None:
@@ -198,10 +177,7 @@ class ModelView:
         """Apply a function of tensors to rows block by block, without gradients."""
         size = max(1, _BLOCK // max(rows.shape[1], 256))
         with torch.no_grad():
-            blocks = [
-                function(torch.from_numpy(rows[begin : begin + size])).numpy()
-                for begin in range(0, len(rows), size)
-            ]
+            blocks = [function(block).numpy() for block in torch.from_numpy(rows).split(size)]
         return np.concatenate(blocks)
 
 

@@ -113,12 +113,8 @@ def singular_value_spectrum(
 
     Raises
     ------
-    TypeError
-        If the estimator has no logits; the message names it.
-    ValueError
-        If a layer name is unknown.
-    sklearn.exceptions.NotFittedError
-        If the estimator is not fitted.
+    TypeError, ValueError, sklearn.exceptions.NotFittedError
+        As :func:`logit_margins`, ``ValueError`` if a layer name is unknown.
 
     Notes
     -----
@@ -172,21 +168,9 @@ def weight_of(layer: UsedLayer, fold: bool = True) -> Tensor:
 def convolution_values(convolution: Convolution, method: str = "auto") -> tuple[Tensor, str]:
     """Return all singular values of a convolution in falling order, and of which operator they are.
 
-    Parameters
-    ----------
-    convolution : Convolution
-        With the size of its images.
-    method : {"auto", "dense", "circular"}, default="auto"
-        "dense" writes the layer's operator out as a matrix, with its true padding and stride.
-        "circular" takes the convolution on a ring of the image's size: one small matrix per
-        frequency. "auto" is "dense" up to some four million entries.
-
-    Returns
-    -------
-    values : Tensor of shape (n_values,)
-        In float64.
-    method : {"dense", "circular"}
-        What was done.
+    "dense" writes the layer's operator out as a matrix, with its true padding and stride.
+    "circular" takes the convolution on a ring of the image's size: one small matrix per frequency.
+    "auto" is "dense" up to some four million entries.
     """
     convolution = convolution.with_weight(convolution.weight.detach().double().cpu())
     if method == "auto":
@@ -202,9 +186,7 @@ def _circular_values(convolution: Convolution) -> Tensor:
     assert convolution.size is not None
     sides = zip(convolution.size, convolution.stride, strict=True)
     frequencies = tuple(math.ceil(side / step) for side, step in sides)
-    symbol = Symbol(
-        convolution.weight, convolution.stride, convolution.dilation, convolution.groups
-    )
+    symbol = Symbol.of(convolution)
     points = torch.tensor(list(itertools.product(*map(range, frequencies))))
     blocks = [
         torch.linalg.svdvals(symbol.matrices(part, frequencies)).flatten()

@@ -43,12 +43,9 @@ def spectral_complexity(estimator: Classifier, reference: Reference = None) -> f
 
     Raises
     ------
-    TypeError
-        If the estimator has no logits; the message names it.
-    ValueError
-        If the network is not fully connected, or the reference does not fit.
-    sklearn.exceptions.NotFittedError
-        If the estimator is not fitted.
+    TypeError, ValueError, sklearn.exceptions.NotFittedError
+        As :func:`logit_margins`, ``ValueError`` if the network is not fully connected, or the
+        reference does not fit.
 
     See Also
     --------
@@ -78,11 +75,8 @@ def spectral_complexity(estimator: Classifier, reference: Reference = None) -> f
     """
     view = ModelView(estimator)
     weights = _weights(view)
-    slopes = [
-        stage.lipschitz()
-        for stage in classifier_stages(estimator)
-        if isinstance(stage, Elementwise)
-    ]
+    stages = classifier_stages(estimator)
+    slopes = [stage.lipschitz() for stage in stages if isinstance(stage, Elementwise)]
     norms = np.array([np.linalg.norm(weight, 2) for weight in weights])
     if not norms.all():
         return 0.0
@@ -178,8 +172,7 @@ def _references(reference: Reference, weights: list[np.ndarray]) -> list[np.ndar
         ]
     else:
         given = _weights(ModelView(reference))
-    shapes = [part.shape for part in given]
-    wanted = [weight.shape for weight in weights]
+    shapes, wanted = ([weight.shape for weight in group] for group in (given, weights))
     if shapes != wanted:
         raise ValueError(f"reference has weights of shapes {shapes}; the model has {wanted}.")
     return given

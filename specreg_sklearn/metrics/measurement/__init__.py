@@ -2,14 +2,15 @@
 
 from specreg_sklearn.metrics.measurement._measurement import (
     Measurement,
-    choose_attack,
-    choose_space,
+    check_certify,
+    read_eps,
+    read_grid,
 )
-from specreg_sklearn.metrics.measurement._settings import check_certify, read_eps
 from specreg_sklearn.metrics.measurement._shares import (
     certified_shares,
     decided,
     radii_of_labels,
+    robust_shares,
     shares_beyond,
 )
 
@@ -17,10 +18,10 @@ __all__ = [
     "Measurement",
     "certified_shares",
     "check_certify",
-    "choose_attack",
-    "choose_space",
     "decided",
     "radii_of_labels",
     "read_eps",
+    "read_grid",
+    "robust_shares",
     "shares_beyond",
 ]

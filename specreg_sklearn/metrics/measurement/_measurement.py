@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from specreg_sklearn._typing import Classifier, RandomState, Scale
+from specreg_sklearn._typing import Classifier, Eps, FloatArray, RandomState, Scale
 from specreg_sklearn.attacks import AttackResult, BlackBoxAttack, resolve_attack
 from specreg_sklearn.space import FeatureSpace, check_norm, check_scale
-from specreg_sklearn.tables import check_positive_int, subsample
+from specreg_sklearn.tables import check_eps, check_positive_int, subsample
 
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
     """On which rows, in which space and norm, and with which attack robustness is measured.
 
-    How far rows may move, `eps`, and whether to prove, `certify`, belong to a single score.
-
-    Parameters
-    ----------
-    norm, attack, space, scale, max_samples, random_state, n_jobs
-        As in :func:`~specreg_sklearn.metrics.robust_accuracy_score`.
+    The fields are those of :func:`~specreg_sklearn.metrics.robust_accuracy_score`. How far rows may
+    move, `eps`, and whether to prove, `certify`, belong to a single score.
     """
 
     norm: float = 2
@@ -90,13 +87,34 @@ class Measurement:
         )
 
 
-def choose_attack(
-    attack: str | BlackBoxAttack, norm: float, random_state: RandomState
-) -> BlackBoxAttack:
-    """Return the attack that a score runs."""
-    return Measurement(norm, attack, random_state=random_state).resolved_attack()
+def read_eps(eps: Eps) -> tuple[FloatArray, bool]:
+    """Return the sizes as an increasing array, and whether there were several."""
+    return read_grid(eps, "eps", check_eps, "number >= 0")
 
 
-def choose_space(space: FeatureSpace | None, X: Any, scale: Scale) -> FeatureSpace:
-    """Return the given space, or the one that `X` spans with units by `scale`."""
-    return Measurement(space=space, scale=scale).space_of(X)
+def read_grid(
+    values: Eps, parameter: str, check: Callable[[object], float], accepted: str
+) -> tuple[FloatArray, bool]:
+    """Return one or several checked numbers as an increasing array, and whether it was several."""
+    several = not isinstance(values, str) and np.ndim(values) > 0
+    given: Any = values if several else [values]
+    if np.ndim(given) != 1 or not len(given):
+        raise ValueError(
+            f"{parameter}={values!r} is not accepted; give a {accepted} or a list of them."
+        )
+    grid = np.array([check(value) for value in given])
+    stuck = np.flatnonzero(grid[1:] <= grid[:-1])
+    if stuck.size:
+        before, after = grid[stuck[0]], grid[stuck[0] + 1]
+        raise ValueError(
+            f"{parameter}={values!r} is not increasing: {after:g} comes after {before:g}. Give "
+            "each value once, from the smallest to the largest."
+        )
+    return grid, several
+
+
+def check_certify(certify: object) -> None:
+    """Raise unless `certify` is True, False or "auto"."""
+    if isinstance(certify, (bool, np.bool_)) or (isinstance(certify, str) and certify == "auto"):
+        return
+    raise ValueError(f"certify={certify!r} is not accepted; give 'auto', True or False.")

@@ -9,6 +9,7 @@ from specreg_sklearn.objectives.perturbations._gradient_ascent import (
     divergence,
     input_gradient,
     same_in_both_modes,
+    value_and_gradient,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "row_norms",
     "same_in_both_modes",
     "steepest",
+    "value_and_gradient",
 ]

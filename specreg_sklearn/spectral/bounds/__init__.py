@@ -8,6 +8,11 @@ from specreg_sklearn.spectral.bounds._certified_norm import (
 )
 from specreg_sklearn.spectral.bounds._dense_matrix import dense_matrix, operator_shape
 from specreg_sklearn.spectral.bounds._exact_norm import matrix_norm, spectral_norm
+from specreg_sklearn.spectral.bounds._lanczos import (
+    gram_operator,
+    start_vector,
+    top_eigenvalue,
+)
 from specreg_sklearn.spectral.bounds._rounding import (
     UNIT_ROUNDOFF,
     above,
@@ -30,10 +35,13 @@ __all__ = [
     "dense_matrix",
     "frobenius",
     "gamma",
+    "gram_operator",
     "matrix_norm",
     "operator_shape",
     "pair_distances",
     "row_norms",
     "spectral_norm",
+    "start_vector",
     "times",
+    "top_eigenvalue",
 ]

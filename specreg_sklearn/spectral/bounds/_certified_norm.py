@@ -166,34 +166,21 @@ def _convolution_bound(convolution: Convolution, name: str, rigorous: bool) -> C
     grid = None if convolution.size is None else circular_grid(convolution)
     if exponent is None:
         return CertifiedBound(0.0, "reshaped kernel")
-    scaled_operator = convolution.with_weight(kernel)
-    reshaped = reshaped_bound(kernel, convolution, rigorous=rigorous)
-    bounds = [CertifiedBound(reshaped, "reshaped kernel")]
-    if is_reshaped_kernel(convolution):
-        return CertifiedBound(unscaled(reshaped, exponent), "reshaped kernel")
-    if grid is None:
-        bounds.append(_any_size(kernel, convolution, rigorous))
-    else:
-        if not grid.exact and is_small(convolution, _DENSE_SIDE):
-            bounds.append(_dense_bound(scaled_operator, rigorous))
-        symbol = Symbol(kernel, convolution.stride, convolution.dilation, convolution.groups)
-        if symbol.n_operations(grid.frequencies) <= _BUDGET:
-            value = circular_norm(kernel, convolution, grid, rigorous=rigorous).bound
-            bounds.append(
-                CertifiedBound(value, "circular grid" if grid.exact else "embedding grid")
-            )
+    operator = convolution.with_weight(kernel)
+    bounds = [(reshaped_bound(operator, rigorous=rigorous), "reshaped kernel")]
+    if not is_reshaped_kernel(operator):
+        if grid and not grid.exact and is_small(operator, _DENSE_SIDE):
+            bounds.append((_dense_bound(operator, rigorous), "dense operator"))
+        if grid and Symbol.of(operator).n_operations(grid.frequencies) <= _BUDGET:
+            value = circular_norm(operator, grid, rigorous=rigorous).bound
+            bounds.append((value, "circular grid" if grid.exact else "embedding grid"))
         else:
-            bounds.append(_any_size(kernel, convolution, rigorous))
+            bounds.append((size_free_bound(operator, rigorous=rigorous), "size-free grid"))
     value, method = min(bounds)
     return CertifiedBound(unscaled(value, exponent), method)
 
 
-def _any_size(kernel: Tensor, convolution: Convolution, rigorous: bool) -> CertifiedBound:
-    value = size_free_bound(kernel, convolution, rigorous=rigorous)
-    return CertifiedBound(value, "size-free grid")
-
-
-def _dense_bound(convolution: Convolution, rigorous: bool) -> CertifiedBound:
+def _dense_bound(convolution: Convolution, rigorous: bool) -> float:
     """Bound the norm of the operator as a matrix."""
     value = certified_matrix_norm(dense_matrix(convolution), rigorous=rigorous)
     # Padding by copies adds up taps: at most all of them, with one rounding each.
@@ -201,7 +188,7 @@ def _dense_bound(convolution: Convolution, rigorous: bool) -> CertifiedBound:
     n_windows = math.prod(convolution.output_size)
     frobenius = float(torch.linalg.vector_norm(convolution.weight))
     lost = gamma(n_taps + 4) * math.sqrt(n_taps * n_windows) * frobenius
-    return CertifiedBound((value + lost) * (1.0 + 4.0 * UNIT_ROUNDOFF), "dense operator")
+    return (value + lost) * (1.0 + 4.0 * UNIT_ROUNDOFF)
 
 
 def _batch_norm_bound(layer: nn.modules.batchnorm._BatchNorm) -> float:

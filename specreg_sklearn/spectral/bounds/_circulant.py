@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 from torch.nn import functional as F
 
 from specreg_sklearn.spectral.bounds._gram import EigenvalueRange
@@ -19,18 +18,12 @@ from specreg_sklearn.spectral.layers import Convolution
 class CircularGrid:
     """A circular convolution that a layer is a part of.
 
-    Parameters
-    ----------
-    frequencies : tuple of int
-        Points per axis, divided by the stride.
-    repeats : int
-        How often one pixel, times how often one output, of the circular convolution appears in
-        the layer at most. The layer's norm is at most the root of this times the circular norm.
-    exact : bool
-        The two are equal.
+    `repeats` is how often one pixel, times how often one output, of the circular convolution
+    appears in the layer at most. The layer's norm is at most the root of this times the circular
+    norm, and the two are equal if `exact`.
     """
 
-    frequencies: tuple[int, ...]
+    frequencies: tuple[int, ...]  # points per axis, divided by the stride
     repeats: int
     exact: bool
 
@@ -48,46 +41,29 @@ def circular_grid(convolution: Convolution) -> CircularGrid:
     on as a convolution without padding; the copying has for its norm the root of the number of
     copies of one pixel, and so have repeated outputs.
     """
-    axes = [
-        _axis(convolution.padding_mode, *measures)
-        for measures in zip(
-            _size(convolution),
-            convolution.padding,
-            convolution.output_size,
-            convolution.stride,
-            convolution.dilation,
-            convolution.kernel,
-            strict=True,
+    size, outputs = convolution.known_size, convolution.output_size
+    stride, dilation, kernel = convolution.stride, convolution.dilation, convolution.kernel
+    if min(outputs) < 1:
+        raise ValueError(
+            f"Images of size {size} are too small for a kernel of {kernel} taps, dilation "
+            f"{dilation}: no window fits."
         )
-    ]
-    frequencies, repeats, exact = zip(*axes, strict=True)
+    axes = zip(size, convolution.padding, outputs, stride, dilation, kernel, strict=True)
+    frequencies, repeats, exact = zip(
+        *(_axis(convolution.padding_mode, *axis) for axis in axes), strict=True
+    )
     return CircularGrid(tuple(frequencies), math.prod(repeats), all(exact))
 
 
 def circular_norm(
-    kernel: Tensor, convolution: Convolution, grid: CircularGrid, *, rigorous: bool = False
+    convolution: Convolution, grid: CircularGrid, *, rigorous: bool = False
 ) -> EigenvalueRange:
-    """Return an upper bound of a convolution's norm from the circular grid around it.
+    """Bound the norm of a convolution, of scaled taps, from the circular grid around it.
 
-    Parameters
-    ----------
-    kernel : Tensor
-        The taps, float64 and scaled.
-    convolution : Convolution
-        Where they stand.
-    grid : CircularGrid
-        As `circular_grid` gives it.
-    rigorous : bool, default=False
-        As in `largest_eigenvalue`.
-
-    Returns
-    -------
-    EigenvalueRange
-        The bound to working precision, which is the norm itself on an exact grid, and the bound
-        with all rounding counted.
+    Returns the bound to working precision, which is the norm itself on an exact grid, and the bound
+    with all rounding counted.
     """
-    symbol = Symbol(kernel, convolution.stride, convolution.dilation, convolution.groups)
-    norm = symbol.norm(grid.frequencies, rigorous=rigorous)
+    norm = Symbol.of(convolution).norm(grid.frequencies, rigorous=rigorous)
     return EigenvalueRange(
         norm.found * math.sqrt(grid.repeats),
         product_above(norm.bound, sqrt_above(grid.repeats)),
@@ -126,13 +102,3 @@ def _axis(
         return max(math.ceil(max(side + before, end) / step), out), 1, False
     padded = side + before + after
     return max(math.ceil(padded / step), out), copies(mode, side, pad), False
-
-
-def _size(convolution: Convolution) -> tuple[int, ...]:
-    size = convolution.known_size
-    if min(convolution.output_size) < 1:
-        raise ValueError(
-            f"Images of size {size} are too small for a kernel of "
-            f"{convolution.kernel} taps, dilation {convolution.dilation}: no window fits."
-        )
-    return size

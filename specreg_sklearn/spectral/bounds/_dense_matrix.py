@@ -26,17 +26,10 @@ def operator_shape(convolution: Convolution) -> tuple[int, int]:
 
 
 def dense_matrix(convolution: Convolution) -> Tensor:
-    """Return the matrix of a convolution of a known size: one column per pixel and channel.
+    """Return the matrix (n_outputs, n_inputs) of a convolution of a known size.
 
-    Parameters
-    ----------
-    convolution : Convolution
-        With its weight in the dtype and on the device that the matrix shall have.
-
-    Returns
-    -------
-    Tensor of shape (n_outputs, n_inputs)
-        Without padding, or with zeros, its entries are taps and are not rounded.
+    It has the dtype and device of the weight. Without padding, or with zeros, its entries are taps
+    and are not rounded.
     """
     n_columns = operator_shape(convolution)[1]
     weight = convolution.weight

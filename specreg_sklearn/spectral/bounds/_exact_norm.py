@@ -6,14 +6,20 @@ import math
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, ArpackNoConvergence
 from torch import Tensor, nn
 
-from specreg_sklearn.spectral.bounds._exact_convolution import exact_convolution_norm
+from specreg_sklearn.spectral.bounds._certified_matrix import scaled
+from specreg_sklearn.spectral.bounds._circulant import circular_grid, circular_norm
+from specreg_sklearn.spectral.bounds._dense_matrix import dense_matrix, is_small
+from specreg_sklearn.spectral.bounds._lanczos import gram_operator, start_vector, top_eigenvalue
+from specreg_sklearn.spectral.bounds._size_free import is_reshaped_kernel, reshaped_norm
 from specreg_sklearn.spectral.layers import CONVOLUTIONS, TRANSPOSED, Convolution, weight_of
 
 # Up to this side the eigenvalues of the Gram matrix are cheaper than a Lanczos iteration.
 _GRAM_SIDE = 64
+# Up to this side the singular values of a convolution's matrix are.
+_DENSE_SIDE = 512
 
 
 def matrix_norm(weight: Tensor, *, double: bool = True) -> float:
@@ -62,28 +68,17 @@ def matrix_norm(weight: Tensor, *, double: bool = True) -> float:
         matrix = matrix.T
     if matrix.shape[1] <= _GRAM_SIDE:
         return scale * math.sqrt(float(torch.linalg.eigvalsh(matrix.T @ matrix)[-1]))
-    try:
-        top = _lanczos(matrix, tol=0.0 if double else 1e-3)
-    except ArpackError:  # no convergence: pay for the dense answer
-        top = float(torch.linalg.matrix_norm(matrix, 2))
-    return scale * top
-
-
-def _lanczos(matrix: Tensor, tol: float) -> float:
-    """Return the norm of a tall matrix from the top eigenvalue of its Gram operator.
-
-    The error of the eigenvalue is about the square of `tol`.
-    """
 
     def gram_product(vector: np.ndarray) -> np.ndarray:
         image = torch.mv(matrix, torch.from_numpy(vector.ravel()).to(matrix))
         return torch.mv(matrix.T, image).cpu().numpy()
 
-    side = matrix.shape[1]
-    start = np.random.default_rng(0).standard_normal(side).astype(matrix[:0].cpu().numpy().dtype)
-    gram = LinearOperator((side, side), matvec=gram_product, dtype=start.dtype)
-    (top,) = eigsh(gram, k=1, v0=start, tol=tol, return_eigenvectors=False)
-    return math.sqrt(max(float(top), 0.0))
+    start = start_vector(matrix.shape[1], matrix)
+    try:
+        top = top_eigenvalue(gram_product, start, tol=0.0 if double else 1e-3)
+    except ArpackError:  # no convergence: pay for the dense answer
+        return scale * float(torch.linalg.matrix_norm(matrix, 2))
+    return scale * math.sqrt(max(top, 0.0))
 
 
 def spectral_norm(
@@ -131,10 +126,43 @@ def spectral_norm(
     if isinstance(layer, nn.Linear):
         return matrix_norm(weight_of(layer))
     if isinstance(layer, Convolution):
-        return exact_convolution_norm(layer)
+        return _convolution_norm(layer)
     if isinstance(layer, CONVOLUTIONS + TRANSPOSED):
-        return exact_convolution_norm(Convolution.from_layer(layer, input_shape))
+        return _convolution_norm(Convolution.from_layer(layer, input_shape))
     raise TypeError(
         f"The operator norm of a {type(layer).__name__} layer is not known. Accepted are Linear, "
         "Conv1d to Conv3d and ConvTranspose1d to ConvTranspose3d of torch.nn, and a Convolution."
     )
+
+
+def _convolution_norm(convolution: Convolution) -> float:
+    """Return the norm of a convolution of a known size.
+
+    Circular convolutions have a formula, small operators go to LAPACK as dense matrices, all
+    others to the Lanczos iteration of ARPACK.
+    """
+    kernel, exponent = scaled(convolution.weight, "The weight of the convolution")
+    grid = circular_grid(convolution)
+    if exponent is None:
+        return 0.0
+    operator = convolution.with_weight(kernel)
+    if is_reshaped_kernel(operator):
+        norm = reshaped_norm(operator).found
+    elif grid.exact:
+        norm = circular_norm(operator, grid).found
+    elif is_small(operator, _DENSE_SIDE):
+        norm = float(torch.linalg.matrix_norm(dense_matrix(operator), 2))
+    else:
+        norm = _lanczos(operator)
+    return math.ldexp(norm, exponent)
+
+
+def _lanczos(operator: Convolution) -> float:
+    product, side = gram_operator(operator)
+    start = start_vector(side, operator.weight)
+    try:
+        top = top_eigenvalue(product, start, tol=1e-8, ncv=30)
+    except ArpackNoConvergence:
+        # More vectors part a crowded spectrum; beyond that the operator is beyond this method.
+        top = top_eigenvalue(product, start, tol=1e-8, ncv=120, maxiter=100 * side)
+    return math.sqrt(max(top, 0.0))

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError
 from torch import Tensor
 
+from specreg_sklearn.spectral.bounds._lanczos import start_vector, top_eigenvalue
 from specreg_sklearn.spectral.bounds._rounding import UNIT_ROUNDOFF, gamma
 
 # Up to this side LAPACK finds all eigenvalues quicker than they can be searched for.
@@ -21,7 +22,7 @@ _MARGIN = 1e-12
 
 
 class EigenvalueRange(NamedTuple):
-    """Largest eigenvalue over a stack: the best one found, and what none of them exceeds."""
+    """Largest eigenvalue of a stack: found to working precision, and what none exceeds."""
 
     found: float
     bound: float
@@ -35,21 +36,10 @@ def largest_eigenvalue(
     Small matrices go to LAPACK. Of larger ones only a few candidates do: that every other matrix
     stays below them follows from one Cholesky factorisation each, which costs far less.
 
-    Parameters
-    ----------
-    stack : Tensor of shape (n_matrices, n, n)
-        Hermitian matrices, float64 or complex128. The bound is about the stored numbers, of
-        which the lower triangle counts.
-    known : float, default=0.0
-        An eigenvalue of some other matrix: those below it are only proven not to.
-    rigorous : bool, default=False
-        Demand the Cholesky proof of small matrices too. Without it the eigenvalues of LAPACK are
-        taken to be in error by at most ``8 n u ||G||_F``.
-
-    Returns
-    -------
-    EigenvalueRange
-        `found` is an eigenvalue to working precision (or `known`), `bound` an upper bound.
+    The stack (n_matrices, n, n) is float64 or complex128; the bound is about the stored numbers, of
+    which the lower triangle counts. `known` is an eigenvalue of some other matrix: those below it
+    are only proven not to exceed it. `rigorous` demands the Cholesky proof of small matrices too;
+    without it the eigenvalues of LAPACK are taken to be in error by at most ``8 n u ||G||_F``.
 
     References
     ----------
@@ -76,7 +66,9 @@ def _prove(stack: Tensor, found: float) -> EigenvalueRange:
     left = stack
     while True:
         limit = found * (1.0 + margin)
-        failed = torch.linalg.cholesky_ex(_gaps(left, limit)).info != 0
+        gaps = -left
+        gaps.diagonal(dim1=-2, dim2=-1).add_(limit)
+        failed = torch.linalg.cholesky_ex(gaps).info != 0
         if not bool(failed.any()):
             break
         left = left[failed]
@@ -92,20 +84,20 @@ def _prove(stack: Tensor, found: float) -> EigenvalueRange:
     return EigenvalueRange(found, math.nextafter(limit + slack, math.inf))
 
 
-def _gaps(stack: Tensor, limit: float) -> Tensor:
-    """Return ``limit * identity - matrix`` for every matrix."""
-    gaps = -stack
-    gaps.diagonal(dim1=-2, dim2=-1).add_(limit)
-    return gaps
-
-
 def _guess(stack: Tensor) -> float:
     """Return the largest eigenvalue of the most promising matrix."""
     matrix = stack[0] if len(stack) == 1 else stack[_most_promising(stack)]
     # ARPACK treats complex Hermitian matrices as unsymmetric, which takes longer than LAPACK.
     if matrix.shape[0] <= _LANCZOS_SIDE or matrix.is_complex():
         return float(torch.linalg.eigvalsh(matrix)[-1])
-    return _lanczos(matrix)
+
+    def product(vector: np.ndarray) -> np.ndarray:
+        return torch.mv(matrix, torch.from_numpy(vector.ravel())).numpy()
+
+    try:
+        return top_eigenvalue(product, start_vector(len(matrix), matrix), tol=1e-12, ncv=30)
+    except ArpackError:  # no convergence: pay for all eigenvalues
+        return float(torch.linalg.eigvalsh(matrix)[-1])
 
 
 def _most_promising(stack: Tensor) -> int:
@@ -117,18 +109,3 @@ def _most_promising(stack: Tensor) -> int:
         x = stack @ x
         x = x / torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp_min(1e-300)
     return int(torch.linalg.vector_norm(stack @ x, dim=1).argmax())
-
-
-def _lanczos(matrix: Tensor) -> float:
-    """Return the largest eigenvalue of a real symmetric matrix."""
-    start = np.random.default_rng(0).standard_normal(len(matrix))
-
-    def product(vector: np.ndarray) -> np.ndarray:
-        return torch.mv(matrix, torch.from_numpy(vector.ravel())).numpy()
-
-    operator = LinearOperator(tuple(matrix.shape), matvec=product, dtype=np.float64)
-    try:
-        (top,) = eigsh(operator, k=1, ncv=30, v0=start, tol=1e-12, return_eigenvectors=False)
-    except ArpackError:  # no convergence: pay for all eigenvalues
-        return float(torch.linalg.eigvalsh(matrix)[-1])
-    return float(top)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from torch import Tensor
-
 from specreg_sklearn.spectral.bounds._circulant import copies
 from specreg_sklearn.spectral.bounds._gram import EigenvalueRange
 from specreg_sklearn.spectral.bounds._rounding import product_above, sqrt_above
@@ -17,31 +15,14 @@ _FINE_BUDGET = 1e11
 
 
 def size_free_bound(
-    kernel: Tensor,
-    convolution: Convolution,
-    *,
-    points_per_degree: int | None = None,
-    rigorous: bool = False,
+    convolution: Convolution, *, points_per_degree: int | None = None, rigorous: bool = False
 ) -> float:
-    """Return an upper bound of a convolution's norm on images of any size.
+    """Return an upper bound of the norm of a convolution, of scaled taps, on images of any size.
 
-    Parameters
-    ----------
-    kernel : Tensor
-        The taps, float64 and scaled.
-    convolution : Convolution
-        Where they stand; its size does not matter, beyond how often padding copies a pixel.
-    points_per_degree : int, default=None
-        Points of the grid per degree of the symbol, more than 2. With 16 the bound exceeds the
-        supremum over all sizes by at most 2 % for two axes, with 8 by at most 8 %. None takes
-        16, or 8 for layers so wide that 16 would take more than some ten seconds.
-    rigorous : bool, default=False
-        As in `largest_eigenvalue`.
-
-    Returns
-    -------
-    float
-        The bound, rounding included.
+    Its own size does not matter, beyond how often padding copies a pixel. With 16 points of the
+    grid per degree of the symbol (which takes more than 2) the bound exceeds the supremum over all
+    sizes by at most 2 % for two axes, with 8 by at most 8 %. None takes 16, or 8 for layers so wide
+    that 16 would take more than some ten seconds.
 
     Notes
     -----
@@ -51,7 +32,7 @@ def size_free_bound(
     K. Zeller, "Schwankung von Polynomen zwischen Gitterpunkten", Math. Z. 86, 1964).
     """
     stride, dilation = _reduced(convolution)
-    symbol = Symbol(kernel, stride, dilation, convolution.groups)
+    symbol = Symbol(convolution.weight, stride, dilation, convolution.groups)
     degrees = [
         gap * (taps - 1) // step
         for step, gap, taps in zip(stride, dilation, convolution.kernel, strict=True)
@@ -67,9 +48,7 @@ def size_free_bound(
     return product_above(norm, sqrt_above(factor), sqrt_above(_copies(convolution)))
 
 
-def reshaped_norm(
-    kernel: Tensor, convolution: Convolution, *, rigorous: bool = False
-) -> EigenvalueRange:
+def reshaped_norm(convolution: Convolution, *, rigorous: bool = False) -> EigenvalueRange:
     """Return the norm of the kernel as a matrix with one row per output, the largest over groups.
 
     Where one window lies inside the unpadded image, a layer's norm is never below it. An upper
@@ -77,18 +56,18 @@ def reshaped_norm(
     """
     ones = (1,) * len(convolution.stride)
     # Strides as long as the kernel put every tap into a phase of its own.
-    everything_apart = Symbol(kernel, convolution.kernel, ones, convolution.groups)
+    everything_apart = Symbol(convolution.weight, convolution.kernel, ones, convolution.groups)
     return everything_apart.norm(ones, rigorous=rigorous)
 
 
-def reshaped_bound(kernel: Tensor, convolution: Convolution, *, rigorous: bool = False) -> float:
+def reshaped_bound(convolution: Convolution, *, rigorous: bool = False) -> float:
     """Return the norm of the reshaped kernel times the root of the number of windows on a pixel.
 
     An upper bound on images of any size: the squared outputs add up to at most the squared norm
     of the reshaped kernel times the squares of all windows, in which no pixel appears more often.
     """
     return product_above(
-        reshaped_norm(kernel, convolution, rigorous=rigorous).bound,
+        reshaped_norm(convolution, rigorous=rigorous).bound,
         sqrt_above(_overlap(convolution)),
         sqrt_above(_copies(convolution)),
     )

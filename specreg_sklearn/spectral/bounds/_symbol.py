@@ -11,6 +11,7 @@ from torch import Tensor
 
 from specreg_sklearn.spectral.bounds._gram import EigenvalueRange, largest_eigenvalue
 from specreg_sklearn.spectral.bounds._rounding import gamma, sqrt_above
+from specreg_sklearn.spectral.layers import Convolution
 
 # Bytes that the matrices of one chunk of frequencies may take, together with their copies.
 _CHUNK_BYTES = 2**28
@@ -60,6 +61,11 @@ class Symbol:
         self._n_taps = max(len(offsets) for offsets, _ in self._phases)
         self._frobenius = float(torch.linalg.vector_norm(kernel))
 
+    @classmethod
+    def of(cls, convolution: Convolution) -> Symbol:
+        """Return the symbol of a convolution, of scaled taps."""
+        return cls(convolution.weight, convolution.stride, convolution.dilation, convolution.groups)
+
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of one matrix."""
@@ -72,19 +78,10 @@ class Symbol:
         return 4.0 * self.groups * halved * small**2 * large
 
     def matrices(self, points: Tensor, frequencies: tuple[int, ...]) -> Tensor:
-        """Return the matrices at some points of a grid.
+        """Return the matrices at integer points (n_points, n_axes) of a grid of frequencies.
 
-        Parameters
-        ----------
-        points : Tensor of shape (n_points, n_axes)
-            Integer frequencies.
-        frequencies : tuple of int
-            Points of the grid per axis.
-
-        Returns
-        -------
-        Tensor of shape (n_points * groups, n_outputs / groups, n_columns)
-            Complex matrices, or real ones at the only frequency of a grid of one point.
+        They have the shape (n_points * groups, n_outputs / groups, n_columns), and are real at the
+        only frequency of a grid of one point.
         """
         sides = torch.tensor(frequencies)
         blocks = []
@@ -101,17 +98,8 @@ class Symbol:
     def norm(self, frequencies: tuple[int, ...], *, rigorous: bool = False) -> EigenvalueRange:
         """Return the largest norm of a matrix over all frequencies of a grid.
 
-        Parameters
-        ----------
-        frequencies : tuple of int
-            Points per axis; the image has `stride` times as many.
-        rigorous : bool, default=False
-            As in `largest_eigenvalue`.
-
-        Returns
-        -------
-        EigenvalueRange
-            The norm to working precision, and an upper bound that counts all rounding.
+        The image has `stride` times as many points per axis. `rigorous` is as in
+        `largest_eigenvalue`, and the upper bound counts all rounding.
         """
         found = top = most = 0.0
         for points in self._chunks(frequencies):

@@ -21,17 +21,9 @@ def taper_products(operator: Convolution) -> Tensor:
     norm of its convolution is ``sum over taps s, t of conj(p_s y_s) p_t y_t R[s, t]``, where
     ``y_t = K_t v`` and ``R[s, t]`` sums ``h[j + s] h[j + t]`` over the outputs j.
 
-    Parameters
-    ----------
-    operator : Convolution
-        Gives kernel, stride, dilation, padding and size.
-
-    Returns
-    -------
-    Tensor of shape (n_tapers, n_taps, n_taps)
-        R of several sine tapers, float64, normalised so that the image has at most norm 1. A
-        single matrix of ones, the limit for large images, if the size is unknown or the padding
-        is not zero.
+    Returns R of several sine tapers, (n_tapers, n_taps, n_taps) in float64, normalised so that the
+    image has at most norm 1: a single matrix of ones, the limit for large images, if the size is
+    unknown or the padding is not zero.
     """
     n_taps = math.prod(operator.kernel)
     if operator.size is None or operator.padding_mode != "zeros":

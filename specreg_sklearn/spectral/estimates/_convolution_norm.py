@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import torch
-from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError
 
-from specreg_sklearn.spectral.bounds import matrix_norm
+from specreg_sklearn.spectral.bounds import (
+    dense_matrix,
+    gram_operator,
+    matrix_norm,
+    operator_shape,
+    start_vector,
+    top_eigenvalue,
+)
 from specreg_sklearn.spectral.layers import Convolution
 
 # Up to this side the operator is written down as a matrix.
@@ -58,16 +65,13 @@ def convolution_norm(
     scale = float(operator.weight.abs().max())
     if not math.isfinite(scale):
         raise ValueError("The taps of the convolution hold NaN or infinite entries.")
-    n_outputs = len(operator.weight) * math.prod(operator.output_size)
-    n_inputs = operator.n_inputs * math.prod(operator.known_size)
+    n_inputs = operator_shape(operator)[1]
     if scale == 0.0:
         return 0.0
     operator = operator.with_weight(operator.weight / scale)
     if n_inputs <= _DENSE_SIDE:
-        unit = torch.eye(n_inputs, dtype=operator.weight.dtype, device=operator.weight.device)
-        images = operator(unit.view(n_inputs, operator.n_inputs, *operator.known_size))
-        return scale * matrix_norm(images.flatten(1), double=False)
-    return scale * _lanczos(operator, n_inputs, n_outputs, tol)
+        return scale * matrix_norm(dense_matrix(operator).T.contiguous(), double=False)
+    return scale * _lanczos(operator, tol)
 
 
 def _cropped(operator: Convolution, side: int) -> Convolution:
@@ -80,34 +84,20 @@ def _cropped(operator: Convolution, side: int) -> Convolution:
     return replace(operator, size=tuple(sides))
 
 
-def _lanczos(operator: Convolution, n_inputs: int, n_outputs: int, tol: float) -> float:
-    """Return the norm from the top eigenvalue of the smaller of the two Gram operators."""
-    inputs = (1, operator.n_inputs, *operator.known_size)
-    outputs = (1, len(operator.weight), *operator.output_size)
-    wide = n_inputs > n_outputs
-    side, shape = (n_outputs, outputs) if wide else (n_inputs, inputs)
-
-    def gram_product(vector: np.ndarray) -> np.ndarray:
-        rows = torch.from_numpy(np.ascontiguousarray(vector).reshape(shape)).to(operator.weight)
-        image = operator(operator.adjoint(rows)) if wide else operator.adjoint(operator(rows))
-        return image.flatten().cpu().numpy()
-
-    start = np.random.default_rng(0).standard_normal(side)
-    start = start.astype(operator.weight[:0].cpu().numpy().dtype)
-    gram = LinearOperator((side, side), matvec=gram_product, dtype=start.dtype)
+def _lanczos(operator: Convolution, tol: float) -> float:
+    product, side = gram_operator(operator)
+    start = start_vector(side, operator.weight)
     try:
-        (top,) = eigsh(gram, k=1, v0=start, tol=tol, return_eigenvectors=False)
+        top = top_eigenvalue(product, start, tol=tol)
     except ArpackError as failure:  # no convergence within many rounds: the best so far
         found = getattr(failure, "eigenvalues", np.empty(0))
-        top = found[-1] if len(found) else _after_many_steps(gram_product, start)
-    return math.sqrt(max(float(top), 0.0))
+        top = float(found[-1]) if len(found) else _after_many_steps(product, start)
+    return math.sqrt(max(top, 0.0))
 
 
-def _after_many_steps(gram_product: object, start: np.ndarray) -> float:
-    vector, value = start / np.linalg.norm(start), 0.0
-    assert callable(gram_product)
+def _after_many_steps(product: Callable[[np.ndarray], np.ndarray], vector: np.ndarray) -> float:
+    value = float(np.linalg.norm(vector))
     for _ in range(300):
-        image = gram_product(vector)
-        value = float(np.linalg.norm(image))
-        vector = image / value
+        vector = product(vector / value)
+        value = float(np.linalg.norm(vector))
     return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import NamedTuple
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,15 +12,11 @@ from torch import Tensor
 from specreg_sklearn.spectral.estimates._border_taper import taper_products
 from specreg_sklearn.spectral.estimates._ritz import (
     MOST_VECTORS,
-    REFRESH_STEPS,
     WARM_UP_STEPS,
-    SquaredNorm,
-    improve,
-    is_usable,
-    largest_entry,
+    Top,
+    WarmIteration,
     shares_of,
     top_of,
-    without_norm,
 )
 from specreg_sklearn.spectral.layers import Convolution
 
@@ -30,17 +26,7 @@ _FINE_STEPS = 4  # points between a frequency of the grid and the border of its 
 _MOST_PAIRS = 4
 
 
-class _TopPairs(NamedTuple):
-    """The best pairs of a frequency and a vector; n of them."""
-
-    groups: Tensor  # (n,) the group of channels of each
-    inputs: Tensor  # (n, n_inputs * n_taps) what the kernel sees: vector times wave
-    outputs: Tensor  # (n, n_outputs) the symbol at the vector, over `scale`
-    squares: Tensor  # (n,) squared norms on images of the given size, over `scale` squared
-    scale: float
-
-
-class FourierIteration:
+class FourierIteration(WarmIteration):
     """Follow the top of the spectrum of a convolution that changes a little at every step.
 
     On a large image a convolution is nearly a multiplication of plane waves: a wave of frequency
@@ -124,56 +110,6 @@ class FourierIteration:
         self.n_steps = n_steps
         self.refresh(weight, WARM_UP_STEPS)
 
-    def update(self, weight: Tensor) -> SquaredNorm:
-        """Move the vectors on with `weight`, and return its squared norm with the gradient.
-
-        Parameters
-        ----------
-        weight : Tensor of shape (n_outputs, n_inputs / groups, *kernel)
-            The taps as they are now.
-
-        Returns
-        -------
-        SquaredNorm
-            Value and gradient. Zero taps give 0 and a zero gradient.
-        """
-        weight = weight.detach()
-        images, scale = self._step(weight, self.n_steps)
-        if not is_usable(scale):
-            return without_norm(weight, scale)
-        pairs = self._top_pairs(weight, images, scale)
-        top = float(pairs.squares.max())
-        return SquaredNorm(top * scale**2, self._gradient(weight, pairs))
-
-    def refresh(self, weight: Tensor, n_steps: int = REFRESH_STEPS) -> None:
-        """Take a few steps on `weight` outside the training loop."""
-        self._step(weight.detach(), n_steps)
-
-    def estimate(self, weight: Tensor) -> float:
-        """Return the estimate of the norm of `weight` without moving on."""
-        weight = weight.detach()
-        images, scale = self._step(weight, 0)
-        if not is_usable(scale):
-            return scale
-        return scale * math.sqrt(float(self._top_pairs(weight, images, scale).squares.max()))
-
-    def _step(self, weight: Tensor, n_steps: int) -> tuple[Tensor, float]:
-        """Move the vectors on; return their images over their scale, and the scale."""
-        images = self._apply(weight, self.vectors)
-        scale = largest_entry(images)
-        if not is_usable(scale):
-            return images, scale
-        # Squares of scaled entries stay inside the range of single precision.
-        images = images / scale
-        for _ in range(n_steps):
-            self.vectors, images = improve(
-                self.vectors,
-                images,
-                self._adjoint(weight, images),
-                lambda vectors: self._apply(weight, vectors) / scale,
-            )
-        return images, scale
-
     def _apply(self, weight: Tensor, vectors: Tensor) -> Tensor:
         """Apply all symbols: (groups, frequencies, k, length) to (..., k, n_outputs)."""
         inputs = vectors.unflatten(-1, (self._n_inputs, self._n_phases))
@@ -189,7 +125,7 @@ class FourierIteration:
         sums = back.new_zeros(*back.shape[:-1], self._n_phases)
         return sums.index_add(-1, self._phases, back).flatten(-2)
 
-    def _top_pairs(self, weight: Tensor, images: Tensor, scale: float) -> _TopPairs:
+    def _top(self, weight: Tensor, images: Tensor, scale: float) -> Top:
         """Pick the best pairs of frequency and vector, and move them to the best frequency."""
         values, mixing = top_of(images)
         best = values.flatten().topk(min(_MOST_PAIRS, values.numel())).indices
@@ -204,13 +140,9 @@ class FourierIteration:
         heights = _quadratic(products * self._products[:, None], waves)
         heights, points = heights.amax(0).max(1)
         waves = waves[torch.arange(len(waves)), points]
-        return _TopPairs(
-            groups,
-            (inputs * waves[:, None]).flatten(1),
-            (waves[:, None] @ taps)[:, 0],
-            heights.double(),
-            scale,
-        )
+        squares = heights.double()
+        x, y = (inputs * waves[:, None]).flatten(1), (waves[:, None] @ taps)[:, 0]
+        return squares, partial(self._gradient, weight, groups, x, y, squares, scale)
 
     def _tap_images(self, weight: Tensor, groups: Tensor, inputs: Tensor) -> Tensor:
         """Return what each tap makes of (n, n_inputs, n_taps) inputs: (n, n_taps, n_outputs)."""
@@ -224,18 +156,22 @@ class FourierIteration:
             images = kernels[groups].permute(0, 3, 1, 2) @ columns
         return torch.view_as_complex(images.contiguous())
 
-    def _gradient(self, weight: Tensor, pairs: _TopPairs) -> Tensor:
-        """Return the shared gradient of the squared norms of the top pairs."""
-        shares = shares_of(pairs.squares)
-        plain = pairs.outputs.abs().square().sum(-1).double()
-        factors = (2 * shares * pairs.squares / plain).to(weight.dtype)[:, None] * pairs.scale
-        left = torch.view_as_real(pairs.outputs * factors)
-        right = torch.view_as_real(pairs.inputs)
+    def _gradient(
+        self, weight: Tensor, groups: Tensor, x: Tensor, y: Tensor, squares: Tensor, scale: float
+    ) -> Tensor:
+        """Return the shared gradient of n pairs of a frequency and a vector.
+
+        `x` (n, n_inputs * n_taps) is what the kernel of the group sees, `y` (n, n_outputs) the
+        symbol at the vector, over the scale.
+        """
+        factors = 2 * shares_of(squares) * squares / y.abs().square().sum(-1).double()
+        left = torch.view_as_real(y * (factors.to(weight.dtype)[:, None] * scale))
+        right = torch.view_as_real(x)
         if self._groups == 1:
             left, right = (part.permute(0, 2, 1).flatten(0, 1) for part in (left, right))
             return (left.T @ right).view_as(weight)
         gradient = weight.new_zeros(self._groups, self._n_outputs, right.shape[1])
-        return gradient.index_add(0, pairs.groups, left @ right.mT).view_as(weight)
+        return gradient.index_add(0, groups, left @ right.mT).view_as(weight)
 
     def _matrix(self, weight: Tensor) -> Tensor:
         return weight.reshape(self._groups, self._n_outputs, self._n_inputs * self._n_taps)

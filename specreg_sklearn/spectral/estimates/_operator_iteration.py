@@ -9,15 +9,11 @@ from torch import Tensor
 
 from specreg_sklearn.spectral.estimates._ritz import (
     MOST_VECTORS,
-    REFRESH_STEPS,
     WARM_UP_STEPS,
-    SquaredNorm,
-    improve,
-    is_usable,
-    largest_entry,
+    Top,
+    WarmIteration,
     shares_of,
     top_of,
-    without_norm,
 )
 from specreg_sklearn.spectral.layers import Convolution
 
@@ -26,7 +22,7 @@ from specreg_sklearn.spectral.layers import Convolution
 _BLOCKS = {2**15: 8, 2**17: 4, 2**20: 2}
 
 
-class ConvolutionIteration:
+class ConvolutionIteration(WarmIteration):
     """Follow the top of the spectrum of a convolution on images of one size.
 
     Subspace iteration with the true operator and its adjoint, whatever stride, dilation, groups
@@ -90,65 +86,30 @@ class ConvolutionIteration:
             n_vectors = next((n for most, n in _BLOCKS.items() if weight.numel() <= most), 1)
         n_rows = min(int(n_vectors), MOST_VECTORS, *sides)
         start = torch.randn(sides[0], n_rows, generator=generator, dtype=torch.float64)
-        self.block = torch.linalg.qr(start).Q.T.contiguous().to(weight)
+        self.vectors = torch.linalg.qr(start).Q.T.contiguous().to(weight)
         self.n_steps = n_steps
         self.refresh(weight, WARM_UP_STEPS)
 
-    @torch.no_grad()
-    def update(self, weight: Tensor) -> SquaredNorm:
-        """Move the block on with `weight`, and return its squared norm with the gradient.
+    def _apply(self, weight: Tensor, vectors: Tensor) -> Tensor:
+        images = vectors.view(-1, *self._input_shape)
+        return self._operator.with_weight(weight)(images).flatten(1)
 
-        Parameters
-        ----------
-        weight : Tensor of shape (n_outputs, n_inputs / groups, *kernel)
-            The taps as they are now.
+    def _adjoint(self, weight: Tensor, images: Tensor) -> Tensor:
+        rows = images.view(-1, *self._output_shape)
+        return self._operator.with_weight(weight).adjoint(rows).flatten(1)
 
-        Returns
-        -------
-        SquaredNorm
-            Value and gradient. Zero taps give 0 and a zero gradient.
-        """
-        images, scale = self._step(weight.detach(), self.n_steps)
-        if not is_usable(scale):
-            return without_norm(weight.detach(), scale)
+    def _top(self, weight: Tensor, images: Tensor, scale: float) -> Top:
         values, mixing = top_of(images.double())
-        shares = shares_of(values)
-        kept = shares > 0
-        rotation = mixing[:, kept].T.to(weight.dtype)
-        parts = (2 * shares[kept] * scale).to(weight.dtype)[:, None]
-        gradient = self._weight_gradient(
-            weight.detach(), rotation @ self.block, parts * (rotation @ images)
-        )
-        return SquaredNorm(float(values[-1]) * scale**2, gradient)
 
-    @torch.no_grad()
-    def refresh(self, weight: Tensor, n_steps: int = REFRESH_STEPS) -> None:
-        """Take a few steps on `weight` outside the training loop."""
-        self._step(weight.detach(), n_steps)
+        def gradient() -> Tensor:
+            shares = shares_of(values)
+            kept = shares > 0
+            rotation = mixing[:, kept].T.to(weight.dtype)
+            parts = (2 * shares[kept] * scale).to(weight.dtype)[:, None]
+            y = parts * (rotation @ images)
+            return self._weight_gradient(weight, rotation @ self.vectors, y)
 
-    @torch.no_grad()
-    def estimate(self, weight: Tensor) -> float:
-        """Return the block's estimate of the norm of `weight` without moving on."""
-        images, scale = self._step(weight.detach(), 0)
-        return scale * math.sqrt(float(top_of(images.double())[0][-1])) if scale else 0.0
-
-    def _step(self, weight: Tensor, n_steps: int) -> tuple[Tensor, float]:
-        """Move the block on; return its images over their scale, and the scale."""
-        operator = self._operator.with_weight(weight)
-        images = operator(self.block.view(-1, *self._input_shape)).flatten(1)
-        scale = largest_entry(images)
-        if not is_usable(scale):
-            return images, scale
-        # Squares of scaled entries stay inside the range of single precision.
-        images = images / scale
-
-        def apply(rows: Tensor) -> Tensor:
-            return operator(rows.view(-1, *self._input_shape)).flatten(1) / scale
-
-        for _ in range(n_steps):
-            back = operator.adjoint(images.view(-1, *self._output_shape)).flatten(1)
-            self.block, images = improve(self.block, images, back, apply)
-        return images, scale
+        return values, gradient
 
     def _weight_gradient(self, weight: Tensor, x: Tensor, y: Tensor) -> Tensor:
         """Return the gradient of ``<A x, y>`` with respect to the taps of A."""

@@ -4,6 +4,7 @@ from specreg_sklearn.spectral.layers._batch_norm import (
     BATCH_NORMS,
     batch_norm_scale,
     fold_batch_norm,
+    spread_over,
 )
 from specreg_sklearn.spectral.layers._convolution import CONVOLUTIONS, TRANSPOSED, Convolution
 from specreg_sklearn.spectral.layers._eval_mode import evaluated, weight_of
@@ -21,6 +22,7 @@ __all__ = [
     "evaluated",
     "fold_batch_norm",
     "replaced_method",
+    "spread_over",
     "used_layers",
     "weight_of",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvNd
 
 from specreg_sklearn.spectral.layers._convolution import CONVOLUTIONS, TRANSPOSED
 from specreg_sklearn.spectral.layers._eval_mode import weight_of
@@ -89,7 +88,12 @@ def fold_batch_norm(layer: nn.Module, norm: nn.Module) -> Tensor:
     [0.5, 2.0]
     """
     scale = batch_norm_scale(norm)
-    n_outputs = _n_outputs(layer)
+    if isinstance(layer, nn.Linear):
+        n_outputs = layer.out_features
+    elif isinstance(layer, CONVOLUTIONS + TRANSPOSED):
+        n_outputs = layer.out_channels
+    else:
+        raise TypeError(f"A batch norm cannot be folded into a {type(layer).__name__} layer.")
     if len(scale) != n_outputs:
         raise ValueError(f"{norm} does not fit behind {layer}: it reads {len(scale)} channels.")
     return weight_of(layer) * spread_over(layer, scale)
@@ -97,21 +101,9 @@ def fold_batch_norm(layer: nn.Module, norm: nn.Module) -> Tensor:
 
 def spread_over(layer: nn.Module, scale: Tensor) -> Tensor:
     """Shape one factor per output channel so that it multiplies the layer's weight."""
-    if isinstance(layer, TRANSPOSED):
-        # Weights are (n_inputs, n_outputs / groups, *kernel), with inputs in blocks per group.
-        groups, _, *kernel = _layout(layer)
-        scale = scale.view(groups, 1, -1).expand(-1, layer.in_channels // groups, -1)
-        return scale.reshape(layer.in_channels, -1, *[1] * len(kernel))
-    return scale.view(-1, *[1] * (weight_of(layer).ndim - 1))
-
-
-def _layout(layer: _ConvNd) -> tuple[int, ...]:
-    return (layer.groups, layer.in_channels, *layer.kernel_size)
-
-
-def _n_outputs(layer: nn.Module) -> int:
-    if isinstance(layer, nn.Linear):
-        return layer.out_features
-    if isinstance(layer, CONVOLUTIONS + TRANSPOSED):
-        return layer.out_channels
-    raise TypeError(f"A batch norm cannot be folded into a {type(layer).__name__} layer.")
+    weight = weight_of(layer)
+    if not isinstance(layer, TRANSPOSED):
+        return scale.view(-1, *[1] * (weight.ndim - 1))
+    # Weights are (n_inputs, n_outputs / groups, *kernel), with inputs in blocks per group.
+    scale = scale.view(layer.groups, 1, -1).expand(-1, layer.in_channels // layer.groups, -1)
+    return scale.reshape(*weight.shape[:2], *[1] * (weight.ndim - 2))

@@ -128,16 +128,12 @@ class Convolution:
     @property
     def output_size(self) -> tuple[int, ...]:
         """Spatial size of the ordinary convolution's output."""
+        axes = zip(
+            self.known_size, self.padding, self.dilation, self.kernel, self.stride, strict=True
+        )
         return tuple(
             (side + sum(pad) - gap * (taps - 1) - 1) // step + 1
-            for side, pad, gap, taps, step in zip(
-                self.known_size,
-                self.padding,
-                self.dilation,
-                self.kernel,
-                self.stride,
-                strict=True,
-            )
+            for side, pad, gap, taps, step in axes
         )
 
     def with_weight(self, weight: Tensor) -> Convolution:
@@ -156,14 +152,13 @@ class Convolution:
     def adjoint(self, y: Tensor) -> Tensor:
         """Apply the adjoint to images of shape (n, n_outputs, *output_size)."""
         size = self.known_size
+        padded = (side + sum(pad) for side, pad in zip(size, self.padding, strict=True))
+        full = self._adjoint_of_valid(y, tuple(padded))
         if self.padding_mode == "zeros":
             # Entries that the convolution would read from the padding are cropped.
-            full = self._adjoint_of_valid(y, _padded(size, self.padding))
             return F.pad(full, _torch_order([(-before, -after) for before, after in self.padding]))
-        padded = self._adjoint_of_valid(y, _padded(size, self.padding))
         start = torch.zeros(len(y), self.n_inputs, *size, dtype=y.dtype, device=y.device)
-        pull_back = torch.func.vjp(self._pad, start)[1]
-        return pull_back(padded)[0]
+        return torch.func.vjp(self._pad, start)[1](full)[0]
 
     def _adjoint_of_valid(self, y: Tensor, size: tuple[int, ...]) -> Tensor:
         """Apply the adjoint of the convolution without padding on images of `size`."""
@@ -233,10 +228,6 @@ def _transposed_size(layer: _ConvNd, size: tuple[int, ...]) -> tuple[int, ...]:
             strict=True,
         )
     )
-
-
-def _padded(size: tuple[int, ...], padding: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
-    return tuple(side + sum(pad) for side, pad in zip(size, padding, strict=True))
 
 
 def _torch_order(padding: Sequence[tuple[int, int]]) -> list[int]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -132,17 +132,12 @@ def used_layers(
 
 
 def _in_order_of_use(names: dict[nn.Module, str], calls: list[_Call]) -> list[UsedLayer]:
-    n_calls: dict[nn.Module, int] = {}
-    makers: dict[int, nn.Module] = {}
+    n_calls = Counter(call.module for call in calls)
+    makers = {id(call.output): call.module for call in calls if isinstance(call.module, _LAYERS)}
     shapes: dict[nn.Module, tuple[int, ...]] = {}
     for call in calls:
-        n_calls[call.module] = n_calls.get(call.module, 0) + 1
-        seen = shapes.get(call.module, call.input_shape)
-        shapes[call.module] = max(
-            seen, call.input_shape, key=lambda shape: torch.Size(shape).numel()
-        )
-        if isinstance(call.module, _LAYERS):
-            makers[id(call.output)] = call.module
+        shape = tuple(call.input.shape[1:])
+        shapes[call.module] = max(shapes.get(call.module, shape), shape, key=math.prod)
     versions = {id(call.output): call.output_version for call in calls}
     folded: dict[nn.Module, nn.Module] = {}
     for call in calls:
@@ -174,10 +169,6 @@ class _Call:
     output: Tensor
     output_version: int
 
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        return tuple(self.input.shape[1:])
-
 
 def _trial(
     network: nn.Module, input_shape: tuple[int, ...], layers: list[nn.Module]
@@ -203,8 +194,10 @@ def _trial(
     hooks += [layer.register_forward_hook(after) for layer in layers]
     example = next(network.parameters(), torch.zeros(()))
     rows = torch.zeros(2, *input_shape, dtype=example.dtype, device=example.device)
+    # The global generators go back to where they were: a network may draw in eval mode too.
+    devices = [example.device] if example.device.type == "cuda" else []
     try:
-        with evaluated(trial), _random_state_kept(example.device), torch.no_grad():
+        with evaluated(trial), torch.random.fork_rng(devices=devices), torch.no_grad():
             trial(rows)
     finally:
         for hook in hooks:
@@ -220,11 +213,3 @@ def _copy_or_itself(network: nn.Module) -> nn.Module:
     except Exception:  # whatever a module's own __deepcopy__ may raise
         return network
     return trial
-
-
-@contextmanager
-def _random_state_kept(device: torch.device) -> Iterator[None]:
-    """Give the global generators back as they were: a network may draw in eval mode too."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        yield

@@ -137,7 +137,7 @@ def test_noise_stays_in_the_box_and_stops_when_it_has_succeeded():
 
 def test_reach_covers_three_times_the_data():
     X = np.array([[0.0, 5.0], [2.0, 5.0]])
-    low, high = pool_of(X, [0, 1]).reach()
+    low, high = pool_of(X, [0, 1]).reach
     assert low.tolist() == [-2.0, 4.0]
     assert high.tolist() == [4.0, 6.0]
 

@@ -128,8 +128,7 @@ def check(layer, input_shape):
     true = float(torch.linalg.matrix_norm(matrix, 2))
     least = true * NEVER_BELOW
     operator = Convolution.from_layer(layer, input_shape)
-    kernel = layer.weight.detach().double()
-    operator = operator.with_weight(kernel)
+    operator = operator.with_weight(layer.weight.detach().double())
 
     assert spectral_norm(layer, input_shape) == pytest.approx(true, rel=1e-10), case
     assert certified_norm(layer, input_shape) >= least, case
@@ -137,17 +136,17 @@ def check(layer, input_shape):
     assert certified_norm(layer) >= least, case
 
     grid = circular_grid(operator)
-    circular = circular_norm(kernel, operator, grid)
+    circular = circular_norm(operator, grid)
     assert circular.bound >= least, case
     assert circular.bound >= circular.found, case
     if grid.exact:
         assert circular.found == pytest.approx(true, rel=1e-10), case
         assert certified_bound(layer, input_shape).value <= true * (1 + 1e-10), case
-    assert size_free_bound(kernel, operator) >= least, case
-    assert size_free_bound(kernel, operator, points_per_degree=8) >= least, case
-    assert reshaped_bound(kernel, operator) >= least, case
+    assert size_free_bound(operator) >= least, case
+    assert size_free_bound(operator, points_per_degree=8) >= least, case
+    assert reshaped_bound(operator) >= least, case
     if window_inside(operator):
-        assert reshaped_norm(kernel, operator).found <= true * (1 + 1e-10), case
+        assert reshaped_norm(operator).found <= true * (1 + 1e-10), case
 
     check_adjoint(operator, matrix.T if operator.transposed else matrix, case)
 

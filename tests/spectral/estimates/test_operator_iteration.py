@@ -176,6 +176,7 @@ def test_taps_that_are_not_finite_are_not_passed_over(method):
     top = iteration.update(broken)
     assert math.isnan(top.value)
     assert top.gradient.isnan().all()
+    assert math.isnan(iteration.estimate(broken))
     assert iteration.update(operator.weight).value > 0  # the warm vectors are unharmed
 
 

@@ -33,22 +33,8 @@ def proved_rows(
     of a model that computes in float32, which could make an attack succeed just inside the radius.
     And the attack must have a start for the row: without one it would have called it undecided.
 
-    Parameters
-    ----------
-    certify : bool or "auto"
-        False: none. True: raise if the model has no certificate. "auto": none if it has none, or if
-        torch is not loaded, since that takes longer than most attacks.
-    attack : BlackBoxAttack
-        The attack that is not run on them.
-    estimator, X, y, space, pool
-        As the attack gets them.
-    eps : float
-        The largest size of the attack.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,), bool
-        The rows.
+    With `certify` "auto" no row is, if the model has no certificate, or if torch is not loaded,
+    since that takes longer than most attacks.
     """
     none = np.zeros(len(y), dtype=bool)
     if certify is False or (certify == "auto" and "torch" not in sys.modules):

@@ -85,6 +85,7 @@ def fitted(request):
     encoder = SpectrallyRegularizedEncoder(
         lambda shape: backbone(kind),
         penalty=None,
+        weight_decay=0.0,  # torch keeps signs in the weights behind "orthogonal"
         learning_rate_init=0.05,
         max_iter=20,
         random_state=0,

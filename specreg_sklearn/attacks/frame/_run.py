@@ -13,7 +13,7 @@ from specreg_sklearn.attacks.frame._hooks import AttackHooks, Starts
 from specreg_sklearn.attacks.frame._result import AttackResult
 from specreg_sklearn.attacks.frame._workers import Outcome, Setting, search_rows
 from specreg_sklearn.attacks.questions import Oracle, StartPool, verify
-from specreg_sklearn.space import FeatureSpace, check_norm
+from specreg_sklearn.space import FeatureSpace, check_norm, check_room
 from specreg_sklearn.tables import (
     LabelCoder,
     as_table,
@@ -57,11 +57,7 @@ def run_attack(
     if space is None:
         space = FeatureSpace.from_data(X if pool is None else pool)
     rows = space.bind(X)
-    if not len(space.movable):
-        raise ValueError(
-            "The feature space has no column to move: none is mutable, or the bounds leave them no "
-            "room."
-        )
+    check_room(space, table)
     targets = as_targets(y, len(rows))
     given = _given_starts(attack.starts, space, X, len(rows))
     pool_rows = rows if pool is None else space.bind(pool, parameter="pool")

@@ -17,6 +17,7 @@ from specreg_sklearn.certificates import Stage, torch_stages
 from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.constraints import Constraint
 from specreg_sklearn.estimators._build_net import Callbacks
+from specreg_sklearn.estimators._certified_network import check_only_backbone_and_head
 from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
 from specreg_sklearn.estimators._input_shape import flat_rows
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
@@ -296,6 +297,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
 
     def __certified_stages__(self, role: Role) -> list[Stage]:
         """Return the network as stages of a proof, up to the features or up to the logits."""
+        check_only_backbone_and_head(self, SpectrallyRegularizedEncoder, role)
         stages = self._feature_stages()
         if role == "classifier":
             stages += torch_stages(self.module_.head, (self.module_.n_features_out,))

@@ -30,6 +30,7 @@ from specreg_sklearn.estimators._build_net import (
     build_net,
 )
 from specreg_sklearn.estimators._input_shape import check_row_shape, flat_rows, warn_of_raw_pixels
+from specreg_sklearn.estimators._predicting import predicting
 from specreg_sklearn.estimators._trained_backbone import Module
 from specreg_sklearn.estimators._training_report import spectral_norms
 from specreg_sklearn.estimators._training_rows import TrainingRows
@@ -173,8 +174,8 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         return validate_data(self, X, reset=False, dtype=dtype)
 
     def _apply(self, X: np.ndarray, function: Callable[[Tensor], Tensor]) -> NDArray[np.floating]:
-        self.module_.eval()  # a callback may ask in the middle of training
-        return batched(function, X, device=self.net_.device)
+        with predicting(self.module_):
+            return batched(function, X, device=self.net_.device)
 
     @property
     def _n_features_out(self) -> int:

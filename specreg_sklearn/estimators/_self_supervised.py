@@ -17,6 +17,7 @@ from specreg_sklearn.certificates import NoCertificateError, Stage
 from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.constraints import Constraint
 from specreg_sklearn.estimators._build_net import Callbacks
+from specreg_sklearn.estimators._certified_network import check_only_backbone_and_head
 from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
 from specreg_sklearn.estimators._input_shape import flat_rows
 from specreg_sklearn.estimators._trained_backbone import Module
@@ -249,4 +250,5 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
         """Return the network up to the features as stages of a proof."""
         if role == "classifier":
             raise NoCertificateError("SelfSupervisedEncoder has no certificate: it has no scores.")
+        check_only_backbone_and_head(self, SelfSupervisedEncoder, role)
         return self._feature_stages()

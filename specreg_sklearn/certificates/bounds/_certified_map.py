@@ -95,6 +95,27 @@ class CertifiedMap:
         Y = np.asarray(X, dtype=np.float64)
         return run(self.stages, Y, np.zeros_like(Y))
 
+    def compare(self, X: np.ndarray) -> None:
+        """Compare the stages that were read off a torch module with that module, on rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_inputs)
+            Rows.
+
+        Raises
+        ------
+        NoLipschitzBound
+            If the module computes something else on one of them.
+        """
+        if all(stage.comparison is None for stage in self.stages):
+            return
+        Y = np.asarray(X, dtype=np.float64)
+        for stage in self.stages:
+            if stage.comparison is not None:
+                stage.comparison(Y)
+            Y, _ = stage.forward(Y, np.zeros_like(Y))
+
     def pair_constants(self) -> np.ndarray:
         """Return an l2 Lipschitz constant for every difference of two outputs.
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _SAFETY = 1 - 1e-9
 # The same, where the rounding of scores is counted by itself.
 _LAST_ROUNDINGS = 1 - 2.0**-48
+# Rows, at least, on which a network is compared with what was read off it.
+_N_COMPARED = 128
 # Numbers in one block of rows while a network is evaluated.
 _BLOCK = 2**22
 
@@ -75,6 +77,9 @@ class CertifiedModel:
         read = columns_read(self.scores.stages[0], len(place))
         rows = complete_rows(table, place, read, purpose="certificates", refusal=NoCertificateError)
         check_exact_numbers(table, rows, place, np.isin(place, space.movable))
+        some = rows[:: max(1, len(rows) // _N_COMPARED)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.scores.compare(some)
         predicted = ask(self.estimator.predict, X, table.n_rows)
         # Before the rows: a network with no constant should say so at once.
         directions = _directions(space, place)

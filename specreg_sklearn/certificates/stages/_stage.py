@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,8 +62,12 @@ class Stage(ABC):
     after_rounding : float
         What an order-preserving function that the estimator applies afterwards, such as a softmax,
         may blur the outputs by: an absolute error, in float64.
+    comparison : callable or None
+        On the first of several stages that were read off a model: takes rows, and raises
+        NoLipschitzBound where the stages give something else than the model itself.
     """
 
+    comparison: Callable[[np.ndarray], None] | None = None
     n_inputs: int | None = None
     n_outputs: int | None = None
     precision: Precision | None = None

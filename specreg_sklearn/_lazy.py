@@ -14,19 +14,7 @@ def lazy_names(
     """Return the ``__getattr__`` and the ``__dir__`` of a package (PEP 562).
 
     Whoever only measures a scikit-learn model shall never load torch, so a package whose modules
-    need it imports them on first use.
-
-    Parameters
-    ----------
-    package : str
-        The ``__name__`` of the package.
-    homes : dict
-        For each name, the module that holds it.
-
-    Returns
-    -------
-    tuple of callables
-        To be bound to ``__getattr__`` and ``__dir__`` in the package.
+    need it imports them on first use. `homes` maps each name to the module that holds it.
     """
 
     def get(name: str) -> Any:

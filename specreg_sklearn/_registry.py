@@ -5,8 +5,8 @@ resolve here: first among the built-in names, then among the names added with :f
 then among installed entry points (groups ``specreg_sklearn.modules``, ``.penalties``,
 ``.objectives``, ``.constraints``, ``.attacks``).
 
-Built-in targets are written as ``"package.module:attribute"`` and imported on first use, so this
-file imports nothing of the package.
+Built-in names stand for attributes of the folder of their axis, imported on first use: this file
+imports nothing of the package.
 """
 
 from __future__ import annotations
@@ -17,46 +17,38 @@ from importlib.metadata import entry_points
 from typing import Any
 
 _BUILT_IN: dict[str, dict[str, str]] = {
-    "modules": {
-        "mlp": "specreg_sklearn.modules:mlp",
-        "convnet": "specreg_sklearn.modules:ConvNet",
-        "resnet18": "specreg_sklearn.modules:ResNet18",
-    },
+    "modules": {"mlp": "mlp", "convnet": "ConvNet", "resnet18": "ResNet18"},
     "penalties": {
-        "rep_spectral": "specreg_sklearn.penalties:RepSpectral",
-        "ll_spectral": "specreg_sklearn.penalties:LLSpectral",
-        "product_spectral": "specreg_sklearn.penalties:ProductSpectral",
-        "l2": "specreg_sklearn.penalties:L2",
-        "l2_sp": "specreg_sklearn.penalties:L2SP",
-        "batch_shrinkage": "specreg_sklearn.penalties:BatchSpectralShrinkage",
-        "orthogonal": "specreg_sklearn.penalties:Orthogonal",
-        "jacobian": "specreg_sklearn.penalties:Jacobian",
-        "cross_lipschitz": "specreg_sklearn.penalties:CrossLipschitz",
+        "rep_spectral": "RepSpectral",
+        "ll_spectral": "LLSpectral",
+        "product_spectral": "ProductSpectral",
+        "l2": "L2",
+        "l2_sp": "L2SP",
+        "batch_shrinkage": "BatchSpectralShrinkage",
+        "orthogonal": "Orthogonal",
+        "jacobian": "Jacobian",
+        "cross_lipschitz": "CrossLipschitz",
     },
     "objectives": {
-        "cross_entropy": "specreg_sklearn.objectives:CrossEntropy",
-        "adversarial": "specreg_sklearn.objectives:Adversarial",
-        "trades": "specreg_sklearn.objectives:Trades",
-        "gradient": "specreg_sklearn.objectives:Gradient",
-        "lipschitz_margin": "specreg_sklearn.objectives:LipschitzMargin",
-        "vat": "specreg_sklearn.objectives:VAT",
-        "linearity": "specreg_sklearn.objectives:Linearity",
-        "barlow_twins": "specreg_sklearn.objectives:BarlowTwins",
-        "simclr": "specreg_sklearn.objectives:SimCLR",
-        "vicreg": "specreg_sklearn.objectives:VICReg",
+        "cross_entropy": "CrossEntropy",
+        "adversarial": "Adversarial",
+        "trades": "Trades",
+        "gradient": "Gradient",
+        "lipschitz_margin": "LipschitzMargin",
+        "vat": "VAT",
+        "linearity": "Linearity",
+        "barlow_twins": "BarlowTwins",
+        "simclr": "SimCLR",
+        "vicreg": "VICReg",
     },
-    "constraints": {
-        "spectral_norm": "specreg_sklearn.constraints:SpectralNorm",
-        "svb": "specreg_sklearn.constraints:SVB",
-        "parseval": "specreg_sklearn.constraints:Parseval",
-    },
+    "constraints": {"spectral_norm": "SpectralNorm", "svb": "SVB", "parseval": "Parseval"},
     # Every ART evasion attack is reachable as "art/<ClassName>"; attacks/ resolves that prefix.
     "attacks": {
-        "cgba": "specreg_sklearn.attacks:CGBA",
-        "hop_skip_jump": "specreg_sklearn.attacks:HopSkipJump",
-        "tangent": "specreg_sklearn.attacks:TangentAttack",
-        "rays": "specreg_sklearn.attacks:RayS",
-        "square": "specreg_sklearn.attacks:SquareAttack",
+        "cgba": "CGBA",
+        "hop_skip_jump": "HopSkipJump",
+        "tangent": "TangentAttack",
+        "rays": "RayS",
+        "square": "SquareAttack",
     },
 }
 _ADDED: dict[str, dict[str, Callable[..., Any]]] = {axis: {} for axis in _BUILT_IN}
@@ -98,48 +90,19 @@ def register(axis: str, name: str, factory: Callable[..., Any]) -> None:
 
 
 def available(axis: str) -> list[str]:
-    """Return the sorted names that an axis knows.
-
-    Parameters
-    ----------
-    axis : {"modules", "penalties", "objectives", "constraints", "attacks"}
-        The plug-in axis.
-
-    Returns
-    -------
-    list of str
-        Built-in, registered and installed names.
-    """
+    """Return the sorted names that an axis knows: built-in, registered and installed ones."""
     installed = {entry.name for entry in entry_points(group=f"specreg_sklearn.{axis}")}
     return sorted({*_built_in(axis), *_ADDED[axis], *installed})
 
 
 def resolve(axis: str, name: str, *, parameter: str | None = None) -> Any:
-    """Return what a name stands for on an axis.
+    """Return the class or factory that a name stands for on an axis.
 
-    Parameters
-    ----------
-    axis : {"modules", "penalties", "objectives", "constraints", "attacks"}
-        The plug-in axis.
-    name : str
-        A name listed by :func:`available`.
-    parameter : str, default=None
-        The user's parameter that held the name, for the error message. By default the axis in the
-        singular.
-
-    Returns
-    -------
-    callable
-        The class or factory of that name.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown; the message lists the valid ones.
+    ValueError if it is unknown; the message lists the valid names, and calls the user's parameter
+    by `parameter`, by default the axis in the singular.
     """
     if name in _built_in(axis):
-        module, _, attribute = _BUILT_IN[axis][name].partition(":")
-        return getattr(import_module(module), attribute)
+        return getattr(import_module(f"specreg_sklearn.{axis}"), _BUILT_IN[axis][name])
     if name in _ADDED[axis]:
         return _ADDED[axis][name]
     for entry in entry_points(group=f"specreg_sklearn.{axis}"):

@@ -25,18 +25,7 @@ _Fit = TypeVar("_Fit", bound=Callable[..., Any])
 
 
 def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Fit], _Fit]:
-    """Check the parameters before a fit, as scikit-learn does, and leave the type of `fit` alone.
-
-    Parameters
-    ----------
-    prefer_skip_nested_validation : bool
-        Whether inner estimators, which get parameters that are checked here, skip their own check.
-
-    Returns
-    -------
-    callable
-        The decorator.
-    """
+    """Check parameters before a fit, as scikit-learn does, and leave the type of `fit` alone."""
     return _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:  # whoever only measures never loads torch
+    import torch
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
@@ -21,6 +24,12 @@ Scale: TypeAlias = Literal["std", "range"] | float | ArrayLike | None
 Sizes: TypeAlias = Sequence[float] | NDArray[np.floating]
 Eps: TypeAlias = float | Sizes
 """One distance, or several from the smallest to the largest."""
+
+Activation: TypeAlias = Literal["identity", "logistic", "tanh", "relu", "elu", "gelu"]
+"""The activations that architectures know by name."""
+
+Solver: TypeAlias = "Literal['adam', 'sgd'] | type[torch.optim.Optimizer]"
+"""The optimizer of a fit: by a name, or its class."""
 
 Certify: TypeAlias = Literal["auto"] | bool
 """Whether to prove: never, always, or where a model has a proof and it costs little."""

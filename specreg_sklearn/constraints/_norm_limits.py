@@ -9,52 +9,37 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from specreg_sklearn.spectral import (
-    BlockPowerIteration,
-    Convolution,
-    SquaredNorm,
-    UsedLayer,
-    batch_norm_scale,
-    certified_norm,
-    follow_convolution,
-    matrix_norm,
-)
+from specreg_sklearn.spectral import BlockPowerIteration, UsedLayer, certified_norm, matrix_norm
+from specreg_sklearn.spectral.estimates import FollowedLayer
 
 # Rounds of power steps and cuts at the end of an epoch: what is left then is below one per cent.
 _MOST_ROUNDS = 15
 
 
 class Limit(ABC):
-    """A limit on the norm of one layer.
+    """A limit on the norm of one layer, whose operator is linear in the parameter that moves."""
 
-    Parameters
-    ----------
-    parameter : Tensor
-        What is moved: the operator is linear in it.
-    max_norm : float
-        The limit.
-    """
-
-    def __init__(self, parameter: Tensor, max_norm: float) -> None:
-        self._parameter = parameter
+    def __init__(self, layer: UsedLayer, max_norm: float, settings: dict[str, Any]) -> None:
+        # What sets the scale of a layer: the gains of its batch norm, if any.
+        module = layer.batch_norm if layer.batch_norm is not None else layer.module
+        if not isinstance(module.weight, Tensor):
+            raise ValueError(
+                f"SpectralNorm cannot hold the layer {layer.name!r}: the batch norm "
+                f"({type(module).__name__}) has no gains to move; build it with affine=True."
+            )
+        self._parameter = module.weight
+        self._layer = layer
+        self._followed = FollowedLayer(layer, **settings)
         self._max_norm = max_norm
 
     @abstractmethod
     def cut(self) -> bool:
         """Take off what is seen above the limit; return whether there was anything."""
 
-    @abstractmethod
-    def _refresh(self) -> None:
-        """Look closer, before a cut at the end of an epoch."""
-
-    @abstractmethod
-    def _norm(self) -> float:
-        """Return the norm, or a number that it does not exceed."""
-
     def settle(self) -> None:
         """Cut until little is left, and scale the rest away."""
         for _ in range(_MOST_ROUNDS):
-            self._refresh()
+            self._followed.refresh()
             if not self.cut():
                 break
         if not self._parameter.isfinite().all():
@@ -63,17 +48,24 @@ class Limit(ABC):
         if norm > self._max_norm:
             self._parameter.mul_(self._max_norm / norm)
 
+    def _norm(self) -> float:
+        """Return the norm, or a number that it does not exceed."""
+        weight = self._layer.weight().detach()
+        if weight.ndim == 1:
+            return float(weight.abs().max())
+        if self._followed.operator is None:
+            return matrix_norm(weight)
+        # Much quicker than the exact norm, less than a per cent above it, and never below.
+        return certified_norm(self._followed.operator.with_weight(weight))
+
 
 class MatrixLimit(Limit):
     """A linear layer: its leading singular values are cut, all others stay as they are."""
 
-    def __init__(self, layer: UsedLayer, max_norm: float, settings: dict[str, Any]) -> None:
-        super().__init__(_what_scales(layer), max_norm)
-        self._iteration = BlockPowerIteration(self._parameter.detach(), **settings)
-
     def cut(self) -> bool:
         """Cut the singular values that the block sees above the limit."""
-        top = self._iteration.update(self._parameter)
+        assert isinstance(self._followed.iteration, BlockPowerIteration)
+        top = self._followed.iteration.update(self._parameter)
         gram = (top.images @ top.images.T).double()
         if not gram.isfinite().all():
             return False
@@ -88,12 +80,6 @@ class MatrixLimit(Limit):
         self._parameter.sub_(left.T @ right)
         return True
 
-    def _refresh(self) -> None:
-        self._iteration.refresh(self._parameter)
-
-    def _norm(self) -> float:
-        return matrix_norm(self._parameter)
-
 
 class OperatorLimit(Limit):
     """A convolution, or a layer with a batch norm behind it.
@@ -103,23 +89,11 @@ class OperatorLimit(Limit):
     is the gains that move: they set the scale, and the batch norm would undo any other.
     """
 
-    def __init__(self, layer: UsedLayer, max_norm: float, settings: dict[str, Any]) -> None:
-        super().__init__(_what_scales(layer), max_norm)
-        self._layer = layer
-        weight = layer.weight().detach()
-        self._operator: Convolution | None = None
-        self._iteration: Any
-        if isinstance(layer.module, nn.Linear):
-            self._iteration = BlockPowerIteration(weight, **settings)
-        else:
-            self._operator = Convolution.from_layer(layer.module, layer.input_shape, weight=weight)
-            self._iteration = follow_convolution(self._operator, **settings)
-
     def cut(self) -> bool:
         """Move the parameter to where the estimated norm meets the limit, to first order."""
         with torch.enable_grad():
             weight = self._layer.weight()
-        top = self._squared_norm(weight.detach())
+        top = self._followed.update(weight.detach())
         norm = math.sqrt(top.value)
         if not norm > self._max_norm:
             return False
@@ -130,62 +104,24 @@ class OperatorLimit(Limit):
         self._parameter.sub_(slope * ((norm - self._max_norm) / float(slope.square().sum())))
         return True
 
-    def _squared_norm(self, weight: Tensor) -> SquaredNorm:
-        if self._operator is not None:
-            return self._iteration.update(weight)
-        top = self._iteration.update(weight)
-        if not top.images.isfinite().all():
-            return SquaredNorm(0.0, weight)
-        return top.square
-
-    def _refresh(self) -> None:
-        self._iteration.refresh(self._layer.weight().detach())
-
-    def _norm(self) -> float:
-        weight = self._layer.weight().detach()
-        if self._operator is None:
-            return matrix_norm(weight)
-        # Much quicker than the exact norm, less than a per cent above it, and never below.
-        return certified_norm(self._operator.with_weight(weight))
-
 
 class DiagonalLimit(Limit):
     """A batch norm on its own: every channel has a factor of its own."""
 
-    def __init__(self, layer: UsedLayer, max_norm: float, settings: dict[str, Any]) -> None:
-        super().__init__(_what_scales(layer), max_norm)
-        self._layer = layer.module
-
     def cut(self) -> bool:
         """Clip the factors; one round is exact."""
-        factors = batch_norm_scale(self._layer).detach().abs()
+        factors = self._layer.weight().detach().abs()
         if not (factors > self._max_norm).any():
             return False
         self._parameter.mul_((self._max_norm / factors).clamp_max(1))
         return True
 
-    def _refresh(self) -> None:
-        """There is nothing to look closer at."""
-
-    def _norm(self) -> float:
-        return float(batch_norm_scale(self._layer).detach().abs().max())
-
 
 def layer_limit(layer: UsedLayer, max_norm: float, settings: dict[str, Any]) -> Limit:
     """Return the limit that fits a layer; `settings` go to its warm iteration."""
+    kind: type[Limit] = OperatorLimit
     if isinstance(layer.module, nn.modules.batchnorm._NormBase):
-        return DiagonalLimit(layer, max_norm, settings)
-    if isinstance(layer.module, nn.Linear) and layer.batch_norm is None:
-        return MatrixLimit(layer, max_norm, settings)
-    return OperatorLimit(layer, max_norm, settings)
-
-
-def _what_scales(layer: UsedLayer) -> Tensor:
-    """Return the parameter that sets the scale of a layer: the gains of its batch norm, if any."""
-    module = layer.batch_norm if layer.batch_norm is not None else layer.module
-    if not isinstance(module.weight, Tensor):
-        raise ValueError(
-            f"SpectralNorm cannot hold the layer {layer.name!r}: the batch norm "
-            f"({type(module).__name__}) has no gains to move; build it with affine=True."
-        )
-    return module.weight
+        kind = DiagonalLimit
+    elif isinstance(layer.module, nn.Linear) and layer.batch_norm is None:
+        kind = MatrixLimit
+    return kind(layer, max_norm, settings)

@@ -38,13 +38,7 @@ Callbacks: TypeAlias = Sequence[Callback | tuple[str, Callback]] | None
 
 
 class NoReadout(nn.Identity):
-    """Stands where penalties and constraints are given a readout, and there is none.
-
-    Parameters
-    ----------
-    in_features : int
-        Number of features.
-    """
+    """Stands where penalties and constraints are given a readout, and there is none."""
 
     def __init__(self, in_features: int) -> None:
         super().__init__()
@@ -62,25 +56,9 @@ def build_net(
 ) -> PenalizedNet:
     """Build the net of an encoder, or take up the one of the last fit on a warm start.
 
-    Parameters
-    ----------
-    estimator : SpectrallyRegularizedEncoder or SelfSupervisedEncoder
-        Gives the other parameters; it is not changed.
-    objective : Objective
-        What its `objective` stands for.
-    rows : TrainingRows
-        Give the dtype, the width and the share of labelled rows.
-    seed : int
-        Seeds everything that is drawn.
-    head : callable
-        Maps the number of features to what reads them.
-    row_shape : tuple of int or None
-        The axes of a row, where the user's rows had more than one.
-
-    Returns
-    -------
-    PenalizedNet
-        Initialised, with objective, penalty and constraint bound to its parameters.
+    It comes initialised, with objective, penalty and constraint bound to its parameters. `head`
+    maps the number of features to what reads them, `row_shape` holds the axes of a row where the
+    user's rows had more than one, and `seed` seeds everything that is drawn.
     """
     # A projector is no readout: training alone needs it, and nothing is penalised or held there.
     has_readout = getattr(objective, "uses_labels", True)
@@ -221,16 +199,15 @@ def _reusable_net(
     device: torch.device,
 ) -> PenalizedNet | None:
     """Return the net of the last fit if it has the shape, dtype and device of `network`."""
-    net = getattr(estimator, "net_", None)
-    if not estimator.warm_start or net is None:
+    net = getattr(estimator, "net_", None) if estimator.warm_start else None
+    if net is None or net.optimizer is not optimizer or torch.device(net.device) != device:
         return None
-    same = str(net.module_) == str(network) and net.optimizer is optimizer
-    old, new = net.module_.state_dict(), network.state_dict()
-    same = same and old.keys() == new.keys() and torch.device(net.device) == device
-    same = same and all(
-        old[name].shape == new[name].shape and old[name].dtype == new[name].dtype for name in new
-    )
-    return net if same else None
+    return net if _layout(net.module_) == _layout(network) else None
+
+
+def _layout(network: Network) -> tuple[str, dict[str, tuple[torch.Size, torch.dtype]]]:
+    weights = network.state_dict().items()
+    return str(network), {name: (value.shape, value.dtype) for name, value in weights}
 
 
 def _split(codes: np.ndarray, fraction: float, seed: int) -> list[np.ndarray]:

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from specreg_sklearn._sklearn_compat import Interval, StrOptions, fit_context
+from specreg_sklearn._typing import Activation, Solver
 from specreg_sklearn.certificates import Stage, torch_stages
 from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.constraints import Constraint
@@ -22,10 +23,9 @@ from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
 from specreg_sklearn.estimators._trained_backbone import Module
 from specreg_sklearn.estimators._training_report import warn_of_trouble
 from specreg_sklearn.estimators._training_rows import ClassWeight, training_rows
-from specreg_sklearn.modules import Activation, readout
+from specreg_sklearn.modules import readout
 from specreg_sklearn.objectives import Objective, resolve_objective
 from specreg_sklearn.penalties import Penalty
-from specreg_sklearn.training import Solver
 
 
 class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, BaseEstimator):
@@ -280,8 +280,12 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         if hasattr(objective, "check_rows"):
             objective.check_rows(X)
         rows = training_rows(X, y, sample_weight, self.class_weight, objective)
-        if self.warm_start and hasattr(self, "net_"):
-            self._check_same_classes(rows.classes)
+        going_on = self.warm_start and hasattr(self, "net_")
+        if going_on and not np.array_equal(rows.classes, self.classes_):
+            raise ValueError(
+                f"warm_start=True needs the classes of the last fit, {self.classes_.tolist()}; "
+                f"y has {rows.classes.tolist()}."
+            )
         head = readout(len(rows.classes))
         net = self._fit_net(given, objective, rows, head, row_shape, classes_=rows.classes)
         self.classes_ = rows.classes
@@ -289,13 +293,6 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
             self.validation_scores_ = [row.get("valid_accuracy", np.nan) for row in net.history]
         warn_of_trouble(net, self._apply(rows.X, net.module_), rows.codes)
         return self
-
-    def _check_same_classes(self, classes: np.ndarray) -> None:
-        if not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"warm_start=True needs the classes of the last fit, {self.classes_.tolist()}; "
-                f"y has {classes.tolist()}."
-            )
 
     def __certified_stages__(self, role: Role) -> list[Stage]:
         """Return the network as stages of a proof, up to the features or up to the logits."""

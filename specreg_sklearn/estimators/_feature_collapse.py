@@ -11,24 +11,13 @@ _ROUNDING = 1e-6
 
 
 def find_collapse(X: np.ndarray, images: np.ndarray) -> str | None:
-    """Say how what a network makes of rows has collapsed, if it has.
+    """Say how what a network makes of rows has collapsed; None if it tells them apart.
 
     Two shares are compared with those of the rows: the spread in units of the root mean square,
     which is zero where all rows have the same image, and the second principal spread in units of
     the first, which is zero where the images lie on one line. What the rows do not have, a network
-    cannot keep: rows on a line have not collapsed.
-
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Rows.
-    images : ndarray of shape (n_samples, n_columns)
-        Their features, or projections.
-
-    Returns
-    -------
-    str or None
-        None if the rows are told apart.
+    cannot keep: rows on a line have not collapsed. `images` (n_samples, n_columns) are the features
+    or the projections of the rows `X`.
     """
     spread, second = _shares(images)
     spread_of_rows, second_of_rows = _shares(X)

@@ -20,6 +20,7 @@ from specreg_sklearn._sklearn_compat import (
     StrOptions,
     fit_has_callbacks,
 )
+from specreg_sklearn._typing import Activation, Solver
 from specreg_sklearn.certificates import Stage, torch_stages
 from specreg_sklearn.constraints import Constraint
 from specreg_sklearn.estimators._build_net import (
@@ -32,13 +33,12 @@ from specreg_sklearn.estimators._input_shape import check_row_shape, flat_rows, 
 from specreg_sklearn.estimators._trained_backbone import Module
 from specreg_sklearn.estimators._training_report import spectral_norms
 from specreg_sklearn.estimators._training_rows import TrainingRows
-from specreg_sklearn.modules import ACTIVATIONS, Activation, Network
+from specreg_sklearn.modules import ACTIVATIONS, Network
 from specreg_sklearn.objectives import Objective
 from specreg_sklearn.penalties import Penalty
 from specreg_sklearn.training import (
     PenalizedNet,
     SklearnCallbackBridge,
-    Solver,
     batched,
     draw_seed,
     threads_for_step,

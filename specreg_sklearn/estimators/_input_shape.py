@@ -15,20 +15,7 @@ _LARGEST_BINARY = 1
 
 
 def flat_rows(X: Any) -> tuple[Any, tuple[int, ...] | None]:
-    """Flatten rows that have axes of their own; leave tables as they are.
-
-    Parameters
-    ----------
-    X : array-like
-        An array of shape (n_samples, ...) or anything that scikit-learn takes for a table.
-
-    Returns
-    -------
-    X : array-like of shape (n_samples, n_features)
-        Rows in C order.
-    row_shape : tuple of int or None
-        The axes of a row that were flattened; None for a table.
-    """
+    """Flatten rows that have axes of their own, in C order, and return these; None for a table."""
     if getattr(X, "ndim", 0) < 3:
         return X, None
     array = np.asarray(X)
@@ -41,29 +28,10 @@ def choose_input_shape(
     n_features: int,
     default: tuple[int, ...] | None = None,
 ) -> tuple[int, ...]:
-    """Return the shape of a row as the backbone gets it.
+    """Return the shape of a row as the backbone gets it, or raise ValueError if it does not fit.
 
-    Parameters
-    ----------
-    input_shape : tuple of int or None
-        The user's parameter.
-    row_shape : tuple of int or None
-        The axes of a row of `X`, where it had more than one.
-    n_features : int
-        Their product.
-    default : tuple of int or None
-        The shape that a trained backbone was made for.
-
-    Returns
-    -------
-    tuple of int
-        The parameter; else the rows' own axes; else the default; else ``(n_features,)``.
-
-    Raises
-    ------
-    ValueError
-        If the parameter or the default does not fit the rows, or the rows look like images with
-        the channels last.
+    That is the user's parameter; else the rows' own axes, where they have more than one; else the
+    default, which a trained backbone was made for; else ``(n_features,)``.
     """
     if input_shape is None:
         if row_shape is not None:
@@ -90,19 +58,9 @@ def choose_input_shape(
 
 
 def check_row_shape(row_shape: tuple[int, ...] | None, input_shape: tuple[int, ...]) -> None:
-    """Raise if rows with axes of their own do not have those of the network.
+    """Raise if rows with axes of their own, which a table has not, lack those of the network.
 
-    Parameters
-    ----------
-    row_shape : tuple of int or None
-        The axes of a row of `X`; None for a table, which always fits.
-    input_shape : tuple of int
-        What the network gets. One axis fits all rows: they are flattened.
-
-    Raises
-    ------
-    ValueError
-        If they differ; the message says so when it is only the order of the axes.
+    A single axis fits all rows: they are flattened.
     """
     if row_shape is None or len(input_shape) == 1 or row_shape == input_shape:
         return
@@ -116,20 +74,7 @@ def check_row_shape(row_shape: tuple[int, ...] | None, input_shape: tuple[int, .
 
 
 def warn_of_raw_pixels(X: Any, input_shape: tuple[int, ...]) -> None:
-    """Warn about images whose pixels are bytes from 0 to 255.
-
-    Parameters
-    ----------
-    X : array-like
-        Rows as the user gave them.
-    input_shape : tuple of int
-        Images have three axes.
-
-    Warns
-    -----
-    UserWarning
-        If the dtype is uint8 and there is a value above 1.
-    """
+    """Warn about images, as the user gave them, whose pixels are bytes from 0 to 255."""
     if (
         len(input_shape) == 3
         and getattr(X, "dtype", None) == np.uint8

@@ -27,13 +27,6 @@ class ProbeProblem:
     user's coordinates L-BFGS then needs tens of thousands of iterations. Here every class has a
     basis that whitens its own block of the Hessian: the covariance of the features, each row
     weighted by its curvature, plus the share of the penalty.
-
-    Parameters
-    ----------
-    rows : TrainingRows
-        Features, class codes and weights.
-    epsilon, norm, alpha, fit_intercept
-        Parameters of the probe.
     """
 
     def __init__(

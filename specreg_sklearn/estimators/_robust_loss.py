@@ -90,25 +90,9 @@ def worst_case_logits(
     ``epsilon * ||w_j - w_y||_dual``; logit j is raised by that much. For two classes this is the
     exact worst case, for more every j gets its own worst move: an upper bound.
 
-    Parameters
-    ----------
-    logits : Tensor of shape (n_samples, n_classes) or (n_samples, 1)
-        Logits of the clean rows; a single column is the second logit minus the first.
-    codes : Tensor of shape (n_samples,)
-        Class codes.
-    coef : Tensor of shape (n_classes, n_features) or (1, n_features)
-        Slopes of the logits, per unit of the features.
-    epsilon : float
-        Size of the moves, in units of the features.
-    norm : {1, 2, inf}
-        Norm of the moves; the slopes are measured in its dual.
-    width : Tensor of shape (n_features,)
-        See :class:`SmoothNorm`.
-
-    Returns
-    -------
-    Tensor of the shape of `logits`
-        Worst-case logits.
+    `logits` (n_samples, n_classes) belong to the clean rows, and `coef` (n_classes, n_features)
+    holds their slopes; a single column and row are those of the second logit minus the first.
+    `norm` is that of the moves; for `width` see :class:`SmoothNorm`.
     """
     if epsilon == 0:
         return logits
@@ -134,19 +118,11 @@ def reach_curvature(
     norm: float,
     width: Tensor,
 ) -> Tensor:
-    """Return the diagonal of the loss's Hessian that comes from the dual norms.
+    """Return the diagonal of the loss's Hessian that comes from the dual norms, shaped as `coef`.
 
-    Rounded kinks bend sharply: an optimiser that does not know of this curvature crawls.
-
-    Parameters
-    ----------
-    logits, codes, sample_weight, coef, epsilon, norm, width
-        As for :func:`worst_case_logits` and :func:`log_loss`; `logits` are the worst-case ones.
-
-    Returns
-    -------
-    Tensor of the shape of `coef`
-        Non-negative curvatures, per squared unit of the coefficients.
+    Rounded kinks bend sharply: an optimiser that does not know of this curvature crawls. The
+    arguments are those of :func:`worst_case_logits`, whose result `logits` is, and of
+    :func:`log_loss`.
     """
     if epsilon == 0:
         return torch.zeros_like(coef)
@@ -164,21 +140,9 @@ def reach_curvature(
 
 
 def log_loss(logits: Tensor, codes: Tensor, sample_weight: Tensor) -> Tensor:
-    """Return the weighted log loss.
+    """Return the log loss, with weights that sum to one.
 
-    Parameters
-    ----------
-    logits : Tensor of shape (n_samples, n_classes) or (n_samples, 1)
-        Logits; a single column is the second logit minus the first.
-    codes : Tensor of shape (n_samples,)
-        Class codes.
-    sample_weight : Tensor of shape (n_samples,)
-        Weights that sum to one.
-
-    Returns
-    -------
-    Tensor
-        A scalar.
+    A single column of `logits` is the second logit minus the first.
     """
     if logits.shape[1] == 1:
         return sample_weight @ softplus(-logits[:, 0] * (2 * codes - 1))

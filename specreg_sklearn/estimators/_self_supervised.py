@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 from torch import nn
 
 from specreg_sklearn._sklearn_compat import Interval, fit_context
+from specreg_sklearn._typing import Activation, Solver
 from specreg_sklearn.certificates import NoCertificateError, Stage
 from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.constraints import Constraint
@@ -21,10 +22,9 @@ from specreg_sklearn.estimators._input_shape import flat_rows
 from specreg_sklearn.estimators._trained_backbone import Module
 from specreg_sklearn.estimators._training_report import warn_of_collapse
 from specreg_sklearn.estimators._training_rows import TrainingRows
-from specreg_sklearn.modules import Activation, projector
+from specreg_sklearn.modules import projector
 from specreg_sklearn.objectives import Objective, resolve_objective
 from specreg_sklearn.penalties import Penalty
-from specreg_sklearn.training import Solver
 
 
 class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):

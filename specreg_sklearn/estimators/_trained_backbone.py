@@ -18,26 +18,9 @@ Module: TypeAlias = str | Callable[..., nn.Module] | nn.Module | FrozenEstimator
 def trained_backbone(
     module: Module,
 ) -> tuple[str | Callable[..., nn.Module] | nn.Module, tuple[int, ...] | None]:
-    """Return the backbone inside a frozen encoder, and what it was made for.
+    """Return the backbone inside a frozen encoder, and the shape of a row that it takes.
 
-    Parameters
-    ----------
-    module : str, callable, torch.nn.Module or FrozenEstimator
-        The user's `module`.
-
-    Returns
-    -------
-    module : str, callable or torch.nn.Module
-        The backbone of a frozen encoder; everything else as it is.
-    input_shape : tuple of int or None
-        The shape of a row that a frozen encoder takes.
-
-    Raises
-    ------
-    TypeError
-        If an estimator is neither frozen nor an encoder of this library.
-    NotFittedError
-        If the frozen encoder has not been fitted.
+    What is no estimator is returned as it is, with None.
     """
     if not isinstance(module, BaseEstimator) or isinstance(module, ModuleFactory):
         return module, None

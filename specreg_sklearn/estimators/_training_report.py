@@ -35,22 +35,11 @@ class Found(NamedTuple):
 
 
 def spectral_norms(network: Network, *, has_readout: bool = True) -> dict[str, float]:
-    """Return the spectral norm of every layer with weights.
+    """Return the norm of every layer with weights, by names such as "backbone.hidden1" or "head".
 
-    Parameters
-    ----------
-    network : Network
-        A trained network.
-    has_readout : bool, default=True
-        Whether the head is a readout, which counts, or a projector, which does not.
-
-    Returns
-    -------
-    dict of str to float
-        Qualified layer name, such as "backbone.hidden1" or "head", to norm: of linear layers to
-        machine precision, of convolutions to about four digits on images of the size they get. A
-        batch norm is folded into the layer whose output it reads, and listed only where it follows
-        none. NaN for a layer whose operator norm is not known.
+    Of linear layers to machine precision, of convolutions to about four digits on images of the
+    size they get. A batch norm is folded into the layer whose output it reads, and listed only
+    where it follows none. NaN for a layer whose operator norm is not known.
     """
     layers = used_layers(
         network.backbone, network.input_shape, prefix="backbone", on_unknown="skip"
@@ -82,21 +71,8 @@ def _norm(layer: UsedLayer) -> float:
 def warn_of_trouble(net: PenalizedNet, logits: np.ndarray, codes: np.ndarray) -> None:
     """Warn when training diverged, was interrupted, collapsed, or followed a lagging estimate.
 
-    Parameters
-    ----------
-    net : PenalizedNet
-        The trained net.
-    logits : ndarray of shape (n_samples, n_classes)
-        Its outputs on the training rows.
-    codes : ndarray of shape (n_samples,)
-        Their classes, -1 for unlabelled rows.
-
-    Warns
-    -----
-    ConvergenceWarning
-        The message names the setting to change.
-    UserWarning
-        If the fit was interrupted.
+    `logits` (n_samples, n_classes) are those of the training rows, and `codes` their classes, -1
+    for unlabelled rows. The message names the setting to change.
     """
     _warn(_early_end(net) or _no_better_than_guessing(net, logits, codes), _lagging_estimate(net))
 

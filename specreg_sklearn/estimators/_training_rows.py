@@ -46,30 +46,9 @@ def training_rows(
 ) -> TrainingRows:
     """Encode labels, check weights, and drop rows that weigh nothing.
 
-    Parameters
-    ----------
-    X : ndarray of shape (n_samples, n_features)
-        Validated rows.
-    y : ndarray of shape (n_samples,)
-        Labels of any kind.
-    sample_weight : array-like of shape (n_samples,) or None
-        Non-negative weights.
-    class_weight : dict, "balanced" or None
-        As in scikit-learn's classifiers. "balanced" counts rows by their weight. Unlabelled rows
-        have no class weight.
-    objective : Objective or None
-        Says whether the label -1 marks unlabelled rows. None: it is a class like any other.
-
-    Returns
-    -------
-    TrainingRows
-        The rows of positive weight.
-
-    Raises
-    ------
-    ValueError
-        If `y` is not a classification target, holds fewer than two classes or unlabelled rows
-        that the objective cannot use, or if a weight is negative or all are zero.
+    "balanced" counts rows by their weight; unlabelled rows have no class weight. The objective says
+    whether the label -1 marks unlabelled rows; without one it is a class like any other. ValueError
+    if `y` holds fewer than two classes or unlabelled rows that the objective cannot use.
     """
     weights = check_sample_weight(sample_weight, X)
     if not weights.any():
@@ -119,7 +98,12 @@ def _find_labelled(y: np.ndarray, objective: Objective) -> np.ndarray:
     warns where the labels are -1, 0 and 1 and nothing tells.
     """
     if getattr(objective, "uses_unlabelled", False):
-        _refuse_strings(y, objective)
+        if y.dtype.kind in "US" and (y.astype(str) == str(UNLABELLED)).any():
+            raise ValueError(
+                f"y holds the string '-1'. With objective={objective!r} unlabelled rows have the "
+                "integer label -1; beside labels that are strings, give y the dtype object: "
+                "np.array(['a', 'b', -1], dtype=object)."
+            )
         labelled = ~_is_unlabelled(y)
         if not labelled.any():
             raise ValueError("y has no labelled row: every label is -1, which means unlabelled.")
@@ -131,23 +115,11 @@ def _find_labelled(y: np.ndarray, objective: Objective) -> np.ndarray:
 def _is_unlabelled(y: np.ndarray) -> np.ndarray:
     if y.dtype.kind == "O":
         # Elementwise: comparing an array that holds strings with a number may give one False.
-        return np.array([_is_minus_one(label) for label in y])
+        texts = str, bytes
+        return np.array([not isinstance(y_i, texts) and bool(y_i == UNLABELLED) for y_i in y])
     if y.dtype.kind not in "if":
         return np.zeros(len(y), dtype=bool)
     return y == UNLABELLED
-
-
-def _is_minus_one(label: object) -> bool:
-    return not isinstance(label, (str, bytes)) and bool(label == UNLABELLED)
-
-
-def _refuse_strings(y: np.ndarray, objective: Objective) -> None:
-    if y.dtype.kind in "US" and (y.astype(str) == str(UNLABELLED)).any():
-        raise ValueError(
-            f"y holds the string '-1'. With objective={objective!r} unlabelled rows have the "
-            "integer label -1; beside labels that are strings, give y the dtype object: "
-            "np.array(['a', 'b', -1], dtype=object)."
-        )
 
 
 def _refuse_unlabelled(y: np.ndarray, objective: Objective) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Literal, TypeAlias
 
 from sklearn.base import BaseEstimator
 from torch import nn
 
-Activation: TypeAlias = Literal["identity", "logistic", "tanh", "relu", "elu", "gelu"]
+from specreg_sklearn._typing import Activation
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "identity": nn.Identity,

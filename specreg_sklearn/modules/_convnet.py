@@ -8,12 +8,8 @@ from typing import Any
 
 from torch import nn
 
-from specreg_sklearn.modules._architecture import (
-    Activation,
-    ModuleFactory,
-    check_activation,
-    check_image_shape,
-)
+from specreg_sklearn._typing import Activation
+from specreg_sklearn.modules._architecture import ModuleFactory, check_activation, check_image_shape
 from specreg_sklearn.tables import check_count
 
 

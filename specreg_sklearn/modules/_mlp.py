@@ -9,7 +9,8 @@ from numbers import Integral
 
 from torch import nn
 
-from specreg_sklearn.modules._architecture import Activation, check_activation
+from specreg_sklearn._typing import Activation
+from specreg_sklearn.modules._architecture import check_activation
 
 
 def mlp(

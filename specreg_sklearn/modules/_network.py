@@ -109,7 +109,9 @@ def build_network(
             backbone = deepcopy(module)
         else:
             backbone = _built(module, input_shape, settings)
-        backbone = _laid_out(backbone.to(device="cpu", dtype=dtype))
+        backbone = backbone.to(device="cpu", dtype=dtype)
+        # With the channels of kernels last, single precision trains 10 to 15 % quicker.
+        backbone = convert_conv2d_weight_memory_format(backbone, torch.channels_last)
         n_features = _n_features_out(backbone, input_shape, dtype, module)
         readout = head(n_features).to(dtype)
     return Network(backbone, readout, input_shape, n_features)
@@ -143,11 +145,6 @@ def _built(
             f"module={module!r} must build a torch.nn.Module; it returned {backbone!r}."
         )
     return backbone
-
-
-def _laid_out(backbone: nn.Module) -> nn.Module:
-    """Store kernels with the channels last: single precision then trains 10 to 15 % quicker."""
-    return convert_conv2d_weight_memory_format(backbone, torch.channels_last)
 
 
 def _n_features_out(

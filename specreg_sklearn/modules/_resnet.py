@@ -6,12 +6,8 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
-from specreg_sklearn.modules._architecture import (
-    Activation,
-    ModuleFactory,
-    check_activation,
-    check_image_shape,
-)
+from specreg_sklearn._typing import Activation
+from specreg_sklearn.modules._architecture import ModuleFactory, check_activation, check_image_shape
 from specreg_sklearn.tables import check_count
 
 _STAGE_STRIDES = (1, 2, 2, 2)
@@ -21,15 +17,8 @@ _BLOCKS_PER_STAGE = 2
 class BasicBlock(nn.Module):
     """Two convolutions beside a shortcut: ``activation(convolutions(x) + shortcut(x))``.
 
-    Parameters
-    ----------
-    n_inputs, n_outputs : int
-        Channels.
-    stride : int
-        Of the first convolution. Where it is not 1, or the channels change, the shortcut is a
-        convolution with a kernel of side one.
-    activation : type of torch.nn.Module
-        Applied between the convolutions and behind the sum.
+    Where the stride of the first is not 1, or the channels change, the shortcut is a convolution
+    with a kernel of side one.
     """
 
     def __init__(

@@ -6,29 +6,21 @@ import math
 from typing import Literal
 
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from specreg_sklearn.objectives.base import EpsilonBound, Schedule, SearchObjective
+from specreg_sklearn.objectives.base import Schedule, SearchBound, SearchObjective
 from specreg_sklearn.objectives.perturbations import FeatureRange
-from specreg_sklearn.spectral.layers import evaluated
 from specreg_sklearn.tables import check_flag
 
 
-class BoundAdversarial(EpsilonBound):
+class BoundAdversarial(SearchBound):
     """Looks for the worst rows of a batch and scores the network on them."""
 
     settings: Adversarial
 
     def _loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:
-        search = self.settings._search(start_share=1.0 if self.settings.random_start else 0.0)
-        ball = self.settings._ball(X, self.epsilon)
-        with evaluated(network):
-            worst = search.worst(
-                lambda rows: cross_entropy(network(rows), y, reduction="none"),
-                ball,
-                self.generator,
-            )
-        return cross_entropy(network(worst), y, reduction="none")
+        start_share = 1.0 if self.settings.random_start else 0.0
+        worst = self._worst(network, X, y, start_share=start_share)
+        return self._label_loss(network(worst), y)
 
 
 class Adversarial(SearchObjective):

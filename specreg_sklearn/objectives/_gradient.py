@@ -7,7 +7,6 @@ from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from specreg_sklearn.objectives.base import (
     EpsilonBound,
@@ -16,12 +15,7 @@ from specreg_sklearn.objectives.base import (
     check_norm,
     check_share_of_epsilon,
 )
-from specreg_sklearn.objectives.perturbations import (
-    Loss,
-    row_norms,
-    same_in_both_modes,
-    steepest,
-)
+from specreg_sklearn.objectives.perturbations import Loss, row_norms, same_in_both_modes, steepest
 from specreg_sklearn.space import as_norm
 from specreg_sklearn.spectral.layers import evaluated
 from specreg_sklearn.tables import check_choice
@@ -34,25 +28,8 @@ def loss_and_rise(
 ) -> tuple[Tensor, Tensor]:
     """Return the loss of each row, and ``epsilon`` times the dual norm of its gradient.
 
-    Parameters
-    ----------
-    loss : callable
-        Maps rows to one loss each.
-    X : Tensor of shape (n_samples, n_features)
-        The rows.
-    epsilon : float
-        The factor, above 0.
-    norm : {1, 2, inf}
-        Norm of the moves; the gradient is measured in its dual.
-    step : float
-        Length of the finite difference as a share of `epsilon`.
-    method : {"finite_difference", "double_backprop"}
-        How gradients reach the weights.
-
-    Returns
-    -------
-    tuple of two Tensors of shape (n_samples,)
-        Both carry gradients to the weights.
+    `norm` is that of the moves, and `step` the length of the finite difference as a share of
+    `epsilon`. Both results carry gradients to the weights, in the way of `method`.
     """
     with torch.enable_grad():
         rows = X.detach().requires_grad_()
@@ -76,7 +53,7 @@ class BoundGradient(EpsilonBound):
         label_loss = None if same_in_both_modes(network) else self._label_loss(network(X), y)
         with evaluated(network):
             clean, rise = loss_and_rise(
-                lambda rows: cross_entropy(network(rows), y, reduction="none"),
+                lambda rows: self._label_loss(network(rows), y),
                 X,
                 epsilon=self.epsilon,
                 norm=settings.norm,

@@ -6,7 +6,6 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from specreg_sklearn.objectives.base import EpsilonBound, EpsilonObjective, Schedule, check_norm
 from specreg_sklearn.objectives.perturbations import Ascent, Ball, Loss
@@ -17,20 +16,8 @@ from specreg_sklearn.tables import check_flag, check_number
 def linearity_error(loss: Loss, first: Tensor, second: Tensor, share: Tensor) -> Tensor:
     """Return how far the loss between two rows is from the straight line, row by row.
 
-    Parameters
-    ----------
-    loss : callable
-        Maps three times as many rows as there are in `first` to one loss each.
-    first, second : Tensor of shape (n_samples, n_features)
-        The ends.
-    share : Tensor of shape (n_samples,)
-        Where between them to look: 0 is the first end, 1 the second.
-
-    Returns
-    -------
-    Tensor of shape (n_samples,)
-        ``loss(c) - (1 - share) * loss(first) - share * loss(second)`` at ``c = (1 - share) *
-        first + share * second``.
+    That is ``loss(c) - (1 - share) * loss(first) - share * loss(second)`` at ``c = (1 - share) *
+    first + share * second``, with one share a row. `loss` is asked once, for all three.
     """
     between = torch.lerp(first, second, share.view(-1, *(1,) * (first.ndim - 1)))
     at_between, at_first, at_second = loss(torch.cat([between, first, second])).chunk(3)
@@ -44,8 +31,7 @@ class BoundLinearity(EpsilonBound):
 
     def _loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:
         def loss(rows: Tensor) -> Tensor:
-            labels = y.repeat(len(rows) // len(y))
-            return cross_entropy(network(rows), labels, reduction="none")
+            return self._label_loss(network(rows), y.repeat(len(rows) // len(y)))
 
         settings = self.settings
         ball = Ball(X, settings.norm, self.epsilon)

@@ -7,9 +7,8 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
-from specreg_sklearn.objectives.base import EpsilonBound, Schedule, SearchObjective
+from specreg_sklearn.objectives.base import Schedule, SearchBound, SearchObjective
 from specreg_sklearn.objectives.perturbations import FeatureRange, divergence
 from specreg_sklearn.spectral.layers import evaluated
 from specreg_sklearn.tables import check_number
@@ -19,23 +18,16 @@ from specreg_sklearn.tables import check_number
 _START_SHARE = 0.03
 
 
-class BoundTrades(EpsilonBound):
+class BoundTrades(SearchBound):
     """Looks for rows with another prediction, and adds their divergence to the log loss."""
 
     settings: Trades
 
     def _loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:
-        search = self.settings._search(start_share=_START_SHARE, sees_clean=False)
-        ball = self.settings._ball(X, self.epsilon)
-        with evaluated(network):
-            with torch.no_grad():
-                p = network(X).softmax(dim=1)
-            # Up to the entropy of p, which is fixed here, this is the divergence.
-            moved = search.worst(
-                lambda rows: cross_entropy(network(rows), p, reduction="none"),
-                ball,
-                self.generator,
-            )
+        with evaluated(network), torch.no_grad():
+            p = network(X).softmax(dim=1)
+        # Up to the entropy of p, which is fixed here, the cross-entropy is the divergence.
+        moved = self._worst(network, X, p, start_share=_START_SHARE, sees_clean=False)
         logits = network(X)
         return self._label_loss(logits, y) + self.settings.beta * divergence(logits, network(moved))
 

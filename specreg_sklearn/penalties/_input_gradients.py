@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import Any, Literal, TypeAlias, get_args
 
 import torch
@@ -70,9 +69,8 @@ class Jacobian(Penalty):
         readout: Any = head
         of_features = self.outputs == "features"
         n_outputs = int(readout.in_features) if of_features else len(readout.weight)
-        kind = _BoundFeatureGradient if of_features else _BoundLogitGradient
         basis = torch.eye(n_outputs, dtype=torch.float64)
-        return kind(basis, self.n_projections, 1.0, generator)
+        return _BoundInputGradient(basis, self.n_projections, generator, of_features=of_features)
 
 
 class CrossLipschitz(Penalty):
@@ -126,7 +124,7 @@ class CrossLipschitz(Penalty):
             raise ValueError("CrossLipschitz compares logits; the head has only one.")
         # sum over pairs ||g_k - g_l||^2 = 2 K ||C J||_F^2, C the projection on zero-sum directions.
         basis = _zero_sum_directions(n_classes)
-        return _BoundLogitGradient(basis, self.n_projections, 2 / n_classes, generator)
+        return _BoundInputGradient(basis, self.n_projections, generator, factor=2 / n_classes)
 
 
 class _BoundInputGradient(BoundOnRows):
@@ -134,32 +132,25 @@ class _BoundInputGradient(BoundOnRows):
 
     A probe is a direction of the outputs; pulling it back through the network costs one backward
     pass for the whole batch. Orthonormal probes that fill a space of directions give the exact
-    squared Frobenius norm on it; fewer, drawn evenly, give an unbiased estimate.
-
-    Parameters
-    ----------
-    basis : Tensor of shape (n_directions, n_outputs)
-        Orthonormal directions that the norm is taken over.
-    n_probes : int or None
-        Probes a batch; None, or as many as there are directions, is exact.
-    factor : float
-        Multiplies the squared norm.
-    generator : torch.Generator
-        Draws the probes, for each row its own.
+    squared Frobenius norm on it; fewer, drawn evenly for each row, give an unbiased estimate.
+    `basis` (n_directions, n_outputs) spans the space; `factor` multiplies the squared norm.
     """
 
     def __init__(
-        self, basis: Tensor, n_probes: int | None, factor: float, generator: torch.Generator
+        self,
+        basis: Tensor,
+        n_probes: int | None,
+        generator: torch.Generator,
+        *,
+        factor: float = 1.0,
+        of_features: bool = False,
     ) -> None:
         self._basis = basis
+        self._of_features = of_features
         self._n_probes = n_probes
         self._factor = factor
         self._generator = generator
         self._probes: Tensor | None = None
-
-    @abstractmethod
-    def _outputs(self, network: Network, X: Tensor) -> Tensor:
-        """Return what is differentiated, of shape (n_samples, n_outputs)."""
 
     def see_batch(
         self, network: Network, X: Tensor, y: Tensor, sample_weight: Tensor | None
@@ -170,7 +161,7 @@ class _BoundInputGradient(BoundOnRows):
 
     def _of_batch(self, network: Network, X: Tensor, sample_weight: Tensor | None) -> Tensor:
         X = X.requires_grad_()
-        outputs = self._outputs(network, X)
+        outputs = network.features(X) if self._of_features else network(X)
         if self._probes is None:
             self._probes = self._drawn_probes(outputs)
         squares = torch.zeros(len(X), dtype=outputs.dtype, device=outputs.device)
@@ -191,16 +182,6 @@ class _BoundInputGradient(BoundOnRows):
         shape = len(outputs), n_directions, self._n_probes
         draws = torch.randn(shape, generator=self._generator, dtype=torch.float64)
         return (torch.linalg.qr(draws).Q.to(outputs).mT @ basis).transpose(0, 1)
-
-
-class _BoundLogitGradient(_BoundInputGradient):
-    def _outputs(self, network: Network, X: Tensor) -> Tensor:
-        return network(X)
-
-
-class _BoundFeatureGradient(_BoundInputGradient):
-    def _outputs(self, network: Network, X: Tensor) -> Tensor:
-        return network.features(X)
 
 
 def _check_projections(value: object) -> None:

@@ -85,12 +85,11 @@ class _BoundL2(BoundPenalty):
         # (weight, where it started or None for zero, factor); one axis is a bias or a gain.
         self._terms: list[tuple[Tensor, Tensor | None, float]] = []
         for name, layer in layers:
+            noted, factor = (False, head_factor) if name == "head" else (from_start, 1.0)
             for weight in layer.parameters(recurse=False):
-                if weight.ndim > 1 and name == "head":
-                    self._terms.append((weight, None, head_factor))
-                elif weight.ndim > 1:
-                    start = weight.detach().clone() if from_start else None
-                    self._terms.append((weight, start, 1.0))
+                if weight.ndim > 1:
+                    start = weight.detach().clone() if noted else None
+                    self._terms.append((weight, start, factor))
 
     def value(self) -> Tensor:
         """Return the weighted sum of squares, a scalar tensor."""

@@ -3,98 +3,72 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 
-from specreg_sklearn.spectral import (
-    BlockPowerIteration,
-    Convolution,
-    ConvolutionIteration,
-    FourierIteration,
-    SquaredNorm,
-    UsedLayer,
-    convolution_norm,
-    follow_convolution,
-    largest_square,
-    matrix_norm,
-)
+from specreg_sklearn.spectral import BlockPowerIteration, UsedLayer, convolution_norm, matrix_norm
+from specreg_sklearn.spectral.estimates import FollowedLayer
 
 # The report once an epoch must be quick: a part of a large image and three digits will do.
 _REPORT_SIDE = 48
 _REPORT_TOLERANCE = 1e-3
 
 
-class LayerTerm(ABC):
-    """The squared spectral norm of one layer."""
+class LayerTerm:
+    """The squared spectral norm of one layer; the chain rule takes it to weight and gain."""
 
-    @abstractmethod
+    def __init__(self, followed: FollowedLayer) -> None:
+        self._followed = followed
+        self._layer = followed.layer
+        parts = self._layer.module, self._layer.batch_norm
+        self._parameters = [
+            part.weight
+            for part in parts
+            if part is not None and isinstance(part.weight, Tensor) and part.weight.requires_grad
+        ]
+
     def value(self) -> Tensor:
-        """Return the estimate, a scalar tensor; the gradient flows to weight and gain."""
+        """Return the estimate, a scalar tensor with its gradient."""
+        return self._followed.square()
 
-    @abstractmethod
     def add_gradient(self, strength: float) -> None:
         """Add the gradient of ``strength * value()`` where the loss has left one."""
+        learning = [parameter for parameter in self._parameters if parameter.grad is not None]
+        if not learning:
+            return
+        with torch.enable_grad():
+            weight = self._layer.weight()
+        gradient = strength * self._followed.update(weight.detach()).gradient
+        # A weight without a batch norm is its own only parameter.
+        parts = [gradient] if weight.is_leaf else torch.autograd.grad(weight, learning, gradient)
+        for parameter, part in zip(learning, parts, strict=True):
+            assert parameter.grad is not None
+            parameter.grad.add_(part)
 
-    @abstractmethod
     def check(self) -> tuple[float, float]:
         """Return the exact norm and the one that training sees; called once an epoch."""
+        weight = self._layer.weight().detach()
+        estimate = math.sqrt(self._followed.update(weight).value)
+        return self._exact(weight), estimate
 
-
-def layer_term(
-    layer: UsedLayer,
-    *,
-    method: str,
-    n_vectors: int | str,
-    n_steps: int,
-    generator: torch.Generator,
-) -> LayerTerm:
-    """Return the term of a layer, with a warm iteration.
-
-    Parameters
-    ----------
-    layer : UsedLayer
-        A linear layer, a convolution, or a batch norm on its own.
-    method, n_vectors, n_steps
-        As :class:`RepSpectral` takes them.
-    generator : torch.Generator
-        Draws the start vectors.
-
-    Raises
-    ------
-    ValueError
-        If a batch norm keeps no running statistics.
-    """
-    module = layer.module
-    try:
-        layer.weight()
-    except ValueError as error:
-        raise ValueError(
-            f"the layer {layer.name!r} has no norm for a single row: {error}"
-        ) from error
-    if isinstance(module, nn.Linear):
-        block = BlockPowerIteration(
-            layer.weight().detach(), n_vectors=n_vectors, n_steps=n_steps, generator=generator
-        )
-        if layer.batch_norm is None:
-            return _MatrixTerm(module.weight, block)
-        return _FoldedMatrixTerm(layer, block)
-    if layer.weight().ndim == 1:
-        return _DiagonalTerm(layer)
-    operator = Convolution.from_layer(module, layer.input_shape, weight=layer.weight().detach())
-    iteration = follow_convolution(
-        operator, method=method, n_vectors=n_vectors, n_steps=n_steps, generator=generator
-    )
-    return _ConvolutionTerm(layer, operator, iteration)
+    def _exact(self, weight: Tensor) -> float:
+        """Return the norm of the folded weight, to the digits that a report needs."""
+        if weight.ndim == 1:
+            return float(weight.abs().max())
+        if self._followed.operator is None:
+            return matrix_norm(weight, double=False)
+        operator = self._followed.operator.with_weight(weight)
+        return convolution_norm(operator, tol=_REPORT_TOLERANCE, largest_side=_REPORT_SIDE)
 
 
 class _MatrixTerm(LayerTerm):
-    """A linear layer. Products with the block of vectors give the gradient in closed form."""
+    """A linear layer alone. Products with the block of vectors give the gradient in closed form."""
 
-    def __init__(self, weight: Tensor, iteration: BlockPowerIteration) -> None:
-        self._weight = weight
-        self._iteration = iteration
+    def __init__(self, followed: FollowedLayer) -> None:
+        assert isinstance(followed.iteration, BlockPowerIteration)
+        self._weight = followed.layer.weight()
+        self._iteration = followed.iteration
 
     def value(self) -> Tensor:
         top = self._iteration.update(self._weight.detach())
@@ -116,91 +90,21 @@ class _MatrixTerm(LayerTerm):
         return exact, estimate
 
 
-class _FoldedTerm(LayerTerm):
-    """A layer whose operator changes with more than its weight: the chain rule does the rest."""
+def layer_term(
+    layer: UsedLayer, *, method: str, n_vectors: int | str, n_steps: int, generator: torch.Generator
+) -> LayerTerm:
+    """Return the term of a layer, with a warm iteration; the settings are those of RepSpectral.
 
-    def __init__(self, layer: UsedLayer) -> None:
-        self._layer = layer
-        parts = layer.module, layer.batch_norm
-        self._parameters = [
-            part.weight
-            for part in parts
-            if part is not None and isinstance(part.weight, Tensor) and part.weight.requires_grad
-        ]
-
-    @abstractmethod
-    def _update(self, weight: Tensor) -> SquaredNorm:
-        """Return the squared norm of the folded weight, and its gradient."""
-
-    def value(self) -> Tensor:
-        weight = self._layer.weight()
-        top = self._update(weight.detach())
-        linear = (top.gradient * weight).sum()
-        return linear + (top.value - linear.detach())
-
-    def add_gradient(self, strength: float) -> None:
-        learning = [parameter for parameter in self._parameters if parameter.grad is not None]
-        if not learning:
-            return
-        with torch.enable_grad():
-            weight = self._layer.weight()
-        gradient = strength * self._update(weight.detach()).gradient
-        # A weight without a batch norm is its own only parameter.
-        parts = [gradient] if weight.is_leaf else torch.autograd.grad(weight, learning, gradient)
-        for parameter, part in zip(learning, parts, strict=True):
-            assert parameter.grad is not None
-            parameter.grad.add_(part)
-
-    def check(self) -> tuple[float, float]:
-        weight = self._layer.weight().detach()
-        estimate = math.sqrt(self._update(weight).value)
-        return self._exact(weight), estimate
-
-    @abstractmethod
-    def _exact(self, weight: Tensor) -> float:
-        """Return the norm of the folded weight, to the digits that a report needs."""
-
-
-class _FoldedMatrixTerm(_FoldedTerm):
-    """A linear layer with a batch norm behind it."""
-
-    def __init__(self, layer: UsedLayer, iteration: BlockPowerIteration) -> None:
-        super().__init__(layer)
-        self._iteration = iteration
-
-    def _update(self, weight: Tensor) -> SquaredNorm:
-        return self._iteration.update(weight).square
-
-    def _exact(self, weight: Tensor) -> float:
-        return matrix_norm(weight, double=False)
-
-
-class _ConvolutionTerm(_FoldedTerm):
-    """A convolution or a transposed one, with or without a batch norm behind it."""
-
-    def __init__(
-        self,
-        layer: UsedLayer,
-        operator: Convolution,
-        iteration: ConvolutionIteration | FourierIteration,
-    ) -> None:
-        super().__init__(layer)
-        self._operator = operator
-        self._iteration = iteration
-
-    def _update(self, weight: Tensor) -> SquaredNorm:
-        return self._iteration.update(weight)
-
-    def _exact(self, weight: Tensor) -> float:
-        operator = self._operator.with_weight(weight)
-        return convolution_norm(operator, tol=_REPORT_TOLERANCE, largest_side=_REPORT_SIDE)
-
-
-class _DiagonalTerm(_FoldedTerm):
-    """A batch norm on its own: the largest factor of a channel."""
-
-    def _update(self, weight: Tensor) -> SquaredNorm:
-        return largest_square(weight)
-
-    def _exact(self, weight: Tensor) -> float:
-        return float(weight.abs().max())
+    ValueError if a batch norm keeps no running statistics.
+    """
+    try:
+        layer.weight()
+    except ValueError as error:
+        raise ValueError(
+            f"the layer {layer.name!r} has no norm for a single row: {error}"
+        ) from error
+    followed = FollowedLayer(
+        layer, method=method, n_vectors=n_vectors, n_steps=n_steps, generator=generator
+    )
+    alone = isinstance(layer.module, nn.Linear) and layer.batch_norm is None
+    return _MatrixTerm(followed) if alone else LayerTerm(followed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -48,10 +50,10 @@ class Orthogonal(Penalty):
         self, backbone: nn.Module, head: nn.Module, *, generator: torch.Generator
     ) -> BoundPenalty:
         """Attach the penalty to linear layers and convolutions; see :meth:`Penalty.bind`."""
-        terms: dict[str, _MatrixTerm | _ConvolutionTerm] = {}
+        terms: dict[str, Callable[[], Tensor]] = {}
         for name, layer in weighted_layers(backbone):
             if isinstance(layer, nn.Linear):
-                terms[name] = _MatrixTerm(layer)
+                terms[name] = partial(_matrix_distance, layer)
             elif isinstance(layer, nn.modules.conv._ConvNd):
                 terms[name] = _ConvolutionTerm(layer)
             elif not isinstance(layer, _NORMALISATIONS):
@@ -63,7 +65,7 @@ class Orthogonal(Penalty):
 
 
 class _BoundOrthogonal(BoundPenalty):
-    def __init__(self, terms: dict[str, _MatrixTerm | _ConvolutionTerm]) -> None:
+    def __init__(self, terms: dict[str, Callable[[], Tensor]]) -> None:
         self.layer_names = tuple(terms)
         self._terms = tuple(terms.values())
 
@@ -74,15 +76,11 @@ class _BoundOrthogonal(BoundPenalty):
         return torch.stack([term() for term in self._terms]).sum()
 
 
-class _MatrixTerm:
-    def __init__(self, layer: nn.Linear) -> None:
-        self._layer = layer
-
-    def __call__(self) -> Tensor:
-        weight = self._layer.weight
-        gram = weight @ weight.T if weight.shape[0] <= weight.shape[1] else weight.T @ weight
-        identity = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
-        return (gram - identity).square().sum()
+def _matrix_distance(layer: nn.Linear) -> Tensor:
+    weight = layer.weight
+    gram = weight @ weight.T if weight.shape[0] <= weight.shape[1] else weight.T @ weight
+    identity = torch.eye(len(gram), dtype=gram.dtype, device=gram.device)
+    return (gram - identity).square().sum()
 
 
 class _ConvolutionTerm:
@@ -92,16 +90,13 @@ class _ConvolutionTerm:
         self._layer = layer
         # A transposed layer comes as the convolution whose adjoint it is, with the same distance.
         operator = Convolution.from_layer(layer)
-        n_axes = len(operator.stride)
-        self._convolve = _CONVOLVE[n_axes]
+        self._convolve = _CONVOLVE[len(operator.stride)]
         self._stride, self._dilation = operator.stride, operator.dilation
         self._groups = operator.groups
         # Shifts at which two output positions read common pixels: multiples of the stride.
         self._reach = tuple(
             gap * (taps - 1) // step * step
-            for gap, taps, step in zip(
-                operator.dilation, operator.kernel, operator.stride, strict=True
-            )
+            for gap, taps, step in zip(self._dilation, operator.kernel, self._stride, strict=True)
         )
         per_group = operator.weight.shape[0] // operator.groups
         # ||A A^T - I||^2 - ||A^T A - I||^2 is the number of outputs less that of inputs.
@@ -128,10 +123,8 @@ class _ConvolutionTerm:
         """Put zeros between the taps, as the dilation does."""
         if all(gap == 1 for gap in self._dilation):
             return kernels
-        sides = [
-            gap * (taps - 1) + 1
-            for gap, taps in zip(self._dilation, kernels.shape[2:], strict=True)
-        ]
+        axes = zip(self._dilation, kernels.shape[2:], strict=True)
+        sides = [gap * (taps - 1) + 1 for gap, taps in axes]
         spread = kernels.new_zeros(*kernels.shape[:2], *sides)
         every: Any = (..., *(slice(None, None, gap) for gap in self._dilation))
         spread[every] = kernels

@@ -52,20 +52,9 @@ class TensorRows(torch.utils.data.Dataset):
 class BatchLoader:
     """Iterate over batches of :class:`TensorRows` as slices.
 
-    A DataLoader collates row by row: on a table of 569 rows it takes 60 times as long as this.
-
-    Parameters
-    ----------
-    dataset : TensorRows
-        The rows.
-    batch_size : int
-        Rows in a batch; the last batch may be smaller.
-    shuffle : bool, default=False
-        Draw a new order for every pass.
-    generator : torch.Generator, default=None
-        A CPU generator for the order.
-    least_rows : int, default=1
-        A last batch of fewer rows joins the one before it.
+    A DataLoader collates row by row: on a table of 569 rows it takes 60 times as long as this. With
+    `shuffle` every pass has a new order, drawn by the generator. The last batch may be smaller; one
+    of fewer than `least_rows` joins the one before it.
     """
 
     def __init__(

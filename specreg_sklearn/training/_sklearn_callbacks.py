@@ -38,9 +38,8 @@ class SklearnCallbackBridge(Callback):
         max_epochs: int,
         fitted: dict[str, Any],
     ) -> None:
-        self.estimator = estimator
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        self.data = {"X": X, "y": y, "metadata": metadata}
+        self.task = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self.fitted = fitted
         self.context = estimator._init_callback_context(max_subtasks=max_epochs)
 
@@ -48,27 +47,23 @@ class SklearnCallbackBridge(Callback):
         self, net: PenalizedNet, X: Any = None, y: Any = None, **kwargs: Any
     ) -> None:
         """Open the task of the whole fit."""
-        self.context.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+        self.context.call_on_fit_task_begin(**self.task)
 
     def on_epoch_begin(self, net: PenalizedNet, **kwargs: Any) -> None:
         """Open the task of one epoch."""
         self.epoch = self.context.subcontext(task_name="epoch")
-        self.epoch.call_on_fit_task_begin(estimator=self.estimator, **self.data)
+        self.epoch.call_on_fit_task_begin(**self.task)
 
     def on_epoch_end(self, net: PenalizedNet, **kwargs: Any) -> None:
         """Close the task of one epoch; a callback may ask to stop here."""
-        stop = self.epoch.call_on_fit_task_end(
-            estimator=self.estimator,
-            reconstruction_attributes=lambda: self.fitted,
-            **self.data,
-        )
-        if stop:
+        if self._end(self.epoch):
             raise KeyboardInterrupt  # skorch's way to end the loop
 
     def on_train_end(self, net: PenalizedNet, X: Any = None, y: Any = None, **kwargs: Any) -> None:
         """Close the task of the whole fit."""
-        self.context.call_on_fit_task_end(
-            estimator=self.estimator,
-            reconstruction_attributes=lambda: self.fitted,
-            **self.data,
+        self._end(self.context)
+
+    def _end(self, context: Any) -> bool:
+        return context.call_on_fit_task_end(
+            reconstruction_attributes=lambda: self.fitted, **self.task
         )

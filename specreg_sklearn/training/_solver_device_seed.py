@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 import torch
 
-Solver: TypeAlias = Literal["adam", "sgd"] | type[torch.optim.Optimizer]
+from specreg_sklearn._typing import Solver
 
 
-def solver_settings(
-    solver: Solver,
-) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
+def solver_settings(solver: Solver) -> tuple[type[torch.optim.Optimizer], dict[str, Any]]:
     """Return the optimizer class and the keyword arguments that a solver stands for.
 
     Parameters

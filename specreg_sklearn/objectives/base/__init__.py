@@ -4,6 +4,7 @@ from specreg_sklearn.objectives.base._epsilon_objective import (
     EpsilonBound,
     EpsilonObjective,
     Schedule,
+    SearchBound,
     SearchObjective,
 )
 from specreg_sklearn.objectives.base._objective import (
@@ -23,6 +24,7 @@ __all__ = [
     "EpsilonObjective",
     "Objective",
     "Schedule",
+    "SearchBound",
     "SearchObjective",
     "bind_objective",
     "check_norm",

@@ -17,6 +17,7 @@ from specreg_sklearn.objectives.base._perturbation_settings import (
     check_rows_in_range,
 )
 from specreg_sklearn.objectives.perturbations import Ascent, Ball, FeatureRange
+from specreg_sklearn.spectral.layers import evaluated
 from specreg_sklearn.tables import check_choice, check_count, check_flag, check_number, check_share
 
 Schedule: TypeAlias = Literal["constant", "linear"]
@@ -106,36 +107,9 @@ class SearchObjective(EpsilonObjective):
         check_flag("use_best", self.use_best)
         check_feature_range(self.feature_range)
 
-    def _ball(self, X: Tensor, epsilon: float) -> Ball:
-        return Ball(X, self.norm, epsilon, self.feature_range)
-
-    def _search(self, *, start_share: float, sees_clean: bool = True) -> Ascent:
-        return Ascent(
-            n_steps=self.n_steps,
-            step_size=self.step_size,
-            start_share=start_share,
-            n_restarts=self.n_restarts,
-            use_best=self.use_best,
-            sees_clean=sees_clean,
-        )
-
 
 class EpsilonBound(BoundObjective):
-    """The stateful part: the strength of the current epoch, and the random draws.
-
-    Parameters
-    ----------
-    settings : EpsilonObjective
-        The user's object; it is only read.
-    network : torch.nn.Module
-        What is trained.
-    generator : torch.Generator
-        A CPU generator.
-    n_warm_up_epochs : int
-        Epochs before the full strength.
-    labelled_share : float
-        See :meth:`Objective.bind`.
-    """
+    """The stateful part: the strength of the current epoch, and the random draws."""
 
     def __init__(
         self,
@@ -172,3 +146,36 @@ class EpsilonBound(BoundObjective):
     def _label_loss(self, logits: Tensor, y: Tensor) -> Tensor:
         """Return the log loss; the objectives that use unlabelled rows have their own."""
         return cross_entropy(logits, y, reduction="none")
+
+
+class SearchBound(EpsilonBound):
+    """The stateful part of an objective that looks for the worst rows."""
+
+    settings: SearchObjective
+
+    def _worst(
+        self,
+        network: nn.Module,
+        X: Tensor,
+        target: Tensor,
+        *,
+        start_share: float,
+        sees_clean: bool = True,
+    ) -> Tensor:
+        """Return the rows nearby with the largest cross-entropy to `target`, as far as found."""
+        settings = self.settings
+        search = Ascent(
+            n_steps=settings.n_steps,
+            step_size=settings.step_size,
+            start_share=start_share,
+            n_restarts=settings.n_restarts,
+            use_best=settings.use_best,
+            sees_clean=sees_clean,
+        )
+        ball = Ball(X, settings.norm, self.epsilon, settings.feature_range)
+        with evaluated(network):
+            return search.worst(
+                lambda rows: cross_entropy(network(rows), target, reduction="none"),
+                ball,
+                self.generator,
+            )

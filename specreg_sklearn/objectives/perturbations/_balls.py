@@ -13,10 +13,7 @@ from torch import Generator, Tensor
 class BallShape(ABC):
     """What a search by gradient steps must know of the ball of a norm around 0.
 
-    Attributes
-    ----------
-    is_box : bool
-        Whether clipping is all that a projection does.
+    Where `is_box`, clipping is all that a projection does.
     """
 
     is_box: ClassVar[bool] = False
@@ -30,30 +27,13 @@ class BallShape(ABC):
         """Return moves of norm one; see :func:`steepest`."""
 
     def drawn(self, like: Tensor, radius: float, generator: Generator) -> Tensor:
-        """Draw one point a row, evenly over the ball.
-
-        Parameters
-        ----------
-        like : Tensor of shape (n_samples, ...)
-            Gives shape, dtype and device.
-        radius : float
-            The radius of the ball.
-        generator : torch.Generator
-            A CPU generator; draws are made there and moved.
-
-        Returns
-        -------
-        Tensor of the shape of `like`
-            The points.
-        """
-        shape = len(like), math.prod(like.shape[1:])
-        points = self._drawn(shape, like.dtype, radius, generator)
+        """Draw one point a row, evenly over the ball; of the shape, dtype and device of `like`."""
+        # A CPU generator draws on the CPU.
+        points = self._drawn(like.flatten(1), radius, generator)
         return points.to(like.device).view_as(like)
 
     @abstractmethod
-    def _drawn(
-        self, shape: tuple[int, int], dtype: torch.dtype, radius: float, generator: Generator
-    ) -> Tensor: ...
+    def _drawn(self, like: Tensor, radius: float, generator: Generator) -> Tensor: ...
 
 
 class _L1(BallShape):
@@ -82,14 +62,12 @@ class _L1(BallShape):
         signs = flat.gather(1, chosen).sign()
         return torch.zeros_like(flat).scatter_(1, chosen, signs).view_as(gradients)
 
-    def _drawn(
-        self, shape: tuple[int, int], dtype: torch.dtype, radius: float, generator: Generator
-    ) -> Tensor:
+    def _drawn(self, like: Tensor, radius: float, generator: Generator) -> Tensor:
         # Of d + 1 exponential shares of one, the first d are spread evenly over the simplex.
-        shares = torch.empty(shape[0], shape[1] + 1, dtype=dtype)
-        shares.exponential_(generator=generator)
+        n_rows, length = like.shape
+        shares = torch.empty(n_rows, length + 1, dtype=like.dtype).exponential_(generator=generator)
         shares = shares / shares.sum(1, keepdim=True)
-        signs = torch.randint(2, shape, generator=generator) * 2 - 1
+        signs = torch.randint(2, like.shape, generator=generator) * 2 - 1
         return radius * signs * shares[:, :-1]
 
 
@@ -108,12 +86,11 @@ class _L2(BallShape):
         lengths = row_norms(scaled, 2)[:, None]
         return (scaled / lengths.clamp_min(1)).view_as(gradients)
 
-    def _drawn(
-        self, shape: tuple[int, int], dtype: torch.dtype, radius: float, generator: Generator
-    ) -> Tensor:
-        directions = torch.randn(shape, generator=generator, dtype=dtype)
-        lengths = row_norms(directions, 2)[:, None].clamp_min(torch.finfo(dtype).tiny)
-        sizes = torch.rand((shape[0], 1), generator=generator, dtype=dtype) ** (1 / shape[1])
+    def _drawn(self, like: Tensor, radius: float, generator: Generator) -> Tensor:
+        n_rows, length = like.shape
+        directions = torch.randn(like.shape, generator=generator, dtype=like.dtype)
+        lengths = row_norms(directions, 2)[:, None].clamp_min(torch.finfo(like.dtype).tiny)
+        sizes = torch.rand((n_rows, 1), generator=generator, dtype=like.dtype) ** (1 / length)
         return directions * (radius * sizes / lengths)
 
 
@@ -126,10 +103,8 @@ class _Linf(BallShape):
     def steepest(self, gradients: Tensor) -> Tensor:
         return gradients.sign()
 
-    def _drawn(
-        self, shape: tuple[int, int], dtype: torch.dtype, radius: float, generator: Generator
-    ) -> Tensor:
-        points = torch.rand(shape, generator=generator, dtype=dtype)
+    def _drawn(self, like: Tensor, radius: float, generator: Generator) -> Tensor:
+        points = torch.rand(like.shape, generator=generator, dtype=like.dtype)
         return points.mul_(2 * radius).sub_(radius)
 
 
@@ -145,17 +120,7 @@ def row_norms(rows: Tensor, norm: float) -> Tensor:
 def steepest(gradients: Tensor, norm: float) -> Tensor:
     """Return the move of norm one along which a linear function rises fastest, row by row.
 
-    Parameters
-    ----------
-    gradients : Tensor of shape (n_samples, ...)
-        Gradients of the function.
-    norm : {1, 2, inf}
-        Norm of the move.
-
-    Returns
-    -------
-    Tensor of the shape of `gradients`
-        ``argmax <v, g>`` over ``||v|| <= 1``, whose value is the dual norm of g; 0 where g is 0.
-        For L1 it is a single coordinate.
+    It is ``argmax <v, g>`` over ``||v|| <= 1``, whose value is the dual norm of g; 0 where g is 0.
+    For L1 it is a single coordinate.
     """
     return BALLS[norm].steepest(gradients)

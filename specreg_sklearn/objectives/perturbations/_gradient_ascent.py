@@ -34,19 +34,7 @@ FeatureRange: TypeAlias = tuple[ArrayLike, ArrayLike]
 
 
 class Ball:
-    """The rows that may be reached from each row of a batch.
-
-    Parameters
-    ----------
-    X : Tensor of shape (n_samples, ...)
-        The centres.
-    norm : {1, 2, inf}
-        Norm of the moves.
-    epsilon : float
-        The longest move.
-    feature_range : pair of float or array-like, or None
-        The box that rows must stay in.
-    """
+    """The rows within `epsilon` of each row of a batch `X`, inside the box of `feature_range`."""
 
     def __init__(
         self, X: Tensor, norm: float, epsilon: float, feature_range: FeatureRange | None = None
@@ -86,20 +74,11 @@ class Ball:
 class Ascent:
     """How the worst rows are looked for.
 
-    Parameters
-    ----------
-    n_steps : int
-        Gradient steps.
-    step_size : float or "auto"
-        Length of a step, in the norm of the ball; "auto" is ``2.5 * epsilon / n_steps``.
-    start_share : float
-        The first start is drawn from so much of the ball; 0 starts at the row itself.
-    n_restarts : int
-        Searches; all but the first start anywhere in the ball.
-    use_best : bool
-        Keep the row with the highest loss of all that were seen, and not the last one.
-    sees_clean : bool
-        Count the clean row among them. Of no use where no loss is below the clean one.
+    `step_size` is a length in the norm of the ball; "auto" is ``2.5 * epsilon / n_steps``. The
+    first start is drawn from `start_share` of the ball, which is the row itself for 0, and those of
+    restarts anywhere in it. With `use_best` the row with the highest loss of all that were seen is
+    kept, and not the last one; `sees_clean` counts the clean row among them, which is of no use
+    where no loss is below the clean one.
     """
 
     n_steps: int = 10
@@ -110,22 +89,7 @@ class Ascent:
     sees_clean: bool = True
 
     def worst(self, loss: Loss, ball: Ball, generator: torch.Generator) -> Tensor:
-        """Return the worst row found for each row.
-
-        Parameters
-        ----------
-        loss : callable
-            What is maximised.
-        ball : Ball
-            Where to look.
-        generator : torch.Generator
-            A CPU generator for the starts.
-
-        Returns
-        -------
-        Tensor of the shape of the rows
-            Detached.
-        """
+        """Return the worst row found for each row, detached."""
         step = self._step_length(ball.epsilon)
         keeps_best = self.use_best or self.n_restarts > 1
         best, highest = ball.X, None
@@ -181,19 +145,9 @@ def input_gradient(loss: Loss, rows: Tensor) -> Tensor:
 
 
 def divergence(logits: Tensor, moved_logits: Tensor) -> Tensor:
-    """Return the Kullback-Leibler divergence of each row, ``sum p * log(p / q)``.
+    """Return the Kullback-Leibler divergence of each row in nats, ``sum p * log(p / q)``.
 
-    Parameters
-    ----------
-    logits : Tensor of shape (n_samples, n_classes)
-        Logits of p.
-    moved_logits : Tensor of shape (n_samples, n_classes)
-        Logits of q.
-
-    Returns
-    -------
-    Tensor of shape (n_samples,)
-        In nats; gradients flow to both.
+    Both are given as logits (n_samples, n_classes), and gradients flow to both.
     """
     log_p, log_q = log_softmax(logits, dim=1), log_softmax(moved_logits, dim=1)
     return kl_div(log_q, log_p, reduction="none", log_target=True).sum(1)
@@ -211,8 +165,5 @@ def _sides(feature_range: FeatureRange | None, X: Tensor) -> tuple[Tensor | None
     low, high = (
         torch.as_tensor(np.asarray(side), dtype=X.dtype, device=X.device) for side in feature_range
     )
-    return _beside(low, X), _beside(high, X)
-
-
-def _beside(side: Tensor, X: Tensor) -> Tensor:
-    return side if side.ndim == 0 else side.view(1, *X.shape[1:])
+    low, high = (side.view(1, *X.shape[1:]) if side.ndim else side for side in (low, high))
+    return low, high

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
 
@@ -105,7 +106,8 @@ class ImageViews(Views):
                 "width)."
             )
         steps = self._transformations(_kornia_augmentation(), input_shape)
-        return _DrawImageView(steps, input_shape, float(X.min()), float(X.max()), generator)
+        low, high = float(X.min()), float(X.max())
+        return _DrawImageView(steps, input_shape, low, high - low or 1.0, generator)
 
     def _transformations(self, kornia: ModuleType, input_shape: tuple[int, ...]) -> list[nn.Module]:
         channels, *size = input_shape
@@ -134,22 +136,15 @@ class ImageViews(Views):
         return steps
 
 
+@dataclass
 class _DrawImageView:
     """Kornia draws its parameters on the CPU, from torch's generator: here from the fit's own."""
 
-    def __init__(
-        self,
-        steps: list[nn.Module],
-        input_shape: tuple[int, ...],
-        low: float,
-        high: float,
-        generator: torch.Generator,
-    ) -> None:
-        self.steps = steps
-        self.input_shape = input_shape
-        self.low = low
-        self.width = high - low or 1.0
-        self.generator = generator
+    steps: list[nn.Module]
+    input_shape: tuple[int, ...]
+    low: float
+    width: float
+    generator: torch.Generator
 
     @torch.no_grad()
     def __call__(self, X: Tensor) -> Tensor:

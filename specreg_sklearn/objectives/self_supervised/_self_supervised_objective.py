@@ -55,8 +55,14 @@ class SelfSupervisedObjective(Objective):
 
     def check_rows(self, X: np.ndarray) -> None:
         """Raise if a setting is not accepted; see :meth:`Objective.check_rows`."""
-        _check_views(self.views)
-        check_rows = getattr(self.views, "check_rows", None)
+        views: object = self.views
+        automatic = isinstance(views, str) and views == "auto"
+        if not automatic and (isinstance(views, type) or not hasattr(views, "bind")):
+            raise ValueError(
+                f"views={views!r} must be 'auto' or an instance with a `bind` method, such as "
+                "TableViews() or ImageViews()."
+            )
+        check_rows = getattr(views, "check_rows", None)
         if check_rows is not None:
             check_rows(X)
         self._check_settings()
@@ -126,12 +132,3 @@ class BoundSelfSupervised(BoundObjective):
     def held_out_loss(self, network: nn.Module, X: Tensor, y: Tensor) -> Tensor:
         """Score held-out rows as the others: there is no log loss without labels."""
         return self.per_sample_loss(network, X, y)
-
-
-def _check_views(views: object) -> None:
-    automatic = isinstance(views, str) and views == "auto"
-    if not automatic and (isinstance(views, type) or not hasattr(views, "bind")):
-        raise ValueError(
-            f"views={views!r} must be 'auto' or an instance with a `bind` method, such as "
-            "TableViews() or ImageViews()."
-        )

@@ -62,7 +62,9 @@ def test_interruption_goes_back_to_the_last_finished_epoch(blob_rows, epoch, bat
     X, y = blob_rows
     snapshots = Snapshots()
     model = encoder(callbacks=[snapshots, Interrupt(epoch, batch)])
-    with pytest.warns(UserWarning, match=rf"interrupted; the weights of epoch {epoch - 1} are"):
+    with pytest.raises(
+        KeyboardInterrupt, match=rf"interrupted; the weights of epoch {epoch - 1} are"
+    ):
         model.fit(X, y)
     assert len(snapshots.weights) == epoch - 1
     assert_equal_weights(model.module_.state_dict(), snapshots.weights[-1])
@@ -87,7 +89,7 @@ def test_interruption_in_the_first_epoch_of_a_warm_start_keeps_the_last_fit(blob
     model = encoder(warm_start=True, max_iter=3).fit(X, y)
     before = copy.deepcopy(model.module_.state_dict())
     model.set_params(callbacks=[Interrupt(4, 2)])
-    with pytest.warns(UserWarning, match="interrupted; the weights of epoch 3"):
+    with pytest.raises(KeyboardInterrupt, match="interrupted; the weights of epoch 3"):
         model.fit(X, y)
     assert_equal_weights(model.module_.state_dict(), before)
     assert model.n_iter_ == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ def run_attack(
 ) -> AttackResult:
     """Check the arguments, search and verify; see ``BlackBoxAttack.run``."""
     attack._check_parameters()
+    attack = _with_plain_numbers(attack)
     attack._prepare()
     eps = None if eps is None else check_eps(eps)
     norm = check_norm(attack.norm, attack._norms, type(attack).__name__)
@@ -103,6 +105,15 @@ def run_attack(
         raw, verified = _verified(oracle, outcome, chosen)
     nothing = "not_found" if attack._within_eps else "start_failed"
     return _report(oracle, outcome, raw, verified, chosen, eps, stop, nothing)
+
+
+def _with_plain_numbers(attack: AttackHooks) -> AttackHooks:
+    """Return the attack with Python's numbers: counts of numpy, such as int8, may overflow."""
+    plain = {k: v.item() for k, v in vars(attack).items() if isinstance(v, np.generic)}
+    if plain:
+        attack = copy(attack)
+        vars(attack).update(plain)
+    return attack
 
 
 def _given_starts(starts: Starts, space: FeatureSpace, X: Any, n_rows: int) -> FloatArray | None:

@@ -167,7 +167,7 @@ class _ShapeTracer(fx.Tracer):
 
     def _run(self, node: fx.Node) -> Any:
         if node.op == "placeholder":
-            return torch.zeros(N_TRIAL_ROWS, *self._input_shape, dtype=torch.float64)
+            return torch.zeros(N_TRIAL_ROWS, *self._input_shape, dtype=torch.float64, device="cpu")
         if node.op == "get_attr":
             module, _, name = str(node.target).rpartition(".")
             return getattr(self.root.get_submodule(module), name)

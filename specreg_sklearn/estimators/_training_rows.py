@@ -20,6 +20,8 @@ from specreg_sklearn.tables import check_number
 
 UNLABELLED = -1
 _LABELS_OF_A_SCALE = (-1, 0, 1)
+# Sums of weights up to this power of two stay inside the range of float32.
+_LARGEST_EXPONENT = 60
 
 ClassWeight: TypeAlias = dict[Any, float] | Literal["balanced"] | None
 
@@ -85,8 +87,9 @@ def _counted(
 
     A batch of nothing but such rows would have no mean.
     """
-    # A power of two changes no digit; the sum of the weights stays inside the range.
-    weights = np.ldexp(weights, -np.frexp(weights.max())[1])
+    exponent = np.frexp(weights.max())[1]
+    if abs(exponent) > _LARGEST_EXPONENT:  # a power of two changes no digit
+        weights = np.ldexp(weights, -exponent)
     counted = weights >= np.finfo(X.dtype).tiny
     if not counted.all():
         X, labels, weights = X[counted], labels[counted], weights[counted]

@@ -13,12 +13,13 @@ from specreg_sklearn.attacks._resolve import resolve_attack
 from specreg_sklearn.attacks._square import SquareAttack
 from specreg_sklearn.attacks._tangent import TangentAttack
 from specreg_sklearn.attacks.art import ARTAttack, as_art_classifier
-from specreg_sklearn.attacks.frame import AttackResult, BlackBoxAttack
+from specreg_sklearn.attacks.frame import AttackInterrupted, AttackResult, BlackBoxAttack
 from specreg_sklearn.space import FeatureSpace
 
 __all__ = [
     "CGBA",
     "ARTAttack",
+    "AttackInterrupted",
     "AttackResult",
     "BlackBoxAttack",
     "FeatureSpace",

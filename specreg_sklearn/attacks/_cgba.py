@@ -55,7 +55,7 @@ class CGBA(BoundaryWalk):
         benchmarks); 250 serve for a first look and 5000 to confirm. Hundreds of features take more:
         on images of 784 pixels 5000 queries come within about a fifth of what gradients find. A row
         that no longer gains ends before its budget does. None sets no limit.
-    n_starts, starts, targeted, batch_rows, random_state
+    n_starts, starts, targeted, batch_rows, random_state, n_repeats
         As in :class:`BlackBoxAttack`. With a small budget fewer starts are used.
 
     Examples

@@ -51,7 +51,7 @@ class HopSkipJump(BlackBoxAttack):
         budget does not pay for in full asks about fewer directions. The defaults of the other
         parameters use about 25 000 queries a row. Where a budget cuts them short, other values of
         `init_eval` gain little.
-    n_starts, starts, targeted, batch_rows, random_state
+    n_starts, starts, targeted, batch_rows, random_state, n_repeats
         As in :class:`BlackBoxAttack`. Up to `n_starts` starts of different classes share the first
         iterations, which ask more for it; only the nearest goes on.
     max_iter : int, default=50

@@ -84,7 +84,7 @@ class RayS(BlackBoxAttack):
     max_queries : int or None, default=1000
         Budget of each row, starts and verification included. None goes on until a row has not
         improved for 40 rounds.
-    n_starts, starts, targeted, batch_rows, random_state
+    n_starts, starts, targeted, batch_rows, random_state, n_repeats
         As in :class:`BlackBoxAttack`. With a small budget fewer starts are used. The upper corner
         of the box is one more start, unless you give your own.
     blocks : {"permuted", "contiguous"}, default="permuted"

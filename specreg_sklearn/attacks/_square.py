@@ -56,7 +56,7 @@ class SquareAttack(BlackBoxAttack):
     max_queries : int or None, default=1000
         Budget of each row. Rows sent to ``decision_function`` or ``predict_proba`` and rows sent to
         ``predict`` count alike. None ends after 10 000 iterations.
-    targeted, batch_rows, random_state
+    targeted, batch_rows, random_state, n_repeats
         As in :class:`BlackBoxAttack`. There are no starts to choose.
     image_shape : tuple (H, W) or (C, H, W), or None, default=None
         Shape of the images that the columns hold, in C order. Blocks are then squares, which suits

@@ -36,7 +36,7 @@ class TangentAttack(BoundaryWalk):
     max_queries : int or None, default=1000
         Budget of each row, starts and verification included. None goes on until no step gains any
         more.
-    n_starts, starts, targeted, batch_rows, random_state
+    n_starts, starts, targeted, batch_rows, random_state, n_repeats
         As in :class:`BlackBoxAttack`. Up to `n_starts` starts of different classes share the first
         steps; the nearest goes on.
     axis_ratio : float, default=1.0

@@ -5,7 +5,6 @@ A module factory is any callable ``(input_shape) -> torch.nn.Module`` whose outp
 """
 
 from specreg_sklearn.modules._architecture import ACTIVATIONS, ModuleFactory
-from specreg_sklearn.modules._architecture import Activation as Activation
 from specreg_sklearn.modules._convnet import ConvNet
 from specreg_sklearn.modules._mlp import mlp, projector
 from specreg_sklearn.modules._network import Network, build_network, readout

@@ -1,7 +1,7 @@
 """What may change in a row, in which units, and how long a change is."""
 
 from specreg_sklearn.space._clean_rows import CleanRows
-from specreg_sklearn.space._feature_space import FeatureSpace
+from specreg_sklearn.space._feature_space import FeatureSpace, check_room
 from specreg_sklearn.space._norms import (
     CONVEX_NORMS,
     L0,
@@ -27,5 +27,6 @@ __all__ = [
     "Norm",
     "as_norm",
     "check_norm",
+    "check_room",
     "check_scale",
 ]

@@ -7,24 +7,26 @@ A row is seen in three ways:
 - coordinates: ``raw / scale``, the float64 space in which attacks compute.
 
 A coordinate row always belongs to a clean row, its *owner*: the owner lends the cells that do not
-move, and the box.
+move, and the box. Columns of whole numbers beyond 2**53 are counted from an origin, since float64
+cannot tell their neighbours apart; see :class:`LargeCells`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from specreg_sklearn.space._large_integers import IntegerRange, LargeCells, integer_ends
 from specreg_sklearn.space._norms import as_norm
-from specreg_sklearn.tables import Table
+from specreg_sklearn.tables import INTEGER, Table, column_label
 
 if TYPE_CHECKING:
     from specreg_sklearn.space._repair import Repair
 
-# Beyond this a float64 cannot tell neighbouring whole numbers apart.
-_EXACT_INTEGERS = 2.0**53
 # Numbers held at once where a computation has intermediate results as large as the data.
 _BLOCK = 2**20
 # Up to so many numbers, two functions of numpy cost less than one that is written in Python.
@@ -38,6 +40,8 @@ class CleanRows:
     their cells: NaN where missing. The array is taken over and may be changed. `low`, `high` and
     `scale`, of shape (d,), are the box, with infinite ends where open, and the units; `integer`
     marks columns of whole numbers. `repair` is applied to built rows before the model sees them.
+    `large` holds columns of large whole numbers by their place among `columns`; their part of `raw`
+    and of the box is counted from their origins.
 
     Attributes
     ----------
@@ -64,7 +68,9 @@ class CleanRows:
         integer: np.ndarray,
         scale: np.ndarray,
         repair: Repair | None = None,
+        large: Mapping[int, LargeCells] = MappingProxyType({}),
     ) -> None:
+        self.large = large
         self.table, self.columns, self.scale, self.integer = table, columns, scale, integer
         self.low, self.high, self.repair = low, high, repair
         self._settled: tuple[Any, Any, Any] = None, None, None
@@ -81,20 +87,26 @@ class CleanRows:
         self.narrow: list[tuple[np.dtype, np.ndarray]] = []
         held: dict[np.dtype, list[int]] = {}
         for j, c in enumerate(columns.tolist()):
-            held.setdefault(table.dtype(c), []).append(j)
+            if j not in large:
+                held.setdefault(table.dtype(c), []).append(j)
         for dtype in sorted(held, key=str):
             mask = np.array(held[dtype])
-            if dtype.kind in "iu":
-                low[mask] = np.maximum(low[mask], max(np.iinfo(dtype).min, -_EXACT_INTEGERS))
-                high[mask] = np.minimum(high[mask], min(np.iinfo(dtype).max, _EXACT_INTEGERS))
+            if dtype.kind in "iub":
+                ends = IntegerRange(0, *integer_ends(dtype)).ends()
+                low[mask] = np.maximum(low[mask], ends[0])
+                high[mask] = np.minimum(high[mask], ends[1])
             elif dtype.itemsize < 8:
                 self.narrow.append((dtype, mask))
                 low[mask] = _inwards(np.maximum(low[mask], float(np.finfo(dtype).min)), dtype, 1)
                 high[mask] = _inwards(np.minimum(high[mask], float(np.finfo(dtype).max)), dtype, -1)
+        for k, cells in large.items():
+            # Rows that are counted from the origin share these ends, or are widened below.
+            low[k], high[k] = cells.limits
+        self._by_row = {k: cells for k, cells in large.items() if not cells.exact.all()}
         self._low, self._high = low[None], high[None]
         # Widened boxes are not stored: they are as large as the data.
         inside = (self.raw >= low).all() and (self.raw <= high).all() if len(raw) else True
-        self._shared_box = bool(inside) and not self.missing.any()
+        self._shared_box = bool(inside) and not self.missing.any() and not self._by_row
         one_box = len(low) > 0 and (low == low[0]).all() and (high == high[0]).all()
         if self._shared_box and one_box:
             # One interval for all columns is clipped several times faster than a row of them.
@@ -138,6 +150,7 @@ class CleanRows:
             integer=self.integer,
             scale=self.scale,
             repair=self.repair,
+            large={k: cells.take(rows) for k, cells in self.large.items()},
         )
 
     def finite_box(self, reach: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -205,6 +218,8 @@ class CleanRows:
             return self._low, self._high
         raw = self.raw[owner]
         lo, hi = np.minimum(self._low, raw), np.maximum(self._high, raw)
+        for k, cells in self._by_row.items():
+            lo[:, k], hi[:, k] = cells.low[owner], cells.high[owner]
         if self._writes_all:
             return lo, hi
         # A missing cell reads 0 here, and stays there.
@@ -229,8 +244,41 @@ class CleanRows:
             if built is not None and raw is settled and owner is whose:
                 return built
             return self.repair.build(self, raw, owner)
-        moved = None if self._writes_all else raw != self.raw[owner]
-        return self.table.write(owner, self.columns, raw, moved)
+        if self._writes_all:
+            return self.table.write(owner, self.columns, raw, None)
+        return self.write(raw, owner)
+
+    def write(self, raw: np.ndarray, owner: np.ndarray) -> Any:
+        """Do as :meth:`build`, but leave the repair out."""
+        moved = raw != self.raw[owner]
+        if not self.large:
+            return self.table.write(owner, self.columns, raw, moved)
+        exact = {k: cells.written(raw[:, k], owner) for k, cells in self.large.items()}
+        return self.table.write(owner, self.columns, raw, moved, exact)
+
+    def read(self, table: Table, owner: np.ndarray) -> np.ndarray:
+        """Return the movable cells (m, d) of a table of changed rows; NaN where missing."""
+        raw = table.numbers(self.columns)
+        for k, cells in self.large.items():
+            column = int(self.columns[k])
+            if table.kind(column) != INTEGER:
+                raise ValueError(
+                    f"Column {column_label(column, table.names)} holds whole numbers beyond 2**53 "
+                    "in X, but other numbers in X_adv, which are not exact in float64. Convert it "
+                    "to int64 or uint64."
+                )
+            whole, missing = table.integers(column)
+            raw[:, k] = np.where(missing, np.nan, cells.read_again(whole, owner))
+        return raw
+
+    def distance_to(self, table: Table, norm: float) -> np.ndarray:
+        """Return how far the rows of a table are from the clean rows, in scaled units."""
+        owner = np.arange(len(self))
+        steps = np.nan_to_num(self.read(table, owner)) - self.raw
+        for k, cells in self.large.items():
+            whole, missing = table.integers(int(self.columns[k]))
+            steps[:, k] = np.where(missing | self.missing[:, k], 0.0, cells.steps_to(whole))
+        return as_norm(norm).length(steps / self.scale)
 
     def distance(self, raw: np.ndarray, owner: np.ndarray, norm: float) -> np.ndarray:
         """Return how far rows are from their owners, in scaled units."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from specreg_sklearn._typing import BoolArray, FloatArray, Scale
 from specreg_sklearn.space._clean_rows import CleanRows
+from specreg_sklearn.space._large_integers import EXACT_INTEGERS, IntegerRange, LargeCells
 from specreg_sklearn.space._norms import NORMS, check_norm
 from specreg_sklearn.space._options import (
     TYPES,
@@ -20,12 +21,21 @@ from specreg_sklearn.space._options import (
     check_bounds,
     check_cells,
     read_bounds,
+    read_large,
     read_mutable,
     read_scale,
     read_types,
+    whole_ends,
 )
 from specreg_sklearn.space._repair import Repair
-from specreg_sklearn.tables import CATEGORICAL, INTEGER, as_table, check_columns
+from specreg_sklearn.tables import (
+    CATEGORICAL,
+    INTEGER,
+    Table,
+    as_table,
+    check_columns,
+    column_label,
+)
 
 RowRepair: TypeAlias = Callable[[Any, Any], Any]
 """``repair(X_moved, X_clean)``: both containers like the user's X, and so is what it returns."""
@@ -52,6 +62,10 @@ class FeatureSpace:
         The unit of each column: distances are norms of ``(X_adv - X) / scale``.
     repair : callable or None, default=None
         ``repair(X_moved, X_clean)`` returns the moved rows put right; see :meth:`from_data`.
+    large : mapping of int to tuple (origin, low, high), default={}
+        Columns of whole numbers beyond 2**53, by position. float64 cannot tell such neighbours
+        apart, so their coordinates are counted from an origin, ``(X - origin) / scale``, and
+        their bounds are whole numbers, None where open.
 
     Notes
     -----
@@ -84,6 +98,7 @@ class FeatureSpace:
     mutable: BoolArray
     scale: FloatArray
     repair: RowRepair | None = None
+    large: Mapping[int, IntegerRange] = field(default_factory=dict)
 
     @classmethod
     def from_data(
@@ -104,15 +119,17 @@ class FeatureSpace:
             Data, usually what the model is evaluated on.
         mutable : None, list of columns, or mask of shape (n_features,), default=None
             Columns the attack may change, by name, number or mask. None means every numeric
-            column. Text, categories and bool are immutable, unless they are named here and there
-            is a `repair`, which alone changes them.
+            column. Columns of True and False move as the whole numbers 0 and 1 if they are named
+            here or are "integer" in `types`, else they are immutable. Text and categories are
+            immutable, unless they are named here and there is a `repair`, which alone changes them.
         bounds : "data", None, (low, high) or dict, default="data"
             "data" takes the smallest and largest value of each column, None sets no bounds. A pair
             holds numbers or arrays of shape (n_features,), and None for an open end. A dict gives
             pairs by column; columns it leaves out are bounded by the data. Rows outside the bounds,
             here or later, keep their own values as an end of their box.
         types : "auto", list or dict by column, default="auto"
-            "real", "integer" or "categorical" per column. "auto" follows the dtypes.
+            "real", "integer" or "categorical" per column. "auto" follows the dtypes; for True and
+            False it is "integer" where `mutable` names the column, else "categorical".
         scale : "std", "range", None, float or array of shape (n_features,), default="std"
             The unit of each column. "std" divides by the standard deviation, "range" by the range,
             None leaves the units of X. For "std" and "range" a mutable column must vary, or have
@@ -154,6 +171,10 @@ class FeatureSpace:
           bounds leave no room counts as immutable.
         - Each row must be repaired by itself, without chance, and repairing a row again must change
           nothing. That is tried once, on the first rows of a run.
+        - Real numbers may differ by rounding: from what a second repair gives, and from the bounds.
+          Then the cells of the first one count, clipped to the bounds. Rounding is up to 1e-9 (1e-6
+          for float32) of the column's unit and the number. What is measured, asked and reported is
+          the same row, but a sum that the repair makes may be off by so much.
         - Distances are measured after the repair. Categorical cells add nothing to them, and a row
           of which only such cells have changed counts as not moved.
         - Rows that did not move are not repaired. Clean rows are never changed.
@@ -198,19 +219,24 @@ class FeatureSpace:
         """
         table = as_table(X)
         names, n = table.names, table.n_columns
+        if repair is not None and not callable(repair):
+            raise TypeError(f"repair={repair!r} is not a function (X_moved, X_clean) or None.")
         kinds = read_types(types, table)
+        flags = read_mutable(mutable, kinds, table, types, repaired=repair is not None)
         numeric = np.flatnonzero(kinds != CATEGORICAL)
         numbers = np.full((table.n_rows, n), np.nan)
         numbers[:, numeric] = table.numbers(numeric)
         check_cells(numbers, kinds, names)
         low, high = _range(numbers)
-        if repair is not None and not callable(repair):
-            raise TypeError(f"repair={repair!r} is not a function (X_moved, X_clean) or None.")
-        flags = read_mutable(mutable, kinds, names, repaired=repair is not None)
-        lo, hi = read_bounds(bounds, low, high, kinds, names)
+        lo, hi = read_bounds(bounds, low, high, kinds, table)
         check_bounds((lo, hi), (low, high), numbers, flags, names)
-        unit = read_scale(scale, numbers, flags & (hi > lo), names)
-        return cls(names, kinds, lo, hi, flags, unit, repair)
+        large = read_large(bounds, numbers, table)
+        for j, limits in large.items():
+            # Spreads do not depend on where numbers are counted from.
+            numbers[:, j] = LargeCells.read(table.integers(j), limits).raw
+        may_move = _may_move(flags, lo, hi, large)
+        unit = read_scale(scale, numbers, may_move, names)
+        return cls(names, kinds, lo, hi, flags, unit, repair, large)
 
     def __repr__(self) -> str:
         count = {kind: int((self.kinds == kind).sum()) for kind in TYPES}
@@ -234,8 +260,7 @@ class FeatureSpace:
     @property
     def movable(self) -> NDArray[np.intp]:
         """Positions of the columns that are mutable and whose bounds leave them room."""
-        with np.errstate(invalid="ignore"):
-            return np.flatnonzero(self.mutable & (self.maximum > self.minimum))
+        return np.flatnonzero(_may_move(self.mutable, self.minimum, self.maximum, self.large))
 
     def bind(self, X: Any, *, parameter: str = "X") -> CleanRows:
         """Read the rows of `X` in this space, after checking that its columns are the space's.
@@ -261,19 +286,27 @@ class FeatureSpace:
         check_columns(table, self.names, self.kinds, self.mutable, parameter)
         columns = self.movable
         raw = table.numbers(columns)
+        low, high = self.minimum[columns], self.maximum[columns]
+        large = {}
+        for k, j in enumerate(columns.tolist()):
+            limits = self._range_of(table, j, raw[:, k], parameter)
+            if limits is not None:
+                large[k] = LargeCells.read(table.integers(j), limits)
+                raw[:, k], (low[k], high[k]) = large[k].raw, limits.ends()
         labels = columns.tolist() if self.names is None else [self.names[j] for j in columns]
         check_cells(raw, self.kinds[columns], labels)
-        whole = [table.dtype(j).kind in "iu" for j in columns.tolist()]
+        whole = [table.dtype(j).kind in "iub" for j in columns.tolist()]
         return CleanRows(
             table,
             columns,
             raw,
-            low=self.minimum[columns],
-            high=self.maximum[columns],
+            low=low,
+            high=high,
             # A column of reals may be stored as whole numbers in these very rows.
             integer=(self.kinds[columns] == INTEGER) | np.array(whole, dtype=bool),
             scale=self.scale[columns],
             repair=self._bound_repair(),
+            large=large,
         )
 
     def to_coordinates(self, X: Any) -> FloatArray:
@@ -287,7 +320,8 @@ class FeatureSpace:
         Returns
         -------
         ndarray of shape (n_samples, n_movable), float64
-            ``X[:, movable] / scale``; 0 where a value is missing.
+            ``X[:, movable] / scale``; 0 where a value is missing. Columns in `large` are counted
+            from their origins.
         """
         return self.bind(X).x
 
@@ -342,7 +376,28 @@ class FeatureSpace:
         clean, moved = self.bind(X), self.bind(X_adv, parameter="X_adv")
         if len(clean) != len(moved):
             raise ValueError(f"X_adv has {len(moved)} rows and X has {len(clean)}.")
+        if clean.large:
+            return clean.distance_to(moved.table, norm)
         return clean.distance(moved.raw, np.arange(len(clean)), norm)
+
+    def _range_of(
+        self, table: Table, column: int, numbers: FloatArray, parameter: str
+    ) -> IntegerRange | None:
+        """Return where a column is counted from, and its bounds; None if float64 holds it all."""
+        limits = self.large.get(column)
+        if limits is not None:
+            if table.kind(column) == INTEGER:
+                return limits
+            raise ValueError(
+                f"{parameter} holds no whole numbers in column {column_label(column, self.names)}, "
+                "where the feature space has some beyond 2**53, which are not exact in float64. "
+                "Convert the column to int64 or uint64."
+            )
+        if np.abs(numbers).max(initial=0.0, where=~np.isnan(numbers)) < EXACT_INTEGERS:
+            return None
+        if table.kind(column) != INTEGER or table.dtype(column).kind not in "iu":
+            return None
+        return IntegerRange(0, *whole_ends((self.minimum[column], self.maximum[column])))
 
     def _bound_repair(self) -> Repair | None:
         if self.repair is None:
@@ -350,6 +405,36 @@ class FeatureSpace:
         free = self.mutable & (self.kinds == CATEGORICAL)
         free[self.movable] = True
         return Repair(self.repair, np.flatnonzero(~free))
+
+
+def check_room(space: FeatureSpace, table: Table) -> None:
+    """Raise if no column of a table can move."""
+    if len(space.movable):
+        return
+    flags = [j for j in range(table.n_columns) if table.is_flag(j)]
+    hint = ""
+    if flags:
+        shown = ", ".join(column_label(j, table.names) for j in flags[:10])
+        shown += ", ..." if len(flags) > 10 else ""
+        hint = (
+            f" Columns of True and False ({shown}) move as 0 and 1 where mutable or types of "
+            "FeatureSpace.from_data names them."
+        )
+    raise ValueError(
+        "The feature space has no column to move: none is mutable, or the bounds leave them no "
+        f"room.{hint}"
+    )
+
+
+def _may_move(
+    mutable: BoolArray, low: FloatArray, high: FloatArray, large: Mapping[int, IntegerRange]
+) -> BoolArray:
+    """Return which mutable columns have room between their bounds."""
+    with np.errstate(invalid="ignore"):
+        room = np.asarray(high > low)
+    for j, limits in large.items():
+        room[j] = limits.has_room
+    return mutable & room
 
 
 def _range(numbers: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -6,6 +6,7 @@ message that names the column and the value.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from specreg_sklearn._typing import BoolArray, FloatArray, Scale
+from specreg_sklearn.space._large_integers import EXACT_INTEGERS, IntegerRange
 from specreg_sklearn.tables import (
     CATEGORICAL,
     INTEGER,
@@ -66,7 +68,12 @@ def read_types(types: Kinds, table: Table) -> NDArray[np.str_]:
             raise ValueError(
                 f"types gives {kind!r} for column {column_label(j, names)}; accepted: {TYPES}."
             )
-        if kinds[j] == CATEGORICAL and kind != CATEGORICAL:
+        if kind == REAL and table.is_flag(j):
+            raise ValueError(
+                f"types gives 'real' for column {column_label(j, names)}, which is bool; accepted: "
+                "'integer', which moves it as 0 and 1, and 'categorical'."
+            )
+        if kinds[j] == CATEGORICAL and kind != CATEGORICAL and not table.is_flag(j):
             raise ValueError(
                 f"types gives {kind!r} for column {column_label(j, names)}, which does not hold "
                 "numbers."
@@ -81,13 +88,15 @@ def read_types(types: Kinds, table: Table) -> NDArray[np.str_]:
 
 
 def read_mutable(
-    mutable: Columns, kinds: np.ndarray, names: list[Any] | None, *, repaired: bool = False
+    mutable: Columns, kinds: np.ndarray, table: Table, types: Kinds, *, repaired: bool = False
 ) -> BoolArray:
-    """Return a mask of the columns that may change; categorical ones only with a repair."""
-    n = len(kinds)
-    numeric = kinds != CATEGORICAL
+    """Return a mask of the columns that may change; categorical ones only with a repair.
+
+    Flags that are named and have no type from the user become "integer" in `kinds`.
+    """
+    n, names = len(kinds), table.names
     if mutable is None:
-        return numeric
+        return np.asarray(kinds != CATEGORICAL)
     if isinstance(mutable, (str, bytes)):
         raise ValueError(f"mutable={mutable!r} must be a list of columns: mutable=[{mutable!r}].")
     entries = list(mutable)
@@ -98,7 +107,11 @@ def read_mutable(
     else:
         mask = np.zeros(n, dtype=bool)
         mask[[column_index(e, names, n, "mutable") for e in entries]] = True
-    stuck = [column_label(j, names) for j in np.flatnonzero(mask & ~numeric).tolist()]
+    typed = _typed(types, table)
+    for j in np.flatnonzero(mask & (kinds == CATEGORICAL) & ~typed).tolist():
+        if table.is_flag(j):
+            kinds[j] = INTEGER
+    stuck = [column_label(j, names) for j in np.flatnonzero(mask & (kinds == CATEGORICAL)).tolist()]
     if stuck and not repaired:
         raise ValueError(
             f"mutable includes {', '.join(stuck)}, which are categorical; attacks change numeric "
@@ -107,14 +120,23 @@ def read_mutable(
     return mask
 
 
+def _typed(types: Kinds, table: Table) -> BoolArray:
+    """Return for which columns the user gave a type."""
+    if isinstance(types, Mapping):
+        typed = np.zeros(table.n_columns, dtype=bool)
+        typed[[column_index(c, table.names, table.n_columns, "types") for c in types]] = True
+        return typed
+    return np.full(table.n_columns, not isinstance(types, str))
+
+
 def read_bounds(
-    bounds: Bounds, low: FloatArray, high: FloatArray, kinds: np.ndarray, names: list[Any] | None
+    bounds: Bounds, low: FloatArray, high: FloatArray, kinds: np.ndarray, table: Table
 ) -> tuple[FloatArray, FloatArray]:
     """Return the smallest and largest allowed value of each column.
 
-    `low` and `high` are those of the data.
+    `low` and `high` are those of the data. Flags that move are within 0 and 1 in any case.
     """
-    n, numeric = len(kinds), kinds != CATEGORICAL
+    n, numeric, names = len(kinds), kinds != CATEGORICAL, table.names
     lo, hi = low.copy(), high.copy()
     if bounds is None:
         lo[numeric], hi[numeric] = -np.inf, np.inf
@@ -122,7 +144,15 @@ def read_bounds(
         for column, pair in bounds.items():
             j = column_index(column, names, n, "bounds")
             if not numeric[j]:
-                raise ValueError(f"bounds names the categorical column {column_label(j, names)}.")
+                remedy = ""
+                if table.is_flag(j):
+                    remedy = (
+                        " It is bool: to move it as 0 and 1, name it in mutable, or as 'integer' "
+                        "in types."
+                    )
+                raise ValueError(
+                    f"bounds names the categorical column {column_label(j, names)}.{remedy}"
+                )
             lo[j], hi[j] = (float(end[0]) for end in _pair(pair, 1))
     elif not (isinstance(bounds, str) and bounds == "data"):
         given_lo, given_hi = _pair(bounds, n)
@@ -134,7 +164,62 @@ def read_bounds(
             f"bounds of column {column_label(j, names)} are ({lo[j]}, {hi[j]}); "
             "the lower one must not be above the upper one."
         )
+    for j in np.flatnonzero(kinds == INTEGER).tolist():
+        if table.is_flag(j):
+            # Clipped, not refused: bounds for all columns at once may be wider.
+            lo[j], hi[j] = np.clip([lo[j], hi[j]], 0.0, 1.0)
     return lo, hi
+
+
+def read_large(bounds: Bounds, numbers: np.ndarray, table: Table) -> dict[int, IntegerRange]:
+    """Return columns of whole numbers beyond 2**53, with an origin and their exact bounds.
+
+    `numbers` are the rounded cells of all columns, (n, n_columns); NaN where there is none.
+    """
+    size = np.abs(numbers).max(axis=0, initial=0.0, where=~np.isnan(numbers))
+    large = {}
+    for j in np.flatnonzero(size >= EXACT_INTEGERS).tolist():
+        if table.kind(j) != INTEGER or table.dtype(j).kind not in "iu":
+            continue
+        cells, missing = table.integers(j)
+        low, high = int(cells[~missing].min()), int(cells[~missing].max())
+        large[j] = IntegerRange((low + high) // 2, *_exact_bounds(bounds, j, low, high, table))
+    return large
+
+
+def _exact_bounds(
+    bounds: Bounds, column: int, low: int, high: int, table: Table
+) -> tuple[int | None, int | None]:
+    """Return the bounds of a column of large whole numbers; `low` and `high` are the data's."""
+    if bounds is None:
+        return None, None
+    if isinstance(bounds, Mapping):
+        names, n = table.names, table.n_columns
+        given = {column_index(c, names, n, "bounds"): pair for c, pair in bounds.items()}
+        if column not in given:
+            return low, high
+        return whole_ends([_entry(end, 0) for end in given[column]])
+    if isinstance(bounds, str):
+        return low, high
+    return whole_ends([_entry(end, column) for end in bounds])
+
+
+def _entry(end: ArrayLike | None, column: int) -> Any:
+    """Return the end of a bound for one column, with every digit."""
+    if end is None or isinstance(end, (int, float)):
+        return end
+    entries = np.asarray(end)
+    # numpy would round its own whole numbers through float64.
+    return entries.reshape(-1)[column if entries.size > 1 else 0].item()
+
+
+def whole_ends(ends: Iterable[Any]) -> tuple[int | None, int | None]:
+    """Return bounds as whole numbers, rounded inwards; None for an open end."""
+    low, high = ends
+    return (
+        None if low is None or low == -np.inf else math.ceil(low),
+        None if high is None or high == np.inf else math.floor(high),
+    )
 
 
 def read_scale(

@@ -4,6 +4,10 @@ A box around every column is not all that a row must obey: flags of a one-hot gr
 part is not larger than the whole. The user knows such rules, so the user puts rows right. Whatever
 comes back must still be a row that the feature space allows; a repair that breaks a promise of the
 space is an error of the caller, and said so.
+
+Only rounding is forgiven: shares that are divided by their sum are off by a unit in the last place
+when they are divided again. The cells of the first repair then count, and go into the row that the
+model is asked about, so that what is measured, asked and reported is one and the same row.
 """
 
 from __future__ import annotations
@@ -14,10 +18,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from specreg_sklearn.tables import ArrayTable, ListTable, PandasTable, Table, as_table, column_label
+from specreg_sklearn.tables import (
+    ArrayTable,
+    ListTable,
+    PandasTable,
+    Table,
+    as_table,
+    column_label,
+    frame_of,
+)
 
 if TYPE_CHECKING:
     from specreg_sklearn.space._clean_rows import CleanRows
+
+# What counts as rounding, as a share of a column's unit and of the number: this or, for shorter
+# floats, so many units in the last place.
+_ROUNDING, _LAST_PLACES = 1e-9, 16
 
 
 class Repair:
@@ -50,17 +66,18 @@ class Repair:
         moved = rows.moved(raw, owner)
         chosen = np.flatnonzero(moved)
         if not len(chosen):
-            return _written(rows, raw, owner)
+            return rows.write(raw, owner)
         built, settled = self._apply(rows, raw[chosen], owner[chosen])
         # Distances were computed from `raw`, so the rows handed out must hold just that.
         self._check_settled(rows, raw[chosen], settled)
+        built = _with_cells(built, rows, raw[chosen], settled, owner[chosen])
         if len(chosen) == len(raw):
             return built
-        return _replaced(_written(rows, raw, owner), moved, built)
+        return _replaced(rows.write(raw, owner), moved, built)
 
     def _apply(self, rows: CleanRows, raw: np.ndarray, owner: np.ndarray) -> tuple[Any, np.ndarray]:
         """Call the repair; return its checked rows, and their cells in the columns that move."""
-        given, clean = _written(rows, raw, owner), _written(rows, rows.raw[owner], owner)
+        given, clean = rows.write(raw, owner), rows.write(rows.raw[owner], owner)
         kind, index = type(given), getattr(given, "index", None)
         try:
             built = self.function(given, clean)
@@ -84,7 +101,8 @@ class Repair:
                 f"repair changed column {column_label(column, table.names)}, which is not mutable "
                 f"or has no room, from {old!r} to {new!r}; accepted: the cell of X_clean."
             )
-        return built, _read_cells(table, rows, owner)
+        cells, settled = _read_cells(table, rows, owner)
+        return _with_cells(built, rows, settled, cells, owner), settled
 
     def _try(
         self,
@@ -95,10 +113,12 @@ class Repair:
         settled: np.ndarray,
     ) -> None:
         """Raise unless the repair gives the same rows again, and leaves repaired rows alone."""
-        table, every = as_table(built), np.arange(rows.table.n_columns)
-        half = slice(0, -(-len(raw) // 2))
-        again, _ = self._apply(rows, raw[half], owner[half])
-        difference = _difference(as_table(again), table.take(np.arange(len(raw))[half]), every)
+        table, half = as_table(built), slice(0, -(-len(raw) // 2))
+        # Cells that move are compared as numbers, which may differ by rounding.
+        others = np.setdiff1d(np.arange(rows.table.n_columns), rows.columns)
+        again, once = self._apply(rows, raw[half], owner[half])
+        self._check_settled(rows, settled[half], once, "does not give the same row again")
+        difference = _difference(as_table(again), table.take(np.arange(len(raw))[half]), others)
         if difference is not None:
             raise ValueError(_unlike("does not give the same row again", table, difference))
         moved = np.flatnonzero(rows.moved(settled, owner))
@@ -106,16 +126,23 @@ class Repair:
             return
         again, twice = self._apply(rows, settled[moved], owner[moved])
         self._check_settled(rows, settled[moved], twice)
-        difference = _difference(as_table(again), table.take(moved), every)
+        difference = _difference(as_table(again), table.take(moved), others)
         if difference is not None:
             raise ValueError(_unlike("changes rows that it has repaired", table, difference))
 
-    def _check_settled(self, rows: CleanRows, raw: np.ndarray, again: np.ndarray) -> None:
-        changed = np.argwhere(raw != again)
+    def _check_settled(
+        self,
+        rows: CleanRows,
+        raw: np.ndarray,
+        again: np.ndarray,
+        problem: str = "changes rows that it has repaired",
+    ) -> None:
+        """Raise unless two repairs gave the same numbers, up to rounding."""
+        changed = np.argwhere(np.abs(raw - again) > _rounding(rows, raw))
         if len(changed):
             i, k = changed[0].tolist()
             difference = int(rows.columns[k]), again[i, k].item(), raw[i, k].item()
-            raise ValueError(_unlike("changes rows that it has repaired", rows.table, difference))
+            raise ValueError(_unlike(problem, rows.table, difference))
 
 
 def _unlike(problem: str, table: Table, difference: tuple[int, Any, Any]) -> str:
@@ -127,8 +154,23 @@ def _unlike(problem: str, table: Table, difference: tuple[int, Any, Any]) -> str
     )
 
 
-def _written(rows: CleanRows, raw: np.ndarray, owner: np.ndarray) -> Any:
-    return rows.table.write(owner, rows.columns, raw, raw != rows.raw[owner])
+def _rounding(rows: CleanRows, raw: np.ndarray) -> np.ndarray:
+    """Return by how much numbers (m, d) may be off; 0 for whole numbers."""
+    share = np.full(len(rows.columns), _ROUNDING)
+    for dtype, columns in rows.narrow:
+        share[columns] = max(_ROUNDING, _LAST_PLACES * float(np.finfo(dtype).eps))
+    share[rows.integer] = 0.0
+    return np.asarray(share * (rows.scale + np.abs(raw)))
+
+
+def _with_cells(
+    built: Any, rows: CleanRows, raw: np.ndarray, held: np.ndarray, owner: np.ndarray
+) -> Any:
+    """Return rows with `raw` in the movable cells, where they hold `held` instead."""
+    changed = raw != held
+    if not changed.any():
+        return built
+    return as_table(built).write(np.arange(len(raw)), rows.columns, raw, changed)
 
 
 def _check_shape(table: Table, wanted: Table, n_rows: int) -> None:
@@ -156,16 +198,21 @@ def _dtypes(table: Table) -> list[Any]:
     return list(table.data.dtypes)
 
 
-def _read_cells(table: Table, rows: CleanRows, owner: np.ndarray) -> np.ndarray:
-    """Return the cells of the movable columns, after checking that the space allows them."""
+def _read_cells(table: Table, rows: CleanRows, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cells of the movable columns, after checking that the space allows them.
+
+    The second array holds them without the rounding that leads out of the bounds.
+    """
     try:
-        raw = table.numbers(rows.columns)
+        raw = rows.read(table, owner)
     except (TypeError, ValueError):
         _find_the_word(table, rows.columns)
         raise
     lo, hi = (np.broadcast_to(end, raw.shape) for end in rows.box(owner))
     missing = rows.missing[owner]
-    inside = np.isfinite(raw) & (raw >= lo) & (raw <= hi)
+    clipped = np.clip(raw, lo, hi)
+    with np.errstate(invalid="ignore"):
+        inside = np.isfinite(raw) & (np.abs(raw - clipped) <= _rounding(rows, clipped))
     inside &= ~rows.integer | (np.mod(np.where(inside, raw, 0.0), 1) == 0)
     wrong = np.argwhere(np.where(missing, ~np.isnan(raw), ~inside))
     if len(wrong):
@@ -179,8 +226,8 @@ def _read_cells(table: Table, rows: CleanRows, owner: np.ndarray) -> np.ndarray:
             f"repair put {raw[i, k].item()!r} into column "
             f"{column_label(int(rows.columns[k]), table.names)}; accepted: {accepted}."
         )
-    raw[missing] = 0.0
-    return raw
+    raw[missing] = clipped[missing] = 0.0
+    return raw, clipped
 
 
 def _find_the_word(table: Table, columns: np.ndarray) -> None:
@@ -238,22 +285,28 @@ def _column(table: Table, j: int) -> np.ndarray:
 
 def _is_same(a: object, b: object) -> bool:
     # 1 and True are equal, yet not the same cell. NaN is the same as NaN, though not equal.
-    return a is b or (type(a) is type(b) and bool(a == b or (a != a and b != b)))
+    if a is b or type(a) is not type(b):
+        return a is b
+    try:
+        return bool(a == b or (a != a and b != b))
+    except (TypeError, ValueError):
+        # Arrays in cells, and missing values that answer neither yes nor no.
+        return repr(a) == repr(b)
 
 
 def _replaced(container: Any, where: np.ndarray, rows: Any) -> Any:
     """Return a container whose rows are those of another one where `where` says so."""
     pd, pl = sys.modules.get("pandas"), sys.modules.get("polars")
+    place = np.where(where, len(container) + np.cumsum(where) - 1, np.arange(len(container)))
     if pl is not None and isinstance(container, pl.DataFrame):
-        place = np.where(where, len(container) + np.cumsum(where) - 1, np.arange(len(container)))
         return pl.concat([container, rows])[place]
     if pd is not None and isinstance(container, pd.DataFrame):
-        columns = [container.iloc[:, j].array.copy() for j in range(container.shape[1])]
-        for j, column in enumerate(columns):
-            column[where] = rows.iloc[:, j].array
-        out = pd.DataFrame(dict(enumerate(columns)), index=container.index, copy=False)
-        out.columns = container.columns
-        return out
+        columns = []
+        for j in range(container.shape[1]):
+            column, repaired = container.iloc[:, j].array, rows.iloc[:, j].array
+            # Not by assignment: sparse columns know none.
+            columns.append(type(column)._concat_same_type([column, repaired]).take(place))
+        return frame_of(columns, container.index, container)
     if isinstance(container, list):
         repaired = iter(rows)
         return [next(repaired) if w else row for w, row in zip(where, container, strict=True)]

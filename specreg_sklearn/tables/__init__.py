@@ -1,8 +1,16 @@
 """Any container in: frames, arrays, labels, columns, and what a model predicts for them."""
 
-from specreg_sklearn.tables._arrays import CATEGORICAL, INTEGER, REAL, ArrayTable, ListTable
+from specreg_sklearn.tables._arrays import (
+    CATEGORICAL,
+    INTEGER,
+    REAL,
+    ArrayTable,
+    Integers,
+    ListTable,
+)
 from specreg_sklearn.tables._columns import (
     check_columns,
+    check_exact_numbers,
     check_fitted_columns,
     check_names,
     column_label,
@@ -10,7 +18,7 @@ from specreg_sklearn.tables._columns import (
     complete_rows,
     places_of,
 )
-from specreg_sklearn.tables._frames import PandasTable, Table, as_table
+from specreg_sklearn.tables._frames import PandasTable, Table, as_table, frame_of
 from specreg_sklearn.tables._labels import UNKNOWN, LabelCoder, as_labels, as_targets, same_labels
 from specreg_sklearn.tables._predictions import Predict, ask, check_estimator, checked
 from specreg_sklearn.tables._setting_checks import (
@@ -32,6 +40,7 @@ __all__ = [
     "REAL",
     "UNKNOWN",
     "ArrayTable",
+    "Integers",
     "LabelCoder",
     "ListTable",
     "PandasTable",
@@ -46,6 +55,7 @@ __all__ = [
     "check_count",
     "check_eps",
     "check_estimator",
+    "check_exact_numbers",
     "check_fitted_columns",
     "check_flag",
     "check_names",
@@ -57,6 +67,7 @@ __all__ = [
     "column_label",
     "columns_read",
     "complete_rows",
+    "frame_of",
     "places_of",
     "same_labels",
     "stacklevel_of_caller",

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeAlias
 
 import numpy as np
 
 REAL, INTEGER, CATEGORICAL = "real", "integer", "categorical"
+Integers: TypeAlias = tuple[np.ndarray, np.ndarray]
+"""Whole numbers of a column as they are, (n,) int64 or uint64, and which of them are missing."""
+Exact: TypeAlias = Mapping[int, np.ndarray]
+"""Whole numbers by the place of a column among those that are written, (m,) int64 or uint64."""
+NOTHING_EXACT: Exact = MappingProxyType({})
 
 
 class ArrayTable:
@@ -29,9 +36,23 @@ class ArrayTable:
             return kind_of_objects(self.data[:, column])
         return kind_of_dtype(self.data.dtype)
 
+    def is_flag(self, column: int) -> bool:
+        """Return whether a column holds True and False, and nothing else but missing values."""
+        if self.data.dtype.kind == "O":
+            return are_flags(self.data[:, column])
+        return self.data.dtype.kind == "b"
+
     def dtype(self, column: int) -> np.dtype:
         """Return the numpy dtype in which a number of this column is stored."""
-        return np.dtype(float) if self.data.dtype.kind == "O" else self.data.dtype
+        if self.data.dtype.kind == "O":
+            return dtype_of_objects(self.data[:, column])
+        return self.data.dtype
+
+    def integers(self, column: int) -> Integers:
+        """Return a column of whole numbers exactly; see :data:`Integers`."""
+        if self.data.dtype.kind == "O":
+            return integers_of_objects(self.data[:, column])
+        return self.data[:, column], np.zeros(self.n_rows, dtype=bool)
 
     def numbers(self, columns: np.ndarray) -> np.ndarray:
         """Return numeric columns as a new float64 array; a missing value is NaN."""
@@ -43,13 +64,19 @@ class ArrayTable:
         return type(self)(self.data[rows])
 
     def write(
-        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray | None
+        self,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        values: np.ndarray,
+        moved: np.ndarray | None,
+        exact: Exact = NOTHING_EXACT,
     ) -> Any:
         """Copy `rows` into a new container, with `values` in the cells that `moved`.
 
         `values` and `moved` have shape (len(rows), len(columns)); every value is exactly
         representable in its column's dtype. Cells that did not move keep their bits. None, for
-        a table that is `plain`, means that all cells may be written.
+        a table that is `plain`, means that all cells may be written. For columns whose place among
+        `columns` is in `exact`, what stands there is written instead of `values`.
         """
         if moved is None and len(columns) == self.n_columns:
             return values.astype(self.data.dtype, order="C")
@@ -61,8 +88,11 @@ class ArrayTable:
         if self.data.dtype.kind == "O":
             block[moved] = python_numbers(block[moved], values[moved])
         else:
+            asked = moved if not exact else moved & ~np.isin(np.arange(len(columns)), list(exact))
             # Cells that stay may hold NaN, which an integer cast would complain about.
-            block = np.where(moved, np.where(moved, values, 0).astype(out.dtype), block)
+            block = np.where(asked, np.where(asked, values, 0).astype(out.dtype), block)
+        for k, cells in exact.items():
+            block[moved[:, k], k] = cells[moved[:, k]]
         out[:, columns] = block
         return out
 
@@ -71,10 +101,15 @@ class ListTable(ArrayTable):
     """A list of lists: computed as an array, handed back as a list of lists."""
 
     def write(
-        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray | None
+        self,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        values: np.ndarray,
+        moved: np.ndarray | None,
+        exact: Exact = NOTHING_EXACT,
     ) -> Any:
         """Do as :meth:`ArrayTable.write`, and return lists."""
-        return super().write(rows, columns, values, moved).tolist()
+        return super().write(rows, columns, values, moved, exact).tolist()
 
 
 class ImageTable(ArrayTable):
@@ -89,10 +124,15 @@ class ImageTable(ArrayTable):
         return ImageTable(self.data[rows], self.row_shape)
 
     def write(
-        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray | None
+        self,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        values: np.ndarray,
+        moved: np.ndarray | None,
+        exact: Exact = NOTHING_EXACT,
     ) -> Any:
         """Do as :meth:`ArrayTable.write`, and return rows with their axes."""
-        return super().write(rows, columns, values, moved).reshape(-1, *self.row_shape)
+        return super().write(rows, columns, values, moved, exact).reshape(-1, *self.row_shape)
 
 
 def kind_of_dtype(dtype: np.dtype) -> str:
@@ -111,9 +151,43 @@ def kind_of_objects(cells: np.ndarray) -> str:
     return REAL if all(isinstance(c, Real) for c in numbers) else CATEGORICAL
 
 
+def are_flags(cells: np.ndarray) -> bool:
+    """Return whether objects are True, False and missing, with at least one that is there."""
+    flags = [c for c in cells if c is not None]
+    return bool(flags) and all(isinstance(c, (bool, np.bool_)) for c in flags)
+
+
+def dtype_of_objects(cells: np.ndarray) -> np.dtype:
+    """Return the dtype that holds what can be written into objects."""
+    if are_flags(cells):
+        return np.dtype(bool)
+    return integers_of_objects(cells)[0].dtype if _are_large(cells) else np.dtype(float)
+
+
+def _are_large(cells: np.ndarray) -> bool:
+    """Return whether objects are whole numbers, some of them beyond float64, all within 64 bits."""
+    if kind_of_objects(cells) != INTEGER:
+        return False
+    numbers = [int(c) for c in cells if c is not None]
+    low, high = min(numbers), max(numbers)
+    if -(2**53) <= low and high <= 2**53:
+        return False
+    return -(2**63) <= low and high < (2**63 if low < 0 else 2**64)
+
+
+def integers_of_objects(cells: np.ndarray) -> Integers:
+    """Return whole numbers among objects; 0 where one is missing."""
+    missing = np.array([c is None for c in cells], dtype=bool)
+    numbers = [0 if c is None else int(c) for c in cells]
+    return np.array(numbers, np.uint64 if max(numbers) >= 2**63 else np.int64), missing
+
+
 def python_numbers(old: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Return values as Python numbers; a whole number that stays whole stays an int."""
     new = np.empty(len(values), dtype=object)
     for k, (cell, value) in enumerate(zip(old, values.tolist(), strict=True)):
-        new[k] = int(value) if isinstance(cell, Integral) and value.is_integer() else value
+        if isinstance(cell, (bool, np.bool_)):
+            new[k] = type(cell)(value)
+        else:
+            new[k] = int(value) if isinstance(cell, Integral) and value.is_integer() else value
     return new

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.tables._arrays import CATEGORICAL
+from specreg_sklearn.tables._arrays import CATEGORICAL, INTEGER
 from specreg_sklearn.tables._frames import Table
+
+_ALL_EXACT = 2.0**52
 
 
 def column_label(j: int, names: list[Any] | None) -> str:
@@ -31,7 +33,7 @@ def check_columns(
     if names is not None and table.names is not None:
         check_names(table.names, names, parameter, "the feature space was built for")
     for j in np.flatnonzero(mutable & (kinds != CATEGORICAL)).tolist():
-        if table.kind(j) == CATEGORICAL:
+        if table.kind(j) == CATEGORICAL and not (kinds[j] == INTEGER and table.is_flag(j)):
             raise ValueError(
                 f"{parameter} holds no numbers in column {column_label(j, names)}, which the "
                 "feature space declares mutable."
@@ -125,6 +127,27 @@ def complete_rows(
             "need complete, finite rows."
         )
     return rows
+
+
+def check_exact_numbers(
+    table: Table, rows: np.ndarray, place: np.ndarray, moves: np.ndarray
+) -> None:
+    """Raise if whole numbers that may move are so large that float64 rounds their neighbours.
+
+    `rows`, (n_samples, n_inputs), are the numbers of the columns `place`, of which `moves` says
+    which ones may move. A step of 1 may be one of 256 to a model that computes in float64, so
+    lengths of steps do not bound what it sees. From half of where that begins, a step that comes
+    there is so long that the rounding does not matter.
+    """
+    for j in np.flatnonzero(moves & (np.abs(rows) > _ALL_EXACT).any(axis=0)).tolist():
+        column = int(place[j])
+        if table.kind(column) == INTEGER:
+            raise ValueError(
+                f"Column {column_label(column, table.names)} of X holds whole numbers beyond "
+                "2**52; a model that computes in float64 cannot tell neighbours apart, so no "
+                "radius can be proved. Subtract an offset from the column, convert it to "
+                "float64, or leave it out of mutable."
+            )
 
 
 def _is_flag(table: Table, column: int) -> bool:

@@ -16,9 +16,15 @@ from scipy import sparse
 
 from specreg_sklearn.tables._arrays import (
     CATEGORICAL,
+    NOTHING_EXACT,
     ArrayTable,
+    Exact,
     ImageTable,
+    Integers,
     ListTable,
+    are_flags,
+    dtype_of_objects,
+    integers_of_objects,
     kind_of_dtype,
     kind_of_objects,
     python_numbers,
@@ -50,49 +56,76 @@ class PandasTable:
 
     def kind(self, column: int) -> str:
         """Say whether a column holds real numbers, whole numbers or neither."""
-        dtype = self.data.dtypes.iloc[column]
+        dtype = self._dtypes[column]
         if _holds_objects(dtype):
             return kind_of_objects(self.data.iloc[:, column].to_numpy())
         return kind_of_dtype(_numpy_dtype(dtype))
 
+    def is_flag(self, column: int) -> bool:
+        """Return whether a column holds True and False, and nothing else but missing values."""
+        dtype = self._dtypes[column]
+        if _holds_objects(dtype):
+            return are_flags(self.data.iloc[:, column].to_numpy())
+        return _numpy_dtype(dtype).kind == "b"
+
     def dtype(self, column: int) -> np.dtype:
         """Return the numpy dtype in which a number of this column is stored."""
-        dtype = _numpy_dtype(self._dtypes[column])
-        return np.dtype(float) if dtype.kind == "O" else dtype
+        dtype = self._dtypes[column]
+        if _holds_objects(dtype):
+            return dtype_of_objects(self.data.iloc[:, column].to_numpy())
+        return _numpy_dtype(dtype)
 
     def numbers(self, columns: np.ndarray) -> np.ndarray:
         """Return numeric columns as a new float64 array; a missing value is NaN."""
         out = np.empty((self.n_rows, len(columns)))
         for k, column in enumerate(columns):
-            out[:, k] = self.data.iloc[:, column].to_numpy(dtype=np.float64, na_value=np.nan)
+            series = self.data.iloc[:, column]
+            if isinstance(series.dtype, np.dtype) and series.dtype.kind == "b":
+                out[:, k] = series.to_numpy()
+            else:
+                out[:, k] = series.to_numpy(dtype=np.float64, na_value=np.nan)
         return out
+
+    def integers(self, column: int) -> Integers:
+        """Return a column of whole numbers exactly; see :data:`Integers`."""
+        series = self.data.iloc[:, column]
+        if _holds_objects(series.dtype):
+            return integers_of_objects(series.to_numpy())
+        if isinstance(series.dtype, np.dtype):
+            return series.to_numpy(), np.zeros(self.n_rows, dtype=bool)
+        cells = series.to_numpy(dtype=_numpy_dtype(series.dtype), na_value=0)
+        return cells, series.isna().to_numpy(dtype=bool)
 
     def take(self, rows: np.ndarray) -> PandasTable:
         """Return the table of some rows."""
         return type(self)(self.data.iloc[rows])
 
     def write(
-        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray | None
+        self,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        values: np.ndarray,
+        moved: np.ndarray | None,
+        exact: Exact = NOTHING_EXACT,
     ) -> Any:
         """Do as :meth:`ArrayTable.write`; the index is kept only when `rows` is every row."""
         pd = sys.modules["pandas"]
         whole = len(rows) == self.n_rows and np.array_equal(rows, np.arange(self.n_rows))
         index = self.data.index if whole else pd.RangeIndex(len(rows))
         if self._block is not None:
-            out = ArrayTable(self._block).write(rows, columns, values, moved)
-            return pd.DataFrame(out, index=index, columns=self.data.columns, copy=False)
+            out = ArrayTable(self._block).write(rows, columns, values, moved, exact)
+            frame = pd.DataFrame(out, index=index, columns=self.data.columns, copy=False)
+            return _finished(frame, self.data)
         assert moved is not None  # the table is not plain
         place = {int(column): k for k, column in enumerate(columns)}
-        arrays = {}
+        arrays = []
         for j in range(self.n_columns):
             old = self._arrays[j].take(rows)
             if j in place:
                 k = place[j]
-                old = self._written(j, old, values[:, k], moved[:, k])
-            arrays[j] = old
-        out = pd.DataFrame(arrays, index=index, copy=False)
-        out.columns = self.data.columns
-        return out
+                old = self._written(j, old, exact.get(k, values[:, k]), moved[:, k])
+            arrays.append(old)
+        return frame_of(arrays, index, self.data)
 
     def _written(
         self,
@@ -106,11 +139,37 @@ class PandasTable:
             cells = np.where(moved, values, 0).astype(dtype)
             return np.where(moved, cells, old.to_numpy())
         new = old.copy()
-        if _holds_objects(dtype):
+        if not _holds_objects(dtype):
+            new[moved] = values[moved].astype(_numpy_dtype(dtype))
+        elif values.dtype.kind == "f":
             new[moved] = python_numbers(np.asarray(old)[moved], values[moved])
         else:
-            new[moved] = values[moved].astype(self.dtype(column))
+            new[moved] = values[moved].astype(object)
         return new
+
+
+def frame_of(arrays: list[Any], index: pandas.Index, like: pandas.DataFrame) -> pandas.DataFrame:
+    """Return a DataFrame of columns as they are, with the labels and attributes of another one.
+
+    pandas looks into objects that it is given, and turns text into its own type, None into NaN and
+    dates into time stamps, unless it is told that they are objects.
+    """
+    pd = sys.modules["pandas"]
+    columns = dict(enumerate(arrays))
+    # Text is an array of this kind too; what pandas makes of other ones is settled.
+    plain = np.ndarray, pd.arrays.NumpyExtensionArray
+    for j, array in enumerate(arrays):
+        if type(array) in plain and array.dtype.kind == "O":
+            columns[j] = pd.Series(array, index=index, dtype=object, copy=False)
+    out = pd.DataFrame(columns, index=index, copy=False)
+    out.columns = like.columns
+    return _finished(out, like)
+
+
+def _finished(out: pandas.DataFrame, like: pandas.DataFrame) -> pandas.DataFrame:
+    if like.attrs:
+        out.attrs = like.attrs
+    return out
 
 
 class PolarsTable:
@@ -119,7 +178,7 @@ class PolarsTable:
     plain = bare = False
 
     # polars names its dtypes itself; numpy's names differ only in case.
-    _NUMPY: ClassVar[dict[str, str]] = {
+    _NUMPY: ClassVar[dict[str, str]] = {"Boolean": "bool"} | {
         name: name.lower()
         for name in "Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64 Float32 Float64".split()
     }
@@ -138,6 +197,15 @@ class PolarsTable:
         """Return the numpy dtype in which a number of this column is stored."""
         return np.dtype(self._NUMPY[str(self.data.dtypes[column])])
 
+    def is_flag(self, column: int) -> bool:
+        """Return whether a column holds True and False, and nothing else but missing values."""
+        return str(self.data.dtypes[column]) == "Boolean"
+
+    def integers(self, column: int) -> Integers:
+        """Return a column of whole numbers exactly; see :data:`Integers`."""
+        series = self.data.to_series(int(column))
+        return series.fill_null(0).to_numpy(), series.is_null().to_numpy()
+
     def numbers(self, columns: np.ndarray) -> np.ndarray:
         """Return numeric columns as a new float64 array; a missing value is NaN."""
         pl = sys.modules["polars"]
@@ -152,7 +220,12 @@ class PolarsTable:
         return type(self)(self.data[np.asarray(rows)])
 
     def write(
-        self, rows: np.ndarray, columns: np.ndarray, values: np.ndarray, moved: np.ndarray | None
+        self,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        values: np.ndarray,
+        moved: np.ndarray | None,
+        exact: Exact = NOTHING_EXACT,
     ) -> Any:
         """Do as :meth:`ArrayTable.write`."""
         pl = sys.modules["polars"]
@@ -161,7 +234,8 @@ class PolarsTable:
         written = []
         for k, column in enumerate(columns):
             old = out.to_series(int(column))
-            cells = np.where(moved[:, k], values[:, k], 0).astype(self.dtype(int(column)))
+            cells = np.where(moved[:, k], exact.get(k, values[:, k]), 0)
+            cells = cells.astype(self.dtype(int(column)))
             new = pl.Series(old.name, cells, dtype=old.dtype)
             written.append(new.zip_with(pl.Series(moved[:, k]), old))
         return out.with_columns(written)
@@ -200,8 +274,8 @@ def _array_table(X: Any, parameter: str) -> ArrayTable:
     is_list = isinstance(X, (list, tuple))
     try:
         data = np.asarray(X)
-        # numpy would turn the numbers of a mixed list into text: keep its cells as they are.
-        if is_list and data.dtype.kind in "US":
+        # numpy would turn the numbers of a mixed list into text, and True into 1: keep its cells.
+        if is_list and _mixes_cells(X, data):
             data = np.asarray(X, dtype=object)
     except ValueError as error:
         raise ValueError(f"{parameter} is not a table: its rows differ in length.") from error
@@ -213,6 +287,20 @@ def _array_table(X: Any, parameter: str) -> ArrayTable:
             "Rows are samples and columns are features; images come as one array."
         )
     return ListTable(data) if is_list else ArrayTable(data)
+
+
+def _mixes_cells(X: Any, data: np.ndarray) -> bool:
+    """Return whether numpy changed cells of a list of lists where it made them alike."""
+    if data.dtype.kind in "US":
+        return True
+    if data.dtype.kind not in "iuf" or data.ndim != 2:
+        return False
+    # Whole numbers from both halves of 64 bits become float64.
+    if data.dtype.kind == "f" and (np.abs(data) >= 2.0**53).any():
+        return any(isinstance(cell, int) for row in X for cell in row)
+    return any(
+        isinstance(cell, bool) for row in X if isinstance(row, (list, tuple)) for cell in row
+    )
 
 
 def _numpy_dtype(dtype: object) -> np.dtype:

@@ -137,6 +137,7 @@ def test_number_of_directions_grows_with_the_root_up_to_its_limit(cancer, monkey
     assert asked == [(n, {n}) for n in (30, 42, 51, 60, 65, 65)]
 
 
+@pytest.mark.usefixtures("no_check_of_repeats")
 @NORMS
 @pytest.mark.parametrize("max_queries", [60, 133, 400])
 def test_budget(digits, norm, max_queries):

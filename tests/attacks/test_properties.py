@@ -345,6 +345,7 @@ class Counted:
         return self.model.decision_function(self._count(Z))
 
 
+@pytest.mark.usefixtures("no_check_of_repeats")
 @pytest.mark.parametrize("kind", ATTACKS)
 def test_no_query_beyond_the_budget(kind):
     @examples(15)

@@ -243,6 +243,7 @@ def test_workers(digits):
     np.testing.assert_array_equal(two.n_queries, one.n_queries)
 
 
+@pytest.mark.usefixtures("no_check_of_repeats")
 @pytest.mark.parametrize("max_queries", [30, 41, 100, 333])
 def test_the_budget_is_never_exceeded(iris, max_queries):
     """An immutable column that names the row lets the model count for whom it is asked."""

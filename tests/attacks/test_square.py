@@ -146,6 +146,7 @@ def test_beats_the_square_attack_of_art_on_digits(digits_mlp, image_shape):
     assert (model.predict(result.X_adv)[result.success] != y[result.success]).all()
 
 
+@pytest.mark.usefixtures("no_check_of_repeats")
 def test_every_query_of_either_kind_is_counted_and_the_budget_is_never_exceeded(digits_mlp):
     model, X, y, _ = digits_mlp
     tagged = np.column_stack([X, np.arange(len(X))])

@@ -180,6 +180,7 @@ def test_search_never_goes_back(cancer, monkeypatch):
     assert (steps < 0).sum() >= 50
 
 
+@pytest.mark.usefixtures("no_check_of_repeats")
 @pytest.mark.parametrize("max_queries", [40, 111, 500])
 def test_budget(digits, max_queries):
     X, y, model = digits

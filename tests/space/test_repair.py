@@ -459,3 +459,115 @@ def test_categories_need_a_repair_to_move():
     space = FeatureSpace.from_data(X, mutable=["n", "city"], repair=lambda moved, clean: moved)
     assert space.mutable.all()
     assert space.movable.tolist() == [0]
+
+
+def shares(moved, clean):
+    """Shares add up to one, as the user writes it first: off by rounding when applied again."""
+    return moved / moved.sum(axis=1, keepdims=True)
+
+
+def frame_shares(moved, clean):
+    columns = ["a", "b", "c"]
+    total = moved[columns].sum(axis=1)
+    for column in columns:
+        moved[column] = moved[column] / total
+    moved["most"] = np.array(columns)[moved[columns].to_numpy().argmax(axis=1)]
+    return moved
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("container", ["array", "list", "pandas"])
+def test_a_repair_may_round(dtype, container):
+    rng = np.random.default_rng(0)
+    cells = (rng.random((60, 3)) + 0.1).astype(dtype)
+    X, repair = cells / cells.sum(axis=1, keepdims=True), shares
+    options = {}
+    if container == "list":
+        X = X.tolist()
+
+        def repair(moved, clean):
+            return shares(np.array(moved), clean).tolist()
+    elif container == "pandas":
+        X, repair = pd.DataFrame(X, columns=list("abc")), frame_shares
+        X["most"] = np.array(list("abc"))[X.to_numpy().argmax(axis=1)]
+        options = {"mutable": list(X)}
+    seen = []
+
+    class First:
+        def predict(self, X):
+            seen.append(numbers(X))
+            return (numbers(X)[:, 0] > 0.33).astype(int)
+
+    def numbers(X):
+        return np.asarray(X.iloc[:, :3] if container == "pandas" else X)
+
+    y = First().predict(X)
+    space = FeatureSpace.from_data(X, bounds=(0, 1), scale=None, repair=repair, **options)
+    result = CGBA(max_queries=200).run(First(), X, y, space=space, pool=X)
+    assert result.success.all()
+    assert (First().predict(result.X_adv) != y).all()
+    eps = np.finfo(numbers(X).dtype).eps
+    for asked in seen:
+        assert ((asked >= 0) & (asked <= 1)).all()
+        np.testing.assert_allclose(asked.sum(axis=1), 1, atol=8 * eps)
+    # What is reported was asked about, bit by bit.
+    asked = {row.tobytes() for rows in seen[:-1] for row in rows}
+    assert all(row.tobytes() in asked for row in numbers(result.X_adv))
+    steps = numbers(result.X_adv).astype(float) - numbers(X)
+    np.testing.assert_allclose(result.distances, np.linalg.norm(steps, axis=1), rtol=1e-12)
+    np.testing.assert_array_equal(space.distances(result.X_adv, X), result.distances)
+    if container == "pandas":
+        best = numbers(result.X_adv).argmax(axis=1)
+        assert result.X_adv["most"].tolist() == np.array(list("abc"))[best].tolist()
+
+
+def test_rounding_out_of_the_bounds_is_clipped():
+    """The repair itself leads out of the box by a unit in the last place."""
+
+    def up(moved, clean):
+        moved[:, 0] = np.nextafter(1.0, 2)
+        return moved
+
+    X = np.array([[0.25, 0.5], [0.5, 0.75]])
+    space = FeatureSpace.from_data(X, bounds=(0, 1), scale=None, repair=up)
+    step = np.array([[0.1, 0], [0, 0]])
+    moved = space.materialise(space.to_coordinates(X) + step, X)
+    assert moved.tolist() == [[1.0, 0.5], [0.5, 0.75]]
+    rows = space.bind(X)
+    raw = rows.snap(rows.x + step, np.arange(2))
+    assert raw.tolist() == moved.tolist()
+
+
+@pytest.mark.parametrize("by", [1e-6, -1e-6])
+def test_more_than_rounding_is_an_error(by):
+    def creeping(moved, clean):
+        moved[:, 0] += by
+        return moved
+
+    def outside(moved, clean):
+        moved[:, 0] = 0.5 + np.sign(by) * (0.5 + 1e-6)
+        return moved
+
+    X = np.array([[0.25, 0.5], [0.5, 0.75]])
+    for repair, message in [
+        (creeping, "changes rows that it has"),
+        (outside, "into column 0; acc"),
+    ]:
+        space = FeatureSpace.from_data(X, bounds=(0, 1), scale=None, repair=repair)
+        with pytest.raises(ValueError, match=message):
+            space.materialise(space.to_coordinates(X) + 0.1, X)
+
+
+def test_whole_numbers_and_categories_have_no_rounding():
+    """One more than a billion is no rounding."""
+
+    def count(moved, clean):
+        moved[:, 0] += 1
+        return moved
+
+    X = np.array([[2e9, 0.5], [3e9, 0.75]])
+    space = FeatureSpace.from_data(
+        X, bounds=None, types={0: "integer"}, scale=[1e9, 1], repair=count
+    )
+    with pytest.raises(ValueError, match="changes rows that it has repaired: column 0"):
+        space.materialise(space.to_coordinates(X) + 0.1, X)

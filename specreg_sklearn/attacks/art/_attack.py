@@ -75,7 +75,7 @@ class ARTAttack(BlackBoxAttack):
         Budget of each row, as in :class:`BlackBoxAttack`. None leaves it to ART's own parameters.
         An attack that uses up its budget is interrupted; what it found before counts. Attacks from
         scores pay two queries for each point, one for its label and one for its scores.
-    n_starts, starts, targeted, batch_rows, random_state
+    n_starts, starts, targeted, batch_rows, random_state, n_repeats
         As in :class:`BlackBoxAttack`. Attacks from scores begin at the clean row; of the starts,
         they only have to come nearer.
     input_shape : None or (channels, height, width), default=None
@@ -132,6 +132,7 @@ class ARTAttack(BlackBoxAttack):
         targeted: bool = False,
         batch_rows: int = 16384,
         random_state: RandomState = 0,
+        n_repeats: int | None = None,
         input_shape: tuple[int, int, int] | None = None,
         **art_parameters: Any,
     ) -> None:
@@ -145,6 +146,7 @@ class ARTAttack(BlackBoxAttack):
             targeted=targeted,
             batch_rows=batch_rows,
             random_state=random_state,
+            n_repeats=n_repeats,
         )
         self.name = name
         self.input_shape = input_shape

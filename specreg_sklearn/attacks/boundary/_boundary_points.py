@@ -68,7 +68,9 @@ class BoundaryPoints:
         """Return unit vectors from the clean rows to the points, of shape (m, d)."""
         if self._radial is None:
             self._radial = self.points - task.x[self.owner]
-            self._radial /= self.distances(task)[:, None]
+            distance = self.distances(task)
+            # A model that does not repeat its answers may lead back to the clean row itself.
+            self._radial /= np.where(distance > 0, distance, 1.0)[:, None]
         return self._radial
 
     def take(self, chosen: IntArray) -> BoundaryPoints:

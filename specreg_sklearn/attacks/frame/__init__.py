@@ -2,10 +2,12 @@
 
 from specreg_sklearn.attacks.frame._black_box_attack import BlackBoxAttack
 from specreg_sklearn.attacks.frame._hooks import ATTACK_OF_NORM, Starts
+from specreg_sklearn.attacks.frame._interrupted import AttackInterrupted
 from specreg_sklearn.attacks.frame._result import AttackResult
 
 __all__ = [
     "ATTACK_OF_NORM",
+    "AttackInterrupted",
     "AttackResult",
     "BlackBoxAttack",
     "Starts",

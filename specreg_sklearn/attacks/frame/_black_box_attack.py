@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
@@ -28,8 +28,9 @@ class BlackBoxAttack(BaseEstimator, AttackHooks):
         The norm in which distances are measured, on ``(X_adv - X) / scale``.
     max_queries : int or None, default=1000
         Budget of each row: how many rows may be sent to ``predict`` on its behalf, for starts,
-        search, bisections and verification together. It is never exceeded. Two things are free: the
-        predictions of the clean rows, and those of the pool of starts. None sets no limit.
+        search, bisections and verification together. It is never exceeded. Three things are free:
+        the predictions of the clean rows, those of the pool of starts, and those of a few rows that
+        show whether the model repeats its answers. None sets no limit.
     n_starts : int, default=9
         Adversarial rows of data from which the attack starts, for each row. They come from
         different wrong classes where there are several.
@@ -46,6 +47,10 @@ class BlackBoxAttack(BaseEstimator, AttackHooks):
         Largest number of rows sent to ``predict`` at once while searching.
     random_state : None, int, RandomState or Generator, default=0
         Seed of the draws. With an integer, two runs give the same rows.
+    n_repeats : int or None, default=None
+        How often each question is asked; the majority decides, and a row is reported only if a
+        clear majority agrees on it. All repeats count as queries. None asks once, unless the model
+        turns out to answer the very same batch differently: then three times, if the budget allows.
 
     Notes
     -----
@@ -85,6 +90,7 @@ class BlackBoxAttack(BaseEstimator, AttackHooks):
     targeted: bool = False
     batch_rows: int = 16384
     random_state: RandomState = 0
+    n_repeats: int | None = None
 
     def run(
         self,
@@ -97,6 +103,8 @@ class BlackBoxAttack(BaseEstimator, AttackHooks):
         pool: ArrayLike | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
+        resume: AttackResult | None = None,
+        on_error: Literal["auto", "raise", "keep"] = "auto",
     ) -> AttackResult:
         """Look for the nearest rows that the model gets wrong.
 
@@ -122,6 +130,15 @@ class BlackBoxAttack(BaseEstimator, AttackHooks):
             Workers of joblib. The result does not depend on it.
         verbose : int, default=0
             1 and more shows a progress bar.
+        resume : AttackResult or None, default=None
+            Go on from an earlier result for the same `X` and `y`: its adversarial rows are the
+            starts, its queries count against `max_queries`, and what it knows is not asked again.
+        on_error : {"auto", "raise", "keep"}, default="auto"
+            What to do if the model fails when something has been found. "raise": raise an
+            :class:`AttackInterrupted`, which is of the class of the error and has the result so far
+            as `result`. "keep": return this result, with a warning. "auto": keep it if the failure
+            comes from outside (``OSError``: timeouts, lost connections, rate limits), raise
+            otherwise. Ctrl-C always raises, with the result.
 
         Returns
         -------
@@ -136,11 +153,15 @@ class BlackBoxAttack(BaseEstimator, AttackHooks):
             If shapes or columns do not fit, or a parameter is not accepted.
         sklearn.exceptions.NotFittedError
             If the estimator is not fitted.
+        AttackInterrupted
+            If the model failed, or Ctrl-C was pressed, after something had been found.
 
         Warns
         -----
         UserWarning
-            If no start was found for some rows, with their number.
+            If rows are undecided because no start was found, or the model did not repeat its
+            answer, with their number; if the model does not repeat its answers; if the result is
+            not complete.
         """
         return run_attack(
             self,
@@ -152,4 +173,6 @@ class BlackBoxAttack(BaseEstimator, AttackHooks):
             pool=pool,
             n_jobs=n_jobs,
             verbose=verbose,
+            resume=resume,
+            on_error=on_error,
         )

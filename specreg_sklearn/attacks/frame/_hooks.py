@@ -21,7 +21,7 @@ ATTACK_OF_NORM: dict[float, str] = {2: "CGBA", np.inf: "RayS"}
 """What to turn to where an attack does not know a norm."""
 
 # A start, the last bisection, and two verifications (the second after a stop in vain).
-_LEAST_QUERIES = 1 + FINAL_QUERIES + 2 * VERIFY_QUERIES
+LEAST_QUERIES = 1 + FINAL_QUERIES + 2 * VERIFY_QUERIES
 
 
 class AttackHooks(Protocol):
@@ -38,6 +38,7 @@ class AttackHooks(Protocol):
     targeted: bool
     batch_rows: int
     random_state: RandomState
+    n_repeats: int | None = None
 
     _norms: ClassVar[tuple[float, ...]] = (2, np.inf)
     """Norms that the attack supports, of those that a feature space measures: 0, 1, 2 and inf."""
@@ -69,8 +70,11 @@ class AttackHooks(Protocol):
         checks the parameters that all attacks share.
         """
         check_norm(self.norm, self._norms, type(self).__name__, instead=ATTACK_OF_NORM)
+        if self.n_repeats is not None:
+            check_positive_int(self.n_repeats, "n_repeats")
         if self.max_queries is not None:
-            check_positive_int(self.max_queries, "max_queries", least=_LEAST_QUERIES)
+            least = LEAST_QUERIES * (self.n_repeats or 1)
+            check_positive_int(self.max_queries, "max_queries", least=least)
         check_positive_int(self.n_starts, "n_starts")
         check_positive_int(self.batch_rows, "batch_rows")
         unknown = isinstance(self.starts, str) and self.starts not in ("data", "uniform")

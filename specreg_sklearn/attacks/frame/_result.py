@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,9 @@ class AttackResult:
           :class:`SquareAttack`, found nothing there with its budget.
         - ``"start_failed"``: no adversarial row to start from was found. The row is undecided.
         - ``"unverified"``: rows were found, but the model did not repeat its answer on them.
+        - ``"interrupted"``: the run was cut short before the search of this row ended. If a row
+          that fooled the model is known, it is reported as a success; it may not be the nearest,
+          and if the model failed for good it was asked about once only.
     n_queries : ndarray of shape (n_samples,), int64
         Rows sent to the estimator on behalf of each row: starts, bisections, search and
         verification. An attack that asks for scores counts those too. The one prediction of the
@@ -63,6 +66,8 @@ class AttackResult:
     success: BoolArray
     status: NDArray[np.str_]
     n_queries: IntArray
+    # What a run that goes on from here does not ask again.
+    resumable: object = field(default=None, repr=False)
 
     def __repr__(self) -> str:
         seen = Counter(self.status.tolist())

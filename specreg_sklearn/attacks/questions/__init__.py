@@ -4,26 +4,34 @@ from specreg_sklearn.attacks.questions._bisection import Decide, bisect
 from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
 from specreg_sklearn.attacks.questions._random import stream
 from specreg_sklearn.attacks.questions._ranks import nearest_by_group, rank_within
+from specreg_sklearn.attacks.questions._repeats import Repeats, check_repeats
 from specreg_sklearn.attacks.questions._scores import METHODS, Margins, ScoredPredict, ScoreMethod
 from specreg_sklearn.attacks.questions._start_pool import StartPoints, StartPool
 from specreg_sklearn.attacks.questions._starts import data_starts, find_starts, no_starts
 from specreg_sklearn.attacks.questions._task import FINAL_QUERIES, SearchTask
-from specreg_sklearn.attacks.questions._verify import VERIFY_QUERIES, verify
+from specreg_sklearn.attacks.questions._verify import (
+    VARYING_QUERIES,
+    VERIFY_QUERIES,
+    verify,
+)
 
 __all__ = [
     "FINAL_QUERIES",
     "METHODS",
     "NO_LIMIT",
+    "VARYING_QUERIES",
     "VERIFY_QUERIES",
     "Decide",
     "Margins",
     "Oracle",
+    "Repeats",
     "ScoreMethod",
     "ScoredPredict",
     "SearchTask",
     "StartPoints",
     "StartPool",
     "bisect",
+    "check_repeats",
     "data_starts",
     "find_starts",
     "nearest_by_group",

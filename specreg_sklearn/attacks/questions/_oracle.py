@@ -23,12 +23,13 @@ class Oracle:
     from.
 
     `labels` are codes of the true labels, one per row, or of the wanted ones if `targeted`: fooled
-    then means that the model predicts them. `names` is how messages call the rows.
+    then means that the model predicts them. `names` is how messages call the rows. Each question
+    is asked `n_repeats` times, and the majority decides.
 
     Attributes
     ----------
     n_queries : ndarray of shape (n,), int64
-        Rows sent to the model on behalf of each clean row.
+        Questions asked on behalf of each clean row; each sends `n_repeats` rows to the model.
     limit : int
         No row is asked about once it has used so many queries: the answer is then "not fooled".
     best : ndarray of shape (n, d), float64
@@ -51,11 +52,12 @@ class Oracle:
         targeted: bool = False,
         batch_rows: int = 16384,
         names: IntArray | None = None,
+        n_repeats: int = 1,
     ) -> None:
         self.predict, self.rows, self.labels, self.coder = predict, rows, labels, coder
         self.norm, self.targeted, self.batch_rows = norm, targeted, batch_rows
         self.names = np.arange(len(rows)) if names is None else names
-        self.limit = NO_LIMIT
+        self.n_repeats, self.limit = n_repeats, NO_LIMIT
         self.n_queries = np.zeros(len(rows), dtype=np.int64)
         self.best = np.zeros(rows.raw.shape)
         self.best_distance = np.full(len(rows), np.inf)
@@ -125,16 +127,17 @@ class Oracle:
         self._remember(Z, owner, fooled, distance)
         return fooled
 
-    def fooled_by(
+    def votes(
         self, raw: FloatArray, owner: IntArray, *, counted: IntArray | None = None
-    ) -> BoolArray:
-        """Ask about rows given as raw cells, in one call of the model.
+    ) -> FloatArray:
+        """Ask about rows given as raw cells, in one call of the model for each repeat.
 
-        Queries are counted for `counted` where clean rows only give the call its shape.
+        Returns the share of the repeats that fooled the model. Queries are counted for `counted`
+        where clean rows only give the call its shape.
         """
-        fooled = self.ask(raw, owner)
+        share = self._n_fooled(raw, owner, True, None) / self.n_repeats
         self.count(owner if counted is None else counted)
-        return fooled & self.rows.moved(raw, owner)
+        return np.where(self.rows.moved(raw, owner), share, 0.0)
 
     def ask(
         self,
@@ -151,6 +154,23 @@ class Oracle:
         model that does not write to its input, as the first time shows, then gets these cells
         themselves. `wanted`, one entry per row, is ``self.wanted`` of the owners, if it is at hand.
         """
+        if self.n_repeats == 1:
+            return self._answers(raw, owner, copy, wanted)
+        return 2 * self._n_fooled(raw, owner, copy, wanted) > self.n_repeats
+
+    def _n_fooled(
+        self, raw: FloatArray, owner: IntArray, copy: bool, wanted: np.ndarray | None
+    ) -> IntArray:
+        """Return how many of the repeats fooled the model."""
+        n_fooled = np.zeros(raw.shape[:-1], dtype=np.int64)
+        for _ in range(self.n_repeats):
+            n_fooled += self._answers(raw, owner, copy, wanted)
+        return n_fooled
+
+    def _answers(
+        self, raw: FloatArray, owner: IntArray, copy: bool, wanted: np.ndarray | None
+    ) -> BoolArray:
+        """Ask once."""
         cells = raw if raw.ndim == 2 else raw.reshape(-1, raw.shape[2])
         if wanted is None:
             wanted = self.wanted[owner]

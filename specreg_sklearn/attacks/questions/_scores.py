@@ -130,9 +130,13 @@ class Margins:
         for begin in range(0, len(owner), oracle.batch_rows):
             part = slice(begin, begin + oracle.batch_rows)
             mine = owner[part]
-            cells = oracle.rows.build(oracle.rows.snap(Z[part], mine), mine)
+            raw = oracle.rows.snap(Z[part], mine)
             try:
-                out[part] = self.source.scores(cells, len(mine))
+                # The mean of the repeats; with one, the very scores.
+                out[part] = self.source.scores(oracle.rows.build(raw, mine), len(mine))
+                for k in range(1, oracle.n_repeats):
+                    more = self.source.scores(oracle.rows.build(raw, mine), len(mine))
+                    out[part] += (more - out[part]) / (k + 1)
             except Exception as error:
                 rows = listed(oracle.names[mine])
                 error.add_note(f"This happened while changes of {rows} were scored.")

@@ -32,20 +32,28 @@ def find_starts(
     given: FloatArray | None,
     n_data_starts: int,
     max_queries: int | None,
+    known: FloatArray | None = None,
 ) -> StartPoints:
     """Return the starts of all rows: what the user gave, else data, and noise as a last try.
 
     `given` are the user's own, as coordinates of shape (n, n_starts, d). Else each row starts from
     `n_data_starts` rows of data; 0 leaves noise only. `max_queries` is the whole budget of a row.
+    Rows of which a point in `known`, (n, d), has fooled the model start there, and ask nothing; NaN
+    stands for none.
     """
-    every = np.arange(len(oracle.labels))
+    rows = np.arange(len(oracle.labels))
     found = [no_starts(len(oracle.rows.columns))]
+    if known is not None:
+        there = np.flatnonzero(~np.isnan(known).any(axis=1))
+        oracle.remember(known[there], there)
+        found.append((known[there], there, np.zeros(len(there), dtype=np.int64)))
+        rows = _lacking(oracle)
     if given is not None:
-        owner = np.repeat(every, given.shape[1])
-        points = given.reshape(len(owner), -1)
+        owner = np.repeat(rows, given.shape[1])
+        points = given[rows].reshape(len(owner), -1)
         found.append(_accepted(oracle, points, owner, np.zeros(len(owner), dtype=np.int64)))
     elif n_data_starts:
-        found.append(data_starts(oracle, pool, every, n_starts=n_data_starts))
+        found.append(data_starts(oracle, pool, rows, n_starts=n_data_starts))
         order = pool_order(seed, len(pool.codes))
         most = np.inf if max_queries is None else _SHARE_OF_BUDGET * max_queries
         found.append(_other_data_starts(oracle, pool, _lacking(oracle), order, most))

@@ -9,13 +9,14 @@ import numpy as np
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
 from specreg_sklearn.certificates.pipelines._registry import classifier_stages
-from specreg_sklearn.space import CONVEX_NORMS, NORMS, FeatureSpace, Norm, check_norm
+from specreg_sklearn.space import CONVEX_NORMS, NORMS, FeatureSpace, Norm, check_norm, check_room
 from specreg_sklearn.tables import (
     CATEGORICAL,
     as_table,
     ask,
     check_columns,
     check_estimator,
+    check_exact_numbers,
     check_fitted_columns,
     columns_read,
     complete_rows,
@@ -65,9 +66,11 @@ class CertifiedModel:
         table = as_table(X)
         check_fitted_columns(self.estimator, table)
         check_columns(table, space.names, space.kinds, space.mutable, "X")
+        check_room(space, table)
         place = places_of(self.estimator, self.scores.n_inputs, table)
         read = columns_read(self.scores.stages[0], len(place))
         rows = complete_rows(table, place, read, purpose="certificates", refusal=NoCertificateError)
+        check_exact_numbers(table, rows, place, np.isin(place, space.movable))
         predicted = ask(self.estimator.predict, X, table.n_rows)
         # Before the rows: a network with no constant should say so at once.
         constants = self._constants(_directions(space, place), measure)
@@ -139,11 +142,6 @@ def _directions(space: FeatureSpace, place: np.ndarray) -> np.ndarray:
             "certificates are for moves of numeric columns."
         )
     columns = space.movable
-    if not len(columns):
-        raise ValueError(
-            "The feature space has no column to move: none is mutable, or the bounds leave them no "
-            "room."
-        )
     if np.array_equal(columns, place):
         return np.asarray(space.scale[columns])
     return np.where(place[:, None] == columns[None, :], space.scale[columns], 0.0)

@@ -46,7 +46,9 @@ def attacked_rows(
     else:
         places = row_positions(rows, n_rows)
     attack, space = measurement.resolved_attack(), measurement.space_of(X)
-    result = attack.run(estimator, take_rows(X, places), truth[places], space=space, pool=X)
+    result = attack.run(
+        estimator, take_rows(X, places), truth[places], space=space, pool=X, on_error="raise"
+    )
     shown = np.flatnonzero(result.success & (result.distances > 0))
     if not len(shown):
         raise ValueError(

@@ -84,6 +84,7 @@ class Measurement:
             pool=X,
             n_jobs=self.n_jobs,
             verbose=verbose,
+            on_error="raise",
         )
 
 

@@ -110,7 +110,9 @@ def robust_shares(
     rows = np.flatnonzero(~proved)
     if len(rows):
         n_jobs = measurement.n_jobs
-        run = partial(attack.run, estimator, space=space, pool=X, n_jobs=n_jobs, verbose=verbose)
+        # A score of half the rows would be no score of all.
+        run = partial(attack.run, estimator, pool=X, on_error="raise")
+        run = partial(run, space=space, n_jobs=n_jobs, verbose=verbose)
         X_left = take_rows(X_part, rows) if proved.any() else X_part
         # The nearest rows, once found, answer for every size; a search within a size does not.
         sizes = sizes if attack._within_eps else sizes[:1]

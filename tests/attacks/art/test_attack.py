@@ -223,6 +223,7 @@ def test_targets_are_reached(iris, name):
     assert (result.distances > free.distances * 0.99).all()
 
 
+@pytest.mark.usefixtures("no_check_of_repeats")
 @pytest.mark.parametrize("name", NAMES)
 def test_the_budget_is_kept(cancer, name):
     X, _, model = cancer

@@ -219,6 +219,7 @@ class Scored:
         return X @ self.normal
 
 
+@pytest.mark.usefixtures("no_check_of_repeats")
 @pytest.mark.parametrize(
     ("name", "targeted", "parameters"),
     [("ZooAttack", False, {}), ("SimBA", True, {"epsilon": 0.01})],

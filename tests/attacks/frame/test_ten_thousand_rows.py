@@ -241,10 +241,12 @@ def check_all(problems, n, n_art, stride, turns):
     return count
 
 
+@pytest.mark.usefixtures("no_check_of_repeats")
 def test_none_of_a_few_hundred_rows_fails(problems):
     assert check_all(problems, n=11, n_art=3, stride=4, turns=1) >= 300
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("no_check_of_repeats")
 def test_none_of_ten_thousand_rows_fails(problems):
     assert check_all(problems, n=50, n_art=20, stride=1, turns=2) >= 10_000

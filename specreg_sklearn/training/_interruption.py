@@ -24,6 +24,16 @@ def hand_on_interruption(net: NeuralNet) -> None:
     """Raise KeyboardInterrupt if the fit was interrupted, for whoever runs many fits.
 
     Called when the estimator has all its attributes, so that what was trained can be used.
+
+    Parameters
+    ----------
+    net : NeuralNet
+        The net that was trained; its `stop_reason` says how that ended.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        The message says which epoch's weights are kept.
     """
     if net.stop_reason != "interrupted":
         return

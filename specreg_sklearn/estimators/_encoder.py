@@ -27,6 +27,7 @@ from specreg_sklearn.estimators._training_rows import ClassWeight, training_rows
 from specreg_sklearn.modules import readout
 from specreg_sklearn.objectives import Objective, resolve_objective
 from specreg_sklearn.penalties import Penalty
+from specreg_sklearn.training import hand_on_interruption
 
 
 class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, BaseEstimator):
@@ -265,11 +266,15 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         ------
         ValueError
             For a parameter, row, label or weight that is not accepted; the message names it.
+        KeyboardInterrupt
+            If the fit was interrupted, so that a search around it ends, too. The estimator then has
+            the weights of the last finished epoch and can be used, if there is one.
 
         Warns
         -----
         ConvergenceWarning
-            If training diverged, collapsed to one prediction, or the penalty's estimate lagged.
+            If training diverged, collapsed to one prediction, or was still improving after
+            `max_iter` epochs, or if the penalty's estimate lagged.
         UserWarning
             If `X` holds images of bytes from 0 to 255, or the labels are -1, 0 and 1 and the
             objective uses no unlabelled rows.
@@ -292,6 +297,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         self.classes_ = rows.classes
         if self.early_stopping:
             self.validation_scores_ = [row.get("valid_accuracy", np.nan) for row in net.history]
+        hand_on_interruption(net)
         warn_of_trouble(net, self._apply(rows.X, net.module_), rows.codes)
         return self
 

@@ -268,7 +268,8 @@ class _ShapeTracer(fx.Tracer):
 
     def _run(self, node: fx.Node) -> Any:
         if node.op == "placeholder":
-            return torch.zeros(self._n_rows, *self._input_shape, dtype=torch.float64)
+            shape = (self._n_rows, *self._input_shape)
+            return torch.zeros(shape, dtype=torch.float64, device="cpu")
         if node.op == "get_attr":
             module, _, name = str(node.target).rpartition(".")
             return getattr(self.root.get_submodule(module), name)

@@ -43,7 +43,8 @@ def _linear_scores(step: BaseEstimator) -> list[Stage]:
     coef = step.coef_
     if np.ndim(coef) == 1:  # RidgeClassifier drops the axis on a multi-column y of two classes
         coef = np.reshape(coef, (1, -1))
-    return [linear(coef, np.ravel(step.intercept_))]
+    # Without an intercept some models store one zero for all classes.
+    return [linear(coef, np.broadcast_to(np.ravel(step.intercept_), len(coef)))]
 
 
 @register_certified_step(MLPClassifier, role=CLASSIFIER)

@@ -155,7 +155,9 @@ class ConvolutionStage(Stage):
     def scaled_lipschitz(self, scale: np.ndarray, relative_error: float) -> float:
         """Return a bound of the norm with one factor per output channel folded in."""
         weight = self.layer.weight.detach()
-        folded = weight * spread_over(self.layer, torch.as_tensor(scale, dtype=weight.dtype))
+        folded = weight * spread_over(
+            self.layer, torch.as_tensor(scale, dtype=weight.dtype, device=weight.device)
+        )
         operator = Convolution.from_layer(self.layer, self.input_shape, weight=folded)
         # The factors and the products are rounded. A kernel E has a norm of at most the root of
         # the taps times ||E||_F, and padding copies no pixel more often than this.

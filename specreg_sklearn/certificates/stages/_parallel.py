@@ -74,7 +74,10 @@ class Parallel(Stage):
         return np.hstack(changes), np.hstack(errors)
 
     def tensor(self, X: Tensor) -> Tensor:
-        parts = [apply_stages(stages, X[:, torch.as_tensor(c)]) for c, stages in self.branches]
+        parts = [
+            apply_stages(stages, X[:, torch.as_tensor(c, device=X.device)])
+            for c, stages in self.branches
+        ]
         return torch.cat(parts, dim=1)
 
 

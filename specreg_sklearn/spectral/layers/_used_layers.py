@@ -192,7 +192,7 @@ def _trial(
 
     hooks = [layer.register_forward_pre_hook(before) for layer in layers]
     hooks += [layer.register_forward_hook(after) for layer in layers]
-    example = next(network.parameters(), torch.zeros(()))
+    example = next(network.parameters(), torch.zeros((), dtype=torch.float32))
     rows = torch.zeros(2, *input_shape, dtype=example.dtype, device=example.device)
     # The global generators go back to where they were: a network may draw in eval mode too.
     devices = [example.device] if example.device.type == "cuda" else []

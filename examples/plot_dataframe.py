@@ -81,8 +81,9 @@ print(*(message.message for message in caught), sep="\n")
 # %%
 # The warning is part of the answer. An attack starts from rows of data that the pipeline puts into
 # another class after they have taken over the cells that cannot change. Where it finds none, and
-# random rows do not serve either, a row is undecided: its distance is inf, and it counts neither as
-# robust nor as fooled. Two spaces, like two models, are compared on rows decided in both.
+# random rows do not serve either, a row is undecided: its distance is inf. In a score it counts as
+# withstanding, so that the score stays an upper bound. How far the others must move is compared
+# here on rows that are decided in both spaces.
 decided = np.all([np.isfinite(found) for found in distances.values()], axis=0)
 for title, found in distances.items():
     print(f"{title:<17} median distance {np.median(found[decided]):.2f}", end=" ")

@@ -127,18 +127,17 @@ for name, result in results.items():
 # Robust accuracy
 # ---------------
 # The share of the phishing pages that are caught and stay caught when their author may go as far as
-# eps. Detectors are compared on the pages that are decided for both. The others may well be those
-# that withstand most, so their number belongs beside the curves. The curves are upper bounds: a
-# better attack can only push them down. With so few pages, small differences mean little.
-decided = np.all([np.isfinite(result.distances) for result in results.values()], axis=0)
+# eps. Undecided pages count as withstanding, as in `robust_accuracy_score`: the curves are upper
+# bounds, and a better attack can only push them down. Where a curve ends says how many pages are
+# undecided. With so few pages, small differences mean little.
 eps = np.linspace(0, 8, 65)
 figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
 for (name, result), look in zip(results.items(), ("k-o", "C0--s"), strict=True):
-    distances = result.distances[decided]
+    distances = result.distances
     curve = (distances[None, :] > eps[:, None]).mean(axis=1)
     axes.plot(eps, curve, look, markevery=8, markersize=5, label=name)
     print(f"{name:<20} median distance {np.median(distances):.2f}", end=" ")
-    print(f"on {decided.sum()} pages of {len(pages)}")
+    print(f"with {np.isinf(distances).sum()} of {len(pages)} pages undecided")
 axes.set(
     xlabel="eps (Euclidean distance, standard deviations of the columns)",
     ylabel="robust accuracy (share of phishing pages)",

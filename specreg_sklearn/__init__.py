@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
     from specreg_sklearn.metrics import make_robust_scorer, robust_accuracy
     from specreg_sklearn.space import FeatureSpace
+    from specreg_sklearn.tables import as_classifier
 
 # Names are imported on first use: whoever only attacks a scikit-learn model never loads torch.
 __getattr__, __dir__ = lazy_names(
@@ -31,6 +32,7 @@ __getattr__, __dir__ = lazy_names(
         "RobustLinearProbe": "specreg_sklearn.estimators",
         "SelfSupervisedEncoder": "specreg_sklearn.estimators",
         "SpectrallyRegularizedEncoder": "specreg_sklearn.estimators",
+        "as_classifier": "specreg_sklearn.tables",
         "make_robust_scorer": "specreg_sklearn.metrics",
         "register": "specreg_sklearn._registry",
         "robust_accuracy": "specreg_sklearn.metrics",
@@ -44,6 +46,7 @@ __all__ = [
     "SelfSupervisedEncoder",
     "SpectrallyRegularizedEncoder",
     "__version__",
+    "as_classifier",
     "make_robust_scorer",
     "register",
     "robust_accuracy",

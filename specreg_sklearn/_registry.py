@@ -11,9 +11,11 @@ imports nothing of the package.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import entry_points
+from inspect import signature
 from typing import Any
 
 _BUILT_IN: dict[str, dict[str, str]] = {
@@ -72,7 +74,10 @@ def register(axis: str, name: str, factory: Callable[..., Any]) -> None:
     Raises
     ------
     ValueError
-        If the axis is unknown or the name is a built-in one.
+        If the axis is unknown, or the name is a built-in one or empty.
+    TypeError
+        If the name is no string, or `factory` cannot be called as the axis does: with the shape of
+        a row for modules, else with nothing.
 
     Examples
     --------
@@ -86,7 +91,43 @@ def register(axis: str, name: str, factory: Callable[..., Any]) -> None:
     """
     if name in _built_in(axis):
         raise ValueError(f"{name!r} is a built-in name of {axis} and cannot be replaced.")
+    _check_name(axis, name)
+    _check_factory(axis, name, factory)
     _ADDED[axis][name] = factory
+
+
+def _check_name(axis: str, name: object) -> None:
+    if not isinstance(name, str):
+        raise TypeError(f"name={name!r} must be a string: what {axis} are asked for by.")
+    if not name or name != name.strip():
+        raise ValueError(f"name={name!r} must not be empty, nor begin or end with a blank.")
+    if axis == "attacks" and name.startswith("art/"):
+        raise ValueError(f"name={name!r} would never be found: 'art/' stands for attacks of ART.")
+
+
+def _check_factory(axis: str, name: str, factory: object) -> None:
+    """Raise TypeError unless the factory can be called as its axis calls it."""
+    # A network can be called, and builds nothing. Whoever has one has loaded torch.
+    torch = sys.modules.get("torch")
+    built = torch is not None and isinstance(factory, torch.nn.Module)
+    if not callable(factory) or built:
+        raise TypeError(
+            f"factory={factory!r} of {name!r} must be a class or a function that makes one of "
+            f"{axis}, not what it makes."
+        )
+    try:
+        parameters = signature(factory)
+    except (TypeError, ValueError):  # compiled
+        return
+    shapes = ["(input_shape)"] if axis == "modules" else []
+    for arguments in ([], shapes):
+        try:
+            parameters.bind(*arguments)
+        except TypeError:
+            continue
+        return
+    how = "the shape of a row, or with nothing" if axis == "modules" else "no arguments"
+    raise TypeError(f"factory={factory!r} of {name!r} must be callable with {how}.")
 
 
 def available(axis: str) -> list[str]:

@@ -43,5 +43,5 @@ def fit_has_callbacks(estimator: CallbackSupportMixin) -> bool:
 
 
 def check_sample_weight(sample_weight: ArrayLike | None, X: np.ndarray) -> np.ndarray:
-    """Validate sample weights: right length, finite, not negative; all ones for None."""
-    return _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+    """Validate sample weights: right length, finite, not negative; float64, all ones for None."""
+    return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)

@@ -11,7 +11,7 @@ import torch
 from specreg_sklearn import SpectrallyRegularizedEncoder, _registry
 from specreg_sklearn._registry import available, register, resolve
 from specreg_sklearn.constraints import SpectralNorm
-from specreg_sklearn.modules import mlp
+from specreg_sklearn.modules import ConvNet, mlp
 from specreg_sklearn.objectives import CrossEntropy
 from specreg_sklearn.penalties import L2, BoundPenalty, LLSpectral, Penalty, RepSpectral
 
@@ -185,3 +185,53 @@ def test_a_third_party_module_and_objective_work_by_name(iris_rows):
     assert model.transform(X).shape == (150, 5)
     assert list(model.spectral_norms_) == ["backbone.0", "backbone.2", "head"]
     assert model.score(X, y) > 0.9
+
+
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("name", [None, 3, ("a",), b"mine", L2])
+def test_a_name_is_a_string(axis, name):
+    with pytest.raises(TypeError, match=r"name=.* must be a string"):
+        register(axis, name, L2)
+    assert name not in available(axis)
+
+
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("name", ["", " ", " mine", "mine\n"])
+def test_a_name_is_not_empty(axis, name):
+    with pytest.raises(ValueError, match="must not be empty, nor begin or end with a blank"):
+        register(axis, name, L2)
+    assert name not in available(axis)
+
+
+def test_names_of_art_are_taken():
+    with pytest.raises(ValueError, match="'art/' stands for attacks of ART"):
+        register("attacks", "art/Mine", L2)
+
+
+@pytest.mark.parametrize("axis", AXES)
+@pytest.mark.parametrize("factory", [None, 3, "mlp", L2(), {"a": 1}, torch.nn.Identity()])
+def test_what_cannot_make_anything_is_refused_at_once(axis, factory):
+    with pytest.raises(TypeError, match=r"of 'mine' must be a class or a function that makes one"):
+        register(axis, "mine", factory)
+    assert "mine" not in available(axis)
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_a_factory_is_called_without_settings(axis):
+    how = "the shape of a row, or with nothing" if axis == "modules" else "no arguments"
+    with pytest.raises(TypeError, match=f"of 'mine' must be callable with {how}"):
+        register(axis, "mine", lambda first, second: None)
+    assert "mine" not in available(axis)
+
+
+def test_every_kind_of_factory_is_taken():
+    class Sized(torch.nn.Linear):
+        def __init__(self, input_shape):
+            super().__init__(input_shape[0], 3)
+
+    factories = [Sized, mlp, ConvNet, ConvNet(channels=2), lambda input_shape: Sized(input_shape)]
+    for number, factory in enumerate(factories):
+        register("modules", f"module{number}", factory)
+    register("penalties", "with_settings", lambda: L2())
+    register("penalties", "compiled", dict)
+    assert resolve("penalties", "with_settings")() is not None

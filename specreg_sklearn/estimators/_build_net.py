@@ -101,9 +101,9 @@ def build_net(
     net.criterion = objective
     net.strength = float(estimator.alpha)
     net.weight_decay = float(estimator.weight_decay)
-    net.lr = estimator.learning_rate_init
+    net.lr = float(estimator.learning_rate_init)
     net.backbone_rate_factor = float(getattr(estimator, "backbone_learning_rate_factor", 1.0))
-    net.max_epochs = estimator.max_iter
+    net.max_epochs = int(estimator.max_iter)
     if net.initialized_:
         net.initialize_criterion()
         net.resume_optimizer()
@@ -113,7 +113,7 @@ def build_net(
         objective,
         net.module_,
         generator=objective_draws,
-        n_epochs=estimator.max_iter,
+        n_epochs=int(estimator.max_iter),
         labelled_share=rows.labelled_share,
         X=rows.X,
     )
@@ -140,7 +140,8 @@ def attach_rows(
         held_out_rows = TensorRows(X[held_out], codes[held_out], weights[held_out], net.device)
         net.train_split = predefined_split(held_out_rows)
         X, codes, weights = X[training], codes[training], weights[training]
-    net.batch_size = min(200, len(X)) if estimator.batch_size == "auto" else estimator.batch_size
+    auto = estimator.batch_size == "auto"
+    net.batch_size = min(200, len(X)) if auto else int(estimator.batch_size)
     _check_batches(net, len(X))
     return TensorRows(X, codes, weights, net.device)
 

@@ -17,6 +17,7 @@ from specreg_sklearn.certificates import Stage, torch_stages
 from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.constraints import Constraint
 from specreg_sklearn.estimators._build_net import Callbacks
+from specreg_sklearn.estimators._certified_network import check_only_backbone_and_head
 from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
 from specreg_sklearn.estimators._input_shape import flat_rows
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
@@ -26,6 +27,7 @@ from specreg_sklearn.estimators._training_rows import ClassWeight, training_rows
 from specreg_sklearn.modules import readout
 from specreg_sklearn.objectives import Objective, resolve_objective
 from specreg_sklearn.penalties import Penalty
+from specreg_sklearn.training import hand_on_interruption
 
 
 class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, BaseEstimator):
@@ -264,11 +266,15 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         ------
         ValueError
             For a parameter, row, label or weight that is not accepted; the message names it.
+        KeyboardInterrupt
+            If the fit was interrupted, so that a search around it ends, too. The estimator then has
+            the weights of the last finished epoch and can be used, if there is one.
 
         Warns
         -----
         ConvergenceWarning
-            If training diverged, collapsed to one prediction, or the penalty's estimate lagged.
+            If training diverged, collapsed to one prediction, or was still improving after
+            `max_iter` epochs, or if the penalty's estimate lagged.
         UserWarning
             If `X` holds images of bytes from 0 to 255, or the labels are -1, 0 and 1 and the
             objective uses no unlabelled rows.
@@ -291,11 +297,13 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         self.classes_ = rows.classes
         if self.early_stopping:
             self.validation_scores_ = [row.get("valid_accuracy", np.nan) for row in net.history]
+        hand_on_interruption(net)
         warn_of_trouble(net, self._apply(rows.X, net.module_), rows.codes)
         return self
 
     def __certified_stages__(self, role: Role) -> list[Stage]:
         """Return the network as stages of a proof, up to the features or up to the logits."""
+        check_only_backbone_and_head(self, SpectrallyRegularizedEncoder, role)
         stages = self._feature_stages()
         if role == "classifier":
             stages += torch_stages(self.module_.head, (self.module_.n_features_out,))

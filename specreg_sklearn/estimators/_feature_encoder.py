@@ -30,6 +30,7 @@ from specreg_sklearn.estimators._build_net import (
     build_net,
 )
 from specreg_sklearn.estimators._input_shape import check_row_shape, flat_rows, warn_of_raw_pixels
+from specreg_sklearn.estimators._predicting import predicting
 from specreg_sklearn.estimators._trained_backbone import Module
 from specreg_sklearn.estimators._training_report import spectral_norms
 from specreg_sklearn.estimators._training_rows import TrainingRows
@@ -41,6 +42,8 @@ from specreg_sklearn.training import (
     SklearnCallbackBridge,
     batched,
     draw_seed,
+    hand_on_interruption,
+    own_torch_settings,
     threads_for_step,
 )
 
@@ -52,7 +55,7 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         "module": [str, callable, BaseEstimator],
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(set(ACTIVATIONS))],
-        "input_shape": [tuple, list, None],
+        "input_shape": [tuple, list, np.ndarray, None],
         "penalty": [str, HasMethods(["bind"]), None],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -109,30 +112,32 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         `given` is what `fit` was called with, and `fitted` what a copy of the estimator needs
         beside the net: scikit-learn's callbacks want them.
         """
-        seed = draw_seed(self.random_state)
-        net = build_net(self, objective, rows, seed, head=head, row_shape=row_shape)
-        warn_of_raw_pixels(given[0], net.module_.input_shape)
-        training_data = attach_rows(net, self, rows, seed)
-        bridge = None
-        if fit_has_callbacks(self):
-            bridge = SklearnCallbackBridge(
-                self, *given, max_epochs=self.max_iter, fitted={**fitted, "net_": net}
-            )
-        attach_callbacks(net, self, bridge)
-        try:
-            with threads_for_step(net.batch_size, net.module_):
-                net.partial_fit(training_data)
-        finally:
-            net.drop_fit_state()  # it keeps nothing that only the fit needed
-        if net.stop_reason == "interrupted" and not len(net.history):
-            raise KeyboardInterrupt  # not one epoch was finished: there is no model to keep
-        self.net_ = net
-        net.module_.eval()
-        self.n_iter_ = len(net.history)
+        with own_torch_settings():
+            seed = draw_seed(self.random_state)
+            net = build_net(self, objective, rows, seed, head=head, row_shape=row_shape)
+            warn_of_raw_pixels(given[0], net.module_.input_shape)
+            training_data = attach_rows(net, self, rows, seed)
+            bridge = None
+            if fit_has_callbacks(self):
+                bridge = SklearnCallbackBridge(
+                    self, *given, max_epochs=self.max_iter, fitted={**fitted, "net_": net}
+                )
+            attach_callbacks(net, self, bridge)
+            try:
+                with threads_for_step(net.batch_size, net.module_):
+                    net.partial_fit(training_data)
+            except KeyboardInterrupt:  # as training began or ended, where skorch drops none
+                net.stop_reason = "interrupted"
+            finally:
+                net.drop_fit_state()  # it keeps nothing that only the fit needed
+            if not len(net.history):
+                hand_on_interruption(net)  # there is no model to keep
+            net.module_.eval()
+            has_readout = getattr(objective, "uses_labels", True)
+            norms = spectral_norms(net.module_, has_readout=has_readout)
+        self.net_, self.spectral_norms_, self.n_iter_ = net, norms, len(net.history)
         self.loss_curve_ = [row["objective"] for row in net.history]
         self.penalty_curve_ = [row.get("penalty", 0.0) for row in net.history]
-        has_readout = getattr(objective, "uses_labels", True)
-        self.spectral_norms_ = spectral_norms(net.module_, has_readout=has_readout)
         return net
 
     @property
@@ -173,8 +178,8 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         return validate_data(self, X, reset=False, dtype=dtype)
 
     def _apply(self, X: np.ndarray, function: Callable[[Tensor], Tensor]) -> NDArray[np.floating]:
-        self.module_.eval()  # a callback may ask in the middle of training
-        return batched(function, X, device=self.net_.device)
+        with predicting(self.module_):
+            return batched(function, X, device=self.net_.device)
 
     @property
     def _n_features_out(self) -> int:

@@ -53,6 +53,7 @@ def choose_input_shape(
             f"input_shape={input_shape!r} must be positive integers whose product is the number "
             f"of features of X, {n_features}."
         )
+    shape = tuple(int(side) for side in shape)
     check_row_shape(row_shape, shape)
     return shape
 

@@ -24,6 +24,7 @@ from specreg_sklearn.estimators._probe_problem import ProbeProblem
 from specreg_sklearn.estimators._robust_loss import SMOOTH_DUALS
 from specreg_sklearn.estimators._training_rows import ClassWeight, TrainingRows, training_rows
 from specreg_sklearn.space import check_norm
+from specreg_sklearn.training import own_torch_settings
 
 # Kinks of the dual norm are rounded, first broadly, then so finely that it no longer shows.
 _SMOOTHINGS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
@@ -86,7 +87,8 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
     loss_ : float
         The minimised objective.
     module_ : torch.nn.Linear
-        The same readout as a torch layer with one logit per class, to be joined to an encoder.
+        The same readout as a torch layer with one logit per class, to be joined to an encoder: a
+        copy, made anew from `coef_` and `intercept_`, which are all that the probe has learned.
 
     See Also
     --------
@@ -177,20 +179,19 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
         check_norm(self.norm, SMOOTH_DUALS, type(self).__name__)
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         rows = training_rows(X, y, sample_weight, self.class_weight)
-        problem = ProbeProblem(
-            rows,
-            epsilon=self.epsilon,
-            norm=self.norm,
-            alpha=self.alpha,
-            fit_intercept=self.fit_intercept,
-        )
         # The matrices are small: with two threads on a busy machine BLAS took ten times as long.
-        with threadpool_limits(limits=1, user_api="blas"):
-            solution, self.loss_, self.n_iter_ = self._solve(problem, self._start(rows))
-        self.classes_ = rows.classes
-        coef, intercept = problem.coefficients(solution)
+        with threadpool_limits(limits=1, user_api="blas"), own_torch_settings():
+            problem = ProbeProblem(
+                rows,
+                epsilon=self.epsilon,
+                norm=self.norm,
+                alpha=self.alpha,
+                fit_intercept=self.fit_intercept,
+            )
+            solution, loss, self.n_iter_ = self._solve(problem, self._start(rows))
+            coef, intercept = problem.coefficients(solution)
+        self.loss_, self.classes_ = float(loss), rows.classes
         self.coef_, self.intercept_ = coef.astype(X.dtype), intercept.astype(X.dtype)
-        self.module_ = _as_linear_module(self.coef_, self.intercept_)
         if self.epsilon > 0 and np.abs(coef * problem.spread).max() < 1e-3:
             warnings.warn(
                 f"epsilon={self.epsilon} is so large that the best model ignores the features; "
@@ -199,6 +200,13 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
                 stacklevel=3,
             )
         return self
+
+    @property
+    def module_(self) -> torch.nn.Linear:
+        """The readout as a torch layer with one logit per class, made anew each time."""
+        check_is_fitted(self, "coef_")
+        with own_torch_settings():
+            return _as_linear_module(self.coef_, self.intercept_)
 
     def _start(self, rows: TrainingRows) -> tuple[np.ndarray, np.ndarray] | None:
         if not self.warm_start or not hasattr(self, "coef_"):
@@ -290,7 +298,8 @@ def _as_linear_module(coef: np.ndarray, intercept: np.ndarray) -> torch.nn.Linea
     """One logit per class; a single row of coefficients is split evenly between two classes."""
     if len(coef) == 1:
         coef, intercept = np.vstack([-coef, coef]) / 2, np.hstack([-intercept, intercept]) / 2
-    module = torch.nn.utils.skip_init(torch.nn.Linear, coef.shape[1], len(coef))
-    module.weight = torch.nn.Parameter(torch.tensor(coef))
-    module.bias = torch.nn.Parameter(torch.tensor(intercept))
+    n_outputs, n_inputs = coef.shape
+    module = torch.nn.utils.skip_init(torch.nn.Linear, n_inputs, n_outputs, device="cpu")
+    module.weight = torch.nn.Parameter(torch.tensor(coef, device="cpu"))
+    module.bias = torch.nn.Parameter(torch.tensor(intercept, device="cpu"))
     return module

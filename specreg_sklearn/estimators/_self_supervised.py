@@ -17,6 +17,7 @@ from specreg_sklearn.certificates import NoCertificateError, Stage
 from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.constraints import Constraint
 from specreg_sklearn.estimators._build_net import Callbacks
+from specreg_sklearn.estimators._certified_network import check_only_backbone_and_head
 from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
 from specreg_sklearn.estimators._input_shape import flat_rows
 from specreg_sklearn.estimators._trained_backbone import Module
@@ -25,6 +26,7 @@ from specreg_sklearn.estimators._training_rows import TrainingRows
 from specreg_sklearn.modules import projector
 from specreg_sklearn.objectives import Objective, resolve_objective
 from specreg_sklearn.penalties import Penalty
+from specreg_sklearn.training import hand_on_interruption
 
 
 class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
@@ -224,11 +226,15 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
         ------
         ValueError
             For a parameter or row that is not accepted; the message names it.
+        KeyboardInterrupt
+            If the fit was interrupted, so that a search around it ends, too. The estimator then has
+            the weights of the last finished epoch and can be used, if there is one.
 
         Warns
         -----
         ConvergenceWarning
-            If training diverged, the representation collapsed, or the penalty's estimate lagged.
+            If training diverged or was still improving after `max_iter` epochs, the representation
+            collapsed, or the penalty's estimate lagged.
         UserWarning
             If `X` holds images of bytes from 0 to 255.
         """
@@ -242,6 +248,7 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
         rows = TrainingRows(X, np.zeros(n_samples, dtype=np.int64), np.ones(n_samples), np.empty(0))
         head = self.projector if callable(self.projector) else projector(self.projector)
         net = self._fit_net(given, objective, rows, head, row_shape)
+        hand_on_interruption(net)
         warn_of_collapse(net, X)
         return self
 
@@ -249,4 +256,5 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
         """Return the network up to the features as stages of a proof."""
         if role == "classifier":
             raise NoCertificateError("SelfSupervisedEncoder has no certificate: it has no scores.")
+        check_only_backbone_and_head(self, SelfSupervisedEncoder, role)
         return self._feature_stages()

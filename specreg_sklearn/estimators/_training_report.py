@@ -69,17 +69,19 @@ def _norm(layer: UsedLayer) -> float:
 
 
 def warn_of_trouble(net: PenalizedNet, logits: np.ndarray, codes: np.ndarray) -> None:
-    """Warn when training diverged, was interrupted, collapsed, or followed a lagging estimate.
+    """Warn when training diverged, collapsed, was too short, or followed a lagging estimate.
 
     `logits` (n_samples, n_classes) are those of the training rows, and `codes` their classes, -1
     for unlabelled rows. The message names the setting to change.
     """
-    _warn(_early_end(net) or _no_better_than_guessing(net, logits, codes), _lagging_estimate(net))
+    trouble = _early_end(net) or _no_better_than_guessing(net, logits, codes)
+    _warn(trouble or _still_improving(net), _lagging_estimate(net))
 
 
 def warn_of_collapse(net: PenalizedNet, X: np.ndarray) -> None:
     """Warn as :func:`warn_of_trouble` does, of training without labels on the rows `X`."""
-    _warn(_early_end(net) or _collapse(net, X), _lagging_estimate(net))
+    trouble = _early_end(net) or _collapse(net, X)
+    _warn(trouble or _still_improving(net), _lagging_estimate(net))
 
 
 def _warn(*found: Found | None) -> None:
@@ -89,14 +91,21 @@ def _warn(*found: Found | None) -> None:
 
 def _early_end(net: PenalizedNet) -> Found | None:
     kept = f"the weights of epoch {len(net.history)} are kept"
-    if net.stop_reason == "interrupted":
-        return Found(f"Training was interrupted; {kept}.", UserWarning)
     if net.stop_reason == "diverged":
         return Found(
             f"The loss stopped being finite; {kept}. Lower learning_rate_init={net.lr}"
             f"{_epsilon(net)} or alpha={net.strength}, or scale the features."
         )
     return None
+
+
+def _still_improving(net: PenalizedNet) -> Found | None:
+    if net.stop_reason is not None:
+        return None
+    return Found(
+        f"max_iter={net.max_epochs} epochs were reached before the training stopped improving by "
+        "tol. Raise max_iter, or tol."
+    )
 
 
 def _lagging_estimate(net: PenalizedNet) -> Found | None:

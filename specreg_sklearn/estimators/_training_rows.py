@@ -16,9 +16,12 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from specreg_sklearn._sklearn_compat import check_sample_weight
 from specreg_sklearn.objectives import Objective
+from specreg_sklearn.tables import check_number
 
 UNLABELLED = -1
 _LABELS_OF_A_SCALE = (-1, 0, 1)
+# Sums of weights up to this power of two stay inside the range of float32.
+_LARGEST_EXPONENT = 60
 
 ClassWeight: TypeAlias = dict[Any, float] | Literal["balanced"] | None
 
@@ -53,9 +56,8 @@ def training_rows(
     weights = check_sample_weight(sample_weight, X)
     if not weights.any():
         raise ValueError("Sample weights must contain at least one non-zero number.")
-    counted = weights > 0
-    if not counted.all():
-        X, y, weights = X[counted], y[counted], weights[counted]
+    X, y, weights = _counted(X, y, weights)
+    weights = weights.astype(X.dtype)
     labelled = np.ones(len(y), dtype=bool) if objective is None else _find_labelled(y, objective)
     check_classification_targets(y[labelled])
     classes, known_codes = np.unique(y[labelled], return_inverse=True)
@@ -65,16 +67,33 @@ def training_rows(
             f"y has one class, {classes[0]!r}, among the rows of positive weight; "
             f"a classifier needs at least two classes.{hint}"
         )
+    codes = np.full(len(y), UNLABELLED)
+    codes[labelled] = known_codes
     if class_weight is not None:
         factors = _class_factors(class_weight, classes, known_codes, weights[labelled])
         of_rows = np.ones(len(y))
         of_rows[labelled] = factors[known_codes]
-        weights = weights * of_rows
+        X, codes, weights = _counted(X, codes, weights * of_rows)
+        labelled = codes >= 0
     if labelled.all():
-        return TrainingRows(X, known_codes, weights, classes)
-    codes = np.full(len(y), UNLABELLED)
-    codes[labelled] = known_codes
+        return TrainingRows(X, codes, weights, classes)
     return TrainingRows(X, codes, weights, classes, weights[labelled].sum() / weights.sum())
+
+
+def _counted(
+    X: np.ndarray, labels: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Leave out the rows whose weight is zero, or vanishes beside the largest one in their dtype.
+
+    A batch of nothing but such rows would have no mean.
+    """
+    exponent = np.frexp(weights.max())[1]
+    if abs(exponent) > _LARGEST_EXPONENT:  # a power of two changes no digit
+        weights = np.ldexp(weights, -exponent)
+    counted = weights >= np.finfo(X.dtype).tiny
+    if not counted.all():
+        X, labels, weights = X[counted], labels[counted], weights[counted]
+    return X, labels, weights
 
 
 def _class_factors(
@@ -83,11 +102,22 @@ def _class_factors(
     codes: np.ndarray,
     weights: np.ndarray,
 ) -> np.ndarray:
-    if class_weight == "balanced":
+    if isinstance(class_weight, str):  # "balanced"
         # As compute_class_weight, but a row of weight 2 counts as two rows.
         mass = np.bincount(codes, weights=weights)
         return mass.sum() / (len(classes) * mass)
-    return compute_class_weight(class_weight, classes=classes, y=classes[codes])
+    for label, factor in class_weight.items():
+        check_number(
+            f"class_weight[{label!r}]", factor, 0, accepted="a finite number of at least 0"
+        )
+    factors = compute_class_weight(class_weight, classes=classes, y=classes[codes])
+    counted = classes[factors > 0]
+    if len(counted) < 2:
+        raise ValueError(
+            f"class_weight={class_weight!r} leaves {len(counted)} class of positive weight among "
+            f"the classes of y, {classes.tolist()}; a classifier needs at least two."
+        )
+    return factors
 
 
 def _find_labelled(y: np.ndarray, objective: Objective) -> np.ndarray:

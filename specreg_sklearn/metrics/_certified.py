@@ -68,7 +68,8 @@ def certified_radius(
     TypeError
         If a step has no certificate; the message names it.
     ValueError
-        If a parameter is not accepted, or `X` holds NaN or has other columns than the model.
+        If a parameter is not accepted, or `X` holds NaN, or its columns are not those of the
+        model, in the order of fit.
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
 
@@ -84,11 +85,15 @@ def certified_radius(
     of the difference of the two scores. Scalers and other affine steps are folded into the first
     layer, so no looseness comes from them.
 
-    The claim is about the function with these weights in real arithmetic. Everything here is
-    computed in float64, and the margins are lowered by what rounding may have added. The
-    estimator's own arithmetic, often float32, can differ from that function by its rounding errors,
-    which matters only at the very edge of the radius. Rows that it labels otherwise than the
-    float64 scores do get 0.
+    The claim is about ``estimator.predict`` as it computes, on rows in the dtype of `X`: no such
+    row nearer than the radius has another label. Scores are computed here in float64, and the
+    margin is lowered by what rounding may have added, here and in the estimator. For the latter
+    each step counts in its own type, float32 if `X` or a fitted number of the step is float32, and
+    on rows as far away as the radius. That costs little unless columns are far from zero in units
+    of their spread, or a float32 network is deep: centre and scale the columns, or fit in float64.
+
+    A frame must have its columns in the order of fit, as far as any part of the model has a record
+    of them. Models that compute in float16 or bfloat16 have no certificate.
 
     References
     ----------

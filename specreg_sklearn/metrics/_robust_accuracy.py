@@ -13,6 +13,7 @@ from specreg_sklearn.space import FeatureSpace
 
 class _Options(CertifiedOptions, total=False):
     attack: str | BlackBoxAttack
+    pool: Any
     n_jobs: int | None
     verbose: int
     certify: Certify
@@ -45,12 +46,14 @@ def robust_accuracy_score(
     n_jobs: int | None = None,
     verbose: int = 0,
     certify: Certify = "auto",
+    pool: Any = None,
 ) -> float | FloatArray:
     """Share of rows classified correctly for which no adversarial row within `eps` was found.
 
     The attack gives an upper bound of every row's adversarial distance, so the score is an upper
-    bound of the true robust accuracy: a stronger attack can only lower it. It is never above the
-    accuracy.
+    bound of the true robust accuracy: a stronger attack can only lower it. A row that the attack
+    could not decide counts as withstanding, and a warning counts such rows. The score is never
+    above the accuracy.
 
     Parameters
     ----------
@@ -72,13 +75,13 @@ def robust_accuracy_score(
         Linf, with 1000 queries a row. An attack object must measure in `norm`, and keeps its own
         seed and budget.
     space : FeatureSpace or None, default=None
-        What may change and in which units. None means every numeric column within the range of `X`,
-        with units by `scale`.
+        What may change and in which units. None means every numeric column within the range of
+        `pool`, or of `X` without one, with units by `scale`.
     scale : "std", "range", None, float or array, default="std"
         Units of the distance. A `space` has its own units: with one, leave this out.
     max_samples : int or None, default=None
         Attack only so many rows, chosen once, stratified by `y`. All rows of `X` still serve as
-        starts.
+        starts, unless there is a `pool`.
     random_state : None, int, RandomState or Generator, default=0
         Seed of the choice of rows, and of an attack given by name.
     n_jobs : int or None, default=None
@@ -87,22 +90,26 @@ def robust_accuracy_score(
         1 and more shows a progress bar.
     certify : {"auto", True, False}, default="auto"
         Whether rows that provably withstand the largest `eps`, see :func:`certified_radius`, are
-        not attacked. It changes how long a score takes, not the score. "auto" does it where
-        the model has a certificate and torch is loaded already; True raises a ``TypeError`` if the
-        model has none.
+        not attacked. It changes how long a score takes and which rows are undecided, not the
+        score. "auto" does it where the model has a certificate and torch is loaded already; True
+        raises a ``TypeError`` if the model has none.
+    pool : array-like or DataFrame of shape (n_pool, n_features), default=None
+        Rows that the attack starts from, with the columns of `X`; training rows, for example. None
+        means `X` itself. Needed where the model gives all of `X` one label, as where only the
+        malicious rows are measured.
 
     Returns
     -------
     float or ndarray of shape (n_eps,)
-        The score, or one per entry of `eps`. NaN, with a warning, if the attack found no start for
-        any of the correctly classified rows, as with a model that predicts one class only.
+        The score, or one per entry of `eps`. At ``eps=0`` it is the accuracy.
 
     Warns
     -----
     UserWarning
-        If rows are undecided because the attack failed on them. They are left out of the mean,
-        above and below the fraction line, and never counted as robust. They count as correct at
-        ``eps=0``, which is the accuracy.
+        If correctly classified rows are undecided: the attack found no row to start from, or the
+        model did not repeat its answer on what was found. They count as withstanding at every
+        `eps`. Of a model that predicts one class only all rows are, so that its score is its
+        accuracy.
 
     Raises
     ------
@@ -121,7 +128,7 @@ def robust_accuracy_score(
     True
     """
     grid, several = read_eps(eps)
-    measurement = Measurement(norm, attack, space, scale, max_samples, random_state, n_jobs)
+    measurement = Measurement(norm, attack, space, scale, max_samples, random_state, n_jobs, pool)
     scores = robust_shares(estimator, X, y, grid, measurement, certify=certify, verbose=verbose)
     return scores if several else float(scores[0])
 
@@ -139,6 +146,7 @@ def adversarial_distances(
     random_state: RandomState = 0,
     n_jobs: int | None = None,
     verbose: int = 0,
+    pool: Any = None,
 ) -> FloatArray:
     """Distance from each row to the nearest adversarial row that the attack found.
 
@@ -146,14 +154,16 @@ def adversarial_distances(
 
     Parameters
     ----------
-    estimator, X, y, norm, attack, space, scale, max_samples, random_state, n_jobs, verbose
+    estimator, X, y, norm, attack, space, scale, max_samples, random_state, n_jobs, verbose, pool
         As in :func:`robust_accuracy_score`.
 
     Returns
     -------
     ndarray of shape (n_samples,) or (max_samples,), float64
-        Distances in the norm of ``(X_adv - X) / scale``. 0 for misclassified rows; ``inf`` for rows
-        on which the attack failed, which are undecided and reported in a warning.
+        Distances in the norm of ``(X_adv - X) / scale``. 0 for misclassified rows; ``inf`` for
+        undecided rows, on which the attack failed. A warning counts them. As an upper bound
+        ``inf`` is true, and says nothing; to leave such rows out of a mean or a median would make
+        the model look less robust than it may be.
 
     Examples
     --------
@@ -171,5 +181,5 @@ def adversarial_distances(
     >>> bool(found.min() >= exact.min())
     True
     """
-    measurement = Measurement(norm, attack, space, scale, max_samples, random_state, n_jobs)
+    measurement = Measurement(norm, attack, space, scale, max_samples, random_state, n_jobs, pool)
     return measurement.run_attack(estimator, X, y, verbose=verbose).distances

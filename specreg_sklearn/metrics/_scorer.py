@@ -13,10 +13,10 @@ from specreg_sklearn.metrics.measurement import (
     Measurement,
     certified_shares,
     check_certify,
-    decided,
     radii_of_labels,
     read_eps,
     robust_shares,
+    warn_of_undecided,
 )
 from specreg_sklearn.space import CONVEX_NORMS, FeatureSpace, check_norm
 from specreg_sklearn.tables import check_eps, check_seed
@@ -54,6 +54,11 @@ class RobustScorer(Measurement):
                     f"attack={self.attack!r} is given, but the metric {self.metric!r} proves and "
                     "does not attack. Leave attack out."
                 )
+            if self.pool is not None:
+                raise ValueError(
+                    f"pool is given, but the metric {self.metric!r} proves and does not attack. "
+                    "Leave pool out; units and columns are those of a space."
+                )
         else:
             attack = self.resolved_attack()
             if self.metric == "median_adversarial_distance" and attack._within_eps:
@@ -66,7 +71,7 @@ class RobustScorer(Measurement):
     def __call__(
         self, estimator: Classifier, X: Any, y: Any, sample_weight: object = None
     ) -> float:
-        """Return the score; NaN, with a warning, where the attack could decide nothing.
+        """Return the score; a warning says how many rows the attack could not decide.
 
         `X` and `y` are rows of shape (n_samples, n_features) and their true labels. A TypeError
         says so if `sample_weight` is given, or if a certified score meets a model without proof.
@@ -84,9 +89,9 @@ class RobustScorer(Measurement):
         if self.metric == "median_certified_radius":
             radii, right = radii_of_labels(estimator, X, y, self, "this score")
             return float(np.median(np.where(right, radii, 0.0)))
-        distances = self.run_attack(estimator, X, y).distances
-        known = decided(distances, self.metric)
-        return float(np.median(distances[known])) if known.any() else float("nan")
+        result = self.run_attack(estimator, X, y)
+        warn_of_undecided(result.distances, self.metric, result.status, counts="distance inf")
+        return float(np.median(result.distances))
 
     @property
     def _score_func(self) -> Any:
@@ -106,7 +111,8 @@ class RobustScorer(Measurement):
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name not in ("metric", "eps", "norm") and not _same(value, field.default):
-                shown[field.name] = "FeatureSpace(...)" if field.name == "space" else value
+                long = field.name in ("space", "pool")
+                shown[field.name] = f"{type(value).__name__}(...)" if long else value
         inside = "".join(f", {name}={value!r}" for name, value in shown.items())
         return f"make_robust_scorer({self.metric!r}{inside})"
 
@@ -123,6 +129,7 @@ def make_robust_scorer(
     random_state: RandomState = 0,
     n_jobs: int | None = None,
     certify: Certify = "auto",
+    pool: Any = None,
 ) -> RobustScorer:
     """Make a scorer that measures robustness, for ``GridSearchCV`` and ``cross_validate``.
 
@@ -133,7 +140,8 @@ def make_robust_scorer(
 
         - "robust_accuracy": :func:`robust_accuracy_score`.
         - "median_adversarial_distance": the median of :func:`adversarial_distances`, misclassified
-          rows (0) included and undecided rows left out.
+          rows (0) and undecided rows (``inf``) included. It is an upper bound of the true median,
+          and ``inf`` where half of the rows or more are undecided.
         - "certified_accuracy": :func:`certified_accuracy_score`.
         - "median_certified_radius": the median of :func:`certified_radius`, where misclassified
           rows count 0.
@@ -148,7 +156,7 @@ def make_robust_scorer(
         As in :func:`robust_accuracy_score`. A certified metric has no attack.
     space : FeatureSpace or None, default=None
         What may change and in which units. None makes one of the rows that are scored, so that each
-        fold has its own; give a space to have all folds share one.
+        fold has its own, or of the `pool`; give a space to have all folds share one.
     scale : "std", "range", None, float or array, default="std"
         As in :func:`robust_accuracy_score`.
     max_samples : int or None, default=None
@@ -161,6 +169,9 @@ def make_robust_scorer(
     certify : {"auto", True, False}, default="auto"
         Whether "robust_accuracy" leaves rows out of the attack that provably withstand it, see
         :func:`robust_accuracy_score`.
+    pool : array-like or DataFrame of shape (n_pool, n_features), default=None
+        Rows that the attack starts from, the same for all folds. None means the rows that are
+        scored. A certified metric has none.
 
     Returns
     -------
@@ -202,6 +213,7 @@ def make_robust_scorer(
         random_state=check_seed(random_state),
         n_jobs=n_jobs,
         certify=certify,
+        pool=pool,
     )
 
 

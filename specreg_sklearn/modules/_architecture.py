@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from torch import nn
 
@@ -45,6 +47,13 @@ class ModuleFactory(BaseEstimator, ABC):
         torch.nn.Module
             Maps (n_samples, *input_shape) to features (n_samples, n_features_out).
         """
+
+
+def as_widths(widths: int | Sequence[int]) -> list[int]:
+    """Return one width or several as a list; a number of numpy is one width, too."""
+    if isinstance(widths, np.ndarray):
+        widths = widths.tolist()
+    return [*widths] if isinstance(widths, Iterable) else [widths]
 
 
 def check_activation(activation: str) -> type[nn.Module]:

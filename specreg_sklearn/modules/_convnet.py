@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
 
 from torch import nn
 
 from specreg_sklearn._typing import Activation
-from specreg_sklearn.modules._architecture import ModuleFactory, check_activation, check_image_shape
+from specreg_sklearn.modules._architecture import (
+    ModuleFactory,
+    as_widths,
+    check_activation,
+    check_image_shape,
+)
 from specreg_sklearn.tables import check_count
 
 
@@ -74,8 +78,8 @@ class ConvNet(ModuleFactory):
             If `input_shape` is not that of an image, or a setting is not accepted.
         """
         n_inputs, height, width = check_image_shape("ConvNet", input_shape)
-        kernel_size = self.kernel_size
-        check_count("kernel_size", kernel_size, owner="ConvNet")
+        check_count("kernel_size", self.kernel_size, owner="ConvNet")
+        kernel_size = int(self.kernel_size)
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size={kernel_size} of ConvNet must be odd.")
         make_activation = check_activation(activation)
@@ -101,8 +105,7 @@ class ConvNet(ModuleFactory):
         return nn.Sequential(layers)
 
     def _channels(self) -> list[int]:
-        given: Any = self.channels
-        channels = [given] if isinstance(given, int) else [*given]
+        channels = as_widths(self.channels)
         if not channels:
             raise ValueError("channels=() of ConvNet must hold at least one positive integer.")
         for number in channels:

@@ -10,7 +10,7 @@ from numbers import Integral
 from torch import nn
 
 from specreg_sklearn._typing import Activation
-from specreg_sklearn.modules._architecture import check_activation
+from specreg_sklearn.modules._architecture import as_widths, check_activation
 
 
 def mlp(
@@ -52,7 +52,7 @@ def mlp(
       (activation2): Tanh()
     )
     """
-    widths = [hidden_layer_sizes] if isinstance(hidden_layer_sizes, int) else [*hidden_layer_sizes]
+    widths = as_widths(hidden_layer_sizes)
     if not widths or any(int(width) != width or width < 1 for width in widths):
         raise ValueError(
             f"hidden_layer_sizes={hidden_layer_sizes!r} must hold positive integers, at least one."
@@ -102,7 +102,7 @@ def projector(widths: int | Sequence[int]) -> Callable[[int], nn.Module]:
       (output): Linear(in_features=64, out_features=16, bias=True)
     )
     """
-    sizes = [widths] if isinstance(widths, (int, Integral)) else [*widths]
+    sizes = as_widths(widths)
     if not sizes or any(not isinstance(size, Integral) or size < 1 for size in sizes):
         raise ValueError(
             f"projector={widths!r} must be a positive integer, a sequence of at least one, or a "

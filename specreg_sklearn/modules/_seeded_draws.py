@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+from specreg_sklearn.modules._single_precision import usual_dtype
+
 # Compiled functions have no Python signature to read: these take `generator`.
 _COMPILED_DRAWS = {
     "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_",
@@ -23,7 +25,8 @@ class SeededDraws(TorchFunctionMode):
 
     Seeding torch globally would change the user's random state, and forking the global state is
     not safe under threads: a grid search on threads then scores differently from a serial one.
-    The mode is local to the thread and leaves the global generator alone.
+    The mode is local to the thread and leaves the global generator alone. Tensors whose type is not
+    given are float32, whatever ``torch.set_default_dtype`` says.
 
     Parameters
     ----------
@@ -52,7 +55,7 @@ class SeededDraws(TorchFunctionMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        kwargs = dict(kwargs or {})
+        kwargs = usual_dtype(func, args, dict(kwargs or {}))
         if _takes_generator(func) and kwargs.get("generator") is None:
             kwargs["generator"] = self.generator
         return func(*args, **kwargs)

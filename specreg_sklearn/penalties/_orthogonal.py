@@ -72,7 +72,7 @@ class _BoundOrthogonal(BoundPenalty):
     def value(self) -> Tensor:
         """Return the sum over the layers; a backbone without weights gives 0."""
         if not self._terms:
-            return torch.zeros((), requires_grad=True)
+            return torch.zeros((), dtype=torch.float32, requires_grad=True)
         return torch.stack([term() for term in self._terms]).sum()
 
 
@@ -102,7 +102,7 @@ class _ConvolutionTerm:
         # ||A A^T - I||^2 - ||A^T A - I||^2 is the number of outputs less that of inputs.
         inputs_per_output = operator.n_inputs * torch.Size(operator.stride).numel()
         self._surplus = max(0, operator.weight.shape[0] - inputs_per_output)
-        self._identity = torch.eye(per_group).repeat(1, operator.groups)
+        self._identity = torch.eye(per_group, dtype=torch.float32).repeat(1, operator.groups)
 
     def __call__(self) -> Tensor:
         weight = self._layer.weight

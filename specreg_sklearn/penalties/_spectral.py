@@ -147,7 +147,7 @@ class _BoundSpectral(BoundPenalty):
     def value(self) -> Tensor:
         """Return the estimated sum of squared norms; the gradient flows to the weights."""
         if not self._terms:  # a backbone that only reshapes
-            return torch.zeros((), requires_grad=True)
+            return torch.zeros((), dtype=torch.float32, requires_grad=True)
         return torch.stack([term.value() for term in self._terms]).sum()
 
     @torch.no_grad()

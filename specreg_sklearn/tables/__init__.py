@@ -8,6 +8,8 @@ from specreg_sklearn.tables._arrays import (
     Integers,
     ListTable,
 )
+from specreg_sklearn.tables._as_classifier import as_classifier
+from specreg_sklearn.tables._cell_types import CellRounding, cell_rounding
 from specreg_sklearn.tables._columns import (
     check_columns,
     check_exact_numbers,
@@ -20,7 +22,13 @@ from specreg_sklearn.tables._columns import (
 )
 from specreg_sklearn.tables._frames import PandasTable, Table, as_table, frame_of
 from specreg_sklearn.tables._labels import UNKNOWN, LabelCoder, as_labels, as_targets, same_labels
-from specreg_sklearn.tables._predictions import Predict, ask, check_estimator, checked
+from specreg_sklearn.tables._predictions import (
+    Predict,
+    ask,
+    check_estimator,
+    check_wanted_labels,
+    checked,
+)
 from specreg_sklearn.tables._setting_checks import (
     check_choice,
     check_count,
@@ -40,16 +48,19 @@ __all__ = [
     "REAL",
     "UNKNOWN",
     "ArrayTable",
+    "CellRounding",
     "Integers",
     "LabelCoder",
     "ListTable",
     "PandasTable",
     "Predict",
     "Table",
+    "as_classifier",
     "as_labels",
     "as_table",
     "as_targets",
     "ask",
+    "cell_rounding",
     "check_choice",
     "check_columns",
     "check_count",
@@ -63,6 +74,7 @@ __all__ = [
     "check_positive_int",
     "check_seed",
     "check_share",
+    "check_wanted_labels",
     "checked",
     "column_label",
     "columns_read",

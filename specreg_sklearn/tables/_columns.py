@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn.tables._arrays import CATEGORICAL, INTEGER
+from specreg_sklearn.tables._fitted_names import recorded_names
 from specreg_sklearn.tables._frames import Table
 
 _ALL_EXACT = 2.0**52
@@ -53,7 +54,7 @@ def check_names(given: list[Any], wanted: list[Any], parameter: str, whose: str)
     swapped = [c for c, w in zip(given, wanted, strict=True) if c != w]
     raise ValueError(
         f"{parameter} has its columns in another order than {whose}: {swapped} are out of place. "
-        f"Expected {wanted}."
+        f"Expected {wanted}, given {given}; pass {parameter}[{wanted}]."
     )
 
 
@@ -72,18 +73,45 @@ def places_of(estimator: object, n_inputs: int | None, table: Table) -> np.ndarr
     """Return the column of the table that each input of a fitted model is, (n_inputs,) int.
 
     `n_inputs` is None if the model reads any number of columns. Raises ValueError if the table has
-    another number of them.
+    another number of them, or is a frame whose columns some part of the model saw in another order.
     """
-    fitted = getattr(estimator, "feature_names_in_", None)
+    fitted = _names_at_fit(estimator, table.names) if table.names is not None else None
     if fitted is not None and table.names is not None:
         # A ColumnTransformer lets a frame have columns that it never saw.
-        return np.array([table.names.index(name) for name in list(fitted)])
+        return np.array([table.names.index(name) for name in fitted])
     if n_inputs is not None and table.n_columns != n_inputs:
         raise ValueError(
             f"X has {table.n_columns} features, but {type(estimator).__name__} is expecting "
             f"{n_inputs} features as input."
         )
     return np.arange(table.n_columns)
+
+
+def _names_at_fit(estimator: object, given: list[Any]) -> list[Any] | None:
+    """Return the names by which a model knows the columns of a frame; None if it knows none.
+
+    All its parts must have seen them in the order of the frame: what one part takes by name and
+    another by position would be two different cells else.
+    """
+    fitted: list[Any] | None = None
+    for part, names, by_name, behind in recorded_names(estimator):
+        if behind and not by_name:
+            continue  # it checks what it gets by itself
+        whose = f"{part or 'the estimator'} was fitted on"
+        if behind and not set(names) <= set(given):
+            raise ValueError(
+                f"X cannot be followed to {part}: it picks columns by the names {names}, and a "
+                f"step before it has no record of the names at fit. Given {given}. Let that step "
+                "record feature_names_in_, or pick columns by position and fit on an array."
+            )
+        check_names([name for name in given if name in names], names, "X", whose)
+        if fitted is not None and fitted != names:
+            raise ValueError(
+                f"X cannot be followed: the parts of the estimator were fitted on frames with "
+                f"different columns, {fitted} and {names}. Fit all of them on the columns of X."
+            )
+        fitted = names
+    return fitted
 
 
 def columns_read(first: object, n_columns: int) -> np.ndarray:

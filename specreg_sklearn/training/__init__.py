@@ -2,10 +2,12 @@
 
 from specreg_sklearn.training._batches import TensorRows, batched
 from specreg_sklearn.training._epoch_callbacks import EpochBar, EpochKeeper, Patience
+from specreg_sklearn.training._interruption import hand_on_interruption
 from specreg_sklearn.training._net import PenalizedNet
 from specreg_sklearn.training._sklearn_callbacks import SklearnCallbackBridge
 from specreg_sklearn.training._solver_device_seed import draw_seed, resolve_device, solver_settings
 from specreg_sklearn.training._threads import threads_for_step
+from specreg_sklearn.training._torch_settings import own_torch_settings
 
 __all__ = [
     "EpochBar",
@@ -16,6 +18,8 @@ __all__ = [
     "TensorRows",
     "batched",
     "draw_seed",
+    "hand_on_interruption",
+    "own_torch_settings",
     "resolve_device",
     "solver_settings",
     "threads_for_step",

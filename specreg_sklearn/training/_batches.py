@@ -113,9 +113,8 @@ def batched(
     ndarray of shape (n_samples, ...)
         The results in row order.
     """
-    if not X.flags.writeable:  # torch cannot share memory that must not change
-        X = X.copy()
-    rows = torch.from_numpy(np.ascontiguousarray(X))
+    # A copy: torch cannot share memory that must not change, and a network may work in place.
+    rows = torch.from_numpy(np.array(X, order="C"))
     with torch.inference_mode():
         blocks = [function(block.to(device)).cpu().numpy() for block in rows.split(_PREDICT_ROWS)]
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)

@@ -6,29 +6,36 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from skorch import NeuralNet
 from skorch.callbacks import Callback
 from skorch.utils import to_tensor
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from specreg_sklearn.constraints import BoundConstraint
 from specreg_sklearn.objectives import Objective
 from specreg_sklearn.penalties import BoundPenalty
 from specreg_sklearn.training._batches import Batch, BatchLoader, TensorRows
+from specreg_sklearn.training._interruption import is_interruption
+from specreg_sklearn.training._scoring import (
+    ScoredNet,
+    listens_to_batches,
+    outputs_of,
+    plain,
+    tell_batch_end,
+    wants_training_outputs,
+)
 
-_BATCH_HOOKS = ("on_batch_begin", "on_batch_end", "on_grad_computed")
 
-
-class PenalizedNet(NeuralNet):
+class PenalizedNet(ScoredNet):
     """A skorch net that minimises ``objective + strength * penalty + weight_decay * sum(w ** 2)``.
 
-    It differs from ``skorch.NeuralNet`` in five ways: the criterion gives per-sample losses, which
+    It differs from ``skorch.NeuralNet`` in six ways: the criterion gives per-sample losses, which
     are averaged with sample weights, and is told when an epoch begins; the gradient of a penalty
     is added after the backward pass; a constraint moves the weights after the optimizer's step;
-    batches are slices of tensors in memory; and the bookkeeping of a batch is skipped when no
-    callback asks for it, which makes the loop as fast as a bare torch one.
+    batches are slices of tensors in memory; the bookkeeping of a batch is skipped when no callback
+    asks for it, which makes the loop as fast as a bare torch one; and how the fit ended is noted in
+    `stop_reason`: None after the last epoch, "stopped" by a callback, "interrupted" or "diverged".
 
     Parameters
     ----------
@@ -76,7 +83,9 @@ class PenalizedNet(NeuralNet):
         self.weight_decay = weight_decay
         self.backbone_rate_factor = backbone_rate_factor
         self.generator = generator
-        super().__init__(module, criterion, **settings)
+        self.stop_reason: str | None = None
+        # Scores need the labels, which reach them with the batches alone.
+        super().__init__(module, criterion, use_caching=True, **settings)
 
     @property
     def _default_callbacks(self) -> list[tuple[str, Callback]]:
@@ -138,7 +147,10 @@ class PenalizedNet(NeuralNet):
     def get_iterator(self, dataset: Dataset, training: bool = False) -> Iterable[Batch]:
         """Cut rows in memory into slices; leave every other kind of dataset to skorch."""
         if not isinstance(dataset, TensorRows):
-            return super().get_iterator(dataset, training)
+            iterator = super().get_iterator(dataset, training)
+            if isinstance(iterator, DataLoader):  # it draws a seed, needed or not
+                iterator.generator = torch.Generator().manual_seed(0)
+            return iterator
         if not training:
             return BatchLoader(dataset, len(dataset))
         return BatchLoader(
@@ -175,9 +187,8 @@ class PenalizedNet(NeuralNet):
             step = self.train_step_single(batch, **fit_params)
             if self._batch_listeners:
                 parameters = self.get_all_learnable_params()
-                self.notify(
-                    "on_grad_computed", named_parameters=parameters, batch=batch, training=True
-                )
+                told = {"named_parameters": parameters, "batch": plain(batch), "training": True}
+                self.notify("on_grad_computed", **told)
             self.optimizer_.step()
         if self.constraint is not None:
             self.constraint.project()
@@ -220,16 +231,17 @@ class PenalizedNet(NeuralNet):
         self._set_training(training)
         self._penalty_now = training and self.penalty_is_on
         self._see_batch = _batch_hook(self.penalty)
-        self._batch_listeners = any(
-            _listens_to_batches(callback) for _, callback in self.callbacks_
-        )
+        callbacks = [callback for _, callback in self.callbacks_]
+        self._batch_listeners = any(map(listens_to_batches, callbacks))
+        shows_outputs = training and any(map(wants_training_outputs, callbacks))
+        shown: list[tuple[Tensor, Tensor]] = []
         self._needs_closure = isinstance(self.optimizer_, torch.optim.LBFGS)
         if training and hasattr(self.criterion_, "begin_epoch"):
             self.criterion_.begin_epoch(len(self.history) - 1)
         loss, correct, total = 0.0, 0.0, 0.0
         for batch in iterator:
             if self._batch_listeners:
-                self.notify("on_batch_begin", batch=batch, training=training)
+                self.notify("on_batch_begin", batch=plain(batch), training=training)
             step = step_fn(batch, **fit_params)
             _, (y, weight) = batch
             batch_weight = len(y) if weight is None else float(weight.sum())
@@ -239,12 +251,28 @@ class PenalizedNet(NeuralNet):
                 hits = (step["y_pred"].argmax(1) == y).to(step["loss"].dtype)
                 correct += float(hits.sum() if weight is None else weight @ hits)
             if self._batch_listeners:
-                self.notify("on_batch_end", batch=batch, training=training, **step)
+                if shows_outputs:
+                    step["y_pred"] = outputs_of(self, batch[0])
+                    shown.append((batch[0], step["y_pred"]))
+                self.history.record_batch(f"{prefix}_loss", float(step["loss"]))
+                self.history.record_batch(f"{prefix}_batch_size", len(y))
+                tell_batch_end(self, plain(batch), training=training, **step)
         if training and self.constraint is not None:
             self.constraint.settle()  # before the epoch is scored, recorded or kept
+        for X, outputs in shown:  # scores of an epoch are those of the weights that it ends with
+            outputs.copy_(outputs_of(self, X))
         self.history.record(f"{prefix}_loss", loss / total)
         if not training:
             self.history.record(f"{prefix}_accuracy", correct / total)
+
+    def fit_loop(self, *args: Any, **kwargs: Any) -> PenalizedNet:
+        """Train, and note what ends it: skorch drops every KeyboardInterrupt."""
+        try:
+            return super().fit_loop(*args, **kwargs)
+        except KeyboardInterrupt as error:
+            if self.stop_reason is None:
+                self.stop_reason = "interrupted" if is_interruption(error) else "stopped"
+            raise
 
     def on_train_begin(self, *args: Any, **kwargs: Any) -> None:
         """Let the constraint hold from the first step, and for a fit that never ends an epoch."""
@@ -290,9 +318,3 @@ def _batch_hook(penalty: BoundPenalty | None) -> Callable[..., None] | None:
     """Return the penalty's `see_batch` where it has one of its own; most do without."""
     hook = getattr(type(penalty), "see_batch", None)
     return None if hook in (None, BoundPenalty.see_batch) else getattr(penalty, "see_batch", None)
-
-
-def _listens_to_batches(callback: Callback) -> bool:
-    return any(
-        getattr(type(callback), hook) is not getattr(Callback, hook) for hook in _BATCH_HOOKS
-    )

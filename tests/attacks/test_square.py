@@ -321,11 +321,11 @@ def test_targeted(digits, norm):
     assert (done.status == "already_right").all()
 
 
-def test_a_target_that_the_model_never_gives_is_not_found(iris):
+def test_a_target_that_the_model_does_not_know_is_an_error(iris):
     X, _, model = iris
     attack = SquareAttack(targeted=True, max_queries=50)
-    result = attack.run(model, X[:4], [7, 7, 1, 7], eps=20.0, space=free_space(X))
-    assert result.status.tolist() == ["not_found", "not_found", "stopped_at_eps", "not_found"]
+    with pytest.raises(ValueError, match=r"does not know: 7\. Known are \[0, 1, 2\]"):
+        attack.run(model, X[:4], [7, 7, 1, 7], eps=20.0, space=free_space(X))
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,19 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_wine
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import (
+    LogisticRegression,
+    Perceptron,
+    RidgeClassifier,
+    RidgeClassifierCV,
+    SGDClassifier,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC
 
 from specreg_sklearn import RobustLinearProbe
+from specreg_sklearn.inspection import logit_margins
 from specreg_sklearn.metrics import certified_radius
 
 MODELS = [
@@ -69,3 +76,36 @@ def test_rows_fall_right_behind_the_radius(load):
         np.testing.assert_array_equal(inside, own)
         fell |= model.predict(X + 1.000001 * radius[:, None] * way) != own
     assert fell.all()
+
+
+WITHOUT_INTERCEPT = [
+    LogisticRegression(fit_intercept=False),
+    LinearSVC(fit_intercept=False, random_state=0),
+    RidgeClassifier(fit_intercept=False),
+    RidgeClassifierCV(fit_intercept=False),
+    SGDClassifier(fit_intercept=False, random_state=0),
+    Perceptron(fit_intercept=False),
+    RobustLinearProbe(fit_intercept=False, epsilon=0.1),
+]
+
+
+@pytest.mark.parametrize("load", [load_breast_cancer, load_wine])
+@pytest.mark.parametrize("model", WITHOUT_INTERCEPT, ids=lambda model: type(model).__name__)
+def test_models_without_an_intercept(load, model):
+    """Some store one zero for all classes."""
+    X, y = load(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    model.fit(X, y)
+    coef = np.atleast_2d(model.coef_)
+    coef = np.vstack([0 * coef, coef]) if len(coef) == 1 else coef
+    values = X @ coef.T
+    rows, top = np.arange(len(X)), values.argmax(axis=1)
+    size = np.linalg.norm(coef[:, None] - coef[None], axis=2)
+    np.fill_diagonal(size, 1.0)
+    exact = (values[rows, top][:, None] - values) / size[top]
+    exact[rows, top] = np.inf
+    np.testing.assert_allclose(certified_radius(model, X, scale=None), exact.min(1), rtol=1e-6)
+    margins = logit_margins(model, X, y)
+    own = values[rows, y]
+    values[rows, y] = -np.inf
+    np.testing.assert_allclose(np.sign(margins), np.sign(own - values.max(axis=1)))

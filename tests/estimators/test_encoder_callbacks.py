@@ -6,12 +6,27 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.metrics import accuracy_score, f1_score, log_loss, roc_auc_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from skorch.callbacks import Callback, EpochScoring, GradientNormClipping, LRScheduler
+from skorch.callbacks import (
+    BatchScoring,
+    Callback,
+    Checkpoint,
+    EarlyStopping,
+    EpochScoring,
+    GradientNormClipping,
+    LRScheduler,
+    PassthroughScoring,
+    TrainEndCheckpoint,
+)
 
-from specreg_sklearn import SpectrallyRegularizedEncoder, make_robust_scorer
+from specreg_sklearn import (
+    SelfSupervisedEncoder,
+    SpectrallyRegularizedEncoder,
+    make_robust_scorer,
+)
 
 try:
     from sklearn.callback import ProgressBar, ScoringMonitor
@@ -119,6 +134,135 @@ def test_epoch_scoring_of_skorch_runs(iris_rows):
     scores = EpochScoring(accuracy, name="train_accuracy", on_train=True, use_caching=False)
     model = encoder(callbacks=[scores]).fit(X, y)
     assert model.net_.history[-1, "train_accuracy"] == pytest.approx(model.score(X, y))
+
+
+def scores_of(model, X, y):
+    """What the names of scorers stand for, from the fitted model and scikit-learn alone."""
+    p = model.predict_proba(X)
+    return {
+        "accuracy": accuracy_score(y, model.predict(X)),
+        "roc_auc": roc_auc_score(y, p[:, 1]),
+        "neg_log_loss": -log_loss(y, p),
+        "f1": f1_score(y, model.predict(X)),
+    }
+
+
+@pytest.mark.parametrize("use_caching", [True, False])
+@pytest.mark.parametrize("scoring", ["accuracy", "roc_auc", "neg_log_loss", "f1"])
+def test_epoch_scoring_on_training_rows_is_the_score_of_the_model(
+    cancer_rows, scoring, use_caching
+):
+    X, y = cancer_rows
+    callback = EpochScoring(scoring, on_train=True, use_caching=use_caching)
+    model = encoder(callbacks=[callback], max_iter=3, batch_size=64).fit(X, y)
+    seen = model.net_.history[:, scoring]
+    fits = [encoder(max_iter=n, batch_size=64).fit(X, y) for n in (1, 2, 3)]
+    assert seen == pytest.approx([scores_of(fit, X, y)[scoring] for fit in fits])
+
+
+@pytest.mark.parametrize("use_caching", [True, False])
+@pytest.mark.parametrize("kind", [EpochScoring, BatchScoring])
+def test_scores_of_held_out_rows(cancer_rows, kind, use_caching):
+    X, y = cancer_rows
+    callback = kind("accuracy", name="held_out", use_caching=use_caching)
+    model = encoder(callbacks=[callback], early_stopping=True, max_iter=4).fit(X, y)
+    assert model.net_.history[:, "held_out"] == pytest.approx(model.validation_scores_)
+
+
+def test_held_out_roc_auc_of_skorch_can_choose_the_epoch(cancer_rows):
+    X, y = cancer_rows
+    auc = EpochScoring("roc_auc", lower_is_better=False)
+    stop = EarlyStopping("roc_auc", patience=2, lower_is_better=False)
+    model = encoder(callbacks=[auc, stop], early_stopping=True, max_iter=60).fit(X, y)
+    scores = model.net_.history[:, "roc_auc"]
+    assert len(scores) < 60
+    assert max(scores) == max(scores[:-2])
+
+
+@pytest.mark.parametrize("kind", [EpochScoring, BatchScoring])
+def test_without_rows_to_score_there_is_no_score(iris_rows, kind):
+    model = encoder(callbacks=[kind("accuracy")]).fit(*iris_rows)
+    assert "accuracy" not in model.net_.history[-1]
+
+
+def test_batch_scoring_is_the_mean_over_batches(iris_rows):
+    X, y = iris_rows
+    inside = []
+
+    class Look(Callback):
+        def on_batch_end(self, net, batch, training, **kwargs):
+            rows, codes = batch
+            with torch.no_grad():
+                hits = net.module_(rows).argmax(1) == codes
+            inside.append((float(hits.double().mean()), len(codes)))
+
+    callbacks = [Look(), BatchScoring("accuracy", on_train=True)]
+    model = encoder(callbacks=callbacks, max_iter=1, batch_size=60).fit(X, y)
+    values, sizes = zip(*inside, strict=True)
+    assert sizes == (60, 60, 30)
+    assert model.net_.history[-1, "accuracy"] == pytest.approx(np.average(values, weights=sizes))
+
+
+def test_scores_of_string_labels_of_three_classes(iris_rows):
+    X, y = iris_rows
+    names = np.array(["c", "a", "b"])[y]
+    callback = EpochScoring("roc_auc_ovr", on_train=True)
+    model = encoder(callbacks=[callback]).fit(X, names)
+    expected = roc_auc_score(names, model.predict_proba(X), multi_class="ovr")
+    assert model.net_.history[-1, "roc_auc_ovr"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("batch_size", [3, 40])
+@pytest.mark.parametrize("kind", [EpochScoring, BatchScoring])
+def test_unlabelled_rows_are_not_scored(cancer_rows, kind, batch_size):
+    X, y = cancer_rows[0][:90], np.where(np.arange(90) % 3, -1, cancer_rows[1][:90])
+    callback = kind(lambda net, rows, codes: float((codes >= 0).all()), on_train=True, name="known")
+    model = encoder(callbacks=[callback], objective="vat", batch_size=batch_size, max_iter=2)
+    model.fit(X, y)
+    if kind is EpochScoring:
+        assert model.net_.history[:, "known"] == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", "roc_auc", None])
+def test_scores_need_labels(iris_rows, scoring):
+    callback = EpochScoring(scoring, on_train=True)
+    model = SelfSupervisedEncoder(max_iter=2, random_state=0, callbacks=[callback])
+    with pytest.raises(TypeError, match=r"trained without labels.*function \(net, X, y\)"):
+        model.fit(iris_rows[0])
+
+
+class Dropping(Callback):
+    """Looks at the outputs of training batches."""
+
+    def on_batch_end(self, net, y_pred, **kwargs):
+        assert y_pred.ndim == 2
+
+
+@pytest.mark.parametrize("callback", [EpochScoring("accuracy", on_train=True), Dropping()])
+def test_scoring_does_not_change_the_fit(iris_rows, callback):
+    X, y = iris_rows
+
+    def noisy(input_shape):
+        layers = torch.nn.Linear(input_shape[0], 8), torch.nn.BatchNorm1d(8), torch.nn.Tanh()
+        return torch.nn.Sequential(*layers)
+
+    settings = {"module": noisy, "batch_size": 32}
+    scored = encoder(callbacks=[callback], **settings).fit(X, y)
+    plain = encoder(**settings).fit(X, y)
+    np.testing.assert_array_equal(scored.predict_proba(X), plain.predict_proba(X))
+
+
+def test_checkpoints_of_skorch_can_be_written(iris_rows, tmp_path):
+    callbacks = [
+        EpochScoring("accuracy", on_train=True, lower_is_better=False),
+        PassthroughScoring("train_loss", on_train=True),
+        Checkpoint("accuracy_best", dirname=tmp_path),
+        TrainEndCheckpoint(dirname=tmp_path, fn_prefix="last_"),
+    ]
+    encoder(callbacks=callbacks).fit(*iris_rows)
+    assert (tmp_path / "params.pt").exists() and (tmp_path / "last_params.pt").exists()
+    encoder(callbacks=[Checkpoint(None, dirname=tmp_path / "alone")]).fit(*iris_rows)
+    assert (tmp_path / "alone" / "params.pt").exists()
 
 
 def test_progress_bar_goes_to_stderr_and_only_when_asked(iris_rows, capsys):

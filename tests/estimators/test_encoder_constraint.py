@@ -122,7 +122,7 @@ def test_an_interrupted_epoch_falls_back_to_weights_that_keep_the_promise(iris_r
                 raise KeyboardInterrupt
 
     model = encoder(SpectralNorm(0.9), callbacks=[Interrupt()])
-    with pytest.warns(UserWarning, match="interrupted"):
+    with pytest.raises(KeyboardInterrupt, match="interrupted"):
         model.fit(*iris_rows)
     assert model.n_iter_ == 2
     assert_kept(model, SpectralNorm(0.9))

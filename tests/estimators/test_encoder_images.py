@@ -137,6 +137,7 @@ def test_binary_bytes_and_tables_of_bytes_are_not(digits):
     X, y = digits
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", "max_iter=.* epochs were reached")
         encoder().fit((X > 0.5).astype(np.uint8).reshape(-1, 1, 8, 8), y)
         encoder("mlp", hidden_layer_sizes=16).fit((16 * X).astype(np.uint8), y)
 

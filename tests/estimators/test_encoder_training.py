@@ -10,9 +10,10 @@ import pytest
 import torch
 from scipy.special import log_softmax
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPClassifier
 from skorch.callbacks import Callback
 
-from specreg_sklearn import SpectrallyRegularizedEncoder
+from specreg_sklearn import SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 from specreg_sklearn.estimators._training_report import warn_of_trouble
 from specreg_sklearn.objectives import Objective
 from specreg_sklearn.penalties import RepSpectral
@@ -268,6 +269,7 @@ def test_a_collapse_with_an_exception_is_one_too(iris_rows, n_of_first_class, co
         warnings.simplefilter("always")
         warn_of_trouble(net, logits, codes)
     messages = [str(warning.message) for warning in caught]
+    messages = [m for m in messages if not m.startswith("max_iter=")]
     assert any("99.3% of the training rows" in m and "label of 33.3%" in m for m in messages) == (
         collapsed
     )
@@ -291,7 +293,53 @@ def test_a_lagging_estimate_names_the_remedy(cancer_rows):
         lagging.fit(*cancer_rows)
 
 
-@pytest.mark.filterwarnings("error")
+def names_max_iter(caught):
+    return [str(w.message) for w in caught if str(w.message).startswith("max_iter=")]
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("n_iter_no_change", [2, 10])
+def test_it_is_said_when_max_iter_ends_the_fit_as_in_mlp_classifier(
+    iris_rows, early_stopping, n_iter_no_change
+):
+    """With the epochs that the fit takes by itself there is no warning, with one less there is."""
+    X, y = iris_rows
+    settings = {"n_iter_no_change": n_iter_no_change, "early_stopping": early_stopping}
+    settings |= {"learning_rate_init": 3e-2, "tol": 1e-3}
+    long = encoder(max_iter=3000, **settings).fit(X, y)
+    assert long.n_iter_ < 3000
+    for n_epochs, warned in ((long.n_iter_, False), (long.n_iter_ - 1, True), (1, True)):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            encoder(max_iter=n_epochs, **settings).fit(X, y)
+        told = names_max_iter(caught)
+        assert len(told) == warned
+        assert not warned or told[0].startswith(f"max_iter={n_epochs} epochs were reached")
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            MLPClassifier(max_iter=1, random_state=0).fit(X, y)
+        assert [w.category for w in caught] == [ConvergenceWarning]
+
+
+def test_a_stop_by_a_callback_is_no_lack_of_epochs(iris_rows):
+    class Enough(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            if len(net.history) == 5:
+                raise KeyboardInterrupt
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for max_iter in (5, 9):
+            assert encoder(max_iter=max_iter, callbacks=[Enough()]).fit(*iris_rows).n_iter_ == 5
+    assert not names_max_iter(caught)
+
+
+def test_the_unsupervised_encoder_says_it_too(iris_rows):
+    with pytest.warns(ConvergenceWarning, match="max_iter=3 epochs were reached.*Raise max_iter"):
+        SelfSupervisedEncoder(max_iter=3, random_state=0).fit(iris_rows[0])
+
+
+@pytest.mark.filterwarnings("error", "ignore:max_iter=200 epochs were reached")
 @pytest.mark.parametrize("penalty", [None, "rep_spectral", "ll_spectral", "l2"])
 def test_an_ordinary_fit_is_silent(iris_rows, penalty):
     model = encoder(penalty=penalty, learning_rate_init=1e-2, max_iter=200).fit(*iris_rows)

@@ -141,6 +141,7 @@ def test_minus_one_is_a_class_where_it_looks_like_one(iris_rows, labels):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         warnings.filterwarnings("ignore", "Every training row")
+        warnings.filterwarnings("ignore", "max_iter=.* epochs were reached")
         model = encoder("cross_entropy", max_iter=2).fit(X, y)
     assert model.classes_.tolist() == sorted(labels)
 

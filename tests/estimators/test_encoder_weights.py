@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_sample_weight
 
-from specreg_sklearn import SpectrallyRegularizedEncoder
+from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 
 PENALTIES = [None, "l2", "rep_spectral", "ll_spectral"]
 
@@ -146,3 +146,66 @@ def test_weights_of_zero_leave_early_stopping_alone(unbalanced):
 def test_bad_weights_are_refused(unbalanced, weight, message):
     with pytest.raises(ValueError, match=message):
         encoder().fit(*unbalanced, sample_weight=weight)
+
+
+BAD_FACTORS = [-1.0, np.nan, np.inf, "2", None, -np.float32(1)]
+
+
+@pytest.mark.parametrize("factor", BAD_FACTORS)
+@pytest.mark.parametrize("make", [encoder, RobustLinearProbe])
+def test_class_weights_that_are_none(unbalanced, make, factor):
+    message = rf"class_weight\[1\]={factor!r} must be a finite number of at least 0".replace(
+        "(", r"\("
+    )
+    with pytest.raises(ValueError, match=message.replace(")", r"\)")):
+        make(class_weight={0: 1.0, 1: factor, 2: 1.0}).fit(*unbalanced)
+
+
+@pytest.mark.parametrize("make", [encoder, RobustLinearProbe])
+def test_class_weights_that_leave_one_class(unbalanced, make):
+    with pytest.raises(ValueError, match="leaves 1 class of positive weight"):
+        make(class_weight={0: 0, 1: 0, 2: 1.0}).fit(*unbalanced)
+
+
+@pytest.mark.parametrize("bad", [-1.0, np.nan, np.inf])
+@pytest.mark.parametrize("make", [encoder, RobustLinearProbe])
+def test_sample_weights_that_are_none(unbalanced, make, bad):
+    X, y = unbalanced
+    weight = np.ones(len(y))
+    weight[3] = bad
+    with pytest.raises(ValueError, match=r"(?i)sample.weight|negative"):
+        make().fit(X, y, sample_weight=weight)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("batch_size", [1, 7, 60])
+def test_a_class_of_weight_zero_is_a_class_without_rows(unbalanced, dtype, batch_size):
+    """Its rows would make whole batches that weigh nothing: 0 / 0."""
+    X, y = unbalanced[0].astype(dtype), unbalanced[1]
+    settings = {"batch_size": batch_size, "max_iter": 5}
+    model = encoder(class_weight={0: 1.0, 1: 0.0, 2: 2.0}, **settings).fit(X, y)
+    nearly = encoder(**settings).fit(X, y, sample_weight=np.array([1.0, 1e-30, 2.0])[y])
+    assert model.classes_.tolist() == [0, 1, 2]
+    assert np.isfinite(model.loss_curve_).all() and len(model.loss_curve_) == 5
+    assert np.isfinite(nearly.loss_curve_).all()
+    if batch_size == 60:  # the same batches but for the rows that weigh nothing
+        np.testing.assert_allclose(model.predict_proba(X), nearly.predict_proba(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-40, 1e40, 1e300])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("make", [lambda: encoder(max_iter=5, batch_size=16), RobustLinearProbe])
+def test_weights_of_any_size(unbalanced, make, dtype, scale):
+    X, y = unbalanced[0].astype(dtype), unbalanced[1]
+    weight = np.random.default_rng(0).uniform(0.1, 2, size=len(y))
+    plain = make().fit(X, y, sample_weight=weight).predict_proba(X)
+    scaled = make().fit(X, y, sample_weight=scale * weight).predict_proba(X)
+    np.testing.assert_allclose(scaled, plain, atol=1e-4 if dtype is np.float32 else 1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_weights_far_below_the_largest_make_no_empty_batch(unbalanced, dtype):
+    X, y = unbalanced[0].astype(dtype), unbalanced[1]
+    weight = np.where(np.arange(len(y)) % 4, 1e-320 if dtype is np.float64 else 1e-60, 1.0)
+    model = encoder(max_iter=5, batch_size=1).fit(X, y, sample_weight=weight)
+    assert np.isfinite(model.loss_curve_).all() and len(model.loss_curve_) == 5

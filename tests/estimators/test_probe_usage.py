@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import skops.io
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
@@ -283,3 +284,34 @@ def test_a_row_of_weight_two_counts_as_two_rows(iris_rows):
     weighted = RobustLinearProbe(**settings).fit(X, y, sample_weight=weight)
     repeated = RobustLinearProbe(**settings).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
     np.testing.assert_allclose(weighted.coef_, repeated.coef_, atol=1e-6)
+
+
+@pytest.mark.parametrize("table", ["iris_rows", "cancer_rows"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_probe_is_stored_without_pickle(request, table, dtype):
+    """The only type to trust is the probe itself: its state is arrays and numbers."""
+    X, y = request.getfixturevalue(table)
+    X = X.astype(dtype)
+    own = "specreg_sklearn.estimators._probe.RobustLinearProbe"
+    probe = RobustLinearProbe(epsilon=0.1)
+    for model in (probe, make_pipeline(StandardScaler(), probe)):
+        data = skops.io.dumps(model.fit(X, y))
+        assert skops.io.get_untrusted_types(data=data) == [own]
+        again = skops.io.loads(data, trusted=[own])
+        np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
+
+
+def test_coefficients_are_all_the_state_of_a_probe(iris_rows):
+    X, y = iris_rows
+    probe = RobustLinearProbe().fit(X, y)
+    assert not any(isinstance(value, torch.nn.Module) for value in vars(probe).values())
+    logits = probe.module_(torch.tensor(X)).detach().numpy()
+    np.testing.assert_allclose(logits, probe.decision_function(X), atol=1e-12)
+    probe.coef_ = 2 * probe.coef_
+    assert probe.module_.weight.detach().numpy() == pytest.approx(probe.coef_)
+    with torch.no_grad():
+        probe.module_.weight.zero_()
+    assert probe.coef_.any()
+    with pytest.raises(NotFittedError):
+        _ = RobustLinearProbe().module_
+    assert not hasattr(RobustLinearProbe(), "coef_")

@@ -302,8 +302,9 @@ def test_an_interrupted_fit_keeps_the_last_epoch(blob_rows):
             if training and len(net.history) == 4:
                 raise KeyboardInterrupt
 
-    with pytest.warns(UserWarning, match="interrupted; the weights of epoch 3 are kept"):
-        model = encoder(callbacks=[Interrupt()]).fit(blob_rows[0])
+    model = encoder(callbacks=[Interrupt()])
+    with pytest.raises(KeyboardInterrupt, match="interrupted; the weights of epoch 3 are kept"):
+        model.fit(blob_rows[0])
     assert model.n_iter_ == 3
     shorter = encoder(max_iter=3).fit(blob_rows[0])
     np.testing.assert_array_equal(model.transform(blob_rows[0]), shorter.transform(blob_rows[0]))

@@ -115,34 +115,47 @@ def test_all_rows_proved_needs_no_attack(models, digits, counting):
 
 
 @pytest.mark.filterwarnings("ignore:CGBA found no adversarial row:UserWarning")
-def test_a_model_that_predicts_one_class_stays_undecided():
-    """It is robust by proof, but a collapsed model must not win a search."""
+def test_a_model_that_predicts_one_class_is_as_robust_as_it_is_right():
+    """Undecided without a proof, decided with one: the score is its accuracy either way."""
     X, y = load_breast_cancer(return_X_y=True)
-    model = LogisticRegression(C=1e-12).fit(X / X.max(axis=0), y)
-    assert len(np.unique(model.predict(X / X.max(axis=0)))) == 1
-    for certify in (False, "auto", True):
-        with pytest.warns(UserWarning, match="is NaN"):
-            score = robust_accuracy_score(
-                model, X / X.max(axis=0), y, eps=0.1, max_samples=20, certify=certify
-            )
-        assert np.isnan(score)
+    X = X / X.max(axis=0)
+    model = LogisticRegression(C=1e-12).fit(X, y)
+    assert len(np.unique(model.predict(X))) == 1
+    options = {"eps": 0.1, "max_samples": 20}
+    accuracy = robust_accuracy_score(model, X, y, eps=0, max_samples=20)
+    assert 0.5 < accuracy < 1
+    with pytest.warns(UserWarning, match=r"(\d+) of \1 correctly classified rows are undecided"):
+        assert robust_accuracy_score(model, X, y, certify=False, **options) == accuracy
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for certify in ("auto", True):
+            assert robust_accuracy_score(model, X, y, certify=certify, **options) == accuracy
 
 
-def test_rows_without_a_start_stay_undecided(counting):
-    """With the deciding column out of reach, both ways call a row undecided."""
+def test_a_proof_decides_what_the_attack_does_not(counting):
+    """With the deciding column out of reach, the attack has no start for many rows."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(80, 3)) * [4, 1, 1]
     model = LogisticRegression().fit(X, (X[:, 0] + X[:, 1] > 0).astype(int))
     y = model.predict(X)
     space = FeatureSpace.from_data(X, mutable=[1, 2])
     options = {"space": space, "eps": 0.5, "attack": counting}
-    with pytest.warns(UserWarning, match="no adversarial row to start from"):
+    with pytest.warns(UserWarning, match="80 correctly classified rows are undecided"):
         plain = robust_accuracy_score(model, X, y, certify=False, **options)
     Counting.n_rows = 0
-    with pytest.warns(UserWarning, match="no adversarial row to start from"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         spared = robust_accuracy_score(model, X, y, certify=True, **options)
-    assert plain == spared < 1
-    assert 0 < Counting.n_rows < 80
+        assert 0 < Counting.n_rows < 80
+    # Starts of one's own belong to the rows, so that all of these are attacked. The attack fails on
+    # some, and the proof decides.
+    own = Counting(max_queries=150, starts=X[np.argsort(X[:, 0])].copy())
+    Counting.n_rows = 0
+    with pytest.warns(UserWarning, match="no adversarial row to start from") as seen:
+        again = robust_accuracy_score(model, X, y, certify=True, **{**options, "attack": own})
+    assert Counting.n_rows == 80 and len(seen) == 1
+    assert certified_accuracy_score(model, X, y, eps=0.5, space=space) <= spared
+    assert plain == spared == again < 1
 
 
 def test_immutable_and_whole_columns_and_frames(counting):

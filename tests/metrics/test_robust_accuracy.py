@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
@@ -182,18 +185,19 @@ def test_scale_is_the_unit_of_eps(iris):
     assert in_std < robust_accuracy_score(model, X, y, eps=0.3, attack=QUICK, scale=X.std(0) / 5)
 
 
-def test_constant_model_is_nan_not_robust(iris):
+def test_a_constant_model_is_as_robust_as_it_is_right(iris):
+    """Nothing changes its answer, which no attack can know: all its rows are undecided."""
     X, y, _ = iris
     model = DummyClassifier(strategy="constant", constant=1).fit(X, y)
     with pytest.warns(UserWarning) as seen:
         score = robust_accuracy_score(model, X, y, eps=0.5)
-    assert np.isnan(score)
+    assert score == pytest.approx(1 / 3)
     texts = [str(w.message) for w in seen]
     assert any("predicts one class only" in t for t in texts)
-    assert any("robust_accuracy_score is NaN" in t and "50 correctly" in t for t in texts)
+    assert any("robust_accuracy_score: 50 of 50 correctly" in t for t in texts)
     with pytest.warns(UserWarning):
-        curve = robust_accuracy_score(model, X, y, eps=[0, 0.5])
-    np.testing.assert_allclose(curve, [1 / 3, np.nan])
+        curve = robust_accuracy_score(model, X, y, eps=[0, 0.5, np.inf])
+    np.testing.assert_allclose(curve, [1 / 3, 1 / 3, 1 / 3])
     with pytest.warns(UserWarning, match="found no adversarial row"):
         distances = adversarial_distances(model, X, y)
     np.testing.assert_array_equal(distances, np.where(y == 1, np.inf, 0))
@@ -206,7 +210,7 @@ def test_a_model_that_is_always_wrong_scores_zero(iris):
     assert robust_accuracy_score(model, X[rows], y[rows], eps=0.5) == 0.0
 
 
-def test_undecided_rows_are_left_out_of_the_mean():
+def test_undecided_rows_count_as_withstanding():
     """Rows 3 and 4 are held by an immutable column; row 5 is wrong; row 0 is out of reach."""
     X = np.array([[0.0, 0], [0.9, 0], [2, 0], [0.2, 5], [0.4, 5], [3.0, 0]])
     y = np.array([0, 0, 1, 0, 0, 0])
@@ -216,10 +220,13 @@ def test_undecided_rows_are_left_out_of_the_mean():
             return ((X[:, 0] > 1) & (X[:, 1] == 0)).astype(int)
 
     space = FeatureSpace.from_data(X, mutable=[0], scale=None)
-    with pytest.warns(UserWarning, match="for 2 of 5 rows"):
+    with (
+        pytest.warns(UserWarning, match="for 2 of 5 rows"),
+        pytest.warns(UserWarning, match=r"score: 2 of 5 correctly .* are undecided .* for 2\)"),
+    ):
         curve = robust_accuracy_score(Locked(), X, y, eps=[0, 0.5, 1.5], space=space, attack=QUICK)
-    # Decided: rows 0 and 2 (distance 1), row 1 (0.1), row 5 (wrong).
-    np.testing.assert_allclose(curve, [5 / 6, 2 / 4, 0 / 4])
+    # Decided: rows 0 and 2 (distance 1), row 1 (0.1), row 5 (wrong). The two others are the truth.
+    np.testing.assert_allclose(curve, [5 / 6, 4 / 6, 2 / 6])
 
 
 @pytest.fixture(scope="module")
@@ -294,3 +301,80 @@ def test_bad_input(iris, change, error, message):
         robust_accuracy_score(
             arguments.pop("estimator"), arguments.pop("X"), arguments.pop("y"), **arguments
         )
+
+
+@pytest.fixture(scope="module")
+def one_class(cancer):
+    """The malignant rows of a third of the data, and the other rows, which a forest has seen."""
+    X, y, _ = cancer
+    test = np.arange(len(X)) % 3 == 0
+    forest = RandomForestClassifier(15, random_state=0).fit(X[~test], y[~test])
+    rows = test & (y == 0) & (forest.predict(X) == 0)
+    return forest, X[rows][:25], y[rows][:25], X[~test]
+
+
+def test_rows_of_one_class_without_a_pool(one_class):
+    """The score is a bound all the same, and its warning says what to give."""
+    forest, X, y, _ = one_class
+    with pytest.warns(UserWarning, match="are undecided.*Rows of other classes.*as pool="):
+        curve = robust_accuracy_score(forest, X, y, eps=[0, 0.5, 2.0], attack=QUICK)
+    assert curve[0] == 1 and (curve > 0).all() and (np.diff(curve) <= 0).all()
+
+
+def test_rows_of_one_class_with_a_pool(one_class):
+    """As a run with that pool, which brings its space if none is given."""
+    forest, X, y, pool = one_class
+    space = FeatureSpace.from_data(pool, scale="range")
+    for given, used in ((None, FeatureSpace.from_data(pool)), (space, space)):
+        expected = QUICK.run(forest, X, y, pool=pool, space=used).distances
+        options = {"attack": QUICK, "pool": pool, "space": given}
+        np.testing.assert_array_equal(adversarial_distances(forest, X, y, **options), expected)
+        eps = float(np.median(expected))
+        stopped = QUICK.run(forest, X, y, pool=pool, space=used, eps=eps).distances
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            score = robust_accuracy_score(forest, X, y, eps=eps, **options)
+        assert score == np.mean(stopped > eps) < 1
+        few = robust_accuracy_score(forest, X, y, eps=eps, max_samples=5, **options)
+        assert 0 <= few <= 1
+
+
+def test_a_pool_of_the_rows_themselves_changes_nothing(iris):
+    X, y, model = iris
+    X, y = X[::3], y[::3]
+    plain = adversarial_distances(model, X, y, attack=QUICK)
+    np.testing.assert_array_equal(
+        adversarial_distances(model, X, y, attack=QUICK, pool=X.copy()), plain
+    )
+
+
+@pytest.mark.parametrize(
+    ("pool", "message"),
+    [
+        ("train", "Expected 2D array for pool, got 0D"),
+        (np.zeros(4), "Expected 2D array for pool, got 1D"),
+        (np.zeros((0, 4)), r"pool has shape \(0, 4\)"),
+        (np.zeros((9, 3)), "pool has 3 columns, but X has 4. It takes rows of data like those of"),
+    ],
+)
+@pytest.mark.parametrize("eps", [0.1, 0])
+def test_a_bad_pool(iris, pool, message, eps):
+    X, y, model = iris
+    with pytest.raises(ValueError, match=message):
+        robust_accuracy_score(model, X, y, eps=eps, pool=pool)
+
+
+def test_the_pool_of_a_frame_has_its_columns(people):
+    frame, labels, pipeline = people
+    model = pipeline.fit(frame, labels)
+    other = frame.rename(columns={"debt": "owed"})
+    with pytest.raises(
+        ValueError, match=r"pool does not have the columns X has: missing \['debt'\]"
+    ):
+        robust_accuracy_score(model, frame, labels, eps=0.1, pool=other)
+    with pytest.raises(ValueError, match="pool has its columns in another order than X has"):
+        robust_accuracy_score(model, frame, labels, eps=0.1, pool=frame[["debt", "age", "city"]])
+    score = robust_accuracy_score(
+        model, frame[:10], labels[:10], eps=0.1, pool=frame[10:], attack=QUICK
+    )
+    assert 0 < score <= 1

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_iris
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
@@ -62,16 +62,21 @@ def test_median_distance(iris):
     assert "eps" not in repr(scorer)
 
 
-@pytest.mark.parametrize("metric", ["robust_accuracy", "median_adversarial_distance"])
-def test_constant_model_is_nan(iris, metric):
+@pytest.mark.parametrize(
+    ("metric", "truth"), [("robust_accuracy", 2 / 3), ("median_adversarial_distance", np.inf)]
+)
+def test_a_constant_model_gets_what_is_true_of_it(iris, metric, truth):
+    """It is right on 50 of 75 rows, and nothing moves these: the median distance is infinite."""
     X, y, _ = iris
+    X, y = X[25:100], y[25:100]
     model = DummyClassifier(strategy="constant", constant=1).fit(X, y)
     scorer = make_robust_scorer(metric, attack=QUICK)
+    counts = "withstanding at every eps" if metric == "robust_accuracy" else "distance inf"
     with (
-        pytest.warns(UserWarning, match="is NaN: the attack found nothing on any of the 50"),
+        pytest.warns(UserWarning, match=f"{metric}.*: 50 of 50 .* They count as {counts}, so"),
         pytest.warns(UserWarning, match="for 50 of 50 rows.*one class only"),
     ):
-        assert np.isnan(scorer(model, X, y))
+        assert scorer(model, X, y) == truth
 
 
 def test_pickle_and_clone(iris, scorer):
@@ -230,3 +235,56 @@ def test_a_bad_scale_is_reported_by_the_call(iris):
     X, y, model = iris
     with pytest.raises(ValueError, match="scale='iqr'"):
         make_robust_scorer(scale="iqr")(model, X, y)
+
+
+class OneColumn(ClassifierMixin, BaseEstimator):
+    """Reads one column only; both columns of the data below tell the classes apart."""
+
+    def __init__(self, column=0):
+        self.column = column
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        return (X[:, self.column] > 0).astype(int)
+
+
+@pytest.mark.parametrize("metric", ["robust_accuracy", "median_adversarial_distance"])
+@pytest.mark.filterwarnings("ignore:.*scores are non-finite:UserWarning")
+@pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning")
+def test_a_search_prefers_the_model_that_an_immutable_column_decides(metric):
+    """Column 1 cannot move, so that nothing fools a model that reads it alone; all is undecided."""
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = (2 * y - 1)[:, None] * rng.uniform(0.5, 1.5, size=(60, 2))
+    space = FeatureSpace.from_data(X, mutable=[0], scale=None)
+    scorer = make_robust_scorer(metric, eps=1.0, space=space, attack=QUICK)
+    with pytest.warns(UserWarning, match=r"\d+ of \d+ correctly classified rows are undecided"):
+        search = GridSearchCV(OneColumn(), {"column": [0, 1]}, scoring=scorer, cv=2).fit(X, y)
+    assert search.best_params_ == {"column": 1}
+    fragile, robust = search.cv_results_["mean_test_score"]
+    assert fragile < robust == (1.0 if metric == "robust_accuracy" else np.inf)
+    # A median that does not meet an undecided row is as before.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = scorer(OneColumn(0).fit(X, y), X, y)
+    if metric == "median_adversarial_distance":
+        assert found == pytest.approx(np.median(np.abs(X[:, 0])), rel=0.05)
+        assert found >= np.median(np.abs(X[:, 0]))
+
+
+def test_the_pool_goes_with_the_scorer(iris):
+    """Rows of one class only: the starts come from elsewhere, as of a run with the same pool."""
+    X, y, model = iris
+    rows = np.flatnonzero((y == 1) & (model.predict(X) == 1))[:15]
+    scorer = make_robust_scorer(eps=0.4, attack=QUICK, pool=X)
+    result = QUICK.run(model, X[rows], y[rows], space=FeatureSpace.from_data(X), pool=X)
+    assert scorer(model, X[rows], y[rows]) == np.mean(result.distances > 0.4)
+    assert repr(scorer).endswith(", pool='ndarray(...)')")
+    copy = pickle.loads(pickle.dumps(scorer))
+    assert copy(model, X[rows], y[rows]) == scorer(model, X[rows], y[rows])
+    for metric in ("certified_accuracy", "median_certified_radius"):
+        with pytest.raises(ValueError, match=f"pool is given, but the metric '{metric}' proves"):
+            make_robust_scorer(metric, pool=X)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+import pickle
+import signal
 
 import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_breast_cancer
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV
 from skorch.callbacks import Callback
 
-from specreg_sklearn import SpectrallyRegularizedEncoder
+from specreg_sklearn import SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 
 
 class Interrupt(Callback):
@@ -28,6 +31,18 @@ class Interrupt(Callback):
         self.batches += 1
         if len(net.history) == self.epoch and self.batches == self.batch:
             raise KeyboardInterrupt
+
+
+class CtrlC(Callback):
+    """A real signal, at the end of epoch `epoch`."""
+
+    def __init__(self, epoch, hook):
+        self.epoch = epoch
+        setattr(self, hook, self._press)
+
+    def _press(self, net, **kwargs):
+        if len(net.history) == self.epoch:
+            signal.raise_signal(signal.SIGINT)
 
 
 class Snapshots(Callback):
@@ -62,7 +77,9 @@ def test_interruption_goes_back_to_the_last_finished_epoch(blob_rows, epoch, bat
     X, y = blob_rows
     snapshots = Snapshots()
     model = encoder(callbacks=[snapshots, Interrupt(epoch, batch)])
-    with pytest.warns(UserWarning, match=rf"interrupted; the weights of epoch {epoch - 1} are"):
+    with pytest.raises(
+        KeyboardInterrupt, match=rf"interrupted; the weights of epoch {epoch - 1} are"
+    ):
         model.fit(X, y)
     assert len(snapshots.weights) == epoch - 1
     assert_equal_weights(model.module_.state_dict(), snapshots.weights[-1])
@@ -87,7 +104,7 @@ def test_interruption_in_the_first_epoch_of_a_warm_start_keeps_the_last_fit(blob
     model = encoder(warm_start=True, max_iter=3).fit(X, y)
     before = copy.deepcopy(model.module_.state_dict())
     model.set_params(callbacks=[Interrupt(4, 2)])
-    with pytest.warns(UserWarning, match="interrupted; the weights of epoch 3"):
+    with pytest.raises(KeyboardInterrupt, match="interrupted; the weights of epoch 3"):
         model.fit(X, y)
     assert_equal_weights(model.module_.state_dict(), before)
     assert model.n_iter_ == 3
@@ -105,6 +122,56 @@ def test_interruption_between_epochs_keeps_the_finished_one(blob_rows):
     straight = encoder(max_iter=2).fit(X, y)
     assert_equal_weights(model.module_.state_dict(), straight.module_.state_dict())
     assert model.n_iter_ == 2
+
+
+@pytest.mark.parametrize(
+    ("hook", "kept"),
+    [("on_epoch_begin", 2), ("on_batch_end", 2), ("on_epoch_end", 3), ("on_train_end", 3)],
+)
+def test_ctrl_c_reaches_the_caller_whenever_it_comes(blob_rows, hook, kept):
+    """Between epochs too, where callbacks of skorch end a fit by the same exception."""
+    X, y = blob_rows
+    model = encoder(callbacks=[CtrlC(3, hook)], max_iter=3 if hook == "on_train_end" else 8)
+    with pytest.raises(KeyboardInterrupt, match=f"weights of epoch {kept} are kept"):
+        model.fit(X, y)
+    straight = encoder(max_iter=kept).fit(X, y)
+    np.testing.assert_array_equal(model.predict_proba(X), straight.predict_proba(X))
+    assert model.n_iter_ == len(model.loss_curve_) == kept
+    assert sorted(vars(model)) == sorted({**vars(straight)})
+
+
+@pytest.mark.parametrize("make", [encoder, lambda **k: SelfSupervisedEncoder(max_iter=8, **k)])
+def test_ctrl_c_ends_a_search(blob_rows, make):
+    X, y = blob_rows
+    fits = []
+
+    class Second(Callback):
+        def on_train_begin(self, net, **kwargs):
+            fits.append(0)
+
+        def on_batch_end(self, net, **kwargs):
+            if len(fits) == 2 and len(net.history) == 3:
+                signal.raise_signal(signal.SIGINT)
+
+    model = make(callbacks=[Second()])
+    scoring = None if hasattr(model, "score") else lambda fitted, X, y=None: 0.0
+    search = GridSearchCV(model, {"alpha": [0.0, 0.1]}, cv=2, scoring=scoring)
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(X, y)
+    assert len(fits) == 2
+    assert not hasattr(search, "cv_results_")
+
+
+def test_an_interrupted_fit_of_a_classifier_is_whole(blob_rows):
+    X, y = blob_rows
+    names = np.array(["a", "b", "c"])[y]
+    model = encoder(callbacks=[Interrupt(4, 2)], early_stopping=True)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, names)
+    assert len(model.validation_scores_) == 3
+    assert set(model.predict(X)) <= {"a", "b", "c"}
+    again = pickle.loads(pickle.dumps(model.set_params(callbacks=None)))
+    np.testing.assert_array_equal(again.predict(X), model.predict(X))
 
 
 @pytest.mark.parametrize("solver", ["sgd", "adam"])

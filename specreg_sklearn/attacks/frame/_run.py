@@ -44,6 +44,7 @@ from specreg_sklearn.tables import (
     check_estimator,
     check_fitted_columns,
     check_seed,
+    check_wanted_labels,
 )
 
 # Verification may push a row outwards by 1e-3 of its distance; a row that stops this much before
@@ -73,6 +74,7 @@ def run_attack(
 ) -> AttackResult:
     """Check the arguments, search and verify; see ``BlackBoxAttack.run``."""
     attack._check_parameters()
+    attack = _with_plain_numbers(attack)
     attack._prepare()
     if on_error not in ON_ERROR:
         raise ValueError(f"on_error={on_error!r} is not one of {list(ON_ERROR)}.")
@@ -101,6 +103,8 @@ def run_attack(
         same = old is not None and len(old) == len(pool_rows)
         pooled = old if old is not None and same else ask(predict, pool, len(pool_rows))
     coder = LabelCoder(targets, clean, pooled)
+    if attack.targeted:
+        check_wanted_labels(estimator, targets, clean, pooled)
     labels = coder.encode(targets)
     done = (coder.encode(clean) == labels) == attack.targeted
     chosen = np.flatnonzero(~done)
@@ -196,6 +200,15 @@ def _reserve(attack: AttackHooks, repeats: Repeats, eps: float | None) -> int:
     # Half the budget at most, for one verification or for two.
     most = (attack.max_queries - 1 - FINAL_QUERIES) // (4 if eps else 2)
     return int(np.clip(most, VERIFY_QUERIES, VARYING_QUERIES))
+
+
+def _with_plain_numbers(attack: AttackHooks) -> AttackHooks:
+    """Return the attack with Python's numbers: counts of numpy, such as int8, may overflow."""
+    plain = {k: v.item() for k, v in vars(attack).items() if isinstance(v, np.generic)}
+    if plain:
+        attack = copy.copy(attack)
+        vars(attack).update(plain)
+    return attack
 
 
 def _given_starts(starts: Starts, space: FeatureSpace, X: Any, n_rows: int) -> FloatArray | None:

@@ -160,7 +160,7 @@ class Oracle:
         themselves. `wanted`, one entry per row, is ``self.wanted`` of the owners, if it is at hand.
         """
         if self.n_repeats == 1:
-            return self._answers(raw, owner, copy, wanted)
+            return self._ask_once(raw, owner, copy, wanted)
         return 2 * self._n_fooled(raw, owner, copy, wanted) > self.n_repeats
 
     def _n_fooled(
@@ -169,10 +169,10 @@ class Oracle:
         """Return how many of the repeats fooled the model."""
         n_fooled = np.zeros(raw.shape[:-1], dtype=np.int64)
         for _ in range(self.n_repeats):
-            n_fooled += self._answers(raw, owner, copy, wanted)
+            n_fooled += self._ask_once(raw, owner, copy, wanted)
         return n_fooled
 
-    def _answers(
+    def _ask_once(
         self, raw: FloatArray, owner: IntArray, copy: bool, wanted: np.ndarray | None
     ) -> BoolArray:
         """Ask once."""

@@ -10,7 +10,13 @@ import numpy as np
 from specreg_sklearn.certificates.bounds._eclipse import FeasiblePoint, HiddenLayer
 from specreg_sklearn.certificates.bounds._tuned_eclipse import tuned_points
 from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage, run
-from specreg_sklearn.spectral.bounds import above, certified_matrix_norm, pair_distances, times
+from specreg_sklearn.spectral.bounds import (
+    above,
+    certified_matrix_norm,
+    pair_distances,
+    times,
+    times_all,
+)
 
 # A Gram matrix of this side takes half a gigabyte, and minutes to invert.
 _WIDEST_ECLIPSE = 8192
@@ -95,6 +101,27 @@ class CertifiedMap:
         Y = np.asarray(X, dtype=np.float64)
         return run(self.stages, Y, np.zeros_like(Y))
 
+    def compare(self, X: np.ndarray) -> None:
+        """Compare the stages that were read off a torch module with that module, on rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_inputs)
+            Rows.
+
+        Raises
+        ------
+        NoLipschitzBound
+            If the module computes something else on one of them.
+        """
+        if all(stage.comparison is None for stage in self.stages):
+            return
+        Y = np.asarray(X, dtype=np.float64)
+        for stage in self.stages:
+            if stage.comparison is not None:
+                stage.comparison(Y)
+            Y, _ = stage.forward(Y, np.zeros_like(Y))
+
     def pair_constants(self) -> np.ndarray:
         """Return an l2 Lipschitz constant for every difference of two outputs.
 
@@ -160,17 +187,17 @@ class CertifiedMap:
             # Two outputs of a map with constant L differ by a function of constant sqrt(2) L.
             distances = above(np.sqrt(2.0) * (1.0 - np.eye(self.n_outputs)), 1)
             constant = self._segments.constant
-            return distances * self._segments.product, above(distances * constant, 1)
+            return distances * self._segments.product, times_all(distances, constant)
         weight, error = self._readout.dense(), self._readout.uncertainty()
         distances = pair_distances(weight)
         if error:
             distances = above(distances + np.sqrt(2.0) * error * (1.0 - np.eye(len(weight))), 3)
-        product = above(distances * self._segments.product, 1)
+        product = times_all(distances, self._segments.product)
         eclipse = self._segments.eclipse
         if eclipse is None:
-            return product, above(distances * self._segments.constant, 1)
+            return product, times_all(distances, self._segments.constant)
         pairs = np.min([point.pairs(weight, error) for point in self._points], axis=0)
-        return product, above(pairs * self._segments.before, 1)
+        return product, times_all(pairs, self._segments.before)
 
     @cached_property
     def _points(self) -> list[FeasiblePoint]:

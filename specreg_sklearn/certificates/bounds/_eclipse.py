@@ -16,7 +16,14 @@ from specreg_sklearn.spectral.bounds import (
     gamma,
     pair_distances,
     row_norms,
+    scaled_above,
+    times,
+    times_all,
 )
+
+# Beyond this power of two, errors of squares and of products leave the range of float64.
+_FAR = 400
+_SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 class HiddenLayer(NamedTuple):
@@ -94,6 +101,7 @@ class FeasiblePoint:
             self._push(layer, None if multipliers is None else multipliers[position])
 
     def _push(self, layer: HiddenLayer, multipliers: tuple[np.ndarray, int] | None) -> None:
+        layer = _within_range(layer)
         images, error = self._images(layer.weight, layer.weight_error)
         if multipliers is None:
             size = certified_matrix_norm(images)
@@ -107,7 +115,8 @@ class FeasiblePoint:
             # Any factor will do; this one is the root of lambda_max(S) up to rounding.
             rows = np.full(len(images), unit_size)
             self.constant = above(self.scale * float(np.ldexp(unit_size, exponent)), 4)
-            self.constant, norm = above(self.constant * layer.slope, 2), 1.0
+            self.constant = max(above(self.constant * layer.slope, 2), _SMALLEST)
+            norm = 1.0
         else:
             rows, exponent = multipliers
             # No matter how large the images are: above this, the proof below does not succeed.
@@ -123,7 +132,9 @@ class FeasiblePoint:
         slack = above(slack + 4 * UNIT_ROUNDOFF * frobenius(gap), 6)
         inverse_root, excess = _root_of_inverse(gap, slack)
         self.root = rows[:, None] * inverse_root
-        self.scale = above(self.scale * float(np.ldexp(layer.slope, exponent)) * excess, 4)
+        grown = self.scale * float(np.ldexp(layer.slope, exponent)) * excess
+        # A scale of zero would say that nothing gets through.
+        self.scale = max(above(grown, 4), _SMALLEST)
         self.layer_points.append(LayerPoint(rows, exponent, self.root))
 
     def _images(self, weight: np.ndarray, weight_error: float) -> tuple[np.ndarray, float]:
@@ -139,12 +150,15 @@ class FeasiblePoint:
         """Return the constant of the map to ``weight @ z``."""
         if self.scale == 0.0:
             return 0.0
+        weight, weight_error, back = _within_range(HiddenLayer(weight, weight_error, 1.0))
         images, error = self._images(weight, weight_error)
-        return above((certified_matrix_norm(images) + error) * self.scale, 3)
+        norm = above((certified_matrix_norm(images) + error) * self.scale, 3)
+        return times(norm, back)
 
     def pairs(self, weight: np.ndarray, weight_error: float = 0.0) -> np.ndarray:
         """Return the constants of ``(weight[j] - weight[k]) . z`` for all pairs of rows."""
         n_rows = len(weight)
+        weight, weight_error, back = _within_range(HiddenLayer(weight, weight_error, 1.0))
         if self.scale == 0.0:
             return np.zeros((n_rows, n_rows))
         if self.root is None:
@@ -154,10 +168,24 @@ class FeasiblePoint:
             errors = gamma(len(self.root) + 2) * row_norms(weight) * frobenius(self.root)
         if weight_error:
             errors = errors + weight_error * (1.0 if self.root is None else frobenius(self.root))
-        constants = (pair_distances(images) + errors[:, None] + errors[None, :]) * self.scale
-        constants = above(constants, 6)
+        constants = pair_distances(images) + errors[:, None] + errors[None, :]
+        constants = times_all(constants, self.scale, 6)
+        if back != 1.0:
+            constants = times_all(constants, back)
         np.fill_diagonal(constants, 0.0)
         return constants
+
+
+def _within_range(layer: HiddenLayer) -> HiddenLayer:
+    """Move a power of two from tiny or huge weights into the slope, which may have any size."""
+    exponent = int(np.frexp(np.abs(layer.weight).max(initial=0.0))[1])
+    if abs(exponent) <= _FAR:
+        return layer
+    error = scaled_above(layer.weight_error, -exponent)
+    if exponent > 0:  # entries far below the largest may have lost bits
+        error = above(error + layer.weight.size * _SMALLEST, 2)
+    weight = np.ldexp(layer.weight, -exponent)
+    return HiddenLayer(weight, error, scaled_above(layer.slope, exponent))
 
 
 def _root_of_inverse(matrix: np.ndarray, error: float) -> tuple[np.ndarray, float]:

@@ -4,17 +4,19 @@ from specreg_sklearn.certificates.networks._layer_registry import register_lipsc
 
 # Importing the rules registers them.
 from specreg_sklearn.certificates.networks._layer_rules import ACTIVATION_LAYERS
+from specreg_sklearn.certificates.networks._module_checks import check_no_hooks
+from specreg_sklearn.certificates.networks._plain_copy import float64_copy
 from specreg_sklearn.certificates.networks._torch_graph import TorchGraph
 from specreg_sklearn.certificates.networks._torch_stages import (
     input_shape_of,
     module_lipschitz_bound,
     torch_stages,
 )
-from specreg_sklearn.certificates.networks._tracing import float64_copy
 
 __all__ = [
     "ACTIVATION_LAYERS",
     "TorchGraph",
+    "check_no_hooks",
     "float64_copy",
     "input_shape_of",
     "module_lipschitz_bound",

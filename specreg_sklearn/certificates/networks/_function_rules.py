@@ -29,7 +29,7 @@ from specreg_sklearn.certificates.stages import (
     identity,
     reshape,
 )
-from specreg_sklearn.spectral.bounds import above
+from specreg_sklearn.spectral.bounds import above, gamma
 
 
 def join_of_call(node: fx.Node) -> tuple[Join, list[fx.Node]]:
@@ -150,6 +150,14 @@ class _Scaled(Stage):
             entry_error=self.relative_error,
         ).forward(flat, np.broadcast_to(error, shape).reshape(-1))
         return Y.reshape(shape), after.reshape(shape)
+
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        factor = np.abs(self.factor) * (1 + self.relative_error)
+        shape = np.broadcast_shapes(change.shape, factor.shape, self.shift.shape)
+        return above(np.broadcast_to(change * factor, shape), 4)
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        return above((gamma(3) + self.relative_error * (1 + gamma(4))) * self.spread(size), 4)
 
     def tensor(self, X: Tensor) -> Tensor:
         return X * torch.from_numpy(np.array(self.factor)) + torch.from_numpy(np.array(self.shift))

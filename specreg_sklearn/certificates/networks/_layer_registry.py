@@ -33,6 +33,13 @@ _REASONS: dict[type[nn.Module], str] = {
     nn.Hardshrink: "it jumps",
 }
 
+# What a subclass of a layer may define for itself: none of it is part of the function.
+_HARMLESS = frozenset(
+    ("__init__", "__repr__", "__dict__", "__weakref__", "extra_repr", "reset_parameters", "train",
+     "__getstate__", "__setstate__", "__reduce__", "__reduce_ex__", "__deepcopy__",
+     "_save_to_state_dict", "_load_from_state_dict", "__init_subclass__")
+)  # fmt: skip
+
 
 @singledispatch
 def lipschitz_rule(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
@@ -49,7 +56,7 @@ def register_lipschitz_rule(
     ----------
     kind, *others : type
         Subclasses of :class:`torch.nn.Module`. Their subclasses are covered, unless they override
-        ``forward``.
+        ``forward`` or another method.
 
     Returns
     -------
@@ -86,11 +93,24 @@ def register_lipschitz_rule(
 
 
 def has_rule(layer: nn.Module) -> bool:
-    """Tell whether a rule covers the layer: its type, or a base with the very same forward."""
+    """Tell whether a rule covers the layer: its type, or a base with the very same methods."""
     bases: tuple[Any, ...] = type(layer).__mro__
-    for base in bases:
+    for number, base in enumerate(bases):
         if base in lipschitz_rule.registry and base is not object:
-            return type(layer).forward is base.forward
+            return type(layer).forward is base.forward and not any(
+                _changes(own, base) for own in bases[:number]
+            )
+    return False
+
+
+def _changes(own: type, base: type) -> bool:
+    """Tell whether a subclass brings its own version of something that its base may call."""
+    for name, value in vars(own).items():
+        if name in _HARMLESS or not hasattr(value, "__get__"):
+            continue
+        # A property hides the attribute of the same name, such as a weight.
+        if hasattr(base, name) or hasattr(value, "__set__"):
+            return True
     return False
 
 

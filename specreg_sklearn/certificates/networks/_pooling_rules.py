@@ -150,7 +150,7 @@ def pad_stage(
     multiplicities = []
     for axis in range(len(padding) // 2):  # torch lists the last axis first
         side = input_shape[-1 - axis]
-        index = torch.arange(side, dtype=torch.float64).reshape(1, 1, -1)
+        index = torch.arange(side, dtype=torch.float64, device="cpu").reshape(1, 1, -1)
         copies = F.pad(index, padding[2 * axis : 2 * axis + 2], mode=mode).long().ravel()
         multiplicities.append(int(torch.bincount(copies).max()))
     return Selection(lambda x: F.pad(x, padding, mode=mode), multiplicities)
@@ -166,7 +166,7 @@ def _upsample(layer: nn.Upsample, input_shape: tuple[int, ...]) -> Stage:
     corners = None if mode != "linear" else layer.align_corners
     matrices = []
     for side, n_out, factor in zip(size, _output_size(layer, input_shape), factors, strict=True):
-        rows = torch.eye(side, dtype=torch.float64)[:, None]
+        rows = torch.eye(side, dtype=torch.float64, device="cpu")[:, None]
         if factor is None or layer.recompute_scale_factor:
             columns = F.interpolate(rows, size=n_out, mode=mode, align_corners=corners)
         else:

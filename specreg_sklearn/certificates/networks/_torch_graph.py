@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, fx, nn
 
+from specreg_sklearn.certificates.networks._against_module import Comparison
 from specreg_sklearn.certificates.networks._function_rules import join_of_call
-from specreg_sklearn.certificates.networks._tracing import N_TRIAL_ROWS, float64_copy, trace
+from specreg_sklearn.certificates.networks._in_place import check_unused
+from specreg_sklearn.certificates.networks._tracing import N_TRIAL_ROWS, trace
 from specreg_sklearn.certificates.stages import (
     Affine,
     ChannelAffine,
@@ -26,7 +25,7 @@ from specreg_sklearn.certificates.stages import (
     Stage,
     Value,
 )
-from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF, frobenius, times
+from specreg_sklearn.spectral.bounds import times
 
 # Entries of the widest values that a pass may hold at a time. Some megabytes: a pass over more rows
 # than the caches hold takes twice as long.
@@ -56,11 +55,14 @@ class TorchGraph(Stage):
         Copied to the CPU in float64 and eval mode; the original is not touched.
     input_shape : tuple of int
         Shape of one input; the stage takes flattened rows.
+    rows : ndarray of shape (n_samples, *input_shape) or (n_samples, n_inputs), default=None
+        Rows on which the graph is compared with the module, beside random ones.
 
     Raises
     ------
     NoLipschitzBound
-        If a layer or a function has no known constant; the message names it.
+        If a layer or a function has no known constant, or if the module does something that its
+        layers and functions do not say, such as a hook; the message names it.
     ValueError
         If a weight is NaN or infinite, or if the module does not accept rows of this shape.
 
@@ -82,8 +84,11 @@ class TorchGraph(Stage):
     n_inputs: int
     n_outputs: int
 
-    def __init__(self, module: nn.Module, input_shape: tuple[int, ...]) -> None:
-        self._set(checked_steps(module, tuple(input_shape)), tuple(input_shape))
+    def __init__(
+        self, module: nn.Module, input_shape: tuple[int, ...], *, rows: np.ndarray | None = None
+    ) -> None:
+        steps, self.comparison = compared_steps(module, tuple(input_shape), rows)
+        self._set(steps, tuple(input_shape))
 
     @classmethod
     def of_steps(cls, steps: list[Step], input_shape: tuple[int, ...]) -> TorchGraph:
@@ -129,6 +134,22 @@ class TorchGraph(Stage):
         Y, after = values[len(self.steps) - 1]
         return Y.reshape(len(X), -1), after.reshape(len(X), -1)
 
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        """Follow the graph; see :meth:`Stage.spread`."""
+        return np.minimum(self._growth(change)[0], self._change_of_row(change))
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Follow the graph; see :meth:`Stage.rounding_growth`."""
+        return self._growth(size)[1]
+
+    def _growth(self, change: np.ndarray) -> Value:
+        start = change.reshape(1, *self.input_shape)
+        values: dict[int, Value] = {-1: (start, np.zeros_like(start))}
+        for position, step in enumerate(self.steps):
+            values[position] = step.join.growth([values[source] for source in step.sources])
+        after, error = values[len(self.steps) - 1]
+        return after.reshape(1, -1), error.reshape(1, -1)
+
     def tensor(self, X: Tensor) -> Tensor:
         values = {-1: X.reshape(len(X), *self.input_shape)}
         for position, step in enumerate(self.steps):
@@ -136,14 +157,20 @@ class TorchGraph(Stage):
         return values[len(self.steps) - 1].reshape(len(X), -1)
 
 
-def checked_steps(module: nn.Module, input_shape: tuple[int, ...]) -> list[Step]:
-    """Record a copy of a module, and see to it that the steps compute what the module does."""
-    if not isinstance(module, nn.Module):
-        raise TypeError(f"module={module!r} must be a torch.nn.Module.")
-    clone = float64_copy(module)
-    steps = _recorded_steps(clone, input_shape)
-    _check_against(clone, steps, input_shape)
-    return steps
+def compared_steps(
+    module: nn.Module, input_shape: tuple[int, ...], rows: np.ndarray | None = None
+) -> tuple[list[Step], Comparison]:
+    """Record a copy of a module, and see to it that the steps compute what the module does.
+
+    Returns the steps, and what compares them with the module on further rows.
+    """
+    comparison = Comparison(module, input_shape)
+    steps = _recorded_steps(comparison.plain, input_shape)
+    n_entries = sum(math.prod(step.shape) for step in steps) + math.prod(input_shape)
+    comparison.of(TorchGraph.of_steps(steps, input_shape).forward, n_entries)
+    if rows is not None:
+        comparison(np.asarray(rows, dtype=np.float64).reshape(len(rows), -1))
+    return steps, comparison
 
 
 def _recorded_steps(module: nn.Module, input_shape: tuple[int, ...]) -> list[Step]:
@@ -161,6 +188,7 @@ def _recorded_steps(module: nn.Module, input_shape: tuple[int, ...]) -> list[Ste
     position: dict[fx.Node, int] = {}
     for node in graph.nodes:
         if node not in needed:
+            check_unused(node)
             continue
         if node.op == "placeholder":
             position[node] = -1
@@ -228,19 +256,3 @@ def _batch_norm_folds(steps: list[Step]) -> dict[int, Callable[[], float]]:
             scale = Affine(norm.scale, entry_error=norm.scale_error)
             folds[position] = scale.after(before).lipschitz
     return folds
-
-
-def _check_against(module: nn.Module, steps: list[Step], input_shape: tuple[int, ...]) -> None:
-    """Compare the steps with the module on a few rows: hooks and odd layers must not slip by."""
-    graph = TorchGraph.of_steps(steps, input_shape)
-    rows = np.random.default_rng(0).standard_normal((3, *input_shape))
-    with torch.no_grad():
-        truth: Any = copy.deepcopy(module)(torch.from_numpy(rows.copy())).numpy().reshape(3, -1)
-    flat = rows.reshape(3, -1)
-    values, error = graph.forward(flat, np.zeros_like(flat))
-    size = frobenius(truth) if np.isfinite(truth).all() else math.inf
-    if not np.all(np.abs(values - truth) <= 1e3 * error + 2**20 * UNIT_ROUNDOFF * size):
-        raise NoLipschitzBound(
-            f"The module ({type(module).__name__}) computes something else than its layers in "
-            "turn: a hook, a step that works in place, or a layer that was changed by hand."
-        )

@@ -9,13 +9,15 @@ import numpy as np
 from torch import nn
 
 from specreg_sklearn.certificates.bounds import CertifiedMap
-from specreg_sklearn.certificates.networks._torch_graph import Step, TorchGraph, checked_steps
+from specreg_sklearn.certificates.networks._torch_graph import Step, TorchGraph, compared_steps
 from specreg_sklearn.certificates.stages import Affine, ChannelAffine, Elementwise, Rearrange, Stage
 
 _PASSING = (nn.Identity, nn.Dropout, nn.Flatten)
 
 
-def torch_stages(module: nn.Module, input_shape: tuple[int, ...]) -> list[Stage]:
+def torch_stages(
+    module: nn.Module, input_shape: tuple[int, ...], *, rows: np.ndarray | None = None
+) -> list[Stage]:
     """Turn a module into stages for :class:`CertifiedMap`.
 
     Parameters
@@ -24,6 +26,8 @@ def torch_stages(module: nn.Module, input_shape: tuple[int, ...]) -> list[Stage]
         Copied to the CPU in float64 and eval mode; the original is not touched.
     input_shape : tuple of int
         Shape of one input; the stages take flattened rows.
+    rows : ndarray of shape (n_samples, *input_shape) or (n_samples, n_inputs), default=None
+        Rows on which the stages are compared with the module, beside random ones.
 
     Returns
     -------
@@ -34,7 +38,8 @@ def torch_stages(module: nn.Module, input_shape: tuple[int, ...]) -> list[Stage]
     Raises
     ------
     NoLipschitzBound
-        If a layer or a function has no known constant; the message names it.
+        If a layer or a function has no known constant, or if the module does something that its
+        layers and functions do not say, such as a hook; the message names it.
     ValueError
         If a weight is NaN or infinite, or if the module does not accept rows of this shape.
 
@@ -48,7 +53,7 @@ def torch_stages(module: nn.Module, input_shape: tuple[int, ...]) -> list[Stage]
     ['TorchGraph', 'Elementwise', 'Affine']
     """
     input_shape = tuple(input_shape)
-    steps = checked_steps(module, input_shape)
+    steps, comparison = compared_steps(module, input_shape, rows)
     stages: list[Stage] = []
     position = len(steps) - 1
     while position >= 0:
@@ -65,6 +70,7 @@ def torch_stages(module: nn.Module, input_shape: tuple[int, ...]) -> list[Stage]
         stages.insert(0, TorchGraph.of_steps(steps[: position + 1], input_shape))
     if all(stage.n_outputs is None for stage in stages):  # somebody has to state the width
         stages.insert(0, Affine(np.ones(math.prod(input_shape))))
+    stages[0].comparison = comparison  # for rows that come later
     return stages
 
 

@@ -7,7 +7,7 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
     NoCertificateError,
     Role,
 )
-from specreg_sklearn.certificates.pipelines._model import FLOAT32_ROUNDING, CertifiedModel
+from specreg_sklearn.certificates.pipelines._model import CertifiedModel
 from specreg_sklearn.certificates.pipelines._registry import (
     best_of_search,
     classifier_stages,
@@ -18,7 +18,6 @@ from specreg_sklearn.certificates.pipelines._stated_lipschitz import StatedLipsc
 
 __all__ = [
     "CLASSIFIER",
-    "FLOAT32_ROUNDING",
     "TRANSFORMER",
     "CertifiedEstimator",
     "CertifiedModel",

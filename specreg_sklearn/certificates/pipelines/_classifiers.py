@@ -23,7 +23,11 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
 from specreg_sklearn.certificates.pipelines._registry import register_certified_step
 from specreg_sklearn.certificates.pipelines._transformers import linear
 from specreg_sklearn.certificates.stages import Elementwise, Stage
+from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
 
+# How far apart two scores may be so that their sigmoid or softmax still rounds to the same; a few
+# elementary functions.
+_PROBABILITY_ERROR = 16 * UNIT_ROUNDOFF
 _MLP_ACTIVATIONS = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 
 
@@ -39,7 +43,8 @@ def _linear_scores(step: BaseEstimator) -> list[Stage]:
     coef = step.coef_
     if np.ndim(coef) == 1:  # RidgeClassifier drops the axis on a multi-column y of two classes
         coef = np.reshape(coef, (1, -1))
-    return [linear(coef, np.ravel(step.intercept_))]
+    # Without an intercept some models store one zero for all classes.
+    return [linear(coef, np.broadcast_to(np.ravel(step.intercept_), len(coef)))]
 
 
 @register_certified_step(MLPClassifier, role=CLASSIFIER)
@@ -54,6 +59,8 @@ def _mlp_scores(step: MLPClassifier) -> list[Stage]:
         stages.append(linear(weight.T, bias))
         if depth < last and step.activation != "identity":
             stages.append(Elementwise(_MLP_ACTIVATIONS[step.activation]))
+    # predict compares probabilities, which are equal for scores that are almost so.
+    stages[-1].after_rounding = _PROBABILITY_ERROR
     return stages
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from specreg_sklearn.tables import (
     CATEGORICAL,
     as_table,
     ask,
+    cell_rounding,
     check_columns,
     check_estimator,
     check_exact_numbers,
@@ -23,10 +24,15 @@ from specreg_sklearn.tables import (
     places_of,
 )
 
+if TYPE_CHECKING:
+    from specreg_sklearn.certificates.pipelines._predicted_scores import PredictedScores
+
 # Taken off every radius, for the roundings of the last division.
 _SAFETY = 1 - 1e-9
-# float32 rounds 2**29 times as coarsely as float64; the rest is room, for input cells too.
-FLOAT32_ROUNDING = 2.0**31
+# The same, where the rounding of scores is counted by itself.
+_LAST_ROUNDINGS = 1 - 2.0**-48
+# Rows, at least, on which a network is compared with what was read off it.
+_N_COMPARED = 128
 # Numbers in one block of rows while a network is evaluated.
 _BLOCK = 2**22
 
@@ -53,15 +59,15 @@ class CertifiedModel:
                 "for two classes."
             )
 
-    def radii(
-        self, X: Any, space: FeatureSpace, *, norm: float, rounding: float = 1.0
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return (radii, predicted labels) of rows without gaps; no row nearer has another label.
+    def radii(self, X: Any, space: FeatureSpace, *, norm: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return (radii, predicted labels) of rows without gaps.
 
-        The space says which columns can move, and their units; its bounds are not used. The norm
-        is that of ``(X_moved - X) / scale``. `rounding` is how much coarser than float64 the
-        estimator itself may compute: 1 makes the claim one about real arithmetic.
+        No row nearer than the radius, in the dtype of `X`, has another label by ``predict``. The
+        space says which columns can move, and their units; its bounds are not used. The norm is
+        that of ``(X_moved - X) / scale``.
         """
+        from specreg_sklearn.certificates.pipelines._predicted_scores import PredictedScores
+
         measure = NORMS[check_norm(norm, CONVEX_NORMS, "CertifiedModel")]
         table = as_table(X)
         check_fitted_columns(self.estimator, table)
@@ -71,19 +77,35 @@ class CertifiedModel:
         read = columns_read(self.scores.stages[0], len(place))
         rows = complete_rows(table, place, read, purpose="certificates", refusal=NoCertificateError)
         check_exact_numbers(table, rows, place, np.isin(place, space.movable))
+        some = rows[:: max(1, len(rows) // _N_COMPARED)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.scores.compare(some)
         predicted = ask(self.estimator.predict, X, table.n_rows)
         # Before the rows: a network with no constant should say so at once.
-        constants = self._constants(_directions(space, place), measure)
+        directions = _directions(space, place)
+        constants = self._constants(directions, measure)
+        own = PredictedScores(self.scores.stages, cell_rounding(table, place))
+        reach = np.abs(directions) if directions.ndim == 1 else np.abs(directions).max(axis=1)
+        length = measure.from_l2(np.asarray(reach.max()), directions.shape[-1])
+        growth, farthest = own.growth(reach, float(length))
         radii = np.empty(len(rows))
         step = max(1, _BLOCK // max(rows.shape[1], 2048))
         for begin in range(0, len(rows), step):
             part = slice(begin, begin + step)
-            radii[part] = self._radii(rows[part], constants, predicted[part], rounding)
-        return radii, predicted
+            radii[part] = self._radii(rows[part], constants, predicted[part], own, growth)
+        # Never inf by this unless cells can move so far that they leave float32's range.
+        return np.minimum(radii, farthest), predicted
 
     def _radii(
-        self, rows: np.ndarray, constants: np.ndarray, predicted: np.ndarray, rounding: float
+        self,
+        rows: np.ndarray,
+        constants: np.ndarray,
+        predicted: np.ndarray,
+        own: PredictedScores,
+        growth: np.ndarray,
     ) -> np.ndarray:
+        from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
+
         with np.errstate(over="ignore", invalid="ignore"):
             scores, delta = self.scores.evaluate(rows)
         if not (np.isfinite(scores).all() and np.isfinite(delta).all()):
@@ -91,17 +113,13 @@ class CertifiedModel:
                 "The scores of some rows are NaN or infinite in float64: no radius can be proved. "
                 "Scale the columns, or look for infinite weights."
             )
-        delta = delta * rounding
-        every = np.arange(len(rows))
         top = scores.argmax(axis=1)
-        margin = (scores - delta)[every, top][:, None] - (scores + delta)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            radius = margin / constants[top]
-        # A pair whose difference cannot change is safe at any distance.
-        radius[(margin > 0) & (constants[top] == 0)] = np.inf
-        radius[margin <= 0] = 0.0
-        radius[every, top] = np.inf
-        nearest = radius.min(axis=1) * _SAFETY
+        nearest = _nearest(scores, delta, top, constants) * _SAFETY
+        # predict rounds, too, and at the moved row: two scores may differ by that much more, or
+        # less. Mostly the safety above covers it.
+        blur = delta + own.errors(rows, delta) + 4 * UNIT_ROUNDOFF * np.abs(scores)
+        moving = constants + growth[:, None] + growth
+        nearest = np.minimum(nearest, _nearest(scores, blur, top, moving) * _LAST_ROUNDINGS)
         # In the estimator's own arithmetic another class may win a near tie.
         nearest[self.classes[top] != predicted] = 0.0
         return np.asarray(nearest)
@@ -119,6 +137,21 @@ class CertifiedModel:
         if affine and norm.dual is not norm:
             return _dual_norms(moved.folded[0], norm)
         return norm.from_l2(moved.pair_constants(), directions.shape[-1])
+
+
+def _nearest(
+    scores: np.ndarray, error: np.ndarray, top: np.ndarray, rates: np.ndarray
+) -> np.ndarray:
+    """Return how far every row can move until another score may reach its largest one."""
+    every = np.arange(len(scores))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        margin = (scores - error)[every, top][:, None] - (scores + error)
+        radius = margin / rates[top]
+    # A pair whose difference cannot change is safe at any distance.
+    radius[(margin > 0) & (rates[top] == 0)] = np.inf
+    radius[~(margin > 0)] = 0.0
+    radius[every, top] = np.inf
+    return np.asarray(radius.min(axis=1))
 
 
 def _classes(estimator: object) -> np.ndarray:

@@ -191,7 +191,21 @@ def _stages(step: object, role: Role) -> list[Stage]:
         check_is_fitted(step)
     _check_not_overridden(step, role, home)
     rule = _rules[role].get(home)
-    return list(getattr(home, _METHOD)(step, role) if rule is None else rule(step))
+    stages = list(getattr(home, _METHOD)(step, role) if rule is None else rule(step))
+    return _with_precision(stages, step, role)
+
+
+def _with_precision(stages: list[Stage], step: object, role: Role) -> list[Stage]:
+    """Let the stages know how coarsely the step computes; those of steps inside know already."""
+    # It needs torch, as do the rules.
+    from specreg_sklearn.certificates.pipelines._fitted_precision import fitted_precision
+
+    unknown = [stage for stage in stages if stage.precision is None]
+    if unknown:
+        precision = fitted_precision(step, scores=role == CLASSIFIER)
+        for stage in unknown:
+            object.__setattr__(stage, "precision", precision)  # frozen ones, too
+    return stages
 
 
 def _home_of_stages(kind: type, role: Role) -> type:

@@ -99,7 +99,15 @@ def _normalizer(step: Normalizer) -> list[Stage]:
 
 @register_certified_step(PCA, IncrementalPCA)
 def _pca(step: PCA) -> list[Stage]:
-    stages: list[Stage] = [shift(step.mean_), linear(step.components_)]
+    # transform projects first and centres then, which rounds as rows far from zero do.
+    project = linear(step.components_)
+    centre, error = project.forward(
+        np.asarray(step.mean_, dtype=np.float64)[None], np.zeros((1, 1))
+    )
+    stages: list[Stage] = [
+        project,
+        Affine(np.ones(len(centre[0])), -centre[0], bias_error=error[0]),
+    ]
     if step.whiten:
         spread = np.sqrt(step.explained_variance_)
         # PCA itself divides by no less than this.

@@ -11,7 +11,14 @@ from specreg_sklearn.certificates.stages._image_stages import (
     reshape,
     through_torch,
 )
-from specreg_sklearn.certificates.stages._joins import Concatenation, Join, Single, Sum, Value
+from specreg_sklearn.certificates.stages._joins import (
+    Concatenation,
+    Join,
+    Single,
+    Sum,
+    Value,
+    growth_after,
+)
 from specreg_sklearn.certificates.stages._parallel import (
     Parallel,
     apply_stages,
@@ -20,12 +27,22 @@ from specreg_sklearn.certificates.stages._parallel import (
     side_by_side,
     width_after,
 )
+from specreg_sklearn.certificates.stages._precision import (
+    COARSEST,
+    FINEST,
+    Arithmetic,
+    Precision,
+    Units,
+)
 from specreg_sklearn.certificates.stages._stage import Affine, Elementwise, NoLipschitzBound, Stage
 from specreg_sklearn.certificates.stages._stated_function import BoundedLayer, StatedFunction
 
 __all__ = [
+    "COARSEST",
+    "FINEST",
     "Activation",
     "Affine",
+    "Arithmetic",
     "AxisProduct",
     "BoundedLayer",
     "ChannelAffine",
@@ -35,15 +52,18 @@ __all__ = [
     "Join",
     "NoLipschitzBound",
     "Parallel",
+    "Precision",
     "Rearrange",
     "Selection",
     "Single",
     "Stage",
     "StatedFunction",
     "Sum",
+    "Units",
     "Value",
     "activation",
     "apply_stages",
+    "growth_after",
     "identity",
     "product_bound",
     "reshape",

@@ -62,6 +62,10 @@ class Activation:
             return Y, propagated
         return Y, above(propagated + _SMOOTH_ERROR * (np.abs(X) + np.abs(Y)), 4)
 
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Return how much more the function rounds on inputs that are larger by `size`."""
+        return size * (0.0 if self.exact else above(_SMOOTH_ERROR * (1 + self.lipschitz), 4))
+
     def tensor(self, X: Tensor) -> Tensor:
         """Return the values of a tensor; gradients flow to it."""
         if self.on_tensors is None:

@@ -51,6 +51,14 @@ class Rearrange(Stage):
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self.move(X), self.move_error(error)
 
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        """Move the changes as the errors are moved; see :meth:`Stage.spread`."""
+        return self.move_error(change)
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Return zero; see :meth:`Stage.rounding_growth`."""
+        return np.zeros_like(self.move_error(size))
+
     def tensor(self, X: Tensor) -> Tensor:
         """Find out which entry ends up where, and fetch the entries themselves.
 
@@ -110,6 +118,17 @@ class ChannelAffine(Stage):
         after = np.abs(scale) * (error + relative * (np.abs(X) + error))
         return X * scale + shift, above(after + relative * np.abs(shift) + shift_error, 8)
 
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        """Return how far the outputs move; see :meth:`Stage.spread`."""
+        scale = np.abs(self.scale)
+        scale = scale.reshape(-1, *(1,) * (change.ndim - 2)) if scale.ndim else scale
+        return above(change * scale * (1 + self.scale_error), 6)
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Return how the rounding grows; see :meth:`Stage.rounding_growth`."""
+        relative = gamma(3) + self.scale_error * (1 + gamma(3))
+        return above(relative * self.spread(size), 4)
+
     def tensor(self, X: Tensor) -> Tensor:
         scale, shift = (
             torch.from_numpy(np.asarray(part)).reshape(-1, *(1,) * (X.ndim - 2))
@@ -136,7 +155,9 @@ class ConvolutionStage(Stage):
     def scaled_lipschitz(self, scale: np.ndarray, relative_error: float) -> float:
         """Return a bound of the norm with one factor per output channel folded in."""
         weight = self.layer.weight.detach()
-        folded = weight * spread_over(self.layer, torch.as_tensor(scale, dtype=weight.dtype))
+        folded = weight * spread_over(
+            self.layer, torch.as_tensor(scale, dtype=weight.dtype, device=weight.device)
+        )
         operator = Convolution.from_layer(self.layer, self.input_shape, weight=folded)
         # The factors and the products are rounded. A kernel E has a norm of at most the root of
         # the taps times ||E||_F, and padding copies no pixel more often than this.
@@ -147,13 +168,26 @@ class ConvolutionStage(Stage):
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         layer = self.layer
-        n_terms = layer.in_channels // layer.groups * math.prod(layer.kernel_size)
+        n_terms = self._n_terms
         relative = gamma(n_terms + 2)
         after = through_torch(self._absolute, error + relative * (np.abs(X) + error))
         if layer.bias is not None:
             bias = np.abs(layer.bias.detach().numpy())
             after = after + relative * bias.reshape(-1, *(1,) * (X.ndim - 2))
         return through_torch(layer, X), above(after, 2 * n_terms + 8)
+
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        """Return how far the outputs move; see :meth:`Stage.spread`."""
+        return above(through_torch(self._absolute, change), 2 * self._n_terms + 8)
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Return how the rounding grows; see :meth:`Stage.rounding_growth`."""
+        return above(gamma(self._n_terms + 2) * self.spread(size), 4)
+
+    @property
+    def _n_terms(self) -> int:
+        layer = self.layer
+        return layer.in_channels // layer.groups * math.prod(layer.kernel_size)
 
     def tensor(self, X: Tensor) -> Tensor:
         return self.layer(X)
@@ -190,6 +224,15 @@ class AxisProduct(Stage):
             return X, error
         return X.reshape(len(X), *self.shape), error.reshape(len(X), *self.shape)
 
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        """Return how far the outputs move; see :meth:`Stage.spread`."""
+        # Where the values are zero all of the error was passed on.
+        return self.forward(np.zeros_like(change), change)[1]
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Return how the rounding grows; see :meth:`Stage.rounding_growth`."""
+        return self.forward(size, np.zeros_like(size))[1]
+
     def tensor(self, X: Tensor) -> Tensor:
         for axis, matrix in enumerate(self.matrices, start=X.ndim - len(self.matrices)):
             X = (X.movedim(axis, -1) @ torch.from_numpy(matrix).T).movedim(-1, axis)
@@ -221,6 +264,14 @@ class Selection(Stage):
         # Padded entries of the error count as zero.
         after = np.maximum(through_torch(self.function, error), 0.0)
         return through_torch(self.function, X), after
+
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        """Select among the changes; see :meth:`Stage.spread`."""
+        return self.forward(change, change)[1]
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Return zero; see :meth:`Stage.rounding_growth`."""
+        return np.zeros_like(self.spread(size))
 
     def tensor(self, X: Tensor) -> Tensor:
         return self.function(X)

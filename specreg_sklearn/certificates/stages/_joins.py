@@ -16,6 +16,20 @@ from specreg_sklearn.spectral.bounds import above, gamma, times
 Value = tuple[np.ndarray, np.ndarray]  # computed numbers, and the bound of their error
 
 
+def growth_after(stage: Stage, change: np.ndarray, error: np.ndarray) -> Value:
+    """Return how far a step's outputs change, and how much more they are rounded.
+
+    Parameters
+    ----------
+    stage : Stage
+        The step.
+    change, error : ndarray of shape (1, n_inputs)
+        How far its inputs move, and how much more they are rounded there.
+    """
+    after = stage.spread(error) + stage.rounding_growth(above(change + error, 1))
+    return stage.spread(change), above(after, 1)
+
+
 class Join(ABC):
     """What a node of a graph does to the values it is given."""
 
@@ -26,6 +40,10 @@ class Join(ABC):
     @abstractmethod
     def forward(self, values: Sequence[Value]) -> Value:
         """Return the value of the node and a bound of its rounding error."""
+
+    @abstractmethod
+    def growth(self, values: Sequence[Value]) -> Value:
+        """Return how the value and its rounding error grow, given how those of the inputs do."""
 
     @abstractmethod
     def tensor(self, values: Sequence[Tensor]) -> Tensor:
@@ -43,6 +61,10 @@ class Single(Join):
 
     def forward(self, values: Sequence[Value]) -> Value:
         return self.stage.forward(*values[0])
+
+    def growth(self, values: Sequence[Value]) -> Value:
+        """Follow the stage."""
+        return growth_after(self.stage, *values[0])
 
     def tensor(self, values: Sequence[Tensor]) -> Tensor:
         return self.stage.tensor(values[0])
@@ -66,6 +88,14 @@ class Sum(Join):
         after = propagated + gamma(3) * (abs(left) * np.abs(x) + abs(right) * np.abs(y))
         return left * x + right * y, above(after, 8)
 
+    def growth(self, values: Sequence[Value]) -> Value:
+        """Add the changes."""
+        left, right = map(abs, self.signs)
+        (x, x_error), (y, y_error) = values
+        change = above(left * x + right * y, 4)
+        error = above(left * x_error + right * y_error, 4)
+        return change, above(error + gamma(3) * (change + error), 4)
+
     def tensor(self, values: Sequence[Tensor]) -> Tensor:
         return self.signs[0] * values[0] + self.signs[1] * values[1]
 
@@ -84,6 +114,10 @@ class Concatenation(Join):
         parts, errors = zip(*values, strict=True)
         join = np.stack if self.new_axis else np.concatenate
         return join(parts, self.axis), join(errors, self.axis)
+
+    def growth(self, values: Sequence[Value]) -> Value:
+        """Put the changes side by side."""
+        return self.forward(values)
 
     def tensor(self, values: Sequence[Tensor]) -> Tensor:
         return (torch.stack if self.new_axis else torch.cat)(tuple(values), self.axis)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from specreg_sklearn.certificates.stages._joins import Value, growth_after
 from specreg_sklearn.certificates.stages._stage import Affine, Stage
 from specreg_sklearn.spectral.bounds import above
 
@@ -41,8 +42,42 @@ class Parallel(Stage):
         values, errors = zip(*parts, strict=True)
         return np.hstack(values), np.hstack(errors)
 
+    def computed(
+        self, X: np.ndarray, error: np.ndarray, coarseness: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Apply every branch in coarser arithmetic; see :meth:`Stage.computed`."""
+        parts = []
+        for columns, stages in self.branches:
+            value = X[:, columns], error[:, columns]
+            for stage in stages:
+                value = stage.computed(*value, coarseness)
+            parts.append(value)
+        values, errors = zip(*parts, strict=True)
+        return np.hstack(values), np.hstack(errors)
+
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        """Follow every branch; see :meth:`Stage.spread`."""
+        return self._growth(change)[0]
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Follow every branch; see :meth:`Stage.rounding_growth`."""
+        return self._growth(size)[1]
+
+    def _growth(self, change: np.ndarray) -> Value:
+        parts = []
+        for columns, stages in self.branches:
+            value = change[:, columns], np.zeros((1, len(columns)))
+            for stage in stages:
+                value = growth_after(stage, *value)
+            parts.append(value)
+        changes, errors = zip(*parts, strict=True)
+        return np.hstack(changes), np.hstack(errors)
+
     def tensor(self, X: Tensor) -> Tensor:
-        parts = [apply_stages(stages, X[:, torch.as_tensor(c)]) for c, stages in self.branches]
+        parts = [
+            apply_stages(stages, X[:, torch.as_tensor(c, device=X.device)])
+            for c, stages in self.branches
+        ]
         return torch.cat(parts, dim=1)
 
 

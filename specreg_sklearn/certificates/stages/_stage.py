@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,7 +14,16 @@ from torch import Tensor
 
 from specreg_sklearn.certificates.stages._activations import activation
 from specreg_sklearn.certificates.stages._central_differences import rows_to_rows
-from specreg_sklearn.spectral.bounds import above, certified_matrix_norm, frobenius, gamma
+from specreg_sklearn.spectral.bounds import (
+    above,
+    certified_matrix_norm,
+    frobenius,
+    gamma,
+    row_norms,
+)
+
+if TYPE_CHECKING:
+    from specreg_sklearn.certificates.stages._precision import Precision
 
 
 class NoLipschitzBound(TypeError):
@@ -44,10 +56,22 @@ class Stage(ABC):
     ----------
     n_inputs, n_outputs : int or None
         Columns of the rows that go in and come out; None if any number will do.
+    precision : Precision or None
+        In which floating point type the estimator itself carries the step out; None for that of the
+        rows it is given. Whoever asks an estimator for its stages sets it.
+    after_rounding : float
+        What an order-preserving function that the estimator applies afterwards, such as a softmax,
+        may blur the outputs by: an absolute error, in float64.
+    comparison : callable or None
+        On the first of several stages that were read off a model: takes rows, and raises
+        NoLipschitzBound where the stages give something else than the model itself.
     """
 
+    comparison: Callable[[np.ndarray], None] | None = None
     n_inputs: int | None = None
     n_outputs: int | None = None
+    precision: Precision | None = None
+    after_rounding: float = 0.0
 
     @abstractmethod
     def lipschitz(self) -> float:
@@ -71,6 +95,71 @@ class Stage(ABC):
         error : ndarray of shape (n_samples, n_outputs)
             Bound of their distance from real arithmetic.
         """
+
+    def computed(
+        self, X: np.ndarray, error: np.ndarray, coarseness: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Apply the step, with the error of arithmetic that is coarser than float64.
+
+        Parameters
+        ----------
+        X, error : ndarray of shape (n_samples, n_inputs)
+            As in :meth:`forward`.
+        coarseness : float
+            How many times as large the estimator's roundings are.
+
+        Returns
+        -------
+        Y, error : ndarray of shape (n_samples, n_outputs)
+            As from :meth:`forward`.
+        """
+        # What a step passes on does not depend on the arithmetic, and what it adds grows with it.
+        Y, after = self.forward(X, error / coarseness)
+        return Y, above(after * coarseness, 3)
+
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        """Return how far the outputs move, entry by entry, where the inputs move by `change`.
+
+        Parameters
+        ----------
+        change : ndarray of shape (1, n_inputs)
+            Bounds of the moves, not negative.
+
+        Returns
+        -------
+        ndarray of shape (1, n_outputs)
+            Bounds. Without a version of its own a stage has what follows from its constant.
+        """
+        return np.full(self._shape_after(change), self._change_of_row(change))
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Return how much more :meth:`forward` rounds, entry by entry, on inputs larger by `size`.
+
+        Only what the step itself adds counts, in float64. Without a version of its own a stage is
+        taken to round as a matrix product of its width and its constant does.
+
+        Parameters
+        ----------
+        size : ndarray of shape (1, n_inputs)
+            By how much the inputs may be larger, not negative.
+
+        Returns
+        -------
+        ndarray of shape (1, n_outputs)
+            Bounds.
+        """
+        n = size[0].size
+        per_unit = gamma(n + 32) * math.sqrt(n)
+        growth = above(per_unit * self._change_of_row(size), 4)
+        return np.full(self._shape_after(size), growth)
+
+    def _change_of_row(self, change: np.ndarray) -> float:
+        length = float(row_norms(change.reshape(1, -1))[0])
+        return above(self.lipschitz() * length, 2) if length else 0.0
+
+    def _shape_after(self, X: np.ndarray) -> tuple[int, ...]:
+        zeros = np.zeros_like(X)
+        return self.forward(zeros, zeros)[0].shape
 
     def tensor(self, X: Tensor) -> Tensor:
         """Apply the step to a tensor, so that gradients flow to it.
@@ -151,6 +240,7 @@ class Affine(Stage):
         self.entry_error = float(entry_error)
         self.bias_error = np.asarray(bias_error, dtype=np.float64)
         self._norm: float | None = None
+        self._is_selection: bool | None = None
 
     @property
     def is_diagonal(self) -> bool:
@@ -197,6 +287,49 @@ class Affine(Stage):
             rows = rows + np.linalg.norm(error, axis=-1, keepdims=True)
             after = after + self.weight_error * rows
         return Y, above(after, 2 * n_terms + 8)
+
+    def computed(
+        self, X: np.ndarray, error: np.ndarray, coarseness: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Apply the map in coarser arithmetic; see :meth:`Stage.computed`."""
+        if not self._selects:
+            return super().computed(X, error, coarseness)
+        return self.forward(X, error)[0], error @ np.abs(self.weight).T
+
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        """Return how far the outputs move; see :meth:`Stage.spread`."""
+        size = np.abs(self.weight)
+        after = change * size if self.is_diagonal else change @ size.T
+        unsure = self.uncertainty()
+        if unsure:
+            after = after + unsure * row_norms(change)[:, None]
+        return above(after, 2 * self.n_inputs + 8)
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Return how the rounding grows; see :meth:`Stage.rounding_growth`."""
+        n_terms = 1 if self.is_diagonal else self.n_inputs
+        relative = gamma(n_terms + 2) + self.entry_error * (1 + gamma(4))
+        if self._selects:
+            return np.zeros_like(self.spread(size))
+        growth = relative * self.spread(size)
+        if self.weight_error:
+            growth = growth + self.weight_error * row_norms(size)[:, None]
+        return above(growth, 4)
+
+    @property
+    def _selects(self) -> bool:
+        """Whether each output is one of the inputs: estimators do not multiply there."""
+        if self._is_selection is None:
+            weight = self.weight
+            self._is_selection = bool(
+                not self.is_diagonal
+                and not self.bias.any()
+                and not self.bias_error.any()
+                and not self.uncertainty()
+                and ((weight == 0) | (weight == 1)).all()
+                and (weight.sum(axis=1) == 1).all()
+            )
+        return self._is_selection
 
     def tensor(self, X: Tensor) -> Tensor:
         weight, bias = torch.from_numpy(self.weight), torch.from_numpy(self.bias)
@@ -259,6 +392,14 @@ class Elementwise(Stage):
 
     def forward(self, X: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return self.activation.forward(X, error)
+
+    def spread(self, change: np.ndarray) -> np.ndarray:
+        """Return how far the outputs move; see :meth:`Stage.spread`."""
+        return above(self.lipschitz() * change, 1)
+
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Return how the rounding grows; see :meth:`Stage.rounding_growth`."""
+        return self.activation.rounding_growth(size)
 
     def tensor(self, X: Tensor) -> Tensor:
         return self.activation.tensor(X)

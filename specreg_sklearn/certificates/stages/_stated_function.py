@@ -60,6 +60,11 @@ class StatedFunction(Stage):
         propagated = above(self.constant * inputs, 4).reshape(len(X), *(1,) * (Y.ndim - 1))
         return Y, above(propagated + self.rounding * np.abs(Y), 2)
 
+    def rounding_growth(self, size: np.ndarray) -> np.ndarray:
+        """Return how the rounding grows, by the claims about it."""
+        growth = above((self.rounding + self.row_rounding) * self._change_of_row(size), 4)
+        return np.full(self._shape_after(size), growth)
+
 
 class BoundedLayer(StatedFunction):
     """A layer whose Lipschitz constant is stated by the user.

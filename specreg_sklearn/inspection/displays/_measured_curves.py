@@ -48,9 +48,12 @@ def measured_curves(
         if attacks:
             upper = {k: robust_shares(m, X, y, grid, measurement) for k, m in models.items()}
     elif attacks:
-        found = {k: measurement.run_attack(m, X, y).distances for k, m in models.items()}
-        grid = eps_grid(list(found.values()))
-        upper = {name: shares_beyond(distances, grid, caller) for name, distances in found.items()}
+        found = {name: measurement.run_attack(m, X, y) for name, m in models.items()}
+        grid = eps_grid([result.distances for result in found.values()])
+        upper = {
+            name: shares_beyond(result.distances, grid, f"{caller}, {name}", result.status)
+            for name, result in found.items()
+        }
     else:
         proofs = [radii_of_labels(model, X, y, measurement, caller) for model in models.values()]
         grid = eps_grid([radii for radii, _ in proofs])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -111,6 +110,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         random_state: RandomState = 0,
         n_jobs: int | None = None,
         unit: str | None = None,
+        pool: Any = None,
         name: str | None = None,
         ax: Axes | None = None,
         **plot_kw: Any,
@@ -138,6 +138,9 @@ class RobustnessCurveDisplay(ModelDisplay):
         unit : str, default=None
             What a distance of 1 is, for the x axis. None says what follows from `scale`; of a
             `space` it is not known.
+        pool : array-like or DataFrame of shape (n_pool, n_features), default=None
+            Rows that the attack starts from, as in
+            :func:`~specreg_sklearn.metrics.robust_accuracy_score`.
         name : str, default=None
             Name in the legend; None takes the class of the estimator.
         ax, **plot_kw
@@ -163,6 +166,7 @@ class RobustnessCurveDisplay(ModelDisplay):
             random_state=random_state,
             n_jobs=n_jobs,
             unit=unit,
+            pool=pool,
             ax=ax,
             **plot_kw,
         )
@@ -185,6 +189,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         random_state: RandomState = 0,
         n_jobs: int | None = None,
         unit: str | None = None,
+        pool: Any = None,
         ax: Axes | None = None,
         **plot_kw: Any,
     ) -> dict[str, Self]:
@@ -196,6 +201,8 @@ class RobustnessCurveDisplay(ModelDisplay):
             Fitted classifiers by name.
         X, y, eps, norm, attack, certify, space, scale, max_samples, random_state, n_jobs, unit
             As in :meth:`from_estimator`.
+        pool : array-like or DataFrame of shape (n_pool, n_features), default=None
+            As in :meth:`from_estimator`, for all classifiers.
         ax, **plot_kw
             Passed to :meth:`plot`.
 
@@ -211,7 +218,7 @@ class RobustnessCurveDisplay(ModelDisplay):
             models,
             X,
             y,
-            Measurement(norm, used, space, scale, max_samples, random_state, n_jobs),
+            Measurement(norm, used, space, scale, max_samples, random_state, n_jobs, pool),
             eps=eps,
             attacks=attack is not None,
             certify=certify,
@@ -249,7 +256,7 @@ class RobustnessCurveDisplay(ModelDisplay):
             True and predicted labels of the clean rows.
         distances : array-like of shape (n_samples,), default=None
             Adversarial distances, as :class:`~specreg_sklearn.attacks.AttackResult` holds them.
-            ``inf`` stands for undecided rows, which are left out of the attack's curve.
+            ``inf`` stands for undecided rows, which count as withstanding, with a warning.
         radii : array-like of shape (n_samples,), default=None
             Certified radii, as :func:`~specreg_sklearn.metrics.certified_radius` returns them.
         eps : array-like of shape (n_eps,), default=None
@@ -273,6 +280,11 @@ class RobustnessCurveDisplay(ModelDisplay):
             raise ValueError(
                 f"y_true has {len(truth)} labels, but y_pred has {len(predicted)} predictions."
             )
+        if predicted.dtype.kind == "f" and (predicted != np.rint(predicted)).any():
+            raise ValueError(
+                f"y_pred holds numbers like {predicted[predicted != np.rint(predicted)][0]:.4g}, "
+                "which are probabilities or scores; give the predicted labels."
+            )
         right = same_labels(truth, predicted)
         n = len(truth)
         given = {"distances": distances, "radii": radii}
@@ -286,14 +298,6 @@ class RobustnessCurveDisplay(ModelDisplay):
         grid = eps_grid(list(known.values())) if eps is None else read_eps(np.atleast_1d(eps))[0]
         attack = certified = None
         if "distances" in known:
-            undecided = int(np.isinf(known["distances"]).sum())
-            if undecided:
-                warnings.warn(
-                    f"{undecided} of {n} rows are undecided (distance inf) and left out of the "
-                    "attack's curve.",
-                    UserWarning,
-                    stacklevel=2,
-                )
             attack = shares_beyond(known["distances"], grid, f"{cls.__name__}.from_predictions")
         if "radii" in known:
             certified = np.where(grid[:, None] > 0, known["radii"] > grid[:, None], right).mean(1)

@@ -18,7 +18,7 @@ from specreg_sklearn.inspection.model import (
     rows_of,
     units_of,
 )
-from specreg_sklearn.metrics.measurement import Measurement
+from specreg_sklearn.metrics.measurement import Measurement, shares_beyond
 from specreg_sklearn.space import FeatureSpace, as_norm, check_norm
 from specreg_sklearn.tables import ask, check_positive_int, check_seed, same_labels, subsample
 
@@ -36,7 +36,7 @@ class MaskingReport(Report):
     noise, fgsm, pgd, black_box : ndarray of shape (n_eps,)
         Share of rows that are classified correctly and withstand one random perturbation on the
         surface of the ball, one gradient step, projected gradient ascent, and an attack that sees
-        predictions only.
+        predictions only. Rows that the latter could not decide count as withstanding it.
     huge_eps, pgd_at_huge_eps : float
         A size at which nothing can be robust, and the share that withstands it.
     failures : tuple of str
@@ -188,12 +188,13 @@ def gradient_masking_report(
     huge = max(float(as_norm(norm).length(reach[None])[0]), float(grid[-1]))
     space = FeatureSpace.from_data(X, bounds=None, scale=scale)
     measurement = Measurement(norm, attack, space, "std", max_samples, seed, n_jobs)
-    distances = measurement.run_attack(estimator, X, y).distances
+    result = measurement.run_attack(estimator, X, y)
+    black_box = shares_beyond(result.distances, grid, "gradient_masking_report", result.status)
     accuracies = {
         "noise": np.array([attacks.after_noise(e) for e in grid]),
         "fgsm": np.array([attacks.after_one_step(e) for e in grid]),
         "pgd": np.array([attacks.after_ascent(e, n_steps, n_restarts) for e in grid]),
-        "black_box": np.array([np.mean(distances > e) for e in grid]),
+        "black_box": black_box,
     }
     at_huge = attacks.after_ascent(huge, n_steps, n_restarts)
     failures = _failures(accuracies, grid, huge, at_huge, tolerance)

@@ -17,6 +17,7 @@ from specreg_sklearn.inspection.model import ModelView, Report, rows_of, units_o
 from specreg_sklearn.metrics import certified_radius
 from specreg_sklearn.metrics.measurement import Measurement
 from specreg_sklearn.space import CONVEX_NORMS, as_norm, check_norm
+from specreg_sklearn.tables import as_table, ask, check_estimator
 
 _METHODS = ("auto", "lipschitz", "attack", "exact")
 
@@ -30,7 +31,8 @@ class InstanceMargins(Report):
     lower : ndarray of shape (n_samples,)
         No row nearer than this has another label; 0 where nothing was proved.
     upper : ndarray of shape (n_samples,)
-        A row at this distance has another label; ``inf`` where none was found or looked for.
+        A row at this distance has another label; ``inf`` where none was looked for, or none found,
+        so that the row is undecided from above.
     norm : float
         The norm of the distances.
     """
@@ -130,8 +132,10 @@ def instance_margins(
         lower = certified_radius(estimator, X, norm=norm, scale=scale)
         if method == "lipschitz":
             return InstanceMargins(lower, np.full(len(lower), np.inf), norm)
+    check_estimator(estimator)
+    predicted = ask(estimator.predict, X, as_table(X).n_rows)
     measurement = Measurement(norm, attack, None, scale, None, random_state, n_jobs)
-    upper = measurement.run_attack(estimator, X, estimator.predict(X)).distances
+    upper = measurement.run_attack(estimator, X, predicted).distances
     return InstanceMargins(lower if method == "auto" else np.zeros(len(upper)), upper, norm)
 
 

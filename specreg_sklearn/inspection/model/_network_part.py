@@ -50,7 +50,7 @@ class NetworkPart:
 
     def features(self, x: Tensor) -> Tensor:
         """Return the output of the backbone."""
-        return self.network.features(x)
+        return self.network.features(x.clone())  # a first layer may work in place
 
     def readout(self) -> tuple[Tensor, Tensor]:
         """Return weight and bias of the head."""
@@ -70,6 +70,7 @@ class NetworkPart:
         return output
 
     def _run(self, x: Tensor) -> Tensor:
+        x = x.clone()  # a first layer may work in place
         return self.network(x) if self.up_to_logits else self.network.features(x)
 
     @contextmanager

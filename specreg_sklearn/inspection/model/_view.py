@@ -26,12 +26,17 @@ from specreg_sklearn.certificates.pipelines import (
     CLASSIFIER,
     TRANSFORMER,
     NoCertificateError,
+    Role,
     best_of_search,
     classifier_stages,
     transformer_stages,
 )
 from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage, apply_stages
-from specreg_sklearn.estimators import SelfSupervisedEncoder, SpectrallyRegularizedEncoder
+from specreg_sklearn.estimators import (
+    SelfSupervisedEncoder,
+    SpectrallyRegularizedEncoder,
+    is_only_backbone_and_head,
+)
 from specreg_sklearn.inspection.model._network_part import NetworkPart
 from specreg_sklearn.spectral import UsedLayer
 
@@ -176,7 +181,7 @@ class ModelView:
         return np.concatenate(blocks)
 
 
-def _parts(name: str, step: BaseEstimator, role: str) -> list[StagePart | NetworkPart]:
+def _parts(name: str, step: BaseEstimator, role: Role) -> list[StagePart | NetworkPart]:
     """Return the parts of a fitted step; `name` is its place in pipelines."""
     if type(step) is FrozenEstimator:
         return _parts(name, step.estimator, role)
@@ -185,8 +190,7 @@ def _parts(name: str, step: BaseEstimator, role: str) -> list[StagePart | Networ
         return _parts(name, best_of_search(step), role)
     if type(step) is Pipeline:
         return _pipeline_parts(name, step, role)
-    if _is_plain_encoder(step):
-        check_is_fitted(step, "net_")
+    if _is_plain_encoder(step, role):
         # A network inside a pipeline bears the name of its step: there may be another one.
         prefix = f"{name}." if role == TRANSFORMER and name else ""
         return [NetworkPart(step.module_, up_to_logits=role == CLASSIFIER, prefix=prefix)]
@@ -196,7 +200,7 @@ def _parts(name: str, step: BaseEstimator, role: str) -> list[StagePart | Networ
     return [StagePart(stages, f"{name}." if role == TRANSFORMER else "", role == CLASSIFIER)]
 
 
-def _pipeline_parts(name: str, pipeline: Pipeline, role: str) -> list[StagePart | NetworkPart]:
+def _pipeline_parts(name: str, pipeline: Pipeline, role: Role) -> list[StagePart | NetworkPart]:
     parts: list[StagePart | NetworkPart] = []
     for number, (label, step) in enumerate(pipeline.steps):
         if step is None or (isinstance(step, str) and step == "passthrough"):
@@ -207,16 +211,15 @@ def _pipeline_parts(name: str, pipeline: Pipeline, role: str) -> list[StagePart 
     return parts
 
 
-def _is_plain_encoder(step: BaseEstimator) -> bool:
+def _is_plain_encoder(step: BaseEstimator, role: Role) -> bool:
     """Tell whether a step is an encoder, or of a subclass that leaves its meaning alone."""
-    methods = ("_logits", "predict", "decision_function", "transform")
     for home in (SpectrallyRegularizedEncoder, SelfSupervisedEncoder):
-        if isinstance(step, home):
-            return all(getattr(type(step), m, None) is getattr(home, m, None) for m in methods)
+        if isinstance(step, home) and hasattr(step, "net_"):
+            return is_only_backbone_and_head(step, home, role)
     return False
 
 
-def _stages_of(name: str, step: BaseEstimator, role: str) -> list[Stage]:
+def _stages_of(name: str, step: BaseEstimator, role: Role) -> list[Stage]:
     try:
         return classifier_stages(step) if role == CLASSIFIER else transformer_stages(step)
     except NoCertificateError as error:

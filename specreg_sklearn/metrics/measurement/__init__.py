@@ -8,20 +8,20 @@ from specreg_sklearn.metrics.measurement._measurement import (
 )
 from specreg_sklearn.metrics.measurement._shares import (
     certified_shares,
-    decided,
     radii_of_labels,
     robust_shares,
     shares_beyond,
+    warn_of_undecided,
 )
 
 __all__ = [
     "Measurement",
     "certified_shares",
     "check_certify",
-    "decided",
     "radii_of_labels",
     "read_eps",
     "read_grid",
     "robust_shares",
     "shares_beyond",
+    "warn_of_undecided",
 ]

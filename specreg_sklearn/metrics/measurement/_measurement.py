@@ -11,7 +11,13 @@ import numpy as np
 from specreg_sklearn._typing import Classifier, Eps, FloatArray, RandomState, Scale
 from specreg_sklearn.attacks import AttackResult, BlackBoxAttack, resolve_attack
 from specreg_sklearn.space import FeatureSpace, check_norm, check_scale
-from specreg_sklearn.tables import check_eps, check_positive_int, subsample
+from specreg_sklearn.tables import (
+    as_table,
+    check_eps,
+    check_names,
+    check_positive_int,
+    subsample,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +35,7 @@ class Measurement:
     max_samples: int | None = None
     random_state: RandomState = 0
     n_jobs: int | None = None
+    pool: Any = None
 
     def check(self) -> None:
         """Raise unless rows and space are accepted; the methods check the rest as they use it."""
@@ -49,9 +56,25 @@ class Measurement:
         return subsample(X, y, self.max_samples, self.random_state)
 
     def space_of(self, X: Any) -> FeatureSpace:
-        """Return the given space, or the one that `X` spans with units by `scale`."""
+        """Return the given space, or the one that the pool spans with units by `scale`."""
         self.check()
-        return FeatureSpace.from_data(X, scale=self.scale) if self.space is None else self.space
+        if self.space is not None:
+            return self.space
+        return FeatureSpace.from_data(self.pool_of(X), scale=self.scale)
+
+    def pool_of(self, X: Any) -> Any:
+        """Return the rows that attacks start from: the given ones, after checking them, or `X`."""
+        if self.pool is None:
+            return X
+        pool, rows = as_table(self.pool, parameter="pool"), as_table(X)
+        if pool.names is not None and rows.names is not None:
+            check_names(pool.names, rows.names, "pool", "X has")
+        if pool.n_columns != rows.n_columns:
+            raise ValueError(
+                f"pool has {pool.n_columns} columns, but X has {rows.n_columns}. It takes rows of "
+                "data like those of X, such as training rows."
+            )
+        return self.pool
 
     def resolved_attack(self) -> BlackBoxAttack:
         """Return the attack as an object, after checking that it measures what is asked for."""
@@ -74,14 +97,14 @@ class Measurement:
     def run_attack(
         self, estimator: Classifier, X: Any, y: Any, *, verbose: int = 0
     ) -> AttackResult:
-        """Look for the nearest adversarial row of every row; all of `X` serves as starts."""
+        """Look for the nearest adversarial row of every row; the pool, or `X`, gives starts."""
         X_part, y_part = self.rows_of(X, y)
         return self.resolved_attack().run(
             estimator,
             X_part,
             y_part,
             space=self.space_of(X),
-            pool=X,
+            pool=self.pool_of(X),
             n_jobs=self.n_jobs,
             verbose=verbose,
             on_error="raise",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -23,41 +24,60 @@ from specreg_sklearn.tables import (
     take_rows,
 )
 
+_REASONS = {
+    "start_failed": "the attack found no row to start from for {}",
+    "unverified": "the model did not repeat its answer on what was found for {}",
+}
 
-def decided(distances: FloatArray, what: str, status: np.ndarray | None = None) -> BoolArray:
-    """Return the mask of rows that count, and warn if they do not make a score.
 
-    Rows on which the attack failed have distance inf. If every row that could be attacked is one of
-    them, nothing is known about the model, and the mask is empty. Rows with the `status`
-    "not_found" did not fail: they were searched to the end. Those with "certified" were proved.
+def warn_of_undecided(
+    distances: FloatArray, what: str, status: np.ndarray | None = None, *, counts: str
+) -> None:
+    """Warn if rows are undecided, with their number and what they count as.
+
+    They have no distance, and nobody knows whether they could be moved. Rows with the `status`
+    "not_found" are not among them: they were searched to the end. Those with "certified" were
+    proved.
     """
-    known = np.isfinite(distances)
+    undecided = ~np.isfinite(distances)
     if status is not None:
-        known |= np.isin(status, ("not_found", "certified"))
-    failed = int((~known).sum())
-    attacked = int((distances > 0).sum())
-    if failed and failed == attacked:
-        warnings.warn(
-            f"{what} is NaN: the attack found nothing on any of the {attacked} correctly "
-            "classified rows, so robustness is undecided. Does the model predict one class only, "
-            "or depend on immutable columns alone?",
-            UserWarning,
-            stacklevel=stacklevel_of_caller(),
+        undecided &= ~np.isin(status, ("not_found", "certified"))
+    n_undecided, n_right = int(undecided.sum()), int((distances != 0).sum())
+    if not n_undecided:
+        return
+    why = Counter([] if status is None else status[undecided].tolist())
+    reasons = [_REASONS.get(word, f"{word} for {{}}").format(n) for word, n in why.items()]
+    hints = []
+    if "start_failed" in why:
+        hints.append(
+            " Rows of other classes to start from, as pool=, or a larger budget may decide them."
         )
-        return np.zeros(len(distances), dtype=bool)
-    return known
+    if n_undecided == n_right:
+        hints.append(
+            " Not one was decided: does the model predict one class only, or depend on immutable "
+            "columns alone?"
+        )
+    warnings.warn(
+        f"{what}: {n_undecided} of {n_right} correctly classified rows are undecided"
+        f"{' (' if reasons else ''}{', '.join(reasons)}{')' if reasons else ''}. They count as "
+        f"{counts}, so this is an upper bound that may lie far above the truth.{''.join(hints)}",
+        UserWarning,
+        stacklevel=stacklevel_of_caller(),
+    )
 
 
 def shares_beyond(
     distances: FloatArray, grid: FloatArray, what: str, status: np.ndarray | None = None
 ) -> FloatArray:
-    """Return the share of decided rows that lie beyond each size of the grid."""
-    known = decided(distances, what, status)
-    shares = np.full(len(grid), np.nan)
-    if known.any():
-        shares = (distances[known][None, :] > grid[:, None]).mean(axis=1)
-    # Without room to move every correct row is safe, the undecided ones included.
-    shares[grid == 0] = np.mean(distances > 0 if status is None else status != "already_wrong")
+    """Return the share of rows that lie beyond each size of the grid.
+
+    It is an upper bound: undecided rows count as lying beyond every size, with a warning.
+    """
+    warn_of_undecided(distances, what, status, counts="withstanding at every eps")
+    beyond = (distances[None, :] > grid[:, None]) | ~np.isfinite(distances)
+    shares = np.asarray(beyond.mean(axis=1))
+    # Without room to move every correct row is safe.
+    shares[grid == 0] = np.mean(distances != 0 if status is None else status != "already_wrong")
     return shares
 
 
@@ -94,29 +114,29 @@ def robust_shares(
     """Return the share of rows that withstand the attack, for each size of an increasing grid."""
     check_certify(certify)
     X_part, y_part = measurement.rows_of(X, y)
-    attack = measurement.resolved_attack()
+    attack, pool = measurement.resolved_attack(), measurement.pool_of(X)
     sizes = grid[grid > 0]
     if not sizes.size:
         # Nothing can move: no attack is needed to know the answer.
         check_estimator(estimator)
         right = same_labels(y_part, ask(estimator.predict, X_part, len(y_part)))
         return np.full(grid.shape, right.mean())
-    space = measurement.space_of(X)
-    proved = proved_rows(
-        certify, attack, estimator, X_part, y_part, eps=float(sizes[-1]), space=space, pool=X
-    )
+    space, largest = measurement.space_of(X), float(sizes[-1])
+    proved = proved_rows(certify, attack, estimator, X_part, y_part, eps=largest, space=space)
     distances = np.full(len(y_part), np.inf)
     status = np.full(len(y_part), "certified", dtype="<U14")
-    rows = np.flatnonzero(~proved)
+    # Starts that the user gave belong to the rows one by one, so that none can be taken out.
+    rows = np.flatnonzero(~proved if isinstance(attack.starts, str) else np.ones_like(proved))
     if len(rows):
         n_jobs = measurement.n_jobs
         # A score of half the rows would be no score of all.
-        run = partial(attack.run, estimator, pool=X, on_error="raise")
+        run = partial(attack.run, estimator, pool=pool, on_error="raise")
         run = partial(run, space=space, n_jobs=n_jobs, verbose=verbose)
-        X_left = take_rows(X_part, rows) if proved.any() else X_part
+        X_left = X_part if len(rows) == len(y_part) else take_rows(X_part, rows)
         # The nearest rows, once found, answer for every size; a search within a size does not.
         sizes = sizes if attack._within_eps else sizes[:1]
         distances[rows], status[rows] = _attacked(run, X_left, y_part[rows], sizes)
+        status[proved & ~np.isfinite(distances)] = "certified"
     return shares_beyond(distances, grid, "robust_accuracy_score", status)
 
 
@@ -138,5 +158,7 @@ def _attacked(
         news = rows[~np.isfinite(distances[rows]) | result.success]
         better = np.isin(rows, news)
         distances[news] = np.minimum(distances[news], result.distances[better])
-        status[news] = result.status[better]
+        # What was undecided within one size is not decided by a search of another in vain.
+        changed = result.success[better] | (status[news] != "unverified")
+        status[news[changed]] = result.status[better][changed]
     return distances, status

@@ -84,6 +84,7 @@ class _DrawTableView:
     def _corrupted(self, rows: Tensor) -> Tensor:
         n_rows = len(rows)
         steps = torch.randint(1, n_rows, rows.shape, generator=self.generator)
-        steps *= torch.rand(rows.shape, generator=self.generator) < self.corruption
+        draws = torch.rand(rows.shape, generator=self.generator, dtype=torch.float32)
+        steps *= draws < self.corruption
         sources = (torch.arange(n_rows)[:, None] + steps) % n_rows
         return rows.gather(0, sources.to(rows.device))

@@ -20,7 +20,9 @@ from specreg_sklearn.spectral.bounds._rounding import (
     gamma,
     pair_distances,
     row_norms,
+    scaled_above,
     times,
+    times_all,
 )
 from specreg_sklearn.spectral.bounds._symbol import Symbol
 
@@ -40,8 +42,10 @@ __all__ = [
     "operator_shape",
     "pair_distances",
     "row_norms",
+    "scaled_above",
     "spectral_norm",
     "start_vector",
     "times",
+    "times_all",
     "top_eigenvalue",
 ]

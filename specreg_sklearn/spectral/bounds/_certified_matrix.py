@@ -65,7 +65,9 @@ def scaled(array: Tensor | np.ndarray, name: str) -> tuple[Tensor, int | None]:
     Entries of size one keep their squares inside the range of float64. The exponent is None for
     an array of zeros, or of no entries.
     """
-    tensor = array if isinstance(array, Tensor) else torch.as_tensor(np.asarray(array))
+    tensor = (
+        array if isinstance(array, Tensor) else torch.as_tensor(np.asarray(array), device="cpu")
+    )
     if not tensor.dtype.is_floating_point:
         tensor = tensor.double()
     # The copy makes rows contiguous, which the products below want.

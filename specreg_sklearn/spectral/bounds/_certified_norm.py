@@ -23,7 +23,7 @@ from specreg_sklearn.spectral.bounds._size_free import (
     size_free_bound,
 )
 from specreg_sklearn.spectral.bounds._symbol import Symbol
-from specreg_sklearn.spectral.layers import CONVOLUTIONS, TRANSPOSED, Convolution
+from specreg_sklearn.spectral.layers import CONVOLUTIONS, TRANSPOSED, Convolution, weight_of
 
 # Multiplications that one layer may cost before a coarser grid is taken: some 20 s on two cores.
 _BUDGET = 1e12
@@ -142,8 +142,9 @@ def certified_bound(
     'circular grid'
     """
     if isinstance(layer, nn.Linear):
-        _check_finite(layer.weight, f"The weight of {layer}")
-        return CertifiedBound(certified_matrix_norm(layer.weight, rigorous=rigorous), "matrix")
+        weight = weight_of(layer)
+        _check_finite(weight, f"The weight of {layer}")
+        return CertifiedBound(certified_matrix_norm(weight, rigorous=rigorous), "matrix")
     if isinstance(layer, Tensor | np.ndarray):
         return CertifiedBound(certified_matrix_norm(layer, rigorous=rigorous), "matrix")
     if isinstance(layer, nn.modules.batchnorm._BatchNorm):

@@ -14,7 +14,7 @@ from specreg_sklearn.spectral.bounds._circulant import circular_grid, circular_n
 from specreg_sklearn.spectral.bounds._dense_matrix import dense_matrix, is_small
 from specreg_sklearn.spectral.bounds._lanczos import gram_operator, start_vector, top_eigenvalue
 from specreg_sklearn.spectral.bounds._size_free import is_reshaped_kernel, reshaped_norm
-from specreg_sklearn.spectral.layers import CONVOLUTIONS, TRANSPOSED, Convolution
+from specreg_sklearn.spectral.layers import CONVOLUTIONS, TRANSPOSED, Convolution, weight_of
 
 # Up to this side the eigenvalues of the Gram matrix are cheaper than a Lanczos iteration.
 _GRAM_SIDE = 64
@@ -124,7 +124,7 @@ def spectral_norm(
     8.9457
     """
     if isinstance(layer, nn.Linear):
-        return matrix_norm(layer.weight)
+        return matrix_norm(weight_of(layer))
     if isinstance(layer, Convolution):
         return _convolution_norm(layer)
     if isinstance(layer, CONVOLUTIONS + TRANSPOSED):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import overload
 
 import numpy as np
 
 UNIT_ROUNDOFF = 2.0**-53
+# Below the smallest normal number, roundings are no longer relative.
+_SMALLEST = sys.float_info.min
+_STEP = 2.0**-1074
 
 
 def gamma(n_operations: int) -> float:
@@ -45,6 +49,31 @@ def above(value: float | np.ndarray, n_operations: int = 4) -> float | np.ndarra
         return math.nextafter(float(value) * factor, math.inf) if value != 0.0 else 0.0
     raised = np.multiply(value, factor)
     return np.nextafter(raised, np.inf, out=raised, where=np.not_equal(value, 0.0))
+
+
+def scaled_above(value: float, exponent: int) -> float:
+    """Return an upper bound of a non-negative number times ``2 ** exponent``.
+
+    Exact where the result is a normal number, infinity where it is too large, and above zero where
+    it is too small.
+    """
+    try:
+        scaled = math.ldexp(value, exponent)
+    except OverflowError:
+        return math.inf
+    return math.nextafter(scaled, math.inf) if 0.0 < value and scaled < _SMALLEST else scaled
+
+
+def times_all(values: np.ndarray, factor: float, n_operations: int = 1) -> np.ndarray:
+    """Return upper bounds of non-negative numbers times a factor, after so many roundings.
+
+    Below the smallest normal number each of them costs half a step of 2**-1074: products of
+    positive numbers that come to zero are raised above it, since zero would claim too much.
+    """
+    with np.errstate(over="ignore"):  # infinity is a bound too
+        raised = above(values * factor, n_operations)
+    small = (values > 0.0) & (factor > 0.0) & (raised < _SMALLEST)
+    return np.add(raised, (n_operations + 4) * _STEP, out=raised, where=small)
 
 
 def row_norms(matrix: np.ndarray) -> np.ndarray:
@@ -89,7 +118,11 @@ def times(*factors: float) -> float:
     if 0.0 in factors:
         return 0.0  # also where another constant overflowed
     left = [factor for factor in factors if factor != 1.0]
-    product = 1.0
+    if len(left) == 1:
+        return left[0]
+    # Factors of size one: no product on the way leaves the range of float64.
+    product, exponent = 1.0, 0
     for factor in left:
-        product *= factor
-    return above(product, len(left)) if len(left) > 1 else product
+        mantissa, power = math.frexp(product * math.frexp(factor)[0])
+        product, exponent = mantissa, exponent + power + math.frexp(factor)[1]
+    return scaled_above(above(product, len(left)) if left else product, exponent)

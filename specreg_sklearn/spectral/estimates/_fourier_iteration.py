@@ -208,7 +208,9 @@ def _half_grid(n_points: list[int]) -> Tensor:
         for index in itertools.product(*map(range, n_points))
         if index <= tuple((-i) % n for i, n in zip(index, n_points, strict=True))
     ]
-    return torch.tensor(indices, dtype=torch.float64) * (2 * math.pi / torch.tensor(n_points))
+    return torch.tensor(indices, dtype=torch.float64) * (
+        2 * math.pi / torch.tensor(n_points, dtype=torch.float32)
+    )
 
 
 def _cell(n_points: list[int]) -> Tensor:

@@ -7,7 +7,9 @@ from specreg_sklearn.spectral.layers._batch_norm import (
     spread_over,
 )
 from specreg_sklearn.spectral.layers._convolution import CONVOLUTIONS, TRANSPOSED, Convolution
-from specreg_sklearn.spectral.layers._used_layers import UsedLayer, evaluated, used_layers
+from specreg_sklearn.spectral.layers._eval_mode import evaluated, weight_of
+from specreg_sklearn.spectral.layers._module_copy import copied, replaced_method
+from specreg_sklearn.spectral.layers._used_layers import UsedLayer, used_layers
 
 __all__ = [
     "BATCH_NORMS",
@@ -16,8 +18,11 @@ __all__ = [
     "Convolution",
     "UsedLayer",
     "batch_norm_scale",
+    "copied",
     "evaluated",
     "fold_batch_norm",
+    "replaced_method",
     "spread_over",
     "used_layers",
+    "weight_of",
 ]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from specreg_sklearn.spectral.layers._convolution import CONVOLUTIONS, TRANSPOSED
+from specreg_sklearn.spectral.layers._eval_mode import weight_of
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
@@ -97,14 +96,12 @@ def fold_batch_norm(layer: nn.Module, norm: nn.Module) -> Tensor:
         raise TypeError(f"A batch norm cannot be folded into a {type(layer).__name__} layer.")
     if len(scale) != n_outputs:
         raise ValueError(f"{norm} does not fit behind {layer}: it reads {len(scale)} channels.")
-    weight = layer.weight
-    assert isinstance(weight, Tensor)
-    return weight * spread_over(layer, scale)
+    return weight_of(layer) * spread_over(layer, scale)
 
 
 def spread_over(layer: nn.Module, scale: Tensor) -> Tensor:
     """Shape one factor per output channel so that it multiplies the layer's weight."""
-    weight: Any = layer.weight
+    weight = weight_of(layer)
     if not isinstance(layer, TRANSPOSED):
         return scale.view(-1, *[1] * (weight.ndim - 1))
     # Weights are (n_inputs, n_outputs / groups, *kernel), with inputs in blocks per group.

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.conv import _ConvNd
 
+from specreg_sklearn.spectral.layers._eval_mode import weight_of
+
 _CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _TRANSPOSE = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -103,7 +105,7 @@ class Convolution:
             if transposed:
                 size = _transposed_size(layer, size)
         return cls(
-            weight=layer.weight if weight is None else weight,
+            weight=weight_of(layer) if weight is None else weight,
             stride=tuple(layer.stride),
             padding=_padding(layer),
             padding_mode=layer.padding_mode,

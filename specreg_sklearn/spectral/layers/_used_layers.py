@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +16,8 @@ from specreg_sklearn.spectral.layers._batch_norm import (
     fold_batch_norm,
 )
 from specreg_sklearn.spectral.layers._convolution import CONVOLUTIONS, TRANSPOSED
+from specreg_sklearn.spectral.layers._eval_mode import evaluated, weight_of
+from specreg_sklearn.spectral.layers._module_copy import copied, replaced_method
 
 _LAYERS = (nn.Linear, *CONVOLUTIONS, *TRANSPOSED)
 _ACCEPTED = (
@@ -56,9 +56,7 @@ class UsedLayer:
             return batch_norm_scale(self.module)
         if self.batch_norm is not None:
             return fold_batch_norm(self.module, self.batch_norm)
-        weight = self.module.weight
-        assert isinstance(weight, Tensor)
-        return weight
+        return weight_of(self.module)
 
 
 def used_layers(
@@ -175,7 +173,14 @@ class _Call:
 def _trial(
     network: nn.Module, input_shape: tuple[int, ...], layers: list[nn.Module]
 ) -> list[_Call]:
-    """Send two rows of zeros through (some layers want two); note what each reads and gives."""
+    """Send two rows of zeros through (some layers want two); note what each reads and gives.
+
+    They go through a copy: some networks change when they run, be it only by a hook of the user.
+    """
+    trial = _copy_or_itself(network)
+    originals = dict(zip(trial.modules(), network.modules(), strict=True))
+    wanted = set(layers)
+    layers = [part for part, original in originals.items() if original in wanted]
     calls: list[_Call] = []
     versions: dict[nn.Module, int] = {}
 
@@ -183,35 +188,28 @@ def _trial(
         versions[module] = args[0]._version
 
     def after(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        calls.append(_Call(module, args[0], versions[module], output, output._version))
+        calls.append(_Call(originals[module], args[0], versions[module], output, output._version))
 
     hooks = [layer.register_forward_pre_hook(before) for layer in layers]
     hooks += [layer.register_forward_hook(after) for layer in layers]
-    example = next(network.parameters(), torch.zeros(()))
+    example = next(network.parameters(), torch.zeros((), dtype=torch.float32))
     rows = torch.zeros(2, *input_shape, dtype=example.dtype, device=example.device)
     # The global generators go back to where they were: a network may draw in eval mode too.
     devices = [example.device] if example.device.type == "cuda" else []
     try:
-        with evaluated(network), torch.random.fork_rng(devices=devices), torch.no_grad():
-            network(rows)
+        with evaluated(trial), torch.random.fork_rng(devices=devices), torch.no_grad():
+            trial(rows)
     finally:
         for hook in hooks:
             hook.remove()
     return calls
 
 
-@contextmanager
-def evaluated(network: nn.Module) -> Iterator[None]:
-    """Put every part into evaluation mode, and back into the mode that it had.
-
-    Batch norms then use their running statistics and do not move them, dropouts do nothing, and
-    a row's logits do not depend on the other rows of the batch.
-    """
-    training = [module for module in network.modules() if module.training]
-    for module in training:
-        module.training = False
+def _copy_or_itself(network: nn.Module) -> nn.Module:
+    if any(replaced_method(part) is not None for part in network.modules()):
+        return network
     try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
+        trial = copied(network)
+    except Exception:  # whatever a module's own __deepcopy__ may raise
+        return network
+    return trial

@@ -143,8 +143,11 @@ def test_a_model_that_knows_one_label(line):
     with pytest.warns(UserWarning, match="for 10 of 10 rows.*predicts one class only"):
         result = QUICK.run(model, X, y, space=space)
     assert result.status.tolist() == ["already_wrong"] * 10 + ["start_failed"] * 10
-    with pytest.warns(UserWarning, match="score is NaN.*one class only"):
-        assert np.isnan(robust_accuracy_score(model, X, y, eps=0.1, space=space, attack=QUICK))
+    with (
+        pytest.warns(UserWarning, match="10 of 10 correctly classified rows are undecided"),
+        pytest.warns(UserWarning, match="predicts one class only"),
+    ):
+        assert robust_accuracy_score(model, X, y, eps=0.1, space=space, attack=QUICK) == 0.5
 
 
 def test_labels_that_are_all_the_same(line):

@@ -33,13 +33,14 @@ def test_from_predictions_counts_by_hand(axes):
     assert {*map(tuple, lower), *zip(EPS, display.attack.tolist(), strict=True)} <= corners
 
 
-def test_undecided_rows_are_left_out_with_a_warning(axes):
-    with pytest.warns(UserWarning, match="1 of 4 rows are undecided"):
+def test_undecided_rows_count_as_withstanding_with_a_warning(axes):
+    with pytest.warns(UserWarning, match="1 of 3 correctly classified rows are undecided") as seen:
         display = RobustnessCurveDisplay.from_predictions(
             Y_TRUE, Y_PRED, distances=[0.5, 0.0, np.inf, 2.0], eps=EPS, ax=axes
         )
-    # At 0 every right row is safe; beyond, three rows are decided, one of them wrong.
-    np.testing.assert_allclose(display.attack, [0.75, 2 / 3, 1 / 3, 1 / 3, 0])
+    # The undecided row stays up, at every size.
+    np.testing.assert_allclose(display.attack, [0.75, 0.75, 0.5, 0.5, 0.25])
+    assert seen[0].filename == __file__
     assert display.certified_line_ is None and display.band_ is None
 
 

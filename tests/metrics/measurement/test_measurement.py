@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 
 import numpy as np
 import pytest
@@ -103,17 +104,41 @@ def test_a_scorer_is_a_measurement_whose_settings_can_be_read_but_not_changed():
         dataclasses.replace(scorer, eps=-1)
 
 
-def test_undecided_rows_are_left_out_of_shares_but_for_size_zero():
+@pytest.mark.parametrize("nothing", [np.inf, np.nan])
+@pytest.mark.parametrize("word", [None, "start_failed", "unverified", "a word of the future"])
+def test_rows_without_a_distance_withstand_every_size(nothing, word):
+    distances = np.array([0.0, 0.5, 2.0, nothing])
+    status = None if word is None else np.array(["already_wrong", "found", "found", word])
+    grid = np.array([0.0, 0.5, 1.0, 9.0, np.inf])
+    with pytest.warns(UserWarning, match="it: 1 of 3 correctly classified rows are undecided"):
+        shares = shares_beyond(distances, grid, "it", status)
+    np.testing.assert_array_equal(shares, [3 / 4, 2 / 4, 2 / 4, 1 / 4, 1 / 4])
+
+
+@pytest.mark.parametrize("word", ["not_found", "certified"])
+def test_rows_that_were_searched_or_proved_are_decided(word):
     distances = np.array([0.0, 0.5, 2.0, np.inf])
-    grid = np.array([0.0, 0.5, 1.0])
-    np.testing.assert_array_equal(shares_beyond(distances, grid, "it"), [3 / 4, 1 / 3, 1 / 3])
-    status = np.array(["already_wrong", "found", "found", "not_found"])
-    np.testing.assert_array_equal(
-        shares_beyond(distances, grid, "it", status), [3 / 4, 2 / 4, 2 / 4]
+    status = np.array(["already_wrong", "found", "found", word])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shares = shares_beyond(distances, np.array([0.0, 0.5, 1.0]), "it", status)
+    np.testing.assert_array_equal(shares, [3 / 4, 2 / 4, 2 / 4])
+
+
+def test_the_warning_says_why_and_what_the_rows_count_as():
+    distances = np.array([np.inf, np.inf, np.inf, 0.0, 1.0])
+    status = np.array(["start_failed", "unverified", "start_failed", "already_wrong", "found"])
+    with pytest.warns(UserWarning) as seen:
+        shares_beyond(distances, np.array([1.0]), "it", status)
+    assert str(seen[0].message) == (
+        "it: 3 of 4 correctly classified rows are undecided (the attack found no row to start from "
+        "for 2, the model did not repeat its answer on what was found for 1). They count as "
+        "withstanding at every eps, so this is an upper bound that may lie far above the truth. "
+        "Rows of other classes to start from, as pool=, or a larger budget may decide them."
     )
 
 
-def test_the_warning_that_nothing_is_known_names_the_line_of_the_user():
-    with pytest.warns(UserWarning, match="it is NaN") as seen:
+def test_the_warning_names_the_line_of_the_user():
+    with pytest.warns(UserWarning, match="Not one was decided: does the model predict") as seen:
         shares_beyond(np.array([np.inf, 0.0]), np.array([1.0]), "it")
     assert seen[0].filename == __file__

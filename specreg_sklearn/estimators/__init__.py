@@ -1,6 +1,8 @@
 """The scikit-learn estimators."""
 
-from specreg_sklearn.estimators._certified_network import is_only_backbone_and_head
+from specreg_sklearn.estimators._certified_network import (
+    is_only_backbone_and_head as is_only_backbone_and_head,
+)
 from specreg_sklearn.estimators._encoder import SpectrallyRegularizedEncoder
 from specreg_sklearn.estimators._probe import RobustLinearProbe
 from specreg_sklearn.estimators._self_supervised import SelfSupervisedEncoder
@@ -9,5 +11,4 @@ __all__ = [
     "RobustLinearProbe",
     "SelfSupervisedEncoder",
     "SpectrallyRegularizedEncoder",
-    "is_only_backbone_and_head",
 ]

@@ -181,7 +181,12 @@ def test_a_repair_that_sets_categories_is_not_certified(counting):
         return moved
 
     space = FeatureSpace.from_data(
-        frame, mutable=["a", "b", "flag"], bounds=(0, 9), repair=repair, scale=None
+        frame,
+        mutable=["a", "b", "flag"],
+        bounds=(0, 9),
+        types={"flag": "categorical"},
+        repair=repair,
+        scale=None,
     )
     options = {"space": space, "attack": counting, "eps": 0.2, "max_samples": 20}
     with pytest.raises(TypeError, match="lets categorical columns change"):

@@ -17,6 +17,14 @@ from skorch.callbacks import Callback
 from specreg_sklearn import SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_interrupts():
+    """Give SIGINT its usual meaning: in the background, shells have it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Interrupt(Callback):
     """Press Ctrl-C in batch `batch` of epoch `epoch`, both counted from 1."""
 

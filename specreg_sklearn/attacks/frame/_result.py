@@ -47,6 +47,8 @@ class AttackResult:
         verification. An attack that asks for scores counts those too. The one prediction of the
         clean rows, and that of the pool, are not counted, and neither are verified rows that are
         asked along when others have to be verified again.
+    resumable : object
+        What ``run(..., resume=result)`` does not ask again; None where nothing is kept.
 
     Examples
     --------
@@ -67,7 +69,6 @@ class AttackResult:
     success: BoolArray
     status: NDArray[np.str_]
     n_queries: IntArray
-    # What a run that goes on from here does not ask again.
     resumable: object = field(default=None, repr=False)
 
     def __repr__(self) -> str:

@@ -143,7 +143,7 @@ class Comparison:
         mode: Callable[[], AbstractContextManager[Any]],
         dtype: torch.dtype = torch.float64,
     ) -> np.ndarray:
-        with torch.inference_mode(False), mode():
+        with torch.device("cpu"), torch.inference_mode(False), mode():
             rows = torch.tensor(flat, dtype=dtype).reshape(len(flat), *self.input_shape)
             output: Tensor = module(rows)
             return output.detach().numpy().reshape(len(flat), -1).astype(np.float64)

@@ -98,4 +98,4 @@ def _dtypes_of_tensors(tensors: list[Any]) -> Iterator[np.dtype]:
                 "torch multiplies float32 numbers more coarsely than float32, so nothing is proved "
                 "of the network; call torch.set_float32_matmul_precision('highest')."
             )
-        yield torch.empty(0, dtype=dtype).numpy().dtype
+        yield torch.empty(0, dtype=dtype, device="cpu").numpy().dtype

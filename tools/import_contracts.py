@@ -121,7 +121,9 @@ class OwnFolderContract(Contract):
 
     def check(self, graph: grimp.ImportGraph, verbose: bool) -> ContractCheck:
         """Read the files; the graph is not needed."""
-        found = private_imports(Path.cwd(), list(self.roots), set(self.ground))  # type: ignore[call-overload]
+        # Fields hold their values on an instance; the types of import-linter know the class only.
+        roots, ground = list(self.roots), set(self.ground)  # type: ignore[call-overload]
+        found = private_imports(Path.cwd(), roots, ground)
         return ContractCheck(kept=not found, metadata={"found": found})
 
     def render_broken_contract(self, check: ContractCheck) -> None:

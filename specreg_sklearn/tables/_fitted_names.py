@@ -85,7 +85,8 @@ class _Walk:
         elif type(part).__module__.startswith("sklearn."):
             # Fitted on an array, it goes by positions, and calls its results by them.
             self.passed_on = isinstance(part, FunctionTransformer)
-            self.unknown |= self.passed_on and part.func is not None  # type: ignore[attr-defined]
+            if isinstance(part, FunctionTransformer):
+                self.unknown |= part.func is not None
         else:
             self.unknown = True
 

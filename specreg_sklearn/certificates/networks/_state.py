@@ -40,7 +40,7 @@ def difference(before: State, after: State) -> str | None:
 
 def random_states() -> tuple[bytes, bytes, bytes]:
     """Return the states of the global generators."""
-    numpy_state = np.random.get_state(legacy=False)  # noqa: NPY002
+    numpy_state = np.random.get_state(legacy=False)
     return (
         torch.get_rng_state().numpy().tobytes(),
         repr((numpy_state["state"]["key"].tobytes(), numpy_state["state"]["pos"])).encode(),
@@ -52,7 +52,7 @@ def random_states() -> tuple[bytes, bytes, bytes]:
 def random_states_kept() -> Iterator[None]:
     """Give the global generators back as they were."""
     ours = random.getstate()
-    numpys = np.random.get_state()  # noqa: NPY002
+    numpys = np.random.get_state()
     torchs = torch.get_rng_state()
     try:
         yield
@@ -60,8 +60,8 @@ def random_states_kept() -> Iterator[None]:
         # A generator that nobody used is left alone: another thread may be drawing from it.
         if random.getstate() != ours:
             random.setstate(ours)
-        if not _equal(np.random.get_state(), numpys):  # noqa: NPY002
-            np.random.set_state(numpys)  # noqa: NPY002
+        if not _equal(np.random.get_state(), numpys):
+            np.random.set_state(numpys)
         if not torch.equal(torch.get_rng_state(), torchs):
             torch.set_rng_state(torchs)
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
+from sklearn.exceptions import ConvergenceWarning
+
 # The networks of the examples are tiny: a pool of threads in each worker only gets in the way.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# They are trained for a few epochs on purpose, so that a page is built in seconds.
+warnings.filterwarnings("ignore", category=ConvergenceWarning)
 
 project = "specreg-sklearn"
 author = "The specreg-sklearn developers"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler
@@ -32,6 +34,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m specreg_sklearn", description=__doc__)
     parser.add_argument("--output", type=Path, default=Path("robustness_curve.png"))
     output = parser.parse_args().output
+    # All networks are trained for as many epochs, so that they can be compared.
+    warnings.filterwarnings("ignore", category=ConvergenceWarning)
     start = time.perf_counter()
     X, y = load_digits(return_X_y=True)
     X /= 16

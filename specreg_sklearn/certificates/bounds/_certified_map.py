@@ -9,7 +9,13 @@ import numpy as np
 
 from specreg_sklearn.certificates.bounds._eclipse import FeasiblePoint, HiddenLayer
 from specreg_sklearn.certificates.bounds._tuned_eclipse import tuned_points
-from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage, run
+from specreg_sklearn.certificates.stages import (
+    Affine,
+    Elementwise,
+    Stage,
+    compare_with_models,
+    run,
+)
 from specreg_sklearn.spectral.bounds import (
     above,
     certified_matrix_norm,
@@ -114,13 +120,7 @@ class CertifiedMap:
         NoLipschitzBound
             If the module computes something else on one of them.
         """
-        if all(stage.comparison is None for stage in self.stages):
-            return
-        Y = np.asarray(X, dtype=np.float64)
-        for stage in self.stages:
-            if stage.comparison is not None:
-                stage.comparison(Y)
-            Y, _ = stage.forward(Y, np.zeros_like(Y))
+        compare_with_models(self.stages, np.asarray(X, dtype=np.float64))
 
     def pair_constants(self) -> np.ndarray:
         """Return an l2 Lipschitz constant for every difference of two outputs.

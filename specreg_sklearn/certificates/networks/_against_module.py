@@ -105,7 +105,8 @@ class Comparison:
 
     def _read(self, flat: np.ndarray) -> Value:
         assert self._forward is not None
-        return self._forward(flat, np.zeros_like(flat))
+        with np.errstate(over="ignore", invalid="ignore"):  # rows of any size are compared
+            return self._forward(flat, np.zeros_like(flat))
 
     def _in_single_precision(self, flat: np.ndarray) -> None:
         if self._single is None:
@@ -160,8 +161,16 @@ class Comparison:
             finite = np.isfinite(truth).all(axis=1) & np.isfinite(values).all(axis=1)
             values, truth, error = values[finite], truth[finite], error[finite]
             size = np.linalg.norm(truth, axis=1, keepdims=True)
-            if np.all(np.abs(values - truth) <= rounding * error + relative * size):
+            with np.errstate(over="ignore"):
+                room = rounding * error + relative * size
+            if np.all(np.abs(values - truth) <= room):
                 return
+            if np.isnan(error).any():
+                raise ValueError(
+                    f"The module ({self.name}) leaves the range of float64 on the way to its "
+                    "output, where infinities meet zeros, so that its steps cannot be compared "
+                    "with it. Bring the weights of its layers to a common size."
+                )
         raise NoLipschitzBound(
             f"The module ({self.name}) computes something else than its layers in turn: a hook, a "
             "step that works in place, or a layer that was changed by hand."

@@ -22,6 +22,7 @@ from specreg_sklearn.certificates.stages._joins import (
 from specreg_sklearn.certificates.stages._parallel import (
     Parallel,
     apply_stages,
+    compare_with_models,
     product_bound,
     run,
     side_by_side,
@@ -63,6 +64,7 @@ __all__ = [
     "Value",
     "activation",
     "apply_stages",
+    "compare_with_models",
     "growth_after",
     "identity",
     "product_bound",

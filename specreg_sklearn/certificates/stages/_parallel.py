@@ -23,6 +23,13 @@ class Parallel(Stage):
     def __init__(self, branches: list[tuple[np.ndarray, list[Stage]]], n_inputs: int) -> None:
         self.branches, self.n_inputs = branches, n_inputs
         self.n_outputs = sum(width_after(stages, len(columns)) for columns, stages in branches)
+        if any(is_compared(stages) for _, stages in branches):
+            self.comparison = self._compare_branches
+
+    def _compare_branches(self, X: np.ndarray) -> None:
+        """Compare networks inside with their modules, on the rows that reach them."""
+        for columns, stages in self.branches:
+            compare_with_models(stages, X[:, columns])
 
     def lipschitz(self) -> float:
         """Return a bound of the constant: the largest one where no column is used twice."""
@@ -94,6 +101,7 @@ def side_by_side(branches: list[tuple[np.ndarray, list[Stage]]], n_inputs: int) 
         return [Parallel(branches, n_inputs)]
     picked = np.concatenate([columns for columns, _ in branches])
     joined: list[Stage] = [Affine(np.eye(n_inputs)[picked])]
+    joined[0].comparison = Parallel(branches, n_inputs).comparison
     widths = [len(columns) for columns, _ in branches]
     for depth in range(max(map(len, affine))):
         blocks = [
@@ -140,6 +148,27 @@ def run(stages: Sequence[Stage], X: np.ndarray, error: np.ndarray) -> tuple[np.n
     for stage in stages:
         X, error = stage.forward(X, error)
     return X, error
+
+
+def is_compared(stages: Sequence[Stage]) -> bool:
+    """Tell whether some stages were read off a model that they can be compared with."""
+    return any(stage.comparison is not None for stage in stages)
+
+
+def compare_with_models(stages: Sequence[Stage], X: np.ndarray) -> None:
+    """Compare stages with the models that they were read off, on the rows that reach them.
+
+    Raises
+    ------
+    NoLipschitzBound
+        If a model computes something else on one of the rows.
+    """
+    if not is_compared(stages):
+        return
+    for stage in stages:
+        if stage.comparison is not None:
+            stage.comparison(X)
+        X, _ = stage.forward(X, np.zeros_like(X))
 
 
 def apply_stages(stages: Sequence[Stage], X: Tensor) -> Tensor:

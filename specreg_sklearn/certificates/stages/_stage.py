@@ -20,10 +20,14 @@ from specreg_sklearn.spectral.bounds import (
     frobenius,
     gamma,
     row_norms,
+    times,
 )
 
 if TYPE_CHECKING:
     from specreg_sklearn.certificates.stages._precision import Precision
+
+# The smallest number of float64, and one far above those whose roundings are lost.
+_SMALLEST, _TINY = 2.0**-1074, 2.0**-900
 
 
 class NoLipschitzBound(TypeError):
@@ -346,9 +350,16 @@ class Affine(Stage):
                 f"A step with {first.n_outputs} outputs cannot feed one of {self.n_inputs} inputs."
             )
         mine, theirs = self.uncertainty(), first.uncertainty()
-        weight, slack = _product(self.weight, first.weight)
+        with np.errstate(over="ignore", invalid="ignore"):
+            weight, slack = _product(self.weight, first.weight)
+        if not np.isfinite(weight).all():
+            raise ValueError(
+                "The weights of two linear steps, one after the other, multiply to numbers beyond "
+                "the range of float64, so that there is no bound. Bring them to a common size."
+            )
         if mine or theirs:
-            slack += mine * (frobenius(first.weight) + theirs) + frobenius(self.weight) * theirs
+            slack += times(mine, frobenius(first.weight) + theirs)
+            slack += times(frobenius(self.weight), theirs)
         bias, bias_error = self.forward(
             np.broadcast_to(first.bias, (1, first.n_outputs)),
             np.broadcast_to(first.bias_error, (1, first.n_outputs)),
@@ -360,9 +371,15 @@ def _product(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, float]:
     """Multiply two matrices, either of them diagonal, and bound the norm of the rounding."""
     if left.ndim == 1 or right.ndim == 1:
         weight = left[:, None] * right if left.ndim == 1 and right.ndim == 2 else left * right
-        return weight, gamma(1) * frobenius(weight)
-    bound = frobenius(np.abs(left) @ np.abs(right))
-    return left @ right, gamma(left.shape[1] + 1) * bound
+        n_terms, bound = 1, frobenius(weight)
+    else:
+        weight = left @ right
+        n_terms, bound = left.shape[1] + 1, frobenius(np.abs(left) @ np.abs(right))
+    slack = gamma(n_terms) * bound
+    if bound < _TINY and left.any() and right.any():
+        # Each product may be off by as much, and no share of itself, where it underflows.
+        slack += n_terms * math.sqrt(weight.size) * _SMALLEST
+    return weight, slack
 
 
 class Elementwise(Stage):

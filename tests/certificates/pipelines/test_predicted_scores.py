@@ -255,3 +255,43 @@ def test_the_end_of_the_range_of_float32_is_no_margin():
     # The difference of the scores never changes, but 1e38 is where they end.
     assert certified_radius(model, X)[1] < 1e38
     assert FLOAT32_ROUNDING >= 2.0**29
+
+
+def test_no_radius_leaves_the_range_of_float32():
+    """A hidden unit that no score reads: beyond float32 it gives inf times zero, which is NaN."""
+    X = np.zeros((4, 1), dtype=np.float32)
+    model = MLPClassifier((1,), max_iter=2, random_state=0).fit(X, [0, 1, 0, 1])
+    model.coefs_ = [np.array([[1e20]], dtype=np.float32), np.array([[0.0]], dtype=np.float32)]
+    model.intercepts_ = [np.zeros(1, dtype=np.float32), np.ones(1, dtype=np.float32)]
+    line = np.geomspace(1, 1e30, 200).astype(np.float32)[:, None]
+    with np.errstate(all="ignore"):
+        labels = model.predict(line)
+    assert model.predict(X)[0] == labels[0] == 1
+    assert labels[-1] == 0
+    radius = certified_radius(model, X[:1], scale=None)[0]
+    assert 0 < radius <= line[labels == 0].min()
+    # float64 goes farther.
+    in_float64 = certified_radius(model, X[:1].astype(float), scale=None)[0]
+    assert in_float64 == np.inf or in_float64 > radius
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_pca_rounds_as_rows_far_from_zero_do(dtype):
+    """It projects rows and their mean one by one, so that what cancels has been rounded."""
+    rng = np.random.default_rng(2)
+    far = 1e4 if dtype == np.float32 else 1e10
+    X = (rng.normal(size=(300, 3)) * [1.0, 0.5, 2.0] + far).astype(dtype)
+    step = PCA(2, whiten=True, svd_solver="full").fit(X)
+    model = make_pipeline(step, LogisticRegression(C=10)).fit(X, X[:, 0] > np.median(X[:, 0]))
+    certified = CertifiedModel(model)
+    own = PredictedScores(certified.scores.stages, cell_rounding(as_table(X), np.arange(3)))
+    wide = np.longdouble
+    whitened = (X.astype(wide) - step.mean_.astype(wide)) @ step.components_.T.astype(wide)
+    whitened /= np.sqrt(step.explained_variance_.astype(wide))
+    exact = whitened @ model[-1].coef_[0].astype(wide) + model[-1].intercept_[0]
+    away = np.abs(model.decision_function(X) - exact).astype(float)
+    _, delta = certified.scores.evaluate(X.astype(float))
+    room = (delta + own.errors(X.astype(float), delta)).sum(axis=1)
+    assert (away <= room).all()
+    # Rows near zero round by less than a hundredth of it.
+    assert away.max() > 100 * np.finfo(dtype).eps * np.abs(exact).max()

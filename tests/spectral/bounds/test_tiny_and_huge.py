@@ -77,7 +77,7 @@ def test_a_network_of_one_such_layer(exponent):
         (1e-200, 1e-150, 1e-200),
     ],
 )
-@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh, nn.LeakyReLU, nn.Softsign])
+@pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh, nn.LeakyReLU, nn.Softsign, nn.Identity])
 def test_the_bound_of_diagonal_networks_is_never_below_the_truth(sizes, activation):
     """Diagonal layers: the constant is the product of the sizes, as a fraction."""
     layers = []

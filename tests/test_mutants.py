@@ -1,0 +1,357 @@
+"""Faults put back by hand, one at a time: the fast tests that are named beside each one find it.
+
+Each mutant replaces one piece of text in a copy of the package. It is killed if one of its tests
+fails there; tests that do not start or are not found count as a survivor.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# What pytest returns if some tests failed, and nothing else went wrong.
+TESTS_FAILED = 1
+
+
+class Mutant(NamedTuple):
+    path: str  # below specreg_sklearn
+    old: str  # what stands there exactly once
+    new: str
+    tests: str  # below tests, separated by spaces
+
+
+SCORES = "certificates/pipelines/test_predicted_scores.py"
+TIES = f"{SCORES}::test_the_rounding_of_scores_is_taken_off_the_margin"
+RADIUS = "metrics/test_certified_radius.py"
+GRAPH = "certificates/networks/test_graph_bounds.py"
+HIDDEN = "certificates/networks/test_hidden_steps.py"
+FRAME = "attacks/frame/test_black_box_attack.py"
+MODEL = "certificates/pipelines/_model.py"
+ORACLE = "attacks/questions/_oracle.py"
+VERIFY = "attacks/questions/_verify.py"
+
+PROOFS = {
+    "no rounding of the scores": Mutant(
+        MODEL,
+        "margin = (scores - error)[every, top][:, None] - (scores + error)",
+        "margin = scores[every, top][:, None] - scores",
+        TIES,
+    ),
+    "float32 counts as float64": Mutant(
+        "certificates/pipelines/_predicted_scores.py",
+        "coarseness = 1.0 if unit == UNIT_ROUNDOFF else FLOAT32_ROUNDING",
+        "coarseness = 1.0",
+        TIES,
+    ),
+    "no rounding of predict itself": Mutant(
+        MODEL,
+        "blur = delta + own.errors(rows, delta) + 4",
+        "blur = delta + 4",
+        TIES,
+    ),
+    "rounding does not grow over the ball": Mutant(
+        MODEL,
+        "moving = constants + growth[:, None] + growth",
+        "moving = constants",
+        f"{SCORES}::test_rounding_grows_with_the_move",
+    ),
+    "softmax makes no ties": Mutant(
+        "certificates/pipelines/_classifiers.py",
+        "_PROBABILITY_ERROR = 16 * UNIT_ROUNDOFF",
+        "_PROBABILITY_ERROR = 0.0",
+        f"{SCORES}::test_probabilities_that_round_to_the_same_are_a_tie",
+    ),
+    "scores beyond float32": Mutant(
+        "certificates/pipelines/_predicted_scores.py",
+        "error[lost] = np.inf",
+        "error[lost] = 0.0",
+        f"{SCORES}::test_the_end_of_the_range_of_float32_is_no_margin",
+    ),
+    "moves beyond float32": Mutant(
+        MODEL,
+        "return np.minimum(radii, farthest), predicted",
+        "return radii, predicted",
+        f"{SCORES}::test_no_radius_leaves_the_range_of_float32",
+    ),
+    "PCA centres before it projects": Mutant(
+        "certificates/pipelines/_transformers.py",
+        "        project,\n        Affine(np.ones(len(centre[0])), -centre[0], bias_error=error[0]),\n",
+        "        shift(step.mean_),\n        project,\n",
+        f"{SCORES}::test_pca_rounds_as_rows_far_from_zero_do",
+    ),
+    "another class by predict is no tie": Mutant(
+        MODEL,
+        "nearest[self.classes[top] != predicted] = 0.0",
+        "pass",
+        f"{RADIUS}::test_rounding_of_the_estimator_makes_zero_not_wrong",
+    ),
+    "the norm for its dual": Mutant(
+        MODEL,
+        "size[j] = norm.dual.length(weight - weight[j])",
+        "size[j] = norm.length(weight - weight[j])",
+        "certificates/test_linear_models.py::test_certified_is_the_closed_form",
+    ),
+    "pairs of outputs without the root of two": Mutant(
+        "certificates/bounds/_certified_map.py",
+        "distances = above(np.sqrt(2.0) * (1.0 - np.eye(self.n_outputs)), 1)",
+        "distances = 1.0 - np.eye(self.n_outputs)",
+        "certificates/stages/test_stages.py::test_map_that_ends_in_an_activation",
+    ),
+    "the larger of two paths": Mutant(
+        "certificates/stages/_joins.py",
+        "above(sum(c * abs(sign) * math.sqrt(times) for c, sign, times in parts), 8)",
+        "above(max(c * abs(sign) * math.sqrt(times) for c, sign, times in parts), 8)",
+        f"{GRAPH}::test_bounds_exceed_jacobians_and_quotients",
+    ),
+    "the largest of what stands side by side": Mutant(
+        "certificates/stages/_joins.py",
+        "math.hypot(*constants)",
+        "max(constants)",
+        f"{GRAPH}::test_bounds_exceed_jacobians_and_quotients",
+    ),
+    "branches that share columns": Mutant(
+        "certificates/stages/_parallel.py",
+        "if most <= 1:",
+        "if most <= 2:",
+        "certificates/pipelines/test_certified_pipelines.py",
+    ),
+    "units of columns": Mutant(
+        MODEL,
+        "return np.asarray(space.scale[columns])",
+        "return np.ones(len(columns))",
+        f"{RADIUS}::test_linear_models_have_the_exact_distance",
+    ),
+    "frames in any order": Mutant(
+        MODEL,
+        "check_fitted_columns(self.estimator, table)",
+        "pass",
+        "certificates/pipelines/test_frames_in_another_order.py",
+    ),
+    "columns of a ColumnTransformer as listed": Mutant(
+        "certificates/pipelines/_composites.py",
+        "for _, columns, stages in sorted(parts, key=lambda p: p[0])]",
+        "for _, columns, stages in sorted(parts, key=lambda p: -p[0])]",
+        "certificates/pipelines/test_certified_pipelines.py",
+    ),
+    "steps in place": Mutant(
+        "certificates/networks/_tracing.py",
+        "    check_in_place(graph, root)\n",
+        "",
+        f"{HIDDEN}::test_steps_in_place_on_shared_tensors",
+    ),
+    "forward hooks": Mutant(
+        "certificates/networks/_module_checks.py",
+        "        for hook in part._forward_hooks.values():\n"
+        '            raise _refusal(subject, "forward hook", hook)\n',
+        "",
+        f"{HIDDEN}::test_hooks_are_refused_by_name",
+    ),
+    "rows of the user": Mutant(
+        MODEL,
+        "self.scores.compare(some)",
+        "pass",
+        "certificates/networks/test_rows_that_reach_a_network.py",
+    ),
+    "what stands outside of backbone and head": Mutant(
+        "estimators/_encoder.py",
+        "check_only_backbone_and_head(self, SpectrallyRegularizedEncoder, role)",
+        "pass",
+        "estimators/test_outside_backbone_and_head.py",
+    ),
+    "windows of a max pool that overlap": Mutant(
+        "certificates/networks/_pooling_rules.py",
+        "POOL_OLD",
+        "POOL_NEW",
+        "certificates/networks/test_layers.py::test_max_pools_attain_their_constant",
+    ),
+    "gains of a batch norm": Mutant(
+        "spectral/layers/_batch_norm.py",
+        "BN_OLD",
+        "BN_NEW",
+        "spectral/layers/test_batch_norm.py certificates/test_batch_norm_scale.py",
+    ),
+}
+
+ATTACKS = {
+    "one query too few is counted": Mutant(
+        ORACLE,
+        "self.n_queries += np.bincount(owner, minlength=len(self.n_queries))",
+        "self.n_queries += np.bincount(owner, minlength=len(self.n_queries)) > 0",
+        f"{FRAME}::test_query_counts_are_exact",
+    ),
+    "budgets have no end": Mutant(
+        ORACLE,
+        "if not len(owner) or self.limit - self.n_queries.max() >= len(owner):",
+        "if True:",
+        f"{FRAME}::test_no_row_exceeds_its_budget attacks/test_square.py",
+    ),
+    "a limit for all rows together": Mutant(
+        ORACLE,
+        "return np.flatnonzero(rank_within((owner,)) < self.left(owner))",
+        "return np.flatnonzero(rank_within((owner,)) <= self.left(owner))",
+        "attacks/questions/test_oracle.py",
+    ),
+    "the farthest hit is kept": Mutant(
+        ORACLE,
+        "hits = np.flatnonzero(fooled & (distance < self.best_distance[owner]))",
+        "hits = np.flatnonzero(fooled)",
+        "attacks/questions/test_oracle.py",
+    ),
+    "any other label is the target": Mutant(
+        ORACLE,
+        "fooled = labels == wanted if self.targeted else labels != wanted",
+        "fooled = labels != wanted",
+        "attacks/test_cgba.py::test_targets_are_reached",
+    ),
+    "half of the votes decide": Mutant(
+        ORACLE,
+        "return 2 * self._n_fooled(raw, owner, copy, wanted) > self.n_repeats",
+        "return 2 * self._n_fooled(raw, owner, copy, wanted) > 0",
+        "attacks/questions/test_oracle.py",
+    ),
+    "nothing is verified": Mutant(
+        VERIFY,
+        "VERIFY_OLD",
+        "VERIFY_NEW",
+        FRAME,
+    ),
+    "no room before eps": Mutant(
+        "attacks/frame/_run.py",
+        "_STOP_MARGIN = 2e-3",
+        "_STOP_MARGIN = 0.0",
+        "attacks/frame/test_stop_margin.py",
+    ),
+    "wrong rows have no distance": Mutant(
+        "attacks/frame/_report.py",
+        "known = np.ones(len(raw), dtype=bool)",
+        "known = np.zeros(len(raw), dtype=bool)",
+        f"{FRAME}::test_every_status_field_on_a_line",
+    ),
+    "whole numbers are cut off": Mutant(
+        "space/_clean_rows.py",
+        "raw[..., self.integer] = np.rint(raw[..., self.integer])",
+        "raw[..., self.integer] = np.trunc(raw[..., self.integer])",
+        "space/test_feature_space.py",
+    ),
+    "whole numbers are not rounded": Mutant(
+        "space/_clean_rows.py",
+        "raw[..., self.integer] = np.rint(raw[..., self.integer])",
+        "pass",
+        "space/test_feature_space.py",
+    ),
+    "the upper end of the box": Mutant(
+        "space/_clean_rows.py",
+        "        return np.minimum(raw, hi, out=raw)\n",
+        "        return raw\n",
+        "space/test_feature_space.py",
+    ),
+    "cells that may not move": Mutant(
+        "space/_feature_space.py",
+        "    return mutable & room\n",
+        "    return room\n",
+        "space/test_feature_space.py attacks/frame/test_tables.py",
+    ),
+    "units of distances": Mutant(
+        "space/_clean_rows.py",
+        "                steps /= self.scale\n",
+        "                pass\n",
+        "space/test_feature_space.py",
+    ),
+    "labels compared in float64": Mutant(
+        "tables/_labels.py",
+        "LABELS_OLD",
+        "LABELS_NEW",
+        "tables/test_same_labels.py",
+    ),
+    "draws that do not depend on the seed": Mutant(
+        "attacks/questions/_random.py",
+        "np.random.SeedSequence((seed, iteration, _SEARCH_STREAM))",
+        "np.random.SeedSequence((0, iteration, _SEARCH_STREAM))",
+        FRAME,
+    ),
+}
+
+TRAINING = {
+    "norms for their squares": Mutant(
+        "penalties/_spectral.py",
+        "value += exact**2",
+        "value += exact",
+        "penalties/test_spectral_penalties.py",
+    ),
+    "the readout is left out": Mutant(
+        "penalties/_spectral.py",
+        "    _covers_head = True\n",
+        "",
+        "penalties/test_spectral_penalties.py",
+    ),
+    "half the weight decay": Mutant(
+        "penalties/_l2.py",
+        "alpha=2 * strength * factor",
+        "alpha=strength * factor",
+        "penalties/test_l2_penalty.py",
+    ),
+    "orthogonal to zero": Mutant(
+        "penalties/_orthogonal.py",
+        "return (gram - identity).square().sum()",
+        "return gram.square().sum()",
+        "penalties/test_orthogonal.py",
+    ),
+    "a handicap with the wrong sign": Mutant(
+        "objectives/_lipschitz_margin.py",
+        "logits + self.epsilon * self.slopes()[y]",
+        "logits - self.epsilon * self.slopes()[y]",
+        "objectives/test_lipschitz_margin.py",
+    ),
+    "descent for ascent": Mutant(
+        "objectives/perturbations/_gradient_ascent.py",
+        "rows + step * self._shape.steepest(gradients)",
+        "rows - step * self._shape.steepest(gradients)",
+        "objectives/test_adversarial.py",
+    ),
+    "rows beyond the ball": Mutant(
+        "objectives/perturbations/_balls.py",
+        "excess = (row_norms(moves, 2) / radius).clamp_min(1)",
+        "excess = (row_norms(moves, 2) / (2 * radius)).clamp_min(1)",
+        "objectives/perturbations/test_balls.py",
+    ),
+    "divergence the other way round": Mutant(
+        "objectives/perturbations/_gradient_ascent.py",
+        "kl_div(log_q, log_p, ",
+        "kl_div(log_p, log_q, ",
+        "objectives/perturbations/test_divergences.py",
+    ),
+}
+
+METRICS = {
+    "undecided rows leave the mean": Mutant(
+        "metrics/measurement/_shares.py",
+        "beyond = (distances[None, :] > grid[:, None]) | ~np.isfinite(distances)",
+        "beyond = (distances[None, :] > grid[:, None]) & np.isfinite(distances)",
+        "metrics/measurement/test_measurement.py metrics/test_robust_accuracy.py",
+    ),
+    "a row at eps withstands": Mutant(
+        "metrics/measurement/_shares.py",
+        "beyond = (distances[None, :] > grid[:, None])",
+        "beyond = (distances[None, :] >= grid[:, None])",
+        "metrics/measurement/test_measurement.py",
+    ),
+    "wrong rows are certified": Mutant(
+        "metrics/measurement/_shares.py",
+        "kept = np.where(grid[:, None] > 0, radii > grid[:, None], True) & right",
+        "kept = np.where(grid[:, None] > 0, radii > grid[:, None], True)",
+        "metrics/test_certified_scorers.py",
+    ),
+    "wrong rows are spared": Mutant(
+        "metrics/measurement/_proved_rows.py",
+        "proved = same_labels(y, predicted) & (radii > eps)",
+        "proved = radii > eps",
+        "metrics/test_certify_auto.py",
+    ),
+}

@@ -30,7 +30,6 @@ class Mutant(NamedTuple):
 SCORES = "certificates/pipelines/test_predicted_scores.py"
 TIES = f"{SCORES}::test_the_rounding_of_scores_is_taken_off_the_margin"
 RADIUS = "metrics/test_certified_radius.py"
-GRAPH = "certificates/networks/test_graph_bounds.py"
 HIDDEN = "certificates/networks/test_hidden_steps.py"
 FRAME = "attacks/frame/test_black_box_attack.py"
 MODEL = "certificates/pipelines/_model.py"
@@ -84,13 +83,13 @@ PROOFS = {
         "certificates/pipelines/_transformers.py",
         "        project,\n        Affine(np.ones(len(centre[0])), -centre[0], bias_error=error[0]),\n",
         "        shift(step.mean_),\n        project,\n",
-        f"{SCORES}::test_pca_rounds_as_rows_far_from_zero_do",
+        f"{SCORES}::test_pca_projects_before_it_centres",
     ),
     "another class by predict is no tie": Mutant(
         MODEL,
         "nearest[self.classes[top] != predicted] = 0.0",
         "pass",
-        f"{RADIUS}::test_rounding_of_the_estimator_makes_zero_not_wrong",
+        f"{SCORES}::test_where_predict_says_otherwise_nothing_is_proved",
     ),
     "the norm for its dual": Mutant(
         MODEL,
@@ -108,13 +107,13 @@ PROOFS = {
         "certificates/stages/_joins.py",
         "above(sum(c * abs(sign) * math.sqrt(times) for c, sign, times in parts), 8)",
         "above(max(c * abs(sign) * math.sqrt(times) for c, sign, times in parts), 8)",
-        f"{GRAPH}::test_bounds_exceed_jacobians_and_quotients",
+        "certificates/stages/test_joins.py",
     ),
     "the largest of what stands side by side": Mutant(
         "certificates/stages/_joins.py",
         "math.hypot(*constants)",
         "max(constants)",
-        f"{GRAPH}::test_bounds_exceed_jacobians_and_quotients",
+        "certificates/stages/test_joins.py",
     ),
     "branches that share columns": Mutant(
         "certificates/stages/_parallel.py",
@@ -126,12 +125,12 @@ PROOFS = {
         MODEL,
         "return np.asarray(space.scale[columns])",
         "return np.ones(len(columns))",
-        f"{RADIUS}::test_linear_models_have_the_exact_distance",
+        f"{RADIUS}::test_units_and_columns_that_cannot_move",
     ),
     "frames in any order": Mutant(
-        MODEL,
-        "check_fitted_columns(self.estimator, table)",
-        "pass",
+        "tables/_fitted_names.py",
+        'return [*_Walk().into(estimator, "")]',
+        "return []",
         "certificates/pipelines/test_frames_in_another_order.py",
     ),
     "columns of a ColumnTransformer as listed": Mutant(
@@ -144,7 +143,7 @@ PROOFS = {
         "certificates/networks/_tracing.py",
         "    check_in_place(graph, root)\n",
         "",
-        f"{HIDDEN}::test_steps_in_place_on_shared_tensors",
+        f"{HIDDEN}::test_the_refusal_names_the_step_and_the_remedy",
     ),
     "forward hooks": Mutant(
         "certificates/networks/_module_checks.py",
@@ -167,14 +166,14 @@ PROOFS = {
     ),
     "windows of a max pool that overlap": Mutant(
         "certificates/networks/_pooling_rules.py",
-        "POOL_OLD",
-        "POOL_NEW",
+        "multiplicities.append(int(np.bincount(inside).max()))",
+        "multiplicities.append(1)",
         "certificates/networks/test_layers.py::test_max_pools_attain_their_constant",
     ),
     "gains of a batch norm": Mutant(
         "spectral/layers/_batch_norm.py",
-        "BN_OLD",
-        "BN_NEW",
+        "return factors if norm.weight is None else norm.weight * factors",
+        "return factors",
         "spectral/layers/test_batch_norm.py certificates/test_batch_norm_scale.py",
     ),
 }
@@ -216,11 +215,17 @@ ATTACKS = {
         "return 2 * self._n_fooled(raw, owner, copy, wanted) > 0",
         "attacks/questions/test_oracle.py",
     ),
-    "nothing is verified": Mutant(
+    "the array is not asked as a whole": Mutant(
         VERIFY,
-        "VERIFY_OLD",
-        "VERIFY_NEW",
-        FRAME,
+        "holds = (self.yes / self.n_answers if self.noisy else share) >= _CLEAR",
+        "holds = np.ones(len(share), dtype=bool)",
+        f"{FRAME}::test_points_that_flip_in_a_large_array_are_pushed_out",
+    ),
+    "rows are not asked in blocks": Mutant(
+        VERIFY,
+        "self.in_block[pending] = share >= _CLEAR",
+        "self.in_block[pending] = True",
+        f"{FRAME}::test_points_that_flip_in_blocks_are_pushed_out",
     ),
     "no room before eps": Mutant(
         "attacks/frame/_run.py",
@@ -266,9 +271,10 @@ ATTACKS = {
     ),
     "labels compared in float64": Mutant(
         "tables/_labels.py",
-        "LABELS_OLD",
-        "LABELS_NEW",
-        "tables/test_same_labels.py",
+        "        if self._wide and not _comparable(labels, self._sorted):\n"
+        "            return self.encode(labels) == self.encode(wanted)\n",
+        "",
+        "tables/test_same_labels.py::test_answers_are_compared_with_the_wanted_label_exactly",
     ),
     "draws that do not depend on the seed": Mutant(
         "attacks/questions/_random.py",
@@ -355,3 +361,69 @@ METRICS = {
         "metrics/test_certify_auto.py",
     ),
 }
+
+MUTANTS = PROOFS | ATTACKS | TRAINING | METRICS
+
+
+@pytest.fixture(scope="module")
+def copy_of_the_package(tmp_path_factory):
+    """A folder with package and tests, where mutants do no harm."""
+    home = tmp_path_factory.mktemp("mutants")
+    without = shutil.ignore_patterns("__pycache__", "*.png")
+    for folder in ("specreg_sklearn", "tests"):
+        shutil.copytree(ROOT / folder, home / folder, ignore=without)
+    shutil.copy(ROOT / "pyproject.toml", home)
+    return home
+
+
+def run_tests(home, tests):
+    """Run tests of the copy on the package beside them."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+    environment = {key: value for key, value in os.environ.items() if key != "SPECREG_DATA"}
+    # Modules that were compiled within one second are told apart by their size alone.
+    environment |= {"PYTHONPATH": str(home), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*command, *(str(Path("tests", test)) for test in tests)],
+        cwd=home,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+
+
+def test_the_texts_of_all_mutants_are_there():
+    renew = []
+    for name, mutant in MUTANTS.items():
+        found = (ROOT / "specreg_sklearn" / mutant.path).read_text().count(mutant.old)
+        if found != 1:
+            renew.append(f"{name!r}: {mutant.path} has its text {found} times")
+        for test in mutant.tests.split():
+            path, _, function = test.partition("::")
+            file = ROOT / "tests" / path
+            if not file.exists() or f"def {function or 'test_'}" not in file.read_text():
+                renew.append(f"{name!r}: there is no test {test}")
+    assert not renew, "renew mutants: " + "; ".join(renew)
+
+
+@pytest.mark.slow
+def test_without_a_mutant_their_tests_pass(copy_of_the_package):
+    tests = {test for mutant in MUTANTS.values() for test in mutant.tests.split()}
+    run = run_tests(copy_of_the_package, sorted(tests))
+    assert run.returncode == 0, run.stdout[-3000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_killed(name, copy_of_the_package):
+    mutant = MUTANTS[name]
+    path = copy_of_the_package / "specreg_sklearn" / mutant.path
+    text = path.read_text()
+    assert text.count(mutant.old) == 1, f"renew the mutant {name!r}: its text is not in {path.name}"
+    path.write_text(text.replace(mutant.old, mutant.new))
+    try:
+        run = run_tests(copy_of_the_package, mutant.tests.split())
+    finally:
+        path.write_text(text)
+    assert run.returncode == TESTS_FAILED, f"{name!r} survives:\n{run.stdout[-3000:]}"

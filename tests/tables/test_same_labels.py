@@ -7,7 +7,7 @@ import pytest
 
 from specreg_sklearn.attacks import FeatureSpace
 from specreg_sklearn.metrics import adversarial_distances
-from specreg_sklearn.tables import LabelCoder, as_labels, as_targets, same_labels
+from specreg_sklearn.tables import LabelCoder, LabelCoder, as_labels, as_targets, same_labels
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,12 @@ def test_a_model_of_large_labels_is_attacked_as_any_other(kinds):
     np.testing.assert_allclose(found, np.abs(X[:, 0] - 0.1), atol=1e-3)
     wrong = adversarial_distances(Large(), X, np.full(41, BIG, dtype=mine), space=space)
     assert (wrong[X[:, 0] > 0.1] == 0).all() and (wrong[X[:, 0] <= 0.1] > 0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint64, np.float64])
+def test_answers_are_compared_with_the_wanted_label_exactly(dtype):
+    """A model's answers may come in another dtype than y: 2**62 is not 2**62 + 1 in any of them."""
+    coder = LabelCoder(np.array([2**62, 2**62 + 1]))
+    wanted = coder.decode(np.array([0, 1]))
+    answers = np.full(2, 2**62).astype(dtype)
+    np.testing.assert_array_equal(coder.matches(answers, wanted), [True, False])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import make_column_transformer
 from sklearn.decomposition import PCA, IncrementalPCA
 from sklearn.frozen import FrozenEstimator
@@ -19,6 +20,7 @@ from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, RobustScaler, Stan
 from sklearn.svm import LinearSVC
 
 from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
+from specreg_sklearn.certificates import Affine
 from specreg_sklearn.certificates.pipelines import CertifiedModel
 from specreg_sklearn.certificates.pipelines._predicted_scores import (
     FLOAT32_ROUNDING,
@@ -276,22 +278,42 @@ def test_no_radius_leaves_the_range_of_float32():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_pca_rounds_as_rows_far_from_zero_do(dtype):
-    """It projects rows and their mean one by one, so that what cancels has been rounded."""
-    rng = np.random.default_rng(2)
-    far = 1e4 if dtype == np.float32 else 1e10
-    X = (rng.normal(size=(300, 3)) * [1.0, 0.5, 2.0] + far).astype(dtype)
-    step = PCA(2, whiten=True, svd_solver="full").fit(X)
-    model = make_pipeline(step, LogisticRegression(C=10)).fit(X, X[:, 0] > np.median(X[:, 0]))
+def test_pca_projects_before_it_centres(dtype):
+    """Sums of many columns round by more than the few that are left of them near the mean."""
+    rng, n_columns, unit = np.random.default_rng(2), 4096, np.finfo(dtype).eps
+    step = PCA(1, svd_solver="full").fit(rng.normal(size=(8, n_columns)).astype(dtype))
+    step.components_ = np.full((1, n_columns), 2.0**-6, dtype=dtype)
+    step.mean_ = np.ones(n_columns, dtype=dtype)
+    # A few last bits from the mean: sums lose them, and the mean has none to lose.
+    X = np.repeat((1 + np.arange(1, 200) * unit).astype(dtype)[:, None], n_columns, axis=1)
+    model = make_pipeline(step, LogisticRegression().fit(X[:2, :1], [0, 1]))
+    model[-1].coef_ = np.array([[1.0]], dtype=dtype)
+    model[-1].intercept_ = np.zeros(1, dtype=dtype)
     certified = CertifiedModel(model)
-    own = PredictedScores(certified.scores.stages, cell_rounding(as_table(X), np.arange(3)))
-    wide = np.longdouble
-    whitened = (X.astype(wide) - step.mean_.astype(wide)) @ step.components_.T.astype(wide)
-    whitened /= np.sqrt(step.explained_variance_.astype(wide))
-    exact = whitened @ model[-1].coef_[0].astype(wide) + model[-1].intercept_[0]
-    away = np.abs(model.decision_function(X) - exact).astype(float)
+    own = PredictedScores(certified.scores.stages, cell_rounding(as_table(X), np.arange(n_columns)))
+    exact = (X[:, 0].astype(float) - 1) * n_columns * 2.0**-6
+    away = np.abs(model.decision_function(X) - exact)
     _, delta = certified.scores.evaluate(X.astype(float))
-    room = (delta + own.errors(X.astype(float), delta)).sum(axis=1)
-    assert (away <= room).all()
-    # Rows near zero round by less than a hundredth of it.
-    assert away.max() > 100 * np.finfo(dtype).eps * np.abs(exact).max()
+    assert (away <= (delta + own.errors(X.astype(float), delta)).sum(axis=1)).all()
+    # Far more than a projection of what is left of the rows would lose.
+    assert away.max() > 10 * unit * n_columns * 2.0**-6
+
+
+class Contrary(ClassifierMixin, BaseEstimator):
+    """Says the other label than its stages where the first column is above 5."""
+
+    def fit(self, X, y):
+        self.classes_, self.n_features_in_ = np.array([0, 1]), 2
+        return self
+
+    def predict(self, X):
+        return ((X[:, 0] > 0) ^ (X[:, 0] > 5)).astype(int)
+
+    def __certified_stages__(self, role):
+        return [Affine([[1.0, 0.0]])]
+
+
+def test_where_predict_says_otherwise_nothing_is_proved():
+    X = np.array([[-2.0, 0], [3, 0], [7, 0]])
+    model = Contrary().fit(X, [0, 1, 0])
+    np.testing.assert_allclose(certified_radius(model, X, scale=None), [2, 3, 0], rtol=1e-6)

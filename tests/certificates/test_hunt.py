@@ -7,6 +7,7 @@ of tiny scale. The rows are drawn near the boundary, where roundings are as larg
 from __future__ import annotations
 
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -34,12 +35,16 @@ from sklearn.preprocessing import (
 )
 from sklearn.random_projection import GaussianRandomProjection, SparseRandomProjection
 from sklearn.svm import LinearSVC
+from torch import nn
 
 from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import CGBA, FeatureSpace
-from specreg_sklearn.certificates.pipelines import classifier_stages
+from specreg_sklearn.certificates.networks import _against_module, _module_checks, _tracing
+from specreg_sklearn.certificates.pipelines import _predicted_scores, classifier_stages
 from specreg_sklearn.certificates.stages import apply_stages
+from specreg_sklearn.estimators import _encoder
 from specreg_sklearn.metrics import StatedLipschitz, certified_radius
+from specreg_sklearn.tables import _columns
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -86,11 +91,29 @@ OFFSETS, SCALES = (0.0, 100.0, 1e4), (1.0, 1e-3, 1e-6)
 DTYPES = (np.float32, np.float64)
 
 
-class Turned:
+class Asked:
+    """A model, and its radii."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def predict(self, X):
+        return self.model.predict(X)
+
+    def radii(self, X, norm):
+        return certified_radius(self.model, X, norm=norm)
+
+    def stages(self, X):
+        """Return what the stages of the model give for rows, as a tensor with gradients."""
+        return apply_stages(classifier_stages(self.model), X)
+
+
+class Turned(Asked):
     """A model that was fitted on a frame, asked on one whose columns are in another order."""
 
     def __init__(self, model, order):
-        self.model, self.order = model, order
+        super().__init__(model)
+        self.order = order
 
     def frame(self, X):
         return pd.DataFrame(X, columns=NAMES[self.order])
@@ -104,6 +127,64 @@ class Turned:
         except ValueError as refusal:
             assert "another order" in str(refusal)
             return np.zeros(len(X))
+
+    def stages(self, X):
+        return super().stages(X[:, np.argsort(self.order)])
+
+
+class Odd(Asked):
+    """A model with something that its stages do not say."""
+
+    def radii(self, X, norm):
+        try:
+            return super().radii(X, norm)
+        except TypeError as refusal:
+            assert "hook" in str(refusal) or "in place" in str(refusal) or "something" in str(refusal)
+            return np.zeros(len(X))
+
+
+class InPlace(nn.Module):
+    """Triples its input, which a recording takes for what goes out untouched."""
+
+    def forward(self, x):
+        y = x * 1.0
+        y.mul_(3.0)
+        return y
+
+
+class ByMode(nn.Module):
+    """Triples its input where predictions are made."""
+
+    def forward(self, x):
+        return x * 3.0 if torch.is_inference_mode_enabled() else x * 1.0
+
+
+def append(layer, network):
+    network.backbone = nn.Sequential(*network.backbone, layer)
+
+
+ODDITIES = {
+    "in place": partial(append, InPlace()),
+    "mode": partial(append, ByMode()),
+    "hook inside": lambda network: network.backbone[-1].register_forward_hook(
+        lambda layer, inputs, output: 3.0 * output
+    ),
+    "hook outside": lambda network: network.register_forward_pre_hook(
+        lambda layer, inputs: (3.0 * inputs[0],)
+    ),
+}
+
+
+def draw_odd(rng, oddity=None):
+    """Return an encoder with one of the oddities, and rows."""
+    oddity = rng.choice([*ODDITIES]) if oddity is None else oddity
+    X = (rng.normal(size=(90, 6)) + 0.5).astype(np.float32)
+    y = (X[:, 0] + 0.3 * X[:, 1] > 0.5).astype(int)
+    encoder = SpectrallyRegularizedEncoder(hidden_layer_sizes=(6,), max_iter=5, random_state=0)
+    encoder.fit(X, y)
+    ODDITIES[oddity](encoder.module_)
+    model = Odd(encoder)
+    return model, near_boundary(model, X, rng), (oddity,)
 
 
 def draw_turned(rng):
@@ -123,6 +204,8 @@ def draw(rng):
     """Return a fitted model, rows near its boundary, and a name of it all."""
     if rng.random() < 0.1:
         return draw_turned(rng)
+    if rng.random() < 0.05:
+        return draw_odd(rng)
     deep = rng.random() < 0.3
     step = rng.choice([*STEPS])
     kind = rng.choice([*(DEEP if deep else SHALLOW)])
@@ -144,6 +227,7 @@ def draw(rng):
     except (IndexError, ValueError):  # nor does every step bear what is left
         return draw(rng)
     name = (str(step), str(kind), fitted.__name__, asked.__name__, float(offset), float(scale))
+    model = Asked(model)
     return model, near_boundary(model, X.astype(asked), rng), name
 
 
@@ -167,11 +251,8 @@ def near_boundary(model, X, rng, n_rows=4):
 
 def slopes(model, x):
     """Return the gradients of each score minus the largest one, as the float64 stages have it."""
-    if isinstance(model, Turned):
-        back = np.argsort(model.order)
-        return [slope[model.order] for slope in slopes(model.model, x[back])]
     x = torch.from_numpy(x.astype(float)[None]).requires_grad_(True)
-    scores = apply_stages(classifier_stages(model), x)[0]
+    scores = model.stages(x)[0]
     if len(scores) == 1:
         scores = torch.cat([scores - scores, scores])
     gaps = scores - scores.max()
@@ -219,7 +300,7 @@ def length(moves, norm):
     return np.linalg.norm(moves, norm, axis=-1)
 
 
-def hunt(n_pairs, seed):
+def hunt(n_pairs, seed, draw=draw):
     """Return the pairs in which a row inside the radius has another label, and how many ran."""
     rng = np.random.default_rng(seed)
     broken, done, positive = [], 0, 0
@@ -228,8 +309,7 @@ def hunt(n_pairs, seed):
             warnings.simplefilter("ignore")
             model, X, name = draw(rng)
         norm = float(rng.choice([1, 2, np.inf]))
-        turned = isinstance(model, Turned)
-        radii = model.radii(X, norm) if turned else certified_radius(model, X, norm=norm)
+        radii = model.radii(X, norm)
         labels = model.predict(X)
         for x, radius, label in zip(X, radii, labels, strict=True):
             done += 1
@@ -239,12 +319,12 @@ def hunt(n_pairs, seed):
             rows = candidates(model, x, radius, norm, rng)
             if len(rows) and (model.predict(rows) != label).any():
                 broken.append((*name, norm))
-        if norm == 2 and not turned and rng.random() < 0.2:
+        if norm == 2 and type(model) is Asked and rng.random() < 0.2:
             space = FeatureSpace.from_data(X, bounds=None, scale=None)
             attack = CGBA(max_queries=200)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                found = attack.run(model, X, labels, space=space).distances
+                found = attack.run(model.model, X, labels, space=space).distances
             broken += [(*name, "CGBA")] * int((radii > found).sum())
     return broken, done, positive
 
@@ -262,3 +342,65 @@ def test_the_hunt_finds_nothing(seed):
     broken, done, positive = hunt(200, seed)
     assert broken == []
     assert positive > done / 3
+
+
+def nothing(*args, **kwargs):
+    """Stand in for a check that is left out."""
+
+
+def in_any_order(patch):
+    patch.setattr(_columns, "recorded_names", lambda estimator: [])
+
+
+def without_comparison(patch):
+    patch.setattr(_against_module.Comparison, "_compare", nothing)
+
+
+def in_place(patch):
+    without_comparison(patch)
+    patch.setattr(_tracing, "check_in_place", nothing)
+
+
+def hooks_inside(patch):
+    without_comparison(patch)
+    patch.setattr(_module_checks, "check_no_hooks", nothing)
+
+
+def outside(patch):
+    patch.setattr(_encoder, "check_only_backbone_and_head", nothing)
+
+
+def float32_as_float64(patch):
+    patch.setattr(_predicted_scores, "FLOAT32_ROUNDING", 1.0)
+
+
+def no_rounding_of_its_own(patch):
+    scores = _predicted_scores.PredictedScores
+    patch.setattr(scores, "errors", lambda self, X, in_float64: 0.0 * in_float64)
+    patch.setattr(scores, "growth", lambda self, reach, length: (np.zeros(1), np.inf))
+
+
+# What is left out, on which models, and among how many pairs it shows.
+FAULTS = {
+    "columns in another order": (in_any_order, draw_turned, 40),
+    "steps in place": (in_place, partial(draw_odd, oddity="in place"), 40),
+    "functions of the mode": (without_comparison, partial(draw_odd, oddity="mode"), 40),
+    "hooks": (hooks_inside, partial(draw_odd, oddity="hook inside"), 40),
+    "outside of backbone and head": (outside, partial(draw_odd, oddity="hook outside"), 40),
+    "rounding of float32": (float32_as_float64, draw, 200),
+    "rounding of predict": (no_rounding_of_its_own, draw, 200),
+}
+
+
+@pytest.mark.parametrize("oddity", ODDITIES)
+def test_odd_networks_are_refused(oddity):
+    assert hunt(4, 0, partial(draw_odd, oddity=oddity))[::2] == ([], 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_hunt_finds_a_fault_that_is_put_back(fault, monkeypatch):
+    put_back, models, n_pairs = FAULTS[fault]
+    put_back(monkeypatch)
+    broken, _, _ = hunt(n_pairs, 1, models)
+    assert broken, "the hunt does not see it"

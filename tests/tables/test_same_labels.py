@@ -7,7 +7,7 @@ import pytest
 
 from specreg_sklearn.attacks import FeatureSpace
 from specreg_sklearn.metrics import adversarial_distances
-from specreg_sklearn.tables import LabelCoder, LabelCoder, as_labels, as_targets, same_labels
+from specreg_sklearn.tables import LabelCoder, as_labels, as_targets, same_labels
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,8 @@ PROOFS = {
     ),
     "PCA centres before it projects": Mutant(
         "certificates/pipelines/_transformers.py",
-        "        project,\n        Affine(np.ones(len(centre[0])), -centre[0], bias_error=error[0]),\n",
+        "        project,\n"
+        "        Affine(np.ones(len(centre[0])), -centre[0], bias_error=error[0]),\n",
         "        shift(step.mean_),\n        project,\n",
         f"{SCORES}::test_pca_projects_before_it_centres",
     ),

@@ -39,12 +39,9 @@ from torch import nn
 
 from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import CGBA, FeatureSpace
-from specreg_sklearn.certificates.networks import _against_module, _module_checks, _tracing
-from specreg_sklearn.certificates.pipelines import _predicted_scores, classifier_stages
+from specreg_sklearn.certificates.pipelines import classifier_stages
 from specreg_sklearn.certificates.stages import apply_stages
-from specreg_sklearn.estimators import _encoder
 from specreg_sklearn.metrics import StatedLipschitz, certified_radius
-from specreg_sklearn.tables import _columns
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -139,7 +136,7 @@ class Odd(Asked):
         try:
             return super().radii(X, norm)
         except TypeError as refusal:
-            assert "hook" in str(refusal) or "in place" in str(refusal) or "something" in str(refusal)
+            assert any(reason in str(refusal) for reason in ("hook", "in place", "something else"))
             return np.zeros(len(X))
 
 
@@ -344,40 +341,44 @@ def test_the_hunt_finds_nothing(seed):
     assert positive > done / 3
 
 
+NETWORKS = "specreg_sklearn.certificates.networks"
+SCORES = "specreg_sklearn.certificates.pipelines._predicted_scores"
+
+
 def nothing(*args, **kwargs):
     """Stand in for a check that is left out."""
 
 
 def in_any_order(patch):
-    patch.setattr(_columns, "recorded_names", lambda estimator: [])
+    patch.setattr("specreg_sklearn.tables._columns.recorded_names", lambda estimator: [])
 
 
 def without_comparison(patch):
-    patch.setattr(_against_module.Comparison, "_compare", nothing)
+    patch.setattr(f"{NETWORKS}._against_module.Comparison._compare", nothing)
 
 
 def in_place(patch):
     without_comparison(patch)
-    patch.setattr(_tracing, "check_in_place", nothing)
+    patch.setattr(f"{NETWORKS}._tracing.check_in_place", nothing)
 
 
 def hooks_inside(patch):
     without_comparison(patch)
-    patch.setattr(_module_checks, "check_no_hooks", nothing)
+    patch.setattr(f"{NETWORKS}._module_checks.check_no_hooks", nothing)
 
 
 def outside(patch):
-    patch.setattr(_encoder, "check_only_backbone_and_head", nothing)
+    patch.setattr("specreg_sklearn.estimators._encoder.check_only_backbone_and_head", nothing)
 
 
 def float32_as_float64(patch):
-    patch.setattr(_predicted_scores, "FLOAT32_ROUNDING", 1.0)
+    patch.setattr(f"{SCORES}.FLOAT32_ROUNDING", 1.0)
 
 
 def no_rounding_of_its_own(patch):
-    scores = _predicted_scores.PredictedScores
-    patch.setattr(scores, "errors", lambda self, X, in_float64: 0.0 * in_float64)
-    patch.setattr(scores, "growth", lambda self, reach, length: (np.zeros(1), np.inf))
+    own = f"{SCORES}.PredictedScores"
+    patch.setattr(f"{own}.errors", lambda self, X, in_float64: 0.0 * in_float64)
+    patch.setattr(f"{own}.growth", lambda self, reach, length: (np.zeros(1), np.inf))
 
 
 # What is left out, on which models, and among how many pairs it shows.

@@ -206,7 +206,7 @@ class _ShapeTracer(fx.Tracer):
     def __init__(self, input_shape: tuple[int, ...], n_rows: int) -> None:
         # Functions of `math` have no rule: wrapping all of them, which takes a fifth of the time of
         # a recording, would only refuse them by another message.
-        super().__init__(autowrap_modules=())
+        super().__init__(autowrap_modules=())  # type: ignore[arg-type]  # typed as exactly one
         self._input_shape = input_shape
         self._n_rows = n_rows
         self._path = [""]

@@ -60,9 +60,7 @@ class Features(TransformerMixin, BaseEstimator):
 
 PLACES = {
     "pipeline": lambda part: make_pipeline(part, LogisticRegression()),
-    "union": lambda part: make_pipeline(
-        make_union(part, StandardScaler()), LogisticRegression()
-    ),
+    "union": lambda part: make_pipeline(make_union(part, StandardScaler()), LogisticRegression()),
     "weighted union": lambda part: make_pipeline(
         make_union(StandardScaler(), part).set_params(transformer_weights={"features": 0.5}),
         LogisticRegression(),

@@ -304,10 +304,10 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
     def __certified_stages__(self, role: Role) -> list[Stage]:
         """Return the network as stages of a proof, up to the features or up to the logits."""
         check_only_backbone_and_head(self, SpectrallyRegularizedEncoder, role)
-        stages = self._feature_stages()
-        if role == "classifier":
-            stages += torch_stages(self.module_.head, (self.module_.n_features_out,))
-        return stages
+        if role == "transformer":
+            return self._feature_stages()
+        # Backbone and head are read in one go: twice takes twice as long.
+        return torch_stages(self.module_, self.module_.input_shape)
 
     def _logits(self, X: Any) -> NDArray[np.floating]:
         X = self._validated(X)

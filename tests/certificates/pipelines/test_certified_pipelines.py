@@ -450,5 +450,5 @@ def test_a_layer_without_certificate_is_named_with_its_step(backbone, layer, row
     X, y = rows
     encoder = SpectrallyRegularizedEncoder(backbone, penalty="l2", max_iter=2, random_state=0)
     model = Pipeline([("scale", StandardScaler()), ("net", encoder)]).fit(X, y)
-    with pytest.raises(TypeError, match=rf"step 'net': .*'1' \({layer}\)"):
+    with pytest.raises(TypeError, match=rf"step 'net': .*'backbone\.1' \({layer}\)"):
         certified_radius(model, X)

@@ -7,57 +7,15 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.boundary import (
-    MOST_DIMENSIONS,
-    Moves,
-    SphereSearch,
-    block_flips,
-    choose_starts,
-    random_moves,
-    shrink,
-    try_moves,
-)
+from specreg_sklearn.attacks.boundary import CornerSearch, CubeSearch, Lattice
 from specreg_sklearn.attacks.frame import BlackBoxAttack
-from specreg_sklearn.attacks.questions import SearchTask, nearest_by_group
+from specreg_sklearn.attacks.questions import SearchTask
 
-# Smallest progress that counts, as a share of the radius.
-_TOLERANCE = 1e-3
-# Starts are compared after so many halvings; one that is then much farther out is dropped.
-_START_ROUNDS, _START_SLACK, _START_TOLERANCE = 6, 3.0, 0.01
-# The corner where all coordinates are at their upper ends is a class of starts of its own.
-_CORNER_GROUP = -1
-# What shrinking a ball costs, roughly; a start costs about a hundredth of the usual budget.
-_SHRINK_QUERIES = 14
-_QUERIES_PER_START = 100
-# Shares of the budget for the first moves of all perturbations, and for choosing among them.
-_SHARE_OF_FIRST_MOVES, _SHARE_OF_CHOICE = 0.28, 0.7
-# Flips of every block take half of the budget at most; a second round must be left.
-_ROUNDS = 2
-# With few features, this share of the budget is kept for the search on spheres.
-_SHARE_OF_SPHERES = 0.5
-# With no budget, a perturbation that gained nothing in so many rounds is done.
+# With no budget, a row that came no nearer in so many rounds is done.
 _PATIENCE = 40
-_MOST_KEPT, _MOST_ROUNDS = 10, 10000
-
-
-@dataclass
-class _Perturbations:
-    """Perturbations that are made smaller, several for each row at first."""
-
-    x: FloatArray
-    delta: FloatArray
-    radius: FloatArray
-    owner: IntArray
-    group: IntArray
-    idle: IntArray
-
-    def __len__(self) -> int:
-        return len(self.owner)
-
-    def take(self, chosen: BoolArray) -> _Perturbations:
-        """Return the chosen ones only."""
-        return self if chosen.all() else _Perturbations(*(a[chosen] for a in vars(self).values()))
+_MOST_ROUNDS = 10000
+# Rounds that ask nothing, since all moves round to the clean row, end a row at last.
+_MOST_IDLE = 16
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -129,108 +87,28 @@ class RayS(BlackBoxAttack):
                 f"blocks={self.blocks!r} is not accepted; give 'permuted' or 'contiguous'."
             )
 
-    def _n_data_starts(self, n_features: int) -> int:
-        wanted = super()._n_data_starts(n_features)
-        if self.max_queries is None:
-            return wanted
-        return min(wanted, max(2, self.max_queries // _QUERIES_PER_START))
-
-    def _n_blocks(self, n_features: int) -> int:
-        if self.max_queries is None:
-            return n_features
-        return min(n_features, max(4, self.max_queries // _ROUNDS))
-
-    def _n_kept(self, n_features: int) -> int:
-        """Return how many perturbations of a row make the first moves."""
-        if self.max_queries is None:
-            return _MOST_KEPT
-        cost = self._n_blocks(n_features) / 2 + _SHRINK_QUERIES
-        return int(np.clip(_SHARE_OF_FIRST_MOVES * self.max_queries / cost, 1, _MOST_KEPT))
-
-    def _rounds_to_choose(self, n_features: int, n_kept: int) -> int:
-        """Return after how many rounds the worse half of the perturbations is given up."""
-        if self.max_queries is None:
-            return 4
-        cost = n_kept * (self._n_blocks(n_features) + _SHRINK_QUERIES)
-        return max(1, int(_SHARE_OF_CHOICE * self.max_queries / cost))
-
     def _search(self, task: SearchTask) -> None:
-        limit = task.oracle.limit
-        few = task.x.shape[1] <= MOST_DIMENSIONS and self.max_queries is not None
-        if few:
-            task.oracle.limit = int((1 - _SHARE_OF_SPHERES) * limit)
-        self._shrink_balls(task)
-        task.oracle.limit = limit
-        if few:
-            spheres = SphereSearch(task)
-            for turn in range(_MOST_ROUNDS):
-                if not len(spheres.rows()):
-                    break
-                spheres.search(turn)
-
-    def _shrink_balls(self, task: SearchTask) -> None:
-        (n, d), decide = task.x.shape, task.oracle.decide
-        keep = self._n_kept(d)
-        pause = self._rounds_to_choose(d, keep)
-        current = self._first_perturbations(task, keep)
-        spent = 0.0
-        for step in range(_MOST_ROUNDS):
-            if step and step % pause == 0 and keep > 1:
-                keep //= 2
-                current = current.take(
-                    nearest_by_group(current.owner, current.group, current.radius, keep)
-                )
-            current = current.take(self._going_on(task, current))
-            if not len(current):
+        n, oracle, lattice = len(task.x), task.oracle, Lattice(task)
+        cubes = CubeSearch(task, lattice)
+        corners = CornerSearch(task, lattice, self.blocks, corner=isinstance(self.starts, str))
+        if MODE != "rays": cubes.scales(task.active())
+        idle, vain, spent = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64), 0.0
+        for turn in range(_MOST_ROUNDS):
+            going = np.zeros(n, dtype=bool)
+            going[task.active()] = True
+            going &= (idle < _MOST_IDLE) & ~lattice.done(task, np.arange(n))
+            if self.max_queries is None:
+                going &= vain < _PATIENCE
+            if not going.any():
                 break
-            c = current
-            place = c.x, c.delta, (1 - _TOLERANCE) * c.radius, c.owner
-            which, found = try_moves(decide, *place, self._moves(task, step, d))
-            c.idle += 1
-            c.idle[which] = 0
-            c.delta, c.radius = shrink(
-                decide, c.x, c.delta, c.radius, c.owner, which, found, _TOLERANCE
-            )
+            asked, best = oracle.n_queries.copy(), oracle.best_distance.copy()
+            if MODE == "rays" or (MODE == "both" and turn % 3 == 0):
+                corners.round(turn if MODE == "rays" else turn // 3, going)
+            else:
+                cubes.round(turn, np.flatnonzero(going))
+            idle = np.where(oracle.n_queries > asked, 0, idle + 1)
+            vain = np.where(oracle.best_distance < best, 0, vain + 1)
             task.report((task.fraction_spent() - spent) * n)
             spent = task.fraction_spent()
-
-    def _going_on(self, task: SearchTask, current: _Perturbations) -> BoolArray:
-        active = np.zeros(len(task.x), dtype=bool)
-        active[task.active()] = True
-        patience = _PATIENCE if self.max_queries is None else _MOST_ROUNDS
-        return active[current.owner] & (current.idle < patience)
-
-    def _first_perturbations(self, task: SearchTask, keep: int) -> _Perturbations:
-        """Bring the best starts to the boundary, and into a corner of their ball if that fools."""
-        if isinstance(self.starts, str):
-            self._add_corner(task)
-        points, owner, group = choose_starts(
-            task, keep, _START_ROUNDS, slack=_START_SLACK, tolerance=_START_TOLERANCE
-        )
-        x = task.x[owner]
-        delta = points - x
-        radius = task.distance(points, owner)
-        corners = np.where(delta >= 0, 1.0, -1.0) * (1 - _TOLERANCE) * radius[:, None]
-        which = np.flatnonzero(task.oracle.decide(x + corners, owner))
-        delta, radius = shrink(
-            task.oracle.decide, x, delta, radius, owner, which, corners[which], _TOLERANCE
-        )
-        return _Perturbations(x, delta, radius, owner, group, np.zeros(len(owner), dtype=np.int64))
-
-    def _add_corner(self, task: SearchTask) -> None:
-        rows = task.active()
-        corner = task.clip(task.hi[rows], rows)
-        fooled = task.oracle.decide(corner, rows)
-        task.starts = np.concatenate([task.starts, corner[fooled]])
-        task.owner = np.concatenate([task.owner, rows[fooled]])
-        task.group = np.concatenate([task.group, np.full(fooled.sum(), _CORNER_GROUP)])
-
-    def _moves(self, task: SearchTask, step: int, d: int) -> Moves:
-        """Return the moves of a round: coarse flips, fine ones, and then others in between."""
-        rng, n_blocks = task.rng(step), self._n_blocks(d)
-        n_coarse = max(1, n_blocks // 2)
-        if step > 1 and step % 2 == 0:
-            return random_moves(rng, max(n_coarse, 8), d)
-        order = rng.permutation(d) if self.blocks == "permuted" else np.arange(d)
-        # Not all starts lie in corners: every other time, what is inside the ball moves outwards.
-        return block_flips(order, n_blocks if step else n_coarse, outward=step % 4 == 1)
+import os
+MODE = os.environ.get("MODE", "both")

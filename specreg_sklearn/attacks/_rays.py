@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from specreg_sklearn._typing import BoolArray
 from specreg_sklearn.attacks.boundary import CornerSearch, CubeSearch, Lattice
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import SearchTask
@@ -16,6 +17,10 @@ _PATIENCE = 40
 _MOST_ROUNDS = 10000
 # Rounds that ask nothing, since all moves round to the clean row, end a row at last.
 _MOST_IDLE = 16
+# The corner where all coordinates are at their upper ends is a class of starts of its own.
+_CORNER_GROUP = -1
+# The first starts are followed alone until a row has spent so many queries.
+_MORE_STARTS_AT = 250
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -89,26 +94,56 @@ class RayS(BlackBoxAttack):
 
     def _search(self, task: SearchTask) -> None:
         n, oracle, lattice = len(task.x), task.oracle, Lattice(task)
-        cubes = CubeSearch(task, lattice)
-        corners = CornerSearch(task, lattice, self.blocks, corner=isinstance(self.starts, str))
-        if MODE != "rays": cubes.scales(task.active())
+        if isinstance(self.starts, str):
+            _add_corner(task)
+        going = self._going_on(task, lattice)
+        cubes, corners = CubeSearch(task, lattice), CornerSearch(task, lattice, self.blocks)
         idle, vain, spent = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64), 0.0
+        rate = np.full((2, n), np.inf)
+        count = np.zeros((2, n), dtype=np.int64)
         for turn in range(_MOST_ROUNDS):
-            going = np.zeros(n, dtype=bool)
-            going[task.active()] = True
-            going &= (idle < _MOST_IDLE) & ~lattice.done(task, np.arange(n))
+            going = self._going_on(task, lattice) & (idle < _MOST_IDLE)
             if self.max_queries is None:
                 going &= vain < _PATIENCE
             if not going.any():
                 break
             asked, best = oracle.n_queries.copy(), oracle.best_distance.copy()
-            if MODE == "rays" or (MODE == "both" and turn % 3 == 0):
-                corners.round(turn if MODE == "rays" else turn // 3, going)
-            else:
-                cubes.round(turn, np.flatnonzero(going))
+            if turn == 1 and MODE != "rays":
+                cubes.scales(np.flatnonzero(going))
+            corners.add_starts(going & (oracle.n_queries >= _MORE_STARTS_AT))
+            other = turn % EVERY == 0
+            in_corners = (rate[0] > rate[1]) ^ other if BANDIT else np.full(n, other)
+            if turn == 0 or MODE == "rays":
+                in_corners[:] = True
+            for kind, some in enumerate((going & in_corners, going & ~in_corners)):
+                a, b = oracle.n_queries.copy(), oracle.best_distance.copy()
+                if kind == 0 and some.any():
+                    corners.round(turn if MODE == "rays" else turn // EVERY, some)
+                elif some.any():
+                    cubes.round(turn, np.flatnonzero(some))
+                gain = np.log(b[some] / oracle.best_distance[some]) / np.maximum(1, oracle.n_queries[some] - a[some])
+                old = rate[kind, some]
+                rate[kind, some] = np.where(np.isinf(old), gain, DECAY*old + (1-DECAY) * gain)
             idle = np.where(oracle.n_queries > asked, 0, idle + 1)
             vain = np.where(oracle.best_distance < best, 0, vain + 1)
             task.report((task.fraction_spent() - spent) * n)
             spent = task.fraction_spent()
+
+    def _going_on(self, task: SearchTask, lattice: Lattice) -> BoolArray:
+        going = task.is_open(np.arange(len(task.x)))
+        return going & ~lattice.done(task, np.arange(len(task.x)))
+
+
+def _add_corner(task: SearchTask) -> None:
+    """Let the corner where all coordinates are at their upper ends be one more start."""
+    rows = task.active()
+    corner = task.clip(task.hi[rows], rows)
+    fooled = task.oracle.decide(corner, rows)
+    task.starts = np.concatenate([task.starts, corner[fooled]])
+    task.owner = np.concatenate([task.owner, rows[fooled]])
+    task.group = np.concatenate([task.group, np.full(fooled.sum(), _CORNER_GROUP)])
 import os
+EVERY = int(os.environ.get("EVERY", "3"))
+DECAY = float(os.environ.get("DECAY", ".5"))
+BANDIT = int(os.environ.get("BANDIT", "1"))
 MODE = os.environ.get("MODE", "both")

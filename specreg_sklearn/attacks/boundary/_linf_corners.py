@@ -8,7 +8,7 @@ short one is how a long one begins.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -25,9 +25,10 @@ TOLERANCE = 1e-3
 # Starts are compared after so many halvings; one that is then much farther out is dropped.
 _START_ROUNDS, _START_SLACK, _START_TOLERANCE = 6, 3.0, 0.01
 _MOST_KEPT = 8
+# So many starts are brought to the boundary at first.
+_FIRST_STARTS = 3
 # The blocks of the first round, and how fast they get finer where there are many columns.
 _FIRST_BLOCKS, _FINER = 64, 2
-_CORNER_GROUP = -1
 
 
 @dataclass
@@ -45,50 +46,65 @@ class CornerSearch:
     """The perturbations of all rows, and their rounds of moves."""
 
     def __init__(
-        self,
-        task: SearchTask,
-        lattice: Lattice,
-        blocks: Literal["permuted", "contiguous"],
-        *,
-        corner: bool,
+        self, task: SearchTask, lattice: Lattice, blocks: Literal["permuted", "contiguous"]
     ) -> None:
         self.task, self.lattice, self.blocks = task, lattice, blocks
-        if corner:
-            self._add_corner()
-        points, owner, _ = choose_starts(
-            task, _MOST_KEPT, _START_ROUNDS, slack=_START_SLACK, tolerance=_START_TOLERANCE
-        )
-        x = task.x[owner]
-        delta = points - x
-        radius = task.distance(points, owner)
-        corners = np.where(delta >= 0, 1.0, -1.0)
-        corners = lattice.inside(corners * np.inf, (1 - TOLERANCE) * radius)
-        which = np.flatnonzero(task.oracle.decide(x + corners, owner))
-        turn = np.zeros(len(owner), dtype=np.int64)
-        self.all = _Perturbations(x, delta, radius, owner, turn)
-        self._shrink(np.arange(len(owner)), which, corners[which])
+        none = np.zeros(0, dtype=np.int64)
+        nothing = np.zeros((0, task.x.shape[1]))
+        self.all = _Perturbations(nothing, nothing, np.zeros(0), none, none)
+        self._place = rank_within((task.owner,))
+        # Which rows still have starts that nobody looked at.
+        self.has_more = np.zeros(len(task.x), dtype=bool)
+        self.has_more[task.owner[self._place >= _FIRST_STARTS]] = True
+        self._add(self._place < _FIRST_STARTS)
 
-    def _add_corner(self) -> None:
-        """Let the corner where all coordinates are at their upper ends be one more start."""
+    def add_starts(self, rows: BoolArray) -> None:
+        """Bring the other starts of the marked rows to the boundary."""
+        rows = rows & self.has_more
+        if rows.any():
+            self.has_more &= ~rows
+            self._add((self._place >= _FIRST_STARTS) & rows[self.task.owner])
+
+    def _add(self, chosen: BoolArray) -> None:
         task = self.task
-        rows = task.active()
-        corner = task.clip(task.hi[rows], rows)
-        fooled = task.oracle.decide(corner, rows)
-        task.starts = np.concatenate([task.starts, corner[fooled]])
-        task.owner = np.concatenate([task.owner, rows[fooled]])
-        task.group = np.concatenate([task.group, np.full(fooled.sum(), _CORNER_GROUP)])
+        part = replace(
+            task,
+            starts=task.starts[chosen],
+            owner=task.owner[chosen],
+            group=task.group[chosen],
+        )
+        points, owner, _ = choose_starts(
+            part, _MOST_KEPT, _START_ROUNDS, slack=_START_SLACK, tolerance=_START_TOLERANCE
+        )
+        x, turn = task.x[owner], np.zeros(len(owner), dtype=np.int64)
+        new = x, points - x, task.distance(points, owner), owner, turn
+        old = vars(self.all).values()
+        self.all = _Perturbations(*(np.concatenate(p) for p in zip(old, new, strict=True)))
+
+    def _to_corners(self, some: IntArray) -> None:
+        """Put perturbations into a corner of their ball if that fools."""
+        c = self.all
+        signs = np.where(c.delta[some] >= 0, np.inf, -np.inf)
+        corners = self.lattice.inside(signs, (1 - TOLERANCE) * c.radius[some])
+        fooled = self.task.oracle.decide(c.x[some] + corners, c.owner[some])
+        which = np.flatnonzero(fooled)
+        self._shrink(some, which, corners[which])
 
     def round(self, t: int, rows: BoolArray) -> None:
         """Move perturbations of the marked rows, once; `t` counts the rounds."""
         self._adopt(rows)
-        rank = rank_within((self.all.owner,), self.all.radius)
+        c = self.all
+        rank = rank_within((c.owner,), c.radius)
         due = (t + 1) % 2.0 ** np.minimum(rank, 30) == 0
-        chosen = np.flatnonzero(rows[self.all.owner] & due)
+        # Besides, one after the other makes its first moves, the nearest first.
+        fresh = rank_within((c.owner,), c.radius, c.turn > 0) == 0
+        due |= fresh & (c.turn == 0)
+        chosen = np.flatnonzero(rows[c.owner] & due)
+        self._to_corners(chosen[c.turn[chosen] == 0])
         d = self.task.x.shape[1]
-        for turn in np.unique(self.all.turn[chosen]).tolist():
-            some = chosen[self.all.turn[chosen] == turn]
-            self._move(some, self._moves(turn, d))
-        self.all.turn[chosen] += 1
+        for turn in np.unique(c.turn[chosen]).tolist():
+            self._move(chosen[c.turn[chosen] == turn], self._moves(turn, d))
+        c.turn[chosen] += 1
 
     def _move(self, some: IntArray, moves: Moves) -> None:
         c, decide = self.all, self.task.oracle.decide

@@ -8,6 +8,7 @@ the model puts into a wrong class, clipped to the cube.
 
 from __future__ import annotations
 
+import os
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
@@ -16,15 +17,18 @@ from specreg_sklearn.attacks.boundary._linf_shrink import shrink
 from specreg_sklearn.attacks.questions import SearchTask, stream
 
 _CUBE_DRAWS = 2**42
-_FROM_DATA = 0.7
+_FROM_DATA = float(__import__("os").environ.get("DATA","0.7"))
 _FIRST_SHARES = (1.0, 1.0, 1.0, 0.5, 0.5, 0.25)
-_SHARES = (1.0, 1.0, 0.5, 0.5, 0.25, 0.1)
+_SHARES = eval(__import__("os").environ.get("SH","(1.0, 1.0, 0.5, 0.5, 0.25, 0.1)"))
 # Half-widths of the cubes of a round, as shares of the best distance.
-_LEVELS = np.array([0.99, 0.97, 0.9, 0.75, 0.99, 0.95])
-_N_SCALES, _PER_SCALE, _FIRST_SCALE = 12, 6, 0.7
+_LEVELS = np.array(eval(__import__("os").environ.get("LEV","[0.99, 0.97, 0.9, 0.75, 0.99, 0.95]")))
+_N_SCALES, _PER_SCALE, _FIRST_SCALE = 12, int(os.environ.get("PS","4")), 0.7
 _DOWN = np.array([0.25, 0.35, 0.5, 0.7])
-_N_DOWN, _PER_DOWN = 3, 6
-_PER_ROUND = 24
+_N_DOWN, _PER_DOWN = 3, 5
+import os
+_PER_ROUND = int(os.environ.get("PER","24"))
+UNI=float(os.environ.get("UNI","0.15"))
+AROUND=int(os.environ.get("AROUND","6"))
 TOLERANCE = 1e-3
 
 
@@ -42,15 +46,16 @@ class CubeSearch:
     def scales(self, rows: IntArray) -> None:
         """Ask at all scales, and then downwards from the smallest cube that holds a hit."""
         oracle = self.task.oracle
+        before = oracle.best_distance[rows].copy()
         first = _FIRST_SCALE * oracle.best_distance[rows]
         shares = np.repeat(0.5 ** np.arange(_N_SCALES), _PER_SCALE)
         self._ask(rows, first[:, None] * shares, _FIRST_SHARES)
         for _ in range(_N_DOWN):
-            before = oracle.best_distance[rows]
-            self._ask(rows, before[:, None] * np.repeat(_DOWN, _PER_DOWN), _FIRST_SHARES)
             rows = rows[oracle.best_distance[rows] < before]
             if not len(rows):
                 break
+            before = oracle.best_distance[rows]
+            self._ask(rows, before[:, None] * np.repeat(_DOWN, _PER_DOWN), _FIRST_SHARES)
 
     def _ask(self, rows: IntArray, half: FloatArray, shares: tuple[float, ...]) -> None:
         moves, mask = self._draw(rows, half.shape[1], shares)
@@ -76,7 +81,10 @@ class CubeSearch:
         mask[np.arange(k), draw.argmin(axis=1)] = True
         signs = np.where(rng.random((k, d)) < 0.5, -1e300, 1e300)
         chance, place = rng.random(k), rng.random(k)
+        uniform = np.flatnonzero(chance > 1 - UNI)
+        level = rng.uniform(-1, 1, (k, d))
         moves = np.broadcast_to(signs, (len(rows), k, d)).copy()
+        self.uniform = uniform, level
         if task.pool is not None:
             data = np.flatnonzero(chance < _FROM_DATA)
             for label in np.unique(task.oracle.labels[rows]).tolist():
@@ -110,8 +118,10 @@ class CubeSearch:
         half = best[:, None] * np.resize(_LEVELS, k)
         moves, mask = self._draw(rows, k, _SHARES)
         base = oracle.best[rows] - task.x[rows]
-        around = np.arange(k) % 4 < 3
+        around = np.arange(k) % 8 < AROUND
         keep = np.where(around[:, None], base[:, None], 0.0)
+        uni, level = self.uniform
+        moves[:, uni] = level[uni] * half[:, uni, None]
         delta = np.where(mask, moves, keep)
         fooled = self._decide(rows, delta, half)
         row, move = np.nonzero(fooled)

@@ -99,8 +99,7 @@ class RayS(BlackBoxAttack):
         going = self._going_on(task, lattice)
         cubes, corners = CubeSearch(task, lattice), CornerSearch(task, lattice, self.blocks)
         idle, vain, spent = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64), 0.0
-        rate = np.full((2, n), np.inf)
-        count = np.zeros((2, n), dtype=np.int64)
+        gain, cost = np.zeros((2, n)), np.ones((2, n))
         for turn in range(_MOST_ROUNDS):
             going = self._going_on(task, lattice) & (idle < _MOST_IDLE)
             if self.max_queries is None:
@@ -108,22 +107,25 @@ class RayS(BlackBoxAttack):
             if not going.any():
                 break
             asked, best = oracle.n_queries.copy(), oracle.best_distance.copy()
-            if turn == 1 and MODE != "rays":
-                cubes.scales(np.flatnonzero(going))
             corners.add_starts(going & (oracle.n_queries >= _MORE_STARTS_AT))
-            other = turn % EVERY == 0
-            in_corners = (rate[0] > rate[1]) ^ other if BANDIT else np.full(n, other)
+            smooth = (gain[0] * cost[1] > SM * gain[1] * cost[0]) if BANDIT else np.full(n, False)
+            third = turn % EVERY == 0
+            in_corners = smooth ^ third
+            number = np.full(n, turn // EVERY if third else turn - turn // EVERY - 1)
             if turn == 0 or MODE == "rays":
                 in_corners[:] = True
+                number = np.full(n, turn)
             for kind, some in enumerate((going & in_corners, going & ~in_corners)):
                 a, b = oracle.n_queries.copy(), oracle.best_distance.copy()
                 if kind == 0 and some.any():
-                    corners.round(turn if MODE == "rays" else turn // EVERY, some)
+                    corners.round(number, some)
                 elif some.any():
+                    if turn == 1:
+                        cubes.scales(np.flatnonzero(some))
                     cubes.round(turn, np.flatnonzero(some))
-                gain = np.log(b[some] / oracle.best_distance[some]) / np.maximum(1, oracle.n_queries[some] - a[some])
-                old = rate[kind, some]
-                rate[kind, some] = np.where(np.isinf(old), gain, DECAY*old + (1-DECAY) * gain)
+                if turn:
+                    gain[kind, some] += np.log(b[some] / oracle.best_distance[some])
+                    cost[kind, some] += (oracle.n_queries - a)[some]
             idle = np.where(oracle.n_queries > asked, 0, idle + 1)
             vain = np.where(oracle.best_distance < best, 0, vain + 1)
             task.report((task.fraction_spent() - spent) * n)
@@ -144,6 +146,6 @@ def _add_corner(task: SearchTask) -> None:
     task.group = np.concatenate([task.group, np.full(fooled.sum(), _CORNER_GROUP)])
 import os
 EVERY = int(os.environ.get("EVERY", "3"))
-DECAY = float(os.environ.get("DECAY", ".5"))
+SM = float(os.environ.get("SM", "1"))
 BANDIT = int(os.environ.get("BANDIT", "1"))
 MODE = os.environ.get("MODE", "both")

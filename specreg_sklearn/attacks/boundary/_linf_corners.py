@@ -90,21 +90,21 @@ class CornerSearch:
         which = np.flatnonzero(fooled)
         self._shrink(some, which, corners[which])
 
-    def round(self, t: int, rows: BoolArray) -> None:
-        """Move perturbations of the marked rows, once; `t` counts the rounds."""
+    def round(self, number: IntArray, rows: BoolArray) -> None:
+        """Move perturbations of the marked rows, once; `number`, (n,), counts a row's rounds."""
         self._adopt(rows)
         c = self.all
         rank = rank_within((c.owner,), c.radius)
-        due = (t + 1) % 2.0 ** np.minimum(rank, 30) == 0
+        due = (number[c.owner] + 1) % 2 ** np.minimum(rank, 30) == 0
         # Besides, one after the other makes its first moves, the nearest first.
-        fresh = rank_within((c.owner,), c.radius, c.turn > 0) == 0
-        due |= fresh & (c.turn == 0)
+        fresh = c.turn == 0
+        due |= fresh & (rank_within((c.owner,), c.radius, ~fresh) == 0)
         chosen = np.flatnonzero(rows[c.owner] & due)
-        self._to_corners(chosen[c.turn[chosen] == 0])
-        d = self.task.x.shape[1]
-        for turn in np.unique(c.turn[chosen]).tolist():
-            self._move(chosen[c.turn[chosen] == turn], self._moves(turn, d))
+        self._to_corners(chosen[fresh[chosen]])
+        which = np.where(fresh, 0, number[c.owner])[chosen]
         c.turn[chosen] += 1
+        for one in np.unique(which).tolist():
+            self._move(chosen[which == one], self._moves(one, self.task.x.shape[1]))
 
     def _move(self, some: IntArray, moves: Moves) -> None:
         c, decide = self.all, self.task.oracle.decide
@@ -137,7 +137,6 @@ class CornerSearch:
         owner = c.owner[taken]
         c.delta[taken] = oracle.best[owner] - c.x[taken]
         c.radius[taken] = oracle.best_distance[owner]
-        # Coarse moves come first again, but not the very first ones.
         c.turn[taken] = np.maximum(c.turn[taken], 1)
 
     def _moves(self, turn: int, d: int) -> Moves:

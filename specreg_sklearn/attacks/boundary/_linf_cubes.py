@@ -22,7 +22,7 @@ _FIRST_SHARES = (1.0, 1.0, 1.0, 0.5, 0.5, 0.25)
 _SHARES = eval(__import__("os").environ.get("SH","(1.0, 1.0, 0.5, 0.5, 0.25, 0.1)"))
 # Half-widths of the cubes of a round, as shares of the best distance.
 _LEVELS = np.array(eval(__import__("os").environ.get("LEV","[0.99, 0.97, 0.9, 0.75, 0.99, 0.95]")))
-_N_SCALES, _PER_SCALE, _FIRST_SCALE = 12, int(os.environ.get("PS","4")), 0.7
+_N_SCALES, _PER_SCALE, _FIRST_SCALE = 12, int(os.environ.get("PS","2")), 0.7
 _DOWN = np.array([0.25, 0.35, 0.5, 0.7])
 _N_DOWN, _PER_DOWN = 3, 5
 import os
@@ -49,13 +49,16 @@ class CubeSearch:
         before = oracle.best_distance[rows].copy()
         first = _FIRST_SCALE * oracle.best_distance[rows]
         shares = np.repeat(0.5 ** np.arange(_N_SCALES), _PER_SCALE)
-        self._ask(rows, first[:, None] * shares, _FIRST_SHARES)
+        for _ in range(2):
+            self._ask(rows, first[:, None] * shares, _FIRST_SHARES)
+            hit = oracle.best_distance[rows] < before
+            rows, first, before = rows[hit], first[hit], before[hit]
         for _ in range(_N_DOWN):
-            rows = rows[oracle.best_distance[rows] < before]
             if not len(rows):
                 break
             before = oracle.best_distance[rows]
             self._ask(rows, before[:, None] * np.repeat(_DOWN, _PER_DOWN), _FIRST_SHARES)
+            rows = rows[oracle.best_distance[rows] < before]
 
     def _ask(self, rows: IntArray, half: FloatArray, shares: tuple[float, ...]) -> None:
         moves, mask = self._draw(rows, half.shape[1], shares)

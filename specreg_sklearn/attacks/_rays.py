@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from specreg_sklearn._typing import BoolArray
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.boundary import CornerSearch, CubeSearch, Lattice
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import SearchTask
@@ -21,6 +21,8 @@ _MOST_IDLE = 16
 _CORNER_GROUP = -1
 # The first starts are followed alone until a row has spent so many queries.
 _MORE_STARTS_AT = 250
+# One round in so many belongs to the search that has gained less.
+_OTHER = 3
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -96,44 +98,56 @@ class RayS(BlackBoxAttack):
         n, oracle, lattice = len(task.x), task.oracle, Lattice(task)
         if isinstance(self.starts, str):
             _add_corner(task)
-        going = self._going_on(task, lattice)
-        cubes, corners = CubeSearch(task, lattice), CornerSearch(task, lattice, self.blocks)
-        idle, vain, spent = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64), 0.0
-        gain, cost = np.zeros((2, n)), np.ones((2, n))
+        corners, cubes = CornerSearch(task, lattice, self.blocks), CubeSearch(task, lattice)
+        turns, idle, vain = _Turns(n), np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+        spent = 0.0
         for turn in range(_MOST_ROUNDS):
-            going = self._going_on(task, lattice) & (idle < _MOST_IDLE)
+            going = task.is_open(np.arange(n)) & (idle < _MOST_IDLE)
+            going &= oracle.best_distance > lattice.least
             if self.max_queries is None:
                 going &= vain < _PATIENCE
             if not going.any():
                 break
-            asked, best = oracle.n_queries.copy(), oracle.best_distance.copy()
-            corners.add_starts(going & (oracle.n_queries >= _MORE_STARTS_AT))
-            smooth = (gain[0] * cost[1] > SM * gain[1] * cost[0]) if BANDIT else np.full(n, False)
-            third = turn % EVERY == 0
-            in_corners = smooth ^ third
-            number = np.full(n, turn // EVERY if third else turn - turn // EVERY - 1)
-            if turn == 0 or MODE == "rays":
-                in_corners[:] = True
-                number = np.full(n, turn)
-            for kind, some in enumerate((going & in_corners, going & ~in_corners)):
-                a, b = oracle.n_queries.copy(), oracle.best_distance.copy()
-                if kind == 0 and some.any():
-                    corners.round(number, some)
-                elif some.any():
-                    if turn == 1:
-                        cubes.scales(np.flatnonzero(some))
-                    cubes.round(turn, np.flatnonzero(some))
-                if turn:
-                    gain[kind, some] += np.log(b[some] / oracle.best_distance[some])
-                    cost[kind, some] += (oracle.n_queries - a)[some]
+            asked, before = oracle.n_queries.copy(), oracle.best_distance.copy()
+            corners.add_starts(going & (asked >= _MORE_STARTS_AT))
+            in_corners, number = turns.take(turn)
+            corners.round(number, going & in_corners)
+            cubes.round(number, going & ~in_corners)
             idle = np.where(oracle.n_queries > asked, 0, idle + 1)
-            vain = np.where(oracle.best_distance < best, 0, vain + 1)
+            vain = np.where(oracle.best_distance < before, 0, vain + 1)
+            if turn:
+                cost = oracle.n_queries - asked
+                gain = np.log(before[going] / oracle.best_distance[going])
+                turns.learn(going, in_corners, gain, cost[going])
             task.report((task.fraction_spent() - spent) * n)
             spent = task.fraction_spent()
 
-    def _going_on(self, task: SearchTask, lattice: Lattice) -> BoolArray:
-        going = task.is_open(np.arange(len(task.x)))
-        return going & ~lattice.done(task, np.arange(len(task.x)))
+
+class _Turns:
+    """Which rows go to corners in a round and which ask in cubes.
+
+    Two rounds of three belong to the search that has brought a row nearer at less cost so far: on
+    smooth models the corners, on trees the cubes. The third one belongs to the other.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.gain, self.cost = np.zeros((2, n)), np.ones((2, n))
+
+    def take(self, turn: int) -> tuple[BoolArray, int]:
+        """Return which rows go to corners, and how many such rounds they have had."""
+        smooth = self.gain[1] * self.cost[0] > self.gain[0] * self.cost[1]
+        if turn % _OTHER == 0:
+            # All begin with corners.
+            return ~smooth, turn // _OTHER
+        return smooth, turn - turn // _OTHER - 1
+
+    def learn(
+        self, rows: BoolArray, in_corners: BoolArray, gain: FloatArray, cost: IntArray
+    ) -> None:
+        """Note what the marked rows have gained in a round, and at what cost."""
+        search = in_corners[rows].astype(np.int64)
+        self.gain[search, rows] += gain
+        self.cost[search, rows] += cost
 
 
 def _add_corner(task: SearchTask) -> None:
@@ -144,8 +158,3 @@ def _add_corner(task: SearchTask) -> None:
     task.starts = np.concatenate([task.starts, corner[fooled]])
     task.owner = np.concatenate([task.owner, rows[fooled]])
     task.group = np.concatenate([task.group, np.full(fooled.sum(), _CORNER_GROUP)])
-import os
-EVERY = int(os.environ.get("EVERY", "3"))
-SM = float(os.environ.get("SM", "1"))
-BANDIT = int(os.environ.get("BANDIT", "1"))
-MODE = os.environ.get("MODE", "both")

@@ -33,13 +33,13 @@ _FIRST_BLOCKS, _FINER = 64, 2
 
 @dataclass
 class _Perturbations:
-    """Perturbations that are made smaller, several for each row; `turn` counts their rounds."""
+    """Perturbations that are made smaller, several for each row; `moved` marks old ones."""
 
     x: FloatArray
     delta: FloatArray
     radius: FloatArray
     owner: IntArray
-    turn: IntArray
+    moved: BoolArray
 
 
 class CornerSearch:
@@ -51,7 +51,7 @@ class CornerSearch:
         self.task, self.lattice, self.blocks = task, lattice, blocks
         none = np.zeros(0, dtype=np.int64)
         nothing = np.zeros((0, task.x.shape[1]))
-        self.all = _Perturbations(nothing, nothing, np.zeros(0), none, none)
+        self.all = _Perturbations(nothing, nothing, np.zeros(0), none, none.astype(bool))
         self._place = rank_within((task.owner,))
         # Which rows still have starts that nobody looked at.
         self.has_more = np.zeros(len(task.x), dtype=bool)
@@ -76,8 +76,8 @@ class CornerSearch:
         points, owner, _ = choose_starts(
             part, _MOST_KEPT, _START_ROUNDS, slack=_START_SLACK, tolerance=_START_TOLERANCE
         )
-        x, turn = task.x[owner], np.zeros(len(owner), dtype=np.int64)
-        new = x, points - x, task.distance(points, owner), owner, turn
+        x, moved = task.x[owner], np.zeros(len(owner), dtype=bool)
+        new = x, points - x, task.distance(points, owner), owner, moved
         old = vars(self.all).values()
         self.all = _Perturbations(*(np.concatenate(p) for p in zip(old, new, strict=True)))
 
@@ -90,19 +90,21 @@ class CornerSearch:
         which = np.flatnonzero(fooled)
         self._shrink(some, which, corners[which])
 
-    def round(self, number: IntArray, rows: BoolArray) -> None:
-        """Move perturbations of the marked rows, once; `number`, (n,), counts a row's rounds."""
+    def round(self, number: int, rows: BoolArray) -> None:
+        """Move perturbations of the marked rows, once; `number` counts such rounds."""
+        if not rows.any():
+            return
         self._adopt(rows)
         c = self.all
         rank = rank_within((c.owner,), c.radius)
-        due = (number[c.owner] + 1) % 2 ** np.minimum(rank, 30) == 0
+        due = (number + 1) % 2 ** np.minimum(rank, 30) == 0
         # Besides, one after the other makes its first moves, the nearest first.
-        fresh = c.turn == 0
+        fresh = ~c.moved
         due |= fresh & (rank_within((c.owner,), c.radius, ~fresh) == 0)
         chosen = np.flatnonzero(rows[c.owner] & due)
         self._to_corners(chosen[fresh[chosen]])
-        which = np.where(fresh, 0, number[c.owner])[chosen]
-        c.turn[chosen] += 1
+        which = np.where(fresh, 0, number)[chosen]
+        c.moved[chosen] = True
         for one in np.unique(which).tolist():
             self._move(chosen[which == one], self._moves(one, self.task.x.shape[1]))
 
@@ -137,7 +139,7 @@ class CornerSearch:
         owner = c.owner[taken]
         c.delta[taken] = oracle.best[owner] - c.x[taken]
         c.radius[taken] = oracle.best_distance[owner]
-        c.turn[taken] = np.maximum(c.turn[taken], 1)
+        c.moved[taken] = True
 
     def _moves(self, turn: int, d: int) -> Moves:
         """Return the moves of a round: coarse flips, fine ones, and then others in between."""

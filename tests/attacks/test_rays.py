@@ -13,7 +13,14 @@ from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn._registry import available
 from specreg_sklearn.attacks import FeatureSpace, RayS, resolve_attack
-from specreg_sklearn.attacks.boundary import Moves, block_flips, random_moves, shrink, try_moves
+from specreg_sklearn.attacks.boundary import (
+    Lattice,
+    Moves,
+    block_flips,
+    random_moves,
+    shrink,
+    try_moves,
+)
 
 
 def right(model, X, y, n):
@@ -402,6 +409,21 @@ def test_bad_parameters(iris, parameters, message):
 # The parts, by themselves.
 
 
+class FreeColumns(Lattice):
+    """Columns none of which is rounded."""
+
+    def __init__(self):
+        self._whole, self.least = np.zeros(0, dtype=int), 0.0
+
+
+class WholeColumns(Lattice):
+    """Columns of whole numbers in these units."""
+
+    def __init__(self, units):
+        self._whole, self._units = np.arange(len(units)), np.asarray(units, dtype=float)
+        self.least = self._units.min()
+
+
 def test_block_flips_cover_every_column_once():
     order = np.random.default_rng(0).permutation(11)
     for n in (1, 2, 5, 11):
@@ -446,19 +468,19 @@ def test_points_and_unions_of_moves():
 def test_moves_that_work_together_and_moves_that_do_not():
     x = np.zeros((2, 3))
     offsets, radius, owner = np.ones((2, 3)), np.ones(2), np.arange(2)
-    moves = Moves(np.eye(3, dtype=bool), np.empty((0, 3)))
+    moves, lattice = Moves(np.eye(3, dtype=bool), np.empty((0, 3))), FreeColumns()
 
     def first_two_at_will(Z, owner):
         return Z[:, 2] > 0
 
-    which, found = try_moves(first_two_at_will, x, offsets, radius, owner, moves)
+    which, found = try_moves(first_two_at_will, lattice, x, offsets, radius, owner, moves)
     assert which.tolist() == [0, 1]
     np.testing.assert_array_equal(found, [[-1, -1, 1]] * 2)
 
     def one_at_a_time(Z, owner):
         return (Z < 0).sum(axis=1) == 1
 
-    which, found = try_moves(one_at_a_time, x, offsets, radius, owner, moves)
+    which, found = try_moves(one_at_a_time, lattice, x, offsets, radius, owner, moves)
     assert np.bincount(which).tolist() == [3, 3]
     assert ((found < 0).sum(axis=1) == 1).all()
 
@@ -472,7 +494,10 @@ def test_shrink_finds_the_smallest_ball_of_the_best_point():
     # The second perturbation has a point that cannot shrink at all, and one that can.
     x, offsets, radius = np.zeros((2, 2)), np.ones((2, 2)), np.ones(2)
     which, found = np.array([0, 1]), np.array([[1.0, -0.1], [0.2, 1.0]])
-    new, half = shrink(beyond, x, offsets, radius, np.arange(2), which, found, 1e-3)
+    owner, lattice = np.arange(2), FreeColumns()
+    new, half = shrink(
+        beyond, lattice, x, offsets, radius, owner, which, found, 1e-3, np.zeros(2)
+    )
     np.testing.assert_allclose(half, limits, rtol=0.02, atol=1e-3)
     assert (half >= limits).all()
     np.testing.assert_array_equal(new, [[half[0], -0.1], [half[1], half[1]]])

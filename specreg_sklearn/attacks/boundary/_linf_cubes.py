@@ -124,7 +124,8 @@ class CubeSearch:
         share, touch = rng.choice(shares, size=k), rng.random((k, d))
         mask = touch < share[:, None]
         mask[np.arange(k), touch.argmin(axis=1)] = True
-        level, kind, place = rng.uniform(-1, 1, size=(k, d)), rng.random(k), rng.random(k)
+        level = rng.uniform(-1, 1, size=(k, d))
+        kind, place = rng.random((2, k))
         moves = np.empty((m, k, d))
         moves[:] = np.where(level < 0, -_FAR, _FAR)
         anywhere = np.flatnonzero(kind >= 1 - _ANYWHERE)

@@ -38,9 +38,15 @@ class RayS(BlackBoxAttack):
     once no block helps. Here all blocks of all rows are asked in one call of ``predict``, and those
     that help are flipped together. Columns are cut into new random blocks in every round, as
     neighbouring columns of a table have nothing in common. Several starts are compared, one of
-    every wrong class first. And rounds of block flips take turns with moves that put random columns
-    at random places in the ball, so that the distance of trees and their ensembles, of which the
-    nearest wrong region is seldom at a corner, keeps falling.
+    every wrong class first.
+
+    The nearest wrong region of trees and their ensembles is seldom at a corner, and often much
+    nearer than any way from a row of data leads. So rounds of flips take turns with draws in cubes:
+    rows of data that the model puts into a wrong class, corners and points anywhere, clipped to
+    cubes of all sizes at first, and then to cubes a little smaller than the best distance. Which of
+    the two has most turns depends on what they have gained for a row.
+
+    No step depends on the budget: the first queries of a long search are those of a short one.
 
     Parameters
     ----------
@@ -50,8 +56,8 @@ class RayS(BlackBoxAttack):
         Budget of each row, starts and verification included. None goes on until a row has not
         improved for 40 rounds.
     n_starts, starts, targeted, batch_rows, random_state, n_repeats
-        As in :class:`BlackBoxAttack`. With a small budget fewer starts are used. The upper corner
-        of the box is one more start, unless you give your own.
+        As in :class:`BlackBoxAttack`. The first three starts are followed alone until a row has
+        spent 250 queries. The upper corner of the box is one more start, unless you give your own.
     blocks : {"permuted", "contiguous"}, default="permuted"
         How columns are cut into blocks: at random, anew in every round, or in their own order as in
         the paper, which suits signals and images.

@@ -495,9 +495,7 @@ def test_shrink_finds_the_smallest_ball_of_the_best_point():
     x, offsets, radius = np.zeros((2, 2)), np.ones((2, 2)), np.ones(2)
     which, found = np.array([0, 1]), np.array([[1.0, -0.1], [0.2, 1.0]])
     owner, lattice = np.arange(2), FreeColumns()
-    new, half = shrink(
-        beyond, lattice, x, offsets, radius, owner, which, found, 1e-3, np.zeros(2)
-    )
+    new, half = shrink(beyond, lattice, x, offsets, radius, owner, which, found, 1e-3, np.zeros(2))
     np.testing.assert_allclose(half, limits, rtol=0.02, atol=1e-3)
     assert (half >= limits).all()
     np.testing.assert_array_equal(new, [[half[0], -0.1], [half[1], half[1]]])

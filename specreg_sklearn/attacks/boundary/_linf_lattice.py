@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.attacks.questions import SearchTask
 
 # Steps may miss a whole number by rounding, both in size and in the radius of the ball.
@@ -39,7 +39,3 @@ class Lattice:
     def rounds(self) -> bool:
         """Return whether any column is rounded."""
         return len(self._whole) > 0
-
-    def done(self, task: SearchTask, rows: IntArray) -> BoolArray:
-        """Return whether rows were found one smallest step away: nothing lies nearer."""
-        return np.asarray(task.oracle.best_distance[rows] <= self.least)

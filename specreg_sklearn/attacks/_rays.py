@@ -8,56 +8,21 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.boundary import (
-    MOST_DIMENSIONS,
-    Moves,
-    SphereSearch,
-    block_flips,
-    choose_starts,
-    random_moves,
-    shrink,
-    try_moves,
-)
+from specreg_sklearn.attacks.boundary import CornerSearch, CubeSearch, Lattice
 from specreg_sklearn.attacks.frame import BlackBoxAttack
-from specreg_sklearn.attacks.questions import SearchTask, nearest_by_group
+from specreg_sklearn.attacks.questions import SearchTask
 
-# Smallest progress that counts, as a share of the radius.
-_TOLERANCE = 1e-3
-# Starts are compared after so many halvings; one that is then much farther out is dropped.
-_START_ROUNDS, _START_SLACK, _START_TOLERANCE = 6, 3.0, 0.01
+# With no budget, a row that came no nearer in so many rounds is done.
+_PATIENCE = 40
+_MOST_ROUNDS = 10000
+# Rounds that ask nothing, since all moves round to the clean row, end a row at last.
+_MOST_IDLE = 16
 # The corner where all coordinates are at their upper ends is a class of starts of its own.
 _CORNER_GROUP = -1
-# What shrinking a ball costs, roughly; a start costs about a hundredth of the usual budget.
-_SHRINK_QUERIES = 14
-_QUERIES_PER_START = 100
-# Shares of the budget for the first moves of all perturbations, and for choosing among them.
-_SHARE_OF_FIRST_MOVES, _SHARE_OF_CHOICE = 0.28, 0.7
-# Flips of every block take half of the budget at most; a second round must be left.
-_ROUNDS = 2
-# With few features, this share of the budget is kept for the search on spheres.
-_SHARE_OF_SPHERES = 0.5
-# With no budget, a perturbation that gained nothing in so many rounds is done.
-_PATIENCE = 40
-_MOST_KEPT, _MOST_ROUNDS = 10, 10000
-
-
-@dataclass
-class _Perturbations:
-    """Perturbations that are made smaller, several for each row at first."""
-
-    x: FloatArray
-    delta: FloatArray
-    radius: FloatArray
-    owner: IntArray
-    group: IntArray
-    idle: IntArray
-
-    def __len__(self) -> int:
-        return len(self.owner)
-
-    def take(self, chosen: BoolArray) -> _Perturbations:
-        """Return the chosen ones only."""
-        return self if chosen.all() else _Perturbations(*(a[chosen] for a in vars(self).values()))
+# The first starts are followed alone until a row has spent so many queries.
+_MORE_STARTS_AT = 250
+# One round in so many belongs to the search that has gained less.
+_OTHER = 3
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -73,9 +38,15 @@ class RayS(BlackBoxAttack):
     once no block helps. Here all blocks of all rows are asked in one call of ``predict``, and those
     that help are flipped together. Columns are cut into new random blocks in every round, as
     neighbouring columns of a table have nothing in common. Several starts are compared, one of
-    every wrong class first. And rounds of block flips take turns with moves that put random columns
-    at random places in the ball, so that the distance of trees and their ensembles, of which the
-    nearest wrong region is seldom at a corner, keeps falling.
+    every wrong class first.
+
+    The nearest wrong region of trees and their ensembles is seldom at a corner, and often much
+    nearer than any way from a row of data leads. So rounds of flips take turns with draws in cubes:
+    rows of data that the model puts into a wrong class, corners and points anywhere, clipped to
+    cubes of all sizes at first, and then to cubes a little smaller than the best distance. Which of
+    the two has most turns depends on what they have gained for a row.
+
+    No step depends on the budget: the first queries of a long search are those of a short one.
 
     Parameters
     ----------
@@ -85,8 +56,8 @@ class RayS(BlackBoxAttack):
         Budget of each row, starts and verification included. None goes on until a row has not
         improved for 40 rounds.
     n_starts, starts, targeted, batch_rows, random_state, n_repeats
-        As in :class:`BlackBoxAttack`. With a small budget fewer starts are used. The upper corner
-        of the box is one more start, unless you give your own.
+        As in :class:`BlackBoxAttack`. The first three starts are followed alone until a row has
+        spent 250 queries. The upper corner of the box is one more start, unless you give your own.
     blocks : {"permuted", "contiguous"}, default="permuted"
         How columns are cut into blocks: at random, anew in every round, or in their own order as in
         the paper, which suits signals and images.
@@ -129,108 +100,67 @@ class RayS(BlackBoxAttack):
                 f"blocks={self.blocks!r} is not accepted; give 'permuted' or 'contiguous'."
             )
 
-    def _n_data_starts(self, n_features: int) -> int:
-        wanted = super()._n_data_starts(n_features)
-        if self.max_queries is None:
-            return wanted
-        return min(wanted, max(2, self.max_queries // _QUERIES_PER_START))
-
-    def _n_blocks(self, n_features: int) -> int:
-        if self.max_queries is None:
-            return n_features
-        return min(n_features, max(4, self.max_queries // _ROUNDS))
-
-    def _n_kept(self, n_features: int) -> int:
-        """Return how many perturbations of a row make the first moves."""
-        if self.max_queries is None:
-            return _MOST_KEPT
-        cost = self._n_blocks(n_features) / 2 + _SHRINK_QUERIES
-        return int(np.clip(_SHARE_OF_FIRST_MOVES * self.max_queries / cost, 1, _MOST_KEPT))
-
-    def _rounds_to_choose(self, n_features: int, n_kept: int) -> int:
-        """Return after how many rounds the worse half of the perturbations is given up."""
-        if self.max_queries is None:
-            return 4
-        cost = n_kept * (self._n_blocks(n_features) + _SHRINK_QUERIES)
-        return max(1, int(_SHARE_OF_CHOICE * self.max_queries / cost))
-
     def _search(self, task: SearchTask) -> None:
-        limit = task.oracle.limit
-        few = task.x.shape[1] <= MOST_DIMENSIONS and self.max_queries is not None
-        if few:
-            task.oracle.limit = int((1 - _SHARE_OF_SPHERES) * limit)
-        self._shrink_balls(task)
-        task.oracle.limit = limit
-        if few:
-            spheres = SphereSearch(task)
-            for turn in range(_MOST_ROUNDS):
-                if not len(spheres.rows()):
-                    break
-                spheres.search(turn)
-
-    def _shrink_balls(self, task: SearchTask) -> None:
-        (n, d), decide = task.x.shape, task.oracle.decide
-        keep = self._n_kept(d)
-        pause = self._rounds_to_choose(d, keep)
-        current = self._first_perturbations(task, keep)
+        n, oracle, lattice = len(task.x), task.oracle, Lattice(task)
+        if isinstance(self.starts, str):
+            _add_corner(task)
+        corners, cubes = CornerSearch(task, lattice, self.blocks), CubeSearch(task, lattice)
+        turns, idle, vain = _Turns(n), np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         spent = 0.0
-        for step in range(_MOST_ROUNDS):
-            if step and step % pause == 0 and keep > 1:
-                keep //= 2
-                current = current.take(
-                    nearest_by_group(current.owner, current.group, current.radius, keep)
-                )
-            current = current.take(self._going_on(task, current))
-            if not len(current):
+        for turn in range(_MOST_ROUNDS):
+            going = task.is_open(np.arange(n)) & (idle < _MOST_IDLE)
+            going &= oracle.best_distance > lattice.least
+            if self.max_queries is None:
+                going &= vain < _PATIENCE
+            if not going.any():
                 break
-            c = current
-            place = c.x, c.delta, (1 - _TOLERANCE) * c.radius, c.owner
-            which, found = try_moves(decide, *place, self._moves(task, step, d))
-            c.idle += 1
-            c.idle[which] = 0
-            c.delta, c.radius = shrink(
-                decide, c.x, c.delta, c.radius, c.owner, which, found, _TOLERANCE
-            )
+            asked, before = oracle.n_queries.copy(), oracle.best_distance.copy()
+            corners.add_starts(going & (asked >= _MORE_STARTS_AT))
+            in_corners, number = turns.take(turn)
+            corners.round(number, going & in_corners)
+            cubes.round(number, going & ~in_corners)
+            idle = np.where(oracle.n_queries > asked, 0, idle + 1)
+            vain = np.where(oracle.best_distance < before, 0, vain + 1)
+            if turn:
+                cost = oracle.n_queries - asked
+                gain = np.log(before[going] / oracle.best_distance[going])
+                turns.learn(going, in_corners, gain, cost[going])
             task.report((task.fraction_spent() - spent) * n)
             spent = task.fraction_spent()
 
-    def _going_on(self, task: SearchTask, current: _Perturbations) -> BoolArray:
-        active = np.zeros(len(task.x), dtype=bool)
-        active[task.active()] = True
-        patience = _PATIENCE if self.max_queries is None else _MOST_ROUNDS
-        return active[current.owner] & (current.idle < patience)
 
-    def _first_perturbations(self, task: SearchTask, keep: int) -> _Perturbations:
-        """Bring the best starts to the boundary, and into a corner of their ball if that fools."""
-        if isinstance(self.starts, str):
-            self._add_corner(task)
-        points, owner, group = choose_starts(
-            task, keep, _START_ROUNDS, slack=_START_SLACK, tolerance=_START_TOLERANCE
-        )
-        x = task.x[owner]
-        delta = points - x
-        radius = task.distance(points, owner)
-        corners = np.where(delta >= 0, 1.0, -1.0) * (1 - _TOLERANCE) * radius[:, None]
-        which = np.flatnonzero(task.oracle.decide(x + corners, owner))
-        delta, radius = shrink(
-            task.oracle.decide, x, delta, radius, owner, which, corners[which], _TOLERANCE
-        )
-        return _Perturbations(x, delta, radius, owner, group, np.zeros(len(owner), dtype=np.int64))
+class _Turns:
+    """Which rows go to corners in a round and which ask in cubes.
 
-    def _add_corner(self, task: SearchTask) -> None:
-        rows = task.active()
-        corner = task.clip(task.hi[rows], rows)
-        fooled = task.oracle.decide(corner, rows)
-        task.starts = np.concatenate([task.starts, corner[fooled]])
-        task.owner = np.concatenate([task.owner, rows[fooled]])
-        task.group = np.concatenate([task.group, np.full(fooled.sum(), _CORNER_GROUP)])
+    Two rounds of three belong to the search that has brought a row nearer at less cost so far: on
+    smooth models the corners, on trees the cubes. The third one belongs to the other.
+    """
 
-    def _moves(self, task: SearchTask, step: int, d: int) -> Moves:
-        """Return the moves of a round: coarse flips, fine ones, and then others in between."""
-        rng, n_blocks = task.rng(step), self._n_blocks(d)
-        n_coarse = max(1, n_blocks // 2)
-        if step > 1 and step % 2 == 0:
-            return random_moves(rng, max(n_coarse, 8), d)
-        order = rng.permutation(d) if self.blocks == "permuted" else np.arange(d)
-        # Not all starts lie in corners: every other time, what is inside the ball moves outwards.
-        return block_flips(order, n_blocks if step else n_coarse, outward=step % 4 == 1)
+    def __init__(self, n: int) -> None:
+        self.gain, self.cost = np.zeros((2, n)), np.ones((2, n))
+
+    def take(self, turn: int) -> tuple[BoolArray, int]:
+        """Return which rows go to corners, and how many such rounds they have had."""
+        smooth = self.gain[1] * self.cost[0] > self.gain[0] * self.cost[1]
+        if turn % _OTHER == 0:
+            # All begin with corners.
+            return ~smooth, turn // _OTHER
+        return smooth, turn - turn // _OTHER - 1
+
+    def learn(
+        self, rows: BoolArray, in_corners: BoolArray, gain: FloatArray, cost: IntArray
+    ) -> None:
+        """Note what the marked rows have gained in a round, and at what cost."""
+        search = in_corners[rows].astype(np.int64)
+        self.gain[search, rows] += gain
+        self.cost[search, rows] += cost
+
+
+def _add_corner(task: SearchTask) -> None:
+    """Let the corner where all coordinates are at their upper ends be one more start."""
+    rows = task.active()
+    corner = task.clip(task.hi[rows], rows)
+    fooled = task.oracle.decide(corner, rows)
+    task.starts = np.concatenate([task.starts, corner[fooled]])
+    task.owner = np.concatenate([task.owner, rows[fooled]])
+    task.group = np.concatenate([task.group, np.full(fooled.sum(), _CORNER_GROUP)])

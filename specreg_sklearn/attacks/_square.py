@@ -23,11 +23,10 @@ from specreg_sklearn.attacks.questions import (
 _HALVED_AFTER = np.array([0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8])
 # What is moved in each norm.
 _MOVES: dict[float, type[CornerMoves] | type[SphereMoves]] = {np.inf: CornerMoves, 2: SphereMoves}
-# Queries per column that a round has at least. A table of few columns has been searched by then,
-# and another round from elsewhere finds more than the rest of a long one.
+# Iterations of a round, per column. A table of few columns has been searched by then, and another
+# round from elsewhere finds more than the rest of a long one. No size depends on the budget: a
+# search with a small one is how a search with a large one begins.
 _ROUND: dict[float, int] = {np.inf: 3, 2: 8}
-# In L2, blocks and steps take at least so many iterations to get from the first to the last size.
-_PACE: dict[float, int] = {np.inf: 0, 2: 500}
 # With no budget, this many iterations end the search.
 _MOST_STEPS = 10000
 
@@ -138,20 +137,15 @@ class SquareAttack(BlackBoxAttack):
         blocks = Blocks(task.oracle.rows.columns, self.image_shape)
         moves = _MOVES[self.norm](task, blocks)
         search = _Search(task, moves, Margins(task.oracle))
-        budget, n_steps = _MOST_STEPS, _MOST_STEPS
-        if self.max_queries is not None:
-            # Moves that change nothing cost nothing, so there may be more iterations than queries.
-            budget, n_steps = task.oracle.limit, 2 * task.oracle.limit
-        least = _ROUND[self.norm] * d
-        a_round = budget // max(1, budget // least)
-        # Steps that shrink too soon get nowhere: with a small budget the last sizes are left out.
-        pace = max(a_round, min(least, _PACE[self.norm]))
+        # Moves that change nothing cost nothing, so there may be more iterations than queries.
+        n_steps = _MOST_STEPS if self.max_queries is None else 2 * task.oracle.limit
+        a_round = _ROUND[self.norm] * d
         spent = 0.0
         for t in range(n_steps):
             rows = search.open_rows()
             if not len(rows):
                 break
-            n_halved = np.searchsorted(_HALVED_AFTER, t % a_round / pace, side="right")
+            n_halved = np.searchsorted(_HALVED_AFTER, t % a_round / a_round, side="right")
             if t % a_round == 0:
                 search.begin_round(t, t // a_round, rows)
             else:

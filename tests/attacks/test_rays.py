@@ -13,7 +13,14 @@ from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn._registry import available
 from specreg_sklearn.attacks import FeatureSpace, RayS, resolve_attack
-from specreg_sklearn.attacks.boundary import Moves, block_flips, random_moves, shrink, try_moves
+from specreg_sklearn.attacks.boundary import (
+    Lattice,
+    Moves,
+    block_flips,
+    random_moves,
+    shrink,
+    try_moves,
+)
 
 
 def right(model, X, y, n):
@@ -402,6 +409,21 @@ def test_bad_parameters(iris, parameters, message):
 # The parts, by themselves.
 
 
+class FreeColumns(Lattice):
+    """Columns none of which is rounded."""
+
+    def __init__(self):
+        self._whole, self.least = np.zeros(0, dtype=int), 0.0
+
+
+class WholeColumns(Lattice):
+    """Columns of whole numbers in these units."""
+
+    def __init__(self, units):
+        self._whole, self._units = np.arange(len(units)), np.asarray(units, dtype=float)
+        self.least = self._units.min()
+
+
 def test_block_flips_cover_every_column_once():
     order = np.random.default_rng(0).permutation(11)
     for n in (1, 2, 5, 11):
@@ -446,19 +468,19 @@ def test_points_and_unions_of_moves():
 def test_moves_that_work_together_and_moves_that_do_not():
     x = np.zeros((2, 3))
     offsets, radius, owner = np.ones((2, 3)), np.ones(2), np.arange(2)
-    moves = Moves(np.eye(3, dtype=bool), np.empty((0, 3)))
+    moves, lattice = Moves(np.eye(3, dtype=bool), np.empty((0, 3))), FreeColumns()
 
     def first_two_at_will(Z, owner):
         return Z[:, 2] > 0
 
-    which, found = try_moves(first_two_at_will, x, offsets, radius, owner, moves)
+    which, found = try_moves(first_two_at_will, lattice, x, offsets, radius, owner, moves)
     assert which.tolist() == [0, 1]
     np.testing.assert_array_equal(found, [[-1, -1, 1]] * 2)
 
     def one_at_a_time(Z, owner):
         return (Z < 0).sum(axis=1) == 1
 
-    which, found = try_moves(one_at_a_time, x, offsets, radius, owner, moves)
+    which, found = try_moves(one_at_a_time, lattice, x, offsets, radius, owner, moves)
     assert np.bincount(which).tolist() == [3, 3]
     assert ((found < 0).sum(axis=1) == 1).all()
 
@@ -472,7 +494,103 @@ def test_shrink_finds_the_smallest_ball_of_the_best_point():
     # The second perturbation has a point that cannot shrink at all, and one that can.
     x, offsets, radius = np.zeros((2, 2)), np.ones((2, 2)), np.ones(2)
     which, found = np.array([0, 1]), np.array([[1.0, -0.1], [0.2, 1.0]])
-    new, half = shrink(beyond, x, offsets, radius, np.arange(2), which, found, 1e-3)
+    owner, lattice = np.arange(2), FreeColumns()
+    new, half = shrink(beyond, lattice, x, offsets, radius, owner, which, found, 1e-3, np.zeros(2))
     np.testing.assert_allclose(half, limits, rtol=0.02, atol=1e-3)
     assert (half >= limits).all()
     np.testing.assert_array_equal(new, [[half[0], -0.1], [half[1], half[1]]])
+
+
+def test_whole_numbers_stay_inside_the_ball():
+    lattice = WholeColumns([1.0, 0.5, 0.1])
+    delta = np.array([[1.0, -np.inf, 0.3], [0.99, 0.2, -0.26]])
+    inside = lattice.inside(delta, np.array([0.6, 1.2]))
+    np.testing.assert_allclose(inside, [[0, -0.5, 0.3], [0, 0, -0.2]])
+
+
+def test_shrink_asks_nothing_twice_between_whole_numbers():
+    asked = []
+
+    def beyond_two(Z, owner):
+        asked.extend(Z[:, 0].tolist())
+        return Z[:, 0] >= 2
+
+    x, delta, radius = np.zeros((1, 1)), np.array([[100.0]]), np.array([100.0])
+    which, found = np.array([0]), np.array([[99.0]])
+    owner, lattice = np.array([0]), WholeColumns([1.0])
+    new, half = shrink(
+        beyond_two, lattice, x, delta, radius, owner, which, found, 1e-3, np.full(1, np.inf)
+    )
+    assert new.tolist() == [[2.0]]
+    assert half.tolist() == [2.0]
+    assert len(asked) == len(set(asked))
+
+
+# Budgets.
+
+
+class Records:
+    """A model that notes what it is asked, row by row."""
+
+    def __init__(self, model):
+        self.model, self.asked = model, []
+
+    def predict(self, Z):
+        self.asked.append(np.array(Z))
+        return self.model.predict(Z)
+
+
+@pytest.mark.parametrize("kind", ["tree", "linear"])
+def test_a_short_search_is_how_a_long_one_begins(digits, kind):
+    X, y, model = digits
+    if kind == "tree":
+        model = RandomForestClassifier(10, random_state=0).fit(X, y)
+    row = right(model, X, y, 3)[2:]
+    asked = []
+    for max_queries in (120, 400, 900):
+        records = Records(model)
+        result = RayS(max_queries=max_queries).run(records, X[row], y[row], pool=X)
+        assert result.n_queries[0] > 0.9 * max_queries
+        # The pool and the check of repeated answers come first, and are the same.
+        asked.append(np.concatenate(records.asked))
+    # At its end a search has queries for the last bisection, and for verification.
+    for short, budget in ((asked[0], 100), (asked[1], 380)):
+        first = len(X) + budget
+        np.testing.assert_array_equal(asked[2][:first], short[:first])
+
+
+def test_more_queries_never_give_a_farther_row(cancer, digits):
+    for X, y, _ in (cancer, digits):
+        forest = RandomForestClassifier(10, random_state=0).fit(X[::2], y[::2])
+        for model in (forest, Votes(X[::2], y[::2])):
+            rows = right(model, X, y, 300)[::15]
+            space = FeatureSpace.from_data(X)
+            before = np.inf
+            for max_queries in (100, 250, 500, 1000):
+                attack = RayS(max_queries=max_queries)
+                found = attack.run(model, X[rows], y[rows], space=space, pool=X).distances
+                assert (found <= before).all()
+                before = found
+
+
+@pytest.mark.parametrize("scale", [None, "std"])
+def test_flags_do_not_idle(scale):
+    """On zeros and ones most moves round to the clean row: nothing is asked, and all is known."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 2, (300, 12))
+    score = X @ rng.normal(size=12)
+    y = (score > np.median(score)).astype(int)
+    model = SVC(gamma=0.3, random_state=0).fit(X, y)
+    rows = right(model, X, y, 20)
+    space = FeatureSpace.from_data(X, scale=scale)
+    records = Records(model)
+    result = RayS(max_queries=2000).run(records, X[rows], y[rows], space=space, pool=X)
+    assert len(records.asked) < 400
+    # All rows of flags, and the dearest flip of each.
+    flags = (np.arange(2**12)[:, None] >> np.arange(12)) & 1
+    wrong = model.predict(flags)
+    for i, row in enumerate(rows):
+        cost = (np.abs(flags - X[row]) / space.bind(X).scale).max(axis=1)
+        exact = cost[wrong != y[row]].min()
+        # Progress of less than a thousandth is not asked for.
+        assert exact * (1 - 1e-9) <= result.distances[i] <= exact * 1.002

@@ -3,13 +3,16 @@
 from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
 from specreg_sklearn.attacks.boundary._boundary_walk import BoundaryWalk
 from specreg_sklearn.attacks.boundary._choose_starts import choose_starts
+from specreg_sklearn.attacks.boundary._linf_corners import CornerSearch
+from specreg_sklearn.attacks.boundary._linf_cubes import CubeSearch
+from specreg_sklearn.attacks.boundary._linf_lattice import Lattice
 from specreg_sklearn.attacks.boundary._linf_moves import (
     Moves,
     block_flips,
     random_moves,
-    shrink,
     try_moves,
 )
+from specreg_sklearn.attacks.boundary._linf_shrink import shrink
 from specreg_sklearn.attacks.boundary._normals import boundary_normals
 from specreg_sklearn.attacks.boundary._semicircle import ROUNDS, STEP_QUERIES, semicircle_step
 from specreg_sklearn.attacks.boundary._sphere_search import MOST_DIMENSIONS, SphereSearch
@@ -23,6 +26,9 @@ __all__ = [
     "BoundaryPoints",
     "BoundaryWalk",
     "CornerMoves",
+    "CornerSearch",
+    "CubeSearch",
+    "Lattice",
     "Moves",
     "SphereMoves",
     "SphereSearch",

@@ -1,4 +1,4 @@
-"""Moves of perturbations in a Linf ball, and the search for the smallest ball that still fools.
+"""Moves of perturbations in a Linf ball.
 
 Most coordinates of a perturbation are as large as the ball allows. A move changes some of them, and
 makes the ball smaller at the same time: whatever still fools the model is progress.
@@ -11,19 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn.attacks.boundary._linf_lattice import Lattice
 from specreg_sklearn.attacks.questions import Decide
 
 # Numbers built at once: a megabyte. Larger blocks fall out of the processor's cache.
 _BLOCK = 2**17
-# Radii are tried in steps that grow by this factor until the model is no longer fooled.
-_GROWTH = 4.0
-# A bracket may stay as wide as this share of what was gained, and of the radius: a looser one makes
-# the next moves look good that only use up the slack.
-_SHARE_OF_GAIN, _SHARE_OF_RADIUS = 0.25, 0.003
 # If moves do not work together, so many of them are followed one by one.
 _MOST_SINGLES = 4
-# With no slack left to halve, a search ends; floats run out long before.
-_MOST_HALVINGS = 60
 
 
 @dataclass
@@ -112,6 +106,7 @@ def random_moves(rng: np.random.Generator, n: int, d: int) -> Moves:
 
 def try_moves(
     decide: Decide,
+    lattice: Lattice,
     x: FloatArray,
     delta: FloatArray,
     radius: FloatArray,
@@ -127,18 +122,22 @@ def try_moves(
     k, d = moves.mask.shape
     worked = np.zeros((len(delta), k), dtype=bool)
     for part in _parts(len(delta), k * d):
-        points = moves.points(x[part], delta[part], radius[part])
-        worked[part] = decide(points.reshape(-1, d), np.repeat(owner[part], k)).reshape(-1, k)
+        points = moves.points(x[part], delta[part], radius[part]).reshape(-1, d)
+        if lattice.rounds():
+            clean = np.repeat(x[part], k, axis=0)
+            points = clean + lattice.inside(points - clean, np.repeat(radius[part], k))
+        worked[part] = decide(points, np.repeat(owner[part], k)).reshape(-1, k)
     # Only now: the order of a row's questions must not depend on where the rows were cut.
     several = np.flatnonzero(worked.sum(axis=1) > 1)
     unions = np.empty((len(several), d))
     for part in _parts(len(several), k * d):
         some = several[part]
-        unions[part] = moves.together(delta[some], radius[some], worked[some])
+        together = moves.together(delta[some], radius[some], worked[some])
+        unions[part] = lattice.inside(together, radius[some])
     good = decide(x[several] + unions, owner[several])
     worked[several[good]] = False
     which, move = np.nonzero(worked & (np.cumsum(worked, axis=1) <= _MOST_SINGLES))
-    singles = moves.single(delta[which], radius[which], move)
+    singles = lattice.inside(moves.single(delta[which], radius[which], move), radius[which])
     return np.append(several[good], which), np.concatenate([unions[good], singles])
 
 
@@ -146,57 +145,3 @@ def _parts(n: int, size: int) -> list[slice]:
     """Cut n entries, each of which takes `size` numbers, into blocks."""
     step = max(1, _BLOCK // size)
     return [slice(begin, begin + step) for begin in range(0, n, step)]
-
-
-def shrink(
-    decide: Decide,
-    x: FloatArray,
-    delta: FloatArray,
-    radius: FloatArray,
-    owner: IntArray,
-    which: IntArray,
-    found: FloatArray,
-    tolerance: float,
-) -> tuple[FloatArray, FloatArray]:
-    """Shrink the balls that hold new perturbations, as far as the model stays fooled.
-
-    They are clipped to the smaller balls, so that coordinates well inside stay where they are. Of
-    several that replace the same perturbation, the one with the smallest ball is taken.
-
-    `which` and `found` are as :func:`try_moves` returns them, within ``(1 - tolerance) * radius``:
-    `tolerance` is the smallest share of the radius that is worth a query. Returns all perturbations
-    and their radii.
-    """
-    if not len(which):
-        return delta, radius
-    delta, least = delta.copy(), tolerance * radius
-    low, high = np.zeros(len(radius)), radius - least
-    width = least.copy()
-    moved = np.unique(which)
-    delta[which[::-1]] = found[::-1]
-    while len(which):
-        width[np.unique(which)] *= _GROWTH
-        inner = radius[which] - width[which]
-        some = inner > 0
-        inner, which, found = inner[some], which[some], found[some]
-        good = decide(x[which] + np.clip(found, -inner[:, None], inner[:, None]), owner[which])
-        low[which[~good]] = inner[~good]
-        inner, which, found = inner[good], which[good], found[good]
-        low[which], high[which] = 0.0, inner
-        # The first of those that are left is written last.
-        delta[which[::-1]] = found[::-1]
-    for _ in range(_MOST_HALVINGS):
-        slack = np.minimum(_SHARE_OF_GAIN * (radius - high), _SHARE_OF_RADIUS * high)
-        open_ = moved[(high - low > np.maximum(slack, least))[moved]]
-        if not len(open_):
-            break
-        middle = (low[open_] + high[open_]) / 2
-        points = np.clip(delta[open_], -middle[:, None], middle[:, None])
-        good = decide(x[open_] + points, owner[open_])
-        high[open_] = np.where(good, middle, high[open_])
-        low[open_] = np.where(good, low[open_], middle)
-    half = high[moved, None]
-    delta[moved] = np.clip(delta[moved], -half, half)
-    radius = radius.copy()
-    radius[moved] = high[moved]
-    return delta, radius

@@ -9,16 +9,24 @@ from benchmarks.attacks.truths._tree_problems import (
     numbers_of,
     tree_problems,
 )
+from benchmarks.attacks.truths._whole_numbers import (
+    WHOLE_TABLES,
+    fewest_steps,
+    whole_number_problems,
+)
 
 __all__ = [
     "HELD_OUT",
     "TABLES",
+    "WHOLE_TABLES",
     "TreeProblem",
     "Truth",
+    "fewest_steps",
     "known_rows",
     "model_kinds",
     "numbers_of",
     "prove",
     "space_of",
     "tree_problems",
+    "whole_number_problems",
 ]

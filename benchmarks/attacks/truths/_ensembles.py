@@ -165,4 +165,10 @@ def _of_lightgbm(root: dict[str, Any]) -> Tree:
     add(root)
     feature, below, left, right, value = np.array(rows, dtype=np.float64).T
     f, lo, hi = feature.astype(int), left.astype(int), right.astype(int)
-    return Tree(f, below, np.nextafter(below, np.inf), lo, hi, value)
+    # LightGBM reads numbers below 1e-35 as 0, which lies between two thresholds of that size.
+    above, tiny = np.nextafter(below, np.inf), (np.abs(below) < 1e-30) & (lo >= 0)
+    below, above = (
+        np.where(tiny, np.where(below > 0, 0.0, -1e-30), below),
+        np.where(tiny, np.where(below > 0, 1e-30, 0.0), above),
+    )
+    return Tree(f, below, above, lo, hi, value)

@@ -8,6 +8,7 @@ scipy, gives the optimum and a bound that proves it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
@@ -133,10 +134,8 @@ class _Program:
             reach = np.abs([self.sides[number][1] - self.x[column] for number in chain])
             size = (reach / self.within) ** (2 if self.norm == 2 else 1)
             steps = np.diff(size, prepend=0.0)
-            for nearer, farther in zip(chain, chain[1:], strict=False):
-                self.rows.append(
-                    ([("cross", farther, 1.0), ("cross", nearer, -1.0)], -np.inf, 0.0)
-                )
+            for nearer, farther in pairwise(chain):
+                self.rows.append(([("cross", farther, 1.0), ("cross", nearer, -1.0)], -np.inf, 0.0))
             if np.isinf(self.norm):
                 radii.append([("cross", n, s) for n, s in zip(chain, steps, strict=True)])
             else:

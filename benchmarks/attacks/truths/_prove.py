@@ -46,9 +46,7 @@ def known_rows(problem: TreeProblem) -> list[np.ndarray]:
     for attack in (CGBA(max_queries=1000), RayS(max_queries=1000)):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            result = attack.run(
-                problem.model, problem.X, problem.y, space=space, pool=problem.pool
-            )
+            result = attack.run(problem.model, problem.X, problem.y, space=space, pool=problem.pool)
         found.append(np.where(result.success[:, None], result.X_adv, np.nan))
     return [*found, *(_stripped(problem, Z) for Z in found)]
 
@@ -63,9 +61,7 @@ def prove(
     exact = np.full(len(problem.X), np.inf)
     proved = np.zeros(len(problem.X), dtype=bool)
     rows = np.full(problem.X.shape, np.nan)
-    for i, x in enumerate(problem.X):
-        if not np.isfinite(shortest[i]):
-            continue
+    for i in np.flatnonzero(np.isfinite(shortest)):
         best = _one(problem, ensemble, i, norm, shortest[i], seconds)
         if best.row is not None:
             exact[i], rows[i] = best.distance, best.row

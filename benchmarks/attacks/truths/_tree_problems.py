@@ -90,9 +90,7 @@ def model_kinds() -> dict[str, Any]:
     try:
         from lightgbm import LGBMClassifier
 
-        models["LightGBM"] = LGBMClassifier(
-            n_estimators=20, random_state=0, n_jobs=1, verbosity=-1
-        )
+        models["LightGBM"] = LGBMClassifier(n_estimators=20, random_state=0, n_jobs=1, verbosity=-1)
     except ImportError:
         pass
     return models

@@ -6,11 +6,12 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
+from benchmarks.attacks.truths._additive import read_bins
 from benchmarks.attacks.truths._ensembles import Ensemble, read
 from benchmarks.attacks.truths._nearest_row import PROVED, TIE, Nearest, nearest_row
-from benchmarks.attacks.truths._tree_problems import TreeProblem
-from specreg_sklearn import FeatureSpace
+from benchmarks.attacks.truths._tree_problems import TableProblem
 from specreg_sklearn.attacks import CGBA, RayS
 
 SMALLEST = 1e-4
@@ -35,27 +36,25 @@ class Truth:
     rows: np.ndarray
 
 
-def space_of(problem: TreeProblem) -> FeatureSpace:
-    """Return the box of a problem."""
-    return FeatureSpace.from_data(problem.pool, bounds=(problem.lo, problem.hi), scale=None)
-
-
-def known_rows(problem: TreeProblem) -> list[np.ndarray]:
+def known_rows(problem: TableProblem) -> list[np.ndarray]:
     """Return rows that fool the model, from two attacks of the library; they limit the search."""
-    space, found = space_of(problem), []
+    found = []
     for attack in (CGBA(max_queries=1000), RayS(max_queries=1000)):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            result = attack.run(problem.model, problem.X, problem.y, space=space, pool=problem.pool)
+            result = attack.run(
+                problem.model, problem.X, problem.y, space=problem.space, pool=problem.pool
+            )
         found.append(np.where(result.success[:, None], result.X_adv, np.nan))
     return [*found, *(_stripped(problem, Z) for Z in found)]
 
 
 def prove(
-    problem: TreeProblem, norm: float, known: list[np.ndarray], seconds: float = 5.0
+    problem: TableProblem, norm: float, known: list[np.ndarray], seconds: float = 5.0
 ) -> Truth:
     """Return the distances of all rows of a problem in one norm."""
-    ensemble = read(problem.model, problem.pool)
+    reader = read_bins if isinstance(problem.model, Pipeline) else read
+    ensemble = reader(problem.model, problem.pool)
     lengths = [np.linalg.norm(Z - problem.X, ord=norm, axis=1) for Z in known]
     shortest = np.nanmin([np.where(np.isnan(z), np.inf, z) for z in lengths], axis=0)
     exact = np.full(len(problem.X), np.inf)
@@ -70,7 +69,7 @@ def prove(
 
 
 def _one(
-    problem: TreeProblem, ensemble: Ensemble, i: int, norm: float, within: float, seconds: float
+    problem: TableProblem, ensemble: Ensemble, i: int, norm: float, within: float, seconds: float
 ) -> Nearest:
     """Return the nearest row that fools `predict`, with the bound of all margins beyond 0."""
     x = problem.X[i]
@@ -85,13 +84,13 @@ def _one(
     return Nearest(None, np.inf, found.bound)
 
 
-def _fools(problem: TreeProblem, i: int, found: Nearest) -> bool:
+def _fools(problem: TableProblem, i: int, found: Nearest) -> bool:
     if found.row is None:
         return False
     return bool(problem.model.predict(found.row[None])[0] != problem.y[i])
 
 
-def _stripped(problem: TreeProblem, Z: np.ndarray) -> np.ndarray:
+def _stripped(problem: TableProblem, Z: np.ndarray) -> np.ndarray:
     """Take home the smallest moves, column by column, as far as the model stays fooled."""
     Z = Z.copy()
     order = np.argsort(np.abs(Z - problem.X), axis=1)
@@ -106,4 +105,4 @@ def _stripped(problem: TreeProblem, Z: np.ndarray) -> np.ndarray:
     return Z
 
 
-__all__ = ["PROVED", "SMALLEST", "Truth", "known_rows", "prove", "space_of"]
+__all__ = ["PROVED", "SMALLEST", "Truth", "known_rows", "prove"]

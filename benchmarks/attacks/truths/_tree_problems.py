@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from sklearn.ensemble import (
 from sklearn.model_selection import train_test_split
 
 from benchmarks import loaders
+from specreg_sklearn import FeatureSpace
 
 TABLES = ("spambase", "german_credit", "url_phishing", "nsl_kdd")
 HELD_OUT = ("adult", "breast_cancer")
@@ -25,8 +27,8 @@ N_TRAIN, N_POOL, N_ROWS = 4000, 1500, 25
 
 
 @dataclass(eq=False)
-class TreeProblem:
-    """A fitted ensemble, rows that it gets right, and the box that attacks may use.
+class TableProblem:
+    """A fitted model, rows that it gets right, and the box that attacks may use.
 
     Parameters
     ----------
@@ -51,6 +53,31 @@ class TreeProblem:
     pool: np.ndarray
     lo: np.ndarray
     hi: np.ndarray
+
+    @cached_property
+    def space(self) -> FeatureSpace:
+        """The box in the units of X."""
+        return FeatureSpace.from_data(self.pool, bounds=(self.lo, self.hi), scale=None)
+
+    @cached_property
+    def pool_labels(self) -> np.ndarray:
+        """What the model predicts for the pool."""
+        return self.model.predict(self.pool)
+
+    @cached_property
+    def nearest(self) -> np.ndarray:
+        """The nearest row of the pool with another prediction: where other libraries start."""
+        apart = np.linalg.norm(self.X[:, None, :] - self.pool, axis=2)
+        apart[self.y[:, None] == self.pool_labels] = np.inf
+        return self.pool[apart.argmin(axis=1)]
+
+    def fooled(self, Z: np.ndarray) -> np.ndarray:
+        """Return where the model gets float64 rows wrong."""
+        return self.model.predict(np.asarray(Z, dtype=np.float64)) != self.y
+
+    def first(self, n_rows: int) -> TableProblem:
+        """Return the problem of the first rows."""
+        return replace(self, X=self.X[:n_rows], y=self.y[:n_rows])
 
     @property
     def name(self) -> str:
@@ -96,8 +123,20 @@ def model_kinds() -> dict[str, Any]:
     return models
 
 
-def tree_problems(table: str, n_rows: int = N_ROWS) -> Iterator[TreeProblem]:
+def tree_problems(table: str, n_rows: int = N_ROWS) -> Iterator[TableProblem]:
     """Yield one problem per kind of model."""
+    Xa, ya, Xb, yb, lo, hi = split_of(table)
+    for kind, model in model_kinds().items():
+        model.fit(Xa, ya)
+        right = np.flatnonzero(model.predict(Xb) == yb)[:n_rows]
+        yield TableProblem(table, kind, model, Xb[right], yb[right], Xb, lo, hi)
+
+
+def split_of(table: str) -> tuple[np.ndarray, ...]:
+    """Return training rows and labels, test rows and labels, and the range of each column.
+
+    Columns are centred and in units of their standard deviations on the training rows.
+    """
     X, y = numbers_of(table)
     Xa, Xb, ya, yb = train_test_split(
         X,
@@ -110,8 +149,4 @@ def tree_problems(table: str, n_rows: int = N_ROWS) -> Iterator[TreeProblem]:
     mean, std = Xa.mean(axis=0), Xa.std(axis=0)
     used = std > 0
     Xa, Xb, X = (((part - mean) / np.where(used, std, 1))[:, used] for part in (Xa, Xb, X))
-    lo, hi = X.min(axis=0), X.max(axis=0)
-    for kind, model in model_kinds().items():
-        model.fit(Xa, ya)
-        right = np.flatnonzero(model.predict(Xb) == yb)[:n_rows]
-        yield TreeProblem(table, kind, model, Xb[right], yb[right], Xb, lo, hi)
+    return Xa, ya, Xb, yb, X.min(axis=0), X.max(axis=0)

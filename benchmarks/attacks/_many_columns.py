@@ -100,7 +100,7 @@ def images(report: Report, repeats: int) -> None:
 
 
 def texts(report: Report, repeats: int) -> None:
-    """A linear model on 2,000 columns of weighted word counts; its distances are known."""
+    """Linear model on 2,000 columns of weighted word counts, whose distances are known."""
     X, y = _word_counts()
     model = LogisticRegression(C=10.0, max_iter=1000).fit(X[:1000], y[:1000])
     rows = 1000 + np.flatnonzero(model.predict(X[1000:]) == y[1000:])[:20]

@@ -126,7 +126,7 @@ def test_scorers_are_the_functions(cancer):
     right = model.predict(X) == y
     exact = np.median(np.where(right, margins(model, X), 0))
     np.testing.assert_allclose(median(model, X, y), exact, rtol=1e-6)
-    assert repr(median) == "make_robust_scorer('median_certified_radius', norm=2)"
+    assert repr(median) == "make_robust_scorer('median_certified_radius', norm=2, max_samples=100)"
     for copy in (pickle.loads(pickle.dumps(scorer)), clone(scorer, safe=False)):
         assert copy(model, X, y) == scorer(model, X, y)
     assert make_robust_scorer("median_certified_radius", norm=1)(model, X, y) > 0

@@ -14,7 +14,7 @@ from torch import nn
 
 from benchmarks.attacks._near_truth import found_by, has_data
 from benchmarks.attacks._runs import art
-from benchmarks.common import Report, nearest_by_gradients
+from benchmarks.common import Report, foot_in_box, nearest_by_gradients
 from benchmarks.loaders import load_mnist
 from specreg_sklearn import FeatureSpace
 
@@ -104,8 +104,16 @@ def texts(report: Report, repeats: int) -> None:
     X, y = _word_counts()
     model = LogisticRegression(C=10.0, max_iter=1000).fit(X[:1000], y[:1000])
     rows = 1000 + np.flatnonzero(model.predict(X[1000:]) == y[1000:])[:20]
-    exact = np.abs(model.decision_function(X[rows])) / np.linalg.norm(model.coef_)
-    space = FeatureSpace.from_data(X, bounds=None, scale=None)
+    # The nearest point of the plane inside the box: words cannot occur less than never.
+    width = np.linalg.norm(model.coef_)
+    side = np.where(model.decision_function(X[rows]) > 0, -1.0, 1.0)[:, None]
+    normal = side * model.coef_ / width
+    on_plane = -model.intercept_[0] / width * model.coef_ / width
+    foot = foot_in_box(
+        X[rows], np.repeat(on_plane, len(rows), axis=0), normal, X.min(axis=0), X.max(axis=0)
+    )
+    exact = np.linalg.norm(foot - X[rows], axis=1)
+    space = FeatureSpace.from_data(X, scale=None)
     problem = _Texts(model, X[rows], y[rows], X[1000:], space)
     for budget, bar in ((1000, None), (5000, 1.5)):
         for attack in ("auto", "hop_skip_jump"):

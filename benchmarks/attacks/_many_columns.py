@@ -23,7 +23,7 @@ N_TRAIN, N_POOL, N_EPOCHS = 6000, 1000, 8
 # Median distance over the floor that gradients find, by queries.
 BARS = {250: 1.7, 1000: 1.32, 5000: 1.15}
 ART_ROWS = 5
-N_WORDS, N_TEXTS, WORDS_A_TEXT = 2000, 1500, 120
+N_WORDS, N_TEXTS, WORDS_A_TEXT = 2000, 1500, 30
 
 
 @dataclass(eq=False)

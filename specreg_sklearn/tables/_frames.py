@@ -48,8 +48,8 @@ class PandasTable:
         dtypes = set(data.dtypes)
         first = next(iter(dtypes), None)
         # One plain dtype throughout: rows can be gathered as one block, which is far cheaper.
-        self._uniform = len(dtypes) == 1 and isinstance(first, np.dtype) and first.kind in "iuf"
-        self.plain = self._uniform and first.kind == "f"
+        kind = first.kind if len(dtypes) == 1 and isinstance(first, np.dtype) else ""
+        self._uniform, self.plain = kind in tuple("iuf"), kind == "f"
         self._dtypes = list(data.dtypes)
 
     @cached_property

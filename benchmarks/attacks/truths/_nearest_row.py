@@ -54,7 +54,7 @@ def nearest_row(
     norm: float,
     within: float,
     tie: float = 0.0,
-    seconds: float = 5.0,
+    seconds: float = 20.0,
 ) -> Nearest:
     """Search the box of half-width `within` around `x`, inside the bounds.
 

@@ -50,7 +50,7 @@ def known_rows(problem: TableProblem) -> list[np.ndarray]:
 
 
 def prove(
-    problem: TableProblem, norm: float, known: list[np.ndarray], seconds: float = 5.0
+    problem: TableProblem, norm: float, known: list[np.ndarray], seconds: float = 20.0
 ) -> Truth:
     """Return the distances of all rows of a problem in one norm."""
     reader = read_bins if isinstance(problem.model, Pipeline) else read

@@ -80,7 +80,7 @@ $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: pyproject.toml $(CONSTRAI
 	$(INSTALL) -e '.[$*]'
 	@touch $@
 
-# foolbox is only compared with: without it the benchmark says so and goes on.
+# foolbox, lightgbm and xgboost serve the benchmark only: without them it says so and goes on.
 $(VENV)/.bench: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
 	$(INSTALL) -e '.[bench]' || $(INSTALL) -e .
 	@touch $@

@@ -73,8 +73,9 @@ figure, panels = plt.subplots(
     1, 3, figsize=(9.6, 3.6), sharex=True, sharey=True, layout="constrained"
 )
 for axes, (name, model) in zip(panels, models.items(), strict=True):
-    low = certified_accuracy_score(model, X_test, y_test, eps=grid, space=space)
-    high = robust_accuracy_score(model, X_test, y_test, eps=grid, space=space)
+    on_all = {"eps": grid, "space": space, "max_samples": "all"}
+    low = certified_accuracy_score(model, X_test, y_test, **on_all)
+    high = robust_accuracy_score(model, X_test, y_test, **on_all)
     axes.fill_between(grid, low, high, color="#56B4E9", alpha=0.45, linewidth=0)
     axes.plot(grid, high, "-", color="#D55E00", linewidth=2)
     axes.plot(grid, low, "--", color="black", linewidth=2)

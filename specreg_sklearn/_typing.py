@@ -31,6 +31,9 @@ Activation: TypeAlias = Literal["identity", "logistic", "tanh", "relu", "elu", "
 Solver: TypeAlias = "Literal['adam', 'sgd'] | type[torch.optim.Optimizer]"
 """The optimizer of a fit: by a name, or its class."""
 
+MaxSamples: TypeAlias = int | Literal["all"] | None
+"""How many rows are measured: a number, or all of them, for which None stands too."""
+
 Certify: TypeAlias = Literal["auto"] | bool
 """Whether to prove: never, always, or where a model has a proof and it costs little."""
 

@@ -13,6 +13,23 @@ import numpy as np
 
 from benchmarks.attacks import _costs as costs
 from benchmarks.attacks import _exact_distances as exact
+from benchmarks.attacks._budgets import (
+    calls_of_predict,
+    forest_at_eps,
+    more_budget,
+    searches,
+    smaller_space,
+)
+from benchmarks.attacks._many_columns import images, texts
+from benchmarks.attacks._near_truth import (
+    NO_BOOSTING,
+    NO_DATA,
+    has_data,
+    relu_networks,
+    trees,
+    walls_and_kernels,
+    whole_numbers,
+)
 from benchmarks.attacks._networks import (
     SMALL,
     against_others,
@@ -24,6 +41,7 @@ from benchmarks.attacks._networks import (
 from benchmarks.attacks._problems import Problem, other_problems
 from benchmarks.attacks._runs import NO_FOOLBOX, Recorded, Run, art, foolbox, ours
 from benchmarks.attacks._table import report_runs
+from benchmarks.attacks.truths import model_kinds
 from benchmarks.common import Report, arguments_of, compare, median_ratio, run_sections
 from specreg_sklearn.attacks import CGBA, ARTAttack, RayS
 
@@ -36,7 +54,7 @@ def others() -> list[Problem]:
 def engine(report: Report, repeats: int) -> None:
     """CPU seconds of a run over those of the bare predictions that it made."""
     for problem in networks():
-        for budget, bar in ((SMALL, None), (5000, 1.5)):
+        for budget, bar in ((SMALL, None), (5000, 1.6)):
             attack = CGBA(max_queries=budget)
 
             def run(model: Any, attack: Any = attack, problem: Problem = problem) -> None:
@@ -202,6 +220,17 @@ SECTIONS = {
     "memory": memory,
     "rows": many_rows,
     "exact": exact_distances,
+    "trees": trees,
+    "whole": whole_numbers,
+    "walls": walls_and_kernels,
+    "nets": relu_networks,
+    "images": images,
+    "texts": texts,
+    "forest": forest_at_eps,
+    "calls": calls_of_predict,
+    "searches": searches,
+    "budgets": more_budget,
+    "spaces": smaller_space,
 }
 
 
@@ -209,6 +238,8 @@ def main() -> None:
     """Print tables, and every figure with its bar."""
     arguments = arguments_of(__doc__, SECTIONS, repeats={"type": int, "default": 5})
     missing = [] if foolbox is not None else [NO_FOOLBOX]
+    missing += [] if has_data() else [NO_DATA]
+    missing += [] if len(model_kinds()) == 5 else [NO_BOOSTING]
     run_sections(Report(), SECTIONS, arguments, arguments.repeats, *missing)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -30,12 +31,11 @@ def to_boundary(
     return x + far_end[:, None] * (far - x)
 
 
-def foot_in_box(
-    x: np.ndarray, z: np.ndarray, normal: np.ndarray, lo: float, hi: float
-) -> np.ndarray:
+def foot_in_box(x: np.ndarray, z: np.ndarray, normal: np.ndarray, lo: Any, hi: Any) -> np.ndarray:
     """Project x on the part of the plane through z that lies in the box.
 
-    `normal`, of length 1, points from x to the plane; x and z lie in the box.
+    `normal`, of length 1, points from x to the plane; x lies in the box, whose ends `lo` and `hi`
+    are numbers or have shape (d,).
     """
     height = np.einsum("ij,ij->i", normal, z)
     size = np.zeros(len(x))

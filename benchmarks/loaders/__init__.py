@@ -7,6 +7,7 @@ environment variable ``SPECREG_DATA``, every file is checked against its SHA-256
 a missing one says how to obtain it. All take the same keyword arguments: see the docstring of one.
 """
 
+from benchmarks.loaders._files import VARIABLE as DATA_VARIABLE
 from benchmarks.loaders._image_loaders import load_cifar10, load_mnist
 from benchmarks.loaders._mixed_tables import load_adult, load_german_credit, load_nsl_kdd
 from benchmarks.loaders._numeric_tables import (
@@ -16,6 +17,7 @@ from benchmarks.loaders._numeric_tables import (
 )
 
 __all__ = [
+    "DATA_VARIABLE",
     "load_adult",
     "load_cifar10",
     "load_german_credit",

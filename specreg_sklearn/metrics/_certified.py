@@ -7,7 +7,15 @@ from typing import Any, TypedDict, Unpack, overload
 
 from sklearn.base import is_classifier
 
-from specreg_sklearn._typing import Classifier, Eps, FloatArray, RandomState, Scale, Sizes
+from specreg_sklearn._typing import (
+    Classifier,
+    Eps,
+    FloatArray,
+    MaxSamples,
+    RandomState,
+    Scale,
+    Sizes,
+)
 from specreg_sklearn.certificates.pipelines import (
     CertifiedModel,
     classifier_stages,
@@ -19,6 +27,7 @@ from specreg_sklearn.metrics.measurement import (
     read_eps,
 )
 from specreg_sklearn.space import CONVEX_NORMS, FeatureSpace, check_norm
+from specreg_sklearn.tables import DEFAULT_MAX_SAMPLES
 
 
 def certified_radius(
@@ -128,7 +137,7 @@ class CertifiedOptions(TypedDict, total=False):
     norm: float
     space: FeatureSpace | None
     scale: Scale
-    max_samples: int | None
+    max_samples: MaxSamples
     random_state: RandomState
 
 
@@ -153,7 +162,7 @@ def certified_accuracy_score(
     norm: float = 2,
     space: FeatureSpace | None = None,
     scale: Scale = "std",
-    max_samples: int | None = None,
+    max_samples: MaxSamples = DEFAULT_MAX_SAMPLES,
     random_state: RandomState = 0,
 ) -> float | FloatArray:
     """Share of rows that are classified correctly and provably stay so within `eps`.
@@ -176,12 +185,14 @@ def certified_accuracy_score(
         As in :func:`robust_accuracy_score`: None means every numeric column that varies in `X`,
         with units by `scale`. Its bounds are not used.
     scale, max_samples, random_state
-        As in :func:`robust_accuracy_score`, which measures the same rows.
+        As in :func:`robust_accuracy_score`, which measures the same rows: 100 of them unless
+        `max_samples` says otherwise.
 
     Returns
     -------
     float or ndarray of shape (n_eps,)
-        The score, or one per entry of `eps`. At ``eps=0`` it is the accuracy.
+        The score, or one per entry of `eps`. At ``eps=0`` it is the accuracy on the
+        measured rows.
 
     Raises
     ------

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Unpack, overload
 
-from specreg_sklearn._typing import Certify, Classifier, Eps, FloatArray, RandomState, Scale, Sizes
+from specreg_sklearn._typing import (
+    Certify,
+    Classifier,
+    Eps,
+    FloatArray,
+    MaxSamples,
+    RandomState,
+    Scale,
+    Sizes,
+)
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.metrics._certified import CertifiedOptions
 from specreg_sklearn.metrics.measurement import Measurement, read_eps, robust_shares
 from specreg_sklearn.space import FeatureSpace
+from specreg_sklearn.tables import DEFAULT_MAX_SAMPLES
 
 
 class _Options(CertifiedOptions, total=False):
@@ -41,7 +51,7 @@ def robust_accuracy_score(
     attack: str | BlackBoxAttack = "auto",
     space: FeatureSpace | None = None,
     scale: Scale = "std",
-    max_samples: int | None = None,
+    max_samples: MaxSamples = DEFAULT_MAX_SAMPLES,
     random_state: RandomState = 0,
     n_jobs: int | None = None,
     verbose: int = 0,
@@ -53,7 +63,7 @@ def robust_accuracy_score(
     The attack gives an upper bound of every row's adversarial distance, so the score is an upper
     bound of the true robust accuracy: a stronger attack can only lower it. A row that the attack
     could not decide counts as withstanding, and a warning counts such rows. The score is never
-    above the accuracy.
+    above the accuracy on the same rows: 100 of `X`, unless `max_samples` says otherwise.
 
     Parameters
     ----------
@@ -79,9 +89,10 @@ def robust_accuracy_score(
         `pool`, or of `X` without one, with units by `scale`.
     scale : "std", "range", None, float or array, default="std"
         Units of the distance. A `space` has its own units: with one, leave this out.
-    max_samples : int or None, default=None
-        Attack only so many rows, chosen once, stratified by `y`. All rows of `X` still serve as
-        starts, unless there is a `pool`.
+    max_samples : int, "all" or None, default=100
+        Measure only so many rows, chosen once, with the shares of the classes in `y` kept; "all",
+        or None, takes every row. The standard error of a share of 100 rows is at most 0.05. Rows
+        of `X` that are not measured still serve as starts, unless there is a `pool`.
     random_state : None, int, RandomState or Generator, default=0
         Seed of the choice of rows, and of an attack given by name.
     n_jobs : int or None, default=None
@@ -101,7 +112,8 @@ def robust_accuracy_score(
     Returns
     -------
     float or ndarray of shape (n_eps,)
-        The score, or one per entry of `eps`. At ``eps=0`` it is the accuracy.
+        The score, or one per entry of `eps`. At ``eps=0`` it is the accuracy on the
+        measured rows.
 
     Warns
     -----
@@ -142,7 +154,7 @@ def adversarial_distances(
     attack: str | BlackBoxAttack = "auto",
     space: FeatureSpace | None = None,
     scale: Scale = "std",
-    max_samples: int | None = None,
+    max_samples: MaxSamples = "all",
     random_state: RandomState = 0,
     n_jobs: int | None = None,
     verbose: int = 0,
@@ -154,8 +166,11 @@ def adversarial_distances(
 
     Parameters
     ----------
-    estimator, X, y, norm, attack, space, scale, max_samples, random_state, n_jobs, verbose, pool
+    estimator, X, y, norm, attack, space, scale, random_state, n_jobs, verbose, pool
         As in :func:`robust_accuracy_score`.
+    max_samples : int, "all" or None, default="all"
+        Measure only so many rows, chosen as in :func:`robust_accuracy_score`. By default every row
+        gets its distance, so that they stand beside those of :func:`certified_radius`.
 
     Returns
     -------

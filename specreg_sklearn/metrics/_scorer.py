@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from specreg_sklearn._typing import Certify, Classifier, RandomState, Scale
+from specreg_sklearn._typing import Certify, Classifier, MaxSamples, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.metrics.measurement import (
     Measurement,
@@ -19,7 +19,7 @@ from specreg_sklearn.metrics.measurement import (
     warn_of_undecided,
 )
 from specreg_sklearn.space import CONVEX_NORMS, FeatureSpace, check_norm
-from specreg_sklearn.tables import check_eps, check_seed
+from specreg_sklearn.tables import DEFAULT_MAX_SAMPLES, check_eps, check_seed
 
 Metric: TypeAlias = Literal[
     "robust_accuracy",
@@ -110,7 +110,9 @@ class RobustScorer(Measurement):
         shown["norm"] = self.norm
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name not in ("metric", "eps", "norm") and not _same(value, field.default):
+            # On how many rows a number was measured belongs to the number.
+            shows = field.name == "max_samples" or not _same(value, field.default)
+            if field.name not in ("metric", "eps", "norm") and shows:
                 long = field.name in ("space", "pool")
                 shown[field.name] = f"{type(value).__name__}(...)" if long else value
         inside = "".join(f", {name}={value!r}" for name, value in shown.items())
@@ -125,7 +127,7 @@ def make_robust_scorer(
     attack: str | BlackBoxAttack = "auto",
     space: FeatureSpace | None = None,
     scale: Scale = "std",
-    max_samples: int | None = None,
+    max_samples: MaxSamples = DEFAULT_MAX_SAMPLES,
     random_state: RandomState = 0,
     n_jobs: int | None = None,
     certify: Certify = "auto",
@@ -159,8 +161,10 @@ def make_robust_scorer(
         fold has its own, or of the `pool`; give a space to have all folds share one.
     scale : "std", "range", None, float or array, default="std"
         As in :func:`robust_accuracy_score`.
-    max_samples : int or None, default=None
-        Attack only so many rows of a fold, the same for every candidate.
+    max_samples : int, "all" or None, default=100
+        Measure only so many rows of a fold, the same for every candidate, with the shares of the
+        classes kept. The standard error of a share of 100 rows is at most 0.05. "all", or None,
+        takes every row. The repr of the scorer says which.
     random_state : None, int, RandomState or Generator, default=0
         Seed of the choice of rows and of the attack. It is turned into one integer when the scorer
         is made, so that all candidates of a search meet the same attack.
@@ -228,8 +232,9 @@ vars(robust_accuracy).update(
     __doc__="""Scorer ``(estimator, X, y) -> float``: robust accuracy at distance 0.5.
 
 The share of rows that are classified correctly and for which the black-box attack CGBA found no
-adversarial row within 0.5 standard deviations (L2 norm of ``(X_adv - X) / std(X)``). Use it as
-``scoring=robust_accuracy`` in a search, or call it. For another distance, norm, attack or unit, see
+adversarial row within 0.5 standard deviations (L2 norm of ``(X_adv - X) / std(X)``), among 100 of
+the rows, with the shares of the classes kept. Use it as ``scoring=robust_accuracy`` in a search, or
+call it. For another distance, norm, attack, unit or number of rows, see
 :func:`make_robust_scorer`.
 """
 )

@@ -39,11 +39,17 @@ from specreg_sklearn.tables._setting_checks import (
     check_seed,
     check_share,
 )
-from specreg_sklearn.tables._subsample import subsample, take_rows
+from specreg_sklearn.tables._subsample import (
+    DEFAULT_MAX_SAMPLES,
+    check_max_samples,
+    subsample,
+    take_rows,
+)
 from specreg_sklearn.tables._warnings import stacklevel_of_caller
 
 __all__ = [
     "CATEGORICAL",
+    "DEFAULT_MAX_SAMPLES",
     "INTEGER",
     "REAL",
     "UNKNOWN",
@@ -69,6 +75,7 @@ __all__ = [
     "check_exact_numbers",
     "check_fitted_columns",
     "check_flag",
+    "check_max_samples",
     "check_names",
     "check_number",
     "check_positive_int",

@@ -9,6 +9,7 @@ cannot be theirs.
 from __future__ import annotations
 
 import sys
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -47,12 +48,19 @@ class PandasTable:
         dtypes = set(data.dtypes)
         first = next(iter(dtypes), None)
         # One plain dtype throughout: rows can be gathered as one block, which is far cheaper.
-        uniform = len(dtypes) == 1 and isinstance(first, np.dtype) and first.kind in "iuf"
-        self._block = data.to_numpy() if uniform else None
-        self.plain = self._block is not None and self._block.dtype.kind == "f"
-        # Looking a column up in a frame takes longer than gathering rows from it: look up once.
+        kind = first.kind if len(dtypes) == 1 and isinstance(first, np.dtype) else ""
+        self._uniform, self.plain = kind in tuple("iuf"), kind == "f"
         self._dtypes = list(data.dtypes)
-        self._arrays = [data.iloc[:, j].array for j in range(self.n_columns)] if not uniform else []
+
+    @cached_property
+    def _block(self) -> np.ndarray:
+        # A frame of many pieces is copied for it: only what is written from needs it.
+        return self.data.to_numpy()
+
+    @cached_property
+    def _arrays(self) -> list[pandas.api.extensions.ExtensionArray]:
+        # Looking a column up in a frame takes longer than gathering rows from it: look up once.
+        return [self.data.iloc[:, j].array for j in range(self.n_columns)]
 
     def kind(self, column: int) -> str:
         """Say whether a column holds real numbers, whole numbers or neither."""
@@ -112,7 +120,7 @@ class PandasTable:
         pd = sys.modules["pandas"]
         whole = len(rows) == self.n_rows and np.array_equal(rows, np.arange(self.n_rows))
         index = self.data.index if whole else pd.RangeIndex(len(rows))
-        if self._block is not None:
+        if self._uniform:
             out = ArrayTable(self._block).write(rows, columns, values, moved, exact)
             frame = pd.DataFrame(out, index=index, columns=self.data.columns, copy=False)
             return _finished(frame, self.data)

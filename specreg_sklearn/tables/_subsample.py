@@ -2,30 +2,48 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from specreg_sklearn._typing import RandomState
+from specreg_sklearn._typing import MaxSamples, RandomState
 from specreg_sklearn.tables._frames import as_table
 from specreg_sklearn.tables._labels import as_targets
-from specreg_sklearn.tables._setting_checks import check_positive_int, check_seed
+from specreg_sklearn.tables._setting_checks import check_seed
+
+DEFAULT_MAX_SAMPLES = 100
+"""Rows that a share is measured on by default: its standard error is at most 0.05."""
+
+
+def check_max_samples(max_samples: object) -> int | None:
+    """Return how many rows are measured at most; None, or "all", is all of them."""
+    if max_samples is None or (isinstance(max_samples, str) and max_samples == "all"):
+        return None
+    is_flag = isinstance(max_samples, bool)
+    if is_flag or not isinstance(max_samples, Integral) or int(max_samples) < 1:
+        raise ValueError(
+            f"max_samples={max_samples!r} is not accepted; give an integer >= 1, or 'all' to "
+            "measure every row (None means the same)."
+        )
+    return int(max_samples)
 
 
 def subsample(
-    X: Any, y: Any, max_samples: int | None, random_state: RandomState
+    X: Any, y: Any, max_samples: MaxSamples, random_state: RandomState
 ) -> tuple[Any, np.ndarray]:
     """Return at most `max_samples` rows, in the container of `X`, and their labels, in their order.
 
     They are stratified by label. The choice depends on `y` and the seed only, so every model is
-    measured on the same rows. None keeps all rows.
+    measured on the same rows. "all" and None keep all rows.
     """
     table = as_table(X)
     labels = as_targets(y, table.n_rows)
-    if max_samples is None or check_positive_int(max_samples, "max_samples") >= table.n_rows:
+    most = check_max_samples(max_samples)
+    if most is None or most >= table.n_rows:
         return X, labels
     _, strata = np.unique(labels, return_inverse=True)
-    chosen = np.sort(_spread(strata, max_samples, check_seed(random_state)))
+    chosen = np.sort(_spread(strata, most, check_seed(random_state)))
     return take_rows(X, chosen), labels[chosen]
 
 

@@ -23,6 +23,7 @@ from specreg_sklearn.metrics import (
     make_robust_scorer,
     robust_accuracy_score,
 )
+from specreg_sklearn.tables import subsample
 
 
 @pytest.fixture(scope="module")
@@ -39,16 +40,21 @@ def margins(model, X):
 def test_the_score_is_the_share_of_wide_correct_margins(cancer):
     X, y, model = cancer
     right, away = model.predict(X) == y, margins(model, X)
+    every = {"max_samples": "all"}
     grid = [0.0, 0.2, 0.5, 1.0, 2.0]
-    found = certified_accuracy_score(model, X, y, eps=grid)
+    found = certified_accuracy_score(model, X, y, eps=grid, **every)
     wanted = [np.mean(right & (away > eps)) for eps in grid]
     np.testing.assert_array_equal(found, wanted)
-    assert certified_accuracy_score(model, X, y, eps=0.5) == found[2]
-    assert type(certified_accuracy_score(model, X, y, eps=0.5)) is float
-    assert certified_accuracy_score(model, X, y, eps=0) == model.score(X, y)
-    in_linf = certified_accuracy_score(model, X, y, eps=0.2, norm=np.inf)
+    assert certified_accuracy_score(model, X, y, eps=0.5, **every) == found[2]
+    assert type(certified_accuracy_score(model, X, y, eps=0.5, **every)) is float
+    assert certified_accuracy_score(model, X, y, eps=0, **every) == model.score(X, y)
+    in_linf = certified_accuracy_score(model, X, y, eps=0.2, norm=np.inf, **every)
     away = np.abs(model.decision_function(X)) / np.abs(model[1].coef_).sum()
     assert in_linf == np.mean(right & (away > 0.2))
+    assert certified_accuracy_score(model, X, y, eps=0.5, max_samples=None) == found[2]
+    some, labels = subsample(X, y, 100, 0)
+    few = certified_accuracy_score(model, X, y, eps=0.5)
+    assert few == np.mean((model.predict(some) == labels) & (margins(model, some) > 0.5))
 
 
 def test_wrong_rows_are_not_certified(cancer):
@@ -80,7 +86,7 @@ def test_space_and_units(cancer):
     X, y, model = cancer
     space = FeatureSpace.from_data(X, mutable=[0, 1, 2], scale=None)
     radius = certified_radius(model, X, space=space)
-    found = certified_accuracy_score(model, X, y, eps=1.0, space=space)
+    found = certified_accuracy_score(model, X, y, eps=1.0, space=space, max_samples="all")
     assert found == np.mean((model.predict(X) == y) & (radius > 1.0))
     frame = pd.DataFrame(X, columns=[f"c{j}" for j in range(30)])
     named = clone(model).fit(frame, y)
@@ -122,11 +128,13 @@ def test_scorers_are_the_functions(cancer):
     assert (
         repr(scorer) == "make_robust_scorer('certified_accuracy', eps=0.4, norm=2, max_samples=80)"
     )
-    median = make_robust_scorer("median_certified_radius")
+    median = make_robust_scorer("median_certified_radius", max_samples="all")
     right = model.predict(X) == y
     exact = np.median(np.where(right, margins(model, X), 0))
     np.testing.assert_allclose(median(model, X, y), exact, rtol=1e-6)
-    assert repr(median) == "make_robust_scorer('median_certified_radius', norm=2)"
+    shown = "make_robust_scorer('median_certified_radius', norm=2, max_samples={})"
+    assert repr(median) == shown.format("'all'")
+    assert repr(make_robust_scorer("median_certified_radius")) == shown.format(100)
     for copy in (pickle.loads(pickle.dumps(scorer)), clone(scorer, safe=False)):
         assert copy(model, X, y) == scorer(model, X, y)
     assert make_robust_scorer("median_certified_radius", norm=1)(model, X, y) > 0
@@ -139,7 +147,7 @@ def test_in_a_search(cancer):
         {"logisticregression__C": [1e-3, 1.0, 100.0]},
         scoring={
             "accuracy": "accuracy",
-            "certified": make_robust_scorer("certified_accuracy", eps=0.5),
+            "certified": make_robust_scorer("certified_accuracy", eps=0.5, max_samples="all"),
             "radius": make_robust_scorer("median_certified_radius"),
         },
         refit="certified",

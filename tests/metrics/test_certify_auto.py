@@ -238,8 +238,9 @@ def test_errors_are_those_of_the_attack(models, digits):
     for certify in (False, "auto"):
         with pytest.raises(ValueError, match="features"):
             robust_accuracy_score(models[0], X[:, :9], y, eps=0.1, certify=certify)
+        options = {"eps": 0.1, "scale": None, "certify": certify}
         with pytest.raises(ValueError, match="NaN"):
-            robust_accuracy_score(models[0], gap, y, eps=0.1, scale=None, certify=certify)
+            robust_accuracy_score(models[0], gap, y, max_samples="all", **options)
 
 
 @pytest.mark.parametrize("call", ["robust_accuracy_score(m, X, y, eps=0.1, max_samples=5)", ""])

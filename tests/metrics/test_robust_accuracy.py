@@ -89,10 +89,13 @@ def test_curve_falls_from_the_accuracy_and_agrees_with_single_values(iris):
 
 def test_eps_zero_is_the_accuracy(iris):
     X, y, model = iris
-    expected = accuracy_score(y, model.predict(X))
-    assert robust_accuracy_score(model, X, y, eps=0) == expected
-    assert robust_accuracy_score(model, X, y, eps=[0.0])[0] == expected
-    assert robust_accuracy_score(model, X, y, eps=[0, 0.2], attack=QUICK)[0] == expected
+    some, labels = subsample(X, y, 100, 0)
+    for options, rows, truth in (({"max_samples": "all"}, X, y), ({}, some, labels)):
+        expected = accuracy_score(truth, model.predict(rows))
+        assert robust_accuracy_score(model, X, y, eps=0, **options) == expected
+        assert robust_accuracy_score(model, X, y, eps=[0.0], **options)[0] == expected
+        curve = robust_accuracy_score(model, X, y, eps=[0, 0.2], attack=QUICK, **options)
+        assert curve[0] == expected
 
 
 def test_max_samples_takes_the_same_rows_for_every_model(iris):
@@ -190,13 +193,13 @@ def test_a_constant_model_is_as_robust_as_it_is_right(iris):
     X, y, _ = iris
     model = DummyClassifier(strategy="constant", constant=1).fit(X, y)
     with pytest.warns(UserWarning) as seen:
-        score = robust_accuracy_score(model, X, y, eps=0.5)
+        score = robust_accuracy_score(model, X, y, eps=0.5, max_samples="all")
     assert score == pytest.approx(1 / 3)
     texts = [str(w.message) for w in seen]
     assert any("predicts one class only" in t for t in texts)
     assert any("robust_accuracy_score: 50 of 50 correctly" in t for t in texts)
     with pytest.warns(UserWarning):
-        curve = robust_accuracy_score(model, X, y, eps=[0, 0.5, np.inf])
+        curve = robust_accuracy_score(model, X, y, eps=[0, 0.5, np.inf], max_samples=None)
     np.testing.assert_allclose(curve, [1 / 3, 1 / 3, 1 / 3])
     with pytest.warns(UserWarning, match="found no adversarial row"):
         distances = adversarial_distances(model, X, y)

@@ -51,7 +51,29 @@ def test_ready_made_scorer(iris):
     X, y = X[::10], y[::10]
     assert robust_accuracy(model, X, y) == robust_accuracy_score(model, X, y, eps=0.5)
     assert "0.5" in robust_accuracy.__doc__
-    assert repr(robust_accuracy) == ("make_robust_scorer('robust_accuracy', eps=0.5, norm=2)")
+    assert repr(robust_accuracy) == (
+        "make_robust_scorer('robust_accuracy', eps=0.5, norm=2, max_samples=100)"
+    )
+
+
+def test_a_hundred_rows_of_each_fold_unless_all_are_wanted(iris):
+    """What a scorer measures on is said in its repr, and "all" and None mean every row."""
+    X, y, model = iris
+    rows = []
+
+    class Counting:
+        def predict(self, Z):
+            rows.append(len(Z))
+            return model.predict(Z)
+
+    for given, measured in (({}, 100), ({"max_samples": "all"}, 150), ({"max_samples": None}, 150)):
+        rows.clear()
+        scorer = make_robust_scorer(eps=0.1, attack=QUICK, certify=False, **given)
+        score = scorer(Counting(), X, y)
+        assert rows[0] == measured
+        assert score * measured == pytest.approx(round(score * measured))
+    assert "max_samples='all'" in repr(make_robust_scorer(max_samples="all"))
+    assert "max_samples=None" in repr(make_robust_scorer(max_samples=None))
 
 
 def test_median_distance(iris):
@@ -223,6 +245,13 @@ def test_global_generator_stays(iris, scorer):
         ({"space": {}}, TypeError, "space=dict"),
         ({"space": FeatureSpace.from_data(np.eye(2)), "scale": None}, ValueError, "own units"),
         ({"max_samples": -1}, ValueError, "max_samples=-1"),
+        (
+            {"max_samples": 0},
+            ValueError,
+            "max_samples=0 is not accepted.*'all' to measure every row",
+        ),
+        ({"max_samples": "every"}, ValueError, "max_samples='every' is not accepted"),
+        ({"max_samples": True}, ValueError, "max_samples=True is not accepted"),
         ({"random_state": "x"}, ValueError, "random_state='x'"),
     ],
 )

@@ -7,9 +7,10 @@ import pytest
 from specreg_sklearn.tables._subsample import subsample
 
 
-def test_everything_by_default():
+def test_everything_on_demand():
     X, y = np.zeros((5, 2)), [0, 1, 0, 1, 1]
     assert subsample(X, y, None, 0)[0] is X
+    assert subsample(X, y, "all", 0)[0] is X
     assert subsample(X, y, 9, 0)[0] is X
 
 

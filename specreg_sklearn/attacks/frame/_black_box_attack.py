@@ -124,7 +124,8 @@ class BlackBoxAttack(BaseEstimator, AttackHooks):
             What may change and in which units. None stands for
             ``FeatureSpace.from_data(pool)``, or of `X` without a pool.
         pool : array-like or DataFrame of shape (n_pool, n_features), default=None
-            Rows to start from. None means `X` itself. With a pool, the result of a row does not
+            Rows to start from. None means `X` itself. Of more than 10,000 rows the model is asked
+            about 10,000, spread over their contents. With a pool, the result of a row does not
             depend on which other rows are attacked.
         n_jobs : int or None, default=None
             Workers of joblib. The result does not depend on it.

@@ -26,12 +26,14 @@ from specreg_sklearn.attacks.frame._resume import Resumable, what_is_known
 from specreg_sklearn.attacks.frame._workers import search_rows
 from specreg_sklearn.attacks.questions import (
     FINAL_QUERIES,
+    MAX_ASKED,
     VARYING_QUERIES,
     VERIFY_QUERIES,
     Oracle,
     Repeats,
     StartPool,
     check_repeats,
+    spread_rows,
     verify,
 )
 from specreg_sklearn.space import FeatureSpace, check_norm, check_room
@@ -40,11 +42,13 @@ from specreg_sklearn.tables import (
     as_table,
     as_targets,
     ask,
+    check_columns,
     check_eps,
     check_estimator,
     check_fitted_columns,
     check_seed,
     check_wanted_labels,
+    take_rows,
 )
 
 # Verification may push a row outwards by 1e-3 of its distance; a row that stops this much before
@@ -92,6 +96,8 @@ def run_attack(
     check_room(space, table)
     targets = as_targets(y, len(rows))
     given = _given_starts(attack.starts, space, X, len(rows))
+    if pool is not None:
+        pool = _few_enough(pool, space)
     pool_rows = rows if pool is None else space.bind(pool, parameter="pool")
     before = what_is_known(resume, space, rows, norm)
 
@@ -167,6 +173,15 @@ def run_attack(
     found = replace(outcome, error=None)
     result.resumable = Resumable(clean, pooled, repeats, found, run.verified)
     return _cut_short(attack, outcome, result, on_error)
+
+
+def _few_enough(pool: Any, space: FeatureSpace) -> Any:
+    """Return the pool, or some of its rows if there are too many to ask the model about."""
+    table = as_table(pool, parameter="pool")
+    if table.n_rows <= MAX_ASKED:
+        return pool
+    check_columns(table, space.names, space.kinds, space.mutable, "pool")
+    return take_rows(pool, spread_rows(table, space.movable))
 
 
 def _repeats(oracle: Oracle, pool: StartPool, chosen: IntArray, done: BoolArray) -> Repeats:

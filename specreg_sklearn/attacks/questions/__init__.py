@@ -6,7 +6,12 @@ from specreg_sklearn.attacks.questions._random import stream
 from specreg_sklearn.attacks.questions._ranks import nearest_by_group, rank_within
 from specreg_sklearn.attacks.questions._repeats import Repeats, check_repeats
 from specreg_sklearn.attacks.questions._scores import METHODS, Margins, ScoredPredict, ScoreMethod
-from specreg_sklearn.attacks.questions._start_pool import StartPoints, StartPool
+from specreg_sklearn.attacks.questions._start_pool import (
+    MAX_ASKED,
+    StartPoints,
+    StartPool,
+    spread_rows,
+)
 from specreg_sklearn.attacks.questions._starts import data_starts, find_starts, no_starts
 from specreg_sklearn.attacks.questions._task import FINAL_QUERIES, SearchTask
 from specreg_sklearn.attacks.questions._verify import (
@@ -17,6 +22,7 @@ from specreg_sklearn.attacks.questions._verify import (
 
 __all__ = [
     "FINAL_QUERIES",
+    "MAX_ASKED",
     "METHODS",
     "NO_LIMIT",
     "VARYING_QUERIES",
@@ -37,6 +43,7 @@ __all__ = [
     "nearest_by_group",
     "no_starts",
     "rank_within",
+    "spread_rows",
     "stream",
     "verify",
 ]

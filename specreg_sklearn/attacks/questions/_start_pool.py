@@ -9,14 +9,38 @@ import numpy as np
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions._ranks import rank_within
 from specreg_sklearn.space import CleanRows
+from specreg_sklearn.tables import Table
 
 StartPoints: TypeAlias = tuple[FloatArray, IntArray, IntArray]
 """Points of shape (m, d), the row of each, and the class it was taken from: (m,), (m,)."""
 
 MAX_POOL = 2000
 """Rows of a pool that are kept: the search for starts must not grow with the square of the data."""
+MAX_ASKED = 10_000
+"""Rows of a pool that the model is asked about, before the kept ones are chosen by its answers."""
 # Numbers in one block of distances.
 _BLOCK = 2**20
+
+
+def spread_rows(table: Table, columns: IntArray, *, size: int = MAX_ASKED) -> IntArray:
+    """Choose at most `size` rows of a pool, evenly over their contents, in their order.
+
+    To ask a model about a million rows in order to keep two thousand would cost more than the
+    attack. Rows are put in order by a weighted sum of the cells in `columns`, which must hold
+    numbers, and every so many-th is taken. So the choice does not depend on the order of the data.
+    A class that the model gives to one row in ten thousand or fewer may be missed.
+    """
+    if table.n_rows <= size:
+        return np.arange(table.n_rows)
+    weights = np.random.default_rng(0).normal(size=len(columns))
+    key = np.zeros(table.n_rows)
+    # Column by column: the pool is read, and never copied as a whole.
+    for weight, column in zip(weights, columns, strict=True):
+        cells = np.nan_to_num(table.numbers(np.array([column]))[:, 0], posinf=0.0, neginf=0.0)
+        low, high = cells.min(), cells.max()
+        key += weight * ((cells - low) / (high - low if high > low else 1.0))
+    order = np.argsort(key, kind="stable")
+    return np.sort(order[(np.arange(size) * len(order)) // size])
 
 
 class StartPool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from specreg_sklearn._typing import Certify, Classifier, Eps, RandomState, Scale
+from specreg_sklearn._typing import Certify, Classifier, Eps, MaxSamples, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.inspection.displays._display import ModelDisplay, name_of
 from specreg_sklearn.inspection.displays._display_arguments import named_estimators
@@ -17,7 +17,7 @@ from specreg_sklearn.inspection.displays._style import light_grid, merged, tagge
 from specreg_sklearn.inspection.model import as_numbers
 from specreg_sklearn.metrics.measurement import Measurement, read_eps, shares_beyond
 from specreg_sklearn.space import NORMS, FeatureSpace, as_norm, check_norm
-from specreg_sklearn.tables import as_labels, same_labels
+from specreg_sklearn.tables import DEFAULT_MAX_SAMPLES, as_labels, same_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,6 +43,8 @@ class RobustnessCurveDisplay(ModelDisplay):
         Norm of the perturbations.
     unit : str, default="units of X"
         What eps counts.
+    n_rows : int, default=None
+        How many rows the shares are of, for the y axis; None if it is not known.
 
     Attributes
     ----------
@@ -81,6 +83,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         name: str | None = None,
         norm: float = 2,
         unit: str = "units of X",
+        n_rows: int | None = None,
     ) -> None:
         if attack is None and certified is None:
             raise ValueError("attack=None and certified=None: there is no curve to draw.")
@@ -92,6 +95,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         self.name = name
         self.norm = check_norm(norm, NORMS, type(self).__name__)
         self.unit = unit
+        self.n_rows = n_rows
 
     @classmethod
     def from_estimator(
@@ -106,7 +110,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         certify: Certify = "auto",
         space: FeatureSpace | None = None,
         scale: Scale = "std",
-        max_samples: int | None = None,
+        max_samples: MaxSamples = DEFAULT_MAX_SAMPLES,
         random_state: RandomState = 0,
         n_jobs: int | None = None,
         unit: str | None = None,
@@ -128,8 +132,9 @@ class RobustnessCurveDisplay(ModelDisplay):
         eps : array-like of shape (n_eps,), default=None
             Sizes, increasing. None goes from 0 to the largest distance that the attack found.
         norm, space, scale, max_samples, random_state, n_jobs
-            As in :func:`~specreg_sklearn.metrics.robust_accuracy_score`, for both curves. Without
-            an attack the norm may be 1, too.
+            As in :func:`~specreg_sklearn.metrics.robust_accuracy_score`, for both curves, which are
+            shares of 100 rows unless `max_samples` says otherwise. Without an attack the norm may
+            be 1, too.
         attack : str, BlackBoxAttack or None, default="auto"
             The attack. None draws the proved curve alone.
         certify : {"auto", True, False}, default="auto"
@@ -185,7 +190,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         certify: Certify = "auto",
         space: FeatureSpace | None = None,
         scale: Scale = "std",
-        max_samples: int | None = None,
+        max_samples: MaxSamples = DEFAULT_MAX_SAMPLES,
         random_state: RandomState = 0,
         n_jobs: int | None = None,
         unit: str | None = None,
@@ -214,11 +219,12 @@ class RobustnessCurveDisplay(ModelDisplay):
         cls._require_matplotlib("from_estimator")
         models = named_estimators(estimators)
         used = "auto" if attack is None else attack
+        measurement = Measurement(norm, used, space, scale, max_samples, random_state, n_jobs, pool)
         grid, upper, lower = measured_curves(
             models,
             X,
             y,
-            Measurement(norm, used, space, scale, max_samples, random_state, n_jobs, pool),
+            measurement,
             eps=eps,
             attacks=attack is not None,
             certify=certify,
@@ -228,7 +234,9 @@ class RobustnessCurveDisplay(ModelDisplay):
         displays = {}
         for label in models:
             curves = {"attack": upper[label], "certified": lower[label]}
-            display = cls(eps=grid, **curves, name=label, norm=norm, unit=unit)
+            display = cls(
+                eps=grid, **curves, name=label, norm=norm, unit=unit, n_rows=measurement.n_rows(y)
+            )
             displays[label] = display.plot(ax=ax, **plot_kw)
             ax = display.ax_
         return displays
@@ -302,7 +310,15 @@ class RobustnessCurveDisplay(ModelDisplay):
         if "radii" in known:
             certified = np.where(grid[:, None] > 0, known["radii"] > grid[:, None], right).mean(1)
         name = "Classifier" if name is None else name
-        display = cls(eps=grid, attack=attack, certified=certified, name=name, norm=norm, unit=unit)
+        display = cls(
+            eps=grid,
+            attack=attack,
+            certified=certified,
+            name=name,
+            norm=norm,
+            unit=unit,
+            n_rows=n,
+        )
         return display.plot(ax=ax, **plot_kw)
 
     def plot(
@@ -350,9 +366,10 @@ class RobustnessCurveDisplay(ModelDisplay):
             if self.attack is not None:  # the name stands beside the upper curve
                 lower["label"] = None
             self.certified_line_ = tagged_line(self.ax_, number, self.eps, self.certified, lower)
+        rows = "rows" if self.n_rows is None else f"{self.n_rows} rows"
         self.ax_.set(
             xlabel=f"eps ({as_norm(self.norm).name} distance, {self.unit})",
-            ylabel="share of rows",
+            ylabel=f"share of {rows}",
             ylim=(0, 1.02),
             xlim=(0, max(float(self.eps[-1]), self.ax_.get_xlim()[1] if number else 0.0)),
         )
@@ -365,7 +382,9 @@ class RobustnessCurveDisplay(ModelDisplay):
                 lines = {}
                 proved = self.attack is None
                 self.ax_.set_ylabel(
-                    "share of rows proved robust" if proved else "robust accuracy (share of rows)"
+                    f"share of {rows} proved robust"
+                    if proved
+                    else f"robust accuracy (share of {rows})"
                 )
             self._draw_legend({kind: {"linestyle": line} for kind, line in lines.items()})
         return self

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn._typing import Classifier, Eps, RandomState, Scale
+from specreg_sklearn._typing import Classifier, Eps, MaxSamples, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.inspection.inputs._gradient_attacks import GradientAttacks
 from specreg_sklearn.inspection.model import (
@@ -20,7 +20,14 @@ from specreg_sklearn.inspection.model import (
 )
 from specreg_sklearn.metrics.measurement import Measurement, shares_beyond
 from specreg_sklearn.space import FeatureSpace, as_norm, check_norm
-from specreg_sklearn.tables import ask, check_positive_int, check_seed, same_labels, subsample
+from specreg_sklearn.tables import (
+    DEFAULT_MAX_SAMPLES,
+    ask,
+    check_positive_int,
+    check_seed,
+    same_labels,
+    subsample,
+)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -45,6 +52,8 @@ class MaskingReport(Report):
         What is no sign of masked gradients and yet should be known: sizes at which the attack by
         predictions found less than its gradients show, so that a robust accuracy measured with it
         is too high.
+    n_rows : int or None
+        How many rows all shares are of; None if it is not known.
     """
 
     eps: np.ndarray
@@ -57,6 +66,7 @@ class MaskingReport(Report):
     pgd_at_huge_eps: float
     failures: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    n_rows: int | None = None
 
     @property
     def passed(self) -> bool:
@@ -65,7 +75,8 @@ class MaskingReport(Report):
 
     def __repr__(self) -> str:
         head = f"{'eps':>10}{'noise':>10}{'fgsm':>10}{'pgd':>10}{'black box':>12}"
-        lines = [f"MaskingReport: {'passed' if self.passed else 'FAILED'}", head]
+        of_rows = "" if self.n_rows is None else f", measured on {self.n_rows} rows"
+        lines = [f"MaskingReport: {'passed' if self.passed else 'FAILED'}{of_rows}", head]
         columns = (self.eps, self.noise, self.fgsm, self.pgd, self.black_box)
         for e, noise, fgsm, pgd, black in zip(*columns, strict=True):
             lines.append(f"{e:>10.4g}{noise:>10.3f}{fgsm:>10.3f}{pgd:>10.3f}{black:>12.3f}")
@@ -85,7 +96,7 @@ def gradient_masking_report(
     n_restarts: int = 2,
     attack: str | BlackBoxAttack = "auto",
     tolerance: float = 0.02,
-    max_samples: int | None = None,
+    max_samples: MaxSamples = DEFAULT_MAX_SAMPLES,
     random_state: RandomState = 0,
     n_jobs: int | None = None,
 ) -> MaskingReport:
@@ -123,7 +134,7 @@ def gradient_masking_report(
         :class:`~specreg_sklearn.attacks.RayS` in Linf. Like the others it has no bounds.
     tolerance : float, default=0.02
         Share of rows by which a check may be missed: attacks are searches, and not exact.
-    max_samples : int or None, default=None
+    max_samples : int, "all" or None, default=100
         Use only so many rows, chosen as in :func:`~specreg_sklearn.metrics.robust_accuracy_score`.
     random_state : None, int, RandomState or Generator, default=0
         Seed of the choice of rows and of all attacks.
@@ -210,6 +221,7 @@ def gradient_masking_report(
         pgd_at_huge_eps=at_huge,
         failures=tuple(failures),
         remarks=tuple(_remarks(accuracies, grid, tolerance, len(codes))),
+        n_rows=len(codes),
     )
 
 

@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn._typing import Classifier, Eps, FloatArray, RandomState, Scale
+from specreg_sklearn._typing import Classifier, Eps, FloatArray, MaxSamples, RandomState, Scale
 from specreg_sklearn.attacks import AttackResult, BlackBoxAttack, resolve_attack
 from specreg_sklearn.space import FeatureSpace, check_norm, check_scale
 from specreg_sklearn.tables import (
+    DEFAULT_MAX_SAMPLES,
+    as_labels,
     as_table,
     check_eps,
+    check_max_samples,
     check_names,
-    check_positive_int,
     subsample,
 )
 
@@ -32,15 +34,14 @@ class Measurement:
     attack: str | BlackBoxAttack = "auto"
     space: FeatureSpace | None = None
     scale: Scale = "std"
-    max_samples: int | None = None
+    max_samples: MaxSamples = DEFAULT_MAX_SAMPLES
     random_state: RandomState = 0
     n_jobs: int | None = None
     pool: Any = None
 
     def check(self) -> None:
         """Raise unless rows and space are accepted; the methods check the rest as they use it."""
-        if self.max_samples is not None:
-            check_positive_int(self.max_samples, "max_samples")
+        check_max_samples(self.max_samples)
         if self.space is None:
             check_scale(self.scale)
         elif not isinstance(self.space, FeatureSpace):
@@ -54,6 +55,11 @@ class Measurement:
     def rows_of(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         """Return the rows that are measured, and their labels."""
         return subsample(X, y, self.max_samples, self.random_state)
+
+    def n_rows(self, y: Any) -> int:
+        """Return how many rows are measured."""
+        n, most = len(as_labels(y, "y")), check_max_samples(self.max_samples)
+        return n if most is None else min(n, most)
 
     def space_of(self, X: Any) -> FeatureSpace:
         """Return the given space, or the one that the pool spans with units by `scale`."""

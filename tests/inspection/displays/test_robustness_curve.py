@@ -100,7 +100,7 @@ def test_proved_curve_alone(iris_rows, linear_model, axes):
     # the largest size is the largest radius: nothing is proved beyond it
     np.testing.assert_allclose(display.certified[1:], exact, atol=1 / 150)
     assert display.attack_line_ is None
-    assert axes.get_ylabel() == "share of rows proved robust"
+    assert axes.get_ylabel() == "share of 100 rows proved robust"
     assert axes.get_xlabel() == "eps (L1 distance, units of X)"
 
 
@@ -111,7 +111,7 @@ def test_model_without_a_certificate(iris_rows, axes):
         forest, X, y, eps=[0, 0.2], max_samples=5, ax=axes
     )
     assert display.certified is None
-    assert axes.get_ylabel() == "robust accuracy (share of rows)"
+    assert axes.get_ylabel() == "robust accuracy (share of 5 rows)"
     for options in ({"certify": True}, {"attack": None}):
         with pytest.raises(TypeError, match="RandomForestClassifier"):
             RobustnessCurveDisplay.from_estimator(

@@ -95,7 +95,7 @@ def test_a_scorer_is_a_measurement_whose_settings_can_be_read_but_not_changed():
         "auto",
         None,
         "std",
-        None,
+        100,
     )
     assert (robust_accuracy.random_state, robust_accuracy.certify) == (0, "auto")
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -1,0 +1,215 @@
+"""More budget is never worse, a smaller space never nearer, and what attacks cost on forests."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.datasets import load_breast_cancer, make_classification
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from benchmarks.attacks import truths
+from benchmarks.attacks._near_truth import found_by, has_data
+from benchmarks.attacks._runs import Recorded
+from benchmarks.attacks.truths import TableProblem
+from benchmarks.common import Report, cpu_seconds
+from specreg_sklearn import FeatureSpace, SpectrallyRegularizedEncoder, robust_accuracy
+from specreg_sklearn.metrics import robust_accuracy_score
+
+LADDER = (250, 500, 1000, 5000)
+ATTACKS: tuple[tuple[str, float], ...] = (
+    ("auto", 2),
+    ("auto", np.inf),
+    ("auto", 1),
+    ("hop_skip_jump", 2),
+    ("tangent", 2),
+    ("scores", 2),
+)
+SEARCH_ROWS, SEARCH_FOLDS = 2400, 3
+
+
+def more_budget(report: Report, repeats: int) -> None:
+    """Count rows that a longer run finds farther away, over models and attacks."""
+    compared, worse, rows = 0, 0, []
+    for problem in _models(20):
+        for attack, norm in ATTACKS:
+            before = None
+            count = 0
+            for budget in LADDER:
+                result = found_by(problem, norm, budget, attack)
+                if result is None:
+                    break
+                if before is not None:
+                    farther = result.distances > before * (1 + 1e-9)
+                    count += int(farther.sum())
+                    compared += len(farther)
+                before = result.distances
+            if before is not None:
+                rows.append((problem.name, attack, f"L{norm:g}", f"{count}"))
+                worse += count
+    report.table(
+        f"rows that a longer run finds farther away, {' < '.join(map(str, LADDER))} queries",
+        "Budgets are prefixes of one another, so there should be none.",
+        ("problem", "attack", "norm", "rows"),
+        [row for row in rows if row[-1] != "0"] or [("none", "", "", "0")],
+    )
+    report.figure(
+        "more budget: rows found farther away",
+        worse,
+        "<=",
+        0,
+        detail=f"of {compared} comparisons, {len(rows)} pairs of model and attack",
+        form=".0f",
+    )
+
+
+def smaller_space(report: Report, repeats: int) -> None:
+    """Share of rows found nearer in a space inside another one."""
+    for norm in (2, np.inf):
+        nearer, found = [], 0
+        for problem in _models(20):
+            whole = found_by(problem, norm, 1000)
+            assert whole is not None
+            for space in _spaces_inside(problem):
+                part = found_by(problem, norm, 1000, space=space)
+                assert part is not None
+                nearer.append(part.distances < 0.99 * whole.distances)
+                found += int(np.isfinite(part.distances).sum())
+        report.figure(
+            f"a space inside a space: % of rows nearer by more than 1 %, L{norm:g}, 1000 queries",
+            100 * float(np.concatenate(nearer).mean()),
+            "<=",
+            2,
+            detail=f"{sum(map(len, nearer))} rows, {found} found in the smaller space: every "
+            "second column, or only upwards",
+        )
+
+
+def calls_of_predict(report: Report, repeats: int) -> None:
+    """How often a forest of 100 trees is asked, for 30 rows at 1000 queries."""
+    X, y = load_breast_cancer(return_X_y=True)
+    forest = RandomForestClassifier(100, random_state=0).fit(X[:400], y[:400])
+    rows = 400 + np.flatnonzero(forest.predict(X[400:]) == y[400:])[:30]
+    space = FeatureSpace.from_data(X)
+    lo, hi = X.min(axis=0), X.max(axis=0)
+    for norm in (2, np.inf):
+        recorded = Recorded(forest)
+        problem = TableProblem("", "", recorded, X[rows], y[rows], X, lo, hi)
+        found_by(problem, norm, 1000, space=space)
+        report.figure(
+            f"calls of predict: RandomForest(100), 30 rows, 1000 queries, L{norm:g}",
+            len(recorded.calls),
+            "<=",
+            250 if norm == 2 else None,
+            detail=f"{sum(map(len, recorded.calls))} rows",
+            form=".0f",
+        )
+
+
+def searches(report: Report, repeats: int) -> None:
+    """GridSearchCV with robust_accuracy as it is documented, over the same with accuracy."""
+    X, y = make_classification(SEARCH_ROWS, 20, n_informative=10, random_state=0)
+    encoder = SpectrallyRegularizedEncoder(random_state=0, device="cpu")
+    cases: tuple[tuple[str, Any, dict[str, Any], float], ...] = (
+        (
+            "HistGradientBoosting",
+            HistGradientBoostingClassifier(random_state=0),
+            {"learning_rate": [0.05, 0.1]},
+            4,
+        ),
+        ("RandomForest", RandomForestClassifier(random_state=0), {"min_samples_leaf": [1, 4]}, 10),
+        (
+            "scaler + encoder",
+            make_pipeline(StandardScaler(), encoder),
+            {"spectrallyregularizedencoder__alpha": [1e-3, 1e-2]},
+            1.5,
+        ),
+    )
+    robust_accuracy(cases[1][1].fit(X[:200], y[:200]), X[200:300], y[200:300])
+    for name, model, grid, bar in cases:
+        seconds = []
+        for scoring in ("accuracy", robust_accuracy):
+            search = GridSearchCV(model, grid, cv=SEARCH_FOLDS, scoring=scoring, refit=False)
+
+            def run(search: GridSearchCV = search) -> None:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", ConvergenceWarning)
+                    search.fit(X, y)
+
+            seconds.append(cpu_seconds(run))
+        report.figure(
+            f"GridSearchCV, {SEARCH_ROWS} rows, {SEARCH_FOLDS} folds, {name}: robust_accuracy / "
+            "accuracy",
+            seconds[1] / seconds[0],
+            "<=",
+            bar,
+            detail=f"{seconds[1]:.1f} s against {seconds[0]:.1f} s",
+        )
+
+
+def forest_at_eps(report: Report, repeats: int) -> None:
+    """Robust accuracy of a forest of full trees on a credit table, labels against the strongest."""
+    if not has_data():
+        return
+    Xa, ya, Xb, yb, lo, hi = truths.split_of("german_credit")
+    forest = RandomForestClassifier(60, random_state=0).fit(Xa, ya)
+    space = FeatureSpace.from_data(Xb, bounds=(lo, hi), scale=None)
+    for budget, bar in ((1000, 0.20), (5000, 0.10)):
+        score = {}
+        for attack in ("auto", "scores", "strongest"):
+            try:
+                chosen = _named(attack, budget)
+            except ValueError:
+                report.remark(f"german_credit, forest: there is no attack={attack!r}")
+                continue
+            score[attack] = robust_accuracy_score(
+                forest, Xb, yb, eps=0.5, attack=chosen, space=space, max_samples=100
+            )
+        shown = ", ".join(f"{name} {value:.2f}" for name, value in score.items())
+        report.figure(
+            f"german_credit, forest of 60 full trees, eps 0.5: auto - strongest, {budget} queries",
+            score["auto"] - score.get("strongest", np.nan),
+            "<=" if "strongest" in score else None,
+            bar,
+            detail=f"robust accuracy of 100 rows: {shown}",
+            form="+.2f",
+        )
+
+
+def _named(attack: str, budget: int) -> Any:
+    from specreg_sklearn.attacks import resolve_attack
+
+    return resolve_attack(attack, norm=2, max_queries=budget)
+
+
+def _models(n_rows: int) -> Iterator[TableProblem]:
+    """Yield models of many kinds on two tables."""
+    for table in ("spambase", "german_credit") if has_data() else ("breast_cancer",):
+        yield from truths.tree_problems(table, n_rows)
+        Xa, ya, Xb, yb, lo, hi = truths.split_of(table)
+        for kind, model in (
+            ("MLP 16-16", MLPClassifier((16, 16), max_iter=150, random_state=0)),
+            ("KNN(5)", KNeighborsClassifier(5)),
+        ):
+            model.fit(Xa[:1000], ya[:1000])
+            right = np.flatnonzero(model.predict(Xb) == yb)[:n_rows]
+            yield TableProblem(table, kind, model, Xb[right], yb[right], Xb, lo, hi)
+
+
+def _only_upwards(moved: np.ndarray, clean: np.ndarray) -> np.ndarray:
+    return np.maximum(moved, clean)
+
+
+def _spaces_inside(problem: TableProblem) -> Iterator[FeatureSpace]:
+    """Yield the space with every second column, and that in which cells only grow."""
+    box = {"bounds": (problem.lo, problem.hi), "scale": None}
+    yield FeatureSpace.from_data(problem.pool, mutable=range(0, problem.X.shape[1], 2), **box)
+    yield FeatureSpace.from_data(problem.pool, repair=_only_upwards, **box)

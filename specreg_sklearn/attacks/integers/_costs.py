@@ -1,0 +1,44 @@
+"""What moves of whole numbers cost in a norm: terms that add up over the columns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from specreg_sklearn._typing import FloatArray
+
+# A move that is this little cheaper may be as far by rounding.
+CHEAPER = 1 - 1e-9
+
+
+class Costs:
+    """Costs of moves in L0, L1 or L2: sums of a term for each column, so L2 is squared.
+
+    `unit`, (d,), is how far one unit of each column is.
+    """
+
+    def __init__(self, norm: float, unit: FloatArray) -> None:
+        self.norm, self.unit = norm, unit
+
+    def terms(self, M: FloatArray) -> FloatArray:
+        """Return the costs of the columns of moves, (..., d)."""
+        return self.of(np.abs(M), self.unit)
+
+    def total(self, M: FloatArray) -> FloatArray:
+        """Return the costs of moves, (...)."""
+        return np.asarray(self.terms(M).sum(axis=-1))
+
+    def of(self, amount: FloatArray, unit: FloatArray) -> FloatArray:
+        """Return what amounts, in units that are so long, cost in one column."""
+        if self.norm == 0:
+            return (amount > 0).astype(np.float64)
+        steps = amount * unit
+        return np.asarray(steps if self.norm == 1 else steps * steps)
+
+    def most_units(self, room: FloatArray, unit: FloatArray, amount: FloatArray) -> FloatArray:
+        """Return how many units columns that moved by `amount` may go on for less than `room`."""
+        if self.norm == 0:
+            return np.where((room > 1) | (amount > 0), np.inf, 0.0)
+        room = np.maximum(room, 0.0) * CHEAPER
+        if self.norm == 1:
+            return np.asarray(np.floor(room / unit))
+        return np.asarray(np.floor(np.sqrt(room / unit**2 + amount**2) - amount))

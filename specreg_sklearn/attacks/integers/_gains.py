@@ -1,0 +1,118 @@
+"""What each column is worth: a linear guess at the model, learned from its answers.
+
+The guess only orders what is asked; nothing else depends on it. It begins as a ridge regression of
+what the model says about the rows of data, which costs no query, and each row then learns its own
+from its answers (AROW: Crammer, Kulesza and Dredze, "Adaptive Regularization of Weight Vectors",
+NIPS 2009, with a diagonal covariance).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn.attacks.questions import SearchTask, rank_within, stream
+
+_RIDGE = 0.1
+# With more columns, each is regressed alone.
+_MOST_COLUMNS = 1000
+# Variances of the weights and of the constant, and of an answer; the margin that an answer has to
+# hold by. One column of a flip that was needed is worth about 1.
+_WEIGHT_VARIANCE, _CONSTANT_VARIANCE, _NOISE = 0.1, 0.3, 1.0
+_MARGIN = 0.5
+_LEAST_MEAN = 0.1
+_PAIR_DRAW = 2**51
+
+
+class Gains:
+    """The guesses of all rows: how far each column upwards and downwards fools the model.
+
+    Attributes
+    ----------
+    weights : ndarray of shape (n, 2 * d)
+        What a typical step is worth, upwards in the first d columns, downwards in the others.
+    typical : ndarray of shape (2 * d,)
+        How many units a typical step has: the mean difference of two rows of data that differ. 1
+        for flags.
+    """
+
+    def __init__(self, task: SearchTask, unit: FloatArray) -> None:
+        n, d = task.x.shape
+        self.weights = np.zeros((n, 2 * d))
+        self.typical = np.ones(2 * d)
+        self._variance = np.full((n, 2 * d), _WEIGHT_VARIANCE)
+        self._constant, self._constant_variance = np.zeros(n), np.full(n, _CONSTANT_VARIANCE)
+        self._anchored = np.zeros(n, dtype=bool)
+        if task.pool is None or len(task.pool.x) < 2:
+            return
+        X, codes = task.pool.x, task.pool.codes
+        order = stream(task.seed, _PAIR_DRAW).permutation(len(X))
+        gap = np.abs(X[order] - X[np.roll(order, 1)]) / unit
+        differ = np.count_nonzero(gap, axis=0)
+        typical = np.where(differ > 0, gap.sum(axis=0) / np.maximum(differ, 1), 1.0)
+        self.typical = np.tile(typical, 2)
+        for code in np.unique(task.oracle.labels).tolist():
+            worth = _regressed(X, (codes == code) == task.oracle.targeted) * unit * typical
+            largest = np.abs(worth).max(initial=0.0)
+            if largest > 0:
+                worth = worth / largest
+            self.weights[task.oracle.labels == code] = np.concatenate([worth, -worth])
+
+    def of(self, M: FloatArray, owner: IntArray) -> FloatArray:
+        """Return what each column of moves (m, d) is worth."""
+        d = M.shape[1]
+        per_unit = self.weights[owner] / self.typical
+        return np.asarray(np.where(M > 0, per_unit[:, :d], per_unit[:, d:]) * np.abs(M))
+
+    def anchor(self, M: FloatArray, owner: IntArray) -> None:
+        """Measure weights by moves that just fool the model, one for each row."""
+        new = ~self._anchored[owner]
+        M, owner = M[new], owner[new]
+        worth = self.of(M, owner).sum(axis=1)
+        mean = np.maximum(worth / np.maximum(np.count_nonzero(M, axis=1), 1), _LEAST_MEAN)
+        self.weights[owner] /= mean[:, None]
+        self._constant[owner] = _MARGIN - worth / mean
+        self._anchored[owner] = True
+
+    def learn(self, M: FloatArray, owner: IntArray, fooled: BoolArray) -> None:
+        """Learn from answers; those of a row in their order."""
+        some = np.flatnonzero(self._anchored[owner])
+        M, owner = M[some], owner[some]
+        sign = np.where(fooled[some], 1.0, -1.0)
+        features = np.concatenate([np.maximum(M, 0), np.maximum(-M, 0)], axis=1) / self.typical
+        margin = np.einsum("ij,ij->i", self.weights[owner], features) + self._constant[owner]
+        # Answers that were foreseen teach nothing.
+        wrong = np.flatnonzero(sign * margin < _MARGIN)
+        place = rank_within((owner[wrong],))
+        for k in range(int(place.max(initial=-1)) + 1):
+            self._update(*(a[wrong[place == k]] for a in (features, sign, owner)))
+
+    def _update(self, features: FloatArray, sign: FloatArray, owner: IntArray) -> None:
+        """Learn one answer each of several rows."""
+        variance, constant_variance = self._variance[owner], self._constant_variance[owner]
+        spread = variance * features
+        beta = 1 / (np.einsum("ij,ij->i", spread, features) + constant_variance + _NOISE)
+        margin = np.einsum("ij,ij->i", self.weights[owner], features) + self._constant[owner]
+        loss = np.maximum(_MARGIN - sign * margin, 0.0)
+        step = sign * loss * beta
+        beta = beta * (loss > 0)
+        self.weights[owner] += step[:, None] * spread
+        self._constant[owner] += step * constant_variance
+        self._variance[owner] = variance - beta[:, None] * spread**2
+        self._constant_variance[owner] = constant_variance - beta * constant_variance**2
+
+
+def _regressed(X: FloatArray, wrong: BoolArray) -> FloatArray:
+    """Return slopes, per coordinate, of a ridge regression of `wrong` on rows of data."""
+    deviation = X.std(axis=0)
+    varies = deviation > 0
+    A = (X[:, varies] - X[:, varies].mean(axis=0)) / deviation[varies]
+    target = wrong - wrong.mean()
+    slopes = np.zeros(X.shape[1])
+    moment = A.T @ target / len(A)
+    if A.shape[1] <= _MOST_COLUMNS:
+        moment = np.linalg.solve(A.T @ A / len(A) + _RIDGE * np.eye(A.shape[1]), moment)
+    # Columns that say the same are worth the same, whatever the last digits are.
+    moment = np.round(moment, 9)
+    slopes[varies] = moment / deviation[varies]
+    return slopes

@@ -27,10 +27,10 @@ class Costs:
         """Return the costs of moves, (...)."""
         return np.asarray(self.terms(M).sum(axis=-1))
 
-    def of(self, amount: FloatArray, unit: FloatArray) -> FloatArray:
+    def of(self, amount: FloatArray | float, unit: FloatArray) -> FloatArray:
         """Return what amounts, in units that are so long, cost in one column."""
         if self.norm == 0:
-            return (amount > 0).astype(np.float64)
+            return np.asarray((np.asarray(amount) > 0) * np.ones(unit.shape))
         steps = amount * unit
         return np.asarray(steps if self.norm == 1 else steps * steps)
 

@@ -17,7 +17,8 @@ from specreg_sklearn.space import as_norm
 _N_STARTS = 8
 # Exchanges that are drawn in a round, those of them that are asked, and how many of these are the
 # most promising ones.
-_N_DRAWN, _N_ASKED, _N_BEST = 96, 24, 12
+_N_DRAWN, _N_ASKED, _N_BEST = 96, 16, 8
+_N_GUESSED, _GUESS_NOISE = 8, (0.1, 0.3, 1.0)
 # Which of the kept moves, by cost, a round changes.
 _BASES = (0, 0, 1, 0, 2, 0, 3, 1)
 _N_KEPT = 8
@@ -27,7 +28,7 @@ _UNITE_EVERY, _DATA_EVERY, _N_DATA = 3, 4, 1
 _NOISE = np.array([0.0, 0.05, 0.1, 0.1, 0.2, 0.2, 0.4, 0.4]) / 2
 _UNITED, _CHANGED, _ANEW = 6, 0, 5
 # A row ends after so many rounds with nothing new to ask; with no budget, also without gain.
-_VAIN, _PATIENCE = 30, 60
+_VAIN, _FEW_NEW, _PATIENCE = 10, 2, 60
 _MOST_ROUNDS = 10**6
 _DRAW = 2**46
 
@@ -96,6 +97,7 @@ class FlipSearch:
         nearer = self.costs.total(M) < self.cost[rows].min(axis=1) * CHEAPER
         self._keep(M[nearer], rows[nearer])
         self._anchor(new)
+        self._close(rows)
 
     def _anchor(self, rows: IntArray) -> None:
         self.gains.anchor(self.kept[rows, self.cost[rows].argmin(axis=1)], rows)
@@ -106,9 +108,11 @@ class FlipSearch:
 
     def _round(self, rows: IntArray) -> None:
         oracle, turn = self.task.oracle, int(self.turn[rows[0]])
-        before, spent = oracle.best_distance[rows], oracle.n_queries[rows]
+        before = oracle.best_distance[rows]
         rng = stream(self.task.seed, _DRAW + turn)
         parts = [self._changed(rng, rows, turn)]
+        if _N_GUESSED:
+            parts.append(self._guessed(rng, rows))
         if turn % _UNITE_EVERY == _UNITE_EVERY - 1:
             parts.append(self._united(rng, rows))
         if turn % _DATA_EVERY == _DATA_EVERY - 1 and self.from_data and self.task.pool is not None:
@@ -123,7 +127,14 @@ class FlipSearch:
         self.turn[rows] += 1
         gained = oracle.best_distance[rows] < before
         self.idle[rows] = np.where(gained, 0, self.idle[rows] + 1)
-        self.vain[rows] = np.where(oracle.n_queries[rows] > spent, 0, self.vain[rows] + 1)
+        new = np.bincount(parts[0][1], minlength=len(self.turn))[rows]
+        self.vain[rows] = np.where(gained | (new > _FEW_NEW), 0, self.vain[rows] + 1)
+        self._close(rows)
+
+    def _close(self, rows: IntArray) -> None:
+        """Search rows no more whose best move is the cheapest there is."""
+        price = np.where(self.room[rows] > 0, np.tile(self.costs.of(1.0, self.unit), 2), np.inf)
+        self.vain[rows[self.cost[rows].min(axis=1) * CHEAPER <= price.min(axis=1)]] = _VAIN
 
     def _changed(
         self, rng: np.random.Generator, rows: IntArray, turn: int
@@ -145,6 +156,31 @@ class FlipSearch:
         rest = new & ~best
         row, which = np.nonzero(best | (rest & (np.cumsum(rest, axis=1) <= _N_ASKED - _N_BEST)))
         return found.apply(base, row, which), rows[row], np.full(len(row), _CHANGED)
+
+    def _guessed(
+        self, rng: np.random.Generator, rows: IntArray
+    ) -> tuple[FloatArray, IntArray, IntArray]:
+        """Return moves of the columns that are worth most for their cost, by a draw of the guess."""
+        d = self.kept.shape[2]
+        luck = rng.normal(size=(_N_GUESSED, 2 * d)) * rng.choice(_GUESS_NOISE, size=(_N_GUESSED, 1))
+        weights = self.gains.drawn(rows, luck)
+        amount = np.minimum(np.maximum(np.rint(self.gains.typical), 1), self.room[rows])
+        price = self.costs.of(amount, np.tile(self.unit, 2))
+        able = (amount > 0) & np.tile(self.whole, 2)
+        value = np.where(able[:, None], weights * (amount / self.gains.typical)[:, None], -np.inf)
+        value = value / np.where(price > 0, price, 1.0)[:, None]
+        order = np.argsort(-value, axis=2, kind="stable")[:, :, : d]
+        each = np.arange(len(rows))[:, None, None]
+        below = self.cost[rows].min(axis=1)[:, None, None] * CHEAPER
+        good = np.take_along_axis(value, order, axis=2) > 0
+        paid = np.cumsum(np.where(good, price[each, order], 0.0), axis=2)
+        good &= paid < below
+        row, which, place = np.nonzero(good)
+        atom = order[row, which, place]
+        M = np.zeros((len(rows), _N_GUESSED, d))
+        M[row, which, atom % d] += np.where(atom < d, 1.0, -1.0) * amount[row, atom]
+        M, owner = M.reshape(-1, d), np.repeat(rows, _N_GUESSED)
+        return M, owner, np.full(len(owner), _CHANGED)
 
     def _united(self, rng: np.random.Generator, rows: IntArray) -> tuple[FloatArray, IntArray, IntArray]:
         """Return unions of three kept moves, drawn at random."""

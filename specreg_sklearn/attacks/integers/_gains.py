@@ -64,6 +64,12 @@ class Gains:
         per_unit = self.weights[owner] / self.typical
         return np.asarray(np.where(M > 0, per_unit[:, :d], per_unit[:, d:]) * np.abs(M))
 
+    def drawn(self, rows: IntArray, luck: FloatArray) -> FloatArray:
+        """Return weights, (r, k, 2 * d), drawn from what is known of them: off by `luck`, (k, 2 * d)."""
+        return np.asarray(
+            self.weights[rows][:, None] + luck * np.sqrt(self._variance[rows])[:, None]
+        )
+
     def anchor(self, M: FloatArray, owner: IntArray) -> None:
         """Measure weights by moves that just fool the model, one for each row."""
         new = ~self._anchored[owner]

@@ -9,18 +9,19 @@ NIPS 2009, with a diagonal covariance).
 from __future__ import annotations
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions import SearchTask, rank_within, stream
 
-_RIDGE = 0.1
+_RIDGE = 1.0
 # With more columns, each is regressed alone.
 _MOST_COLUMNS = 1000
 # Variances of the weights and of the constant, and of an answer; the margin that an answer has to
 # hold by. One column of a flip that was needed is worth about 1.
 _WEIGHT_VARIANCE, _CONSTANT_VARIANCE, _NOISE = 0.1, 0.3, 1.0
 _MARGIN = 0.5
-_LEAST_MEAN = 0.1
+_MOST_VARIANCE, _PRIOR = 1.0, 1.0
 _PAIR_DRAW = 2**51
 
 
@@ -52,11 +53,10 @@ class Gains:
         typical = np.where(differ > 0, gap.sum(axis=0) / np.maximum(differ, 1), 1.0)
         self.typical = np.tile(typical, 2)
         for code in np.unique(task.oracle.labels).tolist():
-            worth = _regressed(X, (codes == code) == task.oracle.targeted) * unit * typical
-            largest = np.abs(worth).max(initial=0.0)
-            if largest > 0:
-                worth = worth / largest
-            self.weights[task.oracle.labels == code] = np.concatenate([worth, -worth])
+            slopes, variances = _regressed(X, (codes == code) == task.oracle.targeted)
+            worth, rows = slopes * unit * typical, task.oracle.labels == code
+            self.weights[rows] = np.concatenate([worth, -worth])
+            self._variance[rows] = np.tile(_PRIOR * variances * (unit * typical) ** 2, 2)
 
     def of(self, M: FloatArray, owner: IntArray) -> FloatArray:
         """Return what each column of moves (m, d) is worth."""
@@ -75,8 +75,11 @@ class Gains:
         new = ~self._anchored[owner]
         M, owner = M[new], owner[new]
         worth = self.of(M, owner).sum(axis=1)
-        mean = np.maximum(worth / np.maximum(np.count_nonzero(M, axis=1), 1), _LEAST_MEAN)
+        mean = worth / np.maximum(np.count_nonzero(M, axis=1), 1)
+        mean = np.where(mean > 0, mean, np.inf)
         self.weights[owner] /= mean[:, None]
+        variance = np.minimum(self._variance[owner] / mean[:, None]**2, _MOST_VARIANCE)
+        self._variance[owner] = np.maximum(variance, _WEIGHT_VARIANCE)
         self._constant[owner] = _MARGIN - worth / mean
         self._anchored[owner] = True
 
@@ -108,17 +111,18 @@ class Gains:
         self._constant_variance[owner] = constant_variance - beta * constant_variance**2
 
 
-def _regressed(X: FloatArray, wrong: BoolArray) -> FloatArray:
-    """Return slopes, per coordinate, of a ridge regression of `wrong` on rows of data."""
+def _regressed(X: FloatArray, wrong: BoolArray) -> tuple[FloatArray, FloatArray]:
+    """Return slopes, per coordinate, of a regression of `wrong` on rows of data; their variances."""
     deviation = X.std(axis=0)
-    varies = deviation > 0
+    varies = np.flatnonzero(deviation > 0)
+    slopes, variances = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    if len(varies) > _MOST_COLUMNS or wrong.all() or not wrong.any():
+        return slopes, variances
     A = (X[:, varies] - X[:, varies].mean(axis=0)) / deviation[varies]
-    target = wrong - wrong.mean()
-    slopes = np.zeros(X.shape[1])
-    moment = A.T @ target / len(A)
-    if A.shape[1] <= _MOST_COLUMNS:
-        moment = np.linalg.solve(A.T @ A / len(A) + _RIDGE * np.eye(A.shape[1]), moment)
+    fit = LogisticRegression(C=1 / _RIDGE, solver="newton-cholesky", tol=1e-8).fit(A, wrong)
+    likely = fit.predict_proba(A)[:, 1]
+    curvature = A.T @ (A * (likely * (1 - likely))[:, None]) + _RIDGE * np.eye(len(varies))
     # Columns that say the same are worth the same, whatever the last digits are.
-    moment = np.round(moment, 9)
-    slopes[varies] = moment / deviation[varies]
-    return slopes
+    slopes[varies] = np.round(fit.coef_[0], 6) / deviation[varies]
+    variances[varies] = np.diag(np.linalg.inv(curvature)) / deviation[varies] ** 2
+    return slopes, variances

@@ -19,6 +19,7 @@ from specreg_sklearn.attacks.boundary import (
     try_moves,
 )
 from specreg_sklearn.attacks.frame import BlackBoxAttack
+from specreg_sklearn.attacks.integers import CubeSearch
 from specreg_sklearn.attacks.questions import SearchTask, nearest_by_group
 
 # Smallest progress that counts, as a share of the radius.
@@ -155,6 +156,9 @@ class RayS(BlackBoxAttack):
         return max(1, int(_SHARE_OF_CHOICE * self.max_queries / cost))
 
     def _search(self, task: SearchTask) -> None:
+        if CubeSearch.applies(task):
+            CubeSearch(task).search(task.active())
+            return
         limit = task.oracle.limit
         few = task.x.shape[1] <= MOST_DIMENSIONS and self.max_queries is not None
         if few:

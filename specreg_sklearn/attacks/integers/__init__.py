@@ -1,8 +1,10 @@
-"""The search on tables of whole numbers and flags: flips and unit steps, exchanged for fewer."""
+"""The search on tables of flags and whole numbers: flips and unit steps, exchanged for fewer."""
 
+from specreg_sklearn.attacks.integers._cube_search import CubeSearch
 from specreg_sklearn.attacks.integers._flip_search import FlipSearch, improve
 
 __all__ = [
+    "CubeSearch",
     "FlipSearch",
     "improve",
 ]

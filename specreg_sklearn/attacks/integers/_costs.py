@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.attacks.questions import SearchTask
 
 # A move that is this little cheaper may be as far by rounding.
 CHEAPER = 1 - 1e-9
+_ROUNDING = 1e-6
+_MOST_UNITS = 20
 
 
 class Costs:
@@ -42,3 +45,25 @@ class Costs:
         if self.norm == 1:
             return np.asarray(np.floor(room / unit))
         return np.asarray(np.floor(np.sqrt(room / unit**2 + amount**2) - amount))
+
+
+def whole_units(task: SearchTask) -> FloatArray:
+    """Return how many units columns can move, (n, 2 * d): upwards, then downwards."""
+    room = np.concatenate([task.hi - task.x, task.x - task.lo], axis=1)
+    # The box is in coordinates: a rounding must not cost a unit.
+    return np.asarray(np.floor(room * np.tile(task.oracle.rows.scale, 2) + _ROUNDING))
+
+
+def are_coarse(task: SearchTask) -> bool:
+    """Return whether all columns that may change hold whole numbers in coarse units.
+
+    Units are fine where the data's range holds many of them: boundaries then look smooth, as on
+    images, and a walk along them comes nearer than steps of single units.
+    """
+    rows = task.oracle.rows
+    if not rows.integer.all():
+        return False
+    low, high = task.reach
+    # What a search may reach is three times the range of the data.
+    units = np.rint((high - low) / 3 * rows.scale)
+    return bool(np.median(units) <= _MOST_UNITS)

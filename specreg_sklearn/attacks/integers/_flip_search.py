@@ -6,12 +6,11 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.integers._asked import Asked
-from specreg_sklearn.attacks.integers._costs import CHEAPER, Costs
+from specreg_sklearn.attacks.integers._costs import CHEAPER, Costs, are_coarse, whole_units
 from specreg_sklearn.attacks.integers._exchange import exchanges
 from specreg_sklearn.attacks.integers._gains import Gains
 from specreg_sklearn.attacks.integers._strip import Strip, shrink_amounts
 from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask, rank_within, stream
-from specreg_sklearn.space import as_norm
 
 # Starts whose columns are stripped first.
 _N_STARTS = 8
@@ -49,7 +48,7 @@ class FlipSearch:
         self.unit = 1 / rows.scale
         self.costs = Costs(task.oracle.norm, self.unit)
         self.whole = rows.integer
-        self.room = _units(np.concatenate([task.hi - task.x, task.x - task.lo], axis=1) * np.tile(rows.scale, 2))
+        self.room = whole_units(task)
         self.asked = Asked(task, self.unit)
         self.gains = Gains(task, self.unit)
         self.kept, self.cost = np.zeros((n, _N_KEPT, d)), np.full((n, _N_KEPT), np.inf)
@@ -59,8 +58,8 @@ class FlipSearch:
 
     @staticmethod
     def applies(task: SearchTask) -> bool:
-        """Return whether all columns that may change hold whole numbers."""
-        return bool(task.oracle.rows.integer.all()) and task.oracle.norm in (0, 1, 2)
+        """Return whether all columns that may change hold whole numbers in coarse units."""
+        return are_coarse(task)
 
     def search(self, rows: IntArray, until: int = NO_LIMIT) -> None:
         """Search until rows have spent `until` queries in all, or nothing is left to ask."""
@@ -249,11 +248,6 @@ class FlipSearch:
 def improve(task: SearchTask, rows: IntArray, until: int) -> None:
     """Exchange units of the whole-number columns of rows' best points, up to `until` queries."""
     FlipSearch(task, from_data=False).search(rows, until)
-
-
-def _units(room: FloatArray) -> FloatArray:
-    """Return whole units, of room that may lack a rounding."""
-    return np.asarray(np.floor(room + 1e-6))
 
 
 def _is_first(key: np.ndarray) -> BoolArray:

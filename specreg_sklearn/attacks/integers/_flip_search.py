@@ -25,7 +25,8 @@ _N_KEPT = 8
 _UNITE_EVERY, _DATA_EVERY, _N_DATA = 3, 4, 1
 # How much chance there is in the order of columns.
 _NOISE = np.array([0.0, 0.05, 0.1, 0.1, 0.2, 0.2, 0.4, 0.4]) / 2
-_UNITED, _CHANGED, _ANEW = 6, 0, 5
+_UNITED, _CHANGED, _ANEW, _PROBED = 6, 0, 5, 2
+_N_PROBED, _GROUP = 2, 8
 # A row ends after so many rounds with nothing new to ask; with no budget, also without gain.
 _VAIN, _FEW_NEW, _PATIENCE = 10, 2, 60
 _MOST_ROUNDS = 10**6
@@ -52,6 +53,7 @@ class FlipSearch:
         self.asked = Asked(task, self.unit)
         self.gains = Gains(task, self.unit)
         self.kept, self.cost = np.zeros((n, _N_KEPT, d)), np.full((n, _N_KEPT), np.inf)
+        self.tries = np.zeros((n, 2 * d))
         self.turn = np.zeros(n, dtype=np.int64)
         self.vain, self.idle = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self.until = NO_LIMIT
@@ -81,6 +83,9 @@ class FlipSearch:
     def _ask(self, M: FloatArray, owner: IntArray) -> BoolArray:
         fooled, new = self.asked.fooled(M, owner)
         self.gains.learn(M[new], owner[new], fooled[new])
+        if len(new):
+            tried = np.concatenate([M[new] > 0, M[new] < 0], axis=1)
+            np.add.at(self.tries, owner[new], tried)
         return fooled
 
     def _begin(self, rows: IntArray) -> None:
@@ -112,6 +117,8 @@ class FlipSearch:
         parts = [self._changed(rng, rows, turn)]
         if _N_GUESSED:
             parts.append(self._guessed(rng, rows))
+        if _N_PROBED:
+            parts.append(self._probed(rng, rows))
         if turn % _UNITE_EVERY == _UNITE_EVERY - 1:
             parts.append(self._united(rng, rows))
         if turn % _DATA_EVERY == _DATA_EVERY - 1 and self.from_data and self.task.pool is not None:
@@ -181,6 +188,32 @@ class FlipSearch:
         M, owner = M.reshape(-1, d), np.repeat(rows, _N_GUESSED)
         return M, owner, np.full(len(owner), _CHANGED)
 
+    def _probed(
+        self, rng: np.random.Generator, rows: IntArray
+    ) -> tuple[FloatArray, IntArray, IntArray]:
+        """Return best moves with a group of columns that were tried least in place of one column.
+
+        A column that data says nothing about may be worth most. One that is worth nothing is ruled
+        out together with the others of its group.
+        """
+        d = self.kept.shape[2]
+        base = self.kept[rows, self.cost[rows].argmin(axis=1)]
+        out = rng.random((_N_PROBED, d))
+        able = (self.room[rows] > 0) & np.tile(self.whole & (base == 0), 2)
+        tries = np.where(able, self.tries[rows] + 0.5 * rng.random(2 * d), np.inf)
+        order = np.argsort(tries, axis=1, kind="stable")[:, : _N_PROBED * _GROUP]
+        M = np.repeat(base[:, None], _N_PROBED, axis=1)
+        each = np.arange(len(rows))
+        for k in range(_N_PROBED):
+            M[each, k, np.where(base != 0, out[k], -1.0).argmax(axis=1)] = 0.0
+        amount = np.minimum(np.maximum(np.rint(self.gains.typical), 1), self.room[rows])
+        for place in range(order.shape[1]):
+            atom = order[:, place]
+            step = np.where(np.take_along_axis(able, atom[:, None], 1)[:, 0], amount[each, atom], 0)
+            M[each, place % _N_PROBED, atom % d] += np.where(atom < d, step, -step)
+        owner = np.repeat(rows, _N_PROBED)
+        return M.reshape(-1, d), owner, np.full(len(owner), _PROBED)
+
     def _united(self, rng: np.random.Generator, rows: IntArray) -> tuple[FloatArray, IntArray, IntArray]:
         """Return unions of three kept moves, drawn at random."""
         draws = rng.random(3)
@@ -222,6 +255,9 @@ class FlipSearch:
         worth = worth / np.where(largest > 0, largest, 1.0)
         luck = stream(self.task.seed, 2 * _DRAW + turn).gumbel(size=(len(_NOISE), M.shape[1]))
         worth = worth + _NOISE[noise][:, None] * luck[noise]
+        # Of a probe the columns that are known to be needed stay.
+        base = self.kept[owner, self.cost[owner].argmin(axis=1)]
+        worth += 10.0 * ((noise == _PROBED)[:, None] & (base != 0))
         most = self.cost[owner].min(axis=1) / CHEAPER
         M = Strip(M, owner, worth, terms, most).run(self._ask, self._going_on)
         if self.costs.norm:

@@ -115,7 +115,7 @@ def _regressed(X: FloatArray, wrong: BoolArray) -> tuple[FloatArray, FloatArray]
     """Return slopes, per coordinate, of a regression of `wrong` on rows of data; their variances."""
     deviation = X.std(axis=0)
     varies = np.flatnonzero(deviation > 0)
-    slopes, variances = np.zeros(X.shape[1]), np.zeros(X.shape[1])
+    slopes, variances = np.zeros(X.shape[1]), np.full(X.shape[1], np.inf)
     if len(varies) > _MOST_COLUMNS or wrong.all() or not wrong.any():
         return slopes, variances
     A = (X[:, varies] - X[:, varies].mean(axis=0)) / deviation[varies]

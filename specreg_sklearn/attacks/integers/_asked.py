@@ -67,9 +67,7 @@ class Asked:
         fresh = np.sort(order[first])
         fresh = fresh[rank_within((owner[fresh],)) < self._task.oracle.left(owner[fresh])]
         whose = owner[fresh]
-        fooled[fresh] = self._task.oracle.decide(
-            self._task.x[whose] + M[fresh] * self._unit, whose
-        )
+        fooled[fresh] = self._task.oracle.decide(self._task.x[whose] + M[fresh] * self._unit, whose)
         self._table[whose, slot[fresh]] = entry[fresh] | fooled[fresh]
         fooled[order] = fooled[order[first]][np.cumsum(first) - 1]
         return fooled, fresh

@@ -67,8 +67,13 @@ def exchanges(
     draws = _Draws(rng, n, d)
     size = max(1, _MOST_NUMBERS // (n * min(_N_ATOMS, 2 * d)))
     parts = [
-        _drawn(draws, *(a[begin : begin + size] for a in (base, below, room, weights)), typical,
-               costs, may_come)
+        _drawn(
+            draws,
+            *(a[begin : begin + size] for a in (base, below, room, weights)),
+            typical,
+            costs,
+            may_come,
+        )
         for begin in range(0, len(base), size)
     ]
     return Exchanges(

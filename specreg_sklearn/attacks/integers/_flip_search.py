@@ -94,9 +94,13 @@ class FlipSearch:
         new = rows[np.isinf(self.cost[rows, 0])]
         if self.from_data:
             some = np.flatnonzero(np.isin(task.owner, new))
-            place = rank_within((task.owner[some],), task.distance(task.starts[some], task.owner[some]))
+            place = rank_within(
+                (task.owner[some],), task.distance(task.starts[some], task.owner[some])
+            )
             some, place = some[place < _N_STARTS], place[place < _N_STARTS]
-            self._strip(self._moves(task.starts[some], task.owner[some]), task.owner[some], place, 0)
+            self._strip(
+                self._moves(task.starts[some], task.owner[some]), task.owner[some], place, 0
+            )
         M = self._moves(task.oracle.best[rows], rows)
         nearer = self.costs.total(M) < self.cost[rows].min(axis=1) * CHEAPER
         self._keep(M[nearer], rows[nearer])
@@ -151,13 +155,22 @@ class FlipSearch:
         base, below = self.kept[rows, chosen], self.cost[rows].min(axis=1)
         gains = self.gains
         found = exchanges(
-            rng, _N_DRAWN, base, below, self.room[rows], gains.weights[rows], gains.typical,
-            self.costs, self.whole,
+            rng,
+            _N_DRAWN,
+            base,
+            below,
+            self.room[rows],
+            gains.weights[rows],
+            gains.typical,
+            self.costs,
+            self.whole,
         )
         key = self.asked.key(base)[:, None] + self.asked.key_of_steps(found.steps, found.columns)
         new = (found.cost < below[:, None] * CHEAPER) & ~self.asked.known(rows[:, None], key)
         new &= _is_first(key)
-        rank = np.argsort(np.argsort(np.where(new, -found.gain, np.inf), axis=1, kind="stable"), axis=1)
+        rank = np.argsort(
+            np.argsort(np.where(new, -found.gain, np.inf), axis=1, kind="stable"), axis=1
+        )
         best = new & (rank < _N_BEST)
         rest = new & ~best
         row, which = np.nonzero(best | (rest & (np.cumsum(rest, axis=1) <= _N_ASKED - _N_BEST)))
@@ -175,7 +188,7 @@ class FlipSearch:
         able = (amount > 0) & np.tile(self.whole, 2)
         value = np.where(able[:, None], weights * (amount / self.gains.typical)[:, None], -np.inf)
         value = value / np.where(price > 0, price, 1.0)[:, None]
-        order = np.argsort(-value, axis=2, kind="stable")[:, :, : d]
+        order = np.argsort(-value, axis=2, kind="stable")[:, :, :d]
         each = np.arange(len(rows))[:, None, None]
         below = self.cost[rows].min(axis=1)[:, None, None] * CHEAPER
         good = np.take_along_axis(value, order, axis=2) > 0
@@ -214,7 +227,9 @@ class FlipSearch:
         owner = np.repeat(rows, _N_PROBED)
         return M.reshape(-1, d), owner, np.full(len(owner), _PROBED)
 
-    def _united(self, rng: np.random.Generator, rows: IntArray) -> tuple[FloatArray, IntArray, IntArray]:
+    def _united(
+        self, rng: np.random.Generator, rows: IntArray
+    ) -> tuple[FloatArray, IntArray, IntArray]:
         """Return unions of three kept moves, drawn at random."""
         draws = rng.random(3)
         n_kept = np.isfinite(self.cost[rows]).sum(axis=1)
@@ -226,7 +241,9 @@ class FlipSearch:
             M = np.where(M != 0, M, self.kept[rows, chosen])
         return M, rows, np.full(len(rows), _UNITED)
 
-    def _data(self, rng: np.random.Generator, rows: IntArray) -> tuple[FloatArray, IntArray, IntArray]:
+    def _data(
+        self, rng: np.random.Generator, rows: IntArray
+    ) -> tuple[FloatArray, IntArray, IntArray]:
         """Return moves to rows of data of a wrong class."""
         pool, oracle = self.task.pool, self.task.oracle
         assert pool is not None

@@ -78,7 +78,7 @@ class Gains:
         mean = worth / np.maximum(np.count_nonzero(M, axis=1), 1)
         mean = np.where(mean > 0, mean, np.inf)
         self.weights[owner] /= mean[:, None]
-        variance = np.minimum(self._variance[owner] / mean[:, None]**2, _MOST_VARIANCE)
+        variance = np.minimum(self._variance[owner] / mean[:, None] ** 2, _MOST_VARIANCE)
         self._variance[owner] = np.maximum(variance, _WEIGHT_VARIANCE)
         self._constant[owner] = _MARGIN - worth / mean
         self._anchored[owner] = True

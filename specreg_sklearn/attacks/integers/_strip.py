@@ -124,7 +124,9 @@ class Strip:
         # Without the last of them the model is fooled, as has been asked.
         self.high[some], self.low[some] = np.maximum(n_free - 1, 0), -1
         which, size = np.nonzero(np.arange(free.shape[1]) < self.high[some, None])
-        self._narrow(some[which], size, ask(self._with_first(some[which], size), self.owner[some[which]]))
+        self._narrow(
+            some[which], size, ask(self._with_first(some[which], size), self.owner[some[which]])
+        )
         self.alive[some] = self.high[some] > 0
         # The last one that is left is needed: one less was asked, and did not fool.
         self.low[some] = self.high[some] - 1
@@ -172,4 +174,3 @@ def shrink_amounts(
         moves = may & (rank < best[:, None])
         high = np.where(moves, middle, high)
     return high
-

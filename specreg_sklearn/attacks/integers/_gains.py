@@ -9,6 +9,7 @@ NIPS 2009, with a diagonal covariance).
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import log_ndtr
 from sklearn.linear_model import LogisticRegression
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
@@ -19,7 +20,8 @@ _RIDGE = 1.0
 _MOST_COLUMNS = 1000
 # Variances of the weights and of the constant, and of an answer; the margin that an answer has to
 # hold by. One column of a flip that was needed is worth about 1.
-_WEIGHT_VARIANCE, _CONSTANT_VARIANCE, _NOISE = 0.1, 0.3, 1.0
+_WEIGHT_VARIANCE, _CONSTANT_VARIANCE, _NOISE = 0.1, 0.3, 0.1
+_SURE, _MOST_RATIO = 2.5, 6.0
 _MARGIN = 0.5
 _MOST_VARIANCE, _PRIOR = 1.0, 1.0
 _PAIR_DRAW = 2**51
@@ -89,26 +91,34 @@ class Gains:
         M, owner = M[some], owner[some]
         sign = np.where(fooled[some], 1.0, -1.0)
         features = np.concatenate([np.maximum(M, 0), np.maximum(-M, 0)], axis=1) / self.typical
-        margin = np.einsum("ij,ij->i", self.weights[owner], features) + self._constant[owner]
-        # Answers that were foreseen teach nothing.
-        wrong = np.flatnonzero(sign * margin < _MARGIN)
-        place = rank_within((owner[wrong],))
+        # What was sure to come teaches nothing.
+        doubt = sign * self._margin(features, owner) < _SURE * np.sqrt(self._spread(features, owner))
+        kept = np.flatnonzero(doubt)
+        place = rank_within((owner[kept],))
         for k in range(int(place.max(initial=-1)) + 1):
-            self._update(*(a[wrong[place == k]] for a in (features, sign, owner)))
+            self._update(*(a[kept[place == k]] for a in (features, sign, owner)))
+
+    def _margin(self, features: FloatArray, owner: IntArray) -> FloatArray:
+        worth = np.einsum("ij,ij->i", self.weights[owner], features)
+        return np.asarray(worth + self._constant[owner])
+
+    def _spread(self, features: FloatArray, owner: IntArray) -> FloatArray:
+        spread = np.einsum("ij,ij,ij->i", self._variance[owner], features, features)
+        return np.asarray(spread + self._constant_variance[owner] + _NOISE)
 
     def _update(self, features: FloatArray, sign: FloatArray, owner: IntArray) -> None:
         """Learn one answer each of several rows."""
-        variance, constant_variance = self._variance[owner], self._constant_variance[owner]
-        spread = variance * features
-        beta = 1 / (np.einsum("ij,ij->i", spread, features) + constant_variance + _NOISE)
-        margin = np.einsum("ij,ij->i", self.weights[owner], features) + self._constant[owner]
-        loss = np.maximum(_MARGIN - sign * margin, 0.0)
-        step = sign * loss * beta
-        beta = beta * (loss > 0)
-        self.weights[owner] += step[:, None] * spread
-        self._constant[owner] += step * constant_variance
-        self._variance[owner] = variance - beta[:, None] * spread**2
-        self._constant_variance[owner] = constant_variance - beta * constant_variance**2
+        total = self._spread(features, owner)
+        spread = np.sqrt(total)
+        ratio = np.clip(sign * self._margin(features, owner) / spread, -_MOST_RATIO, None)
+        hazard = np.exp(-(ratio**2) / 2 - log_ndtr(ratio)) / np.sqrt(2 * np.pi)
+        step = sign * hazard / spread
+        shrink = hazard * (hazard + ratio) / total
+        change = self._variance[owner] * features
+        self.weights[owner] += step[:, None] * change
+        self._variance[owner] -= shrink[:, None] * change**2
+        self._constant[owner] += step * self._constant_variance[owner]
+        self._constant_variance[owner] -= shrink * self._constant_variance[owner] ** 2
 
 
 def _regressed(X: FloatArray, wrong: BoolArray) -> tuple[FloatArray, FloatArray]:

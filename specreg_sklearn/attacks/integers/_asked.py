@@ -10,8 +10,9 @@ from specreg_sklearn.attacks.questions import SearchTask, rank_within, stream
 
 Keys = NDArray[np.uint64]
 
-# Answers that are kept for each row; a later one may take the place of an earlier one.
-_SLOT_BITS = 12
+# Answers are kept in so many slots of each row; in a full slot, a later one takes the place of the
+# earliest.
+_SLOT_BITS, _WAYS = 11, 4
 _KEY_DRAW = 2**50
 _MOST_GRAIN = 2.0**62
 
@@ -33,7 +34,8 @@ class Asked:
         draws = stream(task.seed, _KEY_DRAW).integers(0, 2**63, size=d, dtype=np.uint64)
         self._factor = 2 * draws + np.uint64(1)
         # The last bit of an entry is the answer; no key has the value 0.
-        self._table = np.zeros((n, 2**_SLOT_BITS), dtype=np.uint64)
+        self._table = np.zeros((n, 2**_SLOT_BITS, _WAYS), dtype=np.uint64)
+        self._n_written = np.zeros((n, 2**_SLOT_BITS), dtype=np.int64)
 
     def key(self, M: FloatArray) -> Keys:
         """Return the keys of moves, of shape (..., d)."""
@@ -49,15 +51,21 @@ class Asked:
 
     def known(self, rows: IntArray, key: Keys) -> BoolArray:
         """Return which moves of rows have been asked about; both arguments broadcast."""
+        return np.asarray(self._matches(rows, key)[0].any(axis=-1))
+
+    def _matches(self, rows: IntArray, key: Keys) -> tuple[BoolArray, BoolArray]:
+        """Return which entries of the slots of keys, (..., _WAYS), are theirs; and all answers."""
         entry, slot = _entry(key)
-        return np.asarray(self._table[rows, slot] >> np.uint64(1) == entry >> np.uint64(1))
+        there = self._table[rows, slot]
+        # Apart from the answer's bit.
+        return (there ^ entry[..., None]) < 2, (there & np.uint64(1)) > 0
 
     def fooled(self, M: FloatArray, owner: IntArray) -> tuple[BoolArray, IntArray]:
         """Return whether moves fool the model, and the positions of those that were asked now."""
         key = self.key(M)
+        match, answer = self._matches(owner, key)
+        known, fooled = match.any(axis=1), (match & answer).any(axis=1)
         entry, slot = _entry(key)
-        known = self.known(owner, key)
-        fooled = known & ((self._table[owner, slot] & np.uint64(1)) > 0)
         # The same move may come twice in one call; the first one is asked.
         order = np.flatnonzero(~known)
         order = order[np.lexsort((key[order], owner[order]))]
@@ -68,7 +76,10 @@ class Asked:
         fresh = fresh[rank_within((owner[fresh],)) < self._task.oracle.left(owner[fresh])]
         whose = owner[fresh]
         fooled[fresh] = self._task.oracle.decide(self._task.x[whose] + M[fresh] * self._unit, whose)
-        self._table[whose, slot[fresh]] = entry[fresh] | fooled[fresh]
+        slot = slot[fresh]
+        way = (self._n_written[whose, slot] + rank_within((slot, whose))) % _WAYS
+        self._table[whose, slot, way] = entry[fresh] | fooled[fresh]
+        np.add.at(self._n_written, (whose, slot), 1)
         fooled[order] = fooled[order[first]][np.cumsum(first) - 1]
         return fooled, fresh
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.integers._asked import Asked
-from specreg_sklearn.attacks.integers._costs import CHEAPER, are_coarse, whole_units
+from specreg_sklearn.attacks.integers._costs import CHEAPER, are_coarse, moves_to, whole_units
 from specreg_sklearn.attacks.integers._gains import Gains
 from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask, stream
 
@@ -15,7 +15,7 @@ from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask, stream
 _N_GUESSED, _N_CHANGED, _N_DATA = 8, 8, 8
 # How much chance there is in the guess, and on what shares of the columns a move is drawn.
 _GUESS_NOISE, _SHARES = (0.1, 0.3, 1.0), (1.0, 1.0, 1.0, 0.5, 0.25)
-_VAIN, _PATIENCE, _MOST_ROUNDS = 10, 60, 10**6
+_VAIN, _PATIENCE, _MOST_ROUNDS = 15, 60, 10**6
 # Halvings of a cube: more than float64 has digits.
 _MOST_HALVINGS = 60
 _DRAW = 2**48
@@ -66,7 +66,7 @@ class CubeSearch:
 
     def _take_over(self, rows: IntArray) -> None:
         """Begin at the best points, and in smaller cubes on the way to them."""
-        M = np.rint((self.task.oracle.best[rows] - self.task.x[rows]) / self.unit)
+        M = moves_to(self.task, self.task.oracle.best[rows], rows)
         nearer = self._length(M) < self.radius[rows] * CHEAPER
         self._shrink(M[nearer], rows[nearer])
         self.gains.anchor(self.best[rows], rows)
@@ -116,13 +116,17 @@ class CubeSearch:
         return np.where(touched & (np.maximum(up, down) > 0), step, 0.0)
 
     def _changes(self, rng: np.random.Generator, rows: IntArray, cap: FloatArray) -> FloatArray:
-        """Return the best moves, clipped, with some columns at an end of the cube instead."""
+        """Return the best moves, clipped, with some columns elsewhere in the cube."""
         d = self.best.shape[1]
         share = np.exp(rng.uniform(np.log(1 / d), 0.0, size=(_N_CHANGED, 1)))
         touched = rng.random((_N_CHANGED, d)) < share
         upwards = rng.random((_N_CHANGED, d)) < 0.5
+        # Half of them go to the end of the cube, the others anywhere on the way.
+        level = np.maximum(2 * rng.random((_N_CHANGED, d)), 1.0) - 1.0
+        level = np.where(level > 0, level, 1.0)
         units = np.minimum(np.tile(cap, 2), self.room[rows])
         ends = np.where(upwards, units[:, None, :d], -units[:, None, d:])
+        ends = np.rint(ends * level)
         clipped = np.clip(self.best[rows], -cap, cap)
         return np.where(touched, ends, clipped[:, None])
 
@@ -142,8 +146,7 @@ class CubeSearch:
             chosen = np.tile(wanted[(draws * len(wanted)).astype(np.int64)], len(some))
             whose = np.repeat(rows[some], _N_DATA)
             points = pool.filled(self.task.x, oracle.rows.missing, whose, chosen)
-            steps = (self.task.clip(points, whose) - self.task.x[whose]) / self.unit
-            M[some] = np.rint(steps).reshape(len(some), _N_DATA, d)
+            M[some] = moves_to(self.task, points, whose).reshape(len(some), _N_DATA, d)
         return [np.where(touched, np.clip(M, -cap[:, None], cap[:, None]), 0.0)]
 
     def _shrink(self, M: FloatArray, owner: IntArray) -> None:

@@ -20,8 +20,8 @@ _HOME_ODDS, _ONE_ODDS, _ALL_ODDS = 0.5, 0.3, 0.6
 # Only so many of the columns of a move are considered, and of those that may come.
 _MOST_MOVED, _N_ATOMS = 24, 96
 # The odds of a column follow its gain, this share of the largest one for a factor of e; drawn anew
-# for every exchange.
-_COLDEST, _WARMEST = 0.02, 1.0
+# for every exchange; or all columns have the same odds.
+_COLDEST, _WARMEST, _EVEN_ODDS = 0.02, 1.0, 0.25
 _MOST_NUMBERS = 2**20
 
 
@@ -92,8 +92,8 @@ class _Draws:
         self.out_order = rng.random((n, _MOST_MOVED))
         self.how_far_out, self.units_out = rng.random((2, n, _MOST_OUT))
         self.how_far_in, self.units_in = rng.random((2, n, _MOST_IN))
-        coldness = rng.random(n)
-        self.temperature = _COLDEST * (_WARMEST / _COLDEST) ** coldness
+        temperature = _COLDEST * (_WARMEST / _COLDEST) ** rng.random(n)
+        self.temperature = np.where(rng.random(n) < _EVEN_ODDS, np.inf, temperature)
         self.luck = rng.gumbel(size=(n, 2 * d))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.integers._asked import Asked
-from specreg_sklearn.attacks.integers._costs import CHEAPER, Costs, are_coarse, whole_units
+from specreg_sklearn.attacks.integers._costs import CHEAPER, Costs, are_coarse, moves_to, whole_units
 from specreg_sklearn.attacks.integers._exchange import exchanges
 from specreg_sklearn.attacks.integers._gains import Gains
 from specreg_sklearn.attacks.integers._strip import Strip, shrink_amounts
@@ -28,7 +28,7 @@ _NOISE = np.array([0.0, 0.05, 0.1, 0.1, 0.2, 0.2, 0.4, 0.4]) / 2
 _UNITED, _CHANGED, _ANEW, _PROBED = 6, 0, 5, 2
 _N_PROBED, _GROUP = 2, 8
 # A row ends after so many rounds with nothing new to ask; with no budget, also without gain.
-_VAIN, _FEW_NEW, _PATIENCE = 10, 2, 60
+_VAIN, _PATIENCE = 15, 60
 _MOST_ROUNDS = 10**6
 _DRAW = 2**46
 
@@ -99,9 +99,9 @@ class FlipSearch:
             )
             some, place = some[place < _N_STARTS], place[place < _N_STARTS]
             self._strip(
-                self._moves(task.starts[some], task.owner[some]), task.owner[some], place, 0
+                moves_to(task, task.starts[some], task.owner[some]), task.owner[some], place, 0
             )
-        M = self._moves(task.oracle.best[rows], rows)
+        M = moves_to(task, task.oracle.best[rows], rows)
         nearer = self.costs.total(M) < self.cost[rows].min(axis=1) * CHEAPER
         self._keep(M[nearer], rows[nearer])
         self._anchor(new)
@@ -109,10 +109,6 @@ class FlipSearch:
 
     def _anchor(self, rows: IntArray) -> None:
         self.gains.anchor(self.kept[rows, self.cost[rows].argmin(axis=1)], rows)
-
-    def _moves(self, points: FloatArray, owner: IntArray) -> FloatArray:
-        M = (points - self.task.x[owner]) / self.unit
-        return np.where(self.whole, np.rint(M), M)
 
     def _round(self, rows: IntArray) -> None:
         oracle, turn = self.task.oracle, int(self.turn[rows[0]])
@@ -128,6 +124,7 @@ class FlipSearch:
         if turn % _DATA_EVERY == _DATA_EVERY - 1 and self.from_data and self.task.pool is not None:
             parts.append(self._data(rng, rows))
         M, owner, noise = (np.concatenate(p) for p in zip(*parts, strict=True))
+        known = self.asked.known(owner, self.asked.key(M))
         fooled = self._ask(M, owner)
         # Of changed moves only the best one of a row is stripped.
         changed = np.flatnonzero(fooled & (noise == _CHANGED))
@@ -137,8 +134,9 @@ class FlipSearch:
         self.turn[rows] += 1
         gained = oracle.best_distance[rows] < before
         self.idle[rows] = np.where(gained, 0, self.idle[rows] + 1)
-        new = np.bincount(parts[0][1], minlength=len(self.turn))[rows]
-        self.vain[rows] = np.where(gained | (new > _FEW_NEW), 0, self.vain[rows] + 1)
+        # Only moves that are cheaper count: of others there is no end.
+        new = np.bincount(owner[~known & (noise == _CHANGED)], minlength=len(self.turn))[rows]
+        self.vain[rows] = np.where(gained | (new > 0), 0, self.vain[rows] + 1)
         self._close(rows)
 
     def _close(self, rows: IntArray) -> None:
@@ -259,7 +257,7 @@ class FlipSearch:
                 points.append(pool.filled(self.task.x, oracle.rows.missing, some, chosen))
                 owner.append(some)
         whose = np.concatenate(owner)
-        M = self._moves(self.task.clip(np.concatenate(points), whose), whose)
+        M = moves_to(self.task, np.concatenate(points), whose)
         return M, whose, np.full(len(whose), _ANEW)
 
     def _strip(self, M: FloatArray, owner: IntArray, noise: IntArray, turn: int) -> None:

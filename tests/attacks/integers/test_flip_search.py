@@ -213,7 +213,7 @@ def test_a_shorter_budget_asks_the_first_questions_of_a_longer_one(search):
     model = MODELS["logistic"].fit(X, y)
     rows = correct_rows(model, X, y, 4)
     norm, asked, nearest = np.inf if search is CubeSearch else 1, [], []
-    for limit in (150, 400):
+    for limit in (30, 400):
         noting = Model(model.predict)
         task = task_for(noting, X, y, rows, norm=norm, limit=limit, scale="std")
         noting.asked.clear()

@@ -66,16 +66,14 @@ def exchanges(
     d = base.shape[1]
     draws = _Draws(rng, n, d)
     size = max(1, _MOST_NUMBERS // (n * min(_N_ATOMS, 2 * d)))
-    parts = [
-        _drawn(
-            draws,
-            *(a[begin : begin + size] for a in (base, below, room, weights)),
-            typical,
-            costs,
-            may_come,
+    parts = []
+    for begin in range(0, len(base), size):
+        some = slice(begin, begin + size)
+        parts.append(
+            _drawn(
+                draws, base[some], below[some], room[some], weights[some], typical, costs, may_come
+            )
         )
-        for begin in range(0, len(base), size)
-    ]
     return Exchanges(
         *(np.concatenate([getattr(p, name) for p in parts]) for name in Exchanges.__annotations__)
     )
@@ -120,7 +118,7 @@ def _drawn(
     worth = per_unit[each, columns_out + np.where(upwards, 0, base.shape[1])]
     gain = -(worth * np.abs(steps_out)).sum(axis=2)
 
-    atoms = _Atoms(draws, base, room, weights * 1.0, per_unit, costs, may_come)
+    atoms = _Atoms(draws, base, room, weights, per_unit, costs, may_come)
     columns = np.concatenate([columns_out, np.zeros((r, n, _MOST_IN), dtype=np.int64)], axis=2)
     steps = np.concatenate([steps_out, np.zeros((r, n, _MOST_IN))], axis=2)
     for k in range(_MOST_IN):
@@ -194,8 +192,7 @@ class _Atoms:
         luck = draws.luck[np.arange(len(draws.luck))[:, None], self.atom[:, None]]
         self.odds = gain[:, None] / draws.temperature[:, None] + luck
         self.odds[~np.broadcast_to(able[:, None], self.odds.shape)] = -np.inf
-        first = self._price(np.ones(self.amount.shape), self.amount, self.unit)
-        self.first_price = first
+        self.first_price = self._price(np.ones(self.amount.shape), self.amount, self.unit)
 
     def _price(self, units: FloatArray, amount: FloatArray, unit: FloatArray) -> FloatArray:
         return self.costs.of(amount + units, unit) - self.costs.of(amount, unit)

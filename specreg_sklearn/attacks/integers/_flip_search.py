@@ -6,7 +6,13 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.integers._asked import Asked
-from specreg_sklearn.attacks.integers._costs import CHEAPER, Costs, are_coarse, moves_to, whole_units
+from specreg_sklearn.attacks.integers._costs import (
+    CHEAPER,
+    Costs,
+    are_coarse,
+    moves_to,
+    whole_units,
+)
 from specreg_sklearn.attacks.integers._exchange import exchanges
 from specreg_sklearn.attacks.integers._gains import Gains
 from specreg_sklearn.attacks.integers._strip import Strip, shrink_amounts
@@ -177,15 +183,15 @@ class FlipSearch:
     def _guessed(
         self, rng: np.random.Generator, rows: IntArray
     ) -> tuple[FloatArray, IntArray, IntArray]:
-        """Return moves of the columns that are worth most for their cost, by a draw of the guess."""
+        """Return moves of the columns worth most for their cost, by draws of the guess."""
         d = self.kept.shape[2]
         luck = rng.normal(size=(_N_GUESSED, 2 * d)) * rng.choice(_GUESS_NOISE, size=(_N_GUESSED, 1))
         weights = self.gains.drawn(rows, luck)
         amount = np.minimum(np.maximum(np.rint(self.gains.typical), 1), self.room[rows])
         price = self.costs.of(amount, np.tile(self.unit, 2))
         able = (amount > 0) & np.tile(self.whole, 2)
-        value = np.where(able[:, None], weights * (amount / self.gains.typical)[:, None], -np.inf)
-        value = value / np.where(price > 0, price, 1.0)[:, None]
+        worth = weights * (amount / self.gains.typical / np.where(price > 0, price, 1.0))[:, None]
+        value = np.where(able[:, None], worth, -np.inf)
         order = np.argsort(-value, axis=2, kind="stable")[:, :, :d]
         each = np.arange(len(rows))[:, None, None]
         below = self.cost[rows].min(axis=1)[:, None, None] * CHEAPER
@@ -194,10 +200,10 @@ class FlipSearch:
         good &= paid < below
         row, which, place = np.nonzero(good)
         atom = order[row, which, place]
-        M = np.zeros((len(rows), _N_GUESSED, d))
-        M[row, which, atom % d] += np.where(atom < d, 1.0, -1.0) * amount[row, atom]
-        M, owner = M.reshape(-1, d), np.repeat(rows, _N_GUESSED)
-        return M, owner, np.full(len(owner), _CHANGED)
+        moves = np.zeros((len(rows), _N_GUESSED, d))
+        moves[row, which, atom % d] += np.where(atom < d, 1.0, -1.0) * amount[row, atom]
+        owner = np.repeat(rows, _N_GUESSED)
+        return moves.reshape(-1, d), owner, np.full(len(owner), _CHANGED)
 
     def _probed(
         self, rng: np.random.Generator, rows: IntArray

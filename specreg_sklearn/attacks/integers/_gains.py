@@ -1,9 +1,10 @@
 """What each column is worth: a linear guess at the model, learned from its answers.
 
-The guess only orders what is asked; nothing else depends on it. It begins as a ridge regression of
-what the model says about the rows of data, which costs no query, and each row then learns its own
-from its answers (AROW: Crammer, Kulesza and Dredze, "Adaptive Regularization of Weight Vectors",
-NIPS 2009, with a diagonal covariance).
+The guess only orders what is asked; nothing else depends on it. It begins as a logistic regression
+of what the model says about the rows of data, which costs no query. From then on each row learns
+its own from its answers, as a Bayesian probit regression with independent weights (Graepel,
+Candela, Borchert and Herbrich, "Web-scale Bayesian click-through rate prediction for sponsored
+search advertising", ICML 2010): weights that were never needed to explain an answer stay uncertain.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions import SearchTask, rank_within, stream
 
 _RIDGE = 1.0
-# With more columns, each is regressed alone.
+# With more columns the regression costs more than it brings.
 _MOST_COLUMNS = 1000
-# Variances of the weights and of the constant, and of an answer; the margin that an answer has to
-# hold by. One column of a flip that was needed is worth about 1.
-_WEIGHT_VARIANCE, _CONSTANT_VARIANCE, _NOISE = 0.1, 0.3, 0.1
-_SURE, _MOST_RATIO = 2.5, 6.0
+# In units of what a column of a first minimal move is worth on average: variances of weights at
+# first, at least and at most, of the constant, and of an answer; and by how much that move fools.
+_WEIGHT_VARIANCE, _MOST_VARIANCE, _CONSTANT_VARIANCE, _NOISE = 0.1, 1.0, 0.3, 0.1
 _MARGIN = 0.5
-_MOST_VARIANCE, _PRIOR = 1.0, 1.0
+# Answers that lie so many deviations on the expected side teach nothing; none counts as more
+# surprising than the second number.
+_SURE, _MOST_RATIO = 2.5, 6.0
 _PAIR_DRAW = 2**51
 
 
@@ -58,7 +60,7 @@ class Gains:
             slopes, variances = _regressed(X, (codes == code) == task.oracle.targeted)
             worth, rows = slopes * unit * typical, task.oracle.labels == code
             self.weights[rows] = np.concatenate([worth, -worth])
-            self._variance[rows] = np.tile(_PRIOR * variances * (unit * typical) ** 2, 2)
+            self._variance[rows] = np.tile(variances * (unit * typical) ** 2, 2)
 
     def of(self, M: FloatArray, owner: IntArray) -> FloatArray:
         """Return what each column of moves (m, d) is worth."""
@@ -67,7 +69,7 @@ class Gains:
         return np.asarray(np.where(M > 0, per_unit[:, :d], per_unit[:, d:]) * np.abs(M))
 
     def drawn(self, rows: IntArray, luck: FloatArray) -> FloatArray:
-        """Return weights, (r, k, 2 * d), drawn from what is known of them: off by `luck`, (k, 2 * d)."""
+        """Return weights, (r, k, 2 * d), that are off by `luck`, (k, 2 * d), in deviations."""
         return np.asarray(
             self.weights[rows][:, None] + luck * np.sqrt(self._variance[rows])[:, None]
         )
@@ -92,7 +94,9 @@ class Gains:
         sign = np.where(fooled[some], 1.0, -1.0)
         features = np.concatenate([np.maximum(M, 0), np.maximum(-M, 0)], axis=1) / self.typical
         # What was sure to come teaches nothing.
-        doubt = sign * self._margin(features, owner) < _SURE * np.sqrt(self._spread(features, owner))
+        doubt = sign * self._margin(features, owner) < _SURE * np.sqrt(
+            self._spread(features, owner)
+        )
         kept = np.flatnonzero(doubt)
         place = rank_within((owner[kept],))
         for k in range(int(place.max(initial=-1)) + 1):
@@ -122,7 +126,7 @@ class Gains:
 
 
 def _regressed(X: FloatArray, wrong: BoolArray) -> tuple[FloatArray, FloatArray]:
-    """Return slopes, per coordinate, of a regression of `wrong` on rows of data; their variances."""
+    """Return slopes, per coordinate, of a regression of `wrong` on data, and their variances."""
     deviation = X.std(axis=0)
     varies = np.flatnonzero(deviation > 0)
     slopes, variances = np.zeros(X.shape[1]), np.full(X.shape[1], np.inf)

@@ -103,7 +103,8 @@ def test_a_linear_model_loses_its_heaviest_flags():
     total = np.cumsum(-np.sort(-gain, axis=1), axis=1)
     fewest = (total >= np.abs(score)[:, None]).argmax(axis=1) + 1
     space = FeatureSpace.from_data(X, scale=None)
-    n_flips = (CGBA().run(model, X[rows], y[rows], space=space).X_adv != X[rows]).sum(axis=1)
+    found = CGBA().run(model, X[rows], y[rows], space=space, pool=X)
+    n_flips = (found.X_adv != X[rows]).sum(axis=1)
     assert (n_flips >= fewest).all()
     assert (n_flips == fewest).mean() >= 0.92
 
@@ -161,7 +162,7 @@ def test_the_fewest_flips_of_a_forest_are_those_of_a_milp():
     fewest = np.array([fewest_by_milp(forest, X[i], y[i]) for i in rows])
     space = FeatureSpace.from_data(X, scale=None)
     for budget, share in ((1000, 0.92), (3000, 0.96)):
-        found = CGBA(max_queries=budget).run(forest, X[rows], y[rows], space=space)
+        found = CGBA(max_queries=budget).run(forest, X[rows], y[rows], space=space, pool=X)
         n_flips = (found.X_adv != X[rows]).sum(axis=1)
         assert (n_flips >= fewest).all()
         assert (n_flips == fewest).mean() >= share

@@ -32,7 +32,7 @@ class Asked:
         # Real numbers are told apart by their first digits after the point.
         self._grain = np.where(task.oracle.rows.integer, 1.0, 2.0**20)
         draws = stream(task.seed, _KEY_DRAW).integers(0, 2**63, size=d, dtype=np.uint64)
-        self._factor = 2 * draws + np.uint64(1)
+        self._factor: Keys = np.asarray(2 * draws + np.uint64(1))
         # The last bit of an entry is the answer; no key has the value 0.
         self._table = np.zeros((n, 2**_SLOT_BITS, _WAYS), dtype=np.uint64)
         self._n_written = np.zeros((n, 2**_SLOT_BITS), dtype=np.int64)
@@ -64,7 +64,8 @@ class Asked:
         """Return whether moves fool the model, and the positions of those that were asked now."""
         key = self.key(M)
         match, answer = self._matches(owner, key)
-        known, fooled = match.any(axis=1), (match & answer).any(axis=1)
+        known = np.asarray(match.any(axis=1))
+        fooled = np.asarray((match & answer).any(axis=1))
         entry, slot = _entry(key)
         # The same move may come twice in one call; the first one is asked.
         order = np.flatnonzero(~known)
@@ -81,7 +82,7 @@ class Asked:
         self._table[whose, slot, way] = entry[fresh] | fooled[fresh]
         np.add.at(self._n_written, (whose, slot), 1)
         fooled[order] = fooled[order[first]][np.cumsum(first) - 1]
-        return fooled, fresh
+        return fooled, np.asarray(fresh, dtype=np.int64)
 
 
 def _entry(key: Keys) -> tuple[Keys, IntArray]:

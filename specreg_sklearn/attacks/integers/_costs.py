@@ -10,7 +10,6 @@ from specreg_sklearn.attacks.questions import SearchTask
 # A move that is this little cheaper may be as far by rounding.
 CHEAPER = 1 - 1e-9
 _ROUNDING = 1e-6
-_MOST_UNITS = 20
 
 
 class Costs:
@@ -60,10 +59,10 @@ def moves_to(task: SearchTask, points: FloatArray, owner: IntArray) -> FloatArra
     return np.asarray(rows.snap(points, owner) - rows.raw[owner])
 
 
-def are_coarse(task: SearchTask) -> bool:
-    """Return whether all columns that may change hold whole numbers in coarse units.
+def are_coarse(task: SearchTask, most_units: int) -> bool:
+    """Return whether all columns that may change hold whole numbers, and half of them few.
 
-    Units are fine where the data's range holds many of them: boundaries then look smooth, as on
+    A column of few numbers has a range of at most `most_units`. Units are fine where the data's range holds many of them: boundaries then look smooth, as on
     images, and a walk along them comes nearer than steps of single units.
     """
     rows = task.oracle.rows
@@ -72,4 +71,4 @@ def are_coarse(task: SearchTask) -> bool:
     low, high = task.reach
     # What a search may reach is three times the range of the data.
     units = np.rint((high - low) / 3 * rows.scale)
-    return bool(np.median(units) <= _MOST_UNITS)
+    return bool(np.median(units) <= most_units)

@@ -10,6 +10,8 @@ from specreg_sklearn.attacks.integers._costs import CHEAPER, are_coarse, moves_t
 from specreg_sklearn.attacks.integers._gains import Gains
 from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask, stream
 
+# With more units than this in a column, cubes are as good as continuous.
+_MOST_UNITS = 100
 # Moves that are asked about in a round: corners that the guess prefers, changes of the best move,
 # and rows of data.
 _N_GUESSED, _N_CHANGED, _N_DATA = 8, 8, 8
@@ -42,7 +44,7 @@ class CubeSearch:
     @staticmethod
     def applies(task: SearchTask) -> bool:
         """Return whether all columns that may change hold whole numbers in coarse units."""
-        return are_coarse(task)
+        return are_coarse(task, _MOST_UNITS)
 
     def search(self, rows: IntArray, until: int = NO_LIMIT) -> None:
         """Search until rows have spent `until` queries in all, or nothing is left to ask."""

@@ -18,6 +18,9 @@ from specreg_sklearn.attacks.integers._gains import Gains
 from specreg_sklearn.attacks.integers._strip import Strip, shrink_amounts
 from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask, rank_within, stream
 
+# Columns of more units than this look smooth to a smooth model: on digits in 16 steps a walk along
+# the boundary comes nearer.
+_MOST_UNITS = 4
 # Starts whose columns are stripped first.
 _N_STARTS = 8
 # Exchanges that are drawn in a round, those of them that are asked, and how many of these are the
@@ -67,7 +70,7 @@ class FlipSearch:
     @staticmethod
     def applies(task: SearchTask) -> bool:
         """Return whether all columns that may change hold whole numbers in coarse units."""
-        return are_coarse(task)
+        return are_coarse(task, _MOST_UNITS)
 
     def search(self, rows: IntArray, until: int = NO_LIMIT) -> None:
         """Search until rows have spent `until` queries in all, or nothing is left to ask."""

@@ -257,7 +257,7 @@ def test_a_search_goes_on_where_it_stopped():
 
 @pytest.mark.parametrize("attack", [CGBA(max_queries=None), RayS(max_queries=None)])
 def test_one_flip_ends_a_search_at_once(attack):
-    X, y = flags(30)
+    X, _ = flags(30)
     noting = Model(lambda X: X[:, 4])
     space = FeatureSpace.from_data(X, scale=None)
     found = attack.run(noting, X[:5], X[:5, 4], pool=X, space=space)

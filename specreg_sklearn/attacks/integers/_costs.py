@@ -62,8 +62,8 @@ def moves_to(task: SearchTask, points: FloatArray, owner: IntArray) -> FloatArra
 def are_coarse(task: SearchTask, most_units: int) -> bool:
     """Return whether all columns that may change hold whole numbers, and half of them few.
 
-    A column of few numbers has a range of at most `most_units`. Units are fine where the data's range holds many of them: boundaries then look smooth, as on
-    images, and a walk along them comes nearer than steps of single units.
+    A column of few numbers has a range of at most `most_units`. Where the range of the data holds
+    many units, boundaries may look smooth, as on images, and a walk along them comes nearer.
     """
     rows = task.oracle.rows
     if not rows.integer.all():

@@ -16,6 +16,7 @@ from specreg_sklearn.attacks.boundary import (
     semicircle_step,
 )
 from specreg_sklearn.attacks.boxes import BoxSearch
+from specreg_sklearn.attacks.integers import FlipSearch
 from specreg_sklearn.attacks.questions import SearchTask
 
 # Where there are few dimensions, rows are searched for other places to walk on.
@@ -87,6 +88,9 @@ class CGBA(BoundaryWalk):
         return min(max(_PROBE_RADIUS, _PROBE_GROWTH * math.sqrt(n_features)), _LONGEST_PROBE)
 
     def _search(self, task: SearchTask) -> None:
+        if FlipSearch.applies(task):
+            FlipSearch(task).search(task.active())
+            return
         current, keep = self._first_points(task)
         boxes = BoxSearch(task, self._tolerance(task.x.shape[1]))
         self._walk(task, current, keep, before_step=boxes.search)

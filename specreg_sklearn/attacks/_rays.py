@@ -10,6 +10,7 @@ import numpy as np
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.boundary import CornerSearch, CubeSearch, Lattice
 from specreg_sklearn.attacks.frame import BlackBoxAttack
+from specreg_sklearn.attacks.integers import IntegerCubeSearch
 from specreg_sklearn.attacks.questions import SearchTask
 
 # With no budget, a row that came no nearer in so many rounds is done.
@@ -101,6 +102,9 @@ class RayS(BlackBoxAttack):
             )
 
     def _search(self, task: SearchTask) -> None:
+        if IntegerCubeSearch.applies(task):
+            IntegerCubeSearch(task).search(task.active())
+            return
         n, oracle, lattice = len(task.x), task.oracle, Lattice(task)
         if isinstance(self.starts, str):
             _add_corner(task)

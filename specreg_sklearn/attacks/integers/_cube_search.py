@@ -1,0 +1,174 @@
+"""The search on tables of whole numbers in Linf: smaller and smaller cubes around the rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn.attacks.integers._asked import Asked
+from specreg_sklearn.attacks.integers._costs import CHEAPER, are_coarse, moves_to, whole_units
+from specreg_sklearn.attacks.integers._gains import Gains
+from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask, stream
+
+# With more units than this in a column, cubes are as good as continuous.
+_MOST_UNITS = 100
+# Moves that are asked about in a round: corners that the guess prefers, changes of the best move,
+# and rows of data.
+_N_GUESSED, _N_CHANGED, _N_DATA = 8, 8, 8
+# How much chance there is in the guess, and on what shares of the columns a move is drawn.
+_GUESS_NOISE, _SHARES = (0.1, 0.3, 1.0), (1.0, 1.0, 1.0, 0.5, 0.25)
+_VAIN, _PATIENCE, _MOST_ROUNDS = 15, 60, 10**6
+# Halvings of a cube: more than float64 has digits.
+_MOST_HALVINGS = 60
+_DRAW = 2**48
+
+
+class IntegerCubeSearch:
+    """Searches moves of whole numbers in the smallest cube around each row.
+
+    In a cube no column costs anything, so moves go to corners: in the directions that the guess
+    prefers (see :class:`Gains`), as the best move did, or towards rows of data. The cubes are a
+    little smaller than the best one so far; with coarse units only a few of them are different.
+    """
+
+    def __init__(self, task: SearchTask) -> None:
+        rows, (n, d) = task.oracle.rows, task.x.shape
+        self.task, self.unit = task, 1 / rows.scale
+        self.room = whole_units(task)
+        self.asked, self.gains = Asked(task, self.unit), Gains(task, self.unit)
+        self.best, self.radius = np.zeros((n, d)), np.full(n, np.inf)
+        self.turn = 0
+        self.vain, self.idle = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+        self.until = NO_LIMIT
+
+    @staticmethod
+    def applies(task: SearchTask) -> bool:
+        """Return whether all columns that may change hold whole numbers in coarse units."""
+        return are_coarse(task, _MOST_UNITS)
+
+    def search(self, rows: IntArray, until: int = NO_LIMIT) -> None:
+        """Search until rows have spent `until` queries in all, or nothing is left to ask."""
+        self.until = until
+        self._take_over(rows)
+        price = np.where(self.room > 0, np.tile(self.unit, 2), np.inf).min(axis=1)
+        for _ in range(_MOST_ROUNDS):
+            rows = rows[self._going_on(rows) & (self.vain[rows] < _VAIN)]
+            # No cube is smaller than the one of the shortest step.
+            rows = rows[self.radius[rows] * CHEAPER > price[rows]]
+            if until == self.task.oracle.limit == NO_LIMIT:
+                rows = rows[self.idle[rows] < _PATIENCE]
+            if not len(rows):
+                break
+            self._round(rows)
+            self.turn += 1
+
+    def _going_on(self, owner: IntArray) -> BoolArray:
+        spent = self.task.oracle.n_queries[owner]
+        return self.task.is_open(owner) & (spent < self.until)
+
+    def _take_over(self, rows: IntArray) -> None:
+        """Begin at the best points, and in smaller cubes on the way to them."""
+        M = moves_to(self.task, self.task.oracle.best[rows], rows)
+        nearer = self._length(M) < self.radius[rows] * CHEAPER
+        self._shrink(M[nearer], rows[nearer])
+        self.gains.anchor(self.best[rows], rows)
+
+    def _length(self, M: FloatArray) -> FloatArray:
+        return np.asarray((np.abs(M) * self.unit).max(axis=1, initial=0.0))
+
+    def _cap(self, radius: FloatArray) -> FloatArray:
+        """Return how many units each column may move, (m, d), for less than a radius, (m,)."""
+        return np.asarray(np.floor(radius[:, None] * CHEAPER / self.unit))
+
+    def _ask(self, M: FloatArray, owner: IntArray) -> tuple[BoolArray, IntArray]:
+        moved = np.flatnonzero(M.any(axis=1))
+        fooled = np.zeros(len(M), dtype=bool)
+        fooled[moved], new = self.asked.fooled(M[moved], owner[moved])
+        new = moved[new]
+        self.gains.learn(M[new], owner[new], fooled[new])
+        return fooled, new
+
+    def _round(self, rows: IntArray) -> None:
+        rng, d = stream(self.task.seed, _DRAW + self.turn), self.best.shape[1]
+        cap = self._cap(self.radius[rows])
+        parts = [
+            self._corners(rng, rows, cap),
+            self._changes(rng, rows, cap),
+            *self._data(rng, rows, cap),
+        ]
+        M = np.concatenate(parts, axis=1)
+        owner = np.repeat(rows, M.shape[1])
+        before = self.radius[rows]
+        fooled, new = self._ask(M.reshape(-1, d), owner)
+        self._shrink(M.reshape(-1, d)[fooled], owner[fooled])
+        gained = self.radius[rows] < before
+        asked = np.bincount(owner[new], minlength=len(self.idle))[rows] > 0
+        self.idle[rows] = np.where(gained, 0, self.idle[rows] + 1)
+        self.vain[rows] = np.where(gained | asked, 0, self.vain[rows] + 1)
+
+    def _corners(self, rng: np.random.Generator, rows: IntArray, cap: FloatArray) -> FloatArray:
+        """Return the corners that the guess prefers, (r, k, d)."""
+        d = self.best.shape[1]
+        luck = rng.normal(size=(_N_GUESSED, 2 * d)) * rng.choice(_GUESS_NOISE, size=(_N_GUESSED, 1))
+        touched = rng.random((_N_GUESSED, d)) < rng.choice(_SHARES, size=(_N_GUESSED, 1))
+        units = np.minimum(np.tile(cap, 2), self.room[rows])
+        worth = self.gains.drawn(rows, luck) * (units / self.gains.typical)[:, None]
+        up, down = worth[..., :d], worth[..., d:]
+        step = np.where(up >= down, units[:, None, :d], -units[:, None, d:])
+        return np.where(touched & (np.maximum(up, down) > 0), step, 0.0)
+
+    def _changes(self, rng: np.random.Generator, rows: IntArray, cap: FloatArray) -> FloatArray:
+        """Return the best moves, clipped, with some columns elsewhere in the cube."""
+        d = self.best.shape[1]
+        share = np.exp(rng.uniform(np.log(1 / d), 0.0, size=(_N_CHANGED, 1)))
+        touched = rng.random((_N_CHANGED, d)) < share
+        upwards = rng.random((_N_CHANGED, d)) < 0.5
+        # Half of them go to the end of the cube, the others anywhere on the way.
+        level = np.maximum(2 * rng.random((_N_CHANGED, d)), 1.0) - 1.0
+        level = np.where(level > 0, level, 1.0)
+        units = np.minimum(np.tile(cap, 2), self.room[rows])
+        ends = np.where(upwards, units[:, None, :d], -units[:, None, d:])
+        ends = np.rint(ends * level)
+        clipped = np.clip(self.best[rows], -cap, cap)
+        return np.where(touched, ends, clipped[:, None])
+
+    def _data(self, rng: np.random.Generator, rows: IntArray, cap: FloatArray) -> list[FloatArray]:
+        """Return moves towards rows of data of a wrong class, clipped to the cube."""
+        pool, oracle, d = self.task.pool, self.task.oracle, self.best.shape[1]
+        draws = rng.random(_N_DATA)
+        touched = rng.random((_N_DATA, d)) < rng.choice(_SHARES, size=(_N_DATA, 1))
+        if pool is None:
+            return []
+        M = np.zeros((len(rows), _N_DATA, d))
+        for label in np.unique(oracle.labels[rows]).tolist():
+            wanted = np.flatnonzero((pool.codes == label) == oracle.targeted)
+            some = np.flatnonzero(oracle.labels[rows] == label)
+            if not len(wanted):
+                continue
+            chosen = np.tile(wanted[(draws * len(wanted)).astype(np.int64)], len(some))
+            whose = np.repeat(rows[some], _N_DATA)
+            points = pool.filled(self.task.x, oracle.rows.missing, whose, chosen)
+            M[some] = moves_to(self.task, points, whose).reshape(len(some), _N_DATA, d)
+        return [np.where(touched, np.clip(M, -cap[:, None], cap[:, None]), 0.0)]
+
+    def _shrink(self, M: FloatArray, owner: IntArray) -> None:
+        """Clip moves that fool the model to smaller cubes while they do; keep the best ones."""
+        high, low = self._length(M), np.zeros(len(M))
+        for _ in range(_MOST_HALVINGS):
+            # A smaller cube holds another move only if some column goes one unit less.
+            clipped = np.clip(M, -self._cap(high), self._cap(high))
+            next_length = self._length(clipped)
+            middle = np.minimum(np.maximum((low + high) / 2, 0.0), next_length)
+            now = np.flatnonzero((next_length > low) & self._going_on(owner))
+            if not len(now):
+                break
+            cap = self._cap(middle[now] / CHEAPER**2)
+            trial = np.clip(M[now], -cap, cap)
+            length = self._length(trial)
+            fooled, _ = self._ask(trial, owner[now])
+            M[now[fooled]], high[now[fooled]] = trial[fooled], length[fooled]
+            low[now[~fooled]] = np.maximum(middle[now[~fooled]], length[~fooled])
+        order = np.lexsort((-high, owner))
+        nearer = order[high[order] < self.radius[owner[order]]]
+        # The smallest cube of a row is written last.
+        self.best[owner[nearer]], self.radius[owner[nearer]] = M[nearer], high[nearer]

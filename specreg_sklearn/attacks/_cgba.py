@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
+import numpy as np
+
 from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.attacks.boundary import (
     MOST_DIMENSIONS,
+    PER_ROUND,
     ROUNDS,
-    STEP_QUERIES,
     BoundaryPoints,
     BoundaryWalk,
     SphereSearch,
@@ -19,13 +21,15 @@ from specreg_sklearn.attacks.boxes import BoxSearch
 from specreg_sklearn.attacks.questions import SearchTask
 
 # Where there are few dimensions, rows are searched for other places to walk on.
-_MOST_TURNS, _KEYS_PER_TURN = 1000, 2**20
+_MOST_TURNS, _FIRST_KEY, _KEYS_PER_TURN = 1000, 2**40, 2**20
 # The first steps turn most, and are looked for more closely.
 _CAREFUL_STEPS = 5
-# An arc is searched to about a hundredth of the distance. A move in some direction crosses what is
-# left of the way to the boundary by its share along the normal, one in sqrt(number of features). So
-# moves are longer where there are many features; no number here is sensitive.
-_PROBE_RADIUS, _PROBE_GROWTH, _LONGEST_PROBE = 0.15, 1 / 140, 0.5
+# Moves that estimate a normal are as long as this share of the distance, in units of the angle that
+# is left times sqrt(number of features): an arc ends a share of the angle before the boundary, and
+# a move in some direction crosses what is left by its share along the normal, one in
+# sqrt(number of features). No number here is sensitive.
+_PROBE, _SHORTEST_PROBE, _LONGEST_PROBE = 0.05, 0.01, 0.25
+_PROBE_GROWTH, _MOST_PROBE = 1 / 140, 0.5
 
 
 class CGBA(BoundaryWalk):
@@ -80,18 +84,21 @@ class CGBA(BoundaryWalk):
 
     _sideways: ClassVar[bool] = True
 
-    def _step_queries(self, n_features: int) -> int:
-        return STEP_QUERIES
+    def _step_queries(self, n_features: int, t: int) -> int:
+        return _n_rounds(t) * PER_ROUND
 
-    def _probe_radius(self, n_features: int) -> float:
-        return min(max(_PROBE_RADIUS, _PROBE_GROWTH * math.sqrt(n_features)), _LONGEST_PROBE)
+    def _probe_radius(self, current: BoundaryPoints) -> FloatArray:
+        root = math.sqrt(current.points.shape[1])
+        longest = min(max(_LONGEST_PROBE, _PROBE_GROWTH * root), _MOST_PROBE)
+        return np.clip(_PROBE * root * current.angle, _SHORTEST_PROBE, longest)
 
     def _search(self, task: SearchTask) -> None:
         current, keep = self._first_points(task)
+        few = task.x.shape[1] <= MOST_DIMENSIONS
         boxes = BoxSearch(task, self._tolerance(task.x.shape[1]))
-        self._walk(task, current, keep, before_step=boxes.search)
+        self._walk_on(task, current, keep, boxes.search, 0 if few else 30)
         boxes.finish()
-        if task.x.shape[1] > MOST_DIMENSIONS:
+        if not few:
             return
         spheres = SphereSearch(task)
         for turn in range(_MOST_TURNS):
@@ -99,12 +106,11 @@ class CGBA(BoundaryWalk):
                 break
             found = spheres.search(turn)
             boxes.restore_columns(found)
-            self._walk(task, found, 1, key=(turn + 1) * _KEYS_PER_TURN)
+            self._walk(task, found, 1, key=_FIRST_KEY + turn * _KEYS_PER_TURN)
 
     def _step(
         self, task: SearchTask, current: BoundaryPoints, normals: FloatArray, t: int
     ) -> tuple[FloatArray, FloatArray]:
-        n_rounds = ROUNDS if t < _CAREFUL_STEPS else ROUNDS - 1
         points, distance, current.angle = semicircle_step(
             task,
             current.points,
@@ -113,6 +119,11 @@ class CGBA(BoundaryWalk):
             current.owner,
             current.distances(task),
             current.angle,
-            n_rounds,
+            _n_rounds(t),
         )
         return points, distance
+
+
+def _n_rounds(t: int) -> int:
+    """Return in how many rounds the arc of step t is searched."""
+    return ROUNDS if t < _CAREFUL_STEPS else ROUNDS - 1

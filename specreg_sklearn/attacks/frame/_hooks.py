@@ -46,6 +46,11 @@ class AttackHooks(Protocol):
     _from_boundary: ClassVar[bool] = True
     """Whether starts are bisected to the boundary before the search is called."""
 
+    _last_bisection: ClassVar[bool] = True
+    """Whether best points are bisected once more after the search, with queries set aside for it.
+    A search that brings its points to the boundary itself does without: a longer run then asks all
+    that a shorter one asks, and never ends farther out."""
+
     _within_eps: ClassVar[bool] = False
     """Whether the search looks for any row within `eps`, with no start and no use of a larger
     distance. Rows for which it finds none are "not_found": `eps` was searched, in vain."""

@@ -40,13 +40,13 @@ def exchanged(task: SearchTask, draws: CubeDraws, rows: IntArray, keys: IntArray
     fate = np.stack([f for _, f in drawn])[place]
     best = task.oracle.best[rows] - task.x[rows]
     length = task.oracle.best_distance[rows][:, None]
+    counted = task.oracle.norm == 0
 
     low, high = np.log(_FRESH)
-    fresh = into_cube(
-        moves[:, N_AROUND:], length * np.exp(low + choice[:, N_AROUND:, 0] * (high - low))
-    )
+    half = length * np.exp(low + choice[:, N_AROUND:, 0] * (high - low))
+    fresh = moves[:, N_AROUND:] if counted else into_cube(moves[:, N_AROUND:], half)
     choice = choice[:, :N_AROUND]
-    weight = np.cumsum(best**2, axis=1)
+    weight = np.cumsum((best != 0) if counted else best**2, axis=1)
     # The first column at which the sum passes a random share of the whole.
     target = choice[:, :, 1] * weight[:, -1:]
     column = np.minimum((weight[:, None] <= target[:, :, None]).sum(axis=2), d - 1)
@@ -55,6 +55,9 @@ def exchanged(task: SearchTask, draws: CubeDraws, rows: IntArray, keys: IntArray
     room = np.sqrt(np.maximum(length**2 - (stays * largest) ** 2, 0.0))
     low, high = np.log(_AROUND)
     half = np.minimum(length * np.exp(low + choice[:, :, 0] * (high - low)), _ROOM * room)
+    if counted:
+        # All moves cost the same: they may be of any size.
+        stays, half = np.zeros_like(stays), np.full_like(half, np.inf)
 
     moved = best[:, None] != 0
     keep_all = (choice[:, :, 3] < _KEEP_ALL)[:, :, None]
@@ -62,7 +65,7 @@ def exchanged(task: SearchTask, draws: CubeDraws, rows: IntArray, keys: IntArray
     redrawn = ~keep_all & moved & (fate >= _DROP) & (fate < _DROP + _REDRAW)
     kept = np.broadcast_to(best[:, None], fate.shape) * ~dropped
     chosen = np.arange(d) == column[:, :, None]
-    free = (~moved | redrawn | dropped) & ~chosen | (chosen & (stays == 0)[:, :, None])
+    free = np.where(chosen, (stays == 0)[:, :, None], ~moved | redrawn | dropped)
     kept = np.where(chosen, stays[:, :, None] * best[:, None], np.where(redrawn, 0.0, kept))
     around = into_cube(moves[:, :N_AROUND], half)
     around = np.where(free & (around != 0), around, kept)

@@ -17,7 +17,12 @@ from specreg_sklearn.tables import Predict, check_positive_int
 Starts: TypeAlias = Literal["data", "uniform"] | ArrayLike
 """Where an attack starts: from rows of data, from noise, or from the rows given."""
 
-ATTACK_OF_NORM: dict[float, str] = {2: "CGBA", np.inf: "RayS"}
+ATTACK_OF_NORM: dict[float, str] = {
+    2: "CGBA",
+    np.inf: "RayS",
+    1: "ThresholdSearch",
+    0: "ThresholdSearch",
+}
 """What to turn to where an attack does not know a norm."""
 
 # A start, the last bisection, and two verifications (the second after a stop in vain).

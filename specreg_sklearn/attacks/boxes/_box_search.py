@@ -135,12 +135,8 @@ class BoxSearch:
 
     def _exchanges(self, rows: IntArray) -> tuple[FloatArray, FloatArray, IntArray]:
         moves = exchanged(self.task, self._draws, rows, self._keys(rows))
-        n = moves.shape[1]
-        return (
-            moves.reshape(len(rows) * n, moves.shape[2]),
-            np.zeros(len(rows) * n),
-            np.repeat(rows, n),
-        )
+        owner = np.repeat(rows, moves.shape[1])
+        return moves.reshape(len(owner), moves.shape[2]), np.zeros(len(owner)), owner
 
     # --- What is learned -------------------------------------------------------------------------
 

@@ -1,4 +1,10 @@
-"""Exchange: leave one column of the best move out, or some of it, and look for cheap substitutes."""
+"""Exchange: one column of the best move is left out, or shortened, and others make up for it.
+
+The nearest rows move few columns, one of them far and the others a little, and a search ends at a
+row that moves a dear column where several cheap ones would do. A proposal leaves out the dear
+column, or moves it just less far than its threshold, and moves many of the others, inside a cube
+that leaves room for a gain.
+"""
 
 from __future__ import annotations
 

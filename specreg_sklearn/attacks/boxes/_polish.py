@@ -83,10 +83,10 @@ class Polish:
         if self._power == 0:
             # All moves cost the same, and other orders end at other sets of columns.
             kinds, place = np.unique(self._n_polished[rows], return_inverse=True)
-            drawn = [
-                stream(self._task.seed, _KEYS + k).random(gap.shape[1]) for k in kinds.tolist()
-            ]
-            key = np.where(gap != 0, np.stack(drawn)[place] - 1, 0.0) if drawn else key
+            drawn = np.empty((len(kinds), gap.shape[1]))
+            for i, k in enumerate(kinds.tolist()):
+                drawn[i] = stream(self._task.seed, _KEYS + k).random(gap.shape[1])
+            key = np.where(gap != 0, drawn[place] - 1, 0.0)
         self._n_polished[rows] += 1
         # Columns of like size are neighbours in a block.
         order = np.argsort(key, axis=1, kind="stable")
@@ -160,7 +160,7 @@ class Polish:
         self._n_blocks[rows[finer]] *= 2
         self._stripping[rows[~finer]] = False
 
-    # --- Brackets of single columns ----------------------------------------------------------------
+    # --- Brackets of single columns --------------------------------------------------------------
 
     def _wide(self, rows: IntArray) -> BoolArray:
         """Return, of shape (m, d), which columns are not known well enough."""
@@ -195,10 +195,10 @@ class Polish:
         size[whole] = np.floor(size[whole] / unit[whole] + _ROUNDING) * unit[whole]
         gap[each, column] = np.copysign(size, gap[each, column])
         # Whole numbers may fall together, or on an end that is known.
-        new = (size > low + _ROUNDING * unit) & ~(once & (inner != _INNER[-1]))
-        new[1:] &= ~(
-            (np.diff(size) == 0) & (np.diff(column) == 0) & (np.diff(row) == 0) & whole[1:]
-        )
+        same = np.zeros(len(row), dtype=bool)
+        same[1:] = (np.diff(size) == 0) & (np.diff(column) == 0) & (np.diff(row) == 0)
+        again = np.where(once, inner != _INNER[0], same & whole)
+        new = (size > low + _ROUNDING * unit) & ~again
         return gap[new], rows[row[new]], (column[new], size[new])
 
     def _after_brackets(self, fooled: BoolArray) -> None:
@@ -223,7 +223,7 @@ class Polish:
         moves = np.copysign(new, self._gap[whose, which])
         self._plan(np.unique(owner), whose, which, rank, moves, low)
 
-    # --- Changes together ----------------------------------------------------------------------------
+    # --- Changes together ------------------------------------------------------------------------
 
     def _plan(
         self,
@@ -258,7 +258,7 @@ class Polish:
 
     def _after_unions(self, fooled: BoolArray) -> None:
         _, owner, last = self._unions
-        rows, first = np.unique(owner, return_index=True)
+        rows = np.unique(owner)
         most = np.zeros(len(self._stage), dtype=np.int64)
         np.maximum.at(most, owner[fooled], last[fooled])
         self._make(rows, most[rows])

@@ -23,7 +23,9 @@ from specreg_sklearn.attacks.questions import SearchTask
 # Where there are few dimensions, rows are searched for other places to walk on.
 _MOST_TURNS, _FIRST_KEY, _KEYS_PER_TURN = 1000, 2**40, 2**20
 # Rows at thresholds are tested for a slope after so many queries, and at every doubling.
+# Walks from there are on trial for half as many again, and go on if they then are so much nearer.
 _FIRST_TEST, _MOST_TESTS = 400, 50
+_TRIAL, _GAINED = 1.5, 0.99
 # The first steps turn most, and are looked for more closely.
 _CAREFUL_STEPS = 5
 # Moves that estimate a normal are as long as this share of the distance, in units of the angle that
@@ -109,16 +111,24 @@ class CGBA(BoundaryWalk):
             self._walk(task, spheres.search(turn), 1, key=_FIRST_KEY + turn * _KEYS_PER_TURN)
 
     def _search_boxes(self, task: SearchTask, rows: IntArray) -> None:
-        """Search rows whose boundary is a threshold; walk on where it turns out to slope."""
+        """Search rows whose boundary is a threshold; walk on where it turns out to slope.
+
+        Among many thresholds the test may err, so walks that lead nowhere end early.
+        """
         boxes, until = BoxSearch(task), _FIRST_TEST
         for turn in range(_MOST_TESTS):
             rows = boxes.search(rows, until)
             if not len(rows):
                 break
             sloping = rows[is_oblique(task, rows, turn)]
+            before = task.oracle.best_distance[sloping]
             points = BoundaryPoints(task.oracle.best[sloping], sloping, np.zeros_like(sloping))
-            self._walk_on(task, points, 1)
-            rows = np.setdiff1d(rows, sloping)
+            key = _FIRST_KEY - (turn + 1) * _KEYS_PER_TURN
+            points = self._walk(task, points, 1, key=key, until=_TRIAL * until)
+            gained = task.oracle.best_distance[sloping] < _GAINED * before
+            gone = np.isin(points.owner, sloping[gained])
+            self._walk_on(task, points.take(np.flatnonzero(gone)), 1)
+            rows = np.setdiff1d(rows, sloping[gained])
             until *= 2
 
     def _step(

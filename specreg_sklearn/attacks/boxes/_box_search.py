@@ -47,7 +47,7 @@ class BoxSearch:
         self._draws, self._polish = CubeDraws(task), Polish(task)
         self._phase, self._turn = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self._in_vain, self._gained_at = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-        self._best = np.full(n, np.inf)
+        self._best, self._due = np.full(n, np.inf), np.zeros(n, dtype=bool)
         self._half = _FIRST_CUBE * self._smallest_start()
         self._missed = np.zeros(n, dtype=np.int64)
         # Hits that wait for a polish, the smallest cubes first.
@@ -185,7 +185,7 @@ class BoxSearch:
         again = (smallest[rows] <= last) & (self._turn[rows] + 1 < _MOST_SCALES)
         done = rows[~again]
         self._half[done] = np.minimum(self._half[done], self._hit_half[done].min(axis=1))
-        self._phase[done], self._turn[done] = _DOWNWARDS, 0
+        self._phase[done], self._turn[done], self._due[done] = _DOWNWARDS, 0, True
 
     def _after_smaller(self, rows: IntArray, smallest: FloatArray) -> None:
         hit = np.isfinite(smallest[rows])
@@ -195,8 +195,12 @@ class BoxSearch:
         self._phase[done], self._turn[done] = _EXCHANGE, 0
 
     def _next_hit(self, rows: IntArray) -> None:
-        """Begin to polish the smallest hit of rows that have some left."""
-        rows = rows[self._phase[rows] == _EXCHANGE]
+        """Begin to polish the smallest hit of rows that have some left.
+
+        One is polished before smaller cubes are looked into: a small budget ends there.
+        """
+        rows = rows[(self._phase[rows] == _EXCHANGE) | self._due[rows]]
+        self._due[rows] = False
         first = self._hit_half[rows].argmin(axis=1)
         half = self._hit_half[rows, first]
         good = half <= _BEYOND * self.task.oracle.best_distance[rows]

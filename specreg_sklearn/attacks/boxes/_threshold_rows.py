@@ -39,7 +39,10 @@ class ThresholdRows:
         rank = rank_within((current.owner,), current.distances(self.task))
         nearest = np.flatnonzero(rank == 0)
         points, owner = current.points[nearest], current.owner[nearest]
-        self._test(points, owner, fine=t > 0)
+        if not t:
+            self._test(points, owner, fine=False)
+        rest = np.flatnonzero(~self._found[owner])
+        self._test(points[rest], owner[rest], fine=True)
         return current.take(np.flatnonzero(~self._found[current.owner]))
 
     def test_best(self, rows: IntArray) -> None:

@@ -157,6 +157,8 @@ class BoxSearch:
         if len(late):
             points = as_built(self.task, self.task.x[owner[late]] + moves[late], owner[late])
             size = np.sort(np.abs(points - self.task.x[owner[late]]), axis=1)[:, -_N_LARGEST:]
+            if self.task.oracle.norm == 0:
+                size = np.sqrt(self.task.distance(points, owner[late]))[:, None]
             first = late[rank_within((owner[late],), (size**2).sum(axis=1)) == 0]
             self._polish.start(owner[first], self.task.x[owner[first]] + moves[first])
         smallest = np.full(len(self._half), np.inf)

@@ -17,7 +17,9 @@ from specreg_sklearn.attacks.boxes._cube_draws import CubeDraws, into_cube
 from specreg_sklearn.attacks.questions import SearchTask, stream
 
 N_AROUND, N_FRESH = 18, 6
-_SHARES = (1.0, 1.0, 1.0, 0.5, 0.5)
+# Dense moves fool most often. Where changed columns are counted, they do not become sparse by
+# moving back a little, so sparse ones come as well, down to a single column.
+_SHARES, _SHARES_COUNTED = (1.0, 1.0, 1.0, 0.5, 0.5), (1.0, 0.5, 0.25, 0.1, 0.0)
 # How much of the column stays: none, or nearly all, which is just behind its threshold.
 _STAYS = np.array([0.0, 0.0, 0.5, 0.8, 0.9, 0.97])
 # Cubes, in units of the best distance: around the best move, and fresh ones.
@@ -39,14 +41,15 @@ def exchanged(task: SearchTask, draws: CubeDraws, rows: IntArray, keys: IntArray
     d = task.x.shape[1]
     if not len(rows):
         return np.zeros((0, N_AROUND + N_FRESH, d))
-    moves = draws.moves(rows, keys, N_AROUND + N_FRESH, _SHARES)
+    counted = task.oracle.norm == 0
+    shares = _SHARES_COUNTED if counted else _SHARES
+    moves = draws.moves(rows, keys, N_AROUND + N_FRESH, shares)
     kinds, place = np.unique(keys, return_inverse=True)
     drawn = [_numbers(task.seed, key, d) for key in kinds.tolist()]
     choice = np.stack([c for c, _ in drawn])[place]
     fate = np.stack([f for _, f in drawn])[place]
     best = task.oracle.best[rows] - task.x[rows]
     length = task.oracle.best_distance[rows][:, None]
-    counted = task.oracle.norm == 0
 
     low, high = np.log(_FRESH)
     half = length * np.exp(low + choice[:, N_AROUND:, 0] * (high - low))

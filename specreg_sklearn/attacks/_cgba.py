@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.boundary import (
     MOST_DIMENSIONS,
     PER_ROUND,
@@ -17,11 +17,16 @@ from specreg_sklearn.attacks.boundary import (
     SphereSearch,
     semicircle_step,
 )
-from specreg_sklearn.attacks.boxes import BoxSearch
+from specreg_sklearn.attacks.boxes import BoxSearch, ThresholdRows, is_oblique
 from specreg_sklearn.attacks.questions import SearchTask
 
 # Where there are few dimensions, rows are searched for other places to walk on.
-_MOST_TURNS, _FIRST_KEY, _KEYS_PER_TURN = 1000, 2**40, 2**20
+_MOST_TURNS = 1000
+# Rows at thresholds are tested for a slope after so many queries, and at every doubling.
+_FIRST_TURN, _MOST_DOUBLINGS = 400, 50
+# Draws of the searches on spheres and of the walks that follow other searches begin here; those of
+# one walk and of the next are this far apart.
+_SPHERE_KEY, _SLOPE_KEY, _KEYS_PER_TURN = 2**40, 2**41, 2**30
 # The first steps turn most, and are looked for more closely.
 _CAREFUL_STEPS = 5
 # Moves that estimate a normal are as long as this share of the distance, in units of the angle that
@@ -93,11 +98,23 @@ class CGBA(BoundaryWalk):
         return np.clip(_PROBE * root * current.angle, _SHORTEST_PROBE, longest)
 
     def _search(self, task: SearchTask) -> None:
-        current, keep = self._first_points(task)
+        thresholds = ThresholdRows(task, self._tolerance(task.x.shape[1]))
+        current, keep = self._first_points(thresholds.test_starts())
         few = task.x.shape[1] <= MOST_DIMENSIONS
-        boxes = BoxSearch(task, self._tolerance(task.x.shape[1]))
-        self._walk_on(task, current, keep, boxes.search, 0 if few else 30)
-        boxes.finish()
+
+        def at_rest(points: BoundaryPoints) -> BoundaryPoints:
+            thresholds.test_best(points.owner)
+            return points.take(np.flatnonzero(~np.isin(points.owner, thresholds.rows)))
+
+        self._walk_on(
+            task,
+            current,
+            keep,
+            before_step=thresholds.leave,
+            at_rest=at_rest,
+            most_rounds=0 if few else None,
+        )
+        self._search_boxes(task, thresholds.rows)
         if not few:
             return
         spheres = SphereSearch(task)
@@ -105,8 +122,25 @@ class CGBA(BoundaryWalk):
             if not len(spheres.rows()):
                 break
             found = spheres.search(turn)
-            boxes.restore_columns(found)
-            self._walk(task, found, 1, key=_FIRST_KEY + turn * _KEYS_PER_TURN)
+            self._walk(task, found, 1, key=_SPHERE_KEY + turn * _KEYS_PER_TURN)
+
+    def _search_boxes(self, task: SearchTask, rows: IntArray) -> None:
+        """Search rows whose boundary is a threshold, and walk on where it turns out to slope."""
+        boxes, until = BoxSearch(task), _FIRST_TURN
+        for turn in range(_MOST_DOUBLINGS):
+            rows = rows[task.is_open(rows)]
+            if not len(rows):
+                break
+            boxes.search(rows, until)
+            rows = rows[task.is_open(rows)]
+            sloping = rows[is_oblique(task, rows, turn)]
+            self._walk_from_best(task, sloping, _SLOPE_KEY + turn * _KEYS_PER_TURN)
+            rows = np.setdiff1d(rows, sloping)
+            until *= 2
+
+    def _walk_from_best(self, task: SearchTask, rows: IntArray, key: int) -> None:
+        points = BoundaryPoints(task.oracle.best[rows], rows, np.zeros_like(rows))
+        self._walk_on(task, points, 1, key=key)
 
     def _step(
         self, task: SearchTask, current: BoundaryPoints, normals: FloatArray, t: int

@@ -9,10 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
 from specreg_sklearn.attacks.boundary._normals import boundary_normals
-from specreg_sklearn.attacks.boundary._restarts import FIRST_STARTS, Restarts
+from specreg_sklearn.attacks.boundary._restarts import FIRST_STARTS, OTHERS_KEPT, Restarts
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask
 
@@ -89,41 +89,46 @@ class BoundaryWalk(BlackBoxAttack):
         task: SearchTask,
         current: BoundaryPoints,
         keep: int,
+        *,
+        key: int = 0,
         before_step: Callable[[BoundaryPoints, int], BoundaryPoints] | None = None,
-        most_in_vain: int = 30,
+        at_rest: Callable[[BoundaryPoints], BoundaryPoints] | None = None,
+        most_rounds: int | None = None,
     ) -> None:
         """Walk from these points, and from time to time from other starts, until budgets are spent.
 
-        ``before_step(points, t)``, in the first walk only, may replace the points, or take rows
-        away for good.
+        `keep` and `key` are those of :meth:`_walk`. ``before_step(points, t)``, in the first
+        stretch, and ``at_rest(points)``, when rows first come to rest, may take rows away for good.
+        A row looks at other starts `most_rounds` times; None goes on until that is in vain.
         """
         restarts = Restarts(task, FIRST_STARTS, self._tolerance(task.x.shape[1]))
-        hook = restarts.watched(before_step)
+        before_step, rested = restarts.watched(before_step), np.zeros(len(task.x), dtype=bool)
         for turn in range(_MOST_ROUNDS):
-            key = 2 * turn * _KEYS_PER_WALK
-            current.idle[:] = 0
             current = self._walk(
                 task,
                 current,
                 keep,
-                key=key,
-                before_step=None if turn else hook,
+                key=key + 2 * turn * _KEYS_PER_WALK,
+                before_step=before_step,
                 until=restarts.until(),
                 n_parts=min(2**turn, _MOST_PARTS),
             )
-            current = current.take(np.flatnonzero(restarts.in_vain[current.owner] < most_in_vain))
-            if not len(current):
+            before_step, keep = None, 1
+            current = current.keep_nearest(task, 1)
+            if at_rest is not None:
+                current = _left_by(at_rest, current, rested)
+            if turn == most_rounds or not len(current):
                 break
             others = self._walk(
                 task,
                 restarts.others(current),
-                2,
-                key=key + _KEYS_PER_WALK,
+                OTHERS_KEPT,
+                key=key + (2 * turn + 1) * _KEYS_PER_WALK,
                 before_step=restarts.race,
                 until=restarts.others_until(),
             )
             current = restarts.nearer(current, others)
-            keep = 1
+            current.idle[:] = 0
 
     def _walk(
         self,
@@ -178,3 +183,13 @@ class BoundaryWalk(BlackBoxAttack):
             before, spent = spent, task.fraction_spent()
             task.report((spent - before) * n)
         return BoundaryPoints.joined(rested)
+
+
+def _left_by(
+    at_rest: Callable[[BoundaryPoints], BoundaryPoints], current: BoundaryPoints, rested: BoolArray
+) -> BoundaryPoints:
+    """Show it the points of rows that are at rest for the first time; return what it leaves."""
+    now = (current.idle >= _PATIENCE) & ~rested[current.owner]
+    rested[current.owner[now]] = True
+    left = at_rest(current.take(np.flatnonzero(now)))
+    return BoundaryPoints.joined([current.take(np.flatnonzero(~now)), left])

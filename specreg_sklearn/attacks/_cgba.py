@@ -88,6 +88,9 @@ class CGBA(BoundaryWalk):
     """
 
     _sideways: ClassVar[bool] = True
+    # Several steps along rough normals come nearer than one along a good one: at right angles to
+    # the radial direction, each finds what those before it have left.
+    _largest_part: ClassVar[int] = 32
 
     def _step_queries(self, n_features: int, t: int) -> int:
         return _n_rounds(t) * PER_ROUND

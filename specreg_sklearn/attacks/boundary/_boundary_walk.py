@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
+from specreg_sklearn.attacks.boundary._directions import (
+    Directions,
+    ImageShape,
+    check_image_shape,
+)
 from specreg_sklearn.attacks.boundary._normals import boundary_normals
 from specreg_sklearn.attacks.boundary._restarts import FIRST_STARTS, OTHERS_KEPT, Restarts
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask
 
-# Up to so many features a step asks in a whole basis of directions. On more, a basis is cut into
-# parts of about this size, and each step asks in the next one: several steps along rough normals
-# come nearer than one along a good one.
-_MOST_DIRECTIONS = 32
 # From stretch to stretch of a walk, steps ask in twice as many parts, up to so many.
 _MOST_PARTS = 16
 # A row rests that did not get nearer by this share in so many steps.
@@ -31,6 +33,7 @@ _MOST_ROUNDS = 400
 _KEYS_PER_WALK = 2**20
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class BoundaryWalk(BlackBoxAttack):
     """Base of attacks that estimate a normal, step along the boundary, and begin again.
 
@@ -48,6 +51,19 @@ class BoundaryWalk(BlackBoxAttack):
     _last_bisection: ClassVar[bool] = False
     # Whether only the part of the normal at right angles to the radial direction is needed.
     _sideways: ClassVar[bool] = False
+    # Up to so many features a step asks in a whole basis of directions. On more, a basis is cut
+    # into parts of about this size.
+    _largest_part: ClassVar[int] = 64
+
+    image_shape: ImageShape = None
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_image_shape(self.image_shape)
+
+    def _check_run(self, n_features: int, eps: float | None) -> None:
+        super()._check_run(n_features, eps)
+        check_image_shape(self.image_shape, n_features)
 
     @abstractmethod
     def _step(
@@ -62,14 +78,14 @@ class BoundaryWalk(BlackBoxAttack):
     def _n_data_starts(self, n_features: int) -> int:
         return min(super()._n_data_starts(n_features), FIRST_STARTS)
 
-    def _part(self, n_features: int) -> int:
-        """Return how many directions a part of a basis has."""
-        n_parts = max(1, round(n_features / _MOST_DIRECTIONS))
-        return -(-n_features // n_parts)
-
     def _probe_radius(self, current: BoundaryPoints) -> float | FloatArray:
         """Return the length of the moves that estimate normals, as a share of the distance."""
         return 1 / math.sqrt(current.points.shape[1])
+
+    def _n_directions(self, n_different: int, stretch: int) -> int:
+        """Return how many of so many orthogonal directions a step asks in."""
+        n_parts = max(1, round(n_different / self._largest_part))
+        return -(-n_different // n_parts) * min(2**stretch, _MOST_PARTS)
 
     def _search(self, task: SearchTask) -> None:
         self._walk_on(task, *self._first_points(task))
@@ -111,7 +127,7 @@ class BoundaryWalk(BlackBoxAttack):
                 key=key + 2 * turn * _KEYS_PER_WALK,
                 before_step=before_step,
                 until=restarts.until(),
-                n_parts=min(2**turn, _MOST_PARTS),
+                stretch=turn,
             )
             before_step, keep = None, 1
             current = current.keep_nearest(task, 1)
@@ -139,20 +155,22 @@ class BoundaryWalk(BlackBoxAttack):
         key: int = 0,
         before_step: Callable[[BoundaryPoints, int], BoundaryPoints] | None = None,
         until: int | IntArray | None = None,
-        n_parts: int = 1,
+        stretch: int = 0,
     ) -> BoundaryPoints:
         """Walk on until budgets are spent; return where rows that have something left stand.
 
         A row walks from all its points at first, and from the nearest one in the end; `keep` says
         how many may go on. `key` tells the draws of several walks apart;
         ``before_step(points, t)`` may replace the points. A row begins no step once it has sent
-        `until` queries: one number, or one for each row of the task. Each step asks in `n_parts`
-        parts of a basis.
+        `until` queries: one number, or one for each row of the task. In each further `stretch` of a walk
+        steps ask in more directions.
         """
         until = np.broadcast_to(NO_LIMIT if until is None else until, len(task.x))
         rested = [current.take(np.empty(0, dtype=np.int64))]
         n, d = task.x.shape
-        asked, n_asked, spent = 0, n_parts * self._part(d), task.fraction_spent()
+        directions = Directions(task, self.image_shape)
+        n_asked = self._n_directions(directions.n_different(stretch), stretch)
+        asked, spent = 0, task.fraction_spent()
         for t in range(_MOST_STEPS):
             going = task.oracle.n_queries[current.owner] < until[current.owner]
             going &= current.idle < _PATIENCE
@@ -168,7 +186,7 @@ class BoundaryWalk(BlackBoxAttack):
                 task.oracle,
                 current.points,
                 self._probe_radius(current) * distance,
-                task.directions(key, asked, n_asked),
+                directions.draw(key, asked, n_asked, stretch),
                 current.owner,
                 np.full(len(current), n_asked),
                 current.radial(task) if self._sideways else None,

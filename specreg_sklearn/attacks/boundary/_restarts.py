@@ -77,11 +77,11 @@ class Restarts:
         points, owner, group = points[fooled], owner[fooled], group[fooled]
         found = choose_starts(
             task,
-            (points, owner, group),
             OTHERS_KEPT,
             _START_ROUNDS,
             slack=_START_SLACK,
             tolerance=self.tolerance,
+            starts=(points, owner, group),
             rivals=self.curve[:, 0],
         )
         self._race = np.full((len(task.x), 1), np.inf)

@@ -33,7 +33,7 @@ _CAREFUL_STEPS = 5
 # is left times sqrt(number of features): an arc ends a share of the angle before the boundary, and
 # a move in some direction crosses what is left by its share along the normal, one in
 # sqrt(number of features). No number here is sensitive.
-_PROBE, _SHORTEST_PROBE, _LONGEST_PROBE = 0.05, 0.01, 0.25
+_PROBE, _SHORTEST_PROBE, _LONGEST_PROBE = 0.03, 0.01, 0.25
 _PROBE_GROWTH, _MOST_PROBE = 1 / 140, 0.5
 
 

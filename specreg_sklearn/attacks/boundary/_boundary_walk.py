@@ -21,9 +21,11 @@ from specreg_sklearn.attacks.boundary._normals import boundary_normals
 from specreg_sklearn.attacks.boundary._restarts import FIRST_STARTS, OTHERS_KEPT, Restarts
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask
+from specreg_sklearn.space import L2
 
-# From stretch to stretch of a walk, steps ask in twice as many parts, up to so many.
-_MOST_PARTS = 16
+# From stretch to stretch of a walk, steps ask in twice as many parts, up to so many; up to fewer
+# where a basis has more directions than that.
+_MOST_PARTS, _FEWER_PARTS = 16, 4
 # A row rests that did not get nearer by this share in so many steps.
 _LEAST_GAIN = 1e-4
 _PATIENCE = 6
@@ -85,7 +87,8 @@ class BoundaryWalk(BlackBoxAttack):
     def _n_directions(self, n_different: int, stretch: int) -> int:
         """Return how many of so many orthogonal directions a step asks in."""
         n_parts = max(1, round(n_different / self._largest_part))
-        return -(-n_different // n_parts) * min(2**stretch, _MOST_PARTS)
+        most = _MOST_PARTS if n_parts <= _MOST_PARTS else _FEWER_PARTS
+        return -(-n_different // n_parts) * min(2**stretch, most)
 
     def _search(self, task: SearchTask) -> None:
         self._walk_on(task, *self._first_points(task))
@@ -192,6 +195,7 @@ class BoundaryWalk(BlackBoxAttack):
                 current.radial(task) if self._sideways else None,
             )
             asked += n_asked
+            normals = _inside(task, current, normals, self._sideways)
             points, nearer = self._step(task, current, normals, t)
             current.move(points, nearer)
             current.idle += 1
@@ -201,6 +205,30 @@ class BoundaryWalk(BlackBoxAttack):
             before, spent = spent, task.fraction_spent()
             task.report((spent - before) * n)
         return BoundaryPoints.joined(rested)
+
+
+def _inside(
+    task: SearchTask, current: BoundaryPoints, normals: FloatArray, sideways: bool
+) -> FloatArray:
+    """Return unit normals without what leads out of the box, from points at its faces.
+
+    Moves there were clipped: half of what such a column has said is noise.
+    """
+    rows = task.oracle.rows
+    lo, hi = rows.box(current.owner)
+    cells = current.points if rows.unit else rows.cells(current.points, current.owner)
+    outwards = ((cells <= lo) & (normals < 0)) | ((cells >= hi) & (normals > 0))
+    some = np.flatnonzero(outwards.any(axis=1))
+    if not len(some):
+        return normals
+    normals = normals.copy()
+    kept = np.where(outwards[some], 0.0, normals[some])
+    if sideways:
+        radial = current.radial(task)[some]
+        kept -= np.einsum("ij,ij->i", kept, radial)[:, None] * radial
+    length = L2.length(kept)
+    normals[some] = kept / np.where(length > 0, length, 1.0)[:, None]
+    return normals
 
 
 def _left_by(

@@ -28,7 +28,7 @@ _OTHERS_UNTIL = (600, 1600, 3500, 7000)
 # Starts that are looked at in a round, how many of them walk, and how much farther out than the
 # first start a start may meet the boundary, and a walk may be after as many steps.
 _N_OTHERS, OTHERS_KEPT = 9, 3
-_START_SLACK, _WALK_SLACK = 1.3, 1.05
+_START_SLACK, _WALK_SLACK = 1.3, 1.0
 _START_ROUNDS = 6
 # A row ends after so many rounds in vain, if it has queries left: nobody set it a budget.
 _MOST_IN_VAIN, _GAIN = 12, 1e-4

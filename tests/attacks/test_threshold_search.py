@@ -104,9 +104,7 @@ def test_a_small_forest_against_all_moves_of_three_columns():
     cuts = [np.zeros(0) for _ in range(5)]
     for tree in forest.estimators_:
         inner = tree.tree_.feature >= 0
-        for j, value in zip(
-            tree.tree_.feature[inner], tree.tree_.threshold[inner], strict=True
-        ):
+        for j, value in zip(tree.tree_.feature[inner], tree.tree_.threshold[inner], strict=True):
             cuts[j] = np.append(cuts[j], value)
     space = FeatureSpace.from_data(X, scale=None)
     found = CGBA().run(forest, X[rows], y[rows], space=space, pool=X)

@@ -105,7 +105,7 @@ class CGBA(BoundaryWalk):
         return np.clip(length, _SHORTEST_PROBE, longest)
 
     def _search(self, task: SearchTask) -> None:
-        thresholds = ThresholdRows(task, self._tolerance(task.x.shape[1]))
+        thresholds = ThresholdRows(task)
         current, keep = self._first_points(task)
         few = task.x.shape[1] <= MOST_DIMENSIONS
 
@@ -121,7 +121,8 @@ class CGBA(BoundaryWalk):
             at_rest=at_rest,
             most_rounds=0 if few else None,
         )
-        self._search_boxes(task, thresholds.rows)
+        boxes = BoxSearch(task)
+        self._search_boxes(task, boxes, thresholds.rows, 1 if few else _MOST_TESTS)
         if not few:
             return
         spheres = SphereSearch(task)
@@ -130,14 +131,17 @@ class CGBA(BoundaryWalk):
                 break
             found = spheres.search(turn)
             self._walk(task, found, 1, key=_SPHERE_KEY + turn * _KEYS_PER_TURN)
+        boxes.search(thresholds.rows, task.oracle.limit)
 
-    def _search_boxes(self, task: SearchTask, rows: IntArray) -> None:
+    def _search_boxes(
+        self, task: SearchTask, boxes: BoxSearch, rows: IntArray, most_tests: int
+    ) -> None:
         """Search rows whose boundary is a threshold; walk on where it turns out to slope.
 
         Among many thresholds the test may err, so walks that lead nowhere end early.
         """
-        boxes, until = BoxSearch(task), _FIRST_TEST
-        for turn in range(_MOST_TESTS):
+        until = _FIRST_TEST
+        for turn in range(most_tests):
             rows = boxes.search(rows, until)
             if not len(rows):
                 break

@@ -67,6 +67,13 @@ class BoxSearch:
 
     def search(self, rows: IntArray, until: int) -> IntArray:
         """Search until each row has sent so many queries in all; return rows that may go on."""
+        task = self.task
+        elsewhere = rows[task.oracle.best_distance[rows] < self._best[rows]]
+        elsewhere = elsewhere[np.isfinite(self._best[elsewhere])]
+        # What another search has found since is polished first.
+        self._keep_hits(
+            task.oracle.best[elsewhere] - task.x[elsewhere], np.zeros(len(elsewhere)), elsewhere
+        )
         size = max(1, _MOST_NUMBERS // (_N_SCALES * _PER_CUBE * self.task.x.shape[1]))
         for begin in range(0, len(rows), size):
             self._search(rows[begin : begin + size], until)

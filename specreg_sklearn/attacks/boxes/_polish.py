@@ -21,8 +21,10 @@ from specreg_sklearn.attacks.questions import SearchTask, rank_within, stream
 from specreg_sklearn.space import as_norm
 
 _IDLE, _ALONE, _TOGETHER = range(3)
+# Into how many blocks columns are cut at first.
+_FIRST_BLOCKS = 4
 # Where a bracket is asked about, and how narrow it ends, as a share of the best distance.
-_INNER = np.array([0.25, 0.5, 0.75])
+_INNER = np.array([1, 2]) / 3
 _PRECISION = 1e-3
 # Columns that matter less than this share of the one that matters most are asked about later.
 _FIRST_SHARE = 0.25
@@ -74,7 +76,7 @@ class Polish:
         self._gap[rows], self._low[rows] = gap, 0.0
         self._place[rows] = self._order(rows, gap)
         self._n_moved[rows] = np.maximum(np.count_nonzero(gap, axis=1), 1)
-        self._n_blocks[rows] = 1
+        self._n_blocks[rows] = _FIRST_BLOCKS // 2
         self._stage[rows], self._stripping[rows] = _ALONE, True
 
     def _order(self, rows: IntArray, gap: FloatArray) -> IntArray:

@@ -6,25 +6,26 @@ from functools import partial
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.boundary import BoundaryPoints
 from specreg_sklearn.attacks.boxes._axis_test import at_threshold
-from specreg_sklearn.attacks.questions import SearchTask, bisect, rank_within
+from specreg_sklearn.attacks.questions import SearchTask, bisect, rank_within, stream
 
 # Steps of a walk before which its nearest point is tested: one that is nearer tells more.
-_TESTED_BEFORE = (0, 2)
+_TESTED_BEFORE = (0, 1)
 _FINE = 2.0**-9
+# Columns may be too far, where thresholds meet, if groups of them that make up this share of the
+# squared distance can move back by so much.
+_N_GROUPS, _SLACK, _LOOSE_SHARE = 32, 1 / 16, 0.05
+_GROUP_DRAW = 2**44
 _STEPS = np.arange(1, 8)
 
 
 class ThresholdRows:
-    """Finds rows that are at thresholds, before or on a walk.
+    """Finds rows that are at thresholds, before or on a walk."""
 
-    Points are as near to the boundary as `tolerance`, a share of their distance.
-    """
-
-    def __init__(self, task: SearchTask, tolerance: float) -> None:
-        self.task, self.tolerance = task, tolerance
+    def __init__(self, task: SearchTask) -> None:
+        self.task = task
         self._found = np.zeros(len(task.x), dtype=bool)
 
     @property
@@ -38,24 +39,39 @@ class ThresholdRows:
             return current
         rank = rank_within((current.owner,), current.distances(self.task))
         nearest = np.flatnonzero(rank == 0)
-        points, owner = current.points[nearest], current.owner[nearest]
-        if not t:
-            self._test(points, owner, fine=False)
-        rest = np.flatnonzero(~self._found[owner])
-        self._test(points[rest], owner[rest], fine=True)
+        self._test(current.points[nearest], current.owner[nearest])
         return current.take(np.flatnonzero(~self._found[current.owner]))
 
     def test_best(self, rows: IntArray) -> None:
-        """Test the best points of some rows."""
-        self._test(self.task.oracle.best[rows], rows, fine=True)
+        """Test the best points of some rows, which do not lead on, also where thresholds meet."""
+        self._test(self.task.oracle.best[rows], rows)
+        rows = rows[~self._found[rows]]
+        self._found[rows[_is_loose(self.task, rows)]] = True
 
-    def _test(self, points: FloatArray, owner: IntArray, *, fine: bool) -> None:
-        if not len(owner):
-            return
-        tolerance = self.tolerance
-        if fine:
-            points, tolerance = _brought_near(self.task, points, owner), _FINE
-        self._found[owner[at_threshold(self.task, points, owner, tolerance)]] = True
+    def _test(self, points: FloatArray, owner: IntArray) -> None:
+        if len(owner):
+            points = _brought_near(self.task, points, owner)
+            self._found[owner[at_threshold(self.task, points, owner, _FINE)]] = True
+
+
+def _is_loose(task: SearchTask, rows: IntArray) -> BoolArray:
+    """Mark rows of which many columns of the best point can move back a little, each few alone.
+
+    Where several thresholds meet no single column decides. At the nearest point of a smooth
+    boundary every group of columns is needed where it is.
+    """
+    if not len(rows):
+        return np.zeros(0, dtype=bool)
+    d = task.x.shape[1]
+    n_groups = min(d, _N_GROUPS)
+    group = stream(task.seed, _GROUP_DRAW).permutation(d) % n_groups
+    gap = task.oracle.best[rows] - task.x[rows]
+    chosen = group == np.arange(n_groups)[:, None]
+    tried = task.oracle.best[rows][:, None] - _SLACK * chosen * gap[:, None]
+    fooled = task.oracle.decide(tried.reshape(-1, d), np.repeat(rows, n_groups), remember=False)
+    weight = np.matmul(gap[:, None] ** 2, chosen.T.astype(np.float64))[:, 0]
+    loose = (weight * fooled.reshape(len(rows), n_groups)).sum(axis=1)
+    return np.asarray(loose > _LOOSE_SHARE * weight.sum(axis=1))
 
 
 def _brought_near(task: SearchTask, points: FloatArray, owner: IntArray) -> FloatArray:

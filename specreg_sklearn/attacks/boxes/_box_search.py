@@ -26,6 +26,8 @@ _SMALLER = np.array([[0.25, 0.35, 0.5, 0.7], [0.5, 0.6, 0.7, 0.85]])
 _N_DOWNWARDS = 3
 # Hits that are kept for polishing, and how far beyond the best point they may lie.
 _N_HITS, _BEYOND = 5, 1.2
+# While a row polishes a point, it makes proposals at every so many of its steps.
+_EVERY = 8
 # A hit is judged by its largest moves: the others are hardly needed.
 _N_LARGEST = 4
 # Keys of the draws of each phase.
@@ -47,6 +49,7 @@ class BoxSearch:
         self._draws, self._polish = CubeDraws(task), Polish(task)
         self._phase, self._turn = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self._in_vain, self._gained_at = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+        self._n_waited = np.zeros(n, dtype=np.int64)
         self._best, self._due = np.full(n, np.inf), np.zeros(n, dtype=bool)
         self._half = _FIRST_CUBE * self._smallest_start()
         self._missed = np.zeros(n, dtype=np.int64)
@@ -100,7 +103,7 @@ class BoxSearch:
             self._polish.settle(rows[self._polish.busy(rows)])
             self._next_hit(rows[~self._polish.busy(rows)])
             polished, whose = self._polish.questions(rows[self._polish.busy(rows)])
-            drawing = rows[~self._polish.busy(rows)]
+            drawing = self._drawing(rows)
             drawn, halves, owner = self._proposals(drawing)
             fooled = task.oracle.decide(
                 np.concatenate([polished, task.x[owner] + drawn]), np.concatenate([whose, owner])
@@ -109,6 +112,16 @@ class BoxSearch:
             self._take(drawing, drawn, halves, owner, fooled[len(whose) :])
             self._in_vain[rows] += 1
             self._in_vain[rows[task.oracle.n_queries[rows] > before]] = 0
+
+    def _drawing(self, rows: IntArray) -> IntArray:
+        """Return the rows that make proposals now.
+
+        A polish asks little at a time, and calls of a model are dear: proposals go on beside it.
+        """
+        busy = self._polish.busy(rows)
+        self._n_waited[rows] = np.where(busy, self._n_waited[rows] + 1, 0)
+        beside = (self._phase[rows] == _EXCHANGE) & (self._n_waited[rows] % _EVERY == 0)
+        return rows[~busy | beside]
 
     # --- What is asked ---------------------------------------------------------------------------
 
@@ -167,7 +180,7 @@ class BoxSearch:
             if self.task.oracle.norm == 0:
                 size = np.sqrt(self.task.distance(points, owner[late]))[:, None]
             first = late[rank_within((owner[late],), (size**2).sum(axis=1)) == 0]
-            self._polish.start(owner[first], self.task.x[owner[first]] + moves[first])
+            self._keep_hits(moves[first], np.zeros(len(first)), owner[first])
         smallest = np.full(len(self._half), np.inf)
         np.minimum.at(smallest, owner, halves)
         self._after_scales(rows[self._phase[rows] == _SCALES], smallest)

@@ -13,12 +13,13 @@ from specreg_sklearn.attacks.questions import SearchTask, bisect, rank_within, s
 
 # Steps of a walk before which its nearest point is tested: one that is nearer tells more.
 _TESTED_BEFORE = (0, 1)
-_FINE = 2.0**-9
+# Points are tested this near to the boundary: in deep forests another threshold is never far. The
+# bracket in which the boundary is looked for first.
+_FINE, _FIRST_BRACKET = 2.0**-12, 2.0**-8
 # Columns may be too far, where thresholds meet, if groups of them that make up this share of the
 # squared distance can move back by so much.
 _N_GROUPS, _SLACK, _LOOSE_SHARE = 32, 1 / 16, 0.05
 _GROUP_DRAW = 2**44
-_STEPS = np.arange(1, 8)
 
 
 class ThresholdRows:
@@ -50,8 +51,13 @@ class ThresholdRows:
 
     def _test(self, points: FloatArray, owner: IntArray) -> None:
         if len(owner):
-            points = _brought_near(self.task, points, owner)
-            self._found[owner[at_threshold(self.task, points, owner, _FINE)]] = True
+            task = self.task
+            ask = partial(task.oracle.decide, remember=False)
+            points = bisect(
+                ask, task.x[owner], points, owner, tolerance=_FINE, first=_FIRST_BRACKET, norm=2
+            )
+            task.oracle.remember(points, owner)
+            self._found[owner[at_threshold(task, points, owner, _FINE)]] = True
 
 
 def _is_loose(task: SearchTask, rows: IntArray) -> BoolArray:
@@ -72,23 +78,3 @@ def _is_loose(task: SearchTask, rows: IntArray) -> BoolArray:
     weight = np.matmul(gap[:, None] ** 2, chosen.T.astype(np.float64))[:, 0]
     loose = (weight * fooled.reshape(len(rows), n_groups)).sum(axis=1)
     return np.asarray(loose > _LOOSE_SHARE * weight.sum(axis=1))
-
-
-def _brought_near(task: SearchTask, points: FloatArray, owner: IntArray) -> FloatArray:
-    """Return points within `_FINE` of the boundary, from points near it already.
-
-    Most points need a few steps of this width only, which are all asked about in one call.
-    """
-    x, d = task.x[owner], points.shape[1]
-    tried = points[:, None] - _FINE * _STEPS[:, None] * (points - x)[:, None]
-    whose = np.repeat(owner, len(_STEPS))
-    ask = partial(task.oracle.decide, remember=False)
-    fooled = ask(tried.reshape(-1, d), whose)
-    n_steps = np.logical_and.accumulate(fooled.reshape(len(owner), -1), axis=1).sum(axis=1)
-    near = np.where((n_steps > 0)[:, None], tried[np.arange(len(owner)), n_steps - 1], points)
-    far = np.flatnonzero(n_steps == len(_STEPS))
-    if len(far):
-        first = _FINE * len(_STEPS)
-        near[far] = bisect(ask, x[far], near[far], owner[far], tolerance=_FINE, first=first, norm=2)
-    task.oracle.remember(near, owner)
-    return near

@@ -54,8 +54,8 @@ class CGBA(BoundaryWalk):
     halves what is left of the angle to the nearest point, however small it is, where plain
     estimates stall. It asks in orthogonal directions, searches the arc a few points at a time,
     keeps the best point, and ends with a bisection. Where the boundary turns out to be a threshold
-    on one column, as with trees, it goes on as :class:`ThresholdSearch` does; and with few features it searches
-    spheres around the clean row for other places to go on from.
+    on one column, as with trees, it goes on as :class:`ThresholdSearch` does; and with few features
+    it searches spheres around the clean row for other places to go on from.
 
     Parameters
     ----------

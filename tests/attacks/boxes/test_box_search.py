@@ -7,8 +7,8 @@ import pytest
 
 from specreg_sklearn.attacks import CGBA, FeatureSpace, RayS
 from specreg_sklearn.attacks.boundary import SphereSearch
-from specreg_sklearn.attacks.boxes._axis_test import at_threshold, is_oblique
 from specreg_sklearn.attacks.boxes import BoxSearch
+from specreg_sklearn.attacks.boxes._axis_test import at_threshold, is_oblique
 from specreg_sklearn.attacks.boxes._column_moves import toward
 from specreg_sklearn.attacks.boxes._polish import Polish
 from specreg_sklearn.attacks.questions import NO_LIMIT, Oracle, SearchTask

@@ -34,7 +34,7 @@ _N_LARGEST = 4
 _KEYS = 2**32
 # A row is given up after so many rounds in which nothing could be asked (all that was proposed is
 # built as the clean row itself), and without a budget after so many queries without gain.
-_MOST_IN_VAIN, _PATIENCE = 64, 4000
+_MOST_IN_VAIN, _PATIENCE, _GAIN = 64, 4000, 0.995
 _MOST_NUMBERS = 2**22
 # A row on a threshold is fooled at every scale; so many sets of scales are tried.
 _MOST_SCALES = 5
@@ -50,7 +50,8 @@ class BoxSearch:
         self._phase, self._turn = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self._in_vain, self._gained_at = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         self._n_waited = np.zeros(n, dtype=np.int64)
-        self._best, self._due = np.full(n, np.inf), np.zeros(n, dtype=bool)
+        self._best, self._gained_to = np.full(n, np.inf), np.full(n, np.inf)
+        self._due = np.zeros(n, dtype=bool)
         self._half = _FIRST_CUBE * self._smallest_start()
         self._missed = np.zeros(n, dtype=np.int64)
         # Hits that wait for a polish, the smallest cubes first.
@@ -85,9 +86,10 @@ class BoxSearch:
     def _may_go_on(self, rows: IntArray) -> BoolArray:
         """Return which rows may ask, and are not given up."""
         task, n_queries = self.task, self.task.oracle.n_queries[rows]
-        gained = task.oracle.best_distance[rows] < self._best[rows]
-        self._best[rows] = task.oracle.best_distance[rows]
-        self._gained_at[rows[gained]] = n_queries[gained]
+        best = self._best[rows] = task.oracle.best_distance[rows]
+        gained = rows[best < _GAIN * self._gained_to[rows]]
+        self._gained_to[gained] = self._best[gained]
+        self._gained_at[gained] = task.oracle.n_queries[gained]
         going = task.is_open(rows) & (self._in_vain[rows] < _MOST_IN_VAIN)
         if task.oracle.limit == NO_LIMIT:
             going &= n_queries - self._gained_at[rows] < _PATIENCE

@@ -51,6 +51,7 @@ _BUILT_IN: dict[str, dict[str, str]] = {
         "tangent": "TangentAttack",
         "rays": "RayS",
         "square": "SquareAttack",
+        "threshold_search": "ThresholdSearch",
     },
 }
 _ADDED: dict[str, dict[str, Callable[..., Any]]] = {axis: {} for axis in _BUILT_IN}

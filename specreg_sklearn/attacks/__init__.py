@@ -12,6 +12,7 @@ from specreg_sklearn.attacks._rays import RayS
 from specreg_sklearn.attacks._resolve import resolve_attack
 from specreg_sklearn.attacks._square import SquareAttack
 from specreg_sklearn.attacks._tangent import TangentAttack
+from specreg_sklearn.attacks._threshold_search import ThresholdSearch
 from specreg_sklearn.attacks.art import ARTAttack, as_art_classifier
 from specreg_sklearn.attacks.frame import AttackInterrupted, AttackResult, BlackBoxAttack
 from specreg_sklearn.space import FeatureSpace
@@ -27,6 +28,7 @@ __all__ = [
     "RayS",
     "SquareAttack",
     "TangentAttack",
+    "ThresholdSearch",
     "as_art_classifier",
     "resolve_attack",
 ]

@@ -5,28 +5,40 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from specreg_sklearn._typing import FloatArray
+import numpy as np
+
+from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.boundary import (
     MOST_DIMENSIONS,
+    PER_ROUND,
     ROUNDS,
-    STEP_QUERIES,
     BoundaryPoints,
     BoundaryWalk,
     SphereSearch,
     semicircle_step,
 )
-from specreg_sklearn.attacks.boxes import BoxSearch
+from specreg_sklearn.attacks.boxes import BoxSearch, ThresholdRows, is_oblique
 from specreg_sklearn.attacks.integers import FlipSearch
 from specreg_sklearn.attacks.questions import SearchTask
 
 # Where there are few dimensions, rows are searched for other places to walk on.
-_MOST_TURNS, _KEYS_PER_TURN = 1000, 2**20
+_MOST_TURNS = 1000
+# Rows at thresholds are tested for a slope after so many queries, and at every doubling.
+# Walks from there are on trial for half as many again, and go on if they then are so much nearer.
+_FIRST_TEST, _MOST_TESTS = 400, 50
+_TRIAL, _GAINED = 1.5, 0.99
+# Draws of the searches on spheres and of the walks that follow other searches begin here; those of
+# one walk and of the next are this far apart.
+_SPHERE_KEY, _SLOPE_KEY, _KEYS_PER_TURN = 2**40, 2**41, 2**30
 # The first steps turn most, and are looked for more closely.
 _CAREFUL_STEPS = 5
-# An arc is searched to about a hundredth of the distance. A move in some direction crosses what is
-# left of the way to the boundary by its share along the normal, one in sqrt(number of features). So
-# moves are longer where there are many features; no number here is sensitive.
-_PROBE_RADIUS, _PROBE_GROWTH, _LONGEST_PROBE = 0.15, 1 / 140, 0.5
+# Moves that estimate a normal are as long as this share of the distance, in units of the angle that
+# is left times sqrt(number of features): an arc ends a share of the angle before the boundary, and
+# a move in some direction crosses what is left by its share along the normal, one in
+# sqrt(number of features). Where the angle is still wide, rough answers do, and moves are longer.
+# No number here is sensitive.
+_PROBE, _WIDE, _SHORTEST_PROBE, _LONGEST_PROBE = 0.03, 0.15, 0.01, 0.25
+_PROBE_GROWTH, _MOST_PROBE = 1 / 140, 0.5
 
 
 class CGBA(BoundaryWalk):
@@ -43,8 +55,8 @@ class CGBA(BoundaryWalk):
     halves what is left of the angle to the nearest point, however small it is, where plain
     estimates stall. It asks in orthogonal directions, searches the arc a few points at a time,
     keeps the best point, and ends with a bisection. Where the boundary turns out to be a threshold
-    on one column, as with trees, it goes on column by column; and with few features it searches
-    spheres around the clean row for other places to go on from.
+    on one column, as with trees, it goes on as :class:`ThresholdSearch` does; and with few features
+    it searches spheres around the clean row for other places to go on from.
 
     Parameters
     ----------
@@ -80,35 +92,78 @@ class CGBA(BoundaryWalk):
     """
 
     _sideways: ClassVar[bool] = True
+    # Several steps along rough normals come nearer than one along a good one: at right angles to
+    # the radial direction, each finds what those before it have left.
+    _largest_part: ClassVar[int] = 32
 
-    def _step_queries(self, n_features: int) -> int:
-        return STEP_QUERIES
+    def _step_queries(self, n_features: int, t: int) -> int:
+        return _n_rounds(t) * PER_ROUND
 
-    def _probe_radius(self, n_features: int) -> float:
-        return min(max(_PROBE_RADIUS, _PROBE_GROWTH * math.sqrt(n_features)), _LONGEST_PROBE)
+    def _probe_radius(self, current: BoundaryPoints) -> FloatArray:
+        root = math.sqrt(current.points.shape[1])
+        longest = min(max(_LONGEST_PROBE, _PROBE_GROWTH * root), _MOST_PROBE)
+        length = _PROBE * root * current.angle * np.maximum(current.angle / _WIDE, 1.0)
+        return np.clip(length, _SHORTEST_PROBE, longest)
 
     def _search(self, task: SearchTask) -> None:
         if FlipSearch.applies(task):
             FlipSearch(task).search(task.active())
             return
+        thresholds = ThresholdRows(task)
         current, keep = self._first_points(task)
-        boxes = BoxSearch(task, self._tolerance(task.x.shape[1]))
-        self._walk(task, current, keep, before_step=boxes.search)
-        boxes.finish()
-        if task.x.shape[1] > MOST_DIMENSIONS:
+        few = task.x.shape[1] <= MOST_DIMENSIONS
+
+        def at_rest(points: BoundaryPoints) -> BoundaryPoints:
+            thresholds.test_best(points.owner)
+            return points.take(np.flatnonzero(~np.isin(points.owner, thresholds.rows)))
+
+        self._walk_on(
+            task,
+            current,
+            keep,
+            before_step=thresholds.leave,
+            at_rest=at_rest,
+            most_rounds=0 if few else None,
+        )
+        boxes = BoxSearch(task)
+        self._search_boxes(task, boxes, thresholds.rows, 1 if few else _MOST_TESTS)
+        if not few:
             return
         spheres = SphereSearch(task)
         for turn in range(_MOST_TURNS):
             if not len(spheres.rows()):
                 break
             found = spheres.search(turn)
-            boxes.restore_columns(found)
-            self._walk(task, found, 1, key=(turn + 1) * _KEYS_PER_TURN)
+            self._walk(task, found, 1, key=_SPHERE_KEY + turn * _KEYS_PER_TURN)
+        boxes.search(thresholds.rows, task.oracle.limit)
+
+    def _search_boxes(
+        self, task: SearchTask, boxes: BoxSearch, rows: IntArray, most_tests: int
+    ) -> None:
+        """Search rows whose boundary is a threshold; walk on where it turns out to slope.
+
+        Among many thresholds the test may err, so walks that lead nowhere end early.
+        """
+        until = _FIRST_TEST
+        for turn in range(most_tests):
+            rows = boxes.search(rows, until)
+            if not len(rows):
+                break
+            sloping = rows[is_oblique(task, rows, turn)]
+            before = task.oracle.best_distance[sloping]
+            points = BoundaryPoints(task.oracle.best[sloping], sloping, np.zeros_like(sloping))
+            key = _SLOPE_KEY + 2 * turn * _KEYS_PER_TURN
+            self._walk(task, points, 1, key=key, until=int(_TRIAL * until))
+            gained = task.oracle.best_distance[sloping] < _GAINED * before
+            going = sloping[gained & task.is_open(sloping)]
+            points = BoundaryPoints(task.oracle.best[going], going, np.zeros_like(going))
+            self._walk_on(task, points, 1, key=key + _KEYS_PER_TURN)
+            rows = np.setdiff1d(rows, sloping[gained])
+            until *= 2
 
     def _step(
         self, task: SearchTask, current: BoundaryPoints, normals: FloatArray, t: int
     ) -> tuple[FloatArray, FloatArray]:
-        n_rounds = ROUNDS if t < _CAREFUL_STEPS else ROUNDS - 1
         points, distance, current.angle = semicircle_step(
             task,
             current.points,
@@ -117,6 +172,11 @@ class CGBA(BoundaryWalk):
             current.owner,
             current.distances(task),
             current.angle,
-            n_rounds,
+            _n_rounds(t),
         )
         return points, distance
+
+
+def _n_rounds(t: int) -> int:
+    """Return in how many rounds the arc of step t is searched."""
+    return ROUNDS if t < _CAREFUL_STEPS else ROUNDS - 1

@@ -3,6 +3,11 @@
 from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
 from specreg_sklearn.attacks.boundary._boundary_walk import BoundaryWalk
 from specreg_sklearn.attacks.boundary._choose_starts import choose_starts
+from specreg_sklearn.attacks.boundary._directions import (
+    Directions,
+    ImageShape,
+    check_image_shape,
+)
 from specreg_sklearn.attacks.boundary._linf_corners import CornerSearch
 from specreg_sklearn.attacks.boundary._linf_cubes import CubeSearch
 from specreg_sklearn.attacks.boundary._linf_lattice import Lattice
@@ -14,12 +19,20 @@ from specreg_sklearn.attacks.boundary._linf_moves import (
 )
 from specreg_sklearn.attacks.boundary._linf_shrink import shrink
 from specreg_sklearn.attacks.boundary._normals import boundary_normals
-from specreg_sklearn.attacks.boundary._semicircle import ROUNDS, STEP_QUERIES, semicircle_step
+from specreg_sklearn.attacks.boundary._restarts import FIRST_STARTS, Restarts
+from specreg_sklearn.attacks.boundary._semicircle import (
+    PER_ROUND,
+    ROUNDS,
+    STEP_QUERIES,
+    semicircle_step,
+)
 from specreg_sklearn.attacks.boundary._sphere_search import MOST_DIMENSIONS, SphereSearch
 from specreg_sklearn.attacks.boundary._square_moves import Blocks, CornerMoves, SphereMoves
 
 __all__ = [
+    "FIRST_STARTS",
     "MOST_DIMENSIONS",
+    "PER_ROUND",
     "ROUNDS",
     "STEP_QUERIES",
     "Blocks",
@@ -28,12 +41,16 @@ __all__ = [
     "CornerMoves",
     "CornerSearch",
     "CubeSearch",
+    "Directions",
+    "ImageShape",
     "Lattice",
     "Moves",
+    "Restarts",
     "SphereMoves",
     "SphereSearch",
     "block_flips",
     "boundary_normals",
+    "check_image_shape",
     "choose_starts",
     "random_moves",
     "semicircle_step",

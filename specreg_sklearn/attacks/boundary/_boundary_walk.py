@@ -5,51 +5,67 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
+from specreg_sklearn.attacks.boundary._directions import (
+    Directions,
+    ImageShape,
+    check_image_shape,
+)
 from specreg_sklearn.attacks.boundary._normals import boundary_normals
+from specreg_sklearn.attacks.boundary._restarts import FIRST_STARTS, OTHERS_KEPT, Restarts
 from specreg_sklearn.attacks.frame import BlackBoxAttack
-from specreg_sklearn.attacks.questions import SearchTask
+from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask
+from specreg_sklearn.space import L2
 
-# One start is kept for every so many steps that the budget pays for. A second one of the
-# same class is rarely worth its steps.
-_STEPS_PER_START = 4
-_STEPS_PER_SAME_CLASS_START = 50
-# A start costs six queries or so: at most a tenth of the budget goes into them.
-_STARTS_PER_STEP = 0.5
-# A search of so many steps asks about more and more bases of directions.
-_LONG_SEARCH = 60
-_FASTEST_GROWTH = 4.0
-# All steps that estimate one normal are held in memory together.
-_MOST_DIRECTIONS = 4096
-# Up to so many features a first step asks in a whole basis of directions. On more, several steps
-# along rough normals come nearer than one along a good one: on images of 784 pixels 64 directions
-# do as well as a basis does with twice the queries.
-_MOST_FIRST_DIRECTIONS = 64
-# A row ends that did not get nearer by this share in so many steps; twice as many with no budget.
+# From stretch to stretch of a walk, steps ask in twice as many parts, up to so many; up to fewer
+# where a basis has more directions than that.
+_MOST_PARTS, _FEWER_PARTS = 16, 4
+# A row rests that did not get nearer by this share in so many steps.
 _LEAST_GAIN = 1e-4
 _PATIENCE = 6
 _MOST_STEPS = 10000
+_MOST_ROUNDS = 400
+# Walks of one search draw from keys this far apart.
+_KEYS_PER_WALK = 2**20
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class BoundaryWalk(BlackBoxAttack):
     """Base of attacks that estimate a normal, step along the boundary, and begin again.
 
-    The best starts of each row, of different classes where there are any, are brought to the
-    boundary. They share the first steps; then the nearest goes on alone. All rows ask in the same
-    orthogonal directions, whole bases at a time.
+    The best of a few starts of each row, of different classes where there are any, is brought to
+    the boundary, and the row walks on from there. Later it looks whether other starts lead to
+    nearer points. All rows ask in the same orthogonal directions. When that happens depends on the
+    queries that a row has sent, never on its budget: a longer run begins with all that a shorter
+    one asks.
 
     Subclasses say what a step is, in ``_step``, and what it costs, in ``_step_queries``.
     """
 
     _norms: ClassVar[tuple[float, ...]] = (2,)
     _from_boundary: ClassVar[bool] = False
+    _last_bisection: ClassVar[bool] = False
     # Whether only the part of the normal at right angles to the radial direction is needed.
     _sideways: ClassVar[bool] = False
+    # Up to so many features a step asks in a whole basis of directions. On more, a basis is cut
+    # into parts of about this size.
+    _largest_part: ClassVar[int] = 64
+
+    image_shape: ImageShape = None
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_image_shape(self.image_shape)
+
+    def _check_run(self, n_features: int, eps: float | None) -> None:
+        super()._check_run(n_features, eps)
+        check_image_shape(self.image_shape, n_features)
 
     @abstractmethod
     def _step(
@@ -58,54 +74,80 @@ class BoundaryWalk(BlackBoxAttack):
         """Return boundary points nearer to the clean rows, or the same, and their distances."""
 
     @abstractmethod
-    def _step_queries(self, n_features: int) -> int:
-        """Return what a step costs, apart from the normal."""
+    def _step_queries(self, n_features: int, t: int) -> int:
+        """Return what step t costs, apart from the normal."""
 
     def _n_data_starts(self, n_features: int) -> int:
-        wanted = super()._n_data_starts(n_features)
-        if self.max_queries is None:
-            return wanted
-        return min(wanted, max(2, round(self._n_steps(n_features) * _STARTS_PER_STEP)))
+        return min(super()._n_data_starts(n_features), FIRST_STARTS)
 
-    def _n_steps(self, n_features: int) -> float:
-        """Return about how many steps the budget of one row pays for."""
-        budget = math.inf if self.max_queries is None else self.max_queries
-        return budget / (self._first_directions(n_features) + self._step_queries(n_features))
+    def _probe_radius(self, current: BoundaryPoints) -> float | FloatArray:
+        """Return the length of the moves that estimate normals, as a share of the distance."""
+        return 1 / math.sqrt(current.points.shape[1])
 
-    def _first_directions(self, n_features: int) -> int:
-        most = min(n_features, _MOST_FIRST_DIRECTIONS)
-        return most if self.max_queries is None else max(1, min(most, self.max_queries // 3))
-
-    def _n_directions(self, n_features: int, t: int) -> int:
-        speed = min((self._n_steps(n_features) / _LONG_SEARCH) ** 2, _FASTEST_GROWTH)
-        growth = math.sqrt(max(1.0, (t + 1) * speed))
-        # Multiples of the first number: the last directions of a complete basis are worth the most.
-        first = self._first_directions(n_features)
-        return first * int(min(growth, max(_MOST_DIRECTIONS // first, 1)))
-
-    def _probe_radius(self, n_features: int) -> float:
-        """Return the length of the moves that estimate a normal, as a share of the distance."""
-        return 1 / math.sqrt(n_features)
+    def _n_directions(self, n_different: int, stretch: int) -> int:
+        """Return how many of so many orthogonal directions a step asks in."""
+        n_parts = max(1, round(n_different / self._largest_part))
+        most = _MOST_PARTS if n_parts <= _MOST_PARTS else _FEWER_PARTS
+        return -(-n_different // n_parts) * min(2**stretch, most)
 
     def _search(self, task: SearchTask) -> None:
-        self._walk(task, *self._first_points(task))
+        self._walk_on(task, *self._first_points(task))
 
     def _first_points(self, task: SearchTask) -> tuple[BoundaryPoints, int]:
         """Return the points to begin with, and how many each row may have."""
-        d = task.x.shape[1]
-        steps = self._n_steps(d)
-        keep = int(np.clip(steps / _STEPS_PER_START, 1, self.n_starts))
-        current = BoundaryPoints.from_starts(
-            task,
-            keep=keep,
-            same_class=int(min(steps / _STEPS_PER_SAME_CLASS_START, self.n_starts)),
-            tolerance=self._tolerance(d),
-        )
-        return current, keep
+        tolerance = self._tolerance(task.x.shape[1])
+        current = BoundaryPoints.from_starts(task, keep=1, tolerance=tolerance)
+        return current, 1
 
     def _tolerance(self, n_features: int) -> float:
         """Return how near to the boundary points begin, as a share of their distance."""
         return 1 / (4 * n_features)
+
+    def _walk_on(
+        self,
+        task: SearchTask,
+        current: BoundaryPoints,
+        keep: int,
+        *,
+        key: int = 0,
+        before_step: Callable[[BoundaryPoints, int], BoundaryPoints] | None = None,
+        at_rest: Callable[[BoundaryPoints], BoundaryPoints] | None = None,
+        most_rounds: int | None = None,
+    ) -> None:
+        """Walk from these points, and from time to time from other starts, until budgets are spent.
+
+        `keep` and `key` are those of :meth:`_walk`. ``before_step(points, t)``, in the first
+        stretch, and ``at_rest(points)``, when rows first come to rest, may take rows away for good.
+        A row looks at other starts `most_rounds` times; None goes on until that is in vain.
+        """
+        restarts = Restarts(task, FIRST_STARTS, self._tolerance(task.x.shape[1]))
+        before_step, rested = restarts.watched(before_step), np.zeros(len(task.x), dtype=bool)
+        for turn in range(_MOST_ROUNDS):
+            current = self._walk(
+                task,
+                current,
+                keep,
+                key=key + 2 * turn * _KEYS_PER_WALK,
+                before_step=before_step,
+                until=restarts.until(),
+                stretch=turn,
+            )
+            before_step, keep = None, 1
+            current = current.keep_nearest(task, 1)
+            if at_rest is not None:
+                current = _left_by(at_rest, current, rested)
+            if turn == most_rounds or not len(current):
+                break
+            others = self._walk(
+                task,
+                restarts.others(current),
+                OTHERS_KEPT,
+                key=key + (2 * turn + 1) * _KEYS_PER_WALK,
+                before_step=restarts.race,
+                until=restarts.others_until(),
+            )
+            current = restarts.nearer(current, others)
+            current.idle[:] = 0
 
     def _walk(
         self,
@@ -115,44 +157,85 @@ class BoundaryWalk(BlackBoxAttack):
         *,
         key: int = 0,
         before_step: Callable[[BoundaryPoints, int], BoundaryPoints] | None = None,
-    ) -> None:
-        """Walk on until budgets are spent.
+        until: int | IntArray | None = None,
+        stretch: int = 0,
+    ) -> BoundaryPoints:
+        """Walk on until budgets are spent; return where rows that have something left stand.
 
-        `key` tells the draws of several walks apart; ``before_step(points, t)`` may replace them.
+        A row walks from all its points at first, and from the nearest one in the end; `keep` says
+        how many may go on. `key` tells the draws of several walks apart;
+        ``before_step(points, t)`` may replace the points. A row begins no step once it has sent
+        `until` queries: one number, or one for each row of the task. In each further `stretch` of a walk
+        steps ask in more directions.
         """
+        until = np.broadcast_to(NO_LIMIT if until is None else until, len(task.x))
+        rested = [current.take(np.empty(0, dtype=np.int64))]
         n, d = task.x.shape
-        idle = np.zeros(n, dtype=np.int64)
-        patience = _PATIENCE if self.max_queries is not None else 2 * _PATIENCE
-        least = max(1, self._first_directions(d) // 4)
-        radius = self._probe_radius(d)
-        spent = 0.0
+        directions = Directions(task, self.image_shape)
+        n_asked = self._n_directions(directions.n_different(stretch), stretch)
+        asked, spent = 0, task.fraction_spent()
         for t in range(_MOST_STEPS):
+            going = task.oracle.n_queries[current.owner] < until[current.owner]
+            going &= current.idle < _PATIENCE
+            rested.append(current.take(np.flatnonzero(~going)))
+            current = current.take(np.flatnonzero(going))
             if before_step is not None:
                 current = before_step(current, t)
-            wanted = self._n_directions(d, t)
-            chosen, n_asked = current.affordable(
-                task, wanted, reserve=self._step_queries(d), least=least
-            )
-            current = current.take(chosen)
+            current = current.affordable(task, n_asked + self._step_queries(d, t))
             if not len(current):
                 break
-            owner, distance = current.owner, current.distances(task)
+            distance = current.distances(task)
             normals = boundary_normals(
                 task.oracle,
                 current.points,
-                radius * distance,
-                task.directions(key + t, wanted),
-                owner,
-                n_asked,
+                self._probe_radius(current) * distance,
+                directions.draw(key, asked, n_asked, stretch),
+                current.owner,
+                np.full(len(current), n_asked),
                 current.radial(task) if self._sideways else None,
             )
+            asked += n_asked
+            normals = _inside(task, current, normals, self._sideways)
             points, nearer = self._step(task, current, normals, t)
             current.move(points, nearer)
-            gained = nearer < (1 - _LEAST_GAIN) * distance
-            idle[owner] += 1
-            idle[owner[gained]] = 0
-            current = current.take(np.flatnonzero(idle[owner] < patience))
+            current.idle += 1
+            current.idle[nearer < (1 - _LEAST_GAIN) * distance] = 0
             keep = max(1, keep // 2)
             current = current.keep_nearest(task, keep)
             before, spent = spent, task.fraction_spent()
             task.report((spent - before) * n)
+        return BoundaryPoints.joined(rested)
+
+
+def _inside(
+    task: SearchTask, current: BoundaryPoints, normals: FloatArray, sideways: bool
+) -> FloatArray:
+    """Return unit normals without what leads out of the box, from points at its faces.
+
+    Moves there were clipped: half of what such a column has said is noise.
+    """
+    rows = task.oracle.rows
+    lo, hi = rows.box(current.owner)
+    cells = current.points if rows.unit else rows.cells(current.points, current.owner)
+    outwards = ((cells <= lo) & (normals < 0)) | ((cells >= hi) & (normals > 0))
+    some = np.flatnonzero(outwards.any(axis=1))
+    if not len(some):
+        return normals
+    normals = normals.copy()
+    kept = np.where(outwards[some], 0.0, normals[some])
+    if sideways:
+        radial = current.radial(task)[some]
+        kept -= np.einsum("ij,ij->i", kept, radial)[:, None] * radial
+    length = L2.length(kept)
+    normals[some] = kept / np.where(length > 0, length, 1.0)[:, None]
+    return normals
+
+
+def _left_by(
+    at_rest: Callable[[BoundaryPoints], BoundaryPoints], current: BoundaryPoints, rested: BoolArray
+) -> BoundaryPoints:
+    """Show it the points of rows that are at rest for the first time; return what it leaves."""
+    now = (current.idle >= _PATIENCE) & ~rested[current.owner]
+    rested[current.owner[now]] = True
+    left = at_rest(current.take(np.flatnonzero(now)))
+    return BoundaryPoints.joined([current.take(np.flatnonzero(~now)), left])

@@ -23,9 +23,9 @@ from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask
 from specreg_sklearn.space import L2
 
-# From stretch to stretch of a walk, steps ask in twice as many parts, up to so many; up to fewer
-# where a basis has more directions than that.
-_MOST_PARTS, _FEWER_PARTS = 16, 4
+# In how many parts steps ask, by the stretch of a walk: answers of one basis and more say what a
+# boundary that is not flat is like as a whole.
+_PARTS = (1, 2, 4, 4)
 # A row rests that did not get nearer by this share in so many steps.
 _LEAST_GAIN = 1e-4
 _PATIENCE = 6
@@ -87,8 +87,7 @@ class BoundaryWalk(BlackBoxAttack):
     def _n_directions(self, n_different: int, stretch: int) -> int:
         """Return how many of so many orthogonal directions a step asks in."""
         n_parts = max(1, round(n_different / self._largest_part))
-        most = _MOST_PARTS if n_parts <= _MOST_PARTS else _FEWER_PARTS
-        return -(-n_different // n_parts) * min(2**stretch, most)
+        return -(-n_different // n_parts) * _PARTS[min(stretch, len(_PARTS) - 1)]
 
     def _search(self, task: SearchTask) -> None:
         self._walk_on(task, *self._first_points(task))
@@ -121,15 +120,16 @@ class BoundaryWalk(BlackBoxAttack):
         A row looks at other starts `most_rounds` times; None goes on until that is in vain.
         """
         restarts = Restarts(task, FIRST_STARTS, self._tolerance(task.x.shape[1]))
-        before_step, rested = restarts.watched(before_step), np.zeros(len(task.x), dtype=bool)
+        rested = np.zeros(len(task.x), dtype=bool)
         for turn in range(_MOST_ROUNDS):
+            n_parts = _PARTS[min(turn, len(_PARTS) - 1)]
             current = self._walk(
                 task,
                 current,
                 keep,
                 key=key + 2 * turn * _KEYS_PER_WALK,
-                before_step=before_step,
-                until=restarts.until(),
+                before_step=restarts.watched(before_step, n_parts),
+                until=restarts.until(turn),
                 stretch=turn,
             )
             before_step, keep = None, 1
@@ -143,8 +143,9 @@ class BoundaryWalk(BlackBoxAttack):
                 restarts.others(current),
                 OTHERS_KEPT,
                 key=key + (2 * turn + 1) * _KEYS_PER_WALK,
-                before_step=restarts.race,
+                before_step=restarts.raced(n_parts),
                 until=restarts.others_until(),
+                stretch=turn,
             )
             current = restarts.nearer(current, others)
             current.idle[:] = 0

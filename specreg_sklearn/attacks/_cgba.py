@@ -32,10 +32,8 @@ _CAREFUL_STEPS = 5
 # Moves that estimate a normal are as long as this share of the distance, in units of the angle that
 # is left times sqrt(number of features): an arc ends a share of the angle before the boundary, and
 # a move in some direction crosses what is left by its share along the normal, one in
-# sqrt(number of features). Where the angle is still wide, rough answers do, and moves are longer.
-# No number here is sensitive.
-_PROBE, _WIDE, _SHORTEST_PROBE, _LONGEST_PROBE = 0.03, 0.15, 0.01, 0.25
-_PROBE_GROWTH, _MOST_PROBE = 1 / 140, 0.5
+# sqrt(number of features). No number here is sensitive.
+_PROBE, _SHORTEST_PROBE, _LONGEST_PROBE = 0.03, 0.01, 0.25
 
 
 class CGBA(BoundaryWalk):
@@ -98,9 +96,7 @@ class CGBA(BoundaryWalk):
 
     def _probe_radius(self, current: BoundaryPoints) -> FloatArray:
         root = math.sqrt(current.points.shape[1])
-        longest = min(max(_LONGEST_PROBE, _PROBE_GROWTH * root), _MOST_PROBE)
-        length = _PROBE * root * current.angle * np.maximum(current.angle / _WIDE, 1.0)
-        return np.clip(length, _SHORTEST_PROBE, longest)
+        return np.clip(_PROBE * root * current.angle, _SHORTEST_PROBE, _LONGEST_PROBE)
 
     def _search(self, task: SearchTask) -> None:
         thresholds = ThresholdRows(task, self._tolerance(task.x.shape[1]))

@@ -61,10 +61,15 @@ class CGBA(BoundaryWalk):
         Budget of each row, starts and verification included. With 1000, distances of smooth models
         on 30 to 64 features are within about one percent of the smallest ones known (see the
         benchmarks); 250 serve for a first look and 5000 to confirm. Hundreds of features take more:
-        on images of 784 pixels 5000 queries come within about a fifth of what gradients find. A row
-        that no longer gains ends before its budget does. None sets no limit.
+        on images of 784 pixels 5000 queries come within about a seventh of what gradients find. A
+        longer run begins with all that a shorter one asks, so it never ends farther out. None goes
+        on until several rounds have been in vain.
     n_starts, starts, targeted, batch_rows, random_state, n_repeats
-        As in :class:`BlackBoxAttack`. With a small budget fewer starts are used.
+        As in :class:`BlackBoxAttack`, but a row begins with two starts; it looks at others later.
+    image_shape : tuple (H, W) or (C, H, W), or None, default=None
+        Shape of the images that the columns hold, in C order. The attack then asks in smooth
+        directions first, which comes nearer with few queries. None: columns are no pixels, unless
+        `X` has the axes of images, (n, H, W) or (n, C, H, W).
 
     Examples
     --------

@@ -37,8 +37,10 @@ class TangentAttack(BoundaryWalk):
         Budget of each row, starts and verification included. None goes on until no step gains any
         more.
     n_starts, starts, targeted, batch_rows, random_state, n_repeats
-        As in :class:`BlackBoxAttack`. Up to `n_starts` starts of different classes share the first
-        steps; the nearest goes on.
+        As in :class:`BlackBoxAttack`, but a row begins with two starts; it looks at the others
+        later.
+    image_shape : tuple (H, W) or (C, H, W), or None, default=None
+        As in :class:`CGBA`.
     axis_ratio : float, default=1.0
         Half axis along the normal over half axis along the boundary. 1 is the half ball of the
         Tangent Attack. Other values give the semi-ellipsoid of the Generalized Tangent Attack

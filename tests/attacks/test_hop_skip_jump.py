@@ -133,7 +133,7 @@ def test_number_of_directions_grows_with_the_root_up_to_its_limit(cancer, monkey
         return normals(oracle, centre, radius, directions, owner, n_asked)
 
     monkeypatch.setattr(module, "boundary_normals", spy)
-    HopSkipJump(max_iter=6, init_eval=30, max_eval=65).run(model, X[:4], y[:4], pool=X)
+    HopSkipJump(n_starts=1, max_iter=6, init_eval=30, max_eval=65).run(model, X[:4], y[:4], pool=X)
     assert asked == [(n, {n}) for n in (30, 42, 51, 60, 65, 65)]
 
 

@@ -119,7 +119,7 @@ class BoundaryWalk(BlackBoxAttack):
         stretch, and ``at_rest(points)``, when rows first come to rest, may take rows away for good.
         A row looks at other starts `most_rounds` times; None goes on until that is in vain.
         """
-        restarts = Restarts(task, FIRST_STARTS, self._tolerance(task.x.shape[1]))
+        restarts = Restarts(task, self.n_starts, self._tolerance(task.x.shape[1]))
         rested = np.zeros(len(task.x), dtype=bool)
         for turn in range(_MOST_ROUNDS):
             n_parts = _PARTS[min(turn, len(_PARTS) - 1)]

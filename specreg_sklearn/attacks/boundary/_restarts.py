@@ -25,9 +25,9 @@ FIRST_STARTS = 2
 # from the last ones on, both double.
 _UNTIL = (240, 980, 2450, 4900)
 _OTHERS_UNTIL = (600, 1600, 3500, 7000)
-# Starts that are looked at in a round, how many of them walk, and how much farther out than the
-# first start a start may meet the boundary, and a walk may be after as many steps.
-_N_OTHERS, OTHERS_KEPT = 9, 3
+# How many of the starts of a round walk, and how much farther out than the first start a start may
+# meet the boundary, and a walk may be after as many queries.
+OTHERS_KEPT = 3
 _START_SLACK, _WALK_SLACK = 1.3, 1.0
 _START_ROUNDS, _ROUNDS_AHEAD = 6, 3
 # What a step in one part of a basis costs, about; how far walks are taken down, in such parts.
@@ -37,10 +37,13 @@ _MOST_IN_VAIN, _GAIN = 12, 1e-4
 
 
 class Restarts:
-    """The rounds in which rows look at other starts; `n_seen` of them have been looked at."""
+    """The rounds in which rows look at other starts, `n_starts` in each; none if that is 1."""
 
-    def __init__(self, task: SearchTask, n_seen: int, tolerance: float) -> None:
-        self.task, self.n_seen, self.tolerance = task, n_seen, tolerance
+    def __init__(self, task: SearchTask, n_starts: int, tolerance: float) -> None:
+        self.task, self.tolerance = task, tolerance
+        self.n_seen = min(FIRST_STARTS, n_starts)
+        # One start is meant to be the only one.
+        self._n_others = n_starts if n_starts > 1 else 0
         n = len(task.x)
         self.in_vain = np.zeros(n, dtype=np.int64)
         # How far out each row was at most when its walk had asked in so many parts of a basis.
@@ -85,7 +88,7 @@ class Restarts:
         """Bring other starts of the rows of some points to the boundary."""
         task = self.task
         rows = np.unique(main.owner[task.is_open(main.owner)])
-        last = self.n_seen + _N_OTHERS
+        last = self.n_seen + self._n_others
         points, owner, group = self._nearest(last)
         there = np.flatnonzero(np.isin(owner, rows))
         points, owner, group = points[there], owner[there], group[there]
@@ -94,7 +97,7 @@ class Restarts:
         followed[main.owner] = main.group
         rank = rank_within((owner,))
         new = rank >= self.n_seen
-        if not self.n_rounds:
+        if self._n_others and not self.n_rounds:
             new |= group != followed[owner]
         new &= rank < last
         points, owner, group = points[new], owner[new], group[new]
@@ -116,7 +119,7 @@ class Restarts:
     def _nearest(self, n: int) -> StartPoints:
         """Return n starts of every row or more; looking for them costs more than keeping them."""
         if n > self._n_known:
-            self._n_known = n + _ROUNDS_AHEAD * _N_OTHERS
+            self._n_known = n + _ROUNDS_AHEAD * self._n_others
             every = np.arange(len(self.task.x))
             self._known = self.task.starting_points(every, self._n_known)
         return self._known

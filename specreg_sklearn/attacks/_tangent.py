@@ -14,6 +14,8 @@ from specreg_sklearn.attacks.questions import SearchTask, bisect
 # A radius is halved so many times at most until its tangent point fools the model.
 _MOST_HALVINGS = 6
 _USUAL_HALVINGS = 2
+# Points are brought this near to the boundary in every step: nothing comes after the last one.
+_FINEST = 2.0**-10
 # The clean row has to lie outside of the ball.
 _LARGEST_RADIUS = 0.999
 
@@ -73,6 +75,9 @@ class TangentAttack(BoundaryWalk):
         number = isinstance(ratio, Real) and not isinstance(ratio, (bool, np.bool_))
         if not (number and 0 < float(ratio) < np.inf):
             raise ValueError(f"axis_ratio={ratio!r} is not accepted; give a finite number > 0.")
+
+    def _tolerance(self, n_features: int) -> float:
+        return min(super()._tolerance(n_features), _FINEST)
 
     def _step_queries(self, n_features: int, t: int) -> int:
         return int(np.ceil(np.log2(1 / self._tolerance(n_features)))) + _USUAL_HALVINGS

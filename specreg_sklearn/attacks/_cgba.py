@@ -28,7 +28,7 @@ _FIRST_TURN, _MOST_DOUBLINGS = 400, 50
 # one walk and of the next are this far apart.
 _SPHERE_KEY, _SLOPE_KEY, _KEYS_PER_TURN = 2**40, 2**41, 2**30
 # The first steps turn most, and are looked for more closely.
-_CAREFUL_STEPS = 5
+_CAREFUL_STEPS = 12
 # Moves that estimate a normal are as long as this share of the distance, in units of the angle that
 # is left times sqrt(number of features): an arc ends a share of the angle before the boundary, and
 # a move in some direction crosses what is left by its share along the normal, one in

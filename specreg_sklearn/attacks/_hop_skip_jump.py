@@ -168,7 +168,9 @@ class HopSkipJump(BlackBoxAttack):
                 break
             points, owner = current.points, current.owner
             radius = L2.length(points - task.x[owner]) / np.sqrt(d)
-            draws = _DRAW[self.norm](task.rng(key + t), (wanted, d if terms is None else len(terms)))
+            draws = _DRAW[self.norm](
+                task.rng(key + t), (wanted, d if terms is None else len(terms))
+            )
             draws = draws if terms is None else draws @ terms
             directions = np.asarray(draws / L2.length(draws)[:, None])
             n_asked = np.full(len(points), wanted)

@@ -131,6 +131,7 @@ class BoundaryWalk(BlackBoxAttack):
                 before_step=restarts.watched(before_step, n_parts),
                 until=restarts.until(turn),
                 stretch=turn,
+                first_step=restarts.n_parts_before(turn),
             )
             before_step, keep = None, 1
             current = current.keep_nearest(task, 1)
@@ -160,6 +161,7 @@ class BoundaryWalk(BlackBoxAttack):
         before_step: Callable[[BoundaryPoints, int], BoundaryPoints] | None = None,
         until: int | IntArray | None = None,
         stretch: int = 0,
+        first_step: int = 0,
     ) -> BoundaryPoints:
         """Walk on until budgets are spent; return where rows that have something left stand.
 
@@ -167,7 +169,7 @@ class BoundaryWalk(BlackBoxAttack):
         how many may go on. `key` tells the draws of several walks apart;
         ``before_step(points, t)`` may replace the points. A row begins no step once it has sent
         `until` queries: one number, or one for each row of the task. In each further `stretch` of a walk
-        steps ask in more directions.
+        steps ask in more directions; its steps are counted from `first_step`.
         """
         until = np.broadcast_to(NO_LIMIT if until is None else until, len(task.x))
         rested = [current.take(np.empty(0, dtype=np.int64))]
@@ -182,7 +184,7 @@ class BoundaryWalk(BlackBoxAttack):
             current = current.take(np.flatnonzero(going))
             if before_step is not None:
                 current = before_step(current, t)
-            current = current.affordable(task, n_asked + self._step_queries(d, t))
+            current = current.affordable(task, n_asked + self._step_queries(d, first_step + t))
             if not len(current):
                 break
             distance = current.distances(task)
@@ -197,7 +199,7 @@ class BoundaryWalk(BlackBoxAttack):
             )
             asked += n_asked
             normals = _inside(task, current, normals, self._sideways)
-            points, nearer = self._step(task, current, normals, t)
+            points, nearer = self._step(task, current, normals, first_step + t)
             current.move(points, nearer)
             current.idle += 1
             current.idle[nearer < (1 - _LEAST_GAIN) * distance] = 0

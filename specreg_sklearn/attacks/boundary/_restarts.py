@@ -55,9 +55,13 @@ class Restarts:
         """Return how many queries end a stretch of the walk."""
         return _at(_UNTIL, stretch)
 
+    def n_parts_before(self, stretch: int) -> int:
+        """Return in about how many parts a walk has asked when a stretch begins."""
+        return self.until(stretch - 1) // _PART_QUERIES if stretch else 0
+
     def watched(self, before_step: BeforeStep | None, n_parts: int) -> BeforeStep:
         """Return what to do before steps in `n_parts` parts: take down how far out walks are."""
-        begun = self.until(self.n_rounds - 1) // _PART_QUERIES if self.n_rounds else 0
+        begun = self.n_parts_before(self.n_rounds)
 
         def watch(current: BoundaryPoints, t: int) -> BoundaryPoints:
             current = current if before_step is None else before_step(current, t)

@@ -119,4 +119,5 @@ class BoundaryPoints:
         """
         n_points = np.bincount(self.owner, minlength=len(task.x))[self.owner]
         pays = n_points * n_queries <= task.oracle.left(self.owner)
+        task.end(self.owner[~pays])
         return self.take(np.flatnonzero(pays & task.is_open(self.owner)))

@@ -41,7 +41,7 @@ def test_a_longer_run_begins_as_a_shorter_one_and_never_ends_farther_out(digits,
     clean = np.column_stack([X[rows], np.arange(6)])
     pool = np.column_stack([X[:300], np.full(300, -1)])
     space = FeatureSpace.from_data(pool, mutable=np.arange(64), bounds=(0, 1), scale=None)
-    before, last = None, np.full(6, np.inf)
+    before, sent, last = None, None, np.full(6, np.inf)
     for budget in BUDGETS:
         recorded = Recorded(model)
         result = attack(max_queries=budget).run(recorded, clean, y[rows], space=space, pool=pool)

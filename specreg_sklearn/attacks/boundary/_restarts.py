@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
 from specreg_sklearn.attacks.boundary._choose_starts import choose_starts
 from specreg_sklearn.attacks.questions import SearchTask, StartPoints, no_starts, rank_within

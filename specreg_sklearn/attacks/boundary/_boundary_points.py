@@ -21,8 +21,8 @@ class BoundaryPoints:
     """Adversarial points on the boundary, one or more for each row; one entry per point.
 
     `owner` is the row of each point, and `group` the class that its start came from. `angle` says,
-    in radians, how far a step is expected to turn, `idle` how many steps in turn gained nothing, and
-    `distance` how far the points are from the clean rows, if that is known.
+    in radians, how far a step is expected to turn, `idle` how many steps in turn gained nothing,
+    and `distance` how far the points are from the clean rows, if that is known.
     """
 
     points: FloatArray

@@ -168,7 +168,7 @@ class BoundaryWalk(BlackBoxAttack):
         A row walks from all its points at first, and from the nearest one in the end; `keep` says
         how many may go on. `key` tells the draws of several walks apart;
         ``before_step(points, t)`` may replace the points. A row begins no step once it has sent
-        `until` queries: one number, or one for each row of the task. In each further `stretch` of a walk
+        `until` queries: one number, or one for each row of the task. In each further `stretch`
         steps ask in more directions; its steps are counted from `first_step`.
         """
         until = np.broadcast_to(NO_LIMIT if until is None else until, len(task.x))

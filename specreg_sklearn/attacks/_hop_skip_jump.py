@@ -12,8 +12,11 @@ from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.boundary import (
     FIRST_STARTS,
     BoundaryPoints,
+    Directions,
+    ImageShape,
     Restarts,
     boundary_normals,
+    check_image_shape,
 )
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import SearchTask, bisect
@@ -56,12 +59,14 @@ class HopSkipJump(BlackBoxAttack):
     max_queries : int or None, default=None
         Budget of each row, starts and verification included. The search ends after `max_iter`
         iterations or with the budget, whichever comes first; an iteration that the rest of the
-        budget does not pay for in full asks about fewer directions. The defaults of the other
+        budget does not pay for in full is not begun, so a longer run begins with all that a shorter
+        one asks. The defaults of the other
         parameters use about 25 000 queries a row. Where a budget cuts them short, other values of
         `init_eval` gain little.
     n_starts, starts, targeted, batch_rows, random_state, n_repeats
-        As in :class:`BlackBoxAttack`. Up to `n_starts` starts of different classes share the first
-        iterations, which ask more for it; only the nearest goes on.
+        As in :class:`BlackBoxAttack`, but a row begins with two starts and goes on from the nearer
+        one. After 2, 8, 32, ... iterations it looks at others, which go on if they come nearer in
+        as many iterations.
     max_iter : int, default=50
         Number of iterations.
     max_eval : int, default=10000
@@ -69,6 +74,8 @@ class HopSkipJump(BlackBoxAttack):
     init_eval : int, default=100
         Directions of the first iteration. Iteration t = 0, 1, ... asks about
         ``init_eval * sqrt(t + 1)``.
+    image_shape : tuple (H, W) or (C, H, W), or None, default=None
+        As in :class:`CGBA`.
 
     Notes
     -----
@@ -97,9 +104,15 @@ class HopSkipJump(BlackBoxAttack):
     max_iter: int = 50
     max_eval: int = 10000
     init_eval: int = 100
+    image_shape: ImageShape = None
+
+    def _check_run(self, n_features: int, eps: float | None) -> None:
+        super()._check_run(n_features, eps)
+        check_image_shape(self.image_shape, n_features)
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
+        check_image_shape(self.image_shape)
         check_positive_int(self.max_iter, "max_iter")
         check_positive_int(self.init_eval, "init_eval")
         check_positive_int(self.max_eval, "max_eval", least=self.init_eval)
@@ -118,16 +131,16 @@ class HopSkipJump(BlackBoxAttack):
     def _search(self, task: SearchTask) -> None:
         tolerance = self._tolerance(task.x.shape[1])
         current = BoundaryPoints.from_starts(task, keep=1, tolerance=tolerance)
-        restarts = Restarts(task, FIRST_STARTS, tolerance)
-        watch, begun = restarts.watched(None), 0
+        restarts = Restarts(task, self.n_starts, tolerance)
+        watch, begun = restarts.watched(None, 1), 0
         for turn in range(self.max_iter):
             ahead = range(begun, min(_RACE * _RARER**turn, self.max_iter))
-            current = self._iterate(task, current, ahead, turn * _KEYS, watch)
+            current = self._iterate(task, current, ahead, turn * _KEYS, turn, watch)
             begun, watch = ahead.stop, None
             if not len(current) or begun == self.max_iter:
                 break
             others, key = restarts.others(current), (turn + 1) * _KEYS - _RACE
-            others = self._iterate(task, others, range(_RACE), key, restarts.race)
+            others = self._iterate(task, others, range(_RACE), key, turn, restarts.raced(1))
             current = restarts.nearer(current, others)
 
     def _iterate(
@@ -136,13 +149,16 @@ class HopSkipJump(BlackBoxAttack):
         current: BoundaryPoints,
         iterations: range,
         key: int,
+        stretch: int,
         before_step: Callable[[BoundaryPoints, int], BoundaryPoints] | None,
     ) -> BoundaryPoints:
         """Go through some iterations; return the nearest point of each row that can pay for more.
 
-        `key` tells the draws of several calls apart.
+        `key` tells the draws of several calls apart; on images, a further `stretch` of a search
+        draws from more terms.
         """
         n, d = task.x.shape
+        terms = Directions(task, self.image_shape).terms(stretch)
         for t in iterations:
             if before_step is not None:
                 current = before_step(current, t)
@@ -152,7 +168,10 @@ class HopSkipJump(BlackBoxAttack):
                 break
             points, owner = current.points, current.owner
             radius = L2.length(points - task.x[owner]) / np.sqrt(d)
-            draws = _DRAW[self.norm](task.rng(key + t), (wanted, d))
+            draws = _DRAW[self.norm](
+                task.rng(key + t), (wanted, d if terms is None else len(terms))
+            )
+            draws = draws if terms is None else draws @ terms
             directions = np.asarray(draws / L2.length(draws)[:, None])
             n_asked = np.full(len(points), wanted)
             normals = boundary_normals(task.oracle, points, radius, directions, owner, n_asked)

@@ -14,6 +14,8 @@ from specreg_sklearn.attacks.questions import SearchTask, bisect
 # A radius is halved so many times at most until its tangent point fools the model.
 _MOST_HALVINGS = 6
 _USUAL_HALVINGS = 2
+# Points are brought this near to the boundary in every step: nothing comes after the last one.
+_FINEST = 2.0**-10
 # The clean row has to lie outside of the ball.
 _LARGEST_RADIUS = 0.999
 
@@ -37,8 +39,10 @@ class TangentAttack(BoundaryWalk):
         Budget of each row, starts and verification included. None goes on until no step gains any
         more.
     n_starts, starts, targeted, batch_rows, random_state, n_repeats
-        As in :class:`BlackBoxAttack`. Up to `n_starts` starts of different classes share the first
-        steps; the nearest goes on.
+        As in :class:`BlackBoxAttack`, but a row begins with two starts; it looks at the others
+        later.
+    image_shape : tuple (H, W) or (C, H, W), or None, default=None
+        As in :class:`CGBA`.
     axis_ratio : float, default=1.0
         Half axis along the normal over half axis along the boundary. 1 is the half ball of the
         Tangent Attack. Other values give the semi-ellipsoid of the Generalized Tangent Attack
@@ -71,6 +75,9 @@ class TangentAttack(BoundaryWalk):
         number = isinstance(ratio, Real) and not isinstance(ratio, (bool, np.bool_))
         if not (number and 0 < float(ratio) < np.inf):
             raise ValueError(f"axis_ratio={ratio!r} is not accepted; give a finite number > 0.")
+
+    def _tolerance(self, n_features: int) -> float:
+        return min(super()._tolerance(n_features), _FINEST)
 
     def _step_queries(self, n_features: int, t: int) -> int:
         return int(np.ceil(np.log2(1 / self._tolerance(n_features)))) + _USUAL_HALVINGS

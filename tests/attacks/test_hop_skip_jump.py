@@ -133,7 +133,7 @@ def test_number_of_directions_grows_with_the_root_up_to_its_limit(cancer, monkey
         return normals(oracle, centre, radius, directions, owner, n_asked)
 
     monkeypatch.setattr(module, "boundary_normals", spy)
-    HopSkipJump(max_iter=6, init_eval=30, max_eval=65).run(model, X[:4], y[:4], pool=X)
+    HopSkipJump(n_starts=1, max_iter=6, init_eval=30, max_eval=65).run(model, X[:4], y[:4], pool=X)
     assert asked == [(n, {n}) for n in (30, 42, 51, 60, 65, 65)]
 
 
@@ -165,7 +165,8 @@ def test_budget(digits, norm, max_queries):
     assert result.success.all()
     np.testing.assert_array_equal(counting.count, result.n_queries)
     assert result.n_queries.max() <= max_queries
-    assert result.n_queries.min() > max_queries - 60
+    # Steps are taken whole: a rest that pays for none of a race is left.
+    assert result.n_queries.min() > max_queries - 150
 
 
 def test_more_budget_is_nearer(digits):

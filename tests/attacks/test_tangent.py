@@ -207,7 +207,8 @@ def test_budget(digits, max_queries):
     assert result.success.all()
     np.testing.assert_array_equal(counting.count, result.n_queries)
     assert result.n_queries.max() <= max_queries
-    assert result.n_queries.min() > max_queries - 60
+    # Steps are taken whole: a rest that pays for none of a race is left.
+    assert result.n_queries.min() > max_queries - 150
 
 
 def test_no_budget_ends_when_nothing_is_gained(iris):

@@ -21,8 +21,8 @@ class BoundaryPoints:
     """Adversarial points on the boundary, one or more for each row; one entry per point.
 
     `owner` is the row of each point, and `group` the class that its start came from. `angle` says,
-    in radians, how far a step is expected to turn, `idle` how many steps in turn gained nothing, and
-    `distance` how far the points are from the clean rows, if that is known.
+    in radians, how far a step is expected to turn, `idle` how many steps in turn gained nothing,
+    and `distance` how far the points are from the clean rows, if that is known.
     """
 
     points: FloatArray
@@ -119,4 +119,5 @@ class BoundaryPoints:
         """
         n_points = np.bincount(self.owner, minlength=len(task.x))[self.owner]
         pays = n_points * n_queries <= task.oracle.left(self.owner)
+        task.end(self.owner[~pays])
         return self.take(np.flatnonzero(pays & task.is_open(self.owner)))

@@ -23,9 +23,9 @@ from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask
 from specreg_sklearn.space import L2
 
-# From stretch to stretch of a walk, steps ask in twice as many parts, up to so many; up to fewer
-# where a basis has more directions than that.
-_MOST_PARTS, _FEWER_PARTS = 16, 4
+# In how many parts steps ask, by the stretch of a walk: answers of one basis and more say what a
+# boundary that is not flat is like as a whole.
+_PARTS = (1, 2, 4, 4)
 # A row rests that did not get nearer by this share in so many steps.
 _LEAST_GAIN = 1e-4
 _PATIENCE = 6
@@ -87,8 +87,7 @@ class BoundaryWalk(BlackBoxAttack):
     def _n_directions(self, n_different: int, stretch: int) -> int:
         """Return how many of so many orthogonal directions a step asks in."""
         n_parts = max(1, round(n_different / self._largest_part))
-        most = _MOST_PARTS if n_parts <= _MOST_PARTS else _FEWER_PARTS
-        return -(-n_different // n_parts) * min(2**stretch, most)
+        return -(-n_different // n_parts) * _PARTS[min(stretch, len(_PARTS) - 1)]
 
     def _search(self, task: SearchTask) -> None:
         self._walk_on(task, *self._first_points(task))
@@ -120,17 +119,19 @@ class BoundaryWalk(BlackBoxAttack):
         stretch, and ``at_rest(points)``, when rows first come to rest, may take rows away for good.
         A row looks at other starts `most_rounds` times; None goes on until that is in vain.
         """
-        restarts = Restarts(task, FIRST_STARTS, self._tolerance(task.x.shape[1]))
-        before_step, rested = restarts.watched(before_step), np.zeros(len(task.x), dtype=bool)
+        restarts = Restarts(task, self.n_starts, self._tolerance(task.x.shape[1]))
+        rested = np.zeros(len(task.x), dtype=bool)
         for turn in range(_MOST_ROUNDS):
+            n_parts = _PARTS[min(turn, len(_PARTS) - 1)]
             current = self._walk(
                 task,
                 current,
                 keep,
                 key=key + 2 * turn * _KEYS_PER_WALK,
-                before_step=before_step,
-                until=restarts.until(),
+                before_step=restarts.watched(before_step, n_parts),
+                until=restarts.until(turn),
                 stretch=turn,
+                first_step=restarts.n_parts_before(turn),
             )
             before_step, keep = None, 1
             current = current.keep_nearest(task, 1)
@@ -143,8 +144,9 @@ class BoundaryWalk(BlackBoxAttack):
                 restarts.others(current),
                 OTHERS_KEPT,
                 key=key + (2 * turn + 1) * _KEYS_PER_WALK,
-                before_step=restarts.race,
+                before_step=restarts.raced(n_parts),
                 until=restarts.others_until(),
+                stretch=turn,
             )
             current = restarts.nearer(current, others)
             current.idle[:] = 0
@@ -159,14 +161,15 @@ class BoundaryWalk(BlackBoxAttack):
         before_step: Callable[[BoundaryPoints, int], BoundaryPoints] | None = None,
         until: int | IntArray | None = None,
         stretch: int = 0,
+        first_step: int = 0,
     ) -> BoundaryPoints:
         """Walk on until budgets are spent; return where rows that have something left stand.
 
         A row walks from all its points at first, and from the nearest one in the end; `keep` says
         how many may go on. `key` tells the draws of several walks apart;
         ``before_step(points, t)`` may replace the points. A row begins no step once it has sent
-        `until` queries: one number, or one for each row of the task. In each further `stretch` of a walk
-        steps ask in more directions.
+        `until` queries: one number, or one for each row of the task. In each further `stretch`
+        steps ask in more directions; its steps are counted from `first_step`.
         """
         until = np.broadcast_to(NO_LIMIT if until is None else until, len(task.x))
         rested = [current.take(np.empty(0, dtype=np.int64))]
@@ -181,7 +184,7 @@ class BoundaryWalk(BlackBoxAttack):
             current = current.take(np.flatnonzero(going))
             if before_step is not None:
                 current = before_step(current, t)
-            current = current.affordable(task, n_asked + self._step_queries(d, t))
+            current = current.affordable(task, n_asked + self._step_queries(d, first_step + t))
             if not len(current):
                 break
             distance = current.distances(task)
@@ -196,7 +199,7 @@ class BoundaryWalk(BlackBoxAttack):
             )
             asked += n_asked
             normals = _inside(task, current, normals, self._sideways)
-            points, nearer = self._step(task, current, normals, t)
+            points, nearer = self._step(task, current, normals, first_step + t)
             current.move(points, nearer)
             current.idle += 1
             current.idle[nearer < (1 - _LEAST_GAIN) * distance] = 0

@@ -11,10 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
 from specreg_sklearn.attacks.boundary._choose_starts import choose_starts
-from specreg_sklearn.attacks.questions import SearchTask, rank_within
+from specreg_sklearn.attacks.questions import SearchTask, StartPoints, no_starts, rank_within
 
 BeforeStep = Callable[[BoundaryPoints, int], BoundaryPoints]
 
@@ -25,52 +24,85 @@ FIRST_STARTS = 2
 # from the last ones on, both double.
 _UNTIL = (240, 980, 2450, 4900)
 _OTHERS_UNTIL = (600, 1600, 3500, 7000)
-# Starts that are looked at in a round, how many of them walk, and how much farther out than the
-# first start a start may meet the boundary, and a walk may be after as many steps.
-_N_OTHERS, OTHERS_KEPT = 9, 3
+# How many of the starts of a round walk, and how much farther out than the first start a start may
+# meet the boundary, and a walk may be after as many queries.
+OTHERS_KEPT = 3
 _START_SLACK, _WALK_SLACK = 1.3, 1.0
-_START_ROUNDS = 6
+_START_ROUNDS, _ROUNDS_AHEAD = 6, 3
+# What a step in one part of a basis costs, about; how far walks are taken down, in such parts.
+_PART_QUERIES, _LENGTH = 40, 128
 # A row ends after so many rounds in vain, if it has queries left: nobody set it a budget.
 _MOST_IN_VAIN, _GAIN = 12, 1e-4
 
 
 class Restarts:
-    """The rounds in which rows look at other starts; `n_seen` of them have been looked at."""
+    """The rounds in which rows look at other starts, `n_starts` in each; none if that is 1."""
 
-    def __init__(self, task: SearchTask, n_seen: int, tolerance: float) -> None:
-        self.task, self.n_seen, self.tolerance = task, n_seen, tolerance
+    def __init__(self, task: SearchTask, n_starts: int, tolerance: float) -> None:
+        self.task, self.tolerance = task, tolerance
+        self.n_seen = min(FIRST_STARTS, n_starts)
+        # One start is meant to be the only one.
+        self._n_others = n_starts if n_starts > 1 else 0
         n = len(task.x)
         self.in_vain = np.zeros(n, dtype=np.int64)
-        # How far out each row was after so many steps, in the walk that led nearest; in the race.
-        self.curve, self._race = np.full((n, 1), np.inf), np.full((n, 1), np.inf)
-        self.n_rounds = 0
+        # How far out each row was at most when its walk had asked in so many parts of a basis.
+        self._curve = np.full((n, _LENGTH), np.inf)
+        self.n_rounds = self._n_known = 0
+        self._known: StartPoints = no_starts(task.x.shape[1])
 
-    def until(self) -> int:
-        """Return how many queries end the present stretch of the walk."""
-        return _at(_UNTIL, self.n_rounds)
+    def until(self, stretch: int) -> int:
+        """Return how many queries end a stretch of the walk."""
+        return _at(_UNTIL, stretch)
 
-    def watched(self, before_step: BeforeStep | None) -> BeforeStep:
-        """Return what to do before steps: take down how far out walks are."""
+    def n_parts_before(self, stretch: int) -> int:
+        """Return in about how many parts a walk has asked when a stretch begins."""
+        return self.until(stretch - 1) // _PART_QUERIES if stretch else 0
+
+    def watched(self, before_step: BeforeStep | None, n_parts: int) -> BeforeStep:
+        """Return what to do before steps in `n_parts` parts: take down how far out walks are."""
+        begun = self.n_parts_before(self.n_rounds)
 
         def watch(current: BoundaryPoints, t: int) -> BoundaryPoints:
             current = current if before_step is None else before_step(current, t)
-            self.curve = _noted(self.curve, current, t, self.task)
+            self._note(current, begun + t * n_parts)
             return current
 
         return watch
+
+    def _note(self, current: BoundaryPoints, place: int) -> None:
+        column = self._curve[:, min(place, _LENGTH - 1)]
+        np.minimum.at(column, current.owner, current.distances(self.task))
+
+    def raced(self, n_parts: int) -> BeforeStep:
+        """Return what to do before steps of other starts, in `n_parts` parts each.
+
+        Points are dropped that are farther out than the row's own walk was after as many parts.
+        """
+        curve = np.minimum.accumulate(self._curve, axis=1)
+
+        def race(current: BoundaryPoints, t: int) -> BoundaryPoints:
+            rival = curve[current.owner, min(t * n_parts, _LENGTH - 1)]
+            slack = _WALK_SLACK if t else _START_SLACK
+            return current.take(np.flatnonzero(current.distances(self.task) <= slack * rival))
+
+        return race
 
     def others(self, main: BoundaryPoints) -> BoundaryPoints:
         """Bring other starts of the rows of some points to the boundary."""
         task = self.task
         rows = np.unique(main.owner[task.is_open(main.owner)])
-        last = self.n_seen + _N_OTHERS
-        points, owner, group = task.starting_points(rows, last)
+        last = self.n_seen + self._n_others
+        points, owner, group = self._nearest(last)
+        there = np.flatnonzero(np.isin(owner, rows))
+        points, owner, group = points[there], owner[there], group[there]
         # Of the first starts, those of other classes than the one that was followed come again.
         followed = np.full(len(task.x), -1)
         followed[main.owner] = main.group
-        new = rank_within((owner,)) >= self.n_seen
-        if not self.n_rounds:
+        rank = rank_within((owner,))
+        new = rank >= self.n_seen
+        if self._n_others and not self.n_rounds:
             new |= group != followed[owner]
+        new &= rank < last
         points, owner, group = points[new], owner[new], group[new]
         self.n_seen = last
         fooled = task.oracle.decide(points, owner)
@@ -82,18 +114,18 @@ class Restarts:
             slack=_START_SLACK,
             tolerance=self.tolerance,
             starts=(points, owner, group),
-            rivals=self.curve[:, 0],
+            rivals=self._curve[:, 0],
         )
-        self._race = np.full((len(task.x), 1), np.inf)
         self._before = task.oracle.best_distance.copy()
         return BoundaryPoints(*found)
 
-    def race(self, current: BoundaryPoints, t: int) -> BoundaryPoints:
-        """Drop points that are farther out than the row's own walk was after t steps."""
-        self._race = _noted(self._race, current, t, self.task)
-        rival = self.curve[current.owner, min(t, self.curve.shape[1] - 1)]
-        slack = _START_SLACK if not t else _WALK_SLACK
-        return current.take(np.flatnonzero(current.distances(self.task) <= slack * rival))
+    def _nearest(self, n: int) -> StartPoints:
+        """Return n starts of every row or more; looking for them costs more than keeping them."""
+        if n > self._n_known:
+            self._n_known = n + _ROUNDS_AHEAD * self._n_others
+            every = np.arange(len(self.task.x))
+            self._known = self.task.starting_points(every, self._n_known)
+        return self._known
 
     def others_until(self) -> int:
         """Return up to how many queries other starts may walk."""
@@ -114,11 +146,3 @@ class Restarts:
 def _at(numbers: tuple[int, ...], k: int) -> int:
     last = len(numbers) - 1
     return numbers[min(k, last)] << max(k - last, 0)
-
-
-def _noted(curve: FloatArray, current: BoundaryPoints, t: int, task: SearchTask) -> FloatArray:
-    """Take down the smallest distance of each row before step t; later steps are as far as that."""
-    if t >= curve.shape[1]:
-        curve = np.concatenate([curve, curve[:, -1:]], axis=1)
-    np.minimum.at(curve[:, t], current.owner, current.distances(task))
-    return curve

@@ -38,9 +38,8 @@ def find_starts(
 
     `given` are the user's own, as coordinates of shape (n, n_starts, d). Else each row starts from
     `n_data_starts` rows of data; 0 leaves noise only. Rows that these do not serve try rows from
-    all over the pool, and noise in between, until one fools the model.
-    Rows of which a point in `known`, (n, d), has fooled the model start there, and ask nothing; NaN
-    stands for none.
+    all over the pool, and noise in between, until one fools the model. Rows of which a point in
+    `known`, (n, d), has fooled the model start there, and ask nothing; NaN stands for none.
     """
     rows = np.arange(len(oracle.labels))
     found = [no_starts(len(oracle.rows.columns))]
@@ -142,8 +141,8 @@ def noise_starts(
 ) -> StartPoints:
     """Return adversarial starts drawn evenly from each row's box, as (points, owners, groups).
 
-    They are drawn in blocks, of which those from `first` up to `last` are tried. All rows share the same draws, and a row stops asking as soon as one of its blocks holds a
-    success.
+    They are drawn in blocks, of which those from `first` up to `last` are tried. All rows share
+    the same draws, and a row stops asking as soon as one of its blocks holds a success.
     """
     found = [no_starts(lo.shape[1])]
     for block in range(first, last):

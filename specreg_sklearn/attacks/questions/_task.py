@@ -43,6 +43,7 @@ class SearchTask:
     seed: int
     report: Callable[[float], None] = field(default=_nothing)
     pool: StartPool | None = None
+    _ended: set[int] = field(default_factory=set, init=False)
 
     @property
     def x(self) -> FloatArray:
@@ -71,7 +72,17 @@ class SearchTask:
         """Return whether rows have a start, are not near enough to stop, and may still ask."""
         best = self.oracle.best_distance[rows]
         far = np.isfinite(best) & (best > self.stop_distance)
-        return np.asarray(far & (self.oracle.n_queries[rows] < self.oracle.limit))
+        open_ = far & (self.oracle.n_queries[rows] < self.oracle.limit)
+        if self._ended:
+            open_ &= ~np.isin(rows, list(self._ended))
+        return np.asarray(open_)
+
+    def end(self, rows: IntArray) -> None:
+        """Ask no more about rows whose next step costs more than they have left.
+
+        Whatever else they could ask, a longer run would ask after that step.
+        """
+        self._ended.update(rows.tolist())
 
     def rng(self, iteration: int) -> np.random.Generator:
         """Return the random generator of an iteration, the same for all rows and workers."""

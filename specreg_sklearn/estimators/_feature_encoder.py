@@ -22,6 +22,7 @@ from specreg_sklearn._sklearn_compat import (
 )
 from specreg_sklearn._typing import Activation, Solver
 from specreg_sklearn.certificates import Stage, torch_stages
+from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.constraints import Constraint
 from specreg_sklearn.estimators._build_net import (
     Callbacks,
@@ -160,6 +161,19 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         """
         X = self._validated(X)
         return self._apply(X, self.module_.features)
+
+    def __differentiable__(self, role: Role) -> Callable[[Tensor], Tensor]:
+        """Return the network up to the features, or up to the logits of a classifier."""
+        network = self.module_
+        if role == "classifier" and not hasattr(self, "predict"):
+            raise TypeError(f"{type(self).__name__} has no logits.")
+        function = network if role == "classifier" else network.features
+
+        def compute(x: Tensor) -> Tensor:
+            with predicting(network):
+                return function(x.to(self.net_.device, network.dtype))
+
+        return compute
 
     def _feature_stages(self) -> list[Stage]:
         """Return what `transform` computes as stages of a proof."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
@@ -14,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 from threadpoolctl import threadpool_limits
+from torch import Tensor
 from tqdm import tqdm
 
 from specreg_sklearn._sklearn_compat import Interval, StrOptions, fit_context
@@ -266,6 +268,13 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
         if role == "transformer":
             raise NoCertificateError("RobustLinearProbe has no certificate: it has no transform.")
         return [Affine(self.coef_, self.intercept_)]
+
+    def __differentiable__(self, role: Role) -> Callable[[Tensor], Tensor]:
+        """Return the logits as a function of tensors."""
+        if role == "transformer":
+            raise TypeError("RobustLinearProbe has no transform.")
+        readout = self.module_
+        return lambda x: readout(x.to("cpu", readout.weight.dtype))
 
     def _logits(self, X: Any) -> NDArray[np.floating]:
         check_is_fitted(self, "coef_")

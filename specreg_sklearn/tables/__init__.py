@@ -39,7 +39,7 @@ from specreg_sklearn.tables._setting_checks import (
     check_seed,
     check_share,
 )
-from specreg_sklearn.tables._subsample import subsample, take_rows
+from specreg_sklearn.tables._subsample import replace_rows, subsample, take_rows
 from specreg_sklearn.tables._warnings import stacklevel_of_caller
 
 __all__ = [
@@ -81,6 +81,7 @@ __all__ = [
     "complete_rows",
     "frame_of",
     "places_of",
+    "replace_rows",
     "same_labels",
     "stacklevel_of_caller",
     "subsample",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from specreg_sklearn._typing import FloatArray
+import numpy as np
+
+from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.boundary import (
     MOST_DIMENSIONS,
     ROUNDS,
@@ -15,11 +17,13 @@ from specreg_sklearn.attacks.boundary import (
     SphereSearch,
     semicircle_step,
 )
-from specreg_sklearn.attacks.boxes import BoxSearch
+from specreg_sklearn.attacks.boxes import BoxSearch, ThresholdRows, is_oblique
 from specreg_sklearn.attacks.questions import SearchTask
 
 # Where there are few dimensions, rows are searched for other places to walk on.
 _MOST_TURNS, _KEYS_PER_TURN = 1000, 2**20
+# Rows at thresholds are tested for a slope after so many queries, and at every doubling.
+_FIRST_TURN, _MOST_DOUBLINGS = 400, 50
 # The first steps turn most, and are looked for more closely.
 _CAREFUL_STEPS = 5
 # An arc is searched to about a hundredth of the distance. A move in some direction crosses what is
@@ -87,19 +91,36 @@ class CGBA(BoundaryWalk):
         return min(max(_PROBE_RADIUS, _PROBE_GROWTH * math.sqrt(n_features)), _LONGEST_PROBE)
 
     def _search(self, task: SearchTask) -> None:
-        current, keep = self._first_points(task)
-        boxes = BoxSearch(task, self._tolerance(task.x.shape[1]))
-        self._walk(task, current, keep, before_step=boxes.search)
-        boxes.finish()
+        thresholds = ThresholdRows(task, self._tolerance(task.x.shape[1]))
+        current, keep = self._first_points(thresholds.test_starts())
+        rest = self._walk(task, current, keep, before_step=thresholds.leave)
+        thresholds.test_best(np.unique(rest.owner))
+        self._search_boxes(task, thresholds.rows)
         if task.x.shape[1] > MOST_DIMENSIONS:
             return
         spheres = SphereSearch(task)
         for turn in range(_MOST_TURNS):
             if not len(spheres.rows()):
                 break
-            found = spheres.search(turn)
-            boxes.restore_columns(found)
-            self._walk(task, found, 1, key=(turn + 1) * _KEYS_PER_TURN)
+            self._walk(task, spheres.search(turn), 1, key=(turn + 1) * _KEYS_PER_TURN)
+
+    def _search_boxes(self, task: SearchTask, rows: IntArray) -> None:
+        """Search rows whose boundary is a threshold, and walk on where it turns out to slope."""
+        boxes, until = BoxSearch(task), _FIRST_TURN
+        for turn in range(_MOST_DOUBLINGS):
+            rows = rows[task.is_open(rows)]
+            if not len(rows):
+                break
+            boxes.search(rows, until)
+            rows = rows[task.is_open(rows)]
+            sloping = rows[is_oblique(task, rows, turn)]
+            self._walk_from_best(task, sloping, (_MOST_TURNS + 1 + turn) * _KEYS_PER_TURN)
+            rows = np.setdiff1d(rows, sloping)
+            until *= 2
+
+    def _walk_from_best(self, task: SearchTask, rows: IntArray, key: int) -> None:
+        points = BoundaryPoints(task.oracle.best[rows], rows, np.zeros_like(rows))
+        self._walk(task, points, 1, key=key)
 
     def _step(
         self, task: SearchTask, current: BoundaryPoints, normals: FloatArray, t: int

@@ -54,6 +54,19 @@ class BoundaryPoints:
         found = choose_starts(task, most, _START_ROUNDS, slack=_START_SLACK, tolerance=tolerance)
         return cls(*found)
 
+    @classmethod
+    def joined(cls, parts: list[BoundaryPoints]) -> BoundaryPoints:
+        """Return the points of all parts, ordered by their rows."""
+        owner = np.concatenate([part.owner for part in parts])
+        order = np.argsort(owner, kind="stable")
+
+        def together(name: str) -> np.ndarray:
+            return np.concatenate([getattr(part, name) for part in parts])[order]
+
+        points = cls(together("points"), owner[order], together("group"))
+        points.angle = together("angle")
+        return points
+
     def move(self, points: FloatArray, distance: FloatArray | None = None) -> None:
         """Go to other points, whose distances from the clean rows may be known."""
         self.points, self.distance, self._radial = points, distance, None

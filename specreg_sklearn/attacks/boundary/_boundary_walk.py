@@ -9,11 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
 from specreg_sklearn.attacks.boundary._normals import boundary_normals
 from specreg_sklearn.attacks.frame import BlackBoxAttack
-from specreg_sklearn.attacks.questions import SearchTask
+from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask
 
 # One start is kept for every so many steps that the budget pays for. A second one of the
 # same class is rarely worth its steps.
@@ -115,11 +115,17 @@ class BoundaryWalk(BlackBoxAttack):
         *,
         key: int = 0,
         before_step: Callable[[BoundaryPoints, int], BoundaryPoints] | None = None,
-    ) -> None:
-        """Walk on until budgets are spent.
+        until: int | IntArray | None = None,
+    ) -> BoundaryPoints:
+        """Walk on until budgets are spent; return where rows that have something left stand.
 
-        `key` tells the draws of several walks apart; ``before_step(points, t)`` may replace them.
+        A row walks from all its points at first, and from the nearest one in the end; `keep` says
+        how many may go on. `key` tells the draws of several walks apart;
+        ``before_step(points, t)`` may replace the points. A row begins no step once it has sent
+        `until` queries: one number, or one for each row of the task.
         """
+        until = np.broadcast_to(NO_LIMIT if until is None else until, len(task.x))
+        rested = [current.take(np.empty(0, dtype=np.int64))]
         n, d = task.x.shape
         idle = np.zeros(n, dtype=np.int64)
         patience = _PATIENCE if self.max_queries is not None else 2 * _PATIENCE
@@ -127,6 +133,9 @@ class BoundaryWalk(BlackBoxAttack):
         radius = self._probe_radius(d)
         spent = 0.0
         for t in range(_MOST_STEPS):
+            going = task.oracle.n_queries[current.owner] < until[current.owner]
+            rested.append(current.take(np.flatnonzero(~going)))
+            current = current.take(np.flatnonzero(going))
             if before_step is not None:
                 current = before_step(current, t)
             wanted = self._n_directions(d, t)
@@ -151,8 +160,10 @@ class BoundaryWalk(BlackBoxAttack):
             gained = nearer < (1 - _LEAST_GAIN) * distance
             idle[owner] += 1
             idle[owner[gained]] = 0
+            rested.append(current.take(np.flatnonzero(idle[owner] >= patience)))
             current = current.take(np.flatnonzero(idle[owner] < patience))
             keep = max(1, keep // 2)
             current = current.keep_nearest(task, keep)
             before, spent = spent, task.fraction_spent()
             task.report((spent - before) * n)
+        return BoundaryPoints.joined(rested)

@@ -1,257 +1,187 @@
-"""The search on models whose decision boundaries are thresholds on single columns."""
+"""The search on models whose decision boundaries are thresholds on single columns.
+
+Rows of real tables have heavy tails: in many columns a tiny move passes many thresholds. So the
+search begins with cubes of all sizes around a row, from large to tiny, polishes the smallest hits,
+and then goes on for ever: it proposes exchanges around the best point, and polishes what fools.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.boundary import MOST_DIMENSIONS, STEP_QUERIES, BoundaryPoints
-from specreg_sklearn.attacks.boxes._axis_test import at_threshold, is_oblique
-from specreg_sklearn.attacks.boxes._column_moves import restore_columns
-from specreg_sklearn.attacks.questions import SearchTask, bisect, rank_within, stream
+from specreg_sklearn.attacks.boxes._column_moves import as_built
+from specreg_sklearn.attacks.boxes._cube_draws import CubeDraws, into_cube
+from specreg_sklearn.attacks.boxes._exchange import exchanged
+from specreg_sklearn.attacks.boxes._polish import Polish
+from specreg_sklearn.attacks.questions import SearchTask, rank_within
 
-# Iterations before which the shape of the boundary is tested, at the nearest point of a row.
-_TESTED_AT = (0, 2)
-# A second test, nearer to the boundary, is for rows with so many queries left; and what a search at
-# the end of a walk takes at least.
-_LEFT_FOR_SECOND_TEST, _LEAST_LEFT = 400, 60
-_FINE = 2.0**-9
-_STEPS = np.arange(1, 8)
-# Rows of data whose regions are looked at one after the other.
-_N_CANDIDATES = 100
-# Halvings of the Linf balls in which such a region is known to lie, and how many of those that end
-# in the same bracket (they lie in the same box, most likely) are followed.
-_BALL_ROUNDS, _SAME_BRACKET = 6, 3
-_EARLY_ROUNDS, _SAME_BRACKET_EARLY = 3, 8
-# Candidates that each row follows at once.
-_AT_ONCE = 6
-# Then single columns of these candidates, and of the box, are mixed.
-_N_MIXED, _N_SOURCES, _COLUMN_SHARE, _BOX_SHARE = 48, 60, 0.3, 0.5
-_SMALL_SHARE, _SMALL_POWER = 0.3, 1
-# A row gives up after so many mixtures without gain. It keeps some steps for a walk, which helps if
-# its boundary is oblique after all, but no more than a share of its budget.
-_MOST_IN_VAIN, _STEPS_KEPT, _SHARE_KEPT = 640, 12, 1 / 8
-_MOST_NUMBERS = 2**21
-# Columns may be too far, where thresholds meet, if groups of them that make up this share of the
-# squared distance can move back by so much.
-_N_GROUPS, _SLACK, _LOOSE_SHARE = 32, 1 / 16, 0.05
-# Apart from the iterations of the search that goes on.
-_MIX_DRAW, _GROUP_DRAW = 2**42, 2**44
+_SCALES, _DOWNWARDS, _EXCHANGE = range(3)
+_N_SCALES, _PER_CUBE = 12, 8
+# The first cube, in units of the smallest Linf distance of the starts.
+_FIRST_CUBE = 0.7
+_FIRST_SHARES = (1.0, 1.0, 1.0, 0.5, 0.5, 0.25)
+# Smaller cubes, in units of the smallest one with a hit; after a round in vain the second set.
+_SMALLER = np.array([[0.25, 0.35, 0.5, 0.7], [0.5, 0.6, 0.7, 0.85]])
+_N_DOWNWARDS = 5
+# Hits that are kept for polishing, and how far beyond the best point they may lie.
+_N_HITS, _BEYOND = 5, 1.2
+# A hit is judged by its largest moves: the others are hardly needed.
+_N_LARGEST = 4
+# Keys of the draws of each phase.
+_KEYS = 2**32
+_MOST_IN_VAIN = 64
+_MOST_NUMBERS = 2**22
+_MOST_SCALES = 5
 
 
 class BoxSearch:
-    """Finds rows whose boundary is a threshold on one column, and searches column by column.
+    """Searches rows of a task; goes on where it was when it is called again."""
 
-    Points are as near to the boundary as `tolerance`, a share of their distance from the clean
-    rows. Rows that were found at a threshold are marked in `searched`, and in `at_corner` those of
-    them that ended in a corner, where thresholds meet.
-    """
+    def __init__(self, task: SearchTask) -> None:
+        n, d = task.x.shape
+        self.task = task
+        self._draws, self._polish = CubeDraws(task), Polish(task)
+        self._phase, self._turn = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+        self._in_vain = np.zeros(n, dtype=np.int64)
+        self._half = _FIRST_CUBE * self._smallest_start()
+        self._missed = np.zeros(n, dtype=np.int64)
+        # Hits that wait for a polish, the smallest cubes first.
+        self._hits = np.zeros((n, _N_HITS, d))
+        self._hit_half = np.full((n, _N_HITS), np.inf)
 
-    def __init__(self, task: SearchTask, tolerance: float) -> None:
-        self.task, self.tolerance = task, tolerance
-        self.searched = np.zeros(len(task.x), dtype=bool)
-        self.at_corner = np.zeros(len(task.x), dtype=bool)
-
-    def search(self, current: BoundaryPoints, t: int) -> BoundaryPoints:
-        """Search rows that are at a threshold; return the points with which iteration t goes on.
-
-        The nearest point of a row that has been searched is replaced by its best one; the others
-        stay only if the row did not end in a corner.
-        """
-        if t not in _TESTED_AT:
-            return current
-        task, owner = self.task, current.owner
-        place = rank_within((owner,), current.distances(task))
-        chosen = np.flatnonzero((place == 0) & ~self.searched[owner])
-        aligned = at_threshold(task, current.points[chosen], owner[chosen], self.tolerance)
-        again = chosen[~aligned & (task.oracle.left(owner[chosen]) >= _LEFT_FOR_SECOND_TEST)]
-        now = np.zeros(len(task.x), dtype=bool)
-        now[owner[chosen[aligned]]] = True
-        now[self._at_fine_threshold(current.points[again], owner[again])] = True
-        chosen = np.flatnonzero(now[owner])
-        if not len(chosen):
-            return current.take(np.flatnonzero(~self.at_corner[owner] | (place == 0)))
-        self._search_columns(current.points[chosen], owner[chosen])
-        first = np.flatnonzero(now[owner] & (place == 0))
-        current.replace(task, first, task.oracle.best[owner[first]])
-        return current.take(np.flatnonzero(~self.at_corner[owner] | (place == 0)))
-
-    def finish(self) -> None:
-        """Search rows whose walk ended before their budget, if they are at a threshold."""
+    def _smallest_start(self) -> FloatArray:
         task = self.task
-        rows = task.active()
-        rows = rows[~self.searched[rows] & (task.oracle.left(rows) >= _LEAST_LEFT)]
-        aligned = self._at_fine_threshold(task.oracle.best[rows], rows)
-        self._search_columns(task.oracle.best[aligned], aligned)
-        # Where several thresholds meet, no single column decides; yet some may be too far.
-        rows = np.setdiff1d(rows, aligned)
-        rows = rows[task.oracle.left(rows) >= _LEAST_LEFT]
-        rows = rows[_is_loose(task, rows)]
-        restore_columns(task, task.oracle.best[rows], rows)
+        size = np.abs(task.starts - task.x[task.owner]).max(axis=1, initial=0.0)
+        smallest = np.full(len(task.x), np.inf)
+        np.minimum.at(smallest, task.owner, size)
+        return np.where(np.isfinite(smallest), smallest, 1.0)
 
-    def _at_fine_threshold(self, points: FloatArray, owner: IntArray) -> IntArray:
-        """Bring points nearer to the boundary, and return the rows that are at a threshold."""
-        if not len(owner):
-            return owner
-        points = _brought_near(self.task, points, owner)
-        return owner[at_threshold(self.task, points, owner, _FINE)]
+    def search(self, rows: IntArray, until: int) -> None:
+        """Search until each row has sent so many queries in all."""
+        size = max(1, _MOST_NUMBERS // (_N_SCALES * _PER_CUBE * self.task.x.shape[1]))
+        for begin in range(0, len(rows), size):
+            self._search(rows[begin : begin + size], until)
 
-    def _search_columns(self, points: FloatArray, owner: IntArray) -> None:
-        """Search column by column from given points."""
-        rows = np.unique(owner)
+    def _search(self, rows: IntArray, until: int) -> None:
+        task = self.task
+        while True:
+            rows = rows[task.is_open(rows) & (task.oracle.n_queries[rows] < until)]
+            rows = rows[self._in_vain[rows] < _MOST_IN_VAIN]
+            if not len(rows):
+                return
+            before = task.oracle.n_queries[rows]
+            self._polish.settle(rows[self._polish.busy(rows)])
+            self._next_hit(rows[~self._polish.busy(rows)])
+            polished, whose = self._polish.questions(rows[self._polish.busy(rows)])
+            drawing = rows[~self._polish.busy(rows)]
+            drawn, halves, owner = self._proposals(drawing)
+            fooled = task.oracle.decide(
+                np.concatenate([polished, task.x[owner] + drawn]), np.concatenate([whose, owner])
+            )
+            self._polish.learn(fooled[: len(whose)])
+            self._take(drawing, drawn, halves, owner, fooled[len(whose) :])
+            self._in_vain[rows] += 1
+            self._in_vain[rows[task.oracle.n_queries[rows] > before]] = 0
+
+    # --- What is asked ---------------------------------------------------------------------------
+
+    def _proposals(self, rows: IntArray) -> tuple[FloatArray, FloatArray, IntArray]:
+        """Return (moves, half-widths of their cubes, owners) of the next round of rows."""
+        phase = self._phase[rows]
+        parts = [
+            self._scales(rows[phase == _SCALES]),
+            self._smaller(rows[phase == _DOWNWARDS]),
+            self._exchanges(rows[phase == _EXCHANGE]),
+        ]
+        moves, halves, owner = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return moves, halves, owner
+
+    def _keys(self, rows: IntArray) -> IntArray:
+        return (self._phase[rows] + 1) * _KEYS + self._turn[rows]
+
+    def _cubes(self, rows: IntArray, halves: FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:
+        n = halves.shape[1]
+        moves = self._draws.moves(rows, self._keys(rows), n, _FIRST_SHARES)
+        moves = into_cube(moves, halves).reshape(len(rows) * n, moves.shape[2])
+        return moves, halves.ravel(), np.repeat(rows, n)
+
+    def _scales(self, rows: IntArray) -> tuple[FloatArray, FloatArray, IntArray]:
+        scale = np.repeat(np.arange(_N_SCALES), _PER_CUBE) + (_N_SCALES * self._turn[rows])[:, None]
+        return self._cubes(rows, self._half[rows][:, None] / 2.0**scale)
+
+    def _smaller(self, rows: IntArray) -> tuple[FloatArray, FloatArray, IntArray]:
+        share = np.repeat(_SMALLER[np.minimum(self._missed[rows], 1)], _PER_CUBE, axis=1)
+        return self._cubes(rows, share * self._half[rows][:, None])
+
+    def _exchanges(self, rows: IntArray) -> tuple[FloatArray, FloatArray, IntArray]:
+        moves = exchanged(self.task, self._draws, rows, self._keys(rows))
+        n = moves.shape[1]
+        return moves.reshape(len(rows) * n, moves.shape[2]), np.zeros(len(rows) * n), np.repeat(rows, n)
+
+    # --- What is learned -------------------------------------------------------------------------
+
+    def _take(
+        self,
+        rows: IntArray,
+        moves: FloatArray,
+        halves: FloatArray,
+        owner: IntArray,
+        fooled: BoolArray,
+    ) -> None:
+        """Take over the answers to proposals."""
+        moves, halves, owner = moves[fooled], halves[fooled], owner[fooled]
+        phase = self._phase[owner]
+        early = phase != _EXCHANGE
+        self._keep_hits(moves[early], halves[early], owner[early])
+        late = np.flatnonzero(~early)
+        if len(late):
+            points = as_built(self.task, self.task.x[owner[late]] + moves[late], owner[late])
+            size = np.sort(np.abs(points - self.task.x[owner[late]]), axis=1)[:, -_N_LARGEST:]
+            first = late[rank_within((owner[late],), (size**2).sum(axis=1)) == 0]
+            self._polish.start(owner[first], self.task.x[owner[first]] + moves[first])
+        smallest = np.full(len(self._half), np.inf)
+        np.minimum.at(smallest, owner, halves)
+        self._after_scales(rows[self._phase[rows] == _SCALES], smallest)
+        down = rows[(self._phase[rows] == _DOWNWARDS) & (self._turn[rows] > 0)]
+        self._after_smaller(down, smallest)
+        self._turn[rows] += 1
+
+    def _keep_hits(self, moves: FloatArray, halves: FloatArray, owner: IntArray) -> None:
+        """Keep the hits of the smallest cubes."""
+        rank = rank_within((owner,), halves)
+        for k in range(_N_HITS):
+            some = np.flatnonzero(rank == k)
+            whose = owner[some]
+            last = self._hit_half[whose].argmax(axis=1)
+            better = halves[some] < self._hit_half[whose, last]
+            self._hits[whose[better], last[better]] = moves[some[better]]
+            self._hit_half[whose[better], last[better]] = halves[some[better]]
+
+    def _after_scales(self, rows: IntArray, smallest: FloatArray) -> None:
         if not len(rows):
             return
-        self.searched[rows] = True
-        restore_columns(self.task, points, owner)
-        rows = _at_corners(self.task, rows)
-        size = max(1, _MOST_NUMBERS // (_N_CANDIDATES * self.task.x.shape[1]))
-        for begin in range(0, len(rows), size):
-            self.at_corner[_search_corners(self.task, rows[begin : begin + size])] = True
+        # A row on a threshold is fooled in any cube: go on to smaller ones.
+        last = self._half[rows] / 2.0 ** (_N_SCALES * (self._turn[rows] + 1) - 1)
+        again = (smallest[rows] <= last) & (self._turn[rows] + 1 < _MOST_SCALES)
+        done = rows[~again]
+        self._half[done] = np.minimum(self._half[done], self._hit_half[done].min(axis=1))
+        self._phase[done], self._turn[done] = _DOWNWARDS, 0
 
-    def restore_columns(self, current: BoundaryPoints) -> None:
-        """Restore columns, in place, of points of rows that are known to end in corners."""
-        some = np.flatnonzero(self.at_corner[current.owner])
-        if len(some):
-            owner = current.owner[some]
-            restore_columns(self.task, current.points[some], owner)
-            current.points[some] = self.task.oracle.best[owner]
+    def _after_smaller(self, rows: IntArray, smallest: FloatArray) -> None:
+        hit = np.isfinite(smallest[rows])
+        self._half[rows[hit]] = smallest[rows[hit]]
+        self._missed[rows] = np.where(hit, 0, self._missed[rows] + 1)
+        done = rows[(self._missed[rows] >= 2) | (self._turn[rows] >= _N_DOWNWARDS)]
+        self._phase[done], self._turn[done] = _EXCHANGE, 0
 
-
-def _brought_near(task: SearchTask, points: FloatArray, owner: IntArray) -> FloatArray:
-    """Return points within `_FINE` of the boundary, from points near it already.
-
-    Most points need a few steps of this width only, which are all asked about in one call.
-    """
-    x, d = task.x[owner], points.shape[1]
-    tried = points[:, None] - _FINE * _STEPS[:, None] * (points - x)[:, None]
-    whose = np.repeat(owner, len(_STEPS))
-    fooled = task.oracle.decide(tried.reshape(-1, d), whose, remember=False)
-    n_steps = np.logical_and.accumulate(fooled.reshape(len(owner), -1), axis=1).sum(axis=1)
-    near = np.where((n_steps > 0)[:, None], tried[np.arange(len(owner)), n_steps - 1], points)
-    far = np.flatnonzero(n_steps == len(_STEPS))
-    if len(far):
-        first = _FINE * len(_STEPS)
-        near[far] = bisect(
-            task.oracle.decide, x[far], near[far], owner[far], tolerance=_FINE, first=first, norm=2
-        )
-    task.oracle.remember(near, owner)
-    return near
-
-
-def _is_loose(task: SearchTask, rows: IntArray) -> BoolArray:
-    """Mark rows of which many columns of the best point can move back a little, each few alone.
-
-    At the nearest point of a smooth boundary every group of columns is needed where it is.
-    """
-    if not len(rows):
-        return np.zeros(0, dtype=bool)
-    d = task.x.shape[1]
-    n_groups = min(d, _N_GROUPS)
-    group = stream(task.seed, _GROUP_DRAW).permutation(d) % n_groups
-    gap = task.oracle.best[rows] - task.x[rows]
-    chosen = group == np.arange(n_groups)[:, None]
-    tried = task.oracle.best[rows][:, None] - _SLACK * chosen * gap[:, None]
-    fooled = task.oracle.decide(tried.reshape(-1, d), np.repeat(rows, n_groups), remember=False)
-    weight = np.matmul(gap[:, None] ** 2, chosen.T.astype(np.float64))[:, 0]
-    loose = (weight * fooled.reshape(len(rows), n_groups)).sum(axis=1)
-    return np.asarray(loose > _LOOSE_SHARE * weight.sum(axis=1))
-
-
-def _at_corners(task: SearchTask, rows: IntArray) -> IntArray:
-    """Return the rows whose best points lie in a corner of a box, not at an oblique boundary."""
-    oblique = rows[is_oblique(task, rows, 0)]
-    # The test may also have found another box; from there, a second one can tell.
-    restore_columns(task, task.oracle.best[oblique], oblique)
-    oblique = oblique[is_oblique(task, oblique, 1)]
-    return np.setdiff1d(rows, oblique)
-
-
-def _search_corners(task: SearchTask, rows: IntArray) -> IntArray:
-    """Look for nearer corners for some rows; return the rows that have none but corners."""
-    candidates, owner = task.candidates(rows, _N_CANDIDATES)
-    _search_balls(task, candidates, owner)
-    rows = _at_corners(task, rows)
-    if task.x.shape[1] > MOST_DIMENSIONS:
-        _mix(task, rows, candidates, owner)
-    return rows
-
-
-def _into_ball(
-    task: SearchTask, points: FloatArray, owner: IntArray, radius: FloatArray
-) -> FloatArray:
-    """Return points moved into Linf balls of these radii around their clean rows."""
-    x = task.x[owner]
-    return np.asarray(x + np.minimum(np.maximum(points - x, -radius[:, None]), radius[:, None]))
-
-
-def _search_balls(task: SearchTask, points: FloatArray, owner: IntArray) -> None:
-    """Follow the candidates whose boxes come nearest.
-
-    A candidate that is moved into a Linf ball around the clean row stays in its box exactly if the
-    box meets the ball. One question therefore tells whether its box may hold a nearer point at all,
-    and halving the ball tells how near.
-    """
-    radius = task.oracle.best_distance[owner]
-    low, high = np.zeros(len(points)), np.ones(len(points))
-    alive = np.ones(len(points), dtype=bool)
-    order = np.arange(len(points))
-    same = order
-    for turn in range(_BALL_ROUNDS):
-        now = np.flatnonzero(alive)
-        middle = (low[now] + high[now]) / 2 if turn else high[now]
-        fooled = task.oracle.decide(
-            _into_ball(task, points[now], owner[now], middle * radius[now]), owner[now]
-        )
-        high[now] = np.where(fooled, middle, high[now])
-        low[now] = np.where(fooled, low[now], middle)
-        if not turn:
-            alive[now[~fooled]] = False
-        alive &= low * radius < task.oracle.best_distance[owner]
-        bracket = np.where(alive, np.round(high * 2**_BALL_ROUNDS).astype(np.int64), -1)
-        most = _SAME_BRACKET_EARLY if turn < _EARLY_ROUNDS else _SAME_BRACKET
-        same = rank_within((bracket, owner), order)
-        alive &= same < most
-    # The first of every bracket, then the second, the nearest bracket first.
-    rank = rank_within((owner,), np.where(alive, high, np.inf), np.where(alive, same, len(same)))
-    for begin in range(0, int(np.bincount(owner).max(initial=0)), _AT_ONCE):
-        alive &= low * radius < task.oracle.best_distance[owner]
-        now = np.flatnonzero(alive & (rank >= begin) & (rank < begin + _AT_ONCE))
-        now = now[task.is_open(owner[now])]
-        near = _into_ball(task, points[now], owner[now], high[now] * radius[now])
-        restore_columns(task, near, owner[now])
-
-
-def _mix(task: SearchTask, rows: IntArray, points: FloatArray, owner: IntArray) -> None:
-    """Move random columns of the clean rows to where candidates, or the box, have them."""
-    d = task.x.shape[1]
-    count = np.bincount(owner, minlength=len(task.x))
-    first = np.cumsum(count) - count
-    lo, width = task.lo, task.hi - task.lo
-    in_vain = np.zeros(len(task.x), dtype=np.int64)
-    kept = min(_STEPS_KEPT * (d + STEP_QUERIES), _SHARE_KEPT * task.oracle.limit)
-    for turn in range(10**6):
-        rows = rows[task.is_open(rows) & (task.oracle.left(rows) > kept)]
-        rows = rows[in_vain[rows] < _MOST_IN_VAIN]
-        if not len(rows):
-            break
-        rng = stream(task.seed, _MIX_DRAW + turn)
-        chosen = rng.random((_N_MIXED, d)) < _COLUMN_SHARE
-        which, from_box = rng.random(_N_MIXED), rng.random(_N_MIXED) < _BOX_SHARE
-        level = rng.random((_N_MIXED, d))
-        shrunk = np.where(
-            rng.random(_N_MIXED) < _SMALL_SHARE, rng.random(_N_MIXED) ** _SMALL_POWER, 1.0
-        )
-        whose = np.repeat(rows, _N_MIXED)
-        n_sources = np.minimum(count[rows], _N_SOURCES)[:, None]
-        mixed = lo[rows][:, None] + level * width[rows][:, None]
-        copied = (n_sources > 0) & ~from_box
-        source = first[rows][:, None] + (which * n_sources).astype(np.int64)
-        mixed[copied] = points[source[copied]]
-        mixed = np.where(chosen, mixed, task.x[rows][:, None]).reshape(-1, d)
-        before = task.oracle.best_distance[rows]
-        radius = (before[:, None] * shrunk).ravel()
-        tried = _into_ball(task, mixed, whose, radius)
-        fooled = task.oracle.decide(tried, whose)
-        restore_columns(task, tried[fooled], whose[fooled])
-        in_vain[rows] += _N_MIXED
-        in_vain[rows[task.oracle.best_distance[rows] < before]] = 0
+    def _next_hit(self, rows: IntArray) -> None:
+        """Begin to polish the smallest hit of rows that have some left."""
+        rows = rows[self._phase[rows] == _EXCHANGE]
+        first = self._hit_half[rows].argmin(axis=1)
+        half = self._hit_half[rows, first]
+        good = half <= _BEYOND * self.task.oracle.best_distance[rows]
+        self._hit_half[rows[~good]] = np.inf
+        rows, first = rows[good & np.isfinite(half)], first[good & np.isfinite(half)]
+        self._hit_half[rows, first] = np.inf
+        self._polish.start(rows, self.task.x[rows] + self._hits[rows, first])

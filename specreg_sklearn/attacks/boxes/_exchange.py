@@ -1,0 +1,69 @@
+"""Exchange: leave one column of the best move out, or some of it, and look for cheap substitutes."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.attacks.boxes._cube_draws import CubeDraws, into_cube
+from specreg_sklearn.attacks.questions import SearchTask, stream
+
+N_AROUND, N_FRESH = 18, 6
+_SHARES = (1.0, 1.0, 1.0, 0.5, 0.5)
+# How much of the column stays: none, or nearly all, which is just behind its threshold.
+_STAYS = np.array([0.0, 0.0, 0.5, 0.8, 0.9, 0.97])
+# Cubes, in units of the best distance: around the best move, and fresh ones.
+_AROUND, _FRESH = (0.04, 0.8), (0.25, 1.0)
+_ROOM = 0.9
+# Odds that all other columns of the best move stay; else that each is left out, or drawn anew.
+_KEEP_ALL, _DROP, _REDRAW = 0.6, 0.2, 0.4
+_CHOICE_KEYS = 2**20
+
+
+@lru_cache(maxsize=64)
+def _numbers(seed: int, key: int, d: int) -> tuple[FloatArray, FloatArray]:
+    rng = stream(seed, key + _CHOICE_KEYS)
+    return rng.random((N_AROUND + N_FRESH, 4)), rng.random((N_AROUND, d))
+
+
+def exchanged(task: SearchTask, draws: CubeDraws, rows: IntArray, keys: IntArray) -> FloatArray:
+    """Return moves worth asking about, of shape (rows, n, d): around the best ones, and fresh."""
+    d = task.x.shape[1]
+    if not len(rows):
+        return np.zeros((0, N_AROUND + N_FRESH, d))
+    moves = draws.moves(rows, keys, N_AROUND + N_FRESH, _SHARES)
+    kinds, place = np.unique(keys, return_inverse=True)
+    drawn = [_numbers(task.seed, key, d) for key in kinds.tolist()]
+    choice = np.stack([c for c, _ in drawn])[place]
+    fate = np.stack([f for _, f in drawn])[place]
+    best = task.oracle.best[rows] - task.x[rows]
+    length = task.oracle.best_distance[rows][:, None]
+
+    low, high = np.log(_FRESH)
+    fresh = into_cube(
+        moves[:, N_AROUND:], length * np.exp(low + choice[:, N_AROUND:, 0] * (high - low))
+    )
+    choice = choice[:, :N_AROUND]
+    weight = np.cumsum(best**2, axis=1)
+    # The first column at which the sum passes a random share of the whole.
+    target = choice[:, :, 1] * weight[:, -1:]
+    column = np.minimum((weight[:, None] <= target[:, :, None]).sum(axis=2), d - 1)
+    stays = _STAYS[(choice[:, :, 2] * len(_STAYS)).astype(np.int64)]
+    largest = np.take_along_axis(np.abs(best), column, axis=1)
+    room = np.sqrt(np.maximum(length**2 - (stays * largest) ** 2, 0.0))
+    low, high = np.log(_AROUND)
+    half = np.minimum(length * np.exp(low + choice[:, :, 0] * (high - low)), _ROOM * room)
+
+    moved = best[:, None] != 0
+    keep_all = (choice[:, :, 3] < _KEEP_ALL)[:, :, None]
+    dropped = ~keep_all & moved & (fate < _DROP)
+    redrawn = ~keep_all & moved & (fate >= _DROP) & (fate < _DROP + _REDRAW)
+    kept = np.broadcast_to(best[:, None], fate.shape) * ~dropped
+    chosen = np.arange(d) == column[:, :, None]
+    free = (~moved | redrawn | dropped) & ~chosen | (chosen & (stays == 0)[:, :, None])
+    kept = np.where(chosen, stays[:, :, None] * best[:, None], np.where(redrawn, 0.0, kept))
+    around = into_cube(moves[:, :N_AROUND], half)
+    around = np.where(free & (around != 0), around, kept)
+    return np.concatenate([around, fresh], axis=1)

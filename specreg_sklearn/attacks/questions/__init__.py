@@ -5,7 +5,12 @@ from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
 from specreg_sklearn.attacks.questions._random import stream
 from specreg_sklearn.attacks.questions._ranks import nearest_by_group, rank_within
 from specreg_sklearn.attacks.questions._repeats import Repeats, check_repeats
-from specreg_sklearn.attacks.questions._scores import METHODS, Margins, ScoredPredict, ScoreMethod
+from specreg_sklearn.attacks.questions._scores import (
+    Margins,
+    ScoredPredict,
+    ScoreMethod,
+    check_scores,
+)
 from specreg_sklearn.attacks.questions._start_pool import StartPoints, StartPool
 from specreg_sklearn.attacks.questions._starts import data_starts, find_starts, no_starts
 from specreg_sklearn.attacks.questions._task import FINAL_QUERIES, SearchTask
@@ -17,7 +22,6 @@ from specreg_sklearn.attacks.questions._verify import (
 
 __all__ = [
     "FINAL_QUERIES",
-    "METHODS",
     "NO_LIMIT",
     "VARYING_QUERIES",
     "VERIFY_QUERIES",
@@ -32,6 +36,7 @@ __all__ = [
     "StartPool",
     "bisect",
     "check_repeats",
+    "check_scores",
     "data_starts",
     "find_starts",
     "nearest_by_group",

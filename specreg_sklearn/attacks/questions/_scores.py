@@ -22,6 +22,12 @@ _SMALLEST, _LARGEST = 1e-300, 1e300
 _TINY = 1e-12
 
 
+def check_scores(scores: object) -> None:
+    """Raise ValueError unless `scores` says where scores come from."""
+    if not isinstance(scores, str) or scores not in ("auto", *METHODS):
+        raise ValueError(f"scores={scores!r} is not one of {['auto', *METHODS]}.")
+
+
 class ScoredPredict:
     """A callable that gives labels, like ``estimator.predict``, and can be asked for scores too.
 

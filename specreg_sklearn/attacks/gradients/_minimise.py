@@ -85,7 +85,9 @@ def _into_ball(step: FloatArray, radius: FloatArray, norm: float) -> FloatArray:
     length = as_norm(norm).length(step)
     over = length > radius
     if norm == 2:
-        return np.where(over[:, None], step * (radius / np.maximum(length, _ROUNDING))[:, None], step)
+        return np.where(
+            over[:, None], step * (radius / np.maximum(length, _ROUNDING))[:, None], step
+        )
     if not over.any():
         return step
     # Soft thresholding: the threshold is where the sum of what is left is the radius.

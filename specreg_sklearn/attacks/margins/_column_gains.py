@@ -49,13 +49,13 @@ class ColumnGains:
         self.size[..., :N_LEVELS] = self._fitted(grid, np.arange(n))
 
     def _fitted(self, size: FloatArray, rows: IntArray) -> FloatArray:
-        """Return sizes that the box and whole numbers allow; NaN where two are the same."""
+        """Return sizes that the box and whole numbers allow; NaN where a larger one is the same."""
         room = self._room[rows][..., None]
         unit = np.broadcast_to(self._unit, size.shape)
         whole = np.ceil(size / np.where(unit > 0, unit, 1.0) - 1e-9) * unit
         size = np.minimum(np.where(unit > 0, whole, size), room)
         same = np.zeros(size.shape, dtype=bool)
-        same[..., :-1] = size[..., :-1] == size[..., 1:]
+        same[..., 1:] = size[..., 1:] == size[..., :-1]
         return np.where(same | (size <= 0), np.nan, size)
 
     def draw_sizes(self, rng: np.random.Generator, rows: IntArray, length: FloatArray) -> None:

@@ -59,7 +59,7 @@ class MarginPolish:
         """Take groups of columns home; return (points, margins, where that worked)."""
         gap = points - self.task.x[rows]
         groups = _groups(np.abs(gap), n_groups)  # (m, n_groups, d)
-        filled = groups.any(axis=2)
+        filled = np.asarray(groups.any(axis=2))
         tried = points[:, None] - groups * gap[:, None]
         alone = self._ask(tried, filled, rows)
         loss = np.maximum(alone - margin[:, None], 0.0)
@@ -95,9 +95,7 @@ class MarginPolish:
             best = self.task.oracle.best_distance[rows]
             hopeful = (self.norm.length(low * full) < best) & (self.task.oracle.left(rows) > 0)
             weight = (high - low) * high * self.cost(full)
-            i, j = np.nonzero(
-                (weight > _PRECISION * self.cost(best)[:, None]) & hopeful[:, None]
-            )
+            i, j = np.nonzero((weight > _PRECISION * self.cost(best)[:, None]) & hopeful[:, None])
             if not len(i):
                 break
             inner = low[i, j][:, None] + _INNER * (high - low)[i, j][:, None]
@@ -125,8 +123,8 @@ class MarginPolish:
         rank = np.argsort(np.argsort(-saving, axis=1, kind="stable"), axis=1, kind="stable")
         counts = np.ceil((saving > 0).sum(axis=1)[:, None] * _TOGETHER).astype(np.int64)
         ends = np.where(rank[:, None] < counts[..., None], to[:, None], high[:, None])
-        wanted = counts > 0
-        wanted[:, 1:] &= counts[:, 1:] < counts[:, :-1]
+        wanted = np.asarray(counts > 0)
+        wanted[:, 1:] &= np.diff(counts, axis=1) < 0
         margin = self._ask(x[:, None] + ends * full[:, None], wanted, rows)
         first = (margin <= 0).argmax(axis=1)
         some = (margin <= 0).any(axis=1)

@@ -6,7 +6,7 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.boxes import CubeDraws, exchanged, into_cube
-from specreg_sklearn.attacks.margins._column_gains import FOUND, N_LEVELS, ColumnGains
+from specreg_sklearn.attacks.margins._column_gains import FOUND, ColumnGains
 from specreg_sklearn.attacks.margins._margin_polish import MarginPolish
 from specreg_sklearn.attacks.margins._slope_steps import SlopeSteps
 from specreg_sklearn.attacks.questions import Margins, SearchTask
@@ -122,9 +122,7 @@ class MarginSearch:
         for turn in range(_N_FIRST_HITS):
             best = size.argmin(axis=1)
             hit = np.flatnonzero(np.isfinite(size[each, best]))
-            self.polisher.polish(
-                points[hit, best[hit]], rows[hit], margin[hit, best[hit]]
-            )
+            self.polisher.polish(points[hit, best[hit]], rows[hit], margin[hit, best[hit]])
             size[each, best] = np.inf
             if turn == 0:
                 missed = np.setdiff1d(np.arange(len(rows)), hit)
@@ -140,7 +138,9 @@ class MarginSearch:
         order = self.task.rng(0).permutation(2 * d)[:_MOST_FIRST]
         place = np.repeat(np.arange(len(rows)), len(order))
         column, side = np.divmod(np.tile(order, len(rows)), 2)
-        self._ask_gains(rows[place], column, side, np.full(len(place), _FIRST_LEVEL))
+        # Where the box ends before that, there is a move to its end, at the first level.
+        short = np.isnan(self.gains.size[rows[place], column, side, _FIRST_LEVEL])
+        self._ask_gains(rows[place], column, side, np.where(short, 0, _FIRST_LEVEL))
         for count, levels in _MORE_LEVELS:
             best = np.nan_to_num(self.gains.gain[rows], nan=-np.inf).max(axis=3)
             flat = best.reshape(len(rows), -1)
@@ -214,7 +214,7 @@ class MarginSearch:
     def _around_boundary(
         self, points: FloatArray, expected: FloatArray, rows: IntArray, b: FloatArray
     ) -> tuple[IntArray, BoolArray]:
-        """Return which choices to ask about: different ones, where the margin should change sign."""
+        """Return which choices to ask about: those where the margin should change its sign."""
         distance = self._distance(points, rows)
         same = np.zeros(expected.shape, dtype=bool)
         same[:, 1:] = (points[:, 1:] == points[:, :-1]).all(axis=2)
@@ -250,7 +250,9 @@ class MarginSearch:
         nearer = self.oracle.best_distance[rows] < b * (1 - _GAIN)
         self.vain[rows] = np.where(nearer, 0, self.vain[rows] + 1)
         self._polish_best(rows[nearer])
-        stuck = (self.at[rows] == before).all(axis=1) | (self.vain[rows] % _BACK_AFTER == _BACK_AFTER - 1)
+        stuck = (self.at[rows] == before).all(axis=1) | (
+            self.vain[rows] % _BACK_AFTER == _BACK_AFTER - 1
+        )
         self._back_to_best(rows[nearer | stuck])
 
     def _back_to_best(self, rows: IntArray) -> None:

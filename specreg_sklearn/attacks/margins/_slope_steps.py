@@ -92,7 +92,8 @@ class SlopeSteps:
         margin = self.margins.measure(points.reshape(-1, d), owner).reshape(len(some), -1)
         change = np.where(np.isfinite(margin), margin - here[some][:, None], 0.0)
         change = np.where(back[..., 0], -change, change) / size[..., 0]
-        slope[some] = change @ directions
+        # Not a matrix product: its rounding would depend on how many rows there are.
+        slope[some] = np.einsum("ij,jk->ik", change, directions)
         if len(directions) < d:
             # What the directions do not span is taken from the way to the clean row.
             radial = best[some] - self.task.x[rows[some]]
@@ -141,7 +142,9 @@ class SlopeSteps:
         at_far, at_near = margin[each, first], margin[each, np.maximum(first - 1, 0)]
         for _ in range(_N_SECANTS):
             distance = self.norm.length(near[:, None] * ray)
-            hopeful = bracket & np.isfinite(at_near) & (distance < self.task.oracle.best_distance[whose])
+            hopeful = (
+                bracket & np.isfinite(at_near) & (distance < self.task.oracle.best_distance[whose])
+            )
             some = np.flatnonzero(hopeful)
             if not len(some):
                 break
@@ -166,5 +169,7 @@ def _along(slope: FloatArray, wanted: FloatArray, order: float) -> FloatArray:
     step, largest = np.zeros(slope.shape), np.abs(slope).argmax(axis=1)
     each = np.arange(len(slope))
     steepest = slope[each, largest]
-    step[each, largest] = np.where(steepest == 0, 0.0, wanted / np.where(steepest == 0, 1.0, steepest))
+    step[each, largest] = np.where(
+        steepest == 0, 0.0, wanted / np.where(steepest == 0, 1.0, steepest)
+    )
     return step

@@ -104,7 +104,7 @@ class Margins:
                 "does not hold every label that its predict returns."
             )
 
-        # The smallest margin of each row that predict did not confirm, such as 0 in a draw of votes.
+        # The smallest margin that predict did not confirm, such as 0 in a draw of votes.
         self._refused = np.full(len(oracle.labels), np.inf)
 
     @property
@@ -134,9 +134,9 @@ class Margins:
         """Return the margins of points, shape (m,), and let the oracle know the nearest hits.
 
         The margin is ``inf`` where the budget of a row does not cover a point, and where a point is
-        built as the clean row itself, which is no question. Points that the scores put into a wrong
-        class, and that are the nearest of their row, are shown to ``predict``: it has the last word.
-        A margin that it does not confirm is returned as 0 or above.
+        built as the clean row itself, which is no question. ``predict`` has the last word: it is
+        asked about points that the scores put into a wrong class, if they are the nearest of their
+        row. From then on margins of the row are counted from one that it did not confirm.
         """
         oracle, margins = self.oracle, np.full(len(owner), np.inf)
         distance = oracle.rows.distance(oracle.rows.snap(Z, owner), owner, oracle.norm)
@@ -145,16 +145,15 @@ class Margins:
         if not len(asked):
             return margins
         margins[asked] = self.ask(Z[asked], owner[asked])[1]
-        refused = self._refused[owner]
-        hopeful = (margins <= 0) & (margins < refused) & (distance < oracle.best_distance[owner])
-        hopeful = np.flatnonzero(hopeful)
+        nearer = (margins <= 0) & (distance < oracle.best_distance[owner])
+        hopeful = np.flatnonzero(nearer & (margins < self._refused[owner]))
         nearest = hopeful[rank_within((owner[hopeful],), distance[hopeful]) == 0]
-        fooled = oracle.decide(Z[nearest], owner[nearest])
-        wrong = nearest[~fooled & (oracle.left(owner[nearest]) > 0)]
-        self._refused[owner[wrong]] = np.minimum(self._refused[owner[wrong]], margins[wrong])
+        nearest = nearest[oracle.left(owner[nearest]) > 0]
+        wrong = nearest[~oracle.decide(Z[nearest], owner[nearest])]
+        self._refused[owner[wrong]] = margins[wrong]
         refused = self._refused[owner]
-        known = np.isfinite(refused)
-        margins[known] += np.where(margins >= refused, _TINY - refused, 0.0)[known]
+        beyond = np.isfinite(margins) & (margins >= refused)
+        margins[beyond] += _TINY - refused[beyond]
         return margins
 
     def rivals(self, owner: IntArray) -> IntArray:

@@ -134,6 +134,8 @@ class MarginSearch:
 
     def _ask_every_column(self, rows: IntArray) -> None:
         """Fill the table of gains: each column alone, and several sizes of those that gain."""
+        if not len(rows):
+            return
         d = self.task.x.shape[1]
         order = self.task.rng(0).permutation(2 * d)[:_MOST_FIRST]
         place = np.repeat(np.arange(len(rows)), len(order))

@@ -68,14 +68,15 @@ class MarginSearch:
         self.vain = np.zeros(n, dtype=np.int64)
         narrow = task.x.shape[1] <= _MOST_COLUMNS
         if narrow:
-            self._ask_every_column(self.open_rows())
+            rows = self.open_rows()
+            self._ask_every_column(rows[~self.slopes.smooth[rows]])
         spent = task.fraction_spent()
         for t in range(_MOST_ROUNDS):
             rows = self.open_rows()
             if not len(rows):
                 break
             before = self.oracle.n_queries[rows].copy()
-            sloping = self.slopes.due(rows, t)
+            sloping = self.slopes.due(rows)
             self.slopes.step(rows[sloping], t)
             others = rows[~sloping]
             if t % _EXCHANGE_EVERY == _EXCHANGE_EVERY - 1 or not narrow:
@@ -118,6 +119,10 @@ class MarginSearch:
         margin = self._measure(points, rows)
         size = np.abs(points - task.x[rows][:, None]).max(axis=2)
         size = np.where(margin <= 0, size, np.inf)
+        self.slopes.begin(rows)
+        # Where the margin has a slope, that leads nearer than single columns do.
+        flat = ~self.slopes.smooth[rows]
+        rows, points, margin, size = rows[flat], points[flat], margin[flat], size[flat]
         each = np.arange(len(rows))
         for turn in range(_N_FIRST_HITS):
             best = size.argmin(axis=1)

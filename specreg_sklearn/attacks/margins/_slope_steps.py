@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.questions import Margins, SearchTask
+from specreg_sklearn.attacks.questions import Margins, SearchTask, rank_within
 from specreg_sklearn.space import as_norm
 
 # Columns up to which each is asked about; else so many directions.
@@ -21,97 +21,114 @@ _DIFFERENCE = 0.01
 # How far to go from the present point to the nearest one of the linear margin; and lengths of the
 # moves from the clean row that are asked about, as shares of that point's.
 _ON_THE_WAY = np.array([1.0, 0.5, 0.2])
-_LENGTHS = np.array([0.97, 1.0, 1.02, 1.06])
-_N_SECANTS = 2
-# A row comes here again in the next round after a gain; else after as many rounds as it has waited.
-_GAIN, _FIRST_AT = 1e-3, 1
+_LENGTHS = np.array([0.9, 0.98, 1.0, 1.02, 1.1, 1.3])
+_N_SECANTS = 3
+# A row goes on from its point while that comes nearer by this share; then from its next start.
+_GAIN = 1e-3
 _N_TESTS = 4
 _TINY = 1e-300
 
 
 class SlopeSteps:
-    """Takes rows along the slope of their margins where that brings them nearer."""
+    """Takes rows along the slope of their margins, from one start after the other.
+
+    Rows are `smooth` once the margin was seen to have a slope around their point.
+    """
 
     def __init__(self, task: SearchTask, margins: Margins) -> None:
         n = len(task.x)
         self.task, self.margins = task, margins
         self.norm = as_norm(task.oracle.norm)
-        self.next = np.full(n, _FIRST_AT)
-        self.wait = np.ones(n, dtype=np.int64)
+        self.smooth = np.zeros(n, dtype=bool)
+        self.at = np.zeros(task.x.shape)
+        self.distance = np.full(n, np.inf)
+        # The starts of each row, the nearest first.
+        self._order = np.argsort(task.owner, kind="stable")
+        place = rank_within((task.owner,), task.distance(task.starts, task.owner))
+        self._start = {
+            (i, k): j for j, (i, k) in enumerate(zip(task.owner.tolist(), place.tolist(), strict=True))
+        }
+        self._next = np.zeros(n, dtype=np.int64)
 
-    def due(self, rows: IntArray, t: int) -> BoolArray:
-        """Return which rows take their next step in round t."""
-        known = np.isfinite(self.task.oracle.best_distance[rows])
-        return np.asarray(known & (self.next[rows] <= t))
+    def begin(self, rows: IntArray) -> None:
+        """Find out which rows are smooth, at their best points."""
+        rows = rows[np.isfinite(self.task.oracle.best_distance[rows])]
+        if not len(rows):
+            return
+        d = self.task.x.shape[1]
+        best, b = self.task.oracle.best[rows], self.task.oracle.best_distance[rows]
+        # Flat pieces, as of trees, show on a few small moves.
+        tests = self.task.directions(0, d)[:_N_TESTS]
+        near = best[:, None] + (_DIFFERENCE * b)[:, None, None] * tests
+        points = np.concatenate([best[:, None], near], axis=1).reshape(-1, d)
+        values = self.margins.measure(points, np.repeat(rows, 1 + len(tests))).reshape(len(rows), -1)
+        values = np.where(np.isfinite(values), values, values[:, :1])
+        n_moved = (values[:, 1:] != values[:, :1]).sum(axis=1)
+        self.smooth[rows] = 2 * n_moved > len(tests)
+        self.at[rows], self.distance[rows] = best, b
+
+    def due(self, rows: IntArray) -> BoolArray:
+        """Return which rows can go on."""
+        return np.asarray(self.smooth[rows] & np.isfinite(self.distance[rows]))
 
     def step(self, rows: IntArray, t: int) -> None:
         """Take one step in round t."""
         if not len(rows):
             return
-        task, d = self.task, self.task.x.shape[1]
-        x, b = task.x[rows], task.oracle.best_distance[rows].copy()
-        best = task.oracle.best[rows].copy()
-        directions = np.eye(d) if d <= _MOST_DIRECTIONS else task.directions(t, _MOST_DIRECTIONS)
-        here, slope = self._slopes(best, rows, directions, b, t)
-        flat = ~(slope != 0).any(axis=1)
-        self.next[rows[flat]] = np.iinfo(np.int64).max
-        some = np.flatnonzero(~flat)
-        if not len(some):
-            return
-        rows, x, b, best, here = rows[some], x[some], b[some], best[some], here[some]
-        nearest = self._nearest_of_linear(x, best, here, slope[some], rows)
-        self._ask_on_the_way(x, best, nearest, rows)
-        gained = task.oracle.best_distance[rows] < (1 - _GAIN) * b
-        self.wait[rows] = np.where(gained, 1, 2 * self.wait[rows])
-        self.next[rows] = t + self.wait[rows]
+        d = self.task.x.shape[1]
+        x, at, before = self.task.x[rows], self.at[rows], self.distance[rows].copy()
+        directions = np.eye(d) if d <= _MOST_DIRECTIONS else self.task.directions(t, _MOST_DIRECTIONS)
+        here, slope = self._slopes(at, rows, directions, before)
+        nearest = self._nearest_of_linear(x, at, here, slope, rows)
+        self._ask_on_the_way(x, at, nearest, rows)
+        done = rows[~(self.distance[rows] < (1 - _GAIN) * before)]
+        self._to_next_start(done)
+
+    def _to_next_start(self, rows: IntArray) -> None:
+        """Go on from the next start; rows that have none are at their end."""
+        self.distance[rows] = np.inf
+        for i in rows.tolist():
+            j = self._start.get((i, int(self._next[i])))
+            self._next[i] += 1
+            if j is not None:
+                self.at[i] = self.task.starts[j]
+                self.distance[i] = self.task.distance(self.at[[i]], np.array([i]))[0]
 
     def _slopes(
-        self, best: FloatArray, rows: IntArray, directions: FloatArray, b: FloatArray, t: int
+        self, at: FloatArray, rows: IntArray, directions: FloatArray, b: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Return margins at points, and slopes (m, d); slopes of 0 where the margin is flat."""
-        m, d = best.shape
-        # Flat pieces, as of trees, show on a few random moves.
-        tests = self.task.directions(t, max(_N_TESTS, d))[:_N_TESTS]
-        near = best[:, None] + (_DIFFERENCE * b)[:, None, None] * tests
-        points = np.concatenate([best[:, None], near], axis=1)
-        values = self.margins.measure(points.reshape(-1, d), np.repeat(rows, _N_TESTS + 1))
-        values = values.reshape(m, -1)
-        here = values[:, 0]
-        n_flat = (values[:, 1:] == here[:, None]).sum(axis=1)
-        slope = np.zeros((m, d))
-        some = np.flatnonzero(np.isfinite(here) & (n_flat <= _N_TESTS // 2))
-        if not len(some):
-            return here, slope
+        """Return margins at points, and slopes (m, d)."""
+        m, d = at.shape
+        size = (_DIFFERENCE * b)[:, None, None]
+        owner = np.repeat(rows, len(directions))
+        ahead = at[:, None] + size * directions
         # Towards the inside of the box, where there is room on one side only.
-        size = (_DIFFERENCE * b[some])[:, None, None]
-        ahead = best[some][:, None] + size * directions
-        owner = np.repeat(rows[some], len(directions))
         clipped = self.task.clip(ahead.reshape(-1, d), owner).reshape(ahead.shape)
         back = (clipped != ahead).any(axis=2, keepdims=True)
-        points = np.where(back, best[some][:, None] - size * directions, ahead)
-        margin = self.margins.measure(points.reshape(-1, d), owner).reshape(len(some), -1)
-        change = np.where(np.isfinite(margin), margin - here[some][:, None], 0.0)
-        change = np.where(back[..., 0], -change, change) / size[..., 0]
+        ahead = np.where(back, at[:, None] - size * directions, ahead)
+        radial = at - self.task.x[rows]
+        radial = radial / np.maximum(np.linalg.norm(radial, axis=1), _TINY)[:, None]
+        inner = at - size[:, 0] * radial
+        points = np.concatenate([at[:, None], inner[:, None], ahead], axis=1)
+        values = self.margins.measure(points.reshape(-1, d), np.repeat(rows, len(directions) + 2))
+        values = values.reshape(m, -1)
+        here = np.where(np.isfinite(values[:, 0]), values[:, 0], 0.0)
+        change = np.where(np.isfinite(values), values - here[:, None], 0.0) / size[:, :, 0]
+        sign = np.where(back[..., 0], -1.0, 1.0)
         # Not a matrix product: its rounding would depend on how many rows there are.
-        slope[some] = np.einsum("ij,jk->ik", change, directions)
+        slope = np.einsum("ij,jk->ik", sign * change[:, 2:], directions)
         if len(directions) < d:
             # What the directions do not span is taken from the way to the clean row.
-            radial = best[some] - self.task.x[rows[some]]
-            radial /= np.maximum(np.linalg.norm(radial, axis=1), _TINY)[:, None]
-            inner = best[some] - (_DIFFERENCE * b[some])[:, None] * radial
-            margin = self.margins.measure(inner, rows[some])
-            along = (here[some] - margin) / (_DIFFERENCE * b[some])
-            along = np.where(np.isfinite(along), along, 0.0)
-            known = np.einsum("ij,ij->i", slope[some], radial)
-            slope[some] += (along - known)[:, None] * radial
+            along = -change[:, 1] - np.einsum("ij,ij->i", slope, radial)
+            slope = slope + along[:, None] * radial
         return here, slope
 
     def _nearest_of_linear(
-        self, x: FloatArray, best: FloatArray, here: FloatArray, slope: FloatArray, rows: IntArray
+        self, x: FloatArray, at: FloatArray, here: FloatArray, slope: FloatArray, rows: IntArray
     ) -> FloatArray:
         """Return the nearest points where the margin would be 0 if it were linear."""
-        # What the margin at x would be; the step has to undo it.
-        wanted = np.einsum("ij,ij->i", slope, best - x) - here
+        # What the margin at x would be, with the other sign: the step has to make up for it.
+        wanted = np.einsum("ij,ij->i", slope, at - x) - here
         step, free = np.zeros(x.shape), slope != 0
         for _ in range(4):
             left = wanted - np.einsum("ij,ij->i", slope, np.where(free, 0.0, step))
@@ -122,42 +139,42 @@ class SlopeSteps:
         return x + step
 
     def _ask_on_the_way(
-        self, x: FloatArray, best: FloatArray, nearest: FloatArray, rows: IntArray
+        self, x: FloatArray, at: FloatArray, nearest: FloatArray, rows: IntArray
     ) -> None:
-        """Ask along the rays to points between the best and the nearest, then between those."""
+        """Ask along the rays to points between these, then between those that tell the boundary."""
         m, d = x.shape
-        target = best[:, None] + _ON_THE_WAY[:, None] * (nearest - best)[:, None]
-        steps = (target - x[:, None])[:, :, None] * _LENGTHS[:, None]  # (m, ways, lengths, d)
-        owner = np.repeat(rows, steps.shape[1] * steps.shape[2])
-        margin = self.margins.measure((x[:, None, None] + steps).reshape(-1, d), owner)
-        margin = margin.reshape(m * len(_ON_THE_WAY), len(_LENGTHS))
-        ray = (target - x[:, None]).reshape(-1, d)
+        ray = ((at - x)[:, None] + _ON_THE_WAY[:, None] * (nearest - at)[:, None]).reshape(-1, d)
         whose, start = np.repeat(rows, len(_ON_THE_WAY)), np.repeat(x, len(_ON_THE_WAY), axis=0)
+        n_lengths = len(_LENGTHS)
+        points = start[:, None] + _LENGTHS[:, None] * ray[:, None]
+        margin = self.margins.measure(points.reshape(-1, d), np.repeat(whose, n_lengths))
+        margin = margin.reshape(-1, n_lengths)
         # The shortest length that fools, and the next one before it.
-        fooled = margin <= 0
-        first = fooled.argmax(axis=1)
+        first = (margin <= 0).argmax(axis=1)
         each = np.arange(len(margin))
-        bracket = fooled.any(axis=1) & (first > 0)
-        far, near = _LENGTHS[first], _LENGTHS[np.maximum(first - 1, 0)]
-        at_far, at_near = margin[each, first], margin[each, np.maximum(first - 1, 0)]
+        hit = margin[each, first] <= 0
+        before = np.maximum(first - 1, 0)
+        far, near = _LENGTHS[first], np.where(first > 0, _LENGTHS[before], 0.5 * _LENGTHS[0])
+        at_far, at_near = margin[each, first], np.where(first > 0, margin[each, before], np.nan)
         for _ in range(_N_SECANTS):
-            distance = self.norm.length(near[:, None] * ray)
-            hopeful = (
-                bracket & np.isfinite(at_near) & (distance < self.task.oracle.best_distance[whose])
-            )
-            some = np.flatnonzero(hopeful)
-            if not len(some):
-                break
-            share = at_near[some] / np.maximum(at_near[some] - at_far[some], _TINY)
+            some = np.flatnonzero(hit)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                share = at_near[some] / (at_near[some] - at_far[some])
             # A little beyond the root, so that it is a hit more often than not.
-            share = np.clip(share * 1.02, 0.02, 0.98)
+            share = np.where(np.isfinite(share), np.clip(1.02 * share, 0.02, 0.98), 0.5)
             middle = near[some] + share * (far - near)[some]
             found = self.margins.measure(start[some] + middle[:, None] * ray[some], whose[some])
-            hit = found <= 0
-            far[some] = np.where(hit, middle, far[some])
-            at_far[some] = np.where(hit, found, at_far[some])
-            near[some] = np.where(hit, near[some], middle)
-            at_near[some] = np.where(hit, at_near[some], found)
+            inside = found <= 0
+            far[some] = np.where(inside, middle, far[some])
+            at_far[some] = np.where(inside, found, at_far[some])
+            near[some] = np.where(inside, near[some], middle)
+            at_near[some] = np.where(inside, at_near[some], found)
+        distance = np.where(hit, self.norm.length(far[:, None] * ray), np.inf).reshape(m, -1)
+        best = distance.argmin(axis=1)
+        nearer = distance[np.arange(m), best] < self.distance[rows]
+        place = np.arange(m) * len(_ON_THE_WAY) + best
+        self.at[rows[nearer]] = (start + far[:, None] * ray)[place][nearer]
+        self.distance[rows[nearer]] = distance[np.arange(m), best][nearer]
 
 
 def _along(slope: FloatArray, wanted: FloatArray, order: float) -> FloatArray:
@@ -169,7 +186,6 @@ def _along(slope: FloatArray, wanted: FloatArray, order: float) -> FloatArray:
     step, largest = np.zeros(slope.shape), np.abs(slope).argmax(axis=1)
     each = np.arange(len(slope))
     steepest = slope[each, largest]
-    step[each, largest] = np.where(
-        steepest == 0, 0.0, wanted / np.where(steepest == 0, 1.0, steepest)
-    )
+    some = steepest != 0
+    step[each[some], largest[some]] = wanted[some] / steepest[some]
     return step

@@ -54,6 +54,7 @@ _BUILT_IN: dict[str, dict[str, str]] = {
         "scores": "ScoreSearch",
         "gradients": "GradientAttack",
         "strongest": "Strongest",
+        "threshold_search": "ThresholdSearch",
     },
 }
 _ADDED: dict[str, dict[str, Callable[..., Any]]] = {axis: {} for axis in _BUILT_IN}

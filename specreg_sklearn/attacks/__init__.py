@@ -14,6 +14,7 @@ from specreg_sklearn.attacks._score_search import ScoreSearch
 from specreg_sklearn.attacks._square import SquareAttack
 from specreg_sklearn.attacks._strongest import Strongest
 from specreg_sklearn.attacks._tangent import TangentAttack
+from specreg_sklearn.attacks._threshold_search import ThresholdSearch
 from specreg_sklearn.attacks.art import ARTAttack, as_art_classifier
 from specreg_sklearn.attacks.frame import AttackInterrupted, AttackResult, BlackBoxAttack
 from specreg_sklearn.attacks.gradients import GradientAttack
@@ -33,6 +34,7 @@ __all__ = [
     "SquareAttack",
     "Strongest",
     "TangentAttack",
+    "ThresholdSearch",
     "as_art_classifier",
     "resolve_attack",
 ]

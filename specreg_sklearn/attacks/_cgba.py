@@ -10,8 +10,8 @@ import numpy as np
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.boundary import (
     MOST_DIMENSIONS,
+    PER_ROUND,
     ROUNDS,
-    STEP_QUERIES,
     BoundaryPoints,
     BoundaryWalk,
     SphereSearch,
@@ -21,15 +21,19 @@ from specreg_sklearn.attacks.boxes import BoxSearch, ThresholdRows, is_oblique
 from specreg_sklearn.attacks.questions import SearchTask
 
 # Where there are few dimensions, rows are searched for other places to walk on.
-_MOST_TURNS, _KEYS_PER_TURN = 1000, 2**20
+_MOST_TURNS, _FIRST_KEY, _KEYS_PER_TURN = 1000, 2**40, 2**20
 # Rows at thresholds are tested for a slope after so many queries, and at every doubling.
-_FIRST_TURN, _MOST_DOUBLINGS = 400, 50
+# Walks from there are on trial for half as many again, and go on if they then are so much nearer.
+_FIRST_TEST, _MOST_TESTS = 400, 50
+_TRIAL, _GAINED = 1.5, 0.99
 # The first steps turn most, and are looked for more closely.
 _CAREFUL_STEPS = 5
-# An arc is searched to about a hundredth of the distance. A move in some direction crosses what is
-# left of the way to the boundary by its share along the normal, one in sqrt(number of features). So
-# moves are longer where there are many features; no number here is sensitive.
-_PROBE_RADIUS, _PROBE_GROWTH, _LONGEST_PROBE = 0.15, 1 / 140, 0.5
+# Moves that estimate a normal are as long as this share of the distance, in units of the angle that
+# is left times sqrt(number of features): an arc ends a share of the angle before the boundary, and
+# a move in some direction crosses what is left by its share along the normal, one in
+# sqrt(number of features). No number here is sensitive.
+_PROBE, _SHORTEST_PROBE, _LONGEST_PROBE = 0.05, 0.01, 0.25
+_PROBE_GROWTH, _MOST_PROBE = 1 / 140, 0.5
 
 
 class CGBA(BoundaryWalk):
@@ -84,48 +88,52 @@ class CGBA(BoundaryWalk):
 
     _sideways: ClassVar[bool] = True
 
-    def _step_queries(self, n_features: int) -> int:
-        return STEP_QUERIES
+    def _step_queries(self, n_features: int, t: int) -> int:
+        return _n_rounds(t) * PER_ROUND
 
-    def _probe_radius(self, n_features: int) -> float:
-        return min(max(_PROBE_RADIUS, _PROBE_GROWTH * math.sqrt(n_features)), _LONGEST_PROBE)
+    def _probe_radius(self, current: BoundaryPoints) -> FloatArray:
+        root = math.sqrt(current.points.shape[1])
+        longest = min(max(_LONGEST_PROBE, _PROBE_GROWTH * root), _MOST_PROBE)
+        return np.clip(_PROBE * root * current.angle, _SHORTEST_PROBE, longest)
 
     def _search(self, task: SearchTask) -> None:
+        few = task.x.shape[1] <= MOST_DIMENSIONS
         thresholds = ThresholdRows(task, self._tolerance(task.x.shape[1]))
-        current, keep = self._first_points(thresholds.test_starts())
-        rest = self._walk(task, current, keep, before_step=thresholds.leave)
-        thresholds.test_best(np.unique(rest.owner))
+        self._walk_on(task, *self._first_points(task), thresholds.leave, 0 if few else 30)
+        thresholds.test_best(task.active())
         self._search_boxes(task, thresholds.rows)
-        if task.x.shape[1] > MOST_DIMENSIONS:
+        if not few:
             return
         spheres = SphereSearch(task)
         for turn in range(_MOST_TURNS):
             if not len(spheres.rows()):
                 break
-            self._walk(task, spheres.search(turn), 1, key=(turn + 1) * _KEYS_PER_TURN)
+            self._walk(task, spheres.search(turn), 1, key=_FIRST_KEY + turn * _KEYS_PER_TURN)
 
     def _search_boxes(self, task: SearchTask, rows: IntArray) -> None:
-        """Search rows whose boundary is a threshold, and walk on where it turns out to slope."""
-        boxes, until = BoxSearch(task), _FIRST_TURN
-        for turn in range(_MOST_DOUBLINGS):
-            rows = rows[task.is_open(rows)]
+        """Search rows whose boundary is a threshold; walk on where it turns out to slope.
+
+        Among many thresholds the test may err, so walks that lead nowhere end early.
+        """
+        boxes, until = BoxSearch(task), _FIRST_TEST
+        for turn in range(_MOST_TESTS):
+            rows = boxes.search(rows, until)
             if not len(rows):
                 break
-            boxes.search(rows, until)
-            rows = rows[task.is_open(rows)]
             sloping = rows[is_oblique(task, rows, turn)]
-            self._walk_from_best(task, sloping, (_MOST_TURNS + 1 + turn) * _KEYS_PER_TURN)
-            rows = np.setdiff1d(rows, sloping)
+            before = task.oracle.best_distance[sloping]
+            points = BoundaryPoints(task.oracle.best[sloping], sloping, np.zeros_like(sloping))
+            key = _FIRST_KEY - (turn + 1) * _KEYS_PER_TURN
+            points = self._walk(task, points, 1, key=key, until=_TRIAL * until)
+            gained = task.oracle.best_distance[sloping] < _GAINED * before
+            gone = np.isin(points.owner, sloping[gained])
+            self._walk_on(task, points.take(np.flatnonzero(gone)), 1)
+            rows = np.setdiff1d(rows, sloping[gained])
             until *= 2
-
-    def _walk_from_best(self, task: SearchTask, rows: IntArray, key: int) -> None:
-        points = BoundaryPoints(task.oracle.best[rows], rows, np.zeros_like(rows))
-        self._walk(task, points, 1, key=key)
 
     def _step(
         self, task: SearchTask, current: BoundaryPoints, normals: FloatArray, t: int
     ) -> tuple[FloatArray, FloatArray]:
-        n_rounds = ROUNDS if t < _CAREFUL_STEPS else ROUNDS - 1
         points, distance, current.angle = semicircle_step(
             task,
             current.points,
@@ -134,6 +142,11 @@ class CGBA(BoundaryWalk):
             current.owner,
             current.distances(task),
             current.angle,
-            n_rounds,
+            _n_rounds(t),
         )
         return points, distance
+
+
+def _n_rounds(t: int) -> int:
+    """Return in how many rounds the arc of step t is searched."""
+    return ROUNDS if t < _CAREFUL_STEPS else ROUNDS - 1

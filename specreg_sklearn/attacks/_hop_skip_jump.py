@@ -9,7 +9,12 @@ from typing import ClassVar
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
-from specreg_sklearn.attacks.boundary import BoundaryPoints, boundary_normals
+from specreg_sklearn.attacks.boundary import (
+    FIRST_STARTS,
+    BoundaryPoints,
+    Restarts,
+    boundary_normals,
+)
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import SearchTask, bisect
 from specreg_sklearn.space import L2
@@ -19,8 +24,11 @@ from specreg_sklearn.tables import check_positive_int
 # aside for them; the cap is far below the step that rounding swallows.
 _MOST_HALVINGS = 60
 _USUAL_HALVINGS = 6
-# One start is kept for every so many iterations.
-_ITERATIONS_PER_START = 4
+# After so many iterations a row looks at other starts, which go through as many; and again when it
+# has gone through so many times as many.
+_RACE, _RARER = 2, 4
+# Draws of one stretch of a search and of the next are this far apart.
+_KEYS = 2**20
 # What the paper does in its own way in each norm: by how much the bracket of a bisection narrows
 # with the number of columns, the draw of a direction, and the jump along a normal.
 _NARROWER: dict[float, Callable[[int], float]] = {2: np.sqrt, np.inf: float}
@@ -83,6 +91,7 @@ class HopSkipJump(BlackBoxAttack):
     """
 
     _from_boundary: ClassVar[bool] = False
+    _last_bisection: ClassVar[bool] = False
 
     max_queries: int | None = None
     max_iter: int = 50
@@ -96,14 +105,7 @@ class HopSkipJump(BlackBoxAttack):
         check_positive_int(self.max_eval, "max_eval", least=self.init_eval)
 
     def _n_data_starts(self, n_features: int) -> int:
-        wanted = super()._n_data_starts(n_features)
-        # A start costs half a dozen queries: with a small budget there are better uses for them.
-        return min(wanted, max(2, round(self._n_iterations(n_features))))
-
-    def _n_iterations(self, n_features: int) -> float:
-        """Return about how many iterations there will be."""
-        budget = np.inf if self.max_queries is None else self.max_queries
-        return min(self.max_iter, budget / (self.init_eval + self._reserve(n_features)))
+        return min(super()._n_data_starts(n_features), FIRST_STARTS)
 
     def _tolerance(self, n_features: int) -> float:
         """Return how wide the bracket of a bisection may be, as a share of the distance."""
@@ -114,21 +116,45 @@ class HopSkipJump(BlackBoxAttack):
         return int(np.ceil(np.log2(1 / self._tolerance(n_features)))) + _USUAL_HALVINGS
 
     def _search(self, task: SearchTask) -> None:
+        tolerance = self._tolerance(task.x.shape[1])
+        current = BoundaryPoints.from_starts(task, keep=1, tolerance=tolerance)
+        restarts = Restarts(task, FIRST_STARTS, tolerance)
+        watch, begun = restarts.watched(None), 0
+        for turn in range(self.max_iter):
+            ahead = range(begun, min(_RACE * _RARER**turn, self.max_iter))
+            current = self._iterate(task, current, ahead, turn * _KEYS, watch)
+            begun, watch = ahead.stop, None
+            if not len(current) or begun == self.max_iter:
+                break
+            others, key = restarts.others(current), (turn + 1) * _KEYS - _RACE
+            others = self._iterate(task, others, range(_RACE), key, restarts.race)
+            current = restarts.nearer(current, others)
+
+    def _iterate(
+        self,
+        task: SearchTask,
+        current: BoundaryPoints,
+        iterations: range,
+        key: int,
+        before_step: Callable[[BoundaryPoints, int], BoundaryPoints] | None,
+    ) -> BoundaryPoints:
+        """Go through some iterations; return the nearest point of each row that can pay for more.
+
+        `key` tells the draws of several calls apart.
+        """
         n, d = task.x.shape
-        keep = max(1, int(self._n_iterations(d) // _ITERATIONS_PER_START))
-        current = BoundaryPoints.from_starts(task, keep=keep, tolerance=self._tolerance(d))
-        for t in range(self.max_iter):
+        for t in iterations:
+            if before_step is not None:
+                current = before_step(current, t)
             wanted = min(int(self.init_eval * np.sqrt(t + 1)), self.max_eval)
-            chosen, n_asked = current.affordable(
-                task, wanted, reserve=self._reserve(d), least=max(1, self.init_eval // 4)
-            )
-            current = current.take(chosen)
+            current = current.affordable(task, wanted + self._reserve(d))
             if not len(current):
                 break
             points, owner = current.points, current.owner
             radius = L2.length(points - task.x[owner]) / np.sqrt(d)
-            draws = _DRAW[self.norm](task.rng(t), (wanted, d))
+            draws = _DRAW[self.norm](task.rng(key + t), (wanted, d))
             directions = np.asarray(draws / L2.length(draws)[:, None])
+            n_asked = np.full(len(points), wanted)
             normals = boundary_normals(task.oracle, points, radius, directions, owner, n_asked)
             distance = task.distance(points, owner)
             step = _JUMP[self.norm](normals)
@@ -143,9 +169,9 @@ class HopSkipJump(BlackBoxAttack):
             )
             nearer = task.distance(reached, owner) < distance
             current.move(np.where(nearer[:, None], reached, points))
-            keep = max(1, keep // 2)
-            current = current.keep_nearest(task, keep)
+            current = current.keep_nearest(task, 1)
             task.report(n / self.max_iter)
+        return current
 
 
 def _jump(

@@ -13,7 +13,12 @@ from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.space import check_norm
 
 _ART_PREFIX = "art/"
-_BY_NORM: dict[float, str] = {2: "cgba", np.inf: "rays"}
+_BY_NORM: dict[float, str] = {
+    2: "cgba",
+    np.inf: "rays",
+    1: "threshold_search",
+    0: "threshold_search",
+}
 
 
 def resolve_attack(attack: str | BlackBoxAttack, **parameters: Any) -> BlackBoxAttack:
@@ -22,8 +27,9 @@ def resolve_attack(attack: str | BlackBoxAttack, **parameters: Any) -> BlackBoxA
     Parameters
     ----------
     attack : str or BlackBoxAttack
-        "auto" for the best attack in a norm ("cgba" in L2, "rays" in Linf), a registered name
-        ("cgba", "hop_skip_jump", "tangent", "rays", "square"), ``"art/<ClassName>"`` for an attack
+        "auto" for the best attack in a norm ("cgba" in L2, "rays" in Linf, "threshold_search" in L1
+        and L0), a registered name ("cgba", "hop_skip_jump", "tangent", "rays", "square",
+        "threshold_search"), ``"art/<ClassName>"`` for an attack
         of the Adversarial Robustness Toolbox, or an attack, which is copied.
     **parameters
         Passed to the class if `attack` is a name, such as `norm` and `random_state`. An object has

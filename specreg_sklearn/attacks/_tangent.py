@@ -72,7 +72,7 @@ class TangentAttack(BoundaryWalk):
         if not (number and 0 < float(ratio) < np.inf):
             raise ValueError(f"axis_ratio={ratio!r} is not accepted; give a finite number > 0.")
 
-    def _step_queries(self, n_features: int) -> int:
+    def _step_queries(self, n_features: int, t: int) -> int:
         return int(np.ceil(np.log2(1 / self._tolerance(n_features)))) + _USUAL_HALVINGS
 
     def _step(

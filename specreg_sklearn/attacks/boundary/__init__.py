@@ -11,12 +11,20 @@ from specreg_sklearn.attacks.boundary._linf_moves import (
     try_moves,
 )
 from specreg_sklearn.attacks.boundary._normals import boundary_normals
-from specreg_sklearn.attacks.boundary._semicircle import ROUNDS, STEP_QUERIES, semicircle_step
+from specreg_sklearn.attacks.boundary._restarts import FIRST_STARTS, Restarts
+from specreg_sklearn.attacks.boundary._semicircle import (
+    PER_ROUND,
+    ROUNDS,
+    STEP_QUERIES,
+    semicircle_step,
+)
 from specreg_sklearn.attacks.boundary._sphere_search import MOST_DIMENSIONS, SphereSearch
 from specreg_sklearn.attacks.boundary._square_moves import Blocks, CornerMoves, SphereMoves
 
 __all__ = [
+    "FIRST_STARTS",
     "MOST_DIMENSIONS",
+    "PER_ROUND",
     "ROUNDS",
     "STEP_QUERIES",
     "Blocks",
@@ -24,6 +32,7 @@ __all__ = [
     "BoundaryWalk",
     "CornerMoves",
     "Moves",
+    "Restarts",
     "SphereMoves",
     "SphereSearch",
     "block_flips",

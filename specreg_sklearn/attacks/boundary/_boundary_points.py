@@ -21,19 +21,21 @@ class BoundaryPoints:
     """Adversarial points on the boundary, one or more for each row; one entry per point.
 
     `owner` is the row of each point, and `group` the class that its start came from. `angle` says,
-    in radians, how far a step is expected to turn, and `distance` how far the points are from the
-    clean rows, if that is known.
+    in radians, how far a step is expected to turn, `idle` how many steps in turn gained nothing, and
+    `distance` how far the points are from the clean rows, if that is known.
     """
 
     points: FloatArray
     owner: IntArray
     group: IntArray
     angle: FloatArray = field(init=False)
+    idle: IntArray = field(init=False)
     distance: FloatArray | None = field(default=None, init=False)
     _radial: FloatArray | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self.angle = np.full(len(self.owner), _FIRST_ANGLE)
+        self.idle = np.zeros(len(self.owner), dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.owner)
@@ -51,7 +53,8 @@ class BoundaryPoints:
         n_classes = np.bincount(task.owner[fresh], minlength=len(task.x))
         # Each row counts its own classes: those its neighbours start from must not matter.
         most = np.maximum(np.minimum(keep, n_classes), same_class)[task.owner]
-        found = choose_starts(task, most, _START_ROUNDS, slack=_START_SLACK, tolerance=tolerance)
+        starts = task.starts, task.owner, task.group
+        found = choose_starts(task, starts, most, _START_ROUNDS, slack=_START_SLACK, tolerance=tolerance)
         return cls(*found)
 
     @classmethod
@@ -64,7 +67,7 @@ class BoundaryPoints:
             return np.concatenate([getattr(part, name) for part in parts])[order]
 
         points = cls(together("points"), owner[order], together("group"))
-        points.angle = together("angle")
+        points.angle, points.idle = together("angle"), together("idle")
         return points
 
     def move(self, points: FloatArray, distance: FloatArray | None = None) -> None:
@@ -98,7 +101,7 @@ class BoundaryPoints:
         if len(chosen) == len(self):
             return self
         taken = BoundaryPoints(self.points[chosen], self.owner[chosen], self.group[chosen])
-        taken.angle = self.angle[chosen]
+        taken.angle, taken.idle = self.angle[chosen], self.idle[chosen]
         taken.distance = None if self.distance is None else self.distance[chosen]
         return taken
 
@@ -109,20 +112,12 @@ class BoundaryPoints:
         kept = nearest_by_group(self.owner, self.group, self.distances(task), keep)
         return self.take(np.flatnonzero(kept))
 
-    def affordable(
-        self, task: SearchTask, wanted: int, *, reserve: int, least: int
-    ) -> tuple[IntArray, IntArray]:
-        """Return which points can pay for an iteration, and in how many directions they ask.
+    def affordable(self, task: SearchTask, n_queries: int) -> BoundaryPoints:
+        """Return the points of rows that are open and can pay a step for each of their points.
 
-        The points of one row share what it has left. An iteration asks in the `wanted` number of
-        directions, is not worth while with fewer than `least`, and needs `reserve` more queries.
+        Steps are taken whole or not at all: what is asked up to some number of queries does not
+        depend on the budget.
         """
-        oracle, n = task.oracle, len(task.x)
-        share = np.maximum(oracle.limit - oracle.n_queries, 0)
-        share //= np.maximum(np.bincount(self.owner, minlength=n), 1)
-        n_asked = np.minimum(share - reserve, wanted)
-        best = oracle.best_distance
-        n_asked *= np.isfinite(best) & (best > task.stop_distance)
-        n_asked = n_asked[self.owner]
-        chosen = np.flatnonzero(n_asked >= least)
-        return chosen, n_asked[chosen]
+        n_points = np.bincount(self.owner, minlength=len(task.x))[self.owner]
+        pays = n_points * n_queries <= task.oracle.left(self.owner)
+        return self.take(np.flatnonzero(pays & task.is_open(self.owner)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specreg_sklearn._typing import IntArray
+from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.questions import SearchTask, StartPoints, nearest_by_group
 from specreg_sklearn.space import as_norm
 
@@ -17,16 +17,24 @@ _MOST_ROUNDS = 50
 
 
 def choose_starts(
-    task: SearchTask, keep: int | IntArray, rounds: int, *, slack: float, tolerance: float
+    task: SearchTask,
+    starts: StartPoints,
+    keep: int | IntArray,
+    rounds: int,
+    *,
+    slack: float,
+    tolerance: float,
+    rivals: FloatArray | None = None,
 ) -> StartPoints:
     """Bring the most promising starts of each row to the boundary.
 
     After `rounds` halvings, `keep` starts of a row (one number, or one per start) go on, until
     their brackets are as narrow as `tolerance`, a share of the distance. A start is dropped early
-    if its boundary point is `slack` times as far as the best one's. Returns the adversarial ends of
+    if its boundary point is `slack` times as far as the best one's, or as that of the row's entry
+    of `rivals`, (n,). Returns the adversarial ends of
     the brackets, their rows, and the classes that the starts were taken from.
     """
-    far, owner, group = task.starts, task.owner, task.group
+    far, owner, group = starts
     x, shrink = task.x[owner], as_norm(task.oracle.norm).shrink
     reach = task.distance(far, owner)
     low, high = np.zeros(len(far)), np.ones(len(far))
@@ -40,7 +48,7 @@ def choose_starts(
 
     alive = np.ones(len(far), dtype=bool)
     for _ in range(rounds):
-        best = np.full(len(task.x), np.inf)
+        best = np.full(len(task.x), np.inf) if rivals is None else rivals.copy()
         np.minimum.at(best, owner, high * reach)
         alive &= low * reach <= slack * best[owner]
         halve(np.flatnonzero(alive))

@@ -18,8 +18,9 @@ from specreg_sklearn.attacks.questions import SearchTask, stream
 
 # How far columns move, in widths of the bracket in which the boundary is known to lie.
 _WIDTHS, _LARGEST_SHARE = 4, 0.125
-# How much the largest change is reduced, and how far the others then go, as shares.
-_LOSS, _TRADE = 0.01, 0.1
+# How much the largest change is reduced, and how far the others then go, as shares: among many
+# thresholds, a threshold may look oblique from one distance, but hardly from two.
+_TRADES = ((0.01, 0.1), (0.002, 0.02))
 _N_TRADES, _LEAST_TRADES = 5, 3
 # Keys of the draws, far beyond the iterations of any search.
 _AXIS_DRAW, _TRADE_DRAW = 2**40, 2**41
@@ -35,24 +36,25 @@ def at_threshold(
     moved = toward(
         task, points, owner, np.full(len(points), min(_WIDTHS * tolerance, _LARGEST_SHARE))
     )
-    column = _deciding_column(task, points, moved, owner, 0)
+    column = _deciding_column(task, points, moved, owner)
     aligned = column >= 0
-    # At an oblique boundary this may be chance; a second draw then ends at another column.
+    # At an oblique boundary this may be chance; but then the other columns matter as well.
     again = np.flatnonzero(aligned)
-    other = _deciding_column(task, points[again], moved[again], owner[again], 1)
-    aligned[again] = other == column[again]
+    chosen = column[again][:, None] == np.arange(points.shape[1])
+    others = np.where(chosen, points[again], moved[again])
+    aligned[again] = task.oracle.decide(others, owner[again], remember=False)
     return aligned
 
 
 def _deciding_column(
-    task: SearchTask, points: FloatArray, moved: FloatArray, owner: IntArray, draw: int
+    task: SearchTask, points: FloatArray, moved: FloatArray, owner: IntArray
 ) -> IntArray:
     """Return the one column whose move leaves the region, or -1 where there is no such column."""
     m, d = points.shape
     if not m:
         return np.empty(0, dtype=np.int64)
     # Neighbouring columns tend to matter together, so halves are drawn; all rows share the draw.
-    place = _order(task.seed, draw, d)
+    place = _order(task.seed, d)
     first, last = np.zeros(m, dtype=np.int64), np.full(m, d)
     pending = np.arange(m)
     column = np.full(m, -1)
@@ -76,15 +78,27 @@ def _deciding_column(
 
 
 @lru_cache(maxsize=64)
-def _order(seed: int, draw: int, d: int) -> IntArray:
+def _order(seed: int, d: int) -> IntArray:
     """Return the places of the columns in an order of chance, read-only."""
-    order = stream(seed, _AXIS_DRAW + draw).permutation(d)
+    order = stream(seed, _AXIS_DRAW).permutation(d)
     order.flags.writeable = False
     return order
 
 
 def is_oblique(task: SearchTask, rows: IntArray, turn: int) -> BoolArray:
-    """Return whether rows' best points, with no column to restore, are at oblique boundaries.
+    """Return whether rows' best points, with no column to restore, are at oblique boundaries."""
+    oblique = np.ones(len(rows), dtype=bool)
+    for k, (loss, trade) in enumerate(_TRADES):
+        some = np.flatnonzero(oblique)
+        key = _TRADE_DRAW + len(_TRADES) * turn + k
+        oblique[some] = _can_be_made_up_for(task, rows[some], loss, trade, key)
+    return oblique
+
+
+def _can_be_made_up_for(
+    task: SearchTask, rows: IntArray, loss: float, trade: float, key: int
+) -> BoolArray:
+    """Return whether other columns can make up for the largest change of best points.
 
     At a corner of a box no column can make up for another. So the largest change is made a little
     smaller, and all other columns move at random: at an oblique boundary, one of two opposite moves
@@ -95,14 +109,12 @@ def is_oblique(task: SearchTask, rows: IntArray, turn: int) -> BoolArray:
     best, x = task.oracle.best[rows], task.x[rows]
     gap = best - x
     largest = np.abs(gap).argmax(axis=1)
-    size = _TRADE * task.oracle.best_distance[rows]
-    signs = stream(task.seed, _TRADE_DRAW + turn).choice(
-        [-1.0, 1.0], size=(_N_TRADES, best.shape[1])
-    )
+    size = trade * task.oracle.best_distance[rows]
+    signs = stream(task.seed, key).choice([-1.0, 1.0], size=(_N_TRADES, best.shape[1]))
     moves = np.stack([signs, -signs], axis=1).reshape(-1, best.shape[1])
     tried = best[:, None] + size[:, None, None] * moves
     each = np.arange(len(rows))
-    tried[each, :, largest] = (x + (1 - _LOSS) * gap)[each, largest][:, None]
+    tried[each, :, largest] = (x + (1 - loss) * gap)[each, largest][:, None]
     whose = np.repeat(rows, len(moves))
     fooled = task.oracle.decide(tried.reshape(len(whose), -1), whose)
     return np.asarray(

@@ -14,7 +14,7 @@ from specreg_sklearn.attacks.boxes._column_moves import as_built
 from specreg_sklearn.attacks.boxes._cube_draws import CubeDraws, into_cube
 from specreg_sklearn.attacks.boxes._exchange import exchanged
 from specreg_sklearn.attacks.boxes._polish import Polish
-from specreg_sklearn.attacks.questions import SearchTask, rank_within
+from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask, rank_within
 
 _SCALES, _DOWNWARDS, _EXCHANGE = range(3)
 _N_SCALES, _PER_CUBE = 12, 8
@@ -23,15 +23,18 @@ _FIRST_CUBE = 0.7
 _FIRST_SHARES = (1.0, 1.0, 1.0, 0.5, 0.5, 0.25)
 # Smaller cubes, in units of the smallest one with a hit; after a round in vain the second set.
 _SMALLER = np.array([[0.25, 0.35, 0.5, 0.7], [0.5, 0.6, 0.7, 0.85]])
-_N_DOWNWARDS = 5
+_N_DOWNWARDS = 3
 # Hits that are kept for polishing, and how far beyond the best point they may lie.
 _N_HITS, _BEYOND = 5, 1.2
 # A hit is judged by its largest moves: the others are hardly needed.
 _N_LARGEST = 4
 # Keys of the draws of each phase.
 _KEYS = 2**32
-_MOST_IN_VAIN = 64
+# A row is given up after so many rounds in which nothing could be asked (all that was proposed is
+# built as the clean row itself), and without a budget after so many queries without gain.
+_MOST_IN_VAIN, _PATIENCE = 64, 4000
 _MOST_NUMBERS = 2**22
+# A row on a threshold is fooled at every scale; so many sets of scales are tried.
 _MOST_SCALES = 5
 
 
@@ -43,12 +46,17 @@ class BoxSearch:
         self.task = task
         self._draws, self._polish = CubeDraws(task), Polish(task)
         self._phase, self._turn = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-        self._in_vain = np.zeros(n, dtype=np.int64)
+        self._in_vain, self._gained_at = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+        self._best, self._due = np.full(n, np.inf), np.zeros(n, dtype=bool)
         self._half = _FIRST_CUBE * self._smallest_start()
         self._missed = np.zeros(n, dtype=np.int64)
         # Hits that wait for a polish, the smallest cubes first.
         self._hits = np.zeros((n, _N_HITS, d))
         self._hit_half = np.full((n, _N_HITS), np.inf)
+        if task.oracle.norm == 0:
+            # A small move costs as much as a large one.
+            self._phase[:] = _EXCHANGE
+            self._keep_hits(task.starts - task.x[task.owner], np.zeros(len(task.owner)), task.owner)
 
     def _smallest_start(self) -> FloatArray:
         task = self.task
@@ -57,17 +65,28 @@ class BoxSearch:
         np.minimum.at(smallest, task.owner, size)
         return np.where(np.isfinite(smallest), smallest, 1.0)
 
-    def search(self, rows: IntArray, until: int) -> None:
-        """Search until each row has sent so many queries in all."""
+    def search(self, rows: IntArray, until: int) -> IntArray:
+        """Search until each row has sent so many queries in all; return rows that may go on."""
         size = max(1, _MOST_NUMBERS // (_N_SCALES * _PER_CUBE * self.task.x.shape[1]))
         for begin in range(0, len(rows), size):
             self._search(rows[begin : begin + size], until)
+        return rows[self._may_go_on(rows)]
+
+    def _may_go_on(self, rows: IntArray) -> BoolArray:
+        """Return which rows may ask, and are not given up."""
+        task, n_queries = self.task, self.task.oracle.n_queries[rows]
+        gained = task.oracle.best_distance[rows] < self._best[rows]
+        self._best[rows] = task.oracle.best_distance[rows]
+        self._gained_at[rows[gained]] = n_queries[gained]
+        going = task.is_open(rows) & (self._in_vain[rows] < _MOST_IN_VAIN)
+        if task.oracle.limit == NO_LIMIT:
+            going &= n_queries - self._gained_at[rows] < _PATIENCE
+        return np.asarray(going)
 
     def _search(self, rows: IntArray, until: int) -> None:
         task = self.task
         while True:
-            rows = rows[task.is_open(rows) & (task.oracle.n_queries[rows] < until)]
-            rows = rows[self._in_vain[rows] < _MOST_IN_VAIN]
+            rows = rows[self._may_go_on(rows) & (task.oracle.n_queries[rows] < until)]
             if not len(rows):
                 return
             before = task.oracle.n_queries[rows]
@@ -116,8 +135,8 @@ class BoxSearch:
 
     def _exchanges(self, rows: IntArray) -> tuple[FloatArray, FloatArray, IntArray]:
         moves = exchanged(self.task, self._draws, rows, self._keys(rows))
-        n = moves.shape[1]
-        return moves.reshape(len(rows) * n, moves.shape[2]), np.zeros(len(rows) * n), np.repeat(rows, n)
+        owner = np.repeat(rows, moves.shape[1])
+        return moves.reshape(len(owner), moves.shape[2]), np.zeros(len(owner)), owner
 
     # --- What is learned -------------------------------------------------------------------------
 
@@ -138,6 +157,8 @@ class BoxSearch:
         if len(late):
             points = as_built(self.task, self.task.x[owner[late]] + moves[late], owner[late])
             size = np.sort(np.abs(points - self.task.x[owner[late]]), axis=1)[:, -_N_LARGEST:]
+            if self.task.oracle.norm == 0:
+                size = np.sqrt(self.task.distance(points, owner[late]))[:, None]
             first = late[rank_within((owner[late],), (size**2).sum(axis=1)) == 0]
             self._polish.start(owner[first], self.task.x[owner[first]] + moves[first])
         smallest = np.full(len(self._half), np.inf)
@@ -166,7 +187,7 @@ class BoxSearch:
         again = (smallest[rows] <= last) & (self._turn[rows] + 1 < _MOST_SCALES)
         done = rows[~again]
         self._half[done] = np.minimum(self._half[done], self._hit_half[done].min(axis=1))
-        self._phase[done], self._turn[done] = _DOWNWARDS, 0
+        self._phase[done], self._turn[done], self._due[done] = _DOWNWARDS, 0, True
 
     def _after_smaller(self, rows: IntArray, smallest: FloatArray) -> None:
         hit = np.isfinite(smallest[rows])
@@ -176,8 +197,12 @@ class BoxSearch:
         self._phase[done], self._turn[done] = _EXCHANGE, 0
 
     def _next_hit(self, rows: IntArray) -> None:
-        """Begin to polish the smallest hit of rows that have some left."""
-        rows = rows[self._phase[rows] == _EXCHANGE]
+        """Begin to polish the smallest hit of rows that have some left.
+
+        One is polished before smaller cubes are looked into: a small budget ends there.
+        """
+        rows = rows[(self._phase[rows] == _EXCHANGE) | self._due[rows]]
+        self._due[rows] = False
         first = self._hit_half[rows].argmin(axis=1)
         half = self._hit_half[rows, first]
         good = half <= _BEYOND * self.task.oracle.best_distance[rows]

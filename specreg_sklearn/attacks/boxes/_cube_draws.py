@@ -47,8 +47,8 @@ def _numbers(seed: int, key: int, n: int, d: int) -> _Numbers:
 class CubeDraws:
     """Draws moves for the rows of a task.
 
-    A move is a step from the clean row. Moves by signs are infinitely long, and all are to be
-    clipped to a cube.
+    A move is a step from the clean row, to be clipped to a cube. Moves by signs go to the ends of
+    the box.
     """
 
     def __init__(self, task: SearchTask) -> None:
@@ -83,9 +83,11 @@ class CubeDraws:
         ]
         columns = np.stack([k.columns for k in drawn])
         touched = columns <= np.maximum(share, columns.min(axis=2))[:, :, None]
-        signs = np.where(touched, np.stack([k.signs for k in drawn]) * np.inf, 0.0)
+        signs = np.where(touched, np.stack([k.signs for k in drawn]), 0.0)[place]
+        x = self.task.x[rows][:, None]
+        up, down = self.task.hi[rows][:, None] - x, self.task.lo[rows][:, None] - x
         from_data = np.stack([k.from_data for k in drawn]) < _FROM_DATA
-        moves = signs[place]
+        moves = np.where(signs > 0, up, np.where(signs < 0, down, 0.0))
         taken, known = self._from_data(rows, source)
         some = from_data[place] & known
         moves[some] = np.where(touched[place][some], taken[some], 0.0)

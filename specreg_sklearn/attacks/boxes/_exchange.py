@@ -1,4 +1,10 @@
-"""Exchange: leave one column of the best move out, or some of it, and look for cheap substitutes."""
+"""Exchange: one column of the best move is left out, or shortened, and others make up for it.
+
+The nearest rows move few columns, one of them far and the others a little, and a search ends at a
+row that moves a dear column where several cheap ones would do. A proposal leaves out the dear
+column, or moves it just less far than its threshold, and moves many of the others, inside a cube
+that leaves room for a gain.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +17,9 @@ from specreg_sklearn.attacks.boxes._cube_draws import CubeDraws, into_cube
 from specreg_sklearn.attacks.questions import SearchTask, stream
 
 N_AROUND, N_FRESH = 18, 6
-_SHARES = (1.0, 1.0, 1.0, 0.5, 0.5)
+# Dense moves fool most often. Where changed columns are counted, they do not become sparse by
+# moving back a little, so sparse ones come as well, down to a single column.
+_SHARES, _SHARES_COUNTED = (1.0, 1.0, 1.0, 0.5, 0.5), (1.0, 0.5, 0.25, 0.1, 0.0)
 # How much of the column stays: none, or nearly all, which is just behind its threshold.
 _STAYS = np.array([0.0, 0.0, 0.5, 0.8, 0.9, 0.97])
 # Cubes, in units of the best distance: around the best move, and fresh ones.
@@ -33,7 +41,9 @@ def exchanged(task: SearchTask, draws: CubeDraws, rows: IntArray, keys: IntArray
     d = task.x.shape[1]
     if not len(rows):
         return np.zeros((0, N_AROUND + N_FRESH, d))
-    moves = draws.moves(rows, keys, N_AROUND + N_FRESH, _SHARES)
+    counted = task.oracle.norm == 0
+    shares = _SHARES_COUNTED if counted else _SHARES
+    moves = draws.moves(rows, keys, N_AROUND + N_FRESH, shares)
     kinds, place = np.unique(keys, return_inverse=True)
     drawn = [_numbers(task.seed, key, d) for key in kinds.tolist()]
     choice = np.stack([c for c, _ in drawn])[place]
@@ -42,11 +52,10 @@ def exchanged(task: SearchTask, draws: CubeDraws, rows: IntArray, keys: IntArray
     length = task.oracle.best_distance[rows][:, None]
 
     low, high = np.log(_FRESH)
-    fresh = into_cube(
-        moves[:, N_AROUND:], length * np.exp(low + choice[:, N_AROUND:, 0] * (high - low))
-    )
+    half = length * np.exp(low + choice[:, N_AROUND:, 0] * (high - low))
+    fresh = moves[:, N_AROUND:] if counted else into_cube(moves[:, N_AROUND:], half)
     choice = choice[:, :N_AROUND]
-    weight = np.cumsum(best**2, axis=1)
+    weight = np.cumsum((best != 0) if counted else best**2, axis=1)
     # The first column at which the sum passes a random share of the whole.
     target = choice[:, :, 1] * weight[:, -1:]
     column = np.minimum((weight[:, None] <= target[:, :, None]).sum(axis=2), d - 1)
@@ -55,6 +64,9 @@ def exchanged(task: SearchTask, draws: CubeDraws, rows: IntArray, keys: IntArray
     room = np.sqrt(np.maximum(length**2 - (stays * largest) ** 2, 0.0))
     low, high = np.log(_AROUND)
     half = np.minimum(length * np.exp(low + choice[:, :, 0] * (high - low)), _ROOM * room)
+    if counted:
+        # All moves cost the same: they may be of any size.
+        stays, half = np.zeros_like(stays), np.full_like(half, np.inf)
 
     moved = best[:, None] != 0
     keep_all = (choice[:, :, 3] < _KEEP_ALL)[:, :, None]
@@ -62,7 +74,7 @@ def exchanged(task: SearchTask, draws: CubeDraws, rows: IntArray, keys: IntArray
     redrawn = ~keep_all & moved & (fate >= _DROP) & (fate < _DROP + _REDRAW)
     kept = np.broadcast_to(best[:, None], fate.shape) * ~dropped
     chosen = np.arange(d) == column[:, :, None]
-    free = (~moved | redrawn | dropped) & ~chosen | (chosen & (stays == 0)[:, :, None])
+    free = np.where(chosen, (stays == 0)[:, :, None], ~moved | redrawn | dropped)
     kept = np.where(chosen, stays[:, :, None] * best[:, None], np.where(redrawn, 0.0, kept))
     around = into_cube(moves[:, :N_AROUND], half)
     around = np.where(free & (around != 0), around, kept)

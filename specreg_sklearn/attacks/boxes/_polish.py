@@ -17,16 +17,20 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.boxes._column_moves import as_built
-from specreg_sklearn.attacks.questions import SearchTask, rank_within
+from specreg_sklearn.attacks.questions import SearchTask, rank_within, stream
 from specreg_sklearn.space import as_norm
 
 _IDLE, _ALONE, _TOGETHER = range(3)
 # Where a bracket is asked about, and how narrow it ends, as a share of the best distance.
 _INNER = np.array([0.25, 0.5, 0.75])
 _PRECISION = 1e-3
+# Columns that matter less than this share of the one that matters most are asked about later.
+_FIRST_SHARE = 0.25
 # A point is let go once it cannot come nearer than the best one by this share.
 _LEAST_GAIN = 1e-3
 _ROUNDING = 1e-9
+# Orders of columns are drawn with keys from here on, apart from all other draws.
+_KEYS = 2**36
 
 
 class Polish:
@@ -43,12 +47,13 @@ class Polish:
         self._gap, self._low = np.zeros((n, d)), np.zeros((n, d))
         # Columns in an order of size, cut into blocks of equal length.
         self._place, self._n_moved = np.zeros((n, d), dtype=np.int64), np.ones(n, dtype=np.int64)
-        self._n_blocks = np.ones(n, dtype=np.int64)
+        self._n_blocks, self._n_polished = np.ones(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         # Changes that may happen alone: the rank of each column's change, the most useful first,
         # and what the column then is; d stands for none.
         self._rank = np.full((n, d), d)
         self._new_gap, self._new_low = np.zeros((n, d)), np.zeros((n, d))
         rows = task.oracle.rows
+        self._at_threshold = np.zeros((n, d), dtype=bool)
         self._unit = np.where(rows.integer, 1 / rows.scale, 0.0)
 
     def busy(self, rows: IntArray) -> BoolArray:
@@ -56,15 +61,36 @@ class Polish:
         return np.asarray(self._stage[rows] != _IDLE)
 
     def start(self, rows: IntArray, points: FloatArray) -> None:
-        """Begin with one point of each of some rows, which fool the model."""
-        gap = as_built(self._task, points, rows) - self._task.x[rows]
+        """Begin with one point of each of some rows, which fool the model.
+
+        Columns that are where the best point has them were polished once: most of them still sit
+        at their thresholds, so one question each comes before their brackets.
+        """
+        task = self._task
+        gap = as_built(task, points, rows) - task.x[rows]
+        self._at_threshold[rows] = (gap != 0) & (
+            np.abs(points - task.oracle.best[rows]) <= _ROUNDING * np.abs(gap)
+        )
         self._gap[rows], self._low[rows] = gap, 0.0
-        # Columns of like size are neighbours in a block.
-        order = np.argsort(-np.abs(gap), axis=1, kind="stable")
-        self._place[rows] = np.argsort(order, axis=1, kind="stable")
+        self._place[rows] = self._order(rows, gap)
         self._n_moved[rows] = np.maximum(np.count_nonzero(gap, axis=1), 1)
         self._n_blocks[rows] = 1
         self._stage[rows], self._stripping[rows] = _ALONE, True
+
+    def _order(self, rows: IntArray, gap: FloatArray) -> IntArray:
+        """Return the places of the columns, those that moved first."""
+        key = -np.abs(gap)
+        if self._power == 0:
+            # All moves cost the same, and other orders end at other sets of columns.
+            kinds, place = np.unique(self._n_polished[rows], return_inverse=True)
+            drawn = np.empty((len(kinds), gap.shape[1]))
+            for i, k in enumerate(kinds.tolist()):
+                drawn[i] = stream(self._task.seed, _KEYS + k).random(gap.shape[1])
+            key = np.where(gap != 0, drawn[place] - 1, 0.0)
+        self._n_polished[rows] += 1
+        # Columns of like size are neighbours in a block.
+        order = np.argsort(key, axis=1, kind="stable")
+        return np.argsort(order, axis=1, kind="stable")
 
     def questions(self, rows: IntArray) -> tuple[FloatArray, IntArray]:
         """Return the points that busy rows ask about next, and their owners."""
@@ -115,7 +141,6 @@ class Polish:
         count = np.zeros((len(rows), most + most % 2), dtype=np.int64)
         np.add.at(count, (place, block[place, column]), 1)
         sibling = count[:, np.arange(count.shape[1]) ^ 1]
-        # The first halves are asked about in any case.
         row, chosen = np.nonzero((count > 0) & (sibling > 0))
         inside = (block[row] == chosen[:, None]) & (gap[row] != 0)
         return np.where(inside, 0.0, gap[row]), rows[row], inside
@@ -127,9 +152,7 @@ class Polish:
         good = np.flatnonzero(fooled)
         change, column = np.nonzero(inside[good])
         rank = rank_within((owner[good],), -saved[good])
-        self._plan(
-            np.unique(owner), owner[good][change], column, rank[change], 0.0, 0.0
-        )
+        self._plan(np.unique(owner), owner[good][change], column, rank[change], 0.0, 0.0)
 
     def _next_level(self, rows: IntArray) -> None:
         """Go on to blocks of half the size, or from blocks to brackets."""
@@ -137,7 +160,7 @@ class Polish:
         self._n_blocks[rows[finer]] *= 2
         self._stripping[rows[~finer]] = False
 
-    # --- Brackets of single columns ----------------------------------------------------------------
+    # --- Brackets of single columns --------------------------------------------------------------
 
     def _wide(self, rows: IntArray) -> BoolArray:
         """Return, of shape (m, d), which columns are not known well enough."""
@@ -146,7 +169,10 @@ class Polish:
         if self._power == 0:
             return np.zeros(high.shape, dtype=bool)
         best = self._task.oracle.best_distance[rows][:, None]
-        matters = width * high ** (self._power - 1) > _PRECISION * best**self._power
+        matter = width * high ** (self._power - 1)
+        matters = matter > np.maximum(
+            _PRECISION * best**self._power, _FIRST_SHARE * matter.max(axis=1, initial=0.0)[:, None]
+        )
         return np.asarray(matters & (width > (1 + _ROUNDING) * self._unit))
 
     def _open_brackets(
@@ -158,14 +184,21 @@ class Polish:
         gap, low = self._gap[rows[row]], self._low[rows[row], column]
         each = np.arange(len(row))
         high = np.abs(gap[each, column])
-        size = low + np.tile(_INNER, len(row) // len(_INNER)) * (high - low)
+        inner = np.tile(_INNER, len(row) // len(_INNER))
+        size = low + inner * (high - low)
+        once = self._at_threshold[rows[row], column]
+        best = self._task.oracle.best_distance[rows[row]]
+        step = 0.99 * _PRECISION * best**self._power / high ** (self._power - 1)
+        size = np.where(once, np.maximum(high - step, size), size)
         unit = self._unit[column]
         whole = unit > 0
         size[whole] = np.floor(size[whole] / unit[whole] + _ROUNDING) * unit[whole]
         gap[each, column] = np.copysign(size, gap[each, column])
         # Whole numbers may fall together, or on an end that is known.
-        new = size > low + _ROUNDING * unit
-        new[1:] &= ~((np.diff(size) == 0) & (np.diff(column) == 0) & (np.diff(row) == 0) & whole[1:])
+        same = np.zeros(len(row), dtype=bool)
+        same[1:] = (np.diff(size) == 0) & (np.diff(column) == 0) & (np.diff(row) == 0)
+        again = np.where(once, inner != _INNER[0], same & whole)
+        new = (size > low + _ROUNDING * unit) & ~again
         return gap[new], rows[row[new]], (column[new], size[new])
 
     def _after_brackets(self, fooled: BoolArray) -> None:
@@ -176,6 +209,7 @@ class Polish:
         first[1:] = (np.diff(owner) != 0) | (np.diff(column) != 0)
         group = np.cumsum(first) - 1
         whose, which = owner[first], column[first]
+        self._at_threshold[whose, which] = False
         high = np.abs(self._gap[whose, which])
         new = high.copy()
         np.minimum.at(new, group[fooled], size[fooled])
@@ -189,7 +223,7 @@ class Polish:
         moves = np.copysign(new, self._gap[whose, which])
         self._plan(np.unique(owner), whose, which, rank, moves, low)
 
-    # --- Changes together ----------------------------------------------------------------------------
+    # --- Changes together ------------------------------------------------------------------------
 
     def _plan(
         self,
@@ -224,7 +258,7 @@ class Polish:
 
     def _after_unions(self, fooled: BoolArray) -> None:
         _, owner, last = self._unions
-        rows, first = np.unique(owner, return_index=True)
+        rows = np.unique(owner)
         most = np.zeros(len(self._stage), dtype=np.int64)
         np.maximum.at(most, owner[fooled], last[fooled])
         self._make(rows, most[rows])

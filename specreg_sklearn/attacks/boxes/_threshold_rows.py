@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -19,7 +18,7 @@ _STEPS = np.arange(1, 8)
 
 
 class ThresholdRows:
-    """Finds rows that are at thresholds: at their nearest start, or later, on a walk.
+    """Finds rows that are at thresholds, before or on a walk.
 
     Points are as near to the boundary as `tolerance`, a share of their distance.
     """
@@ -33,29 +32,6 @@ class ThresholdRows:
         """The rows that have been found so far."""
         return np.flatnonzero(self._found)
 
-    def test_starts(self) -> SearchTask:
-        """Test each row where the way to its nearest start crosses the boundary.
-
-        Returns the task of the others, whose starts are left.
-        """
-        task = self.task
-        rank = rank_within((task.owner,), task.distance(task.starts, task.owner))
-        first = np.flatnonzero(rank == 0)
-        owner = task.owner[first]
-        points = bisect(
-            task.oracle.decide,
-            task.x[owner],
-            task.starts[first],
-            owner,
-            tolerance=self.tolerance,
-            norm=task.oracle.norm,
-        )
-        self._found[owner[at_threshold(task, points, owner, self.tolerance)]] = True
-        kept = ~self._found[task.owner]
-        return replace(
-            task, starts=task.starts[kept], owner=task.owner[kept], group=task.group[kept]
-        )
-
     def leave(self, current: BoundaryPoints, t: int) -> BoundaryPoints:
         """Test the rows of a walk before its step t; return the points of those that walk on."""
         if t not in _TESTED_BEFORE or not len(current):
@@ -63,7 +39,10 @@ class ThresholdRows:
         rank = rank_within((current.owner,), current.distances(self.task))
         nearest = np.flatnonzero(rank == 0)
         points, owner = current.points[nearest], current.owner[nearest]
-        self._test(points, owner, fine=t > 0)
+        if not t:
+            self._test(points, owner, fine=False)
+        rest = np.flatnonzero(~self._found[owner])
+        self._test(points[rest], owner[rest], fine=True)
         return current.take(np.flatnonzero(~self._found[current.owner]))
 
     def test_best(self, rows: IntArray) -> None:

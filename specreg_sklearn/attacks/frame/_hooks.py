@@ -18,7 +18,12 @@ from specreg_sklearn.tables import Predict, check_positive_int
 Starts: TypeAlias = Literal["data", "uniform"] | ArrayLike
 """Where an attack starts: from rows of data, from noise, or from the rows given."""
 
-ATTACK_OF_NORM: dict[float, str] = {2: "CGBA", np.inf: "RayS"}
+ATTACK_OF_NORM: dict[float, str] = {
+    2: "CGBA",
+    np.inf: "RayS",
+    1: "ThresholdSearch",
+    0: "ThresholdSearch",
+}
 """What to turn to where an attack does not know a norm."""
 
 # A start, the last bisection, and two verifications (the second after a stop in vain).
@@ -46,6 +51,11 @@ class AttackHooks(Protocol):
 
     _from_boundary: ClassVar[bool] = True
     """Whether starts are bisected to the boundary before the search is called."""
+
+    _last_bisection: ClassVar[bool] = True
+    """Whether best points are bisected once more after the search, with queries set aside for it.
+    A search that brings its points to the boundary itself does without: a longer run then asks all
+    that a shorter one asks, and never ends farther out."""
 
     _within_eps: ClassVar[bool] = False
     """Whether the search looks for any row within `eps`, with no start and no use of a larger

@@ -274,7 +274,7 @@ def _search(
     """Search; the oracle remembers what is found, and `found.far` the starts."""
     attack, setting, rows = part.attack, part.setting, part.rows
     limit = oracle.limit
-    if limit != NO_LIMIT:
+    if limit != NO_LIMIT and attack._last_bisection:
         oracle.limit = max(limit - FINAL_QUERIES, 0)
     n_data_starts = attack._n_data_starts(rows.x.shape[1])
     if attack._within_eps:
@@ -287,7 +287,6 @@ def _search(
             given=part.given,
             known=part.known,
             n_data_starts=n_data_starts,
-            max_queries=attack.max_queries,
         )
     task = SearchTask(
         oracle,
@@ -318,7 +317,8 @@ def _search(
                 started = task.active()
                 lacking = np.isinf(found.best_distance)
                 found.far[lacking] = oracle.best[lacking]
-            task.sharpen(np.intersect1d(started, task.active()))
+            if attack._last_bisection:
+                task.sharpen(np.intersect1d(started, task.active()))
 
 
 @contextmanager

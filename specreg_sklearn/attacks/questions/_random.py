@@ -37,21 +37,29 @@ def pool_order(seed: int, n: int) -> IntArray:
     return order
 
 
-def orthonormal_directions(seed: int, iteration: int, n: int, d: int) -> FloatArray:
-    """Return n unit directions, of shape (n, d), in blocks of orthogonal ones; read-only.
+def orthonormal_directions(seed: int, key: int, begin: int, n: int, d: int) -> FloatArray:
+    """Return n unit directions, of shape (n, d), out of an endless sequence of bases; read-only.
 
-    Orthogonal directions never repeat what another one has asked: the normal that they give needs
-    about half the queries of Gaussian ones. They depend on the arguments only.
+    The sequence of a `key` is one orthonormal basis after the other; `begin` directions of it have
+    been used. Orthogonal directions never repeat what another one has asked: the normal that they
+    give needs about half the queries of Gaussian ones. They depend on the arguments only.
     """
-    return (_few if n * d <= _SMALL else _many)(seed, iteration, n, d)
+    return (_few if n * d <= _SMALL else _many)(seed, key, begin, n, d)
 
 
-def _draw(seed: int, iteration: int, n: int, d: int) -> FloatArray:
-    blocks = stream(seed, iteration).normal(size=(-(-n // d), d, min(n, d)))
-    bases, _ = np.linalg.qr(blocks)
-    directions = bases.transpose(0, 2, 1).reshape(-1, d)[:n].copy()
+def _draw(seed: int, key: int, begin: int, n: int, d: int) -> FloatArray:
+    first, last = begin // d, (begin + n - 1) // d
+    bases = [_basis(seed, key + k, d) for k in range(first, last + 1)]
+    inside = slice(begin - first * d, begin - first * d + n)
+    directions = np.concatenate(bases)[inside].copy()
     directions.flags.writeable = False
     return directions
+
+
+@lru_cache(maxsize=4)
+def _basis(seed: int, iteration: int, d: int) -> FloatArray:
+    square = stream(seed, iteration).normal(size=(d, d))
+    return np.linalg.qr(square)[0].T
 
 
 # All rows, workers and candidates of a search share the directions of a seed.

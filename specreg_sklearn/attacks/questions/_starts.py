@@ -20,8 +20,9 @@ from specreg_sklearn.attacks.questions._start_pool import StartPoints, StartPool
 
 NOISE_TRIES = 100
 _TRIES_AT_ONCE = 10
-# The most that a row spends on finding a start in data: without one, the rest is worth nothing.
-_SHARE_OF_BUDGET = 2 / 3
+# Blocks of data that are tried between two blocks of noise. Fixed counts, so that a longer run
+# begins as a shorter one does.
+_DATA_PER_NOISE = 4
 
 
 def find_starts(
@@ -31,13 +32,13 @@ def find_starts(
     seed: int,
     given: FloatArray | None,
     n_data_starts: int,
-    max_queries: int | None,
     known: FloatArray | None = None,
 ) -> StartPoints:
     """Return the starts of all rows: what the user gave, else data, and noise as a last try.
 
     `given` are the user's own, as coordinates of shape (n, n_starts, d). Else each row starts from
-    `n_data_starts` rows of data; 0 leaves noise only. `max_queries` is the whole budget of a row.
+    `n_data_starts` rows of data; 0 leaves noise only. Rows that these do not serve try rows from
+    all over the pool, and noise in between, until one fools the model.
     Rows of which a point in `known`, (n, d), has fooled the model start there, and ask nothing; NaN
     stands for none.
     """
@@ -54,13 +55,20 @@ def find_starts(
         found.append(_accepted(oracle, points, owner, np.zeros(len(owner), dtype=np.int64)))
     elif n_data_starts:
         found.append(data_starts(oracle, pool, rows, n_starts=n_data_starts))
-        order = pool_order(seed, len(pool.codes))
-        most = np.inf if max_queries is None else _SHARE_OF_BUDGET * max_queries
-        found.append(_other_data_starts(oracle, pool, _lacking(oracle), order, most))
-    lacking = _lacking(oracle)
-    if len(lacking):
-        lo, hi = oracle.rows.finite_box(pool.reach)
-        found.append(noise_starts(oracle, lo, hi, lacking, partial(noise_stream, seed)))
+    other_data = pool_order(seed, len(pool.codes)) if given is None and n_data_starts else []
+    n_blocks = -(-len(other_data) // _TRIES_AT_ONCE)
+    lo, hi = oracle.rows.finite_box(pool.reach)
+    rng = partial(noise_stream, seed)
+    for turn in range(max(-(-n_blocks // _DATA_PER_NOISE), NOISE_TRIES // _TRIES_AT_ONCE)):
+        lacking = _lacking(oracle)
+        lacking = lacking[oracle.left(lacking) > 0]
+        if not len(lacking):
+            break
+        begin = turn * _DATA_PER_NOISE * _TRIES_AT_ONCE
+        order = other_data[begin : begin + _DATA_PER_NOISE * _TRIES_AT_ONCE]
+        found.append(_other_data_starts(oracle, pool, lacking, order))
+        if turn < NOISE_TRIES // _TRIES_AT_ONCE:
+            found.append(noise_starts(oracle, lo, hi, _lacking(oracle), rng, turn, turn + 1))
     return _joined(found)
 
 
@@ -94,17 +102,16 @@ def data_starts(
 
 
 def _other_data_starts(
-    oracle: Oracle, pool: StartPool, attacked: IntArray, order: IntArray, most: float
+    oracle: Oracle, pool: StartPool, attacked: IntArray, order: IntArray
 ) -> StartPoints:
     """Return starts for rows that the nearest rows of data did not serve.
 
     A candidate takes over the cells that cannot change, and the nearest rows are those that least
     survive this. So rows from all over the pool are tried in the given order, block by block, until
-    one of them fools the model or `most` queries are spent.
+    one of them fools the model.
     """
     found = [no_starts(pool.x.shape[1])]
     for begin in range(0, len(order), _TRIES_AT_ONCE):
-        attacked = attacked[oracle.n_queries[attacked] < most]
         if not len(attacked):
             break
         candidates = order[begin : begin + _TRIES_AT_ONCE]
@@ -130,14 +137,16 @@ def noise_starts(
     hi: FloatArray,
     attacked: IntArray,
     rng: Callable[[int], np.random.Generator],
+    first: int = 0,
+    last: int = NOISE_TRIES // _TRIES_AT_ONCE,
 ) -> StartPoints:
     """Return adversarial starts drawn evenly from each row's box, as (points, owners, groups).
 
-    All rows share the same draws, and a row stops asking as soon as one of its blocks holds a
+    They are drawn in blocks, of which those from `first` up to `last` are tried. All rows share the same draws, and a row stops asking as soon as one of its blocks holds a
     success.
     """
     found = [no_starts(lo.shape[1])]
-    for block in range(NOISE_TRIES // _TRIES_AT_ONCE):
+    for block in range(first, last):
         if not len(attacked):
             break
         share = rng(block).random((_TRIES_AT_ONCE, lo.shape[1]))

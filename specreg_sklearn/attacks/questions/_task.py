@@ -12,7 +12,7 @@ from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions._bisection import bisect
 from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
 from specreg_sklearn.attacks.questions._random import orthonormal_directions, stream
-from specreg_sklearn.attacks.questions._starts import StartPool
+from specreg_sklearn.attacks.questions._start_pool import StartPoints, StartPool
 from specreg_sklearn.space import as_norm
 
 
@@ -77,9 +77,13 @@ class SearchTask:
         """Return the random generator of an iteration, the same for all rows and workers."""
         return stream(self.seed, iteration)
 
-    def directions(self, iteration: int, n: int) -> FloatArray:
-        """Return n unit directions, orthogonal in blocks, the same for all rows and workers."""
-        return orthonormal_directions(self.seed, iteration, n, self.x.shape[1])
+    def directions(self, key: int, begin: int, n: int) -> FloatArray:
+        """Return n unit directions, the same for all rows and workers.
+
+        A `key` stands for an endless sequence of orthonormal bases; `begin` directions of it have
+        been used.
+        """
+        return orthonormal_directions(self.seed, key, begin, n, self.x.shape[1])
 
     def distance(self, Z: FloatArray, owner: IntArray) -> FloatArray:
         """Return how far points are from their rows, in the attack's norm."""
@@ -95,15 +99,20 @@ class SearchTask:
         They are the nearest rows of data that the model puts into a wrong class; without data, the
         starts. Nothing is asked.
         """
+        points, owner, _ = self.starting_points(rows, n)
+        return points, owner
+
+    def starting_points(self, rows: IntArray, n: int) -> StartPoints:
+        """Return what :meth:`candidates` does, and the class that each point was taken from."""
         if self.pool is None:
             chosen = np.flatnonzero(np.isin(self.owner, rows))
             chosen = chosen[np.argsort(self.owner[chosen], kind="stable")]
-            return self.starts[chosen], self.owner[chosen]
+            return self.starts[chosen], self.owner[chosen], self.group[chosen]
         clean, oracle = self.oracle.rows, self.oracle
-        points, place, _ = self.pool.nearest(
+        points, place, group = self.pool.nearest(
             clean.x[rows], clean.missing[rows], oracle.labels[rows], n, oracle.targeted
         )
-        return self.clip(points, rows[place]), rows[place]
+        return self.clip(points, rows[place]), rows[place], group
 
     def fraction_spent(self) -> float:
         """Return the share of the whole budget that has been used, 0 if there is no budget."""

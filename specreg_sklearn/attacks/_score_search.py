@@ -58,6 +58,7 @@ class ScoreSearch(BlackBoxAttack):
 
     _norms: ClassVar[tuple[float, ...]] = (1, 2, np.inf)
     _from_boundary: ClassVar[bool] = False
+    _last_bisection: ClassVar[bool] = False
     _needs_start: ClassVar[bool] = False
 
     scores: ScoreMethod = "auto"

@@ -48,6 +48,8 @@ class MarginSearch:
         n = len(task.x)
         self.clean = np.full(n, np.nan)
         self.idle = np.zeros(n, dtype=np.int64)
+        # The distances at which best points were brought to the boundary.
+        self.sharp = np.full(n, np.inf)
 
     def open_rows(self) -> IntArray:
         """Return the rows that may ask, are not near enough to stop, and have something to try."""
@@ -78,6 +80,7 @@ class MarginSearch:
             before = self.oracle.n_queries[rows].copy()
             sloping = self.slopes.due(rows)
             self.slopes.step(rows[sloping], t)
+            self._sharpen(rows[sloping])
             others = rows[~sloping]
             if t % _EXCHANGE_EVERY == _EXCHANGE_EVERY - 1 or not narrow:
                 self._exchange(others, t)
@@ -267,10 +270,17 @@ class MarginSearch:
         rows = rows[np.isfinite(self.oracle.best_distance[rows])]
         if not len(rows):
             return
+        self._sharpen(rows)
         best = self.oracle.best[rows].copy()
         margin = self.margins.measure(best, rows)
         self.at[rows], self.margin[rows] = best, np.where(np.isfinite(margin), margin, 0.0)
         self.gains.note_found(rows, best - self.task.x[rows])
+
+    def _sharpen(self, rows: IntArray) -> None:
+        """Bring best points to the boundary, on the way to the clean rows."""
+        rows = rows[self.oracle.best_distance[rows] < self.sharp[rows] * (1 - _GAIN)]
+        self.task.sharpen(rows)
+        self.sharp[rows] = self.oracle.best_distance[rows]
 
     def _exchange(self, rows: IntArray, t: int) -> None:
         """Leave some of the best move out, draw substitutes, and polish the most promising hit."""

@@ -58,7 +58,7 @@ class SlopeSteps:
         d = self.task.x.shape[1]
         best, b = self.task.oracle.best[rows], self.task.oracle.best_distance[rows]
         # Flat pieces, as of trees, show on a few small moves.
-        tests = self.task.directions(0, d)[:_N_TESTS]
+        tests = self.task.directions(0, 0, d)[:_N_TESTS]
         near = best[:, None] + (_DIFFERENCE * b)[:, None, None] * tests
         points = np.concatenate([best[:, None], near], axis=1).reshape(-1, d)
         values = self.margins.measure(points, np.repeat(rows, 1 + len(tests))).reshape(len(rows), -1)
@@ -77,7 +77,7 @@ class SlopeSteps:
             return
         d = self.task.x.shape[1]
         x, at, before = self.task.x[rows], self.at[rows], self.distance[rows].copy()
-        directions = np.eye(d) if d <= _MOST_DIRECTIONS else self.task.directions(t, _MOST_DIRECTIONS)
+        directions = np.eye(d) if d <= _MOST_DIRECTIONS else self.task.directions(t + 1, 0, _MOST_DIRECTIONS)
         here, slope = self._slopes(at, rows, directions, before)
         nearest = self._nearest_of_linear(x, at, here, slope, rows)
         self._ask_on_the_way(x, at, nearest, rows)

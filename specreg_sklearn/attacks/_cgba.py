@@ -21,18 +21,22 @@ from specreg_sklearn.attacks.boxes import BoxSearch, ThresholdRows, is_oblique
 from specreg_sklearn.attacks.questions import SearchTask
 
 # Where there are few dimensions, rows are searched for other places to walk on.
-_MOST_TURNS, _FIRST_KEY, _KEYS_PER_TURN = 1000, 2**40, 2**20
+_MOST_TURNS = 1000
 # Rows at thresholds are tested for a slope after so many queries, and at every doubling.
 # Walks from there are on trial for half as many again, and go on if they then are so much nearer.
 _FIRST_TEST, _MOST_TESTS = 400, 50
 _TRIAL, _GAINED = 1.5, 0.99
+# Draws of the searches on spheres and of the walks that follow other searches begin here; those of
+# one walk and of the next are this far apart.
+_SPHERE_KEY, _SLOPE_KEY, _KEYS_PER_TURN = 2**40, 2**41, 2**30
 # The first steps turn most, and are looked for more closely.
 _CAREFUL_STEPS = 5
 # Moves that estimate a normal are as long as this share of the distance, in units of the angle that
 # is left times sqrt(number of features): an arc ends a share of the angle before the boundary, and
 # a move in some direction crosses what is left by its share along the normal, one in
-# sqrt(number of features). No number here is sensitive.
-_PROBE, _SHORTEST_PROBE, _LONGEST_PROBE = 0.05, 0.01, 0.25
+# sqrt(number of features). Where the angle is still wide, rough answers do, and moves are longer.
+# No number here is sensitive.
+_PROBE, _WIDE, _SHORTEST_PROBE, _LONGEST_PROBE = 0.03, 0.15, 0.01, 0.25
 _PROBE_GROWTH, _MOST_PROBE = 1 / 140, 0.5
 
 
@@ -87,6 +91,9 @@ class CGBA(BoundaryWalk):
     """
 
     _sideways: ClassVar[bool] = True
+    # Several steps along rough normals come nearer than one along a good one: at right angles to
+    # the radial direction, each finds what those before it have left.
+    _largest_part: ClassVar[int] = 32
 
     def _step_queries(self, n_features: int, t: int) -> int:
         return _n_rounds(t) * PER_ROUND
@@ -94,13 +101,26 @@ class CGBA(BoundaryWalk):
     def _probe_radius(self, current: BoundaryPoints) -> FloatArray:
         root = math.sqrt(current.points.shape[1])
         longest = min(max(_LONGEST_PROBE, _PROBE_GROWTH * root), _MOST_PROBE)
-        return np.clip(_PROBE * root * current.angle, _SHORTEST_PROBE, longest)
+        length = _PROBE * root * current.angle * np.maximum(current.angle / _WIDE, 1.0)
+        return np.clip(length, _SHORTEST_PROBE, longest)
 
     def _search(self, task: SearchTask) -> None:
-        few = task.x.shape[1] <= MOST_DIMENSIONS
         thresholds = ThresholdRows(task, self._tolerance(task.x.shape[1]))
-        self._walk_on(task, *self._first_points(task), thresholds.leave, 0 if few else 30)
-        thresholds.test_best(task.active())
+        current, keep = self._first_points(task)
+        few = task.x.shape[1] <= MOST_DIMENSIONS
+
+        def at_rest(points: BoundaryPoints) -> BoundaryPoints:
+            thresholds.test_best(points.owner)
+            return points.take(np.flatnonzero(~np.isin(points.owner, thresholds.rows)))
+
+        self._walk_on(
+            task,
+            current,
+            keep,
+            before_step=thresholds.leave,
+            at_rest=at_rest,
+            most_rounds=0 if few else None,
+        )
         self._search_boxes(task, thresholds.rows)
         if not few:
             return
@@ -108,7 +128,8 @@ class CGBA(BoundaryWalk):
         for turn in range(_MOST_TURNS):
             if not len(spheres.rows()):
                 break
-            self._walk(task, spheres.search(turn), 1, key=_FIRST_KEY + turn * _KEYS_PER_TURN)
+            found = spheres.search(turn)
+            self._walk(task, found, 1, key=_SPHERE_KEY + turn * _KEYS_PER_TURN)
 
     def _search_boxes(self, task: SearchTask, rows: IntArray) -> None:
         """Search rows whose boundary is a threshold; walk on where it turns out to slope.
@@ -123,11 +144,12 @@ class CGBA(BoundaryWalk):
             sloping = rows[is_oblique(task, rows, turn)]
             before = task.oracle.best_distance[sloping]
             points = BoundaryPoints(task.oracle.best[sloping], sloping, np.zeros_like(sloping))
-            key = _FIRST_KEY - (turn + 1) * _KEYS_PER_TURN
-            points = self._walk(task, points, 1, key=key, until=_TRIAL * until)
+            key = _SLOPE_KEY + 2 * turn * _KEYS_PER_TURN
+            self._walk(task, points, 1, key=key, until=int(_TRIAL * until))
             gained = task.oracle.best_distance[sloping] < _GAINED * before
-            gone = np.isin(points.owner, sloping[gained])
-            self._walk_on(task, points.take(np.flatnonzero(gone)), 1)
+            going = sloping[gained & task.is_open(sloping)]
+            points = BoundaryPoints(task.oracle.best[going], going, np.zeros_like(going))
+            self._walk_on(task, points, 1, key=key + _KEYS_PER_TURN)
             rows = np.setdiff1d(rows, sloping[gained])
             until *= 2
 

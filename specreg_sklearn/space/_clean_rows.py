@@ -122,6 +122,11 @@ class CleanRows:
     def __len__(self) -> int:
         return len(self.raw)
 
+    @property
+    def row_shape(self) -> tuple[int, ...] | None:
+        """Axes of a row as the user has it; None for rows of a table."""
+        return getattr(self.table, "row_shape", None)
+
     @cached_property
     def x(self) -> np.ndarray:
         """Coordinates of the clean rows, shape (n, d); 0 where a cell is missing."""

@@ -3,6 +3,11 @@
 from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
 from specreg_sklearn.attacks.boundary._boundary_walk import BoundaryWalk
 from specreg_sklearn.attacks.boundary._choose_starts import choose_starts
+from specreg_sklearn.attacks.boundary._directions import (
+    Directions,
+    ImageShape,
+    check_image_shape,
+)
 from specreg_sklearn.attacks.boundary._linf_moves import (
     Moves,
     block_flips,
@@ -31,12 +36,15 @@ __all__ = [
     "BoundaryPoints",
     "BoundaryWalk",
     "CornerMoves",
+    "Directions",
+    "ImageShape",
     "Moves",
     "Restarts",
     "SphereMoves",
     "SphereSearch",
     "block_flips",
     "boundary_normals",
+    "check_image_shape",
     "choose_starts",
     "random_moves",
     "semicircle_step",

@@ -53,8 +53,7 @@ class BoundaryPoints:
         n_classes = np.bincount(task.owner[fresh], minlength=len(task.x))
         # Each row counts its own classes: those its neighbours start from must not matter.
         most = np.maximum(np.minimum(keep, n_classes), same_class)[task.owner]
-        starts = task.starts, task.owner, task.group
-        found = choose_starts(task, starts, most, _START_ROUNDS, slack=_START_SLACK, tolerance=tolerance)
+        found = choose_starts(task, most, _START_ROUNDS, slack=_START_SLACK, tolerance=tolerance)
         return cls(*found)
 
     @classmethod

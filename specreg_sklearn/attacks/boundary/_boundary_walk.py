@@ -5,23 +5,27 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
+from specreg_sklearn.attacks.boundary._directions import (
+    Directions,
+    ImageShape,
+    check_image_shape,
+)
 from specreg_sklearn.attacks.boundary._normals import boundary_normals
-from specreg_sklearn.attacks.boundary._restarts import FIRST_STARTS, Restarts
+from specreg_sklearn.attacks.boundary._restarts import FIRST_STARTS, OTHERS_KEPT, Restarts
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask
+from specreg_sklearn.space import L2
 
-# Up to so many features a step asks in a whole basis of directions. On more, a basis is cut into
-# parts of about this size, and each step asks in the next one: several steps along rough normals
-# come nearer than one along a good one.
-_MOST_DIRECTIONS = 32
-# From stretch to stretch of a walk, steps ask in twice as many parts, up to so many.
-_MOST_PARTS = 16
+# From stretch to stretch of a walk, steps ask in twice as many parts, up to so many; up to fewer
+# where a basis has more directions than that.
+_MOST_PARTS, _FEWER_PARTS = 16, 4
 # A row rests that did not get nearer by this share in so many steps.
 _LEAST_GAIN = 1e-4
 _PATIENCE = 6
@@ -31,6 +35,7 @@ _MOST_ROUNDS = 400
 _KEYS_PER_WALK = 2**20
 
 
+@dataclass(kw_only=True, eq=False, repr=False)
 class BoundaryWalk(BlackBoxAttack):
     """Base of attacks that estimate a normal, step along the boundary, and begin again.
 
@@ -48,6 +53,19 @@ class BoundaryWalk(BlackBoxAttack):
     _last_bisection: ClassVar[bool] = False
     # Whether only the part of the normal at right angles to the radial direction is needed.
     _sideways: ClassVar[bool] = False
+    # Up to so many features a step asks in a whole basis of directions. On more, a basis is cut
+    # into parts of about this size.
+    _largest_part: ClassVar[int] = 64
+
+    image_shape: ImageShape = None
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_image_shape(self.image_shape)
+
+    def _check_run(self, n_features: int, eps: float | None) -> None:
+        super()._check_run(n_features, eps)
+        check_image_shape(self.image_shape, n_features)
 
     @abstractmethod
     def _step(
@@ -62,14 +80,15 @@ class BoundaryWalk(BlackBoxAttack):
     def _n_data_starts(self, n_features: int) -> int:
         return min(super()._n_data_starts(n_features), FIRST_STARTS)
 
-    def _part(self, n_features: int) -> int:
-        """Return how many directions a part of a basis has."""
-        n_parts = max(1, round(n_features / _MOST_DIRECTIONS))
-        return -(-n_features // n_parts)
-
     def _probe_radius(self, current: BoundaryPoints) -> float | FloatArray:
         """Return the length of the moves that estimate normals, as a share of the distance."""
         return 1 / math.sqrt(current.points.shape[1])
+
+    def _n_directions(self, n_different: int, stretch: int) -> int:
+        """Return how many of so many orthogonal directions a step asks in."""
+        n_parts = max(1, round(n_different / self._largest_part))
+        most = _MOST_PARTS if n_parts <= _MOST_PARTS else _FEWER_PARTS
+        return -(-n_different // n_parts) * min(2**stretch, most)
 
     def _search(self, task: SearchTask) -> None:
         self._walk_on(task, *self._first_points(task))
@@ -89,41 +108,46 @@ class BoundaryWalk(BlackBoxAttack):
         task: SearchTask,
         current: BoundaryPoints,
         keep: int,
+        *,
+        key: int = 0,
         before_step: Callable[[BoundaryPoints, int], BoundaryPoints] | None = None,
-        most_in_vain: int = 30,
+        at_rest: Callable[[BoundaryPoints], BoundaryPoints] | None = None,
+        most_rounds: int | None = None,
     ) -> None:
         """Walk from these points, and from time to time from other starts, until budgets are spent.
 
-        ``before_step(points, t)``, in the first walk only, may replace the points, or take rows
-        away for good.
+        `keep` and `key` are those of :meth:`_walk`. ``before_step(points, t)``, in the first
+        stretch, and ``at_rest(points)``, when rows first come to rest, may take rows away for good.
+        A row looks at other starts `most_rounds` times; None goes on until that is in vain.
         """
         restarts = Restarts(task, FIRST_STARTS, self._tolerance(task.x.shape[1]))
-        hook = restarts.watched(before_step)
+        before_step, rested = restarts.watched(before_step), np.zeros(len(task.x), dtype=bool)
         for turn in range(_MOST_ROUNDS):
-            key = 2 * turn * _KEYS_PER_WALK
-            current.idle[:] = 0
             current = self._walk(
                 task,
                 current,
                 keep,
-                key=key,
-                before_step=None if turn else hook,
+                key=key + 2 * turn * _KEYS_PER_WALK,
+                before_step=before_step,
                 until=restarts.until(),
-                n_parts=min(2**turn, _MOST_PARTS),
+                stretch=turn,
             )
-            current = current.take(np.flatnonzero(restarts.in_vain[current.owner] < most_in_vain))
-            if not len(current):
+            before_step, keep = None, 1
+            current = current.keep_nearest(task, 1)
+            if at_rest is not None:
+                current = _left_by(at_rest, current, rested)
+            if turn == most_rounds or not len(current):
                 break
             others = self._walk(
                 task,
                 restarts.others(current),
-                2,
-                key=key + _KEYS_PER_WALK,
+                OTHERS_KEPT,
+                key=key + (2 * turn + 1) * _KEYS_PER_WALK,
                 before_step=restarts.race,
                 until=restarts.others_until(),
             )
             current = restarts.nearer(current, others)
-            keep = 1
+            current.idle[:] = 0
 
     def _walk(
         self,
@@ -134,20 +158,22 @@ class BoundaryWalk(BlackBoxAttack):
         key: int = 0,
         before_step: Callable[[BoundaryPoints, int], BoundaryPoints] | None = None,
         until: int | IntArray | None = None,
-        n_parts: int = 1,
+        stretch: int = 0,
     ) -> BoundaryPoints:
         """Walk on until budgets are spent; return where rows that have something left stand.
 
         A row walks from all its points at first, and from the nearest one in the end; `keep` says
         how many may go on. `key` tells the draws of several walks apart;
         ``before_step(points, t)`` may replace the points. A row begins no step once it has sent
-        `until` queries: one number, or one for each row of the task. Each step asks in `n_parts`
-        parts of a basis.
+        `until` queries: one number, or one for each row of the task. In each further `stretch` of a walk
+        steps ask in more directions.
         """
         until = np.broadcast_to(NO_LIMIT if until is None else until, len(task.x))
         rested = [current.take(np.empty(0, dtype=np.int64))]
         n, d = task.x.shape
-        asked, n_asked, spent = 0, n_parts * self._part(d), task.fraction_spent()
+        directions = Directions(task, self.image_shape)
+        n_asked = self._n_directions(directions.n_different(stretch), stretch)
+        asked, spent = 0, task.fraction_spent()
         for t in range(_MOST_STEPS):
             going = task.oracle.n_queries[current.owner] < until[current.owner]
             going &= current.idle < _PATIENCE
@@ -163,12 +189,13 @@ class BoundaryWalk(BlackBoxAttack):
                 task.oracle,
                 current.points,
                 self._probe_radius(current) * distance,
-                task.directions(key, asked, n_asked),
+                directions.draw(key, asked, n_asked, stretch),
                 current.owner,
                 np.full(len(current), n_asked),
                 current.radial(task) if self._sideways else None,
             )
             asked += n_asked
+            normals = _inside(task, current, normals, self._sideways)
             points, nearer = self._step(task, current, normals, t)
             current.move(points, nearer)
             current.idle += 1
@@ -178,3 +205,37 @@ class BoundaryWalk(BlackBoxAttack):
             before, spent = spent, task.fraction_spent()
             task.report((spent - before) * n)
         return BoundaryPoints.joined(rested)
+
+
+def _inside(
+    task: SearchTask, current: BoundaryPoints, normals: FloatArray, sideways: bool
+) -> FloatArray:
+    """Return unit normals without what leads out of the box, from points at its faces.
+
+    Moves there were clipped: half of what such a column has said is noise.
+    """
+    rows = task.oracle.rows
+    lo, hi = rows.box(current.owner)
+    cells = current.points if rows.unit else rows.cells(current.points, current.owner)
+    outwards = ((cells <= lo) & (normals < 0)) | ((cells >= hi) & (normals > 0))
+    some = np.flatnonzero(outwards.any(axis=1))
+    if not len(some):
+        return normals
+    normals = normals.copy()
+    kept = np.where(outwards[some], 0.0, normals[some])
+    if sideways:
+        radial = current.radial(task)[some]
+        kept -= np.einsum("ij,ij->i", kept, radial)[:, None] * radial
+    length = L2.length(kept)
+    normals[some] = kept / np.where(length > 0, length, 1.0)[:, None]
+    return normals
+
+
+def _left_by(
+    at_rest: Callable[[BoundaryPoints], BoundaryPoints], current: BoundaryPoints, rested: BoolArray
+) -> BoundaryPoints:
+    """Show it the points of rows that are at rest for the first time; return what it leaves."""
+    now = (current.idle >= _PATIENCE) & ~rested[current.owner]
+    rested[current.owner[now]] = True
+    left = at_rest(current.take(np.flatnonzero(now)))
+    return BoundaryPoints.joined([current.take(np.flatnonzero(~now)), left])

@@ -18,15 +18,15 @@ _MOST_ROUNDS = 50
 
 def choose_starts(
     task: SearchTask,
-    starts: StartPoints,
     keep: int | IntArray,
     rounds: int,
     *,
     slack: float,
     tolerance: float,
+    starts: StartPoints | None = None,
     rivals: FloatArray | None = None,
 ) -> StartPoints:
-    """Bring the most promising starts of each row to the boundary.
+    """Bring the most promising starts of each row, those of the task or others, to the boundary.
 
     After `rounds` halvings, `keep` starts of a row (one number, or one per start) go on, until
     their brackets are as narrow as `tolerance`, a share of the distance. A start is dropped early
@@ -34,7 +34,7 @@ def choose_starts(
     of `rivals`, (n,). Returns the adversarial ends of
     the brackets, their rows, and the classes that the starts were taken from.
     """
-    far, owner, group = starts
+    far, owner, group = (task.starts, task.owner, task.group) if starts is None else starts
     x, shrink = task.x[owner], as_norm(task.oracle.norm).shrink
     reach = task.distance(far, owner)
     low, high = np.zeros(len(far)), np.ones(len(far))

@@ -27,10 +27,11 @@ _UNTIL = (240, 980, 2450, 4900)
 _OTHERS_UNTIL = (600, 1600, 3500, 7000)
 # Starts that are looked at in a round, how many of them walk, and how much farther out than the
 # first start a start may meet the boundary, and a walk may be after as many steps.
-_N_OTHERS, _KEPT = 9, 3
-_START_SLACK, _WALK_SLACK = 1.3, 1.05
+_N_OTHERS, OTHERS_KEPT = 9, 3
+_START_SLACK, _WALK_SLACK = 1.3, 1.0
 _START_ROUNDS = 6
-_GAIN = 1e-4
+# A row ends after so many rounds in vain, if it has queries left: nobody set it a budget.
+_MOST_IN_VAIN, _GAIN = 12, 1e-4
 
 
 class Restarts:
@@ -76,11 +77,11 @@ class Restarts:
         points, owner, group = points[fooled], owner[fooled], group[fooled]
         found = choose_starts(
             task,
-            (points, owner, group),
-            _KEPT,
+            OTHERS_KEPT,
             _START_ROUNDS,
             slack=_START_SLACK,
             tolerance=self.tolerance,
+            starts=(points, owner, group),
             rivals=self.curve[:, 0],
         )
         self._race = np.full((len(task.x), 1), np.inf)
@@ -106,7 +107,8 @@ class Restarts:
         gained = task.oracle.best_distance < (1 - _GAIN) * self._before
         self.in_vain[gained] = 0
         self.n_rounds += 1
-        return both.take(np.flatnonzero(task.is_open(both.owner)))
+        going = task.is_open(both.owner) & (self.in_vain[both.owner] < _MOST_IN_VAIN)
+        return both.take(np.flatnonzero(going))
 
 
 def _at(numbers: tuple[int, ...], k: int) -> int:

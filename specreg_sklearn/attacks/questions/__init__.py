@@ -2,7 +2,7 @@
 
 from specreg_sklearn.attacks.questions._bisection import Decide, bisect
 from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
-from specreg_sklearn.attacks.questions._random import stream
+from specreg_sklearn.attacks.questions._random import basis_directions, stream
 from specreg_sklearn.attacks.questions._ranks import nearest_by_group, rank_within
 from specreg_sklearn.attacks.questions._repeats import Repeats, check_repeats
 from specreg_sklearn.attacks.questions._scores import (
@@ -34,6 +34,7 @@ __all__ = [
     "SearchTask",
     "StartPoints",
     "StartPool",
+    "basis_directions",
     "bisect",
     "check_repeats",
     "check_scores",

@@ -77,13 +77,9 @@ class SearchTask:
         """Return the random generator of an iteration, the same for all rows and workers."""
         return stream(self.seed, iteration)
 
-    def directions(self, key: int, begin: int, n: int) -> FloatArray:
-        """Return n unit directions, the same for all rows and workers.
-
-        A `key` stands for an endless sequence of orthonormal bases; `begin` directions of it have
-        been used.
-        """
-        return orthonormal_directions(self.seed, key, begin, n, self.x.shape[1])
+    def directions(self, iteration: int, n: int) -> FloatArray:
+        """Return n unit directions, orthogonal in blocks, the same for all rows and workers."""
+        return orthonormal_directions(self.seed, iteration, n, self.x.shape[1])
 
     def distance(self, Z: FloatArray, owner: IntArray) -> FloatArray:
         """Return how far points are from their rows, in the attack's norm."""

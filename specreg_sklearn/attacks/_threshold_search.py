@@ -53,6 +53,7 @@ class ThresholdSearch(BlackBoxAttack):
 
     _norms: ClassVar[tuple[float, ...]] = (2, 1, 0)
     _from_boundary: ClassVar[bool] = False
+    _last_bisection: ClassVar[bool] = False
 
     def _search(self, task: SearchTask) -> None:
         BoxSearch(task).search(task.active(), task.oracle.limit)

@@ -76,7 +76,7 @@ def test_sums_of_stumps(norm):
     """The cheapest set of steps that lifts the score above 0: all choices are tried."""
     rng = np.random.default_rng(0)
     ratios = []
-    for _ in range(12):
+    for _ in range(8):
         steps = np.sort(np.exp(rng.normal(size=(6, 2))) * 0.3, axis=1)
         heights = rng.uniform(0.1, 0.5, size=(6, 2))
         levels = np.stack(np.meshgrid(*[range(3)] * 6, indexing="ij"), axis=-1).reshape(-1, 6)
@@ -104,9 +104,7 @@ def test_a_small_forest_against_all_moves_of_three_columns():
     cuts = [np.zeros(0) for _ in range(5)]
     for tree in forest.estimators_:
         inner = tree.tree_.feature >= 0
-        for j, value in zip(
-            tree.tree_.feature[inner], tree.tree_.threshold[inner], strict=True
-        ):
+        for j, value in zip(tree.tree_.feature[inner], tree.tree_.threshold[inner], strict=True):
             cuts[j] = np.append(cuts[j], value)
     space = FeatureSpace.from_data(X, scale=None)
     found = CGBA().run(forest, X[rows], y[rows], space=space, pool=X)
@@ -118,7 +116,7 @@ def test_a_small_forest_against_all_moves_of_three_columns():
                 for j in chosen
             ]
             values = [
-                np.clip(v, space.low[j], space.high[j])
+                np.clip(v, X[:, j].min(), X[:, j].max())
                 for v, j in zip(values, chosen, strict=True)
             ]
             moves = np.stack(np.meshgrid(*values), axis=-1).reshape(-1, 3)
@@ -198,8 +196,7 @@ def test_the_order_of_the_columns_does_not_matter(boosted):
 
 def test_immutable_and_whole_columns_are_respected(boosted):
     X, y, _, _ = boosted
-    X = X.copy()
-    X[:, :4] = np.round(5 * X[:, :4])
+    X = np.round(5 * X).astype(int)
     model = RandomForestClassifier(n_estimators=10, max_depth=4, random_state=0).fit(X, y)
     rows = right_rows(model, X, y, 12)
     space = FeatureSpace.from_data(X, mutable=[0, 1, 2, 5, 6, 7])
@@ -207,7 +204,7 @@ def test_immutable_and_whole_columns_are_respected(boosted):
         found = ThresholdSearch(norm=norm).run(model, X[rows], y[rows], space=space, pool=X)
         moved = found.X_adv - X[rows]
         assert (moved[:, [3, 4, 8, 9]] == 0).all()
-        np.testing.assert_array_equal(found.X_adv[:, :3], np.round(found.X_adv[:, :3]))
+        assert found.X_adv.dtype == X.dtype
         good = found.success
         assert good.any()
         assert (model.predict(found.X_adv[good]) != y[rows[good]]).all()

@@ -86,6 +86,7 @@ def test_longer_searches_begin_like_shorter_ones(monkeypatch, model, order):
     model.fit(X, y)
     rows = np.flatnonzero(model.predict(X) == y)[::13]
     asked, ask = [], Margins.ask
+
     def recorded(self, Z, owner, rival=None):
         asked.extend((int(i), z.tobytes()) for z, i in zip(Z, owner, strict=True))
         return ask(self, Z, owner, rival)

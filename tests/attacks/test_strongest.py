@@ -76,7 +76,9 @@ def test_every_attack_says_its_name(problem):
     some = np.concatenate([rows[:2], wrong])
     for name in ("cgba", "rays", "tangent", "scores"):
         norm = np.inf if name == "rays" else 2
-        found = resolve_attack(name, norm=norm, max_queries=60).run(forest, X[some], y[some], pool=X)
+        found = resolve_attack(name, norm=norm, max_queries=60).run(
+            forest, X[some], y[some], pool=X
+        )
         assert found.found_by.tolist() == [name, name, ""]
 
 
@@ -182,7 +184,9 @@ def test_going_on_from_a_result(problem):
     assert (more.distances <= first.distances).all()
     assert (more.distances < first.distances).any()
     labels = CGBA(max_queries=60).run(forest, X[rows], y[rows], **run)
-    with pytest.raises(ValueError, match=r"resume is not a result of the parts \['cgba', 'scores'\]"):
+    with pytest.raises(
+        ValueError, match=r"resume is not a result of the parts \['cgba', 'scores'\]"
+    ):
         Strongest().run(forest, X[rows], y[rows], resume=labels, **run)
 
 

@@ -27,6 +27,8 @@ _N_SECANTS = 3
 _GAIN = 1e-3
 _N_TESTS = 4
 _TINY = 1e-300
+# Keys of the draws, beyond those of rounds.
+_DIRECTION_KEY = 2**32
 
 
 class SlopeSteps:
@@ -46,7 +48,8 @@ class SlopeSteps:
         self._order = np.argsort(task.owner, kind="stable")
         place = rank_within((task.owner,), task.distance(task.starts, task.owner))
         self._start = {
-            (i, k): j for j, (i, k) in enumerate(zip(task.owner.tolist(), place.tolist(), strict=True))
+            (i, k): j
+            for j, (i, k) in enumerate(zip(task.owner.tolist(), place.tolist(), strict=True))
         }
         self._next = np.zeros(n, dtype=np.int64)
 
@@ -58,10 +61,12 @@ class SlopeSteps:
         d = self.task.x.shape[1]
         best, b = self.task.oracle.best[rows], self.task.oracle.best_distance[rows]
         # Flat pieces, as of trees, show on a few small moves.
-        tests = self.task.directions(0, 0, d)[:_N_TESTS]
+        tests = _directions(self.task, 0, min(d, _N_TESTS))
         near = best[:, None] + (_DIFFERENCE * b)[:, None, None] * tests
         points = np.concatenate([best[:, None], near], axis=1).reshape(-1, d)
-        values = self.margins.measure(points, np.repeat(rows, 1 + len(tests))).reshape(len(rows), -1)
+        values = self.margins.measure(points, np.repeat(rows, 1 + len(tests))).reshape(
+            len(rows), -1
+        )
         values = np.where(np.isfinite(values), values, values[:, :1])
         n_moved = (values[:, 1:] != values[:, :1]).sum(axis=1)
         self.smooth[rows] = 2 * n_moved > len(tests)
@@ -77,7 +82,8 @@ class SlopeSteps:
             return
         d = self.task.x.shape[1]
         x, at, before = self.task.x[rows], self.at[rows], self.distance[rows].copy()
-        directions = np.eye(d) if d <= _MOST_DIRECTIONS else self.task.directions(t + 1, 0, _MOST_DIRECTIONS)
+        n = min(d, _MOST_DIRECTIONS)
+        directions = np.eye(d) if n == d else _directions(self.task, t + 1, n)
         here, slope = self._slopes(at, rows, directions, before)
         nearest = self._nearest_of_linear(x, at, here, slope, rows)
         self._ask_on_the_way(x, at, nearest, rows)
@@ -175,6 +181,12 @@ class SlopeSteps:
         place = np.arange(m) * len(_ON_THE_WAY) + best
         self.at[rows[nearer]] = (start + far[:, None] * ray)[place][nearer]
         self.distance[rows[nearer]] = distance[np.arange(m), best][nearer]
+
+
+def _directions(task: SearchTask, key: int, n: int) -> FloatArray:
+    """Return n orthonormal directions, the same for all rows."""
+    drawn = task.rng(_DIRECTION_KEY + key).normal(size=(task.x.shape[1], n))
+    return np.ascontiguousarray(np.linalg.qr(drawn)[0].T)
 
 
 def _along(slope: FloatArray, wanted: FloatArray, order: float) -> FloatArray:

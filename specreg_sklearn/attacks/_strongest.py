@@ -1,4 +1,4 @@
-"""The strongest attack at hand: several attacks, one after the other, and the nearest row of all."""
+"""The strongest attack at hand: several attacks in turn, and the nearest row of all."""
 
 from __future__ import annotations
 

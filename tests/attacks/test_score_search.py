@@ -71,7 +71,7 @@ def test_close_to_labels_on_boosted_trees_with_few_queries(cancer_rows):
     X, y = cancer_rows
     model = GradientBoostingClassifier(n_estimators=30, random_state=0).fit(X[::2], y[::2])
     rows = np.flatnonzero(model.predict(X) == y)[::25]
-    run = dict(pool=X, space=FeatureSpace.from_data(X, scale=None))
+    run = {"pool": X, "space": FeatureSpace.from_data(X, scale=None)}
     scores = ScoreSearch(max_queries=400).run(model, X[rows], y[rows], **run)
     labels = CGBA(max_queries=400).run(model, X[rows], y[rows], **run)
     assert np.median(scores.distances / labels.distances) < 1.05

@@ -145,7 +145,7 @@ def test_a_witness_is_asked_about_and_named(problem, parts):
     assert found.found_by[2] == "milp"
     assert found.distances[2] == nearest.distances[2]
     assert (found.X_adv <= X.max(axis=0)).all()
-    with pytest.raises(ValueError, match="'milp'.* holds 2 rows, but X has"):
+    with pytest.raises(ValueError, match=r"'milp'.* holds 2 rows, but X has"):
         weak.run(forest, X[rows], y[rows], witnesses={"milp": witness[:2]})
 
 
@@ -178,7 +178,7 @@ def test_what_one_part_found_survives_the_failure_of_another(problem, parts):
 
 def test_going_on_from_a_result(problem):
     forest, X, y, rows = problem
-    run = dict(pool=X, space=FeatureSpace.from_data(X))
+    run = {"pool": X, "space": FeatureSpace.from_data(X)}
     first = Strongest(max_queries=60).run(forest, X[rows], y[rows], **run)
     more = Strongest(max_queries=300).run(forest, X[rows], y[rows], resume=first, **run)
     assert (more.distances <= first.distances).all()
@@ -192,7 +192,7 @@ def test_going_on_from_a_result(problem):
 
 def test_in_the_metrics(problem):
     forest, X, y, rows = problem
-    kwargs = dict(pool=X, attack=Strongest(max_queries=100))
+    kwargs = {"pool": X, "attack": Strongest(max_queries=100)}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         distances = adversarial_distances(forest, X[rows], y[rows], **kwargs)

@@ -246,7 +246,7 @@ class MarginSearch:
         margin: FloatArray,
         b: FloatArray,
     ) -> None:
-        """Go to the nearest hit, or where the margin is small for the distance; polish new bests."""
+        """Go to the nearest hit, else where margin and distance are small; polish new bests."""
         each = np.arange(len(rows))
         near = np.take_along_axis(self._distance(points, rows), chosen, axis=1) / b[:, None]
         cost = self._cost(near)

@@ -25,7 +25,8 @@ _LENGTHS = np.array([0.9, 0.98, 1.0, 1.02, 1.1, 1.3])
 _N_SECANTS = 3
 # A row goes on from its point while that comes nearer by this share; then from its next start.
 _GAIN = 1e-3
-_N_TESTS = 4
+# Small moves that tell slopes from flat pieces: twice the move, twice the change, up to so much.
+_N_TESTS, _TEST, _BENT = 4, 1e-3, 0.3
 _TINY = 1e-300
 # Keys of the draws, beyond those of rounds.
 _DIRECTION_KEY = 2**32
@@ -60,16 +61,16 @@ class SlopeSteps:
             return
         d = self.task.x.shape[1]
         best, b = self.task.oracle.best[rows], self.task.oracle.best_distance[rows]
-        # Flat pieces, as of trees, show on a few small moves.
         tests = _directions(self.task, 0, min(d, _N_TESTS))
-        near = best[:, None] + (_DIFFERENCE * b)[:, None, None] * tests
-        points = np.concatenate([best[:, None], near], axis=1).reshape(-1, d)
-        values = self.margins.measure(points, np.repeat(rows, 1 + len(tests))).reshape(
-            len(rows), -1
-        )
-        values = np.where(np.isfinite(values), values, values[:, :1])
-        n_moved = (values[:, 1:] != values[:, :1]).sum(axis=1)
-        self.smooth[rows] = 2 * n_moved > len(tests)
+        steps = np.concatenate([np.zeros((1, d)), tests, 2 * tests]) * _TEST
+        points = best[:, None] + b[:, None, None] * steps
+        values = self.margins.measure(points.reshape(-1, d), np.repeat(rows, len(steps)))
+        values = values.reshape(len(rows), -1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            once, twice = np.split(values[:, 1:] - values[:, :1], 2, axis=1)
+            # Pieces of trees are flat, and where small moves change them they do so by jumps.
+            doubled = np.abs(twice / once - 2) < _BENT
+        self.smooth[rows] = doubled.sum(axis=1) > len(tests) / 2
         self.at[rows], self.distance[rows] = best, b
 
     def due(self, rows: IntArray) -> BoolArray:

@@ -71,7 +71,7 @@ def test_exact_on_linear_models(cancer_rows, order, dual, scaler):
 def test_as_near_as_two_thousand_labels(cancer_rows, network):
     X, y = cancer_rows
     rows = chosen(network, X, y, 60)
-    run = dict(pool=X, space=FeatureSpace.from_data(X))
+    run = {"pool": X, "space": FeatureSpace.from_data(X)}
     gradients = GradientAttack().run(network, X[rows], y[rows], **run)
     labels = CGBA(max_queries=2000).run(network, X[rows], y[rows], **run)
     assert (gradients.distances < 1.01 * labels.distances).all()
@@ -174,6 +174,7 @@ def test_registered():
 def test_torch_is_loaded_only_when_used():
     code = (
         "import sys; from specreg_sklearn.attacks import GradientAttack, resolve_attack;"
-        "resolve_attack('gradients'); resolve_attack('strongest'); assert 'torch' not in sys.modules"
+        "resolve_attack('gradients'); resolve_attack('strongest');"
+        "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

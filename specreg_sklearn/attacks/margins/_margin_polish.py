@@ -126,8 +126,8 @@ class MarginPolish:
         wanted = np.asarray(counts > 0)
         wanted[:, 1:] &= np.diff(counts, axis=1) < 0
         margin = self._ask(x[:, None] + ends * full[:, None], wanted, rows)
-        first = (margin <= 0).argmax(axis=1)
-        some = (margin <= 0).any(axis=1)
+        fooled = np.asarray(margin <= 0)
+        first, some = fooled.argmax(axis=1), np.asarray(fooled.any(axis=1))
         return np.where(some[:, None], ends[np.arange(len(rows)), first], high)
 
     def _into_cubes(self, points: FloatArray, rows: IntArray) -> None:
@@ -138,8 +138,8 @@ class MarginPolish:
             half = np.abs(step).max(axis=1)[:, None] * shares
             tried = np.clip(step[:, None], -half[..., None], half[..., None])
             margin = self._ask(x[:, None] + tried, np.ones(half.shape, dtype=bool), rows)
-            first = (margin <= 0).argmax(axis=1)
-            some = (margin <= 0).any(axis=1)
+            fooled = np.asarray(margin <= 0)
+            first, some = fooled.argmax(axis=1), np.asarray(fooled.any(axis=1))
             step = np.where(some[:, None], tried[np.arange(len(rows)), first], step)
 
     def _ask(self, points: FloatArray, wanted: np.ndarray, rows: IntArray) -> FloatArray:

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from specreg_sklearn._typing import FloatArray
 
 Role: TypeAlias = Literal["transformer", "classifier"]
+
+WithPullback: TypeAlias = Callable[
+    [FloatArray], tuple[FloatArray, Callable[[FloatArray], FloatArray]]
+]
+"""Rows in; out come what is computed, and a function that takes gradients by it back to rows."""
 
 METHOD = "__differentiable__"
 """The name of the method; see :class:`DifferentiableEstimator`."""
 
 
 class DifferentiableEstimator(Protocol):
-    """A fitted estimator that can be computed in torch, with gradients.
+    """A fitted estimator that can be computed with gradients.
 
     Whatever defines this method can be attacked by :class:`GradientAttack`, alone and at the end of
     a pipeline. It is no claim on which a result rests: each row that is found is shown to
     ``predict``.
     """
 
-    def __differentiable__(self, role: Role, /) -> Callable[[Tensor], Tensor]:
-        """Return what the fitted estimator computes, as a function of tensors.
+    def __differentiable__(self, role: Role, /) -> WithPullback:
+        """Return what the fitted estimator computes, as a function that takes gradients back.
 
         Parameters
         ----------
@@ -34,7 +38,9 @@ class DifferentiableEstimator(Protocol):
         Returns
         -------
         callable
-            From rows (m, n_features_in_), of any float type, on the CPU.
+            ``output, pull_back = function(rows)`` with arrays of float64: rows of shape
+            (m, n_features_in_), their output (m, k), and ``pull_back(slope)``, which turns the
+            gradients of something by the output, (m, k), into its gradients by the rows.
 
         Raises
         ------

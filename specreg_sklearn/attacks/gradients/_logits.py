@@ -1,4 +1,4 @@
-"""Margins of a model, and their gradients: through networks by torch, through other steps by steps.
+"""Margins of a model, and their gradients: by the model's own word, or by differences.
 
 A pipeline ends in parts that speak for themselves (``__differentiable__``). What stands before them
 (scalers, projections, encoders of columns) is asked where it is: its slope is taken from one step
@@ -7,18 +7,14 @@ along each column. If it turns out to be affine, the slope of one row serves for
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from specreg_sklearn._typing import Classifier, FloatArray, IntArray
-from specreg_sklearn.attacks.gradients._differentiable import METHOD
+from specreg_sklearn.attacks.gradients._differentiable import METHOD, WithPullback
 from specreg_sklearn.attacks.questions import SearchTask
 from specreg_sklearn.tables import UNKNOWN, as_labels
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 # How far steps before the network may be off what their slopes say, and still count as affine.
 _AFFINE = 1e-5
@@ -49,16 +45,9 @@ class DifferentiablePredict:
         X = X.toarray() if hasattr(X, "toarray") else np.asarray(X)
         return np.array(X.reshape(len(X), -1), dtype=np.float64)
 
-    def function(self) -> Callable[[Tensor], Tensor]:
-        """Return the function from features to logits."""
-        functions = [getattr(step, METHOD)(role) for step, role in self.parts]
-
-        def logits(x: Tensor) -> Tensor:
-            for function in functions:
-                x = function(x)
-            return x
-
-        return logits
+    def functions(self) -> list[WithPullback]:
+        """Return the functions from features to logits, one after the other."""
+        return [getattr(step, METHOD)(role) for step, role in self.parts]
 
 
 class MarginSlopes:
@@ -71,7 +60,7 @@ class MarginSlopes:
     def __init__(self, task: SearchTask) -> None:
         source = task.oracle.predict
         assert isinstance(source, DifferentiablePredict)
-        self._source, self._logits, self._oracle = source, source.function(), task.oracle
+        self._source, self._functions, self._oracle = source, source.functions(), task.oracle
         codes = task.oracle.coder.encode(source.classes).tolist()
         place = {code: j for j, code in enumerate(codes) if code != UNKNOWN}
         self.column = np.array([place.get(c, -1) for c in task.oracle.labels.tolist()], np.int64)
@@ -103,18 +92,20 @@ class MarginSlopes:
         return margin, np.einsum("ijk,ik->ij", self._slopes[owner], slope)
 
     def _ask(self, features: FloatArray, owner: IntArray) -> tuple[FloatArray, FloatArray]:
-        import torch
-
-        # A search may run where the user has switched gradients off.
-        with torch.inference_mode(False), torch.enable_grad():
-            x = torch.from_numpy(features).clone().requires_grad_()
-            logits = self._logits(x).to("cpu", torch.float64)
-            own = torch.from_numpy(self.column[owner])[:, None]
-            mine = logits.gather(1, own)[:, 0]
-            other = logits.scatter(1, own, -torch.inf).max(dim=1).values
-            margin = other - mine if self._oracle.targeted else mine - other
-            (slope,) = torch.autograd.grad(margin.sum(), x)
-        return margin.detach().numpy(), slope.numpy()
+        values, back = features, []
+        for function in self._functions:
+            values, pull_back = function(values)
+            back.append(pull_back)
+        each, own = np.arange(len(owner)), self.column[owner]
+        others = values.copy()
+        others[each, own] = -np.inf
+        rival = others.argmax(axis=1)
+        sign = -1.0 if self._oracle.targeted else 1.0
+        slope = np.zeros(values.shape)
+        slope[each, own], slope[each, rival] = sign, -sign
+        for pull_back in reversed(back):
+            slope = pull_back(slope)
+        return sign * (values[each, own] - values[each, rival]), slope
 
     def _features(self, Z: FloatArray, owner: IntArray) -> FloatArray:
         if self._affine:

@@ -120,7 +120,7 @@ def test_frames_with_text_and_steps_that_bend(cancer_rows):
         hidden_layer_sizes=(8,), random_state=0, max_iter=40, learning_rate_init=1e-2
     )
     model = make_pipeline(front, encoder).fit(frame, y)
-    rows = chosen(model, frame, y, 60)
+    rows = chosen(model, frame, y, 120)
     part = frame.iloc[rows]
     found = GradientAttack().run(model, part, y[rows], pool=frame)
     labels = CGBA().run(model, part, y[rows], pool=frame)

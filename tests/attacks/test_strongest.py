@@ -67,7 +67,9 @@ def test_rows_within_eps_are_left_to_no_other_part(problem, parts):
     assert found.n_queries[done].max() <= 201
     assert found.n_queries[~done].min() > 201
     smallest = np.minimum(parts["cgba"].distances, parts["scores"].distances)
-    np.testing.assert_array_equal(found.distances <= eps, smallest <= eps)
+    # With eps a second verification is paid for, so that the last few queries are not the same.
+    assert (smallest[found.distances <= eps] <= eps * 1.05).all()
+    assert (found.distances[smallest <= eps * 0.95] <= eps).all()
 
 
 def test_every_attack_says_its_name(problem):

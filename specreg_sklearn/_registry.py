@@ -51,6 +51,9 @@ _BUILT_IN: dict[str, dict[str, str]] = {
         "tangent": "TangentAttack",
         "rays": "RayS",
         "square": "SquareAttack",
+        "scores": "ScoreSearch",
+        "gradients": "GradientAttack",
+        "strongest": "Strongest",
         "threshold_search": "ThresholdSearch",
     },
 }
@@ -153,6 +156,15 @@ def resolve(axis: str, name: str, *, parameter: str | None = None) -> Any:
     if parameter is None:
         parameter = {"penalties": "penalty"}.get(axis, axis.removesuffix("s"))
     raise ValueError(f"{parameter}={name!r} is not known. Valid names: {available(axis)}.")
+
+
+def name_of(axis: str, kind: type) -> str:
+    """Return the name under which an axis knows a class, built in or registered; else its own."""
+    for name, attribute in _built_in(axis).items():
+        if attribute == kind.__name__ and kind.__module__.startswith(f"specreg_sklearn.{axis}"):
+            return name
+    added = [name for name, factory in _ADDED[axis].items() if factory is kind]
+    return added[0] if added else kind.__name__
 
 
 def _built_in(axis: str) -> dict[str, str]:

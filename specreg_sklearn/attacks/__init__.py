@@ -10,11 +10,14 @@ from specreg_sklearn.attacks._cgba import CGBA
 from specreg_sklearn.attacks._hop_skip_jump import HopSkipJump
 from specreg_sklearn.attacks._rays import RayS
 from specreg_sklearn.attacks._resolve import resolve_attack
+from specreg_sklearn.attacks._score_search import ScoreSearch
 from specreg_sklearn.attacks._square import SquareAttack
+from specreg_sklearn.attacks._strongest import Strongest
 from specreg_sklearn.attacks._tangent import TangentAttack
 from specreg_sklearn.attacks._threshold_search import ThresholdSearch
 from specreg_sklearn.attacks.art import ARTAttack, as_art_classifier
 from specreg_sklearn.attacks.frame import AttackInterrupted, AttackResult, BlackBoxAttack
+from specreg_sklearn.attacks.gradients import GradientAttack
 from specreg_sklearn.space import FeatureSpace
 
 __all__ = [
@@ -24,9 +27,12 @@ __all__ = [
     "AttackResult",
     "BlackBoxAttack",
     "FeatureSpace",
+    "GradientAttack",
     "HopSkipJump",
     "RayS",
+    "ScoreSearch",
     "SquareAttack",
+    "Strongest",
     "TangentAttack",
     "ThresholdSearch",
     "as_art_classifier",

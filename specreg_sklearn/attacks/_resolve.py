@@ -27,10 +27,13 @@ def resolve_attack(attack: str | BlackBoxAttack, **parameters: Any) -> BlackBoxA
     Parameters
     ----------
     attack : str or BlackBoxAttack
-        "auto" for the best attack in a norm ("cgba" in L2, "rays" in Linf, "threshold_search" in L1
-        and L0), a registered name ("cgba", "hop_skip_jump", "tangent", "rays", "square",
-        "threshold_search"), ``"art/<ClassName>"`` for an attack
-        of the Adversarial Robustness Toolbox, or an attack, which is copied.
+        "auto" for the best attack in a norm that asks for labels only ("cgba" in L2, "rays" in
+        Linf, "threshold_search" in L1 and L0), whatever else the model offers: its numbers are
+        those of an attacker who sees answers. "strongest" for labels, scores and gradients, as far
+        as the model has them, and the nearest row of all: the number to publish. Or a registered
+        name ("cgba", "hop_skip_jump", "tangent", "rays", "square", "threshold_search", "scores",
+        "gradients"), ``"art/<ClassName>"`` for an attack of the Adversarial Robustness Toolbox, or
+        an attack, which is copied.
     **parameters
         Passed to the class if `attack` is a name, such as `norm` and `random_state`. An object has
         its own parameters and ignores these.

@@ -12,11 +12,11 @@ from specreg_sklearn._typing import BoolArray, Classifier, IntArray
 from specreg_sklearn.attacks.boundary import Blocks, CornerMoves, SphereMoves
 from specreg_sklearn.attacks.frame import BlackBoxAttack, Starts
 from specreg_sklearn.attacks.questions import (
-    METHODS,
     Margins,
     ScoredPredict,
     ScoreMethod,
     SearchTask,
+    check_scores,
 )
 
 # Shares of a round after which the size of the blocks is halved.
@@ -103,8 +103,7 @@ class SquareAttack(BlackBoxAttack):
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        if self.scores not in ("auto", *METHODS):
-            raise ValueError(f"scores={self.scores!r} is not one of {['auto', *METHODS]}.")
+        check_scores(self.scores)
         if isinstance(self.p_init, bool) or not isinstance(self.p_init, Real):
             raise ValueError(f"p_init={self.p_init!r} is not a number.")
         if not 0 < self.p_init <= 1:

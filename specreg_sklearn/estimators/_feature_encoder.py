@@ -22,6 +22,7 @@ from specreg_sklearn._sklearn_compat import (
 )
 from specreg_sklearn._typing import Activation, Solver
 from specreg_sklearn.certificates import Stage, torch_stages
+from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.constraints import Constraint
 from specreg_sklearn.estimators._build_net import (
     Callbacks,
@@ -29,6 +30,7 @@ from specreg_sklearn.estimators._build_net import (
     attach_rows,
     build_net,
 )
+from specreg_sklearn.estimators._differentiable import WithPullback, with_pullback
 from specreg_sklearn.estimators._input_shape import check_row_shape, flat_rows, warn_of_raw_pixels
 from specreg_sklearn.estimators._predicting import predicting
 from specreg_sklearn.estimators._trained_backbone import Module
@@ -160,6 +162,14 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         """
         X = self._validated(X)
         return self._apply(X, self.module_.features)
+
+    def __differentiable__(self, role: Role) -> WithPullback:
+        """Return the network up to the features, or up to the logits of a classifier."""
+        network = self.module_
+        if role == "classifier" and not hasattr(self, "predict"):
+            raise TypeError(f"{type(self).__name__} has no logits.")
+        function = network if role == "classifier" else network.features
+        return with_pullback(network, function, self.net_.device)
 
     def _feature_stages(self) -> list[Stage]:
         """Return what `transform` computes as stages of a proof."""

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from specreg_sklearn._sklearn_compat import Interval, StrOptions, fit_context
 from specreg_sklearn.certificates import Affine, NoCertificateError, Stage
 from specreg_sklearn.certificates.pipelines import Role
+from specreg_sklearn.estimators._differentiable import WithPullback
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
 from specreg_sklearn.estimators._probe_problem import ProbeProblem
 from specreg_sklearn.estimators._robust_loss import SMOOTH_DUALS
@@ -266,6 +267,15 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
         if role == "transformer":
             raise NoCertificateError("RobustLinearProbe has no certificate: it has no transform.")
         return [Affine(self.coef_, self.intercept_)]
+
+    def __differentiable__(self, role: Role) -> WithPullback:
+        """Return the logits as a function of rows that takes gradients back."""
+        if role == "transformer":
+            raise TypeError("RobustLinearProbe has no transform.")
+        weight, bias = self.coef_.astype(np.float64), self.intercept_.astype(np.float64)
+        if len(weight) == 1:
+            weight, bias = np.vstack([-weight, weight]) / 2, np.hstack([-bias, bias]) / 2
+        return lambda x: (x @ weight.T + bias, lambda slope: slope @ weight)
 
     def _logits(self, X: Any) -> NDArray[np.floating]:
         check_is_fitted(self, "coef_")

@@ -12,7 +12,6 @@ model is asked about, so that what is measured, asked and reported is one and th
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from specreg_sklearn.tables import (
     Table,
     as_table,
     column_label,
-    frame_of,
+    replace_rows,
 )
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class Repair:
         built = _with_cells(built, rows, raw[chosen], settled, owner[chosen])
         if len(chosen) == len(raw):
             return built
-        return _replaced(rows.write(raw, owner), moved, built)
+        return replace_rows(rows.write(raw, owner), moved, built)
 
     def _apply(self, rows: CleanRows, raw: np.ndarray, owner: np.ndarray) -> tuple[Any, np.ndarray]:
         """Call the repair; return its checked rows, and their cells in the columns that move."""
@@ -292,23 +291,3 @@ def _is_same(a: object, b: object) -> bool:
     except (TypeError, ValueError):
         # Arrays in cells, and missing values that answer neither yes nor no.
         return repr(a) == repr(b)
-
-
-def _replaced(container: Any, where: np.ndarray, rows: Any) -> Any:
-    """Return a container whose rows are those of another one where `where` says so."""
-    pd, pl = sys.modules.get("pandas"), sys.modules.get("polars")
-    place = np.where(where, len(container) + np.cumsum(where) - 1, np.arange(len(container)))
-    if pl is not None and isinstance(container, pl.DataFrame):
-        return pl.concat([container, rows])[place]
-    if pd is not None and isinstance(container, pd.DataFrame):
-        columns = []
-        for j in range(container.shape[1]):
-            column, repaired = container.iloc[:, j].array, rows.iloc[:, j].array
-            # Not by assignment: sparse columns know none.
-            columns.append(type(column)._concat_same_type([column, repaired]).take(place))
-        return frame_of(columns, container.index, container)
-    if isinstance(container, list):
-        repaired = iter(rows)
-        return [next(repaired) if w else row for w, row in zip(where, container, strict=True)]
-    container[where] = rows
-    return container

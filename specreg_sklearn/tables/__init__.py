@@ -42,6 +42,7 @@ from specreg_sklearn.tables._setting_checks import (
 from specreg_sklearn.tables._subsample import (
     DEFAULT_MAX_SAMPLES,
     check_max_samples,
+    replace_rows,
     subsample,
     take_rows,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "complete_rows",
     "frame_of",
     "places_of",
+    "replace_rows",
     "same_labels",
     "stacklevel_of_caller",
     "subsample",

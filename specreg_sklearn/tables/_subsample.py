@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
 from specreg_sklearn._typing import MaxSamples, RandomState
-from specreg_sklearn.tables._frames import as_table
+from specreg_sklearn.tables._frames import as_table, frame_of
 from specreg_sklearn.tables._labels import as_targets
 from specreg_sklearn.tables._setting_checks import check_seed
 
@@ -51,6 +52,30 @@ def take_rows(X: Any, rows: np.ndarray) -> Any:
     """Return some rows of `X` in the container of `X`."""
     nothing = np.empty((len(rows), 0))
     return as_table(X).write(rows, np.empty(0, dtype=int), nothing, nothing.astype(bool))
+
+
+def replace_rows(container: Any, where: np.ndarray, rows: Any) -> Any:
+    """Return a container whose rows are those of another one where `where` says so.
+
+    `rows` holds as many rows as `where` has True, in the container of `container`, which may be
+    written to.
+    """
+    pd, pl = sys.modules.get("pandas"), sys.modules.get("polars")
+    place = np.where(where, len(container) + np.cumsum(where) - 1, np.arange(len(container)))
+    if pl is not None and isinstance(container, pl.DataFrame):
+        return pl.concat([container, rows])[place]
+    if pd is not None and isinstance(container, pd.DataFrame):
+        columns = []
+        for j in range(container.shape[1]):
+            column, repaired = container.iloc[:, j].array, rows.iloc[:, j].array
+            # Not by assignment: sparse columns know none.
+            columns.append(type(column)._concat_same_type([column, repaired]).take(place))
+        return frame_of(columns, container.index, container)
+    if isinstance(container, list):
+        repaired = iter(rows)
+        return [next(repaired) if w else row for w, row in zip(where, container, strict=True)]
+    container[where] = rows
+    return container
 
 
 def _spread(strata: np.ndarray, size: int, seed: int) -> np.ndarray:

@@ -234,6 +234,9 @@ class ARTAttack(BlackBoxAttack):
                 f"ART's {self.name} does not accept {self.art_parameters}: {error}"
             ) from error
 
+    def _name(self) -> str:
+        return f"art/{self.name}"
+
     def _predict_of(self, estimator: Classifier) -> Predict:
         if SUPPORTED[self.name].scores:
             return ScoredPredict(estimator, "auto", needed_by=f"ART's {self.name}")

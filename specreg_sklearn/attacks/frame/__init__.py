@@ -2,7 +2,8 @@
 
 from specreg_sklearn.attacks.frame._black_box_attack import BlackBoxAttack
 from specreg_sklearn.attacks.frame._hooks import ATTACK_OF_NORM, Starts
-from specreg_sklearn.attacks.frame._interrupted import AttackInterrupted
+from specreg_sklearn.attacks.frame._interrupted import AttackInterrupted, interrupted
+from specreg_sklearn.attacks.frame._nearest_of_all import NearestOfAll
 from specreg_sklearn.attacks.frame._result import AttackResult
 
 __all__ = [
@@ -10,5 +11,7 @@ __all__ = [
     "AttackInterrupted",
     "AttackResult",
     "BlackBoxAttack",
+    "NearestOfAll",
     "Starts",
+    "interrupted",
 ]

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from specreg_sklearn import _registry
 from specreg_sklearn._typing import Classifier, RandomState
 from specreg_sklearn.attacks.questions import FINAL_QUERIES, VERIFY_QUERIES, SearchTask
 from specreg_sklearn.space import check_norm
@@ -59,6 +60,11 @@ class AttackHooks(Protocol):
     _within_eps: ClassVar[bool] = False
     """Whether the search looks for any row within `eps`, with no start and no use of a larger
     distance. Rows for which it finds none are "not_found": `eps` was searched, in vain."""
+
+    _needs_start: ClassVar[bool] = True
+    """Whether rows without an adversarial point to start from are left out of the search. An attack
+    that can begin at the clean row is called for them, too; ``task.active()`` does not list them.
+    """
 
     _parts_per_worker: ClassVar[int] = 1
     """Into how many parts the rows of each worker are cut. Searches that take rows one by one
@@ -115,6 +121,13 @@ class AttackHooks(Protocol):
         ``ScoredPredict``.
         """
         return estimator.predict
+
+    def _name(self) -> str:
+        """Return how a result calls the attack that found a row.
+
+        By default it is the name that the class is registered by, else that of the class.
+        """
+        return _registry.name_of("attacks", type(self))
 
     def _n_data_starts(self, n_features: int) -> int:
         """Return how many rows of data each row starts from; 0 for none.

@@ -49,6 +49,7 @@ def make_result(
         success=known,
         status=status,
         n_queries=outcome.n_queries * setting.n_repeats,
+        found_by=np.where(success, attack._name(), ""),
     )
 
 

@@ -47,6 +47,10 @@ class AttackResult:
         verification. An attack that asks for scores counts those too. The one prediction of the
         clean rows, and that of the pool, are not counted, and neither are verified rows that are
         asked along when others have to be verified again.
+    found_by : ndarray of shape (n_samples,), str
+        The attack that found each row: its registered name, such as "cgba". It is the same for all
+        rows, except for :class:`Strongest`, which runs several. Empty where nothing was found, and
+        where the model was wrong already.
     resumable : object
         What ``run(..., resume=result)`` does not ask again; None where nothing is kept.
 
@@ -69,7 +73,12 @@ class AttackResult:
     success: BoolArray
     status: NDArray[np.str_]
     n_queries: IntArray
+    found_by: NDArray[np.str_] = field(default_factory=lambda: np.empty(0, dtype="<U1"), repr=False)
     resumable: object = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if len(self.found_by) != len(self.status):
+            self.found_by = np.full(len(self.status), "")
 
     def __repr__(self) -> str:
         seen = Counter(self.status.tolist())

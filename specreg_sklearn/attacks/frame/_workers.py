@@ -302,18 +302,23 @@ def _search(
         if attack._within_eps:
             attack._search(task)
             found.far = oracle.best.copy()
-        elif len(started):
+        elif len(started) or not attack._needs_start:
             if attack._from_boundary:
                 task.starts_to_boundary(min(1 / (4 * rows.x.shape[1]), 2.0**-6))
                 task.sharpen(np.intersect1d(started, task.active()))
             task.drop_closed_starts()
-            if len(task.starts):
+            if len(task.starts) or not attack._needs_start:
                 attack._search(task)
         oracle.limit = limit
         if attack._within_eps:
             task.sharpen(np.flatnonzero(np.isfinite(oracle.best_distance)))
-        elif attack._last_bisection:
-            task.sharpen(np.intersect1d(started, task.active()))
+        else:
+            if not attack._needs_start:
+                started = task.active()
+                lacking = np.isinf(found.best_distance)
+                found.far[lacking] = oracle.best[lacking]
+            if attack._last_bisection:
+                task.sharpen(np.intersect1d(started, task.active()))
 
 
 @contextmanager

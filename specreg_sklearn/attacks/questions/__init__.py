@@ -5,7 +5,12 @@ from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
 from specreg_sklearn.attacks.questions._random import basis_directions, stream
 from specreg_sklearn.attacks.questions._ranks import nearest_by_group, rank_within
 from specreg_sklearn.attacks.questions._repeats import Repeats, check_repeats
-from specreg_sklearn.attacks.questions._scores import METHODS, Margins, ScoredPredict, ScoreMethod
+from specreg_sklearn.attacks.questions._scores import (
+    Margins,
+    ScoredPredict,
+    ScoreMethod,
+    check_scores,
+)
 from specreg_sklearn.attacks.questions._start_pool import (
     MAX_ASKED,
     StartPoints,
@@ -23,7 +28,6 @@ from specreg_sklearn.attacks.questions._verify import (
 __all__ = [
     "FINAL_QUERIES",
     "MAX_ASKED",
-    "METHODS",
     "NO_LIMIT",
     "VARYING_QUERIES",
     "VERIFY_QUERIES",
@@ -39,6 +43,7 @@ __all__ = [
     "basis_directions",
     "bisect",
     "check_repeats",
+    "check_scores",
     "data_starts",
     "find_starts",
     "nearest_by_group",

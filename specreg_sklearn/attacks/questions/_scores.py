@@ -12,12 +12,20 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, Classifier, FloatArray, IntArray
 from specreg_sklearn.attacks.questions._oracle import Oracle, listed
+from specreg_sklearn.attacks.questions._ranks import rank_within
 from specreg_sklearn.tables import UNKNOWN, as_labels
 
 METHODS = ("decision_function", "predict_proba")
 ScoreMethod: TypeAlias = Literal["auto", "decision_function", "predict_proba"]
 # Probabilities of 0 and infinite scores have to be subtracted from each other.
 _SMALLEST, _LARGEST = 1e-300, 1e300
+_TINY = 1e-12
+
+
+def check_scores(scores: object) -> None:
+    """Raise ValueError unless `scores` says where scores come from."""
+    if not isinstance(scores, str) or scores not in ("auto", *METHODS):
+        raise ValueError(f"scores={scores!r} is not one of {['auto', *METHODS]}.")
 
 
 class ScoredPredict:
@@ -96,6 +104,9 @@ class Margins:
                 "does not hold every label that its predict returns."
             )
 
+        # The smallest margin that predict did not confirm, such as 0 in a draw of votes.
+        self._refused = np.full(len(oracle.labels), np.inf)
+
     @property
     def possible(self) -> BoolArray:
         """Whether the label of each row has a score: a wanted label may be unknown to the model."""
@@ -118,6 +129,32 @@ class Margins:
         if self.oracle.targeted:
             margin = -margin
         return margin if rival is None else mine - scores[every, rival], margin
+
+    def measure(self, Z: FloatArray, owner: IntArray) -> FloatArray:
+        """Return the margins of points, shape (m,), and let the oracle know the nearest hits.
+
+        The margin is ``inf`` where the budget of a row does not cover a point, and where a point is
+        built as the clean row itself, which is no question. ``predict`` has the last word: it is
+        asked about points that the scores put into a wrong class, if they are the nearest of their
+        row. From then on margins of the row are counted from one that it did not confirm.
+        """
+        oracle, margins = self.oracle, np.full(len(owner), np.inf)
+        distance = oracle.rows.distance(oracle.rows.snap(Z, owner), owner, oracle.norm)
+        asked = np.flatnonzero((distance > 0) & self.possible[owner])
+        asked = asked[rank_within((owner[asked],)) < oracle.left(owner[asked])]
+        if not len(asked):
+            return margins
+        margins[asked] = self.ask(Z[asked], owner[asked])[1]
+        nearer = (margins <= 0) & (distance < oracle.best_distance[owner])
+        hopeful = np.flatnonzero(nearer & (margins < self._refused[owner]))
+        nearest = hopeful[rank_within((owner[hopeful],), distance[hopeful]) == 0]
+        nearest = nearest[oracle.left(owner[nearest]) > 0]
+        wrong = nearest[~oracle.decide(Z[nearest], owner[nearest])]
+        self._refused[owner[wrong]] = margins[wrong]
+        refused = self._refused[owner]
+        beyond = np.isfinite(margins) & (margins >= refused)
+        margins[beyond] += _TINY - refused[beyond]
+        return margins
 
     def rivals(self, owner: IntArray) -> IntArray:
         """Ask about clean rows and return the columns of all other classes, the nearest first."""

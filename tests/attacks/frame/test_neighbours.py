@@ -25,6 +25,7 @@ from specreg_sklearn.attacks import (
     FeatureSpace,
     HopSkipJump,
     RayS,
+    ScoreSearch,
     SquareAttack,
     TangentAttack,
 )
@@ -46,6 +47,7 @@ ATTACKS = {
     "HopSkipJump": HopSkipJump(init_eval=10, **QUERIES),
     "HopSkipJump Linf": HopSkipJump(norm=np.inf, init_eval=10, **QUERIES),
     "RayS": RayS(**QUERIES),
+    "Scores": ScoreSearch(**QUERIES),
     "Square": SquareAttack(**QUERIES),
     "Square Linf": SquareAttack(norm=np.inf, **QUERIES),
 }

@@ -17,7 +17,9 @@ from specreg_sklearn.attacks import (
     FeatureSpace,
     HopSkipJump,
     RayS,
+    ScoreSearch,
     SquareAttack,
+    Strongest,
     TangentAttack,
 )
 
@@ -37,6 +39,10 @@ ATTACKS = [
     CGBA(max_queries=400),
     CGBA(max_queries=400, starts="uniform"),
     TangentAttack(max_queries=400),
+    ScoreSearch(max_queries=400),
+    ScoreSearch(norm=np.inf, max_queries=400),
+    ScoreSearch(norm=1, max_queries=400, starts="uniform"),
+    Strongest(max_queries=150),
     HopSkipJump(max_iter=4),
     HopSkipJump(max_iter=4, norm=np.inf),
     RayS(max_queries=400),

@@ -12,7 +12,7 @@ from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from specreg_sklearn.attacks import CGBA, BlackBoxAttack, FeatureSpace, RayS
-from specreg_sklearn.attacks.integers import IntegerCubeSearch, FlipSearch, improve
+from specreg_sklearn.attacks.integers import FlipSearch, IntegerCubeSearch, improve
 from specreg_sklearn.attacks.questions import NO_LIMIT, Oracle, SearchTask, StartPool
 from specreg_sklearn.tables import LabelCoder
 

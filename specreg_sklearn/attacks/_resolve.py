@@ -14,10 +14,10 @@ from specreg_sklearn.space import check_norm
 
 _ART_PREFIX = "art/"
 _BY_NORM: dict[float, str] = {
+    0: "threshold_search",
+    1: "threshold_search",
     2: "cgba",
     np.inf: "rays",
-    1: "threshold_search",
-    0: "threshold_search",
 }
 
 

@@ -77,12 +77,13 @@ def robust_accuracy_score(
         Size of the attack, in the norm of ``(X_adv - X) / scale``. Several values, in increasing
         order, give a curve from one run; from one run for each value with an attack that works at a
         fixed size, such as "square".
-    norm : {2, inf}, default=2
-        The norm, one that the attack knows: one of your own may know 0 and 1 too.
+    norm : {0, 1, 2, inf}, default=2
+        The norm, one that the attack knows; 0 counts the columns that change.
     attack : str or BlackBoxAttack, default="auto"
         A name or an attack, see :func:`specreg_sklearn.attacks.resolve_attack`. "auto" is
-        :class:`~specreg_sklearn.attacks.CGBA` in L2 and :class:`~specreg_sklearn.attacks.RayS` in
-        Linf, with 1000 queries a row; it asks for labels only. "strongest" adds scores and
+        :class:`~specreg_sklearn.attacks.CGBA` in L2, :class:`~specreg_sklearn.attacks.RayS` in Linf
+        and :class:`~specreg_sklearn.attacks.ThresholdSearch` in L1 and L0, with 1000 queries a row;
+        it asks for labels only. "strongest" adds scores and
         gradients where the model has them: the number to publish. An attack object must measure in
         `norm`, and keeps its own seed and budget.
     space : FeatureSpace or None, default=None

@@ -152,8 +152,8 @@ def make_robust_scorer(
         :func:`certified_radius` accepts.
     eps : float, default=0.5
         Size of the attack, in scaled units. Only the two accuracies use it.
-    norm : {2, inf}, default=2
-        The norm of the distance; 1 as well for what is certified.
+    norm : {0, 1, 2, inf}, default=2
+        The norm of the distance; 0, the number of columns that change, for what is attacked only.
     attack : str or BlackBoxAttack, default="auto"
         As in :func:`robust_accuracy_score`. A certified metric has no attack.
     space : FeatureSpace or None, default=None

@@ -1,0 +1,188 @@
+"""The distance of one row: searches within radii that grow, for one other class after another.
+
+The stub of a small radius is small, so a row whose nearest change of label is near is found by a
+search that never looks far, however bad the first known witness is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.certificates.trees._ensemble import Duel
+from specreg_sklearn.certificates.trees._leaf_boxes import LeafBoxes
+from specreg_sklearn.certificates.trees._row_cells import RowCells
+from specreg_sklearn.certificates.trees.search import BestFirst, Question, Stub, stub_within
+
+_GROWTH = 1.25
+
+
+class Costs(NamedTuple):
+    """How the costs of cells make up a distance: ``sum(cost) ** (1 / power)``, or the largest.
+
+    Parameters
+    ----------
+    power : float
+        1 or 2; 1 for the largest, and for the number of changes.
+    additive : bool
+        Whether they add up.
+    whole : bool
+        Whether costs are whole numbers.
+    """
+
+    power: float
+    additive: bool
+    whole: bool
+
+    def of(self, step: FloatArray) -> FloatArray:
+        """Return the costs of steps in units of their columns."""
+        if self.whole:
+            return np.where(np.isfinite(step), (step > 0).astype(np.float64), np.inf)
+        return step**self.power
+
+    def distance(self, cost: float) -> float:
+        """Return the distance that a cost stands for."""
+        return float(cost ** (1 / self.power))
+
+
+class Outcome(NamedTuple):
+    """What is known of a row: bounds of the cost, the point, and the boxes that were scanned."""
+
+    lower: float
+    upper: float
+    point: FloatArray | None
+    n_nodes: int
+
+
+@dataclass
+class _Pair:
+    """One other class: how far it is at least, and the search that is under way."""
+
+    duel: Duel
+    lower: float = 0.0
+    search: BestFirst | None = None
+    stub: Stub | None = None
+
+
+class RowSearch:
+    """The search around one row.
+
+    Parameters
+    ----------
+    boxes : LeafBoxes
+        The leaves.
+    around : RowCells
+        The cells around the row.
+    costs : Costs
+        The norm.
+    duels : list of Duel
+        What it takes for each other class to win.
+    confirm : callable
+        Whether a point (n_columns,) has another label by `predict`.
+    """
+
+    def __init__(
+        self,
+        boxes: LeafBoxes,
+        around: RowCells,
+        costs: Costs,
+        duels: list[Duel],
+        confirm: Callable[[FloatArray], bool],
+    ) -> None:
+        self.boxes, self.around, self.costs, self.confirm = boxes, around, costs, confirm
+        self.cost = costs.of(around.step)
+        self.clean = around.point[around.home]
+        self.pairs = [_Pair(duel) for duel in duels]
+        self.upper, self.point = np.inf, None
+        self.n_nodes = 0
+        self._stub: tuple[float, Stub] | None = None
+
+    def take(self, cost: float, point: FloatArray) -> None:
+        """Note a point with another label."""
+        if cost < self.upper:
+            self.upper, self.point = cost, point
+
+    def run(self, max_nodes: int) -> Outcome:
+        """Search until everything is decided, or `max_nodes` boxes were scanned.
+
+        Each class is looked at once, however small the number is.
+        """
+        for pair in self.pairs:
+            self._begin(pair, self.upper, max_nodes)
+        while self.n_nodes < max_nodes:
+            open_pairs = [pair for pair in self.pairs if pair.lower < self.upper]
+            if not open_pairs:
+                break
+            # The smallest bound is the one that counts.
+            self._advance(min(open_pairs, key=lambda pair: pair.lower), max_nodes)
+        lower = min((pair.lower for pair in self.pairs), default=np.inf)
+        return Outcome(min(lower, self.upper), self.upper, self.point, self.n_nodes)
+
+    def _begin(self, pair: _Pair, radius: float, max_nodes: int) -> None:
+        """Start a search within a radius, and note what its root says."""
+        if self._stub is None or self._stub[0] != radius:
+            additive = self.costs.additive
+            stub = stub_within(self.boxes, self.around, self.cost, radius, additive=additive)
+            self._stub = radius, stub
+        stub = self._stub[1]
+        duel = pair.duel
+        search = BestFirst(
+            Question(
+                stub,
+                duel.value[stub.leaf],
+                duel.target - float(duel.value[stub.settled].sum()),
+                duel.tolerance,
+                self.costs.additive,
+                lambda cells: self.confirm(self._point(stub, cells)),
+            ),
+            radius,
+        )
+        pair.search, pair.stub = search, stub
+        self.n_nodes += search.n_nodes
+        self._note(pair)
+
+    def _note(self, pair: _Pair) -> None:
+        search, stub = pair.search, pair.stub
+        assert search is not None and stub is not None
+        if search.found is not None and search.found.cost < self.upper:
+            self.take(search.found.cost, self._point(stub, search.found.cells))
+        pair.lower = max(pair.lower, search.lower)
+        if search.done:
+            pair.search = pair.stub = None
+
+    def _advance(self, pair: _Pair, max_nodes: int) -> None:
+        """Continue the search of a class, or start one within a radius that suits its bound."""
+        search = pair.search
+        target = self._next_radius(pair.lower)
+        if search is None or (search.radius > target * (1 + 1e-12) and search.found is None):
+            self._begin(pair, target, max_nodes)
+            search = pair.search
+            if search is None or search.radius > self._next_radius(pair.lower) * (1 + 1e-12):
+                return
+        before = search.n_nodes
+        search.run(before + max_nodes - self.n_nodes)
+        self.n_nodes += search.n_nodes - before
+        self._note(pair)
+
+    def _next_radius(self, lower: float) -> float:
+        """Return how far to look, given that nothing is nearer than `lower`."""
+        growth = _GROWTH**self.costs.power
+        radius = np.ceil(lower - 1e-9) + 1 if self.costs.whole else lower * growth
+        if lower == 0 or radius * growth >= min(self.upper, self._farthest()):
+            return self.upper
+        return float(radius)
+
+    def _farthest(self) -> float:
+        """Return a cost that no point exceeds."""
+        costs = np.where(np.isfinite(self.cost), self.cost, 0.0)
+        most = np.maximum.reduceat(costs, self.boxes.cell_start[:-1])
+        return float(most.sum() if self.costs.additive else most.max())
+
+    def _point(self, stub: Stub, cells: np.ndarray) -> FloatArray:
+        point = self.clean.copy()
+        point[stub.column] = stub.point[stub.start[:-1] + cells]
+        return point

@@ -135,7 +135,7 @@ def _search_rows(
     check_labels(ensemble.trees, ensemble.trees.evaluate(numbers), labels, ensemble.rounding)
     own = LabelCoder(ensemble.classes).encode(labels)
     cells = CellsOfRows(ensemble, rows, numbers)
-    witness, known_cost = _confirmed(ensemble, rows, labels, known)
+    witness, distance = _confirmed(ensemble, rows, labels, known, norm)
     lower, n_nodes = np.full(n, np.inf), np.zeros(n, dtype=np.int64)
     duels: dict[int, list] = {}
     for i in range(n):
@@ -147,12 +147,12 @@ def _search_rows(
         search = RowSearch(
             ensemble.boxes, cells.of(i), costs, duels[k], _confirm(ensemble, rows, labels, i)
         )
-        if np.isfinite(known_cost[i]):
-            search.take(float(known_cost[i]), np.zeros(0))
+        if np.isfinite(distance[i]):
+            search.take_known(float(distance[i]))
         outcome = search.run(max_nodes)
         lower[i] = costs.distance(outcome.lower)
         n_nodes[i] = outcome.n_nodes
-        if outcome.point is not None and len(outcome.point):
+        if outcome.point is not None:
             witness[i] = outcome.point[rows.columns]
     return _distances(ensemble, rows, labels, norm, lower, witness, n_nodes)
 
@@ -168,10 +168,26 @@ def _confirm(
 
 
 def _confirmed(
-    ensemble: TreeEnsemble, rows: CleanRows, labels: np.ndarray, known: FloatArray | None
+    ensemble: TreeEnsemble, rows: CleanRows, labels: np.ndarray, known: FloatArray | None, norm: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the known witnesses that `predict` confirms, and what they cost."""
-    return np.full(rows.raw.shape, np.nan), np.full(len(rows), np.inf)
+    """Return the known witnesses that `predict` confirms, and how far they are."""
+    witness, distance = np.full(rows.raw.shape, np.nan), np.full(len(rows), np.inf)
+    if known is None:
+        return witness, distance
+    given = np.asarray(known, dtype=np.float64)
+    if given.shape != rows.raw.shape:
+        raise ValueError(
+            f"known has shape {given.shape}; accepted is {rows.raw.shape}, a row of movable cells "
+            "for each row, NaN without one."
+        )
+    some = np.flatnonzero(~np.isnan(given).any(axis=1))
+    if len(some):
+        # Whoever made them: they count as cells that the rows can hold, inside the boxes.
+        held = rows.fit(given[some].copy(), *rows.box(some))
+        other = ask(ensemble.estimator.predict, rows.build(held, some), len(some)) != labels[some]
+        witness[some[other]] = held[other]
+        distance[some[other]] = rows.distance(held[other], some[other], norm)
+    return witness, distance
 
 
 def _distances(

@@ -16,9 +16,12 @@ from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.certificates.trees._ensemble import Duel
 from specreg_sklearn.certificates.trees._leaf_boxes import LeafBoxes
 from specreg_sklearn.certificates.trees._row_cells import RowCells
-from specreg_sklearn.certificates.trees.search import BestFirst, Question, Stub, stub_within
+from specreg_sklearn.certificates.trees.search import BestFirst, Descent, Question, Stub, stub_within
 
 _GROWTH = 1.25
+_DESCENTS = 3
+_WORTHWHILE = 0.05
+_MOST_CLASSES = 3
 
 
 class Costs(NamedTuple):
@@ -106,13 +109,23 @@ class RowSearch:
         if cost < self.upper:
             self.upper, self.point = cost, point
 
+    def take_known(self, distance: float) -> None:
+        """Note that a row with another label is so far away."""
+        if distance < self.costs.distance(self.upper):
+            self.upper, self.point = distance**self.costs.power, None
+
     def run(self, max_nodes: int) -> Outcome:
         """Search until everything is decided, or `max_nodes` boxes were scanned.
 
         Each class is looked at once, however small the number is.
         """
+        for _ in range(_DESCENTS):
+            before = self.upper
+            self._descend()
+            if not self.upper < before * (1 - _WORTHWHILE):
+                break
         for pair in self.pairs:
-            self._begin(pair, self.upper, max_nodes)
+            self._begin(pair, self.upper)
         while self.n_nodes < max_nodes:
             open_pairs = [pair for pair in self.pairs if pair.lower < self.upper]
             if not open_pairs:
@@ -122,19 +135,39 @@ class RowSearch:
         lower = min((pair.lower for pair in self.pairs), default=np.inf)
         return Outcome(min(lower, self.upper), self.upper, self.point, self.n_nodes)
 
-    def _begin(self, pair: _Pair, radius: float, max_nodes: int) -> None:
-        """Start a search within a radius, and note what its root says."""
+    def _within(self, radius: float) -> Stub:
         if self._stub is None or self._stub[0] != radius:
             additive = self.costs.additive
             stub = stub_within(self.boxes, self.around, self.cost, radius, additive=additive)
             self._stub = radius, stub
-        stub = self._stub[1]
-        duel = pair.duel
+        return self._stub[1]
+
+    def _descend(self) -> None:
+        """Look for near points by moves of single columns."""
+        stub, radius = self._within(self.upper), self.upper
+        asked = [(*_asked(stub, pair.duel), pair.duel.tolerance) for pair in self.pairs]
+        descents = [
+            Descent(stub, value, target + blur, radius, additive=self.costs.additive)
+            for value, target, blur in asked
+        ]
+        if len(descents) > _MOST_CLASSES and len(stub.leaf):
+            # The classes that come nearest to winning where the row is.
+            descents.sort(key=lambda descent: descent.target - descent.moves(stub.home)[0])
+            descents = descents[:_MOST_CLASSES]
+        for descent in descents:
+            reached = descent.nearest()
+            if reached is not None:
+                self.take(reached.cost, self._point(stub, reached.cells))
+
+    def _begin(self, pair: _Pair, radius: float) -> None:
+        """Start a search within a radius, and note what its root says."""
+        stub, duel = self._within(radius), pair.duel
+        value, target = _asked(stub, duel)
         search = BestFirst(
             Question(
                 stub,
-                duel.value[stub.leaf],
-                duel.target - float(duel.value[stub.settled].sum()),
+                value,
+                target,
                 duel.tolerance,
                 self.costs.additive,
                 lambda cells: self.confirm(self._point(stub, cells)),
@@ -159,7 +192,7 @@ class RowSearch:
         search = pair.search
         target = self._next_radius(pair.lower)
         if search is None or (search.radius > target * (1 + 1e-12) and search.found is None):
-            self._begin(pair, target, max_nodes)
+            self._begin(pair, target)
             search = pair.search
             if search is None or search.radius > self._next_radius(pair.lower) * (1 + 1e-12):
                 return
@@ -186,3 +219,8 @@ class RowSearch:
         point = self.clean.copy()
         point[stub.column] = stub.point[stub.start[:-1] + cells]
         return point
+
+
+def _asked(stub: Stub, duel: Duel) -> tuple[FloatArray, float]:
+    """Return the values of the leaves of a stub, and what they must add up to."""
+    return duel.value[stub.leaf], duel.target - float(duel.value[stub.settled].sum())

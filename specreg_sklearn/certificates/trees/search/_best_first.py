@@ -90,7 +90,7 @@ class BestFirst:
         stub = question.stub
         self._heap: list[_Node] = []
         self._next: _Node | None = None
-        self._made = self._popped = 0
+        self._made = self._popped = self._bounded = 0
         if not len(stub.leaf):
             self.lower, self.done = radius, True
             return
@@ -147,7 +147,8 @@ class BestFirst:
         self, bound: Bound, box: Scanned, low: IntArray, high: IntArray, rate: float
     ) -> None:
         stub, scan = self.question.stub, self._scan
-        entry = scan.entries_of(bound.chosen)
+        assert box.alive is not None
+        entry = scan.entries_of(box.alive.leaf[bound.chosen])
         column = stub.entry_column[entry]
         near = box.near[column]
         begin = np.maximum(low[column], stub.first[entry])
@@ -202,7 +203,8 @@ class BestFirst:
                     box, low[k], high[k], self._shares, node.multiplier, self.radius
                 )
             self._consider(bound, box, low[k], high[k])
-            if self._shares is not None and (self.n_nodes // 2) % _STEP_EVERY == 0 and k == 1:
+            self._bounded += 1
+            if self._shares is not None and self._bounded % _STEP_EVERY == 0:
                 self._improve(bound, box, low[k], high[k], _RATE)
             made = self._node(bound, box, low[k], high[k], node.key)
             if made is not None:
@@ -221,7 +223,8 @@ class BestFirst:
         key = max(bound.key, parent)
         if key >= self.radius:
             return None
-        cut = cut_of(self._scan, bound, low, high, box.near, self._shares)
+        assert box.alive is not None
+        cut = cut_of(self._scan, box.alive, bound, low, high, box.near, self._shares)
         if cut is None:
             # One cell in each column, near the target, and predict said that it is no other label.
             return None
@@ -231,9 +234,11 @@ class BestFirst:
     def _consider(self, bound: Bound, box: Scanned, low: IntArray, high: IntArray) -> None:
         """Try the cheapest point that lies in all the leaves that attain a bound, if one does."""
         stub, scan = self.question.stub, self._scan
-        if float(scan.value[bound.chosen].sum()) < scan.target:
+        assert box.alive is not None
+        score = float(box.alive.value[bound.chosen].sum())
+        if score < scan.target:
             return
-        entry = scan.entries_of(bound.chosen)
+        entry = scan.entries_of(box.alive.leaf[bound.chosen])
         begin, end = low.copy(), high.copy()
         np.maximum.at(begin, stub.entry_column[entry], stub.first[entry])
         np.minimum.at(end, stub.entry_column[entry], stub.last[entry])
@@ -243,7 +248,7 @@ class BestFirst:
         costs = stub.cost[stub.start[:-1] + point]
         cost = float(costs.sum() if self.question.additive else costs.max())
         if cost < self.radius:
-            self._accept(cost, point, float(scan.value[bound.chosen].sum()))
+            self._accept(cost, point, score)
 
     def _accept(self, cost: float, cells: IntArray, score: float) -> bool:
         """Take a point as the best one if its label is another one."""

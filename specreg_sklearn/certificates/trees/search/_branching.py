@@ -2,48 +2,85 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
-from specreg_sklearn.certificates.trees.search._scan import Bound, Scan
+from specreg_sklearn.certificates.trees.search._scan import Alive, Bound, Scan
 from specreg_sklearn.certificates.trees.search._shares import Shares
 
 _LESSER_SIDE = 1e-3
+_EMPTY = 100.0
 
 
 def cut_of(
-    scan: Scan, bound: Bound, low: IntArray, high: IntArray, near: IntArray, shares: Shares | None
+    scan: Scan,
+    alive: Alive,
+    bound: Bound,
+    low: IntArray,
+    high: IntArray,
+    near: IntArray,
+    shares: Shares | None,
 ) -> tuple[int, int] | None:
     """Return (column, q): one half keeps the cells below q, the other one those from q on.
 
-    None if the box is a single cell in all columns.
+    Of all thresholds that the chosen leaves ask about, it is the one at which the bounds of both
+    halves rise most: each tree whose leaf is cut off falls back to its next best one. None if the
+    box is a single cell in all columns.
     """
     stub = scan.stub
-    entry = scan.entries_of(bound.chosen)
-    column, tree = stub.entry_column[entry], scan.entry_tree[entry]
-    weight = bound.weight[tree]
-    offset = stub.start[column]
-    above = stub.first[entry] > low[column]
-    below = stub.last[entry] < high[column]
+    entry = scan.entries_of(alive.leaf[bound.chosen])
+    column = stub.entry_column[entry]
+    tree = np.repeat(np.arange(len(bound.chosen)), scan.n_entries[alive.leaf[bound.chosen]])
+    above, below = stub.first[entry] > low[column], stub.last[entry] < high[column]
+    up = _Asked(tree[above], column[above], stub.first[entry][above])
+    down = _Asked(tree[below], column[below], stub.last[entry][below] + 1)
     n_cells = len(stub.cost)
-    wants_up = np.bincount(
-        (offset + stub.first[entry])[above], weight[above], n_cells + 1
-    )[:n_cells]
-    wants_down = np.bincount(
-        (offset + stub.last[entry] + 1)[below], weight[below], n_cells + 1
-    )[:n_cells]
+    # Who asks for cells from q on loses in the half below q, and the other way round.
+    lost_below = _losses(alive, bound, up, scan.first_of, -1)
+    lost_above = _losses(alive, bound, down, scan.last_of, 1)
+    wants_up = np.bincount(stub.start[up.column] + up.q, lost_below, n_cells)
+    wants_down = np.bincount(stub.start[down.column] + down.q, lost_above, n_cells)
     asked = np.flatnonzero((wants_up > 0) | (wants_down > 0))
     if not len(asked):
         return _widest(low, high)
-    up, down = wants_up[asked], wants_down[asked]
+    halves = wants_up[asked], wants_down[asked]
     if shares is not None:
         unpaid_up, unpaid_down = _unpaid(scan, shares, entry, low, high, near, asked)
-        down = down + unpaid_up
-        up = up + unpaid_down
-    score = np.minimum(up, down) + _LESSER_SIDE * np.maximum(up, down)
+        halves = halves[0] + unpaid_down, halves[1] + unpaid_up
+    score = np.minimum(*halves) + _LESSER_SIDE * np.maximum(*halves)
     cell = int(asked[int(np.argmax(score))])
     j = int(np.searchsorted(stub.start, cell, side="right")) - 1
     return j, cell - int(stub.start[j])
+
+
+class _Asked(NamedTuple):
+    """Thresholds that trees ask about: cells from `q` on, or below it."""
+
+    tree: IntArray
+    column: IntArray
+    q: IntArray
+
+
+def _losses(
+    alive: Alive, bound: Bound, asked: _Asked, ends: IntArray, side: int
+) -> FloatArray:
+    """Return how much more each tree pays for its best leaf on the other side of a threshold."""
+    if not len(asked.tree):
+        return np.zeros(0)
+    sizes = np.diff(np.append(alive.start, len(alive.leaf)))
+    count = sizes[asked.tree]
+    total = np.cumsum(count)
+    place = np.arange(total[-1]) + np.repeat(alive.start[asked.tree] - (total - count), count)
+    end = ends[alive.leaf[place], np.repeat(asked.column, count)]
+    q = np.repeat(asked.q, count)
+    stays = end < q if side < 0 else end >= q
+    paid = np.where(stays, bound.paid[place], np.inf)
+    least = bound.paid[bound.chosen][asked.tree]
+    loss = np.minimum.reduceat(paid, total - count) - least
+    # Where no leaf of the tree is left, that half is empty.
+    return np.minimum(loss, _EMPTY * (1e-300 + float(np.ptp(bound.paid))))
 
 
 def _unpaid(

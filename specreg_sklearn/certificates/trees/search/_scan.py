@@ -66,16 +66,16 @@ class Bound(NamedTuple):
     key : float
         The bound.
     chosen : ndarray of shape (n_trees,), int
-        The leaves of the stub that attain it, one per tree.
-    weight : ndarray of shape (n_trees,), float64
-        How much depends on the choice of each tree.
+        The leaves that attain it, one per tree, by their places among those that are alive.
+    paid : ndarray of shape (n_alive,), float64
+        What each leaf adds to the bound, if it is chosen; the smallest of its tree is.
     multiplier : float
         The price of the score at which the bound was found.
     """
 
     key: float
     chosen: IntArray
-    weight: FloatArray
+    paid: FloatArray
     multiplier: float
 
 
@@ -98,7 +98,12 @@ class Scan:
         self.stub, self.value, self.target, self.additive = stub, value, target, additive
         self.shift = stub.start[stub.entry_column]
         self.entry_tree = stub.tree[stub.entry_leaf]
-        self.n_trees = len(stub.tree_start)
+        self.n_entries = np.diff(np.append(stub.entry_start, len(stub.entry_leaf)))
+        shape = len(stub.leaf), len(stub.column)
+        self.first_of = np.zeros(shape, dtype=np.int32)
+        self.last_of = np.broadcast_to(np.diff(stub.start) - 1, shape).astype(np.int32)
+        self.first_of[stub.entry_leaf, stub.entry_column] = stub.first
+        self.last_of[stub.entry_leaf, stub.entry_column] = stub.last
 
     def boxes(self, low: IntArray, high: IntArray, radius: float) -> list[Scanned]:
         """Return what the leaves say of boxes, from cells `low` to `high`, (n_boxes, d)."""
@@ -157,11 +162,10 @@ class Scan:
                 high = middle
             else:
                 low = middle + 1
-        value = np.where(alive.cost <= levels[low], alive.value, -np.inf)
-        top = np.maximum.reduceat(value, alive.start)
-        chosen = _first_at(value, top, alive.start)
-        spread = top - np.minimum.reduceat(alive.value, alive.start)
-        return Bound(max(float(levels[low]), box.base), alive.leaf[chosen], spread, 1.0)
+        # The largest values count for the next cut: their sum has to fall below the target.
+        paid = -alive.value
+        chosen = _first_at(paid, np.minimum.reduceat(paid, alive.start), alive.start)
+        return Bound(max(float(levels[low]), box.base), chosen, paid, 1.0)
 
     def by_shares(
         self, box: Scanned, low: IntArray, high: IntArray, shares: Shares, start: float, stop: float
@@ -215,9 +219,8 @@ class Scan:
         multiplier, gained, _, paid, least = best
         size = abs(multiplier * self.target) + float(np.abs(least).sum()) + box.base
         chosen = _first_at(paid, least, begins)
-        spread = np.maximum.reduceat(value, begins) - np.minimum.reduceat(value, begins)
         key = box.base + max(gained - _ROUNDING * size, 0.0)
-        return Bound(key, alive.leaf[chosen], spread * multiplier, multiplier or start)
+        return Bound(key, chosen, paid, multiplier or start)
 
     def _charges(
         self, alive: Alive, near: IntArray, low: IntArray, high: IntArray, shares: Shares
@@ -241,8 +244,7 @@ class Scan:
 
     def entries_of(self, leaves: IntArray) -> IntArray:
         """Return the entries of some leaves, given in ascending order."""
-        ends = np.append(self.stub.entry_start, len(self.stub.entry_leaf))
-        begin, count = ends[leaves], ends[leaves + 1] - ends[leaves]
+        begin, count = self.stub.entry_start[leaves], self.n_entries[leaves]
         total = np.cumsum(count)
         return np.arange(total[-1]) + np.repeat(begin - (total - count), count)
 

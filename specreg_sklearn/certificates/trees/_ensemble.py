@@ -145,9 +145,7 @@ class TreeEnsemble:
         if trees.n_outputs == 1:
             sign = 1.0 if other == 1 else -1.0
             tolerance = 2 * float(self.rounding[0]) + trees.blur
-            return Duel(
-                sign * values[:, 0], sign * (trees.cut - float(trees.base[0])), tolerance
-            )
+            return Duel(sign * values[:, 0], sign * (trees.cut - float(trees.base[0])), tolerance)
         value = values[:, other] - values[:, own]
         if self._votes:
             # In a tie of votes the first class wins.

@@ -168,7 +168,11 @@ def _confirm(
 
 
 def _confirmed(
-    ensemble: TreeEnsemble, rows: CleanRows, labels: np.ndarray, known: FloatArray | None, norm: float
+    ensemble: TreeEnsemble,
+    rows: CleanRows,
+    labels: np.ndarray,
+    known: FloatArray | None,
+    norm: float,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the known witnesses that `predict` confirms, and how far they are."""
     witness, distance = np.full(rows.raw.shape, np.nan), np.full(len(rows), np.inf)

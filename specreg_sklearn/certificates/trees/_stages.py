@@ -16,7 +16,13 @@ from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.certificates.trees._ensemble import Duel
 from specreg_sklearn.certificates.trees._leaf_boxes import LeafBoxes
 from specreg_sklearn.certificates.trees._row_cells import RowCells
-from specreg_sklearn.certificates.trees.search import BestFirst, Descent, Question, Stub, stub_within
+from specreg_sklearn.certificates.trees.search import (
+    BestFirst,
+    Descent,
+    Question,
+    Stub,
+    stub_within,
+)
 
 _GROWTH = 1.25
 _DESCENTS = 3

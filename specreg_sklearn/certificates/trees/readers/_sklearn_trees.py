@@ -137,9 +137,7 @@ def _ada_boost(estimator: AdaBoostClassifier) -> TreeSum:
 @register_tree_reader(BaggingClassifier)
 def _bagging(estimator: BaggingClassifier) -> TreeSum:
     trees = []
-    for member, columns in zip(
-        estimator.estimators_, estimator.estimators_features_, strict=True
-    ):
+    for member, columns in zip(estimator.estimators_, estimator.estimators_features_, strict=True):
         _check_member(estimator, member)
         inside = _probabilities(member)
         value = np.zeros((len(inside), estimator.n_classes_))

@@ -228,7 +228,8 @@ class BestFirst:
         if cut is None:
             # One cell in each column, near the target, and predict said that it is no other label.
             return None
-        self._made += 1
+        # Among equal keys, of which Linf has many, the latest goes first: it is nearest to an end.
+        self._made -= 1
         return _Node(key, self._made, low, high, cut, bound.multiplier)
 
     def _consider(self, bound: Bound, box: Scanned, low: IntArray, high: IntArray) -> None:

@@ -49,7 +49,9 @@ def cut_of(
     if shares is not None:
         unpaid_up, unpaid_down = _unpaid(scan, shares, entry, low, high, near, asked)
         halves = halves[0] + unpaid_down, halves[1] + unpaid_up
-    score = np.minimum(*halves) + _LESSER_SIDE * np.maximum(*halves)
+    # A product of gains: a cut that raises one half alone leaves the other one as it was.
+    little = _LESSER_SIDE * np.maximum(*halves)
+    score = (halves[0] + little) * (halves[1] + little)
     cell = int(asked[int(np.argmax(score))])
     j = int(np.searchsorted(stub.start, cell, side="right")) - 1
     return j, cell - int(stub.start[j])
@@ -63,9 +65,7 @@ class _Asked(NamedTuple):
     q: IntArray
 
 
-def _losses(
-    alive: Alive, bound: Bound, asked: _Asked, ends: IntArray, side: int
-) -> FloatArray:
+def _losses(alive: Alive, bound: Bound, asked: _Asked, ends: IntArray, side: int) -> FloatArray:
     """Return how much more each tree pays for its best leaf on the other side of a threshold."""
     if not len(asked.tree):
         return np.zeros(0)
@@ -120,9 +120,7 @@ def _unpaid(
         else:
             charged_down = paid
     up = np.where(asked > near_asked, shares.price[asked] - charged_up, 0.0)
-    down = np.where(
-        asked <= near_asked, shares.price[np.maximum(asked - 1, 0)] - charged_down, 0.0
-    )
+    down = np.where(asked <= near_asked, shares.price[np.maximum(asked - 1, 0)] - charged_down, 0.0)
     return np.maximum(up, 0.0), np.maximum(down, 0.0)
 
 

@@ -127,9 +127,7 @@ class Scan:
             leaf_cost = np.maximum(base[:, None], largest)
         # The leaf of the cheapest point counts whatever rounding made of its cost.
         alive = meets & ((leaf_cost < radius) | holds)
-        best = np.maximum.reduceat(
-            np.where(alive, self.value, -np.inf), stub.tree_start, axis=1
-        )
+        best = np.maximum.reduceat(np.where(alive, self.value, -np.inf), stub.tree_start, axis=1)
         most = best.sum(axis=1)
         score = np.where(holds, self.value, 0.0).sum(axis=1)
         return [
@@ -232,8 +230,9 @@ class Scan:
         entry = np.flatnonzero(listed[stub.entry_leaf])
         column = stub.entry_column[entry]
         near_here = near[column]
-        begin, end = np.maximum(low[column], stub.first[entry]), np.minimum(
-            high[column], stub.last[entry]
+        begin, end = (
+            np.maximum(low[column], stub.first[entry]),
+            np.minimum(high[column], stub.last[entry]),
         )
         need = np.minimum(np.maximum(near_here, begin), end)
         tree, shift = self.entry_tree[entry], self.shift[entry]

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn._typing import Classifier, FloatArray
+from specreg_sklearn._typing import BoolArray, Classifier, FloatArray
 from specreg_sklearn.certificates.trees._against_predict import (
     compare_with_model,
     rounding_of_scores,
 )
+from specreg_sklearn.certificates.trees._followed_steps import split_pipeline
 from specreg_sklearn.certificates.trees._leaf_boxes import LeafBoxes, leaf_boxes
+from specreg_sklearn.certificates.trees._pulled_back import before_steps
 from specreg_sklearn.certificates.trees.readers import TreeSum, read_trees
 from specreg_sklearn.tables import Table, as_table, check_estimator
 
@@ -52,6 +54,12 @@ class TreeEnsemble:
         Its trees, and how it makes labels of their sums.
     boxes : LeafBoxes
         Their leaves.
+    fixed : ndarray of shape (n_columns,), bool
+        Columns of X that must not move: steps in front of the trees make something else of them.
+    dtypes : tuple of dtype or None
+        The types of the cells of X that thresholds hold for; None if they hold for all.
+    reach : float
+        The size of numbers up to which steps in front of the trees were followed.
 
     Examples
     --------
@@ -71,16 +79,23 @@ class TreeEnsemble:
     estimator: Classifier
     trees: TreeSum
     boxes: LeafBoxes
+    fixed: BoolArray
+    dtypes: tuple[np.dtype, ...] | None = None
+    reach: float = np.inf
 
     @classmethod
-    def from_estimator(cls, estimator: Any) -> TreeEnsemble:
+    def from_estimator(cls, estimator: Any, X: Any = None) -> TreeEnsemble:
         """Read the trees of a fitted classifier, and compare them with what it predicts.
 
         Parameters
         ----------
         estimator : estimator
             A fitted tree or ensemble of trees of scikit-learn, XGBoost or LightGBM, or another
-            class that :func:`register_tree_reader` was called for.
+            class that :func:`register_tree_reader` was called for; alone, in a search, or in a
+            pipeline behind steps that map columns one by one.
+        X : array-like, DataFrame or None, default=None
+            Rows such as those that distances are wanted for. Needed for pipelines: what a step does
+            to a number depends on the type of its cell.
 
         Returns
         -------
@@ -92,14 +107,27 @@ class TreeEnsemble:
         NoCertificateError
             If there is no reader, settings are not covered, or labels or scores of rows at the
             thresholds are not those of the model.
+        TypeError
+            If a pipeline comes without `X`.
         """
         check_estimator(estimator)
-        trees = read_trees(estimator)
+        steps, last = split_pipeline(estimator)
+        trees = read_trees(last)
         boxes = leaf_boxes(trees.nodes, trees.n_columns)
         if trees.categorical is None or not np.any(trees.categorical):
             # Codes of categories have no threshold to stand at; clean rows are compared later.
-            compare_with_model(trees, boxes, estimator.predict, trees.scores)
-        return cls(estimator, trees, boxes)
+            compare_with_model(trees, boxes, last.predict, trees.scores)
+        if not steps:
+            return cls(estimator, trees, boxes, np.zeros(trees.n_columns, dtype=bool))
+        if X is None:
+            raise TypeError(
+                "X is needed for a pipeline: where its steps map a threshold to depends on the "
+                "types of the cells."
+            )
+        table: Table = as_table(X)
+        trees, fixed, reach = before_steps(trees, steps, X)
+        dtypes = tuple(table.dtype(j) for j in range(table.n_columns))
+        return cls(estimator, trees, leaf_boxes(trees.nodes, trees.n_columns), fixed, dtypes, reach)
 
     def __repr__(self) -> str:
         return (

@@ -145,7 +145,7 @@ def _search_rows(
             duels[k] = [ensemble.duel(k, other) for other in others]
         costs = _COSTS[norm]
         search = RowSearch(
-            ensemble.boxes, cells.of(i), costs, duels[k], _confirm(ensemble, rows, labels, i)
+            ensemble.boxes, cells.of(i), costs, duels[k], _confirm(ensemble, rows, cells, labels, i)
         )
         if np.isfinite(distance[i]):
             search.take_known(float(distance[i]))
@@ -153,18 +153,30 @@ def _search_rows(
         lower[i] = costs.distance(outcome.lower)
         n_nodes[i] = outcome.n_nodes
         if outcome.point is not None:
-            witness[i] = outcome.point[rows.columns]
+            witness[i] = cells.movable(i, outcome.point)
+    lower = np.minimum(lower, _within_reach(ensemble, rows, norm))
     return _distances(ensemble, rows, labels, norm, lower, witness, n_nodes)
 
 
 def _confirm(
-    ensemble: TreeEnsemble, rows: CleanRows, labels: np.ndarray, i: int
+    ensemble: TreeEnsemble, rows: CleanRows, cells: CellsOfRows, labels: np.ndarray, i: int
 ) -> Callable[[FloatArray], bool]:
     def confirm(point: FloatArray) -> bool:
-        moved = rows.build(point[rows.columns][None], np.array([i]))
+        moved = rows.build(cells.movable(i, point)[None], np.array([i]))
         return bool(ask(ensemble.estimator.predict, moved, 1)[0] != labels[i])
 
     return confirm
+
+
+def _within_reach(ensemble: TreeEnsemble, rows: CleanRows, norm: float) -> FloatArray:
+    """Return distances within which no number leaves the range that steps were followed in."""
+    far = (rows.low < -ensemble.reach) | (rows.high > ensemble.reach)
+    if not far.any():
+        return np.full(len(rows), np.inf)
+    if norm == 0:
+        return np.ones(len(rows))
+    room = (ensemble.reach - np.abs(rows.raw[:, far])) / rows.scale[far]
+    return np.maximum(room.min(axis=1), 0.0)
 
 
 def _confirmed(

@@ -87,7 +87,9 @@ class CellsOfRows:
         missing = np.isnan(x)
         place = self.place[self.column]
         lo, hi = (np.broadcast_to(end, rows.raw[:1].shape)[0] for end in rows.box(np.array([i])))
-        may_move = (place >= 0) & ~missing[self.column]
+        # Gaps may be filled by a step in front of the trees, but they never move.
+        gap = np.append(rows.missing[i], True)[place]
+        may_move = ~gap & ~missing[self.column]
         cell = np.arange(boxes.n_cells)
         at_home = home[self.column]
         clean = np.append(rows.raw[i], 0.0)[place]
@@ -100,6 +102,13 @@ class CellsOfRows:
         step = np.where(exists, step, np.inf)
         step[home], point[home] = 0.0, np.where(missing, 0.0, x)
         return RowCells(home, point, step, self._leaf_out(i, missing), missing)
+
+    def movable(self, i: int, point: FloatArray) -> FloatArray:
+        """Return the movable cells of row i, moved to a point (n_columns,)."""
+        raw, x = self.rows.raw[i], self.numbers[i]
+        # What the trees do not see, or see as a gap, keeps its cell.
+        stays = self.rows.missing[i] | np.isnan(x[self.rows.columns])
+        return np.where(stays, raw, point[self.rows.columns])
 
     def _leaf_out(self, i: int, missing: BoolArray) -> BoolArray:
         boxes, out = self.boxes, np.zeros(len(self.boxes.node), dtype=bool)
@@ -126,10 +135,16 @@ def _held(numbers: FloatArray, dtype: np.dtype, side: int) -> FloatArray:
 def _check_movable(ensemble: TreeEnsemble, rows: CleanRows) -> None:
     """Raise where a move is not a move between cells."""
     name, names = ensemble.trees.name, rows.table.names
-    if rows.table.n_columns != ensemble.trees.n_columns:
-        raise ValueError(
-            f"X has {rows.table.n_columns} columns, but {name} reads {ensemble.trees.n_columns}."
-        )
+    n_columns = len(ensemble.fixed)
+    if rows.table.n_columns != n_columns:
+        raise ValueError(f"X has {rows.table.n_columns} columns, but {name} reads {n_columns}.")
+    if ensemble.dtypes is not None:
+        for j, dtype in enumerate(ensemble.dtypes):
+            if rows.table.dtype(j) != dtype:
+                raise ValueError(
+                    f"Column {column_label(j, names)} has cells of {rows.table.dtype(j)}, but the "
+                    f"trees were read for {dtype}. Read them with rows such as these."
+                )
     if rows.repair is not None:
         raise NoCertificateError(
             f"{name} has no exact distances in a space with a repair: the search does not know its "
@@ -142,6 +157,13 @@ def _check_movable(ensemble: TreeEnsemble, rows: CleanRows) -> None:
                 f"Column {column_label(int(rows.columns[k]), names)} holds whole numbers beyond "
                 f"2**53, which {name} cannot tell apart. Keep it out of `mutable`."
             )
+    stuck = rows.columns[ensemble.fixed[rows.columns]]
+    if len(stuck):
+        raise NoCertificateError(
+            f"Column {column_label(int(stuck[0]), names)} can move in the space, but a step in "
+            "front of the trees makes something of it that is not a rising function of it alone. "
+            "Keep it out of `mutable`."
+        )
     categorical = ensemble.trees.categorical
     if categorical is not None:
         both = rows.columns[categorical[rows.columns]]

@@ -127,7 +127,7 @@ def _search_rows(
     known: FloatArray | None,
     max_nodes: int,
 ) -> TreeDistances:
-    n, d = rows.raw.shape
+    n = len(rows)
     every = np.arange(n)
     X = rows.write(rows.raw, every)
     labels = ask(ensemble.estimator.predict, X, n)

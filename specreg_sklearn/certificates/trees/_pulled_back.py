@@ -243,7 +243,7 @@ class _Grid:
             return
         if dtype.kind == "f" and dtype.itemsize < 8:
             self.dtype = dtype
-        largest = np.array([min(np.finfo(self.dtype).max, reach)], dtype=self.dtype)
+        largest = np.array([min(float(np.finfo(self.dtype).max), reach)], dtype=self.dtype)
         most = int(largest.view(f"i{self.dtype.itemsize}")[0])
         self.ends = self.room = (-most, most)
 

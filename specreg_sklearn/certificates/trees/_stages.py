@@ -106,7 +106,8 @@ class RowSearch:
         self.cost = costs.of(around.step)
         self.clean = around.point[around.home]
         self.pairs = [_Pair(duel) for duel in duels]
-        self.upper, self.point = np.inf, None
+        self.upper = np.inf
+        self.point: FloatArray | None = None
         self.n_nodes = 0
         self._stub: tuple[float, Stub] | None = None
 

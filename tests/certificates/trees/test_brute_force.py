@@ -4,10 +4,10 @@ from itertools import product
 
 import numpy as np
 import pytest
-from tests.certificates.trees.models import KINDS, outside_models, small_models, toy_rows
 
 from specreg_sklearn.certificates.trees import TreeEnsemble, nearest_rows
 from specreg_sklearn.space import FeatureSpace
+from tests.certificates.trees.models import KINDS, outside_models, small_models, toy_rows
 
 NORMS = (0, 1, 2, np.inf)
 

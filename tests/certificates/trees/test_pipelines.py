@@ -24,12 +24,12 @@ from sklearn.preprocessing import (
     RobustScaler,
     StandardScaler,
 )
-from tests.certificates.trees.models import toy_rows
-from tests.certificates.trees.test_brute_force import NORMS, every_distance
 
 from specreg_sklearn.certificates import NoCertificateError
 from specreg_sklearn.certificates.trees import TreeEnsemble, nearest_rows
 from specreg_sklearn.space import FeatureSpace
+from tests.certificates.trees.models import toy_rows
+from tests.certificates.trees.test_brute_force import NORMS, every_distance
 
 STEPS = {
     "standard": StandardScaler(),

@@ -11,12 +11,12 @@ from sklearn.ensemble import (
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
-from tests.certificates.trees.models import toy_rows
 
 from specreg_sklearn.certificates import NoCertificateError
 from specreg_sklearn.certificates.trees import TreeEnsemble, nearest_rows, register_tree_reader
 from specreg_sklearn.certificates.trees.readers import read_trees
 from specreg_sklearn.space import FeatureSpace
+from tests.certificates.trees.models import toy_rows
 
 
 @pytest.fixture
@@ -26,9 +26,9 @@ def rows():
 
 @pytest.mark.parametrize(("model", "words"), [
     (LogisticRegression(), "not a classifier made of trees"),
-    (BaggingClassifier(LogisticRegression(), 3, random_state=0), "over LogisticRegression"),
-    (AdaBoostClassifier(LogisticRegression(), n_estimators=3, random_state=0), "over LogisticRegression"),
-    (GradientBoostingClassifier(n_estimators=2, init=LogisticRegression(), random_state=0), "init=LogisticReg"),
+    (BaggingClassifier(LogisticRegression(), random_state=0), "over LogisticRegression"),
+    (AdaBoostClassifier(LogisticRegression(), random_state=0), "over LogisticRegression"),
+    (GradientBoostingClassifier(init=LogisticRegression(), random_state=0), "init=LogisticReg"),
 ])  # fmt: skip
 def test_models_that_are_not_sums_of_trees(model, words, rows):
     with pytest.raises(NoCertificateError, match=words):

@@ -1,5 +1,7 @@
 """What holds for every search: brackets, budgets, repetition, order of norms, random rows."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
@@ -10,10 +12,10 @@ from sklearn.ensemble import (
     RandomForestClassifier,
 )
 from sklearn.tree import DecisionTreeClassifier
-from tests.certificates.trees.models import KINDS, outside_models, small_models, toy_rows
 
 from specreg_sklearn.certificates.trees import TreeEnsemble, nearest_rows
 from specreg_sklearn.space import FeatureSpace
+from tests.certificates.trees.models import KINDS, outside_models, small_models, toy_rows
 
 NORMS = (0, 1, 2, np.inf)
 
@@ -64,7 +66,7 @@ def test_more_nodes_only_narrow_the_bracket(forest, cancer_rows, norm):
     ensemble, space = forest
     rows = space.bind(cancer_rows[0][410:413])
     brackets = [nearest_rows(ensemble, rows, norm=norm, max_nodes=n) for n in (0, 100, 400)]
-    for fewer, more in zip(brackets, brackets[1:], strict=False):
+    for fewer, more in pairwise(brackets):
         assert (more.lower >= fewer.lower).all()
         assert (more.upper <= fewer.upper).all()
         assert (fewer.lower <= more.upper).all()
@@ -100,7 +102,7 @@ def test_norms_boxes_columns_and_units_are_in_order(boosting, cancer_rows):
 
 def test_known_rows_prune_and_false_ones_are_ignored(boosting, cancer_rows):
     ensemble, space = boosting
-    X, y = cancer_rows
+    X = cancer_rows[0]
     rows = space.bind(X[400:404])
     plain = nearest_rows(ensemble, rows)
     known = plain.witness.copy()

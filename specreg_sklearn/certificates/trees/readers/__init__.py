@@ -1,4 +1,4 @@
-"""Readers: from a fitted ensemble of some library to sums over trees, tests as in its arithmetic."""
+"""Readers: from the fitted ensemble of a library to sums over trees, as it computes them."""
 
 from specreg_sklearn.certificates.trees.readers._registry import (
     has_tree_reader,

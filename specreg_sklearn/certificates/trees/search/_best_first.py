@@ -22,12 +22,12 @@ _RATE = 0.1
 _DIVE_EVERY = 3
 
 Confirm = Callable[[IntArray], bool]
-"""Whether a point of the stub, given by its cells, has another label by `predict`."""
+"""Says whether a point of the stub, given by its cells, has another label by `predict`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """Is there a point below a radius whose score reaches a target?
+    """The question whether a point below a radius has a score that reaches a target.
 
     Parameters
     ----------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.trees.search._scan import Alive, Bound, Scan
@@ -45,7 +46,7 @@ def cut_of(
     asked = np.flatnonzero((wants_up > 0) | (wants_down > 0))
     if not len(asked):
         return _widest(low, high)
-    halves = wants_up[asked], wants_down[asked]
+    halves = wants_up[asked].astype(np.float64), wants_down[asked].astype(np.float64)
     if shares is not None:
         unpaid_up, unpaid_down = _unpaid(scan, shares, entry, low, high, near, asked)
         halves = halves[0] + unpaid_down, halves[1] + unpaid_up
@@ -65,7 +66,9 @@ class _Asked(NamedTuple):
     q: IntArray
 
 
-def _losses(alive: Alive, bound: Bound, asked: _Asked, ends: IntArray, side: int) -> FloatArray:
+def _losses(
+    alive: Alive, bound: Bound, asked: _Asked, ends: NDArray[np.int32], side: int
+) -> FloatArray:
     """Return how much more each tree pays for its best leaf on the other side of a threshold."""
     if not len(asked.tree):
         return np.zeros(0)

@@ -88,7 +88,7 @@ class Descent:
         edges = np.bincount(self.shift[entry] + stub.first[entry], gain, n_cells + 1)
         edges -= np.bincount(self.shift[entry] + stub.last[entry] + 1, gain, n_cells + 1)
         score = float(now.sum())
-        return score, score + np.cumsum(edges)[:-1]
+        return score, np.asarray(score + np.cumsum(edges)[:-1], dtype=np.float64)
 
     def _ascent(self, power: float) -> IntArray | None:
         """Climb from the row to the target, by the moves that gain most for their cost."""

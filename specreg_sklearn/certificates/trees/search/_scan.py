@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.certificates.trees.search._shares import Shares
@@ -100,8 +101,10 @@ class Scan:
         self.entry_tree = stub.tree[stub.entry_leaf]
         self.n_entries = np.diff(np.append(stub.entry_start, len(stub.entry_leaf)))
         shape = len(stub.leaf), len(stub.column)
-        self.first_of = np.zeros(shape, dtype=np.int32)
-        self.last_of = np.broadcast_to(np.diff(stub.start) - 1, shape).astype(np.int32)
+        self.first_of: NDArray[np.int32] = np.zeros(shape, dtype=np.int32)
+        self.last_of: NDArray[np.int32] = np.broadcast_to(np.diff(stub.start) - 1, shape).astype(
+            np.int32
+        )
         self.first_of[stub.entry_leaf, stub.entry_column] = stub.first
         self.last_of[stub.entry_leaf, stub.entry_column] = stub.last
 

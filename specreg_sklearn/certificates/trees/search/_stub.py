@@ -17,25 +17,31 @@ from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 class Boxes(Protocol):
     """Leaves as boxes of cells; see LeafBoxes."""
 
-    cell_start: IntArray
-    tree: IntArray
-    leaf: IntArray
-    column: IntArray
-    first: IntArray
-    last: IntArray
+    @property
+    def cell_start(self) -> IntArray: ...
+    @property
+    def tree(self) -> IntArray: ...
+    @property
+    def leaf(self) -> IntArray: ...
+    @property
+    def column(self) -> IntArray: ...
+    @property
+    def first(self) -> IntArray: ...
+    @property
+    def last(self) -> IntArray: ...
 
 
 class Around(Protocol):
     """The cells around a row; see RowCells."""
 
     @property
-    def home(self) -> IntArray: ...  # noqa: D102
+    def home(self) -> IntArray: ...
     @property
-    def point(self) -> FloatArray: ...  # noqa: D102
+    def point(self) -> FloatArray: ...
     @property
-    def leaf_out(self) -> BoolArray: ...  # noqa: D102
+    def leaf_out(self) -> BoolArray: ...
     @property
-    def missing(self) -> BoolArray: ...  # noqa: D102
+    def missing(self) -> BoolArray: ...
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,7 @@ from specreg_sklearn.certificates.trees.search import (
 )
 
 _GROWTH = 1.25
+_LONGEST = 6
 _DESCENTS = 3
 _WORTHWHILE = 0.05
 _MOST_CLASSES = 3
@@ -75,6 +76,7 @@ class _Pair:
     lower: float = 0.0
     search: BestFirst | None = None
     stub: Stub | None = None
+    n_empty: int = 0
 
 
 class RowSearch:
@@ -192,25 +194,28 @@ class RowSearch:
             self.take(search.found.cost, self._point(stub, search.found.cells))
         pair.lower = max(pair.lower, search.lower)
         if search.done:
+            pair.n_empty += search.found is None
             pair.search = pair.stub = None
 
     def _advance(self, pair: _Pair, max_nodes: int) -> None:
         """Continue the search of a class, or start one within a radius that suits its bound."""
         search = pair.search
-        target = self._next_radius(pair.lower)
+        target = self._next_radius(pair)
         if search is None or (search.radius > target * (1 + 1e-12) and search.found is None):
             self._begin(pair, target)
             search = pair.search
-            if search is None or search.radius > self._next_radius(pair.lower) * (1 + 1e-12):
+            if search is None or search.radius > self._next_radius(pair) * (1 + 1e-12):
                 return
         before = search.n_nodes
         search.run(before + max_nodes - self.n_nodes)
         self.n_nodes += search.n_nodes - before
         self._note(pair)
 
-    def _next_radius(self, lower: float) -> float:
-        """Return how far to look, given that nothing is nearer than `lower`."""
-        growth = _GROWTH**self.costs.power
+    def _next_radius(self, pair: _Pair) -> float:
+        """Return how far to look, given that nothing is nearer than the bound of a class."""
+        lower = pair.lower
+        # A row that stands at a threshold has a bound of next to nothing: steps become longer.
+        growth = _GROWTH ** (self.costs.power * 2 ** max(0, min(pair.n_empty - 1, _LONGEST)))
         radius = np.ceil(lower - 1e-9) + 1 if self.costs.whole else lower * growth
         if lower == 0 or radius * growth >= min(self.upper, self._farthest()):
             return self.upper

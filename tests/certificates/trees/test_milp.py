@@ -42,7 +42,7 @@ def distance_by_milp(x, trees, values, needed, norm):
             for j, ends in box.items():
                 cuts[j].update(end for end in ends if np.isfinite(end))
     # Cells of float64 rows whose float32 is compared: the middle of neighbours decides.
-    cost, cell_of, rows, n = [], [], [], 0
+    cost, cell_of, n = [], [], 0
     for j, column in enumerate(cuts):
         ends = np.array([-np.inf, *sorted(column), np.inf])
         up = ends[:-1].astype(np.float32)
@@ -65,7 +65,7 @@ def distance_by_milp(x, trees, values, needed, norm):
         low.append(least)
         high.append(most)
 
-    for (ends, first), gap in zip(cell_of, cost, strict=True):
+    for (_, first), gap in zip(cell_of, cost, strict=True):
         add([(first + k, 1.0) for k in range(len(gap))], 1, 1)
         if norm == np.inf:
             add([*((first + k, g) for k, g in enumerate(gap)), (size - 1, -1.0)], -np.inf, 0)

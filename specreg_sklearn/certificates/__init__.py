@@ -4,7 +4,9 @@ A fitted classifier is taken apart into stages (:class:`Stage`), each with a Lip
 is never too small, rounding included: networks layer by layer (:class:`TorchGraph`), pipelines step
 by step. Stages make up a :class:`CertifiedMap`, with a constant for each pair of classes. An
 estimator brings its own stages as a :class:`CertifiedEstimator`; :func:`register_certified_step`
-adds a rule for others, :func:`register_lipschitz_rule` for layers. What is not known is refused.
+adds a rule for others, :func:`register_lipschitz_rule` for layers. Ensembles of trees need no
+constants: :func:`nearest_rows` searches the boxes of their leaves for the nearest row with another
+label. What is not known is refused.
 """
 
 from typing import TYPE_CHECKING
@@ -37,6 +39,12 @@ if TYPE_CHECKING:
         StatedFunction,
         activation,
     )
+    from specreg_sklearn.certificates.trees import (
+        TreeDistances,
+        TreeEnsemble,
+        nearest_rows,
+        register_tree_reader,
+    )
 
 # Stages are linear algebra on torch layers, which a score by attack alone never needs.
 __getattr__, __dir__ = lazy_names(
@@ -51,9 +59,13 @@ __getattr__, __dir__ = lazy_names(
         "Stage": "specreg_sklearn.certificates.stages",
         "StatedFunction": "specreg_sklearn.certificates.stages",
         "TorchGraph": "specreg_sklearn.certificates.networks",
+        "TreeDistances": "specreg_sklearn.certificates.trees",
+        "TreeEnsemble": "specreg_sklearn.certificates.trees",
         "activation": "specreg_sklearn.certificates.stages",
         "module_lipschitz_bound": "specreg_sklearn.certificates.networks",
+        "nearest_rows": "specreg_sklearn.certificates.trees",
         "register_lipschitz_rule": "specreg_sklearn.certificates.networks",
+        "register_tree_reader": "specreg_sklearn.certificates.trees",
         "torch_stages": "specreg_sklearn.certificates.networks",
     },
 )
@@ -71,11 +83,15 @@ __all__ = [
     "StatedFunction",
     "StatedLipschitz",
     "TorchGraph",
+    "TreeDistances",
+    "TreeEnsemble",
     "activation",
     "classifier_stages",
     "module_lipschitz_bound",
+    "nearest_rows",
     "register_certified_step",
     "register_lipschitz_rule",
+    "register_tree_reader",
     "torch_stages",
     "transformer_stages",
 ]

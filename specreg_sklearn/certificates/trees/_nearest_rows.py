@@ -1,0 +1,234 @@
+"""The nearest row with another label, for each row: bounds, and the row itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn.certificates.pipelines import NoCertificateError
+from specreg_sklearn.certificates.trees._against_predict import check_labels
+from specreg_sklearn.certificates.trees._ensemble import TreeEnsemble
+from specreg_sklearn.certificates.trees._row_cells import CellsOfRows
+from specreg_sklearn.certificates.trees._stages import Costs, RowSearch
+from specreg_sklearn.space import CleanRows, as_norm
+from specreg_sklearn.tables import LabelCoder, ask
+
+CLOSED = 1e-6
+"""How near two ends of a bracket are, relative to the upper one, if the distance is exact."""
+_SAFETY = 1 - 1e-9
+_COSTS = {
+    0: Costs(power=1, additive=True, whole=True),
+    1: Costs(power=1, additive=True, whole=False),
+    2: Costs(power=2, additive=True, whole=False),
+    np.inf: Costs(power=1, additive=False, whole=False),
+}
+
+
+class TreeDistances(NamedTuple):
+    """Distances from rows to the nearest rows with another predicted label.
+
+    Parameters
+    ----------
+    lower, upper : ndarray of shape (n_rows,), float64
+        Bounds; `upper` is infinite where no such row is known, `lower` where there is none.
+    witness : ndarray of shape (n_rows, n_movable), float64
+        The movable cells of the row that has the upper distance, by `predict`; NaN without one.
+    closed : ndarray of shape (n_rows,), bool
+        Whether the distance is exact.
+    n_nodes : ndarray of shape (n_rows,), int
+        How many boxes of cells were looked at.
+    """
+
+    lower: FloatArray
+    upper: FloatArray
+    witness: FloatArray
+    closed: BoolArray
+    n_nodes: IntArray
+
+
+def nearest_rows(
+    ensemble: TreeEnsemble,
+    rows: CleanRows,
+    *,
+    norm: float = 2,
+    known: FloatArray | None = None,
+    max_nodes: int = 5000,
+    n_jobs: int | None = None,
+) -> TreeDistances:
+    """Return the distances to the nearest rows with another predicted label.
+
+    Parameters
+    ----------
+    ensemble : TreeEnsemble
+        The model.
+    rows : CleanRows
+        Rows, bound to the space that says what may change and what it costs.
+    norm : {0, 1, 2, inf}, default=2
+        The norm of changes, in units of the columns.
+    known : ndarray of shape (n_rows, n_movable) or None, default=None
+        Movable cells of rows that have another label, such as an attack found; NaN for rows without
+        one. Those that `predict` confirms spare work.
+    max_nodes : int, default=5000
+        How many boxes of cells are looked at for a row. The more, the more rows are closed.
+    n_jobs : int or None, default=None
+        Processes, as in joblib. Results do not depend on it.
+
+    Returns
+    -------
+    TreeDistances
+        Bounds and witnesses, in the order of the rows.
+
+    Raises
+    ------
+    NoCertificateError
+        If the space lets something change that is not a number, or the trees that were read do not
+        decide as the model does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import GradientBoostingClassifier
+    >>> from specreg_sklearn.certificates.trees import TreeEnsemble, nearest_rows
+    >>> from specreg_sklearn.space import FeatureSpace
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = GradientBoostingClassifier(n_estimators=10, random_state=0).fit(X, y)
+    >>> rows = FeatureSpace.from_data(X, scale=None).bind(X[:5])
+    >>> found = nearest_rows(TreeEnsemble.from_estimator(model), rows, norm=2)
+    >>> bool(found.closed.all())
+    True
+    >>> moved = rows.build(found.witness, np.arange(5))
+    >>> bool((model.predict(moved) != model.predict(X[:5])).all())
+    True
+    """
+    as_norm(norm)
+    n = len(rows)
+    n_workers = min(effective_n_jobs(n_jobs), max(n, 1))
+    chunks = [some for some in np.array_split(np.arange(n), n_workers) if len(some)]
+    if len(chunks) <= 1:
+        return _search_rows(ensemble, rows, norm, known, max_nodes)
+    parts = Parallel(n_jobs=n_workers)(
+        delayed(_search_rows)(
+            ensemble, rows.take(some), norm, None if known is None else known[some], max_nodes
+        )
+        for some in chunks
+    )
+    return TreeDistances(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _search_rows(
+    ensemble: TreeEnsemble,
+    rows: CleanRows,
+    norm: float,
+    known: FloatArray | None,
+    max_nodes: int,
+) -> TreeDistances:
+    n = len(rows)
+    every = np.arange(n)
+    X = rows.write(rows.raw, every)
+    labels = ask(ensemble.estimator.predict, X, n)
+    numbers = ensemble.numbers(X)
+    check_labels(ensemble.trees, ensemble.trees.evaluate(numbers), labels, ensemble.rounding)
+    own = LabelCoder(ensemble.classes).encode(labels)
+    cells = CellsOfRows(ensemble, rows, numbers)
+    witness, distance = _confirmed(ensemble, rows, labels, known, norm)
+    lower, n_nodes = np.full(n, np.inf), np.zeros(n, dtype=np.int64)
+    duels: dict[int, list] = {}
+    for i in range(n):
+        k = int(own[i])
+        if k not in duels:
+            others = (c for c in range(len(ensemble.classes)) if c != k)
+            duels[k] = [ensemble.duel(k, other) for other in others]
+        costs = _COSTS[norm]
+        search = RowSearch(
+            ensemble.boxes, cells.of(i), costs, duels[k], _confirm(ensemble, rows, cells, labels, i)
+        )
+        if np.isfinite(distance[i]):
+            search.take_known(float(distance[i]))
+        outcome = search.run(max_nodes)
+        lower[i] = costs.distance(outcome.lower)
+        n_nodes[i] = outcome.n_nodes
+        if outcome.point is not None:
+            witness[i] = cells.movable(i, outcome.point)
+    lower = np.minimum(lower, _within_reach(ensemble, rows, norm))
+    return _distances(ensemble, rows, labels, norm, lower, witness, n_nodes)
+
+
+def _confirm(
+    ensemble: TreeEnsemble, rows: CleanRows, cells: CellsOfRows, labels: np.ndarray, i: int
+) -> Callable[[FloatArray], bool]:
+    def confirm(point: FloatArray) -> bool:
+        moved = rows.build(cells.movable(i, point)[None], np.array([i]))
+        return bool(ask(ensemble.estimator.predict, moved, 1)[0] != labels[i])
+
+    return confirm
+
+
+def _within_reach(ensemble: TreeEnsemble, rows: CleanRows, norm: float) -> FloatArray:
+    """Return distances within which no number leaves the range that steps were followed in."""
+    far = (rows.low < -ensemble.reach) | (rows.high > ensemble.reach)
+    if not far.any():
+        return np.full(len(rows), np.inf)
+    if norm == 0:
+        return np.ones(len(rows))
+    room = (ensemble.reach - np.abs(rows.raw[:, far])) / rows.scale[far]
+    return np.maximum(room.min(axis=1), 0.0)
+
+
+def _confirmed(
+    ensemble: TreeEnsemble,
+    rows: CleanRows,
+    labels: np.ndarray,
+    known: FloatArray | None,
+    norm: float,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the known witnesses that `predict` confirms, and how far they are."""
+    witness, distance = np.full(rows.raw.shape, np.nan), np.full(len(rows), np.inf)
+    if known is None:
+        return witness, distance
+    given = np.asarray(known, dtype=np.float64)
+    if given.shape != rows.raw.shape:
+        raise ValueError(
+            f"known has shape {given.shape}; accepted is {rows.raw.shape}, a row of movable cells "
+            "for each row, NaN without one."
+        )
+    some = np.flatnonzero(~np.isnan(given).any(axis=1))
+    if len(some):
+        # Whoever made them: they count as cells that the rows can hold, inside the boxes.
+        held = rows.fit(given[some].copy(), *rows.box(some))
+        other = ask(ensemble.estimator.predict, rows.build(held, some), len(some)) != labels[some]
+        witness[some[other]] = held[other]
+        distance[some[other]] = rows.distance(held[other], some[other], norm)
+    return witness, distance
+
+
+def _distances(
+    ensemble: TreeEnsemble,
+    rows: CleanRows,
+    labels: np.ndarray,
+    norm: float,
+    lower: FloatArray,
+    witness: FloatArray,
+    n_nodes: IntArray,
+) -> TreeDistances:
+    """Let `predict` confirm all witnesses, and measure them as everything else is measured."""
+    upper = np.full(len(rows), np.inf)
+    some = np.flatnonzero(~np.isnan(witness).any(axis=1) & np.isfinite(lower))
+    if len(some):
+        moved = rows.build(witness[some], some)
+        same = ask(ensemble.estimator.predict, moved, len(some)) == labels[some]
+        if same.any():
+            raise NoCertificateError(
+                f"{ensemble.trees.name} has no certificate: predict does not give another label to "
+                f"{int(same.sum())} of {len(some)} rows that its trees do. Is its reader made for "
+                "this version of the model?"
+            )
+        upper[some] = rows.distance(witness[some], some, norm)
+    with np.errstate(invalid="ignore"):
+        closed = (lower >= upper * (1 - CLOSED)) | (np.isinf(lower) & np.isinf(upper))
+    lower = np.ceil(lower - 1e-9) if norm == 0 else lower * _SAFETY
+    return TreeDistances(np.minimum(lower, upper), upper, witness, closed, n_nodes)

@@ -1,0 +1,88 @@
+"""Trees of LightGBM, read from the model's own description; lightgbm is not imported here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn.certificates.pipelines import NoCertificateError
+from specreg_sklearn.certificates.trees.readers._registry import register_tree_reader
+from specreg_sklearn.certificates.trees.readers._tree_sum import Nodes, TreeSum
+
+# It reads every number as near to zero as this as 0.
+_ZERO = float(np.float32(1e-35))
+# Scores nearer to each other than this may have equal probabilities in float64.
+_LINK_BLUR = 2.0**-48
+
+
+@register_tree_reader("lightgbm.sklearn.LGBMClassifier")
+def _lightgbm(estimator: Any) -> TreeSum:
+    model = estimator.booster_.dump_model()
+    objective = str(model.get("objective", "")).split(" ")[0]
+    if objective not in ("binary", "multiclass"):
+        raise _refused(estimator, f"objective={objective!r}", "accepted are binary, multiclass")
+    if model.get("average_output"):
+        raise _refused(estimator, "boosting_type='rf'", "its trees are averaged")
+    n_outputs = int(model["num_tree_per_iteration"])
+    trees = [
+        _nodes(estimator, tree["tree_structure"], k % n_outputs, n_outputs)
+        for k, tree in enumerate(model["tree_info"])
+    ]
+    return TreeSum(
+        name=type(estimator).__name__,
+        nodes=Nodes.joined(trees),
+        base=np.zeros(n_outputs),
+        classes=np.asarray(estimator.classes_),
+        n_columns=int(model["max_feature_idx"]) + 1,
+        blur=_LINK_BLUR,
+        scores=lambda X: estimator.predict(X, raw_score=True),
+    )
+
+
+def _nodes(estimator: Any, root: dict[str, Any], output: int, n_outputs: int) -> Nodes:
+    listed, children, stack = [root], [], [0]
+    while stack:
+        at = stack.pop()
+        if "split_feature" not in listed[at]:
+            continue
+        pair = len(listed), len(listed) + 1
+        listed += [listed[at]["left_child"], listed[at]["right_child"]]
+        children.append((at, *pair))
+        stack += pair
+    n = len(listed)
+    left, right = np.full(n, -1), np.full(n, -1)
+    for at, low, high in children:
+        left[at], right[at] = low, high
+    column, missing_left = np.full(n, -1), np.zeros(n, dtype=bool)
+    threshold, value = np.zeros(n), np.zeros((n, n_outputs))
+    for at, node in enumerate(listed):
+        if "split_feature" not in node:
+            if node.get("leaf_const") is not None or "leaf_coeff" in node:
+                raise _refused(estimator, "linear_tree=True", "leaves hold linear functions")
+            value[at, output] = node["leaf_value"]
+            continue
+        if node["decision_type"] != "<=":
+            raise _refused(estimator, "categorical_feature", "its splits are of categories")
+        if node["missing_type"] == "Zero":
+            raise _refused(estimator, "zero_as_missing=True", "a move may end at 0")
+        column[at] = node["split_feature"]
+        threshold[at] = _beside_zero(float(node["threshold"]))
+        # Without a missing type NaN is read as 0.
+        missing_left[at] = (
+            node["default_left"] if node["missing_type"] == "NaN" else node["threshold"] >= 0
+        )
+    return Nodes(column, threshold, left, right, missing_left, value, np.full(n, -1))
+
+
+def _beside_zero(threshold: float) -> float:
+    """Return the threshold as it works, given that tiny numbers are read as 0."""
+    if not abs(threshold) <= _ZERO:
+        return threshold
+    return _ZERO if threshold >= 0 else float(np.nextafter(-_ZERO, -np.inf))
+
+
+def _refused(estimator: Any, setting: str, reason: str) -> NoCertificateError:
+    return NoCertificateError(
+        f"{type(estimator).__name__}({setting}) has no certificate: {reason}."
+    )

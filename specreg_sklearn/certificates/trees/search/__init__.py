@@ -1,0 +1,7 @@
+"""The search for the nearest point whose score reaches a target, over boxes of cells."""
+
+from specreg_sklearn.certificates.trees.search._best_first import BestFirst, Found, Question
+from specreg_sklearn.certificates.trees.search._descent import Descent, Reached
+from specreg_sklearn.certificates.trees.search._stub import Stub, stub_within
+
+__all__ = ["BestFirst", "Descent", "Found", "Question", "Reached", "Stub", "stub_within"]

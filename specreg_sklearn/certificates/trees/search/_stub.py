@@ -1,0 +1,180 @@
+"""What is left of an ensemble around a row: leaves nearer than a radius.
+
+Most leaves are out of reach. Those that are left ask for few columns and few cells, and cells that
+no leaf tells apart are one. That is small enough to be searched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+
+
+class Boxes(Protocol):
+    """Leaves as boxes of cells; see LeafBoxes."""
+
+    @property
+    def cell_start(self) -> IntArray: ...
+    @property
+    def tree(self) -> IntArray: ...
+    @property
+    def leaf(self) -> IntArray: ...
+    @property
+    def column(self) -> IntArray: ...
+    @property
+    def first(self) -> IntArray: ...
+    @property
+    def last(self) -> IntArray: ...
+
+
+class Around(Protocol):
+    """The cells around a row; see RowCells."""
+
+    @property
+    def home(self) -> IntArray: ...
+    @property
+    def point(self) -> FloatArray: ...
+    @property
+    def leaf_out(self) -> BoolArray: ...
+    @property
+    def missing(self) -> BoolArray: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Stub:
+    """Leaves nearer than a radius, over the columns and cells that they tell apart.
+
+    Parameters
+    ----------
+    column : ndarray of shape (d,), int
+        The column of the model that each of its own is.
+    start : ndarray of shape (d + 1,), int
+        Where the cells of each column begin.
+    home : ndarray of shape (d,), int
+        The cell that the row is in, counted within its column, as are `first` and `last`.
+    cost, point : ndarray of shape (n_cells,), float64
+        The lowest cost of a cell, and the number that has it.
+    leaf : ndarray of shape (n_leaves,), int
+        The leaf of the ensemble that each one is, tree by tree.
+    tree, tree_start : ndarray of int
+        The tree of each leaf, and where each tree begins.
+    entry_leaf, entry_start : ndarray of int
+        The leaf of each entry, and where each leaf begins.
+    entry_column, first, last : ndarray of shape (n_entries,), int
+        What leaves ask for: a column, and the first and last cell there.
+    settled : ndarray of int
+        The only leaf within reach of each of the other trees.
+    """
+
+    column: IntArray
+    start: IntArray
+    home: IntArray
+    cost: FloatArray
+    point: FloatArray
+    leaf: IntArray
+    tree: IntArray
+    tree_start: IntArray
+    entry_leaf: IntArray
+    entry_start: IntArray
+    entry_column: IntArray
+    first: IntArray
+    last: IntArray
+    settled: IntArray
+
+
+def stub_within(
+    boxes: Boxes, around: Around, cost: FloatArray, radius: float, *, additive: bool
+) -> Stub:
+    """Return what is left of an ensemble at costs below a radius.
+
+    `cost` holds the cost of each cell (n_cells,), which add up over columns or, if not `additive`,
+    count by the largest one.
+    """
+    kept = cost < radius
+    before = np.concatenate([[0], np.cumsum(kept)])
+    shift = boxes.cell_start[boxes.column]
+    first, last = before[shift + boxes.first], before[shift + boxes.last + 1] - 1
+    free = around.missing[boxes.column]
+    start = before[boxes.cell_start]
+    home = before[around.home]
+    cell_cost = cost[kept]
+    nearest = np.clip(home[boxes.column], first, np.maximum(first, last))
+    empty = ((first > last) | (boxes.first > boxes.last)) & ~free
+    n_leaves = len(boxes.tree)
+    out = around.leaf_out.copy()
+    out[boxes.leaf[empty]] = True
+    if additive:
+        charged = np.where(free | empty, 0.0, cell_cost[np.minimum(nearest, len(cell_cost) - 1)])
+        out |= np.bincount(boxes.leaf, charged, n_leaves) >= radius
+    per_tree = np.bincount(boxes.tree[~out], minlength=int(boxes.tree[-1]) + 1)
+    alone = per_tree[boxes.tree] == 1
+    settled = np.flatnonzero(~out & alone)
+    stays = ~out & ~alone
+    narrow = (first > start[boxes.column]) | (last < start[boxes.column + 1] - 1)
+    entries = np.flatnonzero(stays[boxes.leaf] & narrow & ~free)
+    return _renumbered(
+        boxes, entries, first[entries], last[entries], start, home, cell_cost,
+        around.point[kept], stays, settled,
+    )  # fmt: skip
+
+
+def _renumbered(
+    boxes: Boxes,
+    entries: IntArray,
+    first: IntArray,
+    last: IntArray,
+    start: IntArray,
+    home: IntArray,
+    cost: FloatArray,
+    point: FloatArray,
+    stays: BoolArray,
+    settled: IntArray,
+) -> Stub:
+    """Drop columns and thresholds that no leaf asks about, and number the rest anew."""
+    columns, entry_column = np.unique(boxes.column[entries], return_inverse=True)
+    n_cells = len(cost)
+    cuts = np.zeros(n_cells + 1, dtype=bool)
+    cuts[first] = cuts[last + 1] = cuts[start] = True
+    group = np.cumsum(cuts[:-1]) - 1
+    group_start = np.flatnonzero(cuts[:-1])
+    group_end = np.append(group_start[1:], n_cells) - 1
+    home_of = np.repeat(home, np.diff(start))
+    nearest = np.clip(home_of[group_start], group_start, group_end)
+    whose = np.repeat(np.arange(len(home)), np.diff(start))[group_start]
+    asked = np.zeros(len(home), dtype=bool)
+    asked[columns] = True
+    taken = asked[whose]
+    new_start = np.concatenate([[0], np.cumsum(np.bincount(whose[taken], minlength=len(home)))])
+    begin = group[start[:-1]]  # the first group of each column
+    leaf = np.flatnonzero(stays)
+    number = np.cumsum(stays) - 1
+    entry_leaf = number[boxes.leaf[entries]]
+    shift = begin[boxes.column[entries]]
+    _, tree = np.unique(boxes.tree[leaf], return_inverse=True)
+    return Stub(
+        column=columns,
+        start=new_start[np.append(columns, len(home))],
+        home=(group[home] - begin)[columns],
+        cost=cost[nearest[taken]],
+        point=point[nearest[taken]],
+        leaf=leaf,
+        tree=tree,
+        tree_start=_starts(tree),
+        entry_leaf=entry_leaf,
+        entry_start=_starts(entry_leaf),
+        entry_column=entry_column,
+        first=group[first] - shift,
+        last=group[last] - shift,
+        settled=settled,
+    )
+
+
+def _starts(sorted_numbers: IntArray) -> IntArray:
+    """Return where each new number begins."""
+    new = np.ones(len(sorted_numbers), dtype=bool)
+    new[1:] = sorted_numbers[1:] != sorted_numbers[:-1]
+    return np.flatnonzero(new)

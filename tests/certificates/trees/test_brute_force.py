@@ -1,0 +1,92 @@
+"""Distances by search against all cells of small ensembles, asked of `predict` one by one."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from specreg_sklearn.certificates.trees import TreeEnsemble, nearest_rows
+from specreg_sklearn.space import FeatureSpace
+from tests.certificates.trees.models import KINDS, outside_models, small_models, toy_rows
+
+NORMS = (0, 1, 2, np.inf)
+
+
+def every_distance(ensemble, rows, i, norms):
+    """Return the smallest distances at which predict gives another label, one per norm.
+
+    The nearest number of each cell is taken from a list of all thresholds and their neighbours, so
+    that no code of the search is used.
+    """
+    boxes, x = ensemble.boxes, rows.raw[i]
+    low, high = (np.broadcast_to(end, (1, len(x)))[0] for end in rows.box(np.array([i])))
+    dtypes = {int(k): dtype for dtype, some in rows.narrow for k in some}
+    choices = []
+    for k, j in enumerate(rows.columns.tolist()):
+        cuts = boxes.thresholds[boxes.cell_start[j] - j : boxes.cell_start[j + 1] - j - 1]
+        near = np.concatenate([[x[k]], cuts, np.nextafter(cuts, np.inf)])
+        if rows.integer[k]:
+            near = np.unique(np.concatenate([[x[k]], np.floor(cuts), np.floor(cuts) + 1]))
+        if k in dtypes:
+            cast = near.astype(dtypes[k])
+            ends = [np.nextafter(cast, dtypes[k].type(end)) for end in (-np.inf, np.inf)]
+            near = np.concatenate([cast, *ends]).astype(np.float64)
+        near = near[(near >= low[k]) & (near <= high[k])]
+        near = near[np.argsort(np.abs(near - x[k]), kind="stable")]
+        _, first = np.unique(np.searchsorted(cuts, near), return_index=True)
+        choices.append(near[first])
+    points = np.array(list(product(*choices)))
+    owner = np.full(len(points), i)
+    own = ensemble.estimator.predict(rows.build(rows.raw[[i]], np.array([i])))
+    other = ensemble.estimator.predict(rows.build(points, owner)) != own
+    if not other.any():
+        return [np.inf] * len(norms)
+    return [rows.distance(points[other], owner[other], norm).min() for norm in norms]
+
+
+def check_against_all_cells(model, X, y, n_rows=2, **options):
+    model.fit(X, y)
+    ensemble = TreeEnsemble.from_estimator(model)
+    rows = FeatureSpace.from_data(X, **options).bind(X[:n_rows])
+    found = [nearest_rows(ensemble, rows, norm=norm) for norm in NORMS]
+    for i in range(n_rows):
+        exact = every_distance(ensemble, rows, i, NORMS)
+        for norm, result, distance in zip(NORMS, found, exact, strict=True):
+            assert result.closed[i], (norm, i)
+            assert result.upper[i] == pytest.approx(distance, rel=1e-12), (norm, i)
+            assert result.lower[i] <= distance
+            assert result.lower[i] >= distance * (1 - 2e-9)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("options", [
+    {"bounds": None, "scale": None},
+    {"scale": [0.5, 1.0, 2.0]},
+    {"bounds": (-1.5, 1.5), "mutable": [0, 1]},
+], ids=["free", "units", "bounds"])  # fmt: skip
+def test_every_kind_in_every_norm(kind, options):
+    X, y = toy_rows(0)
+    check_against_all_cells(small_models()[kind], X, y, **options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whole_numbers_and_float32(kind):
+    X, y = toy_rows(1, whole=True)
+    types = ["integer", "integer", "real"]
+    check_against_all_cells(small_models(1)[kind], X, y, scale=None, types=types)
+    X, y = toy_rows(2, dtype=np.float32)
+    check_against_all_cells(small_models(2)[kind], X, y, scale=None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_three_classes(kind):
+    X, y = toy_rows(3, n_classes=3)
+    check_against_all_cells(small_models(3)[kind], X, y, scale=[1.0, 2.0, 0.5])
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
+def test_other_libraries(name):
+    pytest.importorskip(name)
+    for n_classes in (2, 3):
+        X, y = toy_rows(4, n_classes=n_classes)
+        check_against_all_cells(outside_models()[name], X, y, bounds=(-1.5, 2.5), scale=None)

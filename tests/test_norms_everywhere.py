@@ -77,11 +77,11 @@ ENTRIES = {
     "resolve_attack": (lambda norm: resolve_attack("auto", norm=norm), MEASURED),
     "robust_accuracy_score": (
         lambda norm: metrics.robust_accuracy_score(MODEL, X, y, eps=0.1, norm=norm),
-        ATTACKED,
+        MEASURED,
     ),
     "adversarial_distances": (
         lambda norm: metrics.adversarial_distances(MODEL, X, y, norm=norm),
-        ATTACKED,
+        MEASURED,
     ),
     "certified_radius": (lambda norm: metrics.certified_radius(MODEL, X, norm=norm), PROVED),
     "certified_accuracy_score": (
@@ -108,7 +108,7 @@ ENTRIES = {
     ),
     "RobustnessCurveDisplay.from_estimator": (
         displays("RobustnessCurveDisplay", "from_estimator", MODEL, X, y),
-        ATTACKED,
+        MEASURED,
     ),
     "RobustnessCurveDisplay.from_estimator, proved": (
         displays("RobustnessCurveDisplay", "from_estimator", MODEL, X, y, attack=None),
@@ -116,7 +116,7 @@ ENTRIES = {
     ),
     "RobustnessCurveDisplay.from_estimators": (
         displays("RobustnessCurveDisplay", "from_estimators", {"a": MODEL}, X, y),
-        ATTACKED,
+        MEASURED,
     ),
     "RobustnessCurveDisplay.from_predictions": (
         displays("RobustnessCurveDisplay", "from_predictions", y, y, distances=np.ones(len(y))),
@@ -128,7 +128,7 @@ ENTRIES = {
     ),
     "AdversarialExamplesDisplay.from_estimator": (
         displays("AdversarialExamplesDisplay", "from_estimator", MODEL, X, y),
-        ATTACKED,
+        MEASURED,
     ),
     "AdversarialExamplesDisplay.from_predictions": (
         displays("AdversarialExamplesDisplay", "from_predictions", **ROWS, **LABELS),

@@ -52,7 +52,7 @@ class ThresholdSearch(BlackBoxAttack):
     True
     """
 
-    _norms: ClassVar[tuple[float, ...]] = (2, 1, 0)
+    _norms: ClassVar[tuple[float, ...]] = (0, 1, 2)
     _from_boundary: ClassVar[bool] = False
     _last_bisection: ClassVar[bool] = False
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from specreg_sklearn.attacks.boxes import BoxSearch
+from specreg_sklearn.attacks.boxes import BoxSearch, is_oblique, trade_columns
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.integers import FlipSearch
 from specreg_sklearn.attacks.questions import SearchTask
+
+# In L1 rows are tested for a slope once they have sent so many queries.
+_TESTED_AT = 400
 
 
 class ThresholdSearch(BlackBoxAttack):
@@ -60,4 +63,8 @@ class ThresholdSearch(BlackBoxAttack):
         if FlipSearch.applies(task):
             FlipSearch(task).search(task.active())
             return
-        BoxSearch(task).search(task.active(), task.oracle.limit)
+        boxes = BoxSearch(task)
+        if task.oracle.norm == 1:
+            rows = boxes.search(task.active(), _TESTED_AT)
+            trade_columns(task, rows[is_oblique(task, rows, 0)])
+        boxes.search(task.active(), task.oracle.limit)

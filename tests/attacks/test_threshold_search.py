@@ -6,7 +6,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn.attacks import CGBA, FeatureSpace, ThresholdSearch, resolve_attack
@@ -218,3 +220,24 @@ def test_norms():
         resolve_attack("threshold_search", norm=np.inf)
     with pytest.raises(ValueError, match="For norm=1 use ThresholdSearch"):
         CGBA(norm=1)._check_parameters()
+
+
+@pytest.mark.parametrize("bounds", [None, "data"])
+def test_a_slope_is_followed_along_its_steepest_columns(bounds):
+    """In L1 the nearest row of a linear model fills its columns up, the steepest one first."""
+    X, y = load_breast_cancer(return_X_y=True)
+    X = X / X.std(axis=0)
+    model = LogisticRegression(max_iter=5000).fit(X, y)
+    rows = np.flatnonzero(model.predict(X) == y)[::20]
+    space = FeatureSpace.from_data(X, bounds=bounds, scale=None)
+    found = ThresholdSearch(norm=1).run(model, X[rows], y[rows], space=space, pool=X).distances
+    slope, margin = model.coef_[0], model.decision_function(X[rows])
+    away = -np.sign(margin)[:, None] * np.sign(slope)
+    room = np.where(away > 0, X.max(axis=0) - X[rows], X[rows] - X.min(axis=0))
+    order = np.argsort(-np.abs(slope))
+    steep = np.abs(slope)[order]
+    room = room[:, order] if bounds else np.full(room.shape, np.inf)
+    gone = np.cumsum(np.hstack([np.zeros((len(rows), 1)), room * steep]), axis=1)[:, :-1]
+    exact = np.clip((np.abs(margin)[:, None] - gone) / steep, 0, room).sum(axis=1)
+    assert (found >= exact * (1 - 1e-9)).all()
+    assert np.median(found / exact) < 1.01

@@ -235,7 +235,8 @@ def test_scores_take_the_norm_of_an_attack_of_the_users_own():
         score = metrics.robust_accuracy_score(MODEL, X, y, eps=1.0, certify=certify, **options)
         assert score == np.mean(found > 1.0)
     # The default attack comes as near as that.
-    ratio = metrics.adversarial_distances(MODEL, X, y, norm=1, scale=None) / exact
+    space = FeatureSpace.from_data(X, bounds=None, scale=None)
+    ratio = metrics.adversarial_distances(MODEL, X, y, norm=1, space=space) / exact
     assert ratio.min() >= 1 - 1e-9 and np.median(ratio) < 1.01
     with pytest.raises(ValueError, match="norm=0 is not supported by CertifiedModel"):
         zero = {"norm": 0, "attack": ToyAttack(norm=0)}

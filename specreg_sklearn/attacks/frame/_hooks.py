@@ -125,7 +125,8 @@ class AttackHooks(Protocol):
     def _name(self) -> str:
         """Return how a result calls the attack that found a row.
 
-        By default it is the name that the class is registered by, else that of the class.
+        Called once for each result. By default it is the name that the class is registered by, else
+        that of the class.
         """
         return _registry.name_of("attacks", type(self))
 

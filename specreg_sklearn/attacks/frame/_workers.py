@@ -37,7 +37,7 @@ _MOST_NUMBERS = 2**22
 # Rows at the end of an earlier search spend this share of their budget on a first look round, and
 # go on from there if they came nearer by this factor. Those that end with less than this share of
 # their budget begin anew from data.
-_FIRST_LOOK, _GAINED, _LITTLE_SPENT = 0.1, 0.99, 0.75
+_FIRST_LOOK, _GAINED, _LITTLE_SPENT = 0.04, 0.99, 0.75
 # A start that does not hold so much nearer to the clean row is where an earlier search ended.
 _NEARER = 0.98
 

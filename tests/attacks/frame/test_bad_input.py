@@ -94,7 +94,9 @@ def test_norms_are_checked_before_anything_runs(line):
         make_robust_scorer(eps=0.1, norm=np.inf, attack="cgba")
     with pytest.raises(ValueError, match=message):
         CGBA(norm=np.inf).run(Breaks(memory), X, y, space=space)
-    with pytest.raises(ValueError, match=r"norm=1 is not supported by CGBA; accepted: 2\.$"):
+    with pytest.raises(
+        ValueError, match=r"by CGBA; accepted: 2\. For norm=1 use ThresholdSearch\.$"
+    ):
         CGBA(norm=1).run(Breaks(memory), X, y, space=space)
     for name in {"RayS", "SquareAttack"} & set(attacks.__all__):
         with pytest.raises(ValueError, match=f"norm='L2' is not supported by {name}"):

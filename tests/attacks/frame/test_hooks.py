@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from specreg_sklearn.attacks import BlackBoxAttack
-from specreg_sklearn.attacks.frame import _hooks, _run, _workers
+from specreg_sklearn.attacks.frame import _hooks, _report, _run, _workers
 from specreg_sklearn.attacks.frame._hooks import AttackHooks
 
 GUIDE = Path(__file__).parents[3] / "docs" / "extend" / "attack.rst"
@@ -37,7 +37,7 @@ def names_read(module, of):
 
 
 def test_the_protocol_holds_just_what_the_frame_uses():
-    used = names_read(_run, "attack") | names_read(_workers, "attack")
+    used = set().union(*(names_read(module, "attack") for module in (_run, _workers, _report)))
     # The checks of the default hook use the rest of what is declared, and nothing beyond.
     assert used <= names_of_the_protocol()
     assert names_of_the_protocol() == used | names_read(_hooks, "self")
@@ -51,7 +51,9 @@ def test_the_guide_lists_the_whole_protocol():
     assert listed == names_of_the_protocol()
 
 
-@pytest.mark.parametrize("name", ["_norms", "_from_boundary", "_within_eps", "_parts_per_worker"])
+@pytest.mark.parametrize(
+    "name", ["_norms", "_from_boundary", "_within_eps", "_last_bisection", "_parts_per_worker"]
+)
 def test_the_guide_states_the_defaults_of_the_settings(name):
     page = GUIDE.read_text(encoding="utf-8")
     stated = re.search(rf"^   \* - ``{name}``\n     - (.*)$", page, flags=re.MULTILINE)[1]

@@ -100,9 +100,8 @@ def test_the_curve_of_a_noisy_linear_model_is_near_the_exact_one(cancer, sd, att
     eps = [0.25, 0.5, 1.0]
     space = FeatureSpace.from_data(X, scale=None)
     with pytest.warns(UserWarning, match=NO_REPEAT):
-        curve = robust_accuracy_score(
-            Noisy(linear, sd), X, y, eps=eps, attack=attack, space=space, certify=False
-        )
+        options = {"attack": attack, "space": space, "certify": False, "max_samples": "all"}
+        curve = robust_accuracy_score(Noisy(linear, sd), X, y, eps=eps, **options)
     true = (exact[:, None] > eps).mean(axis=0)
     np.testing.assert_allclose(curve, true, atol=0.06)
 

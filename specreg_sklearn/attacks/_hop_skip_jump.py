@@ -11,6 +11,7 @@ import numpy as np
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.boundary import (
     FIRST_STARTS,
+    BeforeStep,
     BoundaryPoints,
     Directions,
     ImageShape,
@@ -107,7 +108,6 @@ class HopSkipJump(BlackBoxAttack):
     image_shape: ImageShape = None
 
     def _check_run(self, n_features: int, eps: float | None) -> None:
-        super()._check_run(n_features, eps)
         check_image_shape(self.image_shape, n_features)
 
     def _check_parameters(self) -> None:
@@ -132,7 +132,8 @@ class HopSkipJump(BlackBoxAttack):
         tolerance = self._tolerance(task.x.shape[1])
         current = BoundaryPoints.from_starts(task, keep=1, tolerance=tolerance)
         restarts = Restarts(task, self.n_starts, tolerance)
-        watch, begun = restarts.watched(None, 1), 0
+        watch: BeforeStep | None = restarts.watched(None, 1)
+        begun = 0
         for turn in range(self.max_iter):
             ahead = range(begun, min(_RACE * _RARER**turn, self.max_iter))
             current = self._iterate(task, current, ahead, turn * _KEYS, turn, watch)
@@ -150,7 +151,7 @@ class HopSkipJump(BlackBoxAttack):
         iterations: range,
         key: int,
         stretch: int,
-        before_step: Callable[[BoundaryPoints, int], BoundaryPoints] | None,
+        before_step: BeforeStep | None,
     ) -> BoundaryPoints:
         """Go through some iterations; return the nearest point of each row that can pay for more.
 

@@ -25,7 +25,7 @@ from specreg_sklearn.space import L2
 
 # In how many parts steps ask, by the stretch of a walk: answers of one basis and more say what a
 # boundary that is not flat is like as a whole.
-_PARTS = (1, 2, 4, 4)
+_PARTS = (1, 3, 6, 10)
 # A row rests that did not get nearer by this share in so many steps.
 _LEAST_GAIN = 1e-4
 _PATIENCE = 6

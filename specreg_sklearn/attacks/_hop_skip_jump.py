@@ -30,7 +30,7 @@ _MOST_HALVINGS = 60
 _USUAL_HALVINGS = 6
 # After so many iterations a row looks at other starts, which go through as many; and again when it
 # has gone through so many times as many.
-_RACE, _RARER = 2, 4
+_RACE, _RARER = 6, 4
 # Draws of one stretch of a search and of the next are this far apart.
 _KEYS = 2**20
 # What the paper does in its own way in each norm: by how much the bracket of a bisection narrows
@@ -66,7 +66,7 @@ class HopSkipJump(BlackBoxAttack):
         `init_eval` gain little.
     n_starts, starts, targeted, batch_rows, random_state, n_repeats
         As in :class:`BlackBoxAttack`, but a row begins with two starts and goes on from the nearer
-        one. After 2, 8, 32, ... iterations it looks at others, which go on if they come nearer in
+        one. After 6, 24, 96, ... iterations it looks at others, which go on if they come nearer in
         as many iterations.
     max_iter : int, default=50
         Number of iterations.
@@ -131,7 +131,7 @@ class HopSkipJump(BlackBoxAttack):
     def _search(self, task: SearchTask) -> None:
         tolerance = self._tolerance(task.x.shape[1])
         current = BoundaryPoints.from_starts(task, keep=1, tolerance=tolerance)
-        restarts = Restarts(task, self.n_starts, tolerance)
+        restarts = Restarts(task, self.n_starts, tolerance, self.init_eval)
         watch: BeforeStep | None = restarts.watched(None, 1)
         begun = 0
         for turn in range(self.max_iter):

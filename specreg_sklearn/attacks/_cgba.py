@@ -98,6 +98,7 @@ class CGBA(BoundaryWalk):
     # Several steps along rough normals come nearer than one along a good one: at right angles to
     # the radial direction, each finds what those before it have left.
     _largest_part: ClassVar[int] = 32
+    _parts: ClassVar[tuple[int, ...]] = (1, 3, 6, 10)
 
     def _step_queries(self, n_features: int, t: int) -> int:
         return _n_rounds(t) * PER_ROUND

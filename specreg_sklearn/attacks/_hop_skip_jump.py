@@ -11,6 +11,7 @@ import numpy as np
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.boundary import (
     FIRST_STARTS,
+    BeforeStep,
     BoundaryPoints,
     Directions,
     ImageShape,
@@ -29,7 +30,7 @@ _MOST_HALVINGS = 60
 _USUAL_HALVINGS = 6
 # After so many iterations a row looks at other starts, which go through as many; and again when it
 # has gone through so many times as many.
-_RACE, _RARER = 2, 4
+_RACE, _RARER = 6, 4
 # Draws of one stretch of a search and of the next are this far apart.
 _KEYS = 2**20
 # What the paper does in its own way in each norm: by how much the bracket of a bisection narrows
@@ -65,7 +66,7 @@ class HopSkipJump(BlackBoxAttack):
         `init_eval` gain little.
     n_starts, starts, targeted, batch_rows, random_state, n_repeats
         As in :class:`BlackBoxAttack`, but a row begins with two starts and goes on from the nearer
-        one. After 2, 8, 32, ... iterations it looks at others, which go on if they come nearer in
+        one. After 6, 24, 96, ... iterations it looks at others, which go on if they come nearer in
         as many iterations.
     max_iter : int, default=50
         Number of iterations.
@@ -107,7 +108,6 @@ class HopSkipJump(BlackBoxAttack):
     image_shape: ImageShape = None
 
     def _check_run(self, n_features: int, eps: float | None) -> None:
-        super()._check_run(n_features, eps)
         check_image_shape(self.image_shape, n_features)
 
     def _check_parameters(self) -> None:
@@ -131,8 +131,9 @@ class HopSkipJump(BlackBoxAttack):
     def _search(self, task: SearchTask) -> None:
         tolerance = self._tolerance(task.x.shape[1])
         current = BoundaryPoints.from_starts(task, keep=1, tolerance=tolerance)
-        restarts = Restarts(task, self.n_starts, tolerance)
-        watch, begun = restarts.watched(None, 1), 0
+        restarts = Restarts(task, self.n_starts, tolerance, self.init_eval)
+        watch: BeforeStep | None = restarts.watched(None, 1)
+        begun = 0
         for turn in range(self.max_iter):
             ahead = range(begun, min(_RACE * _RARER**turn, self.max_iter))
             current = self._iterate(task, current, ahead, turn * _KEYS, turn, watch)
@@ -150,7 +151,7 @@ class HopSkipJump(BlackBoxAttack):
         iterations: range,
         key: int,
         stretch: int,
-        before_step: Callable[[BoundaryPoints, int], BoundaryPoints] | None,
+        before_step: BeforeStep | None,
     ) -> BoundaryPoints:
         """Go through some iterations; return the nearest point of each row that can pay for more.
 

@@ -19,7 +19,7 @@ from specreg_sklearn.attacks.boundary._linf_moves import (
 )
 from specreg_sklearn.attacks.boundary._linf_shrink import shrink
 from specreg_sklearn.attacks.boundary._normals import boundary_normals
-from specreg_sklearn.attacks.boundary._restarts import FIRST_STARTS, Restarts
+from specreg_sklearn.attacks.boundary._restarts import FIRST_STARTS, BeforeStep, Restarts
 from specreg_sklearn.attacks.boundary._semicircle import (
     PER_ROUND,
     ROUNDS,
@@ -35,6 +35,7 @@ __all__ = [
     "PER_ROUND",
     "ROUNDS",
     "STEP_QUERIES",
+    "BeforeStep",
     "Blocks",
     "BoundaryPoints",
     "BoundaryWalk",

@@ -23,9 +23,6 @@ from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask
 from specreg_sklearn.space import L2
 
-# In how many parts steps ask, by the stretch of a walk: answers of one basis and more say what a
-# boundary that is not flat is like as a whole.
-_PARTS = (1, 2, 4, 4)
 # A row rests that did not get nearer by this share in so many steps.
 _LEAST_GAIN = 1e-4
 _PATIENCE = 6
@@ -56,6 +53,9 @@ class BoundaryWalk(BlackBoxAttack):
     # Up to so many features a step asks in a whole basis of directions. On more, a basis is cut
     # into parts of about this size.
     _largest_part: ClassVar[int] = 64
+    # In how many parts steps ask, by the stretch of a walk: answers of one basis and more say what
+    # a boundary that is not flat is like as a whole.
+    _parts: ClassVar[tuple[int, ...]] = (1, 1, 2, 3)
 
     image_shape: ImageShape = None
 
@@ -64,7 +64,6 @@ class BoundaryWalk(BlackBoxAttack):
         check_image_shape(self.image_shape)
 
     def _check_run(self, n_features: int, eps: float | None) -> None:
-        super()._check_run(n_features, eps)
         check_image_shape(self.image_shape, n_features)
 
     @abstractmethod
@@ -87,7 +86,10 @@ class BoundaryWalk(BlackBoxAttack):
     def _n_directions(self, n_different: int, stretch: int) -> int:
         """Return how many of so many orthogonal directions a step asks in."""
         n_parts = max(1, round(n_different / self._largest_part))
-        return -(-n_different // n_parts) * _PARTS[min(stretch, len(_PARTS) - 1)]
+        return -(-n_different // n_parts) * self._n_parts(stretch)
+
+    def _n_parts(self, stretch: int) -> int:
+        return self._parts[min(stretch, len(self._parts) - 1)]
 
     def _search(self, task: SearchTask) -> None:
         self._walk_on(task, *self._first_points(task))
@@ -119,10 +121,12 @@ class BoundaryWalk(BlackBoxAttack):
         stretch, and ``at_rest(points)``, when rows first come to rest, may take rows away for good.
         A row looks at other starts `most_rounds` times; None goes on until that is in vain.
         """
-        restarts = Restarts(task, self.n_starts, self._tolerance(task.x.shape[1]))
+        d = task.x.shape[1]
+        part_queries = self._n_directions(d, 0) + self._step_queries(d, 0)
+        restarts = Restarts(task, self.n_starts, self._tolerance(d), part_queries)
         rested = np.zeros(len(task.x), dtype=bool)
         for turn in range(_MOST_ROUNDS):
-            n_parts = _PARTS[min(turn, len(_PARTS) - 1)]
+            n_parts = self._n_parts(turn)
             current = self._walk(
                 task,
                 current,

@@ -71,7 +71,7 @@ def check_image_shape(image_shape: object, n_features: int | None = None) -> Non
     if image_shape is None:
         return
     sizes = image_shape if isinstance(image_shape, (tuple, list)) else (0,)
-    whole = all(isinstance(s, Integral) and not isinstance(s, bool) and s > 0 for s in sizes)
+    whole = all(isinstance(s, Integral) and not isinstance(s, bool) and int(s) > 0 for s in sizes)
     if len(sizes) not in (2, 3) or not whole:
         raise ValueError(f"image_shape={image_shape!r} is not (H, W), (C, H, W) or None.")
     n_columns = int(np.prod(sizes))

@@ -42,7 +42,7 @@ class Polish:
         n, d = task.x.shape
         self._task, self._norm = task, as_norm(task.oracle.norm)
         # Lengths add up in this power of the moves.
-        self._power = {0: 0, 1: 1, 2: 2}[self._norm.order]
+        self._power = int(self._norm.order)
         self._stage = np.zeros(n, dtype=np.int64)
         self._stripping = np.zeros(n, dtype=bool)
         # Signed moves of the points, and how far back columns cannot go, as sizes.
@@ -220,7 +220,8 @@ class Polish:
         np.maximum.at(low, group[below], size[below])
         good = new < high
         self._low[whose[~good], which[~good]] = low[~good]
-        whose, which, new, low, high = (a[good] for a in (whose, which, new, low, high))
+        whose, which = whose[good], which[good]
+        new, low, high = new[good], low[good], high[good]
         rank = rank_within((whose,), new**self._power - high**self._power)
         moves = np.copysign(new, self._gap[whose, which])
         self._plan(np.unique(owner), whose, which, rank, moves, low)

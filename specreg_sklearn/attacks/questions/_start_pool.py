@@ -96,18 +96,29 @@ class StartPool:
         # Matrix products round differently for different shapes; exact distances follow.
         margin = 1e-9 * (1 + distance.max(initial=0.0))
         pairs = [(np.empty(0, int), np.empty(0, int))]
+        most = n_starts if targeted else self._most_of_a_class(n_starts)
         for code in np.unique(self.codes).tolist():
             rows = np.flatnonzero((labels == code) == targeted)
             members = np.flatnonzero(self.codes == code)
             if not len(rows):
                 continue
             part = distance[np.ix_(rows, members)]
-            k = min(n_starts, len(members)) - 1
+            k = min(most, len(members)) - 1
             near = part <= np.partition(part, k, axis=1)[:, [k]] + margin
             row, member = np.nonzero(near)
             pairs.append((rows[row], members[member]))
         row, candidate = (np.concatenate(c) for c in zip(*pairs, strict=True))
         return row, candidate
+
+    def _most_of_a_class(self, n_starts: int) -> int:
+        """Return how many rows of one class can be among `n_starts` candidates of a clean row.
+
+        Classes take turns, so it is the number of turns. The fewest rows remain where the largest
+        class is the one that is not wanted.
+        """
+        sizes = np.sort(np.unique(self.codes, return_counts=True)[1])[:-1]
+        turns = np.minimum(np.arange(1, n_starts + 1)[:, None], sizes).sum(axis=1)
+        return min(int(np.searchsorted(turns, n_starts)) + 1, n_starts)
 
     def _rough_distance(self, x: FloatArray, missing: BoolArray) -> FloatArray:
         """Return squared distances over the cells that both have, from matrix products."""

@@ -54,7 +54,8 @@ def find_starts(
         found.append(_accepted(oracle, points, owner, np.zeros(len(owner), dtype=np.int64)))
     elif n_data_starts:
         found.append(data_starts(oracle, pool, rows, n_starts=n_data_starts))
-    other_data = pool_order(seed, len(pool.codes)) if given is None and n_data_starts else []
+    n_pool = len(pool.codes) if given is None and n_data_starts else 0
+    other_data = pool_order(seed, n_pool)
     n_blocks = -(-len(other_data) // _TRIES_AT_ONCE)
     lo, hi = oracle.rows.finite_box(pool.reach)
     rng = partial(noise_stream, seed)

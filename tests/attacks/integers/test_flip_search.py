@@ -128,19 +128,21 @@ def fewest_by_milp(forest, x, y):
     score = [t.value[:, 0, 1] / t.value[:, 0].sum(axis=1) - 0.5 for t in trees]
     all_leaves = [leaves(t, s) for t, s in zip(trees, score, strict=True)]
     d, n_leaves = len(x), sum(map(len, all_leaves))
-    asked = sum(len(a) for tree in all_leaves for a, _ in tree)
-    A = lil_matrix((len(trees) + asked + 1, d + n_leaves))
+    # A tree ends in one leaf: all leaves that want another flag than the row's share one bound,
+    # the flip, and all that want the row's share another. One bound for each leaf is far looser.
+    sides = {(k, j, side) for k, t in enumerate(all_leaves) for a, _ in t for j, side in a.items()}
+    place = {key: len(trees) + i for i, key in enumerate(sorted(sides))}
+    A = lil_matrix((len(trees) + len(place) + 1, d + n_leaves))
     low, high = np.full(A.shape[0], -np.inf), np.zeros(A.shape[0])
-    row, column, sign = len(trees), d, 1 if y else -1
+    for (_, j, side), row in place.items():
+        A[row, j], high[row] = (1, 1) if side == x[j] else (-1, 0)
+    column, sign = d, 1 if y else -1
     for k, tree in enumerate(all_leaves):
         low[k] = high[k] = 1
         for wanted, value in tree:
             A[k, column], A[-1, column] = 1, sign * value
             for j, side in wanted.items():
-                # A leaf that wants another flag than the row's needs the flip; else it forbids it.
-                A[row, column] = 1
-                A[row, j], high[row] = (1, 1) if side == x[j] else (-1, 0)
-                row += 1
+                A[place[k, j, side], column] = 1
             column += 1
     high[-1] = -1e-6
     cost = np.concatenate([np.ones(d), np.zeros(n_leaves)])

@@ -69,8 +69,11 @@ class BoxSearch:
         np.minimum.at(smallest, task.owner, size)
         return np.where(np.isfinite(smallest), smallest, 1.0)
 
-    def search(self, rows: IntArray, until: int) -> IntArray:
-        """Search until each row has sent so many queries in all; return rows that may go on."""
+    def search(self, rows: IntArray, until: int | IntArray) -> IntArray:
+        """Search until rows have sent so many queries in all; return those that may go on.
+
+        `until` is one number, or one for each row of the task.
+        """
         task = self.task
         elsewhere = rows[task.oracle.best_distance[rows] < self._best[rows]]
         elsewhere = elsewhere[np.isfinite(self._best[elsewhere])]
@@ -80,7 +83,7 @@ class BoxSearch:
         )
         size = max(1, _MOST_NUMBERS // (_N_SCALES * _PER_CUBE * self.task.x.shape[1]))
         for begin in range(0, len(rows), size):
-            self._search(rows[begin : begin + size], until)
+            self._search(rows[begin : begin + size], np.broadcast_to(until, len(task.x)))
         return rows[self._may_go_on(rows)]
 
     def _may_go_on(self, rows: IntArray) -> BoolArray:
@@ -95,10 +98,10 @@ class BoxSearch:
             going &= n_queries - self._gained_at[rows] < _PATIENCE
         return np.asarray(going)
 
-    def _search(self, rows: IntArray, until: int) -> None:
+    def _search(self, rows: IntArray, until: IntArray) -> None:
         task = self.task
         while True:
-            rows = rows[self._may_go_on(rows) & (task.oracle.n_queries[rows] < until)]
+            rows = rows[self._may_go_on(rows) & (task.oracle.n_queries[rows] < until[rows])]
             if not len(rows):
                 return
             before = task.oracle.n_queries[rows]

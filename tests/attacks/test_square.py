@@ -464,7 +464,7 @@ def test_robust_accuracy_by_name_equals_the_closed_form(cancer):
     exact = exact_distances(model, X, y, 1)
     grid = [0.0, 0.1, 0.3, 0.6]
     truth = [np.mean(right & (exact >= e * (1 - 1e-6))) for e in grid]
-    options = {"norm": np.inf, "attack": "square", "space": space}
+    options = {"norm": np.inf, "attack": "square", "space": space, "max_samples": "all"}
     curve = robust_accuracy_score(model, X, y, eps=grid, **options)
     np.testing.assert_allclose(curve, truth)
     assert robust_accuracy_score(model, X, y, eps=0.3, **options) == pytest.approx(truth[2])

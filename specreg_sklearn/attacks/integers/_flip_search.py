@@ -19,7 +19,7 @@ from specreg_sklearn.attacks.integers._strip import Strip, shrink_amounts
 from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask, rank_within, stream
 
 # Columns of more units than this look smooth to a smooth model: on digits in 16 steps a walk along
-# the boundary comes nearer.
+# the boundary comes nearer. On counts, with trees, the search of boxes has the shorter tail.
 _MOST_UNITS = 4
 # Starts whose columns are stripped first.
 _N_STARTS = 8

@@ -52,8 +52,8 @@ class CGBA(BoundaryWalk):
     drops the starts that are farther. It estimates the normal at right angles to the radial
     direction: an answer is one bit, and along that direction it is known already. So every step
     halves what is left of the angle to the nearest point, however small it is, where plain
-    estimates stall. It asks in orthogonal directions, searches the arc a few points at a time,
-    keeps the best point, and ends with a bisection. Where the boundary turns out to be a threshold
+    estimates stall. It asks in orthogonal directions, searches the arc a few points at a time
+    and keeps the best point. Where the boundary turns out to be a threshold
     on one column, as with trees, it goes on as :class:`ThresholdSearch` does; and with few features
     it searches spheres around the clean row for other places to go on from.
 

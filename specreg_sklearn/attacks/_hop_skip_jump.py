@@ -82,7 +82,7 @@ class HopSkipJump(BlackBoxAttack):
     -----
     All rows share the random directions of an iteration and advance together. Where ART's class
     returns the point at which the last jump landed, this one goes back to the last boundary point
-    when a jump did not pay, and returns the nearest point, bisected. It asks at
+    when a jump did not pay, and returns the nearest point. It asks at
     ``distance / sqrt(n_features)``, which is far enough to see the steps of a forest. A jump is
     halved 60 times at most. For ART's own algorithm take ``ARTAttack("HopSkipJump")``.
 
@@ -131,7 +131,7 @@ class HopSkipJump(BlackBoxAttack):
     def _search(self, task: SearchTask) -> None:
         tolerance = self._tolerance(task.x.shape[1])
         current = BoundaryPoints.from_starts(task, keep=1, tolerance=tolerance)
-        restarts = Restarts(task, self.n_starts, tolerance, self.init_eval)
+        restarts = Restarts(task, self.n_starts, tolerance)
         watch: BeforeStep | None = restarts.watched(None, 1)
         begun = 0
         for turn in range(self.max_iter):

@@ -52,8 +52,8 @@ class TangentAttack(BoundaryWalk):
     -----
     Only the step is the paper's. Its authors ask in Gaussian directions, 100 in the first iteration
     and more later; this class asks in orthonormal ones, shared by all rows, which give the same
-    distance with fewer queries. It starts from rows of several classes, never goes back to
-    a point farther out, and ends with a bisection.
+    distance with fewer queries. It starts from rows of several classes and never goes back
+    to a point farther out.
 
     Examples
     --------

@@ -55,7 +55,7 @@ class BoundaryWalk(BlackBoxAttack):
     _largest_part: ClassVar[int] = 64
     # In how many parts steps ask, by the stretch of a walk: answers of one basis and more say what
     # a boundary that is not flat is like as a whole.
-    _parts: ClassVar[tuple[int, ...]] = (1, 1, 2, 3)
+    _parts: ClassVar[tuple[int, ...]] = (1, 2, 4, 4)
 
     image_shape: ImageShape = None
 
@@ -121,9 +121,7 @@ class BoundaryWalk(BlackBoxAttack):
         stretch, and ``at_rest(points)``, when rows first come to rest, may take rows away for good.
         A row looks at other starts `most_rounds` times; None goes on until that is in vain.
         """
-        d = task.x.shape[1]
-        part_queries = self._n_directions(d, 0) + self._step_queries(d, 0)
-        restarts = Restarts(task, self.n_starts, self._tolerance(d), part_queries)
+        restarts = Restarts(task, self.n_starts, self._tolerance(task.x.shape[1]))
         rested = np.zeros(len(task.x), dtype=bool)
         for turn in range(_MOST_ROUNDS):
             n_parts = self._n_parts(turn)

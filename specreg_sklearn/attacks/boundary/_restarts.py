@@ -29,23 +29,17 @@ _OTHERS_UNTIL = (600, 1600, 3500, 7000)
 OTHERS_KEPT = 3
 _START_SLACK, _WALK_SLACK = 1.3, 1.0
 _START_ROUNDS, _ROUNDS_AHEAD = 6, 3
-# How far walks are taken down, in parts of a basis.
-_LENGTH = 128
+# What a step in one part of a basis costs, about; how far walks are taken down, in such parts.
+_PART_QUERIES, _LENGTH = 40, 128
 # A row ends after so many rounds in vain, if it has queries left: nobody set it a budget.
 _MOST_IN_VAIN, _GAIN = 12, 1e-4
 
 
 class Restarts:
-    """The rounds in which rows look at other starts, `n_starts` in each; none if that is 1.
+    """The rounds in which rows look at other starts, `n_starts` in each; none if that is 1."""
 
-    Starts are brought to the boundary up to a `tolerance`; `part_queries` is about what a step
-    costs that asks in one part of a basis.
-    """
-
-    def __init__(
-        self, task: SearchTask, n_starts: int, tolerance: float, part_queries: int
-    ) -> None:
-        self.task, self.tolerance, self.part_queries = task, tolerance, part_queries
+    def __init__(self, task: SearchTask, n_starts: int, tolerance: float) -> None:
+        self.task, self.tolerance = task, tolerance
         self.n_seen = min(FIRST_STARTS, n_starts)
         # One start is meant to be the only one.
         self._n_others = n_starts if n_starts > 1 else 0
@@ -62,7 +56,7 @@ class Restarts:
 
     def n_parts_before(self, stretch: int) -> int:
         """Return in about how many parts a walk has asked when a stretch begins."""
-        return self.until(stretch - 1) // self.part_queries if stretch else 0
+        return self.until(stretch - 1) // _PART_QUERIES if stretch else 0
 
     def watched(self, before_step: BeforeStep | None, n_parts: int) -> BeforeStep:
         """Return what to do before steps in `n_parts` parts: take down how far out walks are."""

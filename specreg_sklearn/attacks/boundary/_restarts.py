@@ -49,6 +49,8 @@ class Restarts:
         self._curve = np.full((n, _LENGTH), np.inf)
         self.n_rounds = self._n_known = 0
         self._known: StartPoints = no_starts(task.x.shape[1])
+        # The class from which the start came that each row followed at first.
+        self._followed = np.full(n, -1)
 
     def until(self, stretch: int) -> int:
         """Return how many queries end a stretch of the walk."""
@@ -95,13 +97,16 @@ class Restarts:
         points, owner, group = self._nearest(last)
         there = np.flatnonzero(np.isin(owner, rows))
         points, owner, group = points[there], owner[there], group[there]
-        # Of the first starts, those of other classes than the one that was followed come again.
-        followed = np.full(len(task.x), -1)
-        followed[main.owner] = main.group
         rank = rank_within((owner,))
         new = rank >= self.n_seen
-        if self._n_others and not self.n_rounds:
-            new |= group != followed[owner]
+        if self._n_others and self.n_rounds < 2:
+            # The first round is for other classes than the one that was followed, those that rows
+            # began with among them. A second start of the same class is seldom worth its steps:
+            # the second round takes them along.
+            if not self.n_rounds:
+                self._followed[main.owner] = main.group
+            same = group == self._followed[owner]
+            new = ~same if not self.n_rounds else new | (same & (rank >= FIRST_STARTS))
         new &= rank < last
         points, owner, group = points[new], owner[new], group[new]
         self.n_seen = last

@@ -22,8 +22,8 @@ FIRST_STARTS = 2
 
 # Queries at which a stretch of the walk ends, and until which the starts that then come may walk;
 # from the last ones on, both double.
-_UNTIL = (240, 980, 2450, 4900)
-_OTHERS_UNTIL = (600, 1600, 3500, 7000)
+_UNTIL = (440, 980, 2450, 4900)
+_OTHERS_UNTIL = (720, 1600, 3500, 7000)
 # How many of the starts of a round walk, and how much farther out than the first start a start may
 # meet the boundary, and a walk may be after as many queries.
 OTHERS_KEPT = 3

@@ -23,7 +23,7 @@ _SHARES, _SHARES_COUNTED = (1.0, 1.0, 1.0, 0.5, 0.5), (1.0, 0.5, 0.25, 0.1, 0.0)
 # How much of the column stays: none, or nearly all, which is just behind its threshold.
 _STAYS = np.array([0.0, 0.0, 0.5, 0.8, 0.9, 0.97])
 # Cubes, in units of the best distance: around the best move, and fresh ones.
-_AROUND, _FRESH = (0.04, 0.8), (0.25, 1.0)
+_AROUND, _FRESH = (0.04, 0.8), (0.8, 1.0)
 _ROOM = 0.9
 # Odds that all other columns of the best move stay; else that each is left out, or drawn anew.
 _KEEP_ALL, _DROP, _REDRAW = 0.6, 0.2, 0.4

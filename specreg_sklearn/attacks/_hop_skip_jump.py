@@ -36,6 +36,8 @@ _KEYS = 2**20
 # What the paper does in its own way in each norm: by how much the bracket of a bisection narrows
 # with the number of columns, the draw of a direction, and the jump along a normal.
 _NARROWER: dict[float, Callable[[int], float]] = {2: np.sqrt, np.inf: float}
+# Nothing follows the last bisection, so that on few columns it is as fine as on many.
+_FINEST = 2.0**-10
 _DRAW: dict[float, Callable[[np.random.Generator, tuple[int, int]], FloatArray]] = {
     2: lambda rng, shape: rng.normal(size=shape),
     np.inf: lambda rng, shape: rng.uniform(-1, 1, size=shape),
@@ -122,7 +124,7 @@ class HopSkipJump(BlackBoxAttack):
 
     def _tolerance(self, n_features: int) -> float:
         """Return how wide the bracket of a bisection may be, as a share of the distance."""
-        return 0.01 / _NARROWER[self.norm](n_features)
+        return min(0.01 / _NARROWER[self.norm](n_features), _FINEST)
 
     def _reserve(self, n_features: int) -> int:
         """Return the queries of an iteration that do not go into the normal."""

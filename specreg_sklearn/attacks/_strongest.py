@@ -50,11 +50,13 @@ class Strongest(BlackBoxAttack):
 
     Parameters
     ----------
-    norm, n_starts, starts, targeted, batch_rows, random_state, n_repeats
-        As in :class:`BlackBoxAttack`, for all parts that are names.
+    norm : {0, 1, 2, inf}, default=2
+        The norm in which distances are measured, on ``(X_adv - X) / scale``.
     max_queries : int or None, default=1000
         Budget of each row in *each part*: with three parts a row may cost three times as much.
         ``n_queries`` of the result counts all of them.
+    n_starts, starts, targeted, batch_rows, random_state, n_repeats
+        As in :class:`BlackBoxAttack`, for all parts that are names.
     attacks : sequence of str or BlackBoxAttack, or None, default=None
         The parts, in order. None takes "auto" (labels), "scores" where the model has
         ``decision_function`` or ``predict_proba``, and "gradients" for the networks of this

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from specreg_sklearn._typing import FloatArray
-from specreg_sklearn.estimators._predicting import predicting
-from specreg_sklearn.modules import Network
+from specreg_sklearn.modules import Network, predicting
 
 WithPullback = Callable[[FloatArray], tuple[FloatArray, Callable[[FloatArray], FloatArray]]]
 

@@ -32,11 +32,10 @@ from specreg_sklearn.estimators._build_net import (
 )
 from specreg_sklearn.estimators._differentiable import WithPullback, with_pullback
 from specreg_sklearn.estimators._input_shape import check_row_shape, flat_rows, warn_of_raw_pixels
-from specreg_sklearn.estimators._predicting import predicting
 from specreg_sklearn.estimators._trained_backbone import Module
 from specreg_sklearn.estimators._training_report import spectral_norms
 from specreg_sklearn.estimators._training_rows import TrainingRows
-from specreg_sklearn.modules import ACTIVATIONS, Network
+from specreg_sklearn.modules import ACTIVATIONS, Network, predicting
 from specreg_sklearn.objectives import Objective
 from specreg_sklearn.penalties import Penalty
 from specreg_sklearn.training import (

@@ -168,11 +168,13 @@ def adversarial_distances(
 
     Parameters
     ----------
-    estimator, X, y, norm, attack, space, scale, random_state, n_jobs, verbose, pool
+    estimator, X, y, norm, attack, space, scale
         As in :func:`robust_accuracy_score`.
     max_samples : int, "all" or None, default="all"
         Measure only so many rows, chosen as in :func:`robust_accuracy_score`. By default every row
         gets its distance, so that they stand beside those of :func:`certified_radius`.
+    random_state, n_jobs, verbose, pool
+        As in :func:`robust_accuracy_score`.
 
     Returns
     -------

@@ -8,6 +8,7 @@ from specreg_sklearn.modules._architecture import ACTIVATIONS, ModuleFactory
 from specreg_sklearn.modules._convnet import ConvNet
 from specreg_sklearn.modules._mlp import mlp, projector
 from specreg_sklearn.modules._network import Network, build_network, readout
+from specreg_sklearn.modules._predicting import predicting
 from specreg_sklearn.modules._resnet import ResNet18
 from specreg_sklearn.modules._seeded_draws import SeededDraws
 
@@ -20,6 +21,7 @@ __all__ = [
     "SeededDraws",
     "build_network",
     "mlp",
+    "predicting",
     "projector",
     "readout",
 ]

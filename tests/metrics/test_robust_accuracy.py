@@ -282,7 +282,7 @@ def test_n_jobs_does_not_matter(iris):
         ({"eps": []}, ValueError, r"eps=\[\] is not accepted"),
         ({"eps": [[0.1]]}, ValueError, "is not accepted; give a number"),
         ({"eps": None}, ValueError, "eps=None is not a number"),
-        ({"norm": 1}, ValueError, "norm=1 is not supported by this score"),
+        ({"norm": 3}, ValueError, "norm=3 is not supported by this score"),
         ({"norm": np.inf, "attack": QUICK}, ValueError, "norm=inf, but CGBA.*norm=2"),
         ({"attack": "cgbaa"}, ValueError, "attack='cgbaa' is not known"),
         ({"attack": 7}, TypeError, "attack=7 is neither"),

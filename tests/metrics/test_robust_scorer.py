@@ -236,7 +236,7 @@ def test_global_generator_stays(iris, scorer):
         ({"eps": -0.1}, ValueError, r"eps=-0\.1 is not a distance"),
         ({"eps": float("nan")}, ValueError, "eps=nan"),
         ({"eps": [0.1, 0.2]}, ValueError, r"eps=\[0\.1, 0\.2\] is not a number"),
-        ({"norm": 1}, ValueError, "norm=1"),
+        ({"norm": 3}, ValueError, "norm=3"),
         ({"norm": np.inf, "attack": "art/BoundaryAttack"}, ValueError, "BoundaryAttack"),
         ({"norm": np.inf, "attack": QUICK}, ValueError, "Pass the same norm"),
         ({"attack": "HopSkipJump"}, ValueError, "prefix 'art/'"),

@@ -41,11 +41,11 @@ class GradientAttack(BlackBoxAttack):
         Budget of each row in rows sent to ``predict``: starts and verification, a few dozen. What
         the network computes in torch, some hundred passes forwards and backwards per point, is not
         counted: it is no question to ``predict``, and a larger budget does not change it.
-    starts, targeted, batch_rows, random_state, n_repeats
-        As in :class:`BlackBoxAttack`.
     n_starts : int, default=9
         Rows of data in other classes that are asked about; the nearest `n_chains` - 1 of them are
         followed.
+    starts, targeted, batch_rows, random_state, n_repeats
+        As in :class:`BlackBoxAttack`.
     n_chains : int, default=4
         Points that are followed for each row; the first one starts at the clean row.
 

@@ -66,7 +66,8 @@ def are_coarse(task: SearchTask, most_units: int) -> bool:
     many units, boundaries may look smooth, as on images, and a walk along them comes nearer.
     """
     rows = task.oracle.rows
-    if not rows.integer.all():
+    # A repair changes what is asked: sets of flips would not be those that were counted.
+    if rows.repair is not None or not rows.integer.all():
         return False
     low, high = task.reach
     # What a search may reach is three times the range of the data.

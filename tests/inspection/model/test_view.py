@@ -322,5 +322,5 @@ def test_networks_without_certificate_have_views(iris_rows):
     np.testing.assert_allclose(
         slope[0].numpy(), numeric_gradient(model._logits, rows[0]), rtol=1e-5, atol=1e-7
     )
-    with pytest.raises(TypeError, match=r"'norm' \(LayerNorm\) has no Lipschitz bound"):
+    with pytest.raises(TypeError, match=r"'backbone\.norm' \(LayerNorm\) has no Lipschitz bound"):
         instance_margins(model, X)

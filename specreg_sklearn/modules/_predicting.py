@@ -26,6 +26,11 @@ def predicting(network: nn.Module) -> Iterator[None]:
     """Put a network into evaluation mode, and back when the last thread is done with it.
 
     A user may have left it in training mode, or a callback may ask in the middle of training.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Its parts that are in training mode are so again afterwards.
     """
     with _LOCK:
         use = _IN_USE.get(network)

@@ -73,7 +73,7 @@ class CleanRows:
         self.large = large
         self.table, self.columns, self.scale, self.integer = table, columns, scale, integer
         self.low, self.high, self.repair = low, high, repair
-        self._settled: tuple[Any, Any, Any] = None, None, None
+        self._settled: tuple[Any, Any, Any, Any] = None, None, None, None
         self.missing = np.isnan(raw)
         # C order: sums over a row must not depend on how many rows there are.
         self.raw = np.ascontiguousarray(raw)
@@ -211,11 +211,25 @@ class CleanRows:
         """
         if self.repair is None:
             return raw
-        settled, built = self.repair.settle(self, raw, owner)
+        settled, moved, built = self.repair.settle(self, raw, owner)
         settled.flags.writeable = False
         # The model is usually asked about just these rows next: do not repair them again.
-        self._settled = settled, owner, built
+        self._settled = settled, owner, moved, built
         return settled
+
+    def those(
+        self, raw: np.ndarray, owner: np.ndarray, some: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return some of the cells that :meth:`snap` gave, and their owners, for :meth:`build`.
+
+        Rows of which the repair is known are not repaired again, if these are all that moved.
+        """
+        part, whose = raw[some], owner[some]
+        settled, before, moved, built = self._settled
+        if built is not None and raw is settled and owner is before:
+            known = np.array_equal(moved, some)
+            self._settled = part, whose, np.arange(len(some)), built if known else None
+        return part, whose
 
     def box(self, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the boxes of rows in the units of X; shape (1, d) or (1, 1) if all share one."""
@@ -244,9 +258,9 @@ class CleanRows:
         They share no memory with `raw`. With a repair, these are the rows that it returned.
         """
         if self.repair is not None:
-            settled, whose, built = self._settled
-            self._settled = None, None, None
-            if built is not None and raw is settled and owner is whose:
+            settled, whose, moved, built = self._settled
+            self._settled = None, None, None, None
+            if built is not None and raw is settled and owner is whose and len(moved) == len(raw):
                 return built
             return self.repair.build(self, raw, owner)
         if self._writes_all:

@@ -25,6 +25,7 @@ from specreg_sklearn.tables import (
     as_table,
     column_label,
     replace_rows,
+    take_rows,
 )
 
 if TYPE_CHECKING:
@@ -42,23 +43,27 @@ class Repair:
         self.function, self.fixed = function, fixed
         self._tried = False
 
-    def settle(self, rows: CleanRows, raw: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, Any]:
+    def settle(
+        self, rows: CleanRows, raw: np.ndarray, owner: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, Any]:
         """Repair the rows that moved.
 
         `raw`, of shape (m, d), holds cells that fit the columns' dtypes and boxes; `owner` the
-        clean row of each. Returns the cells after the repair, and the repaired rows themselves if
-        all of them moved and stayed moved, else None.
+        clean row of each. Returns the cells after the repair, the positions of the rows that moved
+        and stayed moved, and these rows themselves, repaired.
         """
         settled = raw.copy()
         moved = np.flatnonzero(rows.moved(raw, owner))
         if not len(moved):
-            return settled, None
+            return settled, moved, None
         built, settled[moved] = self._apply(rows, raw[moved], owner[moved])
         if not self._tried:
             self._try(rows, raw[moved], owner[moved], built, settled[moved])
             self._tried = True
-        whole = len(moved) == len(raw) and rows.moved(settled, owner).all()
-        return settled, built if whole else None
+        stayed = rows.moved(settled[moved], owner[moved])
+        if not stayed.all():
+            built = take_rows(built, np.flatnonzero(stayed)) if stayed.any() else None
+        return settled, moved[stayed], built
 
     def build(self, rows: CleanRows, raw: np.ndarray, owner: np.ndarray) -> Any:
         """Return settled cells as rows; the ones that did not move are the clean rows."""

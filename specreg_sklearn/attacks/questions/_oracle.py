@@ -127,8 +127,9 @@ class Oracle:
             # A point that is built as the clean row itself is no question.
             there = np.flatnonzero(distance)
             if len(there):
-                fooled[there] = self.ask(raw[there], owner[there])
-                self.count(owner[there])
+                some, whose = self.rows.those(raw, owner, there)
+                fooled[there] = self.ask(some, whose)
+                self.count(whose)
         self._remember(Z, owner, fooled, distance)
         return fooled
 

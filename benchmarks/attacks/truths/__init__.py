@@ -1,6 +1,7 @@
 """Exact distances of models on tables: problems, and proofs by other means than the library's."""
 
-from benchmarks.attacks.truths._additive import binned_problem
+from benchmarks.attacks.truths._additive import binned_problem, read_bins
+from benchmarks.attacks.truths._ensembles import read
 from benchmarks.attacks.truths._neighbours import nearest_cell, neighbour_problem
 from benchmarks.attacks.truths._prove import SMALLEST, Truth, known_rows, prove
 from benchmarks.attacks.truths._smooth import kernel_problem, nearest_by_descent
@@ -36,6 +37,8 @@ __all__ = [
     "neighbour_problem",
     "numbers_of",
     "prove",
+    "read",
+    "read_bins",
     "split_of",
     "tree_problems",
     "whole_number_problems",

@@ -20,9 +20,9 @@ from benchmarks.attacks.truths import (
     model_kinds,
     nearest_cell,
     prove,
+    read,
+    read_bins,
 )
-from benchmarks.attacks.truths._additive import read_bins
-from benchmarks.attacks.truths._ensembles import read
 
 BINS = make_pipeline(
     KBinsDiscretizer(5, encode="onehot-dense", strategy="quantile"),

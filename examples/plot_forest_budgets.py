@@ -42,19 +42,19 @@ print(
 # Four measurements
 # -----------------
 # A walk along the boundary, the default with 1000 and with 5000 queries a row, and the strongest
-# attack there is, which reads class scores too. All give upper bounds of the same distances: the
-# lowest one is nearest to the truth.
+# attack, which reads class scores too, with 1000 queries in each of its two parts. All give upper
+# bounds of the same distances: the lowest one is nearest to the truth.
 attacks = {
     "a walk (TangentAttack)": TangentAttack(),
     "the default (CGBA)": CGBA(),
     "the default, 5000 queries": CGBA(max_queries=5000),
-    "the strongest": Strongest(),
+    "labels and scores (Strongest)": Strongest(),
 }
 found = {}
 for name, attack in attacks.items():
     found[name] = attack.run(forest, X_rows, y_rows, space=space, pool=X_train)
     distances = found[name].distances
-    print(f"{name:<27} median distance {np.median(distances):.2f}")
+    print(f"{name:<29} median distance {np.median(distances):.2f}")
 
 # %%
 # The curves
@@ -87,7 +87,7 @@ for name, result in found.items():
     nearer = np.quantile(walk / result.distances, [0.5, 0.9])
     moved = np.median((result.X_adv.to_numpy() != X_rows.to_numpy()).sum(axis=1))
     print(
-        f"{name:<27} nearer by {nearer[0]:.2f} (median), {nearer[1]:.2f} (one row in ten); "
+        f"{name:<29} nearer by {nearer[0]:.2f} (median), {nearer[1]:.2f} (one row in ten); "
         f"{moved:.0f} columns moved"
     )
 
@@ -97,4 +97,4 @@ for name, result in found.items():
 # `found_by` names the attack behind every row of the strongest result. Where labels and scores
 # find nearest rows in turn, neither would have done alone. That is the number to publish, with
 # the attack, its budget and the space beside it.
-print(pd.Series(found["the strongest"].found_by).value_counts().to_string())
+print(pd.Series(found["labels and scores (Strongest)"].found_by).value_counts().to_string())

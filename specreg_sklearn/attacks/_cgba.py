@@ -21,9 +21,9 @@ from specreg_sklearn.attacks.boxes import BoxSearch, ThresholdRows, is_oblique
 from specreg_sklearn.attacks.integers import FlipSearch
 from specreg_sklearn.attacks.questions import SearchTask
 
-# Where there are few dimensions, rows are searched for other places to go on. What is found at a
-# wall is polished with so many queries.
-_MOST_TURNS, _POLISH = 1000, 30
+# Where there are few dimensions, rows are searched for other places to go on. What is found is
+# followed, and at a wall polished, with so many queries.
+_MOST_TURNS, _FOLLOWED, _POLISH = 1000, 60, 30
 # Rows at thresholds are tested for a slope after so many queries, and at every doubling.
 # Walks from there are on trial for half as many again, and go on if they then are so much nearer.
 _FIRST_TEST, _MOST_TESTS = 400, 50
@@ -140,7 +140,8 @@ class CGBA(BoundaryWalk):
             at_walls = np.isin(found.owner, thresholds.rows)
             boxes.search(found.owner[at_walls], task.oracle.n_queries + _POLISH)
             smooth = found.take(np.flatnonzero(~at_walls))
-            self._walk(task, smooth, 1, key=_SPHERE_KEY + turn * _KEYS_PER_TURN)
+            until = task.oracle.n_queries + _FOLLOWED
+            self._walk(task, smooth, 1, key=_SPHERE_KEY + turn * _KEYS_PER_TURN, until=until)
         boxes.search(thresholds.rows, task.oracle.limit)
 
     def _search_boxes(

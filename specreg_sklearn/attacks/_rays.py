@@ -8,7 +8,13 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.boundary import CornerSearch, CubeSearch, Lattice
+from specreg_sklearn.attacks.boundary import (
+    MOST_DIMENSIONS,
+    CornerSearch,
+    CubeSearch,
+    Lattice,
+    SphereSearch,
+)
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.integers import IntegerCubeSearch
 from specreg_sklearn.attacks.questions import SearchTask
@@ -22,6 +28,8 @@ _MOST_IDLE = 16
 _CORNER_GROUP = -1
 # The first starts are followed alone until a row has spent so many queries.
 _MORE_STARTS_AT = 250
+# With few columns, spheres are searched in one round of so many.
+_SPHERES = 2
 # One round in so many belongs to the search that has gained less.
 _OTHER = 3
 
@@ -109,6 +117,7 @@ class RayS(BlackBoxAttack):
         if isinstance(self.starts, str):
             _add_corner(task)
         corners, cubes = CornerSearch(task, lattice, self.blocks), CubeSearch(task, lattice)
+        spheres = SphereSearch(task) if task.x.shape[1] <= MOST_DIMENSIONS else None
         turns, idle, vain = _Turns(n), np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
         spent = 0.0
         for turn in range(_MOST_ROUNDS):
@@ -123,6 +132,8 @@ class RayS(BlackBoxAttack):
             in_corners, number = turns.take(turn)
             corners.round(number, going & in_corners)
             cubes.round(number, going & ~in_corners)
+            if spheres is not None and turn % _SPHERES == 0:
+                spheres.search(turn, np.flatnonzero(going & (asked >= _MORE_STARTS_AT)))
             idle = np.where(oracle.n_queries > asked, 0, idle + 1)
             vain = np.where(oracle.best_distance < before, 0, vain + 1)
             if turn:

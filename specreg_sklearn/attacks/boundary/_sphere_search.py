@@ -18,12 +18,10 @@ MOST_DIMENSIONS = 3
 # Directions of one search, and at which shares of the best distance: most are at the sphere, the
 # others look for separate regions inside.
 _N_AROUND = 24
-_SPHERE, _N_INSIDE = 0.99, 12
+_SPHERE, _N_INSIDE = 0.99, 6
 # As many again stay near the best point, at angles between these: a corner of the wrong region,
 # into which no walk finds, is nearer by little, and narrow.
 _N_NEAR, _NEAR_SPHERE, _ANGLES = 8, 0.995, (3e-3, 0.5)
-# A search is worth while only if what it finds can be followed a little.
-_RESERVE = 30
 _TOLERANCE = 2.0**-8
 # A row is left after so many searches that found nothing.
 _MOST_IN_VAIN = 30
@@ -38,19 +36,19 @@ class SphereSearch:
         self.in_vain = np.zeros(len(task.x), dtype=np.int64)
 
     def rows(self) -> IntArray:
-        """Return the rows that can pay for a search and are worth it."""
+        """Return the rows that may ask, and were not searched in vain too often."""
         rows = self.task.active()
-        affordable = self.task.oracle.left(rows) >= _N_AROUND + _N_NEAR + _RESERVE
-        return rows[affordable & (self.in_vain[rows] < _MOST_IN_VAIN)]
+        return rows[self.in_vain[rows] < _MOST_IN_VAIN]
 
-    def search(self, turn: int) -> BoundaryPoints:
-        """Ask around all rows once; return boundary points of those that found something."""
-        task, oracle, rows = self.task, self.task.oracle, self.rows()
+    def search(self, turn: int, rows: IntArray | None = None) -> BoundaryPoints:
+        """Ask around rows, or all of them; return boundary points of those that found something."""
+        task, oracle = self.task, self.task.oracle
+        rows = self.rows() if rows is None else np.intersect1d(rows, self.rows())
         x, best = task.x[rows], oracle.best_distance[rows]
         steps = self._steps((oracle.best[rows] - x) / best[:, None], turn)
         points = x[:, None] + best[:, None, None] * steps
         whose = np.repeat(rows, steps.shape[1])
-        oracle.decide(points.reshape(len(whose), -1), whose)
+        oracle.decide(points.reshape(-1, x.shape[1]), whose)
         # Whatever fooled the model is nearer than the best point was.
         found = rows[oracle.best_distance[rows] < best]
         self.in_vain[rows] += 1

@@ -16,9 +16,9 @@ from specreg_sklearn.space import as_norm
 
 MOST_DIMENSIONS = 3
 # Directions of one search, and at which shares of the best distance: most are at the sphere, the
-# others look for separate regions inside.
+# others look for separate regions inside, of which there is more in three dimensions.
 _N_AROUND = 24
-_SPHERE, _N_INSIDE = 0.99, 6
+_SPHERE, _N_INSIDE = 0.99, {1: 6, 2: 6, 3: 12}
 # As many again stay near the best point, at angles between these: a corner of the wrong region,
 # into which no walk finds, is nearer by little, and narrow.
 _N_NEAR, _NEAR_SPHERE, _ANGLES = 8, 0.995, (3e-3, 0.5)
@@ -72,8 +72,8 @@ class SphereSearch:
         rng = stream(self.task.seed, _SPHERE_DRAW + turn)
         around = _around(rng, _N_AROUND, d)
         share = np.full(_N_AROUND, _SPHERE)
-        inside = rng.choice(_N_AROUND, _N_INSIDE, replace=False)
-        share[inside] *= rng.random(_N_INSIDE) ** (1 / d)
+        inside = rng.choice(_N_AROUND, _N_INSIDE[d], replace=False)
+        share[inside] *= rng.random(_N_INSIDE[d]) ** (1 / d)
         around *= (share / norm.length(around))[:, None]
         least, largest = np.log(_ANGLES).tolist()
         angle = np.exp(rng.uniform(least, largest, _N_NEAR))

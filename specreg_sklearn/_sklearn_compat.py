@@ -33,7 +33,7 @@ try:  # scikit-learn 1.9 and later
     from sklearn.callback import CallbackSupportMixin
 except ImportError:
     # mypy sees both branches; a name of its own would have to be chosen wherever it is used.
-    class CallbackSupportMixin:  # type: ignore[no-redef]  # one name, whatever the version
+    class CallbackSupportMixin:  # type: ignore[no-redef]  # only one of the two ever exists
         """Stand-in for scikit-learn 1.6 to 1.8, which know no callbacks."""
 
 

@@ -32,10 +32,10 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(autouse=True)
 def global_random_state_is_kept():
     """Fail a test after which the global numpy or torch generator stands elsewhere."""
-    numpy_before = np.random.get_state()  # noqa: NPY002
+    numpy_before = np.random.get_state()
     torch_before = torch.random.get_rng_state()
     yield
-    numpy_after = np.random.get_state()  # noqa: NPY002
+    numpy_after = np.random.get_state()
     same_numpy = np.array_equal(numpy_before[1], numpy_after[1])
     assert same_numpy, "numpy's global generator was re-seeded or refilled"
     assert numpy_before[2:] == numpy_after[2:], "numpy's global generator was used"

@@ -126,7 +126,7 @@ def everything_about(module):
     settings = (
         torch.is_grad_enabled(), torch.is_inference_mode_enabled(), torch.get_default_dtype(),
         torch.get_num_threads(), torch.get_rng_state().tolist(),
-        tuple(map(str, np.random.get_state())),  # noqa: NPY002
+        tuple(map(str, np.random.get_state())),
         list(nn.modules.module._global_forward_hooks),
         nn.Module.__call__, nn.Module.__getattr__,
     )  # fmt: skip

@@ -44,9 +44,9 @@ def digits():
 @pytest.fixture
 def numpy_state_is_kept():
     """Fail the test if it moves numpy's global generator."""
-    before = np.random.get_state()  # noqa: NPY002  it is what the test is about
+    before = np.random.get_state()
     yield
-    after = np.random.get_state()  # noqa: NPY002  it is what the test is about
+    after = np.random.get_state()
     assert before[0] == after[0]
     np.testing.assert_array_equal(before[1], after[1])
     assert before[2:] == after[2:]

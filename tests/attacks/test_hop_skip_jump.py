@@ -51,14 +51,14 @@ def distances_by_art(model, X, starts, bounds, seeds, **parameters):
         one_hot, input_shape=X.shape[1:], nb_classes=len(classes), clip_values=bounds
     )
     attack = ArtHopSkipJump(classifier, verbose=False, batch_size=2**20, **parameters)
-    kept, distances = np.random.get_state(), []  # noqa: NPY002
+    kept, distances = np.random.get_state(), []
     try:
         for seed in range(seeds):
-            np.random.seed(seed)  # noqa: NPY002
+            np.random.seed(seed)
             found = attack.generate(X.astype(np.float32), x_adv_init=starts.astype(np.float32))
             distances.append(np.linalg.norm(found - X, ord=parameters["norm"], axis=1))
     finally:
-        np.random.set_state(kept)  # noqa: NPY002
+        np.random.set_state(kept)
     return np.array(distances), counting.calls / seeds, counting.rows / seeds
 
 

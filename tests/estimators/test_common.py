@@ -51,10 +51,10 @@ ALL_CHECKS = parametrize_with_checks([kind() for kind in ESTIMATORS])
 # scikit-learn 1.6 hands over a generator, which pytest no longer likes.
 @pytest.mark.parametrize(ALL_CHECKS.args[0], list(ALL_CHECKS.args[1]), **ALL_CHECKS.kwargs)
 def test_scikit_learn_checks(estimator, check):
-    before = np.random.get_state()  # noqa: NPY002
+    before = np.random.get_state()
     check(estimator)
     if check.func is estimator_checks.check_methods_sample_order_invariance:
-        np.random.set_state(before)  # noqa: NPY002  the check itself draws a permutation
+        np.random.set_state(before)  # the check itself draws a permutation
 
 
 def name_of(check):

@@ -54,25 +54,25 @@ def test_a_random_state_instance_moves_on(iris_rows):
 )
 @pytest.mark.parametrize("random_state", [None, 0])
 def test_global_generators_are_neither_read_nor_moved(iris_rows, random_state, changes):
-    numpy_before = np.random.get_state()  # noqa: NPY002
+    numpy_before = np.random.get_state()
     torch_before = torch.random.get_rng_state()
     model = encoder(random_state=random_state, **changes).fit(*iris_rows)
     model.predict_proba(iris_rows[0])
-    numpy_after = np.random.get_state()  # noqa: NPY002
+    numpy_after = np.random.get_state()
     np.testing.assert_array_equal(numpy_before[1], numpy_after[1])
     assert numpy_before[2:] == numpy_after[2:]
     assert torch.equal(torch_before, torch.random.get_rng_state())
 
 
 def test_none_is_fresh_even_when_the_global_generators_are_seeded(iris_rows):
-    kept = np.random.get_state()  # noqa: NPY002
+    kept = np.random.get_state()
     results = []
     with torch.random.fork_rng():
         for _ in range(2):
-            np.random.seed(0)  # noqa: NPY002
+            np.random.seed(0)
             torch.manual_seed(0)
             results.append(flat(encoder(random_state=None).fit(*iris_rows)))
-    np.random.set_state(kept)  # noqa: NPY002
+    np.random.set_state(kept)
     assert not np.allclose(*results)
 
 

@@ -224,9 +224,9 @@ def test_frames_in_a_search(iris, scorer):
 
 def test_global_generator_stays(iris, scorer):
     X, y, model = iris
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    before = np.random.get_state()[1].copy()
     scorer(model, X, y)
-    np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+    np.testing.assert_array_equal(before, np.random.get_state()[1])
 
 
 @pytest.mark.parametrize(

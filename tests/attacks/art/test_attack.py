@@ -272,7 +272,7 @@ def test_silent(cancer, capfd, caplog):
 def test_session_restores_numpy_and_logging_even_on_error(numpy_state_is_kept):
     level, errors = logging.getLogger("art").level, np.geterr()
     with pytest.raises(RuntimeError), art_session(3):
-        np.random.standard_normal(5)  # noqa: NPY002  as ART does
+        np.random.standard_normal(5)
         raise RuntimeError
     assert logging.getLogger("art").level == level
     assert np.geterr() == errors

@@ -215,10 +215,10 @@ def test_attacks_of_art_run_on_it(iris, name, restored_numpy_state):
 @pytest.fixture
 def restored_numpy_state():
     """Seed numpy's global generator, which ART draws from, and put it back."""
-    state = np.random.get_state()  # noqa: NPY002  ART draws from it
-    np.random.seed(0)  # noqa: NPY002  ART draws from it
+    state = np.random.get_state()
+    np.random.seed(0)
     yield
-    np.random.set_state(state)  # noqa: NPY002  ART draws from it
+    np.random.set_state(state)
 
 
 def test_a_mask_keeps_columns(iris, restored_numpy_state):

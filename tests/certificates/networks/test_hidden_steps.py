@@ -463,7 +463,7 @@ def chance_like(x):
 
 
 def numpy_chance(x):
-    return x * float(np.random.uniform(1, 9))  # noqa: NPY002
+    return x * float(np.random.uniform(1, 9))
 
 
 def python_chance(x):

@@ -30,8 +30,8 @@ def test_product_of_weights_where_no_unit_is_cut_off(encoder_model, mlp_model, r
 
 
 def test_dead_units_and_constant_features(encoder_model):
-    I = np.eye(2)  # noqa: E741
-    model = encoder_model([(I, np.array([0.0, -9.0])), (I, np.zeros(2))])
+    unit = np.eye(2)
+    model = encoder_model([(unit, np.array([0.0, -9.0])), (unit, np.zeros(2))])
     np.testing.assert_array_equal(feature_jacobian_spectrum(model, [[1.0, 1.0]]), [[1.0, 0.0]])
 
 

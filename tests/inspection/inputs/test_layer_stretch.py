@@ -53,12 +53,12 @@ def test_layers_of_a_network_where_all_units_are_active(encoder_model, random_la
 
 
 def test_activations_are_part_of_their_layer(encoder_model):
-    I = np.eye(3)  # noqa: E741
-    model = encoder_model([(I, np.full(3, -50.0)), (I, np.zeros(3))])
+    unit = np.eye(3)
+    model = encoder_model([(unit, np.full(3, -50.0)), (unit, np.zeros(3))])
     found = layer_stretch(model, np.ones((2, 3)), radius=1.0)
     assert found.column("adversarial_mean").max() == 0  # every unit is dead
     assert np.isnan(found["head"].anisotropy)
-    half = encoder_model([(I, np.zeros(3)), (I, np.zeros(3))])
+    half = encoder_model([(unit, np.zeros(3)), (unit, np.zeros(3))])
     stretch = layer_stretch(half, np.zeros((2, 3)), radius=1.0, n_directions=2000)[
         "backbone.hidden1"
     ]

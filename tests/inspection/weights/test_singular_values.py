@@ -77,7 +77,10 @@ def test_layers_of_an_mlp_against_numpy(mlp_model, encoder_model, random_layers)
 def test_orthogonal_layers_and_scaled_ones(encoder_model):
     Q = np.linalg.qr(np.random.default_rng(0).normal(size=(6, 6)))[0]
     D = np.diag(np.arange(1.0, 7.0))
-    build = lambda c: encoder_model([(Q, np.zeros(6)), (c * D, np.zeros(6)), (D[:3], np.zeros(3))])  # noqa: E731
+
+    def build(c):
+        return encoder_model([(Q, np.zeros(6)), (c * D, np.zeros(6)), (D[:3], np.zeros(3))])
+
     found = singular_value_spectrum(build(1.0))
     orthogonal = found["backbone.hidden1"]
     assert orthogonal.std == pytest.approx(0, abs=1e-12)

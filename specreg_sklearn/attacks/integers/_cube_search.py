@@ -6,7 +6,7 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.integers._asked import Asked
-from specreg_sklearn.attacks.integers._costs import CHEAPER, are_coarse, moves_to, whole_units
+from specreg_sklearn.attacks.integers._costs import CHEAPER, are_coarse, whole_units
 from specreg_sklearn.attacks.integers._gains import Gains
 from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask, stream
 
@@ -71,7 +71,7 @@ class IntegerCubeSearch:
 
     def _take_over(self, rows: IntArray) -> None:
         """Begin at the best points, and in smaller cubes on the way to them."""
-        M = moves_to(self.task, self.task.oracle.best[rows], rows)
+        M = self.task.steps_as_built(self.task.oracle.best[rows], rows)
         nearer = self._length(M) < self.radius[rows] * CHEAPER
         self._shrink(M[nearer], rows[nearer])
         self.gains.anchor(self.best[rows], rows)
@@ -151,7 +151,7 @@ class IntegerCubeSearch:
             chosen = np.tile(wanted[(draws * len(wanted)).astype(np.int64)], len(some))
             whose = np.repeat(rows[some], _N_DATA)
             points = pool.filled(self.task.x, oracle.rows.missing, whose, chosen)
-            M[some] = moves_to(self.task, points, whose).reshape(len(some), _N_DATA, d)
+            M[some] = self.task.steps_as_built(points, whose).reshape(len(some), _N_DATA, d)
         return [np.where(touched, np.clip(M, -cap[:, None], cap[:, None]), 0.0)]
 
     def _shrink(self, M: FloatArray, owner: IntArray) -> None:

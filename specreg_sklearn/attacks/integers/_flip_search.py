@@ -6,13 +6,7 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.integers._asked import Asked
-from specreg_sklearn.attacks.integers._costs import (
-    CHEAPER,
-    Costs,
-    are_coarse,
-    moves_to,
-    whole_units,
-)
+from specreg_sklearn.attacks.integers._costs import CHEAPER, Costs, are_coarse, whole_units
 from specreg_sklearn.attacks.integers._exchange import exchanges
 from specreg_sklearn.attacks.integers._gains import Gains
 from specreg_sklearn.attacks.integers._strip import Strip, shrink_amounts
@@ -108,9 +102,9 @@ class FlipSearch:
             )
             some, place = some[place < _N_STARTS], place[place < _N_STARTS]
             self._strip(
-                moves_to(task, task.starts[some], task.owner[some]), task.owner[some], place, 0
+                task.steps_as_built(task.starts[some], task.owner[some]), task.owner[some], place, 0
             )
-        M = moves_to(task, task.oracle.best[rows], rows)
+        M = task.steps_as_built(task.oracle.best[rows], rows)
         nearer = self.costs.total(M) < self.cost[rows].min(axis=1) * CHEAPER
         self._keep(M[nearer], rows[nearer])
         self._anchor(new)
@@ -266,7 +260,7 @@ class FlipSearch:
                 points.append(pool.filled(self.task.x, oracle.rows.missing, some, chosen))
                 owner.append(some)
         whose = np.concatenate(owner)
-        M = moves_to(self.task, np.concatenate(points), whose)
+        M = self.task.steps_as_built(np.concatenate(points), whose)
         return M, whose, np.full(len(whose), _ANEW)
 
     def _strip(self, M: FloatArray, owner: IntArray, noise: IntArray, turn: int) -> None:

@@ -144,7 +144,7 @@ class IntegerCubeSearch:
             return []
         M = np.zeros((len(rows), _N_DATA, d))
         for label in np.unique(oracle.labels[rows]).tolist():
-            wanted = np.flatnonzero((pool.codes == label) == oracle.targeted)
+            wanted = pool.fooling(label, oracle.targeted)
             some = np.flatnonzero(oracle.labels[rows] == label)
             if not len(wanted):
                 continue

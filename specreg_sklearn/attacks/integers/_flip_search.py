@@ -251,7 +251,7 @@ class FlipSearch:
         draws = rng.random(_N_DATA)
         points, owner = [np.empty((0, self.kept.shape[2]))], [rows[:0]]
         for label in np.unique(oracle.labels[rows]).tolist():
-            wanted = np.flatnonzero((pool.codes == label) == oracle.targeted)
+            wanted = pool.fooling(label, oracle.targeted)
             if not len(wanted):
                 continue
             some = rows[oracle.labels[rows] == label]

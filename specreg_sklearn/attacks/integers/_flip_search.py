@@ -8,7 +8,7 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.integers._costs import CHEAPER, Costs
-from specreg_sklearn.attacks.integers._exchange import exchanges
+from specreg_sklearn.attacks.integers._exchange import Bases, exchanges
 from specreg_sklearn.attacks.integers._integer_search import IntegerSearch
 from specreg_sklearn.attacks.integers._strip import Strip, shrink_amounts
 from specreg_sklearn.attacks.questions import SearchTask, rank_within, stream
@@ -123,17 +123,10 @@ class FlipSearch(IntegerSearch):
         chosen = order[np.arange(len(rows)), np.minimum(_BASES[turn % len(_BASES)], n_kept - 1)]
         base, below = self.kept[rows, chosen], self.cost[rows].min(axis=1)
         gains = self.gains
-        found = exchanges(
-            rng,
-            _N_DRAWN,
-            base,
-            below,
-            self.room[rows],
-            gains.weights[rows],
-            gains.typical,
-            self.costs,
-            self.whole,
+        bases = Bases(
+            base, below, self.room[rows], gains.weights[rows], gains.typical, may_come=self.whole
         )
+        found = exchanges(rng, _N_DRAWN, bases, self.costs)
         key = self.asked.key(base)[:, None] + self.asked.key_of_steps(found.steps, found.columns)
         new = (found.cost < below[:, None] * CHEAPER) & ~self.asked.known(rows[:, None], key)
         new &= _is_first(key)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from numbers import Integral, Real
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, Classifier, IntArray
-from specreg_sklearn.attacks.boundary import Blocks, CornerMoves, SphereMoves
+from specreg_sklearn.attacks.boundary import (
+    Blocks,
+    CornerMoves,
+    ImageShape,
+    SphereMoves,
+    check_image_shape,
+)
 from specreg_sklearn.attacks.frame import BlackBoxAttack, Starts
 from specreg_sklearn.attacks.questions import (
     Margins,
@@ -97,24 +103,18 @@ class SquareAttack(BlackBoxAttack):
 
     n_starts: int = field(default=1, init=False)
     starts: Starts = field(default="data", init=False)
-    image_shape: tuple[int, ...] | None = None
+    image_shape: ImageShape = None
     scores: ScoreMethod = "auto"
     p_init: float = 0.8
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
         check_scores(self.scores)
+        check_image_shape(self.image_shape)
         if isinstance(self.p_init, bool) or not isinstance(self.p_init, Real):
             raise ValueError(f"p_init={self.p_init!r} is not a number.")
         if not 0 < self.p_init <= 1:
             raise ValueError(f"p_init={self.p_init!r} is not a share; accepted: 0 < p_init <= 1.")
-        shape = self.image_shape
-        if shape is None:
-            return
-        sizes = shape if isinstance(shape, (tuple, list)) else (0,)
-        whole = all(isinstance(s, Integral) and not isinstance(s, bool) and s > 0 for s in sizes)
-        if len(sizes) not in (2, 3) or not whole:
-            raise ValueError(f"image_shape={shape!r} is not (H, W), (C, H, W) or None.")
 
     def _check_run(self, n_features: int, eps: float | None) -> None:
         if eps is None or not 0 < eps < np.inf:
@@ -122,11 +122,7 @@ class SquareAttack(BlackBoxAttack):
                 f"eps={eps!r}: SquareAttack looks for rows within a fixed distance, so run needs a "
                 "finite eps > 0. For distances take CGBA (L2) or RayS (Linf)."
             )
-        if self.image_shape is not None and np.prod(self.image_shape) != n_features:
-            raise ValueError(
-                f"image_shape={self.image_shape!r} stands for {np.prod(self.image_shape)} columns, "
-                f"but X has {n_features}."
-            )
+        check_image_shape(self.image_shape, n_features)
 
     def _predict_of(self, estimator: Classifier) -> ScoredPredict:
         return ScoredPredict(estimator, self.scores, needed_by=type(self).__name__)

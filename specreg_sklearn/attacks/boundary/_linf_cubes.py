@@ -43,7 +43,6 @@ class CubeSearch:
         self.task, self.lattice, self._n_draws = task, lattice, 0
         # Rows that have asked at all scales.
         self._begun = np.zeros(len(task.x), dtype=bool)
-        self._wrong: dict[int, IntArray] = {}
 
     def round(self, number: int, rows: BoolArray) -> None:
         """Ask for the marked rows, once; `number` counts such rounds."""
@@ -149,10 +148,7 @@ class CubeSearch:
         pool, clean = self.task.pool, self.task.oracle.rows
         if pool is None:
             return
-        if label not in self._wrong:
-            same = pool.codes == label
-            self._wrong[label] = np.flatnonzero(same == self.task.oracle.targeted)
-        wrong = self._wrong[label]
+        wrong = pool.fooling(label, self.task.oracle.targeted)
         if not len(wrong):
             return
         chosen = np.tile(wrong[(place * len(wrong)).astype(np.int64)], len(some))

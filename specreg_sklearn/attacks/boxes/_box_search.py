@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.boxes._column_moves import as_built
 from specreg_sklearn.attacks.boxes._cube_draws import CubeDraws, into_cube
 from specreg_sklearn.attacks.boxes._exchange import exchanged
 from specreg_sklearn.attacks.boxes._polish import Polish
@@ -180,7 +179,7 @@ class BoxSearch:
         self._keep_hits(moves[early], halves[early], owner[early])
         late = np.flatnonzero(~early)
         if len(late):
-            points = as_built(self.task, self.task.x[owner[late]] + moves[late], owner[late])
+            points = self.task.as_built(self.task.x[owner[late]] + moves[late], owner[late])
             size = np.sort(np.abs(points - self.task.x[owner[late]]), axis=1)[:, -_N_LARGEST:]
             if self.task.oracle.norm == 0:
                 size = np.sqrt(self.task.distance(points, owner[late]))[:, None]

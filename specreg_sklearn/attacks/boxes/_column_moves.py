@@ -1,4 +1,4 @@
-"""Moves column by column, and what becomes of them where cells are rounded."""
+"""Moves towards the clean rows that a rounding of whole numbers does not undo."""
 
 from __future__ import annotations
 
@@ -17,12 +17,3 @@ def toward(task: SearchTask, points: FloatArray, owner: IntArray, share: FloatAr
         one = np.minimum(np.abs(gap), rows.integer / rows.scale)
         step = np.where(np.abs(step) < one, np.copysign(one, gap), step)
     return np.asarray(points - step)
-
-
-def as_built(task: SearchTask, points: FloatArray, owner: IntArray) -> FloatArray:
-    """Return coordinates of the rows that points stand for: clipped, rounded and cast."""
-    rows = task.oracle.rows
-    if rows.exact:
-        return task.clip(points, owner)
-    steps = rows.snap(points, owner) - rows.raw[owner]
-    return np.asarray(task.x[owner] + steps / rows.scale)

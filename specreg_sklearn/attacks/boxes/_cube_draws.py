@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions import SearchTask, stream
 
 # The share of the moves that come from rows of data; the others are random signs.
@@ -58,7 +58,7 @@ class CubeDraws:
         self._wrong: dict[int, IntArray] = {}
         if pool is not None:
             for label in np.unique(oracle.labels).tolist():
-                self._wrong[label] = np.flatnonzero((pool.codes == label) == oracle.targeted)
+                self._wrong[label] = pool.fooling(label, oracle.targeted)
             return
         self._order = np.argsort(task.owner, kind="stable")
         self._count = np.bincount(task.owner, minlength=len(task.x))
@@ -93,8 +93,11 @@ class CubeDraws:
         moves[some] = np.where(touched[place][some], taken[some], 0.0)
         return moves
 
-    def _from_data(self, rows: IntArray, source: FloatArray) -> tuple[FloatArray, np.ndarray]:
-        """Return (moves to rows of a wrong class, where there are such rows)."""
+    def _from_data(self, rows: IntArray, source: FloatArray) -> tuple[FloatArray, BoolArray]:
+        """Return moves to rows of a wrong class, (m, n, d), and where there are such rows, (m, n).
+
+        `source`, (m, n), says which of them, as a share of those there are.
+        """
         task, (m, n) = self.task, source.shape
         x = task.x[rows][:, None]
         if task.pool is None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.boxes._column_moves import as_built
 from specreg_sklearn.attacks.questions import SearchTask, rank_within, stream
 from specreg_sklearn.space import as_norm
 
@@ -69,7 +68,7 @@ class Polish:
         at their thresholds, so one question each comes before their brackets.
         """
         task = self._task
-        gap = as_built(task, points, rows) - task.x[rows]
+        gap = task.as_built(points, rows) - task.x[rows]
         self._at_threshold[rows] = (gap != 0) & (
             np.abs(points - task.oracle.best[rows]) <= _ROUNDING * np.abs(gap)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.attacks.questions import SearchTask
 
 # A move that is this little cheaper may be as far by rounding.
@@ -51,12 +51,6 @@ def whole_units(task: SearchTask) -> FloatArray:
     room = np.concatenate([task.hi - task.x, task.x - task.lo], axis=1)
     # The box is in coordinates: a rounding must not cost a unit.
     return np.asarray(np.floor(room * np.tile(task.oracle.rows.scale, 2) + _ROUNDING))
-
-
-def moves_to(task: SearchTask, points: FloatArray, owner: IntArray) -> FloatArray:
-    """Return the moves, in units, to the rows that points of shape (m, d) are built as."""
-    rows = task.oracle.rows
-    return np.asarray(rows.snap(points, owner) - rows.raw[owner])
 
 
 def are_coarse(task: SearchTask, most_units: int) -> bool:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.integers._asked import Asked
-from specreg_sklearn.attacks.integers._costs import CHEAPER, are_coarse, moves_to, whole_units
-from specreg_sklearn.attacks.integers._gains import Gains
-from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask, stream
+from specreg_sklearn.attacks.integers._costs import CHEAPER
+from specreg_sklearn.attacks.integers._integer_search import IntegerSearch
+from specreg_sklearn.attacks.questions import SearchTask, stream
 
-# With more units than this in a column, cubes are as good as continuous.
-_MOST_UNITS = 100
 # Moves that are asked about in a round: corners that the guess prefers, changes of the best move,
 # and rows of data.
 _N_GUESSED, _N_CHANGED, _N_DATA = 8, 8, 8
 # How much chance there is in the guess, and on what shares of the columns a move is drawn.
 _GUESS_NOISE, _SHARES = (0.1, 0.3, 1.0), (1.0, 1.0, 1.0, 0.5, 0.25)
-_VAIN, _PATIENCE, _MOST_ROUNDS = 15, 60, 10**6
 # Halvings of a cube: more than float64 has digits.
 _MOST_HALVINGS = 60
 _DRAW = 2**48
 
 
-class IntegerCubeSearch:
+class IntegerCubeSearch(IntegerSearch):
     """Searches moves of whole numbers in the smallest cube around each row.
 
     In a cube no column costs anything, so moves go to corners: in the directions that the guess
@@ -34,47 +32,27 @@ class IntegerCubeSearch:
     times the calls and end farther on some rows.
     """
 
+    # With more units, cubes are as good as continuous.
+    _most_units: ClassVar[int] = 100
+
     def __init__(self, task: SearchTask) -> None:
-        rows, (n, d) = task.oracle.rows, task.x.shape
-        self.task, self.unit = task, 1 / rows.scale
-        self.room = whole_units(task)
-        self.asked, self.gains = Asked(task, self.unit), Gains(task, self.unit)
+        super().__init__(task)
+        n, d = task.x.shape
         self.best, self.radius = np.zeros((n, d)), np.full(n, np.inf)
         self.turn = 0
-        self.vain, self.idle = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-        self.until = NO_LIMIT
+        self._shortest = np.where(self.room > 0, np.tile(self.unit, 2), np.inf).min(axis=1)
 
-    @staticmethod
-    def applies(task: SearchTask) -> bool:
-        """Return whether all columns that may change hold whole numbers in coarse units."""
-        return are_coarse(task, _MOST_UNITS)
-
-    def search(self, rows: IntArray, until: int = NO_LIMIT) -> None:
-        """Search until rows have spent `until` queries in all, or nothing is left to ask."""
-        self.until = until
-        self._take_over(rows)
-        price = np.where(self.room > 0, np.tile(self.unit, 2), np.inf).min(axis=1)
-        for _ in range(_MOST_ROUNDS):
-            rows = rows[self._going_on(rows) & (self.vain[rows] < _VAIN)]
-            # No cube is smaller than the one of the shortest step.
-            rows = rows[self.radius[rows] * CHEAPER > price[rows]]
-            if until == self.task.oracle.limit == NO_LIMIT:
-                rows = rows[self.idle[rows] < _PATIENCE]
-            if not len(rows):
-                break
-            self._round(rows)
-            self.turn += 1
-
-    def _going_on(self, owner: IntArray) -> BoolArray:
-        spent = self.task.oracle.n_queries[owner]
-        return self.task.is_open(owner) & (spent < self.until)
-
-    def _take_over(self, rows: IntArray) -> None:
+    def _begin(self, rows: IntArray) -> None:
         """Begin at the best points, and in smaller cubes on the way to them."""
-        M = moves_to(self.task, self.task.oracle.best[rows], rows)
+        M = self.task.steps_as_built(self.task.oracle.best[rows], rows)
         nearer = self._length(M) < self.radius[rows] * CHEAPER
         self._shrink(M[nearer], rows[nearer])
         self.gains.anchor(self.best[rows], rows)
+        self._close_smallest(rows)
+
+    def _close_smallest(self, rows: IntArray) -> None:
+        """Close rows whose cube is that of the shortest step: none is smaller."""
+        self._close(rows[self.radius[rows] * CHEAPER <= self._shortest[rows]])
 
     def _length(self, M: FloatArray) -> FloatArray:
         return np.asarray((np.abs(M) * self.unit).max(axis=1, initial=0.0))
@@ -104,10 +82,9 @@ class IntegerCubeSearch:
         before = self.radius[rows]
         fooled, new = self._ask(M.reshape(-1, d), owner)
         self._shrink(M.reshape(-1, d)[fooled], owner[fooled])
-        gained = self.radius[rows] < before
-        asked = np.bincount(owner[new], minlength=len(self.idle))[rows] > 0
-        self.idle[rows] = np.where(gained, 0, self.idle[rows] + 1)
-        self.vain[rows] = np.where(gained | asked, 0, self.vain[rows] + 1)
+        self._note(rows, self.radius[rows] < before, owner[new])
+        self._close_smallest(rows)
+        self.turn += 1
 
     def _corners(self, rng: np.random.Generator, rows: IntArray, cap: FloatArray) -> FloatArray:
         """Return the corners that the guess prefers, (r, k, d)."""
@@ -144,14 +121,14 @@ class IntegerCubeSearch:
             return []
         M = np.zeros((len(rows), _N_DATA, d))
         for label in np.unique(oracle.labels[rows]).tolist():
-            wanted = np.flatnonzero((pool.codes == label) == oracle.targeted)
+            wanted = pool.fooling(label, oracle.targeted)
             some = np.flatnonzero(oracle.labels[rows] == label)
             if not len(wanted):
                 continue
             chosen = np.tile(wanted[(draws * len(wanted)).astype(np.int64)], len(some))
             whose = np.repeat(rows[some], _N_DATA)
             points = pool.filled(self.task.x, oracle.rows.missing, whose, chosen)
-            M[some] = moves_to(self.task, points, whose).reshape(len(some), _N_DATA, d)
+            M[some] = self.task.steps_as_built(points, whose).reshape(len(some), _N_DATA, d)
         return [np.where(touched, np.clip(M, -cap[:, None], cap[:, None]), 0.0)]
 
     def _shrink(self, M: FloatArray, owner: IntArray) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -46,34 +47,48 @@ class Exchanges:
         return M
 
 
-def exchanges(
-    rng: np.random.Generator,
-    n: int,
-    base: FloatArray,
-    below: FloatArray,
-    room: FloatArray,
-    weights: FloatArray,
-    typical: FloatArray,
-    costs: Costs,
-    may_come: BoolArray,
-) -> Exchanges:
-    """Draw n exchanges for each row; all rows share the draws.
+@dataclass(frozen=True)
+class Bases:
+    """Moves of r rows that fool the model, and what is known about their columns.
 
-    `base`, (r, d), are moves that fool the model, and `below`, (r,), what a changed one must cost
-    less than. `room`, (r, 2 * d), is how many units columns can go upwards and downwards; `weights`
-    and `typical` are those of :class:`Gains`. Columns not in `may_come` may only go back.
+    `moves` has shape (r, d); `below`, (r,), is what a changed one must cost less than. `room`,
+    (r, 2 * d), is how many units columns can go upwards and downwards; `weights`, (r, 2 * d), and
+    `typical`, (2 * d,), are those of :class:`Gains`. Columns not in `may_come`, (d,), may only go
+    back.
     """
-    d = base.shape[1]
+
+    moves: FloatArray
+    below: FloatArray
+    room: FloatArray
+    weights: FloatArray
+    typical: FloatArray
+    may_come: BoolArray
+
+    @cached_property
+    def per_unit(self) -> FloatArray:
+        """What one unit of each column is worth, (r, 2 * d)."""
+        return self.weights / self.typical
+
+    def take(self, some: slice) -> Bases:
+        """Return the bases of some of the rows."""
+        return replace(
+            self,
+            moves=self.moves[some],
+            below=self.below[some],
+            room=self.room[some],
+            weights=self.weights[some],
+        )
+
+
+def exchanges(rng: np.random.Generator, n: int, bases: Bases, costs: Costs) -> Exchanges:
+    """Draw n exchanges for each row; all rows share the draws."""
+    n_rows, d = bases.moves.shape
     draws = _Draws(rng, n, d)
     size = max(1, _MOST_NUMBERS // (n * min(_N_ATOMS, 2 * d)))
-    parts = []
-    for begin in range(0, len(base), size):
-        some = slice(begin, begin + size)
-        parts.append(
-            _drawn(
-                draws, base[some], below[some], room[some], weights[some], typical, costs, may_come
-            )
-        )
+    parts = [
+        _drawn(draws, bases.take(slice(begin, begin + size)), costs)
+        for begin in range(0, n_rows, size)
+    ]
     return Exchanges(
         *(np.concatenate([getattr(p, name) for p in parts]) for name in Exchanges.__annotations__)
     )
@@ -95,18 +110,9 @@ class _Draws:
         self.luck = rng.gumbel(size=(n, 2 * d))
 
 
-def _drawn(
-    draws: _Draws,
-    base: FloatArray,
-    below: FloatArray,
-    room: FloatArray,
-    weights: FloatArray,
-    typical: FloatArray,
-    costs: Costs,
-    may_come: BoolArray,
-) -> Exchanges:
+def _drawn(draws: _Draws, bases: Bases, costs: Costs) -> Exchanges:
+    base = bases.moves
     r, n = len(base), len(draws.n_out)
-    per_unit = weights / typical
     columns_out, steps_out = _going_back(draws, base)
     each = np.arange(r)[:, None, None]
     old = base[each, columns_out]
@@ -115,15 +121,15 @@ def _drawn(
     saved = costs.of(np.abs(old), unit) - costs.of(new, unit)
     cost = costs.total(base)[:, None] - saved.sum(axis=2)
     upwards = old > 0
-    worth = per_unit[each, columns_out + np.where(upwards, 0, base.shape[1])]
+    worth = bases.per_unit[each, columns_out + np.where(upwards, 0, base.shape[1])]
     gain = -(worth * np.abs(steps_out)).sum(axis=2)
 
-    atoms = _Atoms(draws, base, room, weights, per_unit, costs, may_come)
+    atoms = _Atoms(draws, bases, costs)
     columns = np.concatenate([columns_out, np.zeros((r, n, _MOST_IN), dtype=np.int64)], axis=2)
     steps = np.concatenate([steps_out, np.zeros((r, n, _MOST_IN))], axis=2)
     for k in range(_MOST_IN):
         wanted = k < draws.n_in
-        left = np.where(wanted, below[:, None] * CHEAPER - cost, 0.0)
+        left = np.where(wanted, bases.below[:, None] * CHEAPER - cost, 0.0)
         # What is left is shared with those that are still to come.
         share = np.where(k + 1 < draws.n_in, 0.5, 1.0)
         column, step, price, worth = atoms.take(draws, k, left, share, columns, steps)
@@ -156,21 +162,13 @@ def _going_back(draws: _Draws, base: FloatArray) -> tuple[IntArray, FloatArray]:
 class _Atoms:
     """Columns and directions that may come, `_N_ATOMS` for each row: by gain, and any others."""
 
-    def __init__(
-        self,
-        draws: _Draws,
-        base: FloatArray,
-        room: FloatArray,
-        weights: FloatArray,
-        per_unit: FloatArray,
-        costs: Costs,
-        may_come: BoolArray,
-    ) -> None:
+    def __init__(self, draws: _Draws, bases: Bases, costs: Costs) -> None:
+        base, room, weights = bases.moves, bases.room, bases.weights
         d = base.shape[1]
         self.d, self.costs = d, costs
         amount = np.concatenate([np.maximum(base, 0), np.maximum(-base, 0)], axis=1)
         against = np.concatenate([base < 0, base > 0], axis=1)
-        able = (room > amount) & ~against & np.tile(may_come, 2)
+        able = (room > amount) & ~against & np.tile(bases.may_come, 2)
         half = min(_N_ATOMS // 2, d)
         best = np.argsort(np.where(able, -weights, np.inf), axis=1, kind="stable")[:, :half]
         rest = able.copy()
@@ -185,7 +183,7 @@ class _Atoms:
         self.unit = costs.unit[self.column]
         self.amount = np.take_along_axis(amount, self.atom, axis=1)
         self.room = np.take_along_axis(room, self.atom, axis=1) - self.amount
-        self.per_unit = np.take_along_axis(per_unit, self.atom, axis=1)
+        self.per_unit = np.take_along_axis(bases.per_unit, self.atom, axis=1)
         gain = np.take_along_axis(weights, self.atom, axis=1)
         largest = np.abs(gain).max(axis=1, initial=0.0, keepdims=True)
         gain = gain / np.where(largest > 0, largest, 1.0)

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.integers._asked import Asked
-from specreg_sklearn.attacks.integers._costs import (
-    CHEAPER,
-    Costs,
-    are_coarse,
-    moves_to,
-    whole_units,
-)
-from specreg_sklearn.attacks.integers._exchange import exchanges
-from specreg_sklearn.attacks.integers._gains import Gains
+from specreg_sklearn.attacks.integers._costs import CHEAPER, Costs
+from specreg_sklearn.attacks.integers._exchange import Bases, exchanges
+from specreg_sklearn.attacks.integers._integer_search import IntegerSearch
 from specreg_sklearn.attacks.integers._strip import Strip, shrink_amounts
-from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask, rank_within, stream
+from specreg_sklearn.attacks.questions import SearchTask, rank_within, stream
 
-# Columns of more units than this look smooth to a smooth model: on digits in 16 steps a walk along
-# the boundary comes nearer. On counts, with trees, the search of boxes has the shorter tail.
-_MOST_UNITS = 4
 # Starts whose columns are stripped first.
 _N_STARTS = 8
 # Exchanges that are drawn in a round, those of them that are asked, and how many of these are the
@@ -32,17 +24,15 @@ _BASES = (0, 0, 1, 0, 2, 0, 3, 1)
 _N_KEPT = 8
 # In every so many rounds kept moves are united, and rows of data tried anew.
 _UNITE_EVERY, _DATA_EVERY, _N_DATA = 3, 4, 1
-# How much chance there is in the order of columns.
-_NOISE = np.array([0.0, 0.05, 0.1, 0.1, 0.2, 0.2, 0.4, 0.4]) / 2
+# How much chance there is in the order in which columns are stripped: for a start by its place
+# among the starts of its row, for other moves by their kind.
+_NOISE = np.array([0.0, 0.025, 0.05, 0.05, 0.1, 0.1, 0.2, 0.2])
 _UNITED, _CHANGED, _ANEW, _PROBED = 6, 0, 5, 2
 _N_PROBED, _GROUP = 2, 8
-# A row ends after so many rounds with nothing new to ask; with no budget, also without gain.
-_VAIN, _PATIENCE = 15, 60
-_MOST_ROUNDS = 10**6
 _DRAW = 2**46
 
 
-class FlipSearch:
+class FlipSearch(IntegerSearch):
     """Searches moves of whole numbers that cost least: few flips, few unit steps.
 
     The columns that rows of data differ in are stripped to those that are needed. Then the best
@@ -52,42 +42,18 @@ class FlipSearch:
     Rows can be searched several times, each time a few queries further.
     """
 
+    # Columns of more units look smooth to a smooth model: on digits in 16 steps a walk along the
+    # boundary comes nearer. On counts, with trees, the search of boxes has the shorter tail.
+    _most_units: ClassVar[int] = 4
+
     def __init__(self, task: SearchTask, *, from_data: bool = True) -> None:
-        rows, (n, d) = task.oracle.rows, task.x.shape
-        self.task, self.from_data = task, from_data
-        self.unit = 1 / rows.scale
+        super().__init__(task)
+        n, d = task.x.shape
+        self.from_data, self.whole = from_data, task.oracle.rows.integer
         self.costs = Costs(task.oracle.norm, self.unit)
-        self.whole = rows.integer
-        self.room = whole_units(task)
-        self.asked = Asked(task, self.unit)
-        self.gains = Gains(task, self.unit)
         self.kept, self.cost = np.zeros((n, _N_KEPT, d)), np.full((n, _N_KEPT), np.inf)
         self.tries = np.zeros((n, 2 * d))
         self.turn = np.zeros(n, dtype=np.int64)
-        self.vain, self.idle = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-        self.until = NO_LIMIT
-
-    @staticmethod
-    def applies(task: SearchTask) -> bool:
-        """Return whether all columns that may change hold whole numbers in coarse units."""
-        return are_coarse(task, _MOST_UNITS)
-
-    def search(self, rows: IntArray, until: int = NO_LIMIT) -> None:
-        """Search until rows have spent `until` queries in all, or nothing is left to ask."""
-        self.until = until
-        self._begin(rows)
-        for _ in range(_MOST_ROUNDS):
-            rows = rows[self._going_on(rows) & (self.vain[rows] < _VAIN)]
-            if until == self.task.oracle.limit == NO_LIMIT:
-                rows = rows[self.idle[rows] < _PATIENCE]
-            if not len(rows):
-                break
-            # Rows in different rounds, after calls for some rows only, take turns.
-            self._round(rows[self.turn[rows] == self.turn[rows].min()])
-
-    def _going_on(self, owner: IntArray) -> BoolArray:
-        spent = self.task.oracle.n_queries[owner]
-        return self.task.is_open(owner) & (spent < self.until)
 
     def _ask(self, M: FloatArray, owner: IntArray) -> BoolArray:
         fooled, new = self.asked.fooled(M, owner)
@@ -108,26 +74,24 @@ class FlipSearch:
             )
             some, place = some[place < _N_STARTS], place[place < _N_STARTS]
             self._strip(
-                moves_to(task, task.starts[some], task.owner[some]), task.owner[some], place, 0
+                task.steps_as_built(task.starts[some], task.owner[some]), task.owner[some], place, 0
             )
-        M = moves_to(task, task.oracle.best[rows], rows)
+        M = task.steps_as_built(task.oracle.best[rows], rows)
         nearer = self.costs.total(M) < self.cost[rows].min(axis=1) * CHEAPER
         self._keep(M[nearer], rows[nearer])
         self._anchor(new)
-        self._close(rows)
+        self._close_cheapest(rows)
 
     def _anchor(self, rows: IntArray) -> None:
         self.gains.anchor(self.kept[rows, self.cost[rows].argmin(axis=1)], rows)
 
     def _round(self, rows: IntArray) -> None:
+        # Rows in different rounds, after calls for some rows only, take turns.
+        rows = rows[self.turn[rows] == self.turn[rows].min()]
         oracle, turn = self.task.oracle, int(self.turn[rows[0]])
         before = oracle.best_distance[rows]
         rng = stream(self.task.seed, _DRAW + turn)
-        parts = [self._changed(rng, rows, turn)]
-        if _N_GUESSED:
-            parts.append(self._guessed(rng, rows))
-        if _N_PROBED:
-            parts.append(self._probed(rng, rows))
+        parts = [self._changed(rng, rows, turn), self._guessed(rng, rows), self._probed(rng, rows)]
         if turn % _UNITE_EVERY == _UNITE_EVERY - 1:
             parts.append(self._united(rng, rows))
         if turn % _DATA_EVERY == _DATA_EVERY - 1 and self.from_data and self.task.pool is not None:
@@ -141,17 +105,15 @@ class FlipSearch:
         go = np.concatenate([changed[first], np.flatnonzero(fooled & (noise != _CHANGED))])
         self._strip(M[go], owner[go], noise[go], turn + 1)
         self.turn[rows] += 1
-        gained = oracle.best_distance[rows] < before
-        self.idle[rows] = np.where(gained, 0, self.idle[rows] + 1)
         # Only moves that are cheaper count: of others there is no end.
-        new = np.bincount(owner[~known & (noise == _CHANGED)], minlength=len(self.turn))[rows]
-        self.vain[rows] = np.where(gained | (new > 0), 0, self.vain[rows] + 1)
-        self._close(rows)
+        asked = owner[~known & (noise == _CHANGED)]
+        self._note(rows, oracle.best_distance[rows] < before, asked)
+        self._close_cheapest(rows)
 
-    def _close(self, rows: IntArray) -> None:
-        """Search rows no more whose best move is the cheapest there is."""
+    def _close_cheapest(self, rows: IntArray) -> None:
+        """Close rows whose best move is the cheapest there is."""
         price = np.where(self.room[rows] > 0, np.tile(self.costs.of(1.0, self.unit), 2), np.inf)
-        self.vain[rows[self.cost[rows].min(axis=1) * CHEAPER <= price.min(axis=1)]] = _VAIN
+        self._close(rows[self.cost[rows].min(axis=1) * CHEAPER <= price.min(axis=1)])
 
     def _changed(
         self, rng: np.random.Generator, rows: IntArray, turn: int
@@ -161,17 +123,10 @@ class FlipSearch:
         chosen = order[np.arange(len(rows)), np.minimum(_BASES[turn % len(_BASES)], n_kept - 1)]
         base, below = self.kept[rows, chosen], self.cost[rows].min(axis=1)
         gains = self.gains
-        found = exchanges(
-            rng,
-            _N_DRAWN,
-            base,
-            below,
-            self.room[rows],
-            gains.weights[rows],
-            gains.typical,
-            self.costs,
-            self.whole,
+        bases = Bases(
+            base, below, self.room[rows], gains.weights[rows], gains.typical, may_come=self.whole
         )
+        found = exchanges(rng, _N_DRAWN, bases, self.costs)
         key = self.asked.key(base)[:, None] + self.asked.key_of_steps(found.steps, found.columns)
         new = (found.cost < below[:, None] * CHEAPER) & ~self.asked.known(rows[:, None], key)
         new &= _is_first(key)
@@ -257,7 +212,7 @@ class FlipSearch:
         draws = rng.random(_N_DATA)
         points, owner = [np.empty((0, self.kept.shape[2]))], [rows[:0]]
         for label in np.unique(oracle.labels[rows]).tolist():
-            wanted = np.flatnonzero((pool.codes == label) == oracle.targeted)
+            wanted = pool.fooling(label, oracle.targeted)
             if not len(wanted):
                 continue
             some = rows[oracle.labels[rows] == label]
@@ -266,7 +221,7 @@ class FlipSearch:
                 points.append(pool.filled(self.task.x, oracle.rows.missing, some, chosen))
                 owner.append(some)
         whose = np.concatenate(owner)
-        M = moves_to(self.task, np.concatenate(points), whose)
+        M = self.task.steps_as_built(np.concatenate(points), whose)
         return M, whose, np.full(len(whose), _ANEW)
 
     def _strip(self, M: FloatArray, owner: IntArray, noise: IntArray, turn: int) -> None:

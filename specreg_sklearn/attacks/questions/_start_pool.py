@@ -143,6 +143,13 @@ class StartPool:
             distance[part] = np.einsum("ij,ij->i", steps, steps)
         return distance
 
+    def fooling(self, label: int, targeted: bool) -> IntArray:
+        """Return the numbers of the rows that an attack on a clean row of this label may lead to.
+
+        The model puts them into another class than `label`; if `targeted`, into this very class.
+        """
+        return np.flatnonzero((self.codes == label) == targeted)
+
     def filled(
         self, x: FloatArray, missing: BoolArray, row: IntArray, candidate: IntArray
     ) -> FloatArray:

@@ -100,6 +100,21 @@ class SearchTask:
         """Return points moved into the boxes of their rows."""
         return self.oracle.rows.clip(Z, owner)
 
+    def steps_as_built(self, Z: FloatArray, owner: IntArray) -> FloatArray:
+        """Return, in the units of the cells, the moves to the rows that points are built as."""
+        rows = self.oracle.rows
+        return np.asarray(rows.snap(Z, owner) - rows.raw[owner])
+
+    def as_built(self, Z: FloatArray, owner: IntArray) -> FloatArray:
+        """Return coordinates of the rows that points are built as: clipped, rounded and cast.
+
+        Where nothing is rounded or cast, a point stands for itself, whatever a repair makes of it.
+        """
+        rows = self.oracle.rows
+        if rows.exact:
+            return self.clip(Z, owner)
+        return np.asarray(self.x[owner] + self.steps_as_built(Z, owner) / rows.scale)
+
     def candidates(self, rows: IntArray, n: int) -> tuple[FloatArray, IntArray]:
         """Return up to n points per row that may fool the model, and their owners, sorted.
 

@@ -13,8 +13,7 @@ import numpy as np
 
 from specreg_sklearn._typing import Classifier, FloatArray, IntArray
 from specreg_sklearn.attacks.gradients._differentiable import METHOD, WithPullback
-from specreg_sklearn.attacks.questions import SearchTask
-from specreg_sklearn.tables import UNKNOWN, as_labels
+from specreg_sklearn.attacks.questions import SearchTask, classes_of, columns_of_labels
 
 # How far steps before the network may be off what their slopes say, and still count as affine.
 _AFFINE = 1e-5
@@ -29,10 +28,7 @@ class DifferentiablePredict:
     def __init__(self, estimator: Classifier, *, needed_by: str) -> None:
         self.estimator = estimator
         self.front, self.parts = _split(estimator, needed_by)
-        self.classes = as_labels(
-            estimator.classes_,  # type: ignore[attr-defined]
-            f"{type(estimator).__name__}.classes_",
-        )
+        self.classes = classes_of(estimator, "its logits")
 
     def __call__(self, X: Any) -> Any:
         """Return labels."""
@@ -61,9 +57,7 @@ class MarginSlopes:
         source = task.oracle.predict
         assert isinstance(source, DifferentiablePredict)
         self._source, self._functions, self._oracle = source, source.functions(), task.oracle
-        codes = task.oracle.coder.encode(source.classes).tolist()
-        place = {code: j for j, code in enumerate(codes) if code != UNKNOWN}
-        self.column = np.array([place.get(c, -1) for c in task.oracle.labels.tolist()], np.int64)
+        self.column = columns_of_labels(task.oracle, source.classes)
         rows, every = task.oracle.rows, np.arange(len(task.x))
         self._x, self._clean = rows.x, source.features(rows.build(rows.raw, every))
         self._slopes = self._slopes_of(every[:1])

@@ -11,6 +11,7 @@ import torch
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -158,6 +159,31 @@ def test_models_without_gradients_are_refused(cancer_rows):
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
     with pytest.raises(TypeError, match="Pipeline has no gradients: LogisticRegression does not"):
         GradientAttack().run(model, X[:5], y[:5])
+
+
+@pytest.mark.parametrize("attack", [GradientAttack(), Strongest()], ids=repr)
+def test_models_that_are_not_fitted_are_refused(cancer_rows, attack):
+    X, y = cancer_rows
+    for model in (
+        RobustLinearProbe(),
+        make_pipeline(StandardScaler(), SpectrallyRegularizedEncoder()),
+    ):
+        with pytest.raises(NotFittedError):
+            attack.run(model, X[:5], y[:5])
+
+
+def test_logits_of_no_known_labels_are_refused(cancer_rows):
+    X, y = cancer_rows
+    probe = RobustLinearProbe().fit(X, y)
+
+    class Nameless:
+        predict = staticmethod(probe.predict)
+        __differentiable__ = staticmethod(probe.__differentiable__)
+
+    message = "estimator=Nameless has no attribute classes_, .* columns of its logits stand for"
+    with pytest.raises(ValueError, match=message):
+        GradientAttack().run(Nameless(), X[:5], y[:5])
+    assert [part._name() for part in Strongest().parts_for(Nameless())] == ["cgba"]
 
 
 def test_strongest_uses_gradients(cancer_rows, network):

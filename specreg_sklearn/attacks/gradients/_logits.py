@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 
 from specreg_sklearn._typing import Classifier, FloatArray, IntArray
 from specreg_sklearn.attacks.gradients._differentiable import METHOD, WithPullback
@@ -172,6 +173,6 @@ def _steps(estimator: Any) -> list[Any]:
         inner = [step for _, step in estimator.steps]
         found = [_steps(step) for step in inner if step is not None and step != "passthrough"]
         return [step for steps in found for step in steps]
-    if type(estimator).__name__ == "FrozenEstimator":
+    if isinstance(estimator, FrozenEstimator):
         return _steps(estimator.estimator)
     return [estimator]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, NoReturn
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,16 +24,7 @@ from specreg_sklearn.tables import check_eps, check_estimator, take_rows
 
 _PARTS = ("auto", "scores", "gradients")
 # What every attack has in common, and is handed on to parts that are named.
-_SHARED = (
-    "norm",
-    "max_queries",
-    "n_starts",
-    "starts",
-    "targeted",
-    "batch_rows",
-    "random_state",
-    "n_repeats",
-)
+_SHARED = tuple(parameter.name for parameter in fields(BlackBoxAttack))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -78,11 +69,9 @@ class Strongest(BlackBoxAttack):
     ['cgba', 'scores']
     """
 
-    attacks: tuple[str | BlackBoxAttack, ...] | list[str | BlackBoxAttack] | None = field(
-        default=None
-    )
+    _norms: ClassVar[tuple[float, ...]] = tuple(NORMS)
 
-    _norms = tuple(NORMS)
+    attacks: tuple[str | BlackBoxAttack, ...] | list[str | BlackBoxAttack] | None = None
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -157,7 +146,7 @@ class Strongest(BlackBoxAttack):
                 found = part.run(
                     estimator,
                     take_rows(X, rows) if some else X,
-                    np.asarray(y)[rows] if some else y,
+                    nearest.y[rows],
                     eps=eps,
                     space=space,
                     pool=X if pool is None and some else pool,

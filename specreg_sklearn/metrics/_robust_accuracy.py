@@ -83,9 +83,9 @@ def robust_accuracy_score(
         A name or an attack, see :func:`specreg_sklearn.attacks.resolve_attack`. "auto" is
         :class:`~specreg_sklearn.attacks.CGBA` in L2, :class:`~specreg_sklearn.attacks.RayS` in Linf
         and :class:`~specreg_sklearn.attacks.ThresholdSearch` in L1 and L0, with 1000 queries a row;
-        it asks for labels only. "strongest" adds scores and
-        gradients where the model has them: the number to publish. An attack object must measure in
-        `norm`, and keeps its own seed and budget.
+        it asks for labels only. "strongest" adds scores and gradients where the model has them: the
+        number to publish. An attack object must measure in `norm`, and keeps its own seed and
+        budget.
     space : FeatureSpace or None, default=None
         What may change and in which units. None means every numeric column within the range of
         `pool`, or of `X` without one, with units by `scale`.

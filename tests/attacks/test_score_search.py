@@ -12,12 +12,6 @@ from sklearn.tree import DecisionTreeClassifier
 from specreg_sklearn.attacks import CGBA, FeatureSpace, ScoreSearch, resolve_attack
 
 
-@pytest.fixture(scope="module")
-def cancer_rows():
-    X, y = load_breast_cancer(return_X_y=True)
-    return (X - X.mean(axis=0)) / X.std(axis=0), y
-
-
 def nearest_leaf(tree, x, y, lo, hi, order):
     """Return the distance to the nearest leaf of another label, from the tree's own arrays."""
     inner, best = tree.tree_, np.inf
@@ -142,7 +136,7 @@ def test_whole_numbers_and_fixed_columns():
 
 
 def test_predict_has_the_last_word(cancer_rows):
-    """The scores and predict of an SVC with Platt scaling disagree near the boundary."""
+    """Scores and predict of an SVC disagree near the boundary: predict does not call scores."""
     X, y = cancer_rows
 
     class Shifted(SVC):

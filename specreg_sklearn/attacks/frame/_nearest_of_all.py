@@ -122,7 +122,7 @@ class NearestOfAll:
             status[rows[mine]] = found.status[mine]
             names[rows[mine]] = found.found_by[mine]
         if eps is not None:
-            status[success & (nearest <= eps) & np.isin(status, ("found",))] = "stopped_at_eps"
+            status[success & (nearest <= eps) & (status == "found")] = "stopped_at_eps"
         return AttackResult(
             X_adv=X_adv,
             distances=nearest,

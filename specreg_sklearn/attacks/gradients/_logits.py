@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 
 from specreg_sklearn._typing import Classifier, FloatArray, IntArray
 from specreg_sklearn.attacks.gradients._differentiable import METHOD, WithPullback
-from specreg_sklearn.attacks.questions import SearchTask
-from specreg_sklearn.tables import UNKNOWN, as_labels
+from specreg_sklearn.attacks.questions import SearchTask, classes_of, columns_of_labels
 
 # How far steps before the network may be off what their slopes say, and still count as affine.
 _AFFINE = 1e-5
@@ -29,10 +29,7 @@ class DifferentiablePredict:
     def __init__(self, estimator: Classifier, *, needed_by: str) -> None:
         self.estimator = estimator
         self.front, self.parts = _split(estimator, needed_by)
-        self.classes = as_labels(
-            estimator.classes_,  # type: ignore[attr-defined]
-            f"{type(estimator).__name__}.classes_",
-        )
+        self.classes = classes_of(estimator, "its logits")
 
     def __call__(self, X: Any) -> Any:
         """Return labels."""
@@ -61,9 +58,7 @@ class MarginSlopes:
         source = task.oracle.predict
         assert isinstance(source, DifferentiablePredict)
         self._source, self._functions, self._oracle = source, source.functions(), task.oracle
-        codes = task.oracle.coder.encode(source.classes).tolist()
-        place = {code: j for j, code in enumerate(codes) if code != UNKNOWN}
-        self.column = np.array([place.get(c, -1) for c in task.oracle.labels.tolist()], np.int64)
+        self.column = columns_of_labels(task.oracle, source.classes)
         rows, every = task.oracle.rows, np.arange(len(task.x))
         self._x, self._clean = rows.x, source.features(rows.build(rows.raw, every))
         self._slopes = self._slopes_of(every[:1])
@@ -178,6 +173,6 @@ def _steps(estimator: Any) -> list[Any]:
         inner = [step for _, step in estimator.steps]
         found = [_steps(step) for step in inner if step is not None and step != "passthrough"]
         return [step for steps in found for step in steps]
-    if type(estimator).__name__ == "FrozenEstimator":
+    if isinstance(estimator, FrozenEstimator):
         return _steps(estimator.estimator)
     return [estimator]

@@ -14,14 +14,16 @@ import numpy as np
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.gradients._logits import MarginSlopes
 from specreg_sklearn.attacks.questions import SearchTask
-from specreg_sklearn.space import as_norm
+from specreg_sklearn.space import Norm, as_norm
 
 N_STEPS = 200
 # Steps as shares of the distance, and by how much balls change, first and last.
 _STEP, _LAST_STEP = 0.5, 1e-3
 _CHANGE, _LAST_CHANGE = 0.1, 1e-4
 # No margin is worth a step of more units than this at once.
-_ROUNDING = 1e-12
+_LONGEST_STEP = 1e3
+# Divisors are no smaller than this.
+_TINY = 1e-12
 
 
 def minimise(
@@ -31,7 +33,7 @@ def minimise(
 
     The distance is ``inf`` where there was none.
     """
-    x, norm = task.x[owner], task.oracle.norm
+    x, norm = task.x[owner], as_norm(task.oracle.norm)
     best, best_distance = start.copy(), np.full(len(start), np.inf)
     step, radius = start - x, np.full(len(start), np.inf)
     for t in range(N_STEPS):
@@ -45,16 +47,16 @@ def minimise(
         nearer = fooled & (distance < best_distance)
         best[nearer], best_distance[nearer] = Z[nearer], distance[nearer]
         slope = _movable(task, Z, owner, slope)
-        length = _dual_length(slope, norm)
+        length = norm.dual.length(slope)
         # To the boundary, if it were flat.
-        linear = distance + np.abs(margin) / np.maximum(length, _ROUNDING)
+        linear = distance + np.abs(margin) / np.maximum(length, _TINY)
         known = np.isfinite(best_distance)
         radius = np.where(
             fooled,
             np.minimum(radius, best_distance) * (1 - change),
             np.where(known, np.minimum(radius * (1 + change), best_distance), linear),
         )
-        scale = np.where(known, best_distance, np.minimum(linear, 1e3))
+        scale = np.where(known, best_distance, np.minimum(linear, _LONGEST_STEP))
         step = step - (share * scale)[:, None] * _direction(slope, norm)
         step = task.clip(x + _into_ball(step, radius, norm), owner) - x
     return best, best_distance
@@ -67,27 +69,21 @@ def _movable(task: SearchTask, Z: FloatArray, owner: IntArray, slope: FloatArray
     return np.where(beyond == Z, 0.0, slope)
 
 
-def _dual_length(slope: FloatArray, norm: float) -> FloatArray:
-    return as_norm(norm).dual.length(slope)
-
-
-def _direction(slope: FloatArray, norm: float) -> FloatArray:
+def _direction(slope: FloatArray, norm: Norm) -> FloatArray:
     """Return the steepest directions, of length 1; for L1 those of L2, which the ball thins out."""
-    if norm == np.inf:
+    if norm.order == np.inf:
         return np.sign(slope)
-    return slope / np.maximum(np.linalg.norm(slope, axis=1), _ROUNDING)[:, None]
+    return slope / np.maximum(np.linalg.norm(slope, axis=1), _TINY)[:, None]
 
 
-def _into_ball(step: FloatArray, radius: FloatArray, norm: float) -> FloatArray:
+def _into_ball(step: FloatArray, radius: FloatArray, norm: Norm) -> FloatArray:
     """Return the nearest steps (in L2) that are no longer than `radius`."""
-    if norm == np.inf:
+    if norm.order == np.inf:
         return np.clip(step, -radius[:, None], radius[:, None])
-    length = as_norm(norm).length(step)
+    length = norm.length(step)
     over = length > radius
-    if norm == 2:
-        return np.where(
-            over[:, None], step * (radius / np.maximum(length, _ROUNDING))[:, None], step
-        )
+    if norm.order == 2:
+        return np.where(over[:, None], step * (radius / np.maximum(length, _TINY))[:, None], step)
     if not over.any():
         return step
     # Soft thresholding: the threshold is where the sum of what is left is the radius.

@@ -13,6 +13,7 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions import SearchTask
+from specreg_sklearn.space import Norm, as_norm
 
 # Sizes on a fixed grid, by halves; then one slot for where thresholds were found, and some for
 # sizes that are drawn anew in each round.
@@ -36,9 +37,9 @@ class ColumnGains:
     room for, are NaN. A gain is over the column at home.
     """
 
-    def __init__(self, task: SearchTask, length: FloatArray, power: float) -> None:
+    def __init__(self, task: SearchTask, length: FloatArray) -> None:
         n, d = task.x.shape
-        self.task, self.power = task, power
+        self.norm = as_norm(task.oracle.norm)
         self._room = np.stack([task.x - task.lo, task.hi - task.x], axis=2)
         clean = task.oracle.rows
         self._unit = np.where(clean.integer, 1 / clean.scale, 0.0)[:, None, None]
@@ -102,7 +103,7 @@ class ColumnGains:
         moves that were never asked about, of columns that gain something rather than of others.
         """
         size, gain = self.size[rows], self.gain[rows]
-        cost = self._cost(size)
+        cost = cost_of(size, self.norm)
         worth = gain - price[:, None, None, None] * cost
         here = np.abs(size - np.abs(step)[:, :, None, None]) < _TINY
         worth = np.where((gain > 0) & ~here, worth, -np.inf).reshape(len(rows), -1)
@@ -129,13 +130,13 @@ class ColumnGains:
         m, d = step.shape
         gain = np.nan_to_num(self.gain[rows], nan=-np.inf).reshape(m, d, -1)
         size = np.nan_to_num(self.size[rows], nan=np.inf)
-        cost = self._cost(size).reshape(m, d, -1)
+        cost = cost_of(size, self.norm).reshape(m, d, -1)
         signed = np.nan_to_num(size * np.array([-1.0, 1.0])[:, None], posinf=0.0, neginf=0.0)
         signed = signed.reshape(m, d, -1)
         steps, sums = np.empty((m, len(_PRICES), d)), np.empty((m, len(_PRICES)))
-        own = self._cost(np.abs(step))
+        own = cost_of(step, self.norm)
         for k in range(len(_PRICES)):
-            if self.power == np.inf:
+            if self.norm.order == np.inf:
                 radius = (_RADII[k] * b)[:, None]
                 worth = np.where(cost <= radius[..., None], gain, -np.inf)
                 stay = np.where(step != 0, loss, 0.0)
@@ -150,9 +151,11 @@ class ColumnGains:
             gained = np.take_along_axis(gain, best, axis=2)[..., 0]
             steps[:, k] = np.where(changed, to, np.where(kept, step, 0.0))
             sums[:, k] = np.where(changed, gained, np.where(kept, loss, 0.0)).sum(axis=1)
-            if self.power == np.inf:
+            if self.norm.order == np.inf:
                 steps[:, k] = np.sign(steps[:, k]) * radius
         return steps, sums
 
-    def _cost(self, size: FloatArray) -> FloatArray:
-        return size**self.power if np.isfinite(self.power) else size
+
+def cost_of(steps: FloatArray, norm: Norm) -> FloatArray:
+    """Return what steps of columns cost: squares in L2, which add up, and else their lengths."""
+    return steps**2 if norm.order == 2 else np.abs(steps)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.attacks.margins._column_gains import cost_of
 from specreg_sklearn.attacks.questions import Margins, SearchTask
 from specreg_sklearn.space import as_norm
 
@@ -49,10 +50,6 @@ class MarginPolish:
             left = left[gained]
         self._shrink(points, rows)
 
-    def cost(self, size: FloatArray) -> FloatArray:
-        """Return what lengths of columns add up in: their squares in L2."""
-        return size**2 if self.norm.order == 2 else np.abs(size)
-
     def _strip(
         self, points: FloatArray, rows: IntArray, margin: FloatArray, n_groups: int
     ) -> tuple[FloatArray, FloatArray, np.ndarray]:
@@ -63,7 +60,7 @@ class MarginPolish:
         tried = points[:, None] - groups * gap[:, None]
         alone = self._ask(tried, filled, rows)
         loss = np.maximum(alone - margin[:, None], 0.0)
-        saving = (groups * self.cost(gap)[:, None]).sum(axis=2)
+        saving = (groups * cost_of(gap, self.norm)[:, None]).sum(axis=2)
         possible = filled & (alone <= 0)
         # The least loss for what is saved goes first; among those that lose nothing, the largest.
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -79,7 +76,7 @@ class MarginPolish:
         tried = points[:, None] - home * gap[:, None]
         wanted = counts > np.concatenate([np.zeros((len(rows), 1), int), counts[:, :-1]], axis=1)
         together = self._ask(tried, wanted, rows)
-        saved = (home * self.cost(gap)[:, None]).sum(axis=2)
+        saved = (home * cost_of(gap, self.norm)[:, None]).sum(axis=2)
         best = np.where(together <= 0, saved, -1.0).argmax(axis=1)
         each = np.arange(len(rows))
         gained = together[each, best] <= 0
@@ -94,8 +91,10 @@ class MarginPolish:
         for _ in range(_SHRINK_ROUNDS):
             best = self.task.oracle.best_distance[rows]
             hopeful = (self.norm.length(low * full) < best) & (self.task.oracle.left(rows) > 0)
-            weight = (high - low) * high * self.cost(full)
-            i, j = np.nonzero((weight > _PRECISION * self.cost(best)[:, None]) & hopeful[:, None])
+            weight = (high - low) * high * cost_of(full, self.norm)
+            i, j = np.nonzero(
+                (weight > _PRECISION * cost_of(best, self.norm)[:, None]) & hopeful[:, None]
+            )
             if not len(i):
                 break
             inner = low[i, j][:, None] + _INNER * (high - low)[i, j][:, None]
@@ -119,7 +118,7 @@ class MarginPolish:
         self, x: FloatArray, full: FloatArray, high: FloatArray, to: FloatArray, rows: IntArray
     ) -> FloatArray:
         """Return the new ends of brackets, of which as many are taken as fool the model."""
-        saving = self.cost(high * full) - self.cost(to * full)
+        saving = cost_of(high * full, self.norm) - cost_of(to * full, self.norm)
         rank = np.argsort(np.argsort(-saving, axis=1, kind="stable"), axis=1, kind="stable")
         counts = np.ceil((saving > 0).sum(axis=1)[:, None] * _TOGETHER).astype(np.int64)
         ends = np.where(rank[:, None] < counts[..., None], to[:, None], high[:, None])

@@ -6,7 +6,7 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.boxes import CubeDraws, exchanged, into_cube
-from specreg_sklearn.attacks.margins._column_gains import FOUND, ColumnGains
+from specreg_sklearn.attacks.margins._column_gains import FOUND, ColumnGains, cost_of
 from specreg_sklearn.attacks.margins._margin_polish import MarginPolish
 from specreg_sklearn.attacks.margins._slope_steps import SlopeSteps
 from specreg_sklearn.attacks.questions import Margins, SearchTask
@@ -65,7 +65,7 @@ class MarginSearch:
             return
         self.clean[rows] = self.margins.ask(task.x[rows], rows)[1]
         self._draw_cubes(rows)
-        self.gains = ColumnGains(task, self.length(np.arange(n)), self._power)
+        self.gains = ColumnGains(task, self.length(np.arange(n)))
         self.at, self.margin = task.x.copy(), self.clean.copy()
         self.vain = np.zeros(n, dtype=np.int64)
         narrow = task.x.shape[1] <= _MOST_COLUMNS
@@ -98,10 +98,6 @@ class MarginSearch:
         best = self.oracle.best_distance[rows]
         reach = np.maximum(self.task.hi - self.task.x, self.task.x - self.task.lo)[rows]
         return np.where(np.isfinite(best), best, self.norm.length(reach))
-
-    @property
-    def _power(self) -> float:
-        return 2.0 if self.norm.order == 2 else (1.0 if self.norm.order == 1 else np.inf)
 
     def _measure(self, points: FloatArray, rows: IntArray) -> FloatArray:
         """Return the margins of points (m, k, d), of shape (m, k)."""
@@ -180,10 +176,11 @@ class MarginSearch:
         """Learn what columns gain at the points where rows are, and try the best choices."""
         if not len(rows):
             return
-        task, rng = self.task, task_rng(self.task, t)
+        # The first key is that of the first look at all columns.
+        task, rng = self.task, self.task.rng(t + 1)
         x, b = task.x[rows], self.length(rows)
         step = self.at[rows] - x
-        price = np.abs(self.clean[rows]) / self._cost(b)
+        price = np.abs(self.clean[rows]) / cost_of(b, self.norm)
         loss = np.zeros(step.shape)
         rank = np.argsort(np.argsort(-np.abs(step), axis=1, kind="stable"), axis=1, kind="stable")
         i, j = np.nonzero((step != 0) & (rank < _MOST_MOVED))
@@ -231,7 +228,7 @@ class MarginSearch:
         n_choices = expected.shape[1]
         fooled = expected <= 0
         first = np.where(fooled.any(axis=1), fooled.argmax(axis=1), n_choices - 1)
-        if self._power == np.inf:  # from large radii to small ones: the last one that fools
+        if self.norm.order == np.inf:  # from large radii to small ones: the last one that fools
             first = n_choices - 1 - fooled[:, ::-1].argmax(axis=1)
         away = np.abs(np.arange(n_choices) - first[:, None] - 1.0)
         away[same | (distance >= _FARTHER * b[:, None])] = np.inf
@@ -249,7 +246,7 @@ class MarginSearch:
         """Go to the nearest hit, else where margin and distance are small; polish new bests."""
         each = np.arange(len(rows))
         near = np.take_along_axis(self._distance(points, rows), chosen, axis=1) / b[:, None]
-        cost = self._cost(near)
+        cost = cost_of(near, self.norm)
         rate = margin / np.maximum(np.abs(self.clean[rows]), _LEAST_ODDS)[:, None]
         merit = np.where(margin <= 0, cost, 10 + 2 * rate + cost)
         best = merit.argmin(axis=1)
@@ -290,12 +287,12 @@ class MarginSearch:
         b, x = self.oracle.best_distance[rows], self.task.x[rows]
         keys = np.full(len(rows), t + 1, dtype=np.int64)
         steps = exchanged(self.task, self.draws, rows, keys)
-        if self._power == np.inf:
+        if self.norm.order == np.inf:
             steps = np.clip(steps, -(0.99 * b)[:, None, None], (0.99 * b)[:, None, None])
         points = self._clipped(x[:, None] + steps, rows)
         margin = self._measure(points, rows)
         size = np.sort(np.abs(points - x[:, None]), axis=2)[:, :, -4:]
-        merit = np.where(margin <= 0, self._cost(size).sum(axis=2), np.inf)
+        merit = np.where(margin <= 0, cost_of(size, self.norm).sum(axis=2), np.inf)
         best = merit.argmin(axis=1)
         hit = np.flatnonzero(np.isfinite(merit[np.arange(len(rows)), best]))
         self.polisher.polish(points[hit, best[hit]], rows[hit], margin[hit, best[hit]])
@@ -308,11 +305,3 @@ class MarginSearch:
     def _distance(self, points: FloatArray, rows: IntArray) -> FloatArray:
         m, k, d = points.shape
         return self.task.distance(points.reshape(-1, d), np.repeat(rows, k)).reshape(m, k)
-
-    def _cost(self, size: FloatArray) -> FloatArray:
-        return size**2 if self._power == 2 else size
-
-
-def task_rng(task: SearchTask, t: int) -> np.random.Generator:
-    """Return the generator of a round; the first key is that of the first look at columns."""
-    return task.rng(t + 1)

@@ -1,6 +1,7 @@
 """What an attack asks a model: the oracle, the task of a search, starts, verification."""
 
 from specreg_sklearn.attacks.questions._bisection import Decide, bisect
+from specreg_sklearn.attacks.questions._classes import classes_of, columns_of_labels
 from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
 from specreg_sklearn.attacks.questions._random import basis_directions, stream
 from specreg_sklearn.attacks.questions._ranks import nearest_by_group, rank_within
@@ -44,6 +45,8 @@ __all__ = [
     "bisect",
     "check_repeats",
     "check_scores",
+    "classes_of",
+    "columns_of_labels",
     "data_starts",
     "find_starts",
     "nearest_by_group",

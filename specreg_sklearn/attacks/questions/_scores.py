@@ -11,9 +11,9 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, Classifier, FloatArray, IntArray
+from specreg_sklearn.attacks.questions._classes import classes_of, columns_of_labels
 from specreg_sklearn.attacks.questions._oracle import Oracle, listed
 from specreg_sklearn.attacks.questions._ranks import rank_within
-from specreg_sklearn.tables import UNKNOWN, as_labels
 
 METHODS = ("decision_function", "predict_proba")
 ScoreMethod: TypeAlias = Literal["auto", "decision_function", "predict_proba"]
@@ -46,14 +46,7 @@ class ScoredPredict:
     @property
     def classes(self) -> np.ndarray:
         """The label that each column of the scores stands for."""
-        name = type(self.estimator).__name__
-        classes = getattr(self.estimator, "classes_", None)
-        if classes is None:
-            raise ValueError(
-                f"estimator={name} has no attribute classes_, which says what the columns of "
-                f"{self.method} stand for."
-            )
-        return as_labels(classes, f"{name}.classes_")
+        return classes_of(self.estimator, self.method)
 
     def scores(self, X: Any, n_rows: int) -> FloatArray:
         """Return scores of shape (n_rows, n_classes), float64, freshly made.
@@ -94,13 +87,12 @@ class Margins:
         self.oracle = oracle
         assert isinstance(oracle.predict, ScoredPredict)
         self.source = oracle.predict
-        codes = oracle.coder.encode(self.source.classes).tolist()
-        self.n_classes = len(codes)
-        place = {code: j for j, code in enumerate(codes) if code != UNKNOWN}
-        self.column = np.array([place.get(c, -1) for c in oracle.labels.tolist()], dtype=np.int64)
+        classes = self.source.classes
+        self.n_classes = len(classes)
+        self.column = columns_of_labels(oracle, classes)
         if not oracle.targeted and (self.column < 0).any():
             raise ValueError(
-                f"{type(self.source.estimator).__name__}.classes_={self.source.classes.tolist()} "
+                f"{type(self.source.estimator).__name__}.classes_={classes.tolist()} "
                 "does not hold every label that its predict returns."
             )
 

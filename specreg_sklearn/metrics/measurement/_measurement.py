@@ -10,7 +10,7 @@ import numpy as np
 
 from specreg_sklearn._typing import Classifier, Eps, FloatArray, MaxSamples, RandomState, Scale
 from specreg_sklearn.attacks import AttackResult, BlackBoxAttack, resolve_attack
-from specreg_sklearn.space import FeatureSpace, check_norm, check_scale
+from specreg_sklearn.space import NORMS, FeatureSpace, check_norm, check_scale
 from specreg_sklearn.tables import (
     DEFAULT_MAX_SAMPLES,
     as_labels,
@@ -85,7 +85,7 @@ class Measurement:
     def resolved_attack(self) -> BlackBoxAttack:
         """Return the attack as an object, after checking that it measures what is asked for."""
         # An attack of a user's own may know other norms than ours do.
-        supported = dict.fromkeys((0, 1, 2, np.inf, *getattr(self.attack, "_norms", ())))
+        supported = dict.fromkeys((*NORMS, *getattr(self.attack, "_norms", ())))
         norm = check_norm(self.norm, supported, "this score")
         chosen = resolve_attack(self.attack, norm=norm, random_state=self.random_state)
         if chosen.targeted:

@@ -11,6 +11,7 @@ import torch
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -25,14 +26,14 @@ from specreg_sklearn.attacks import CGBA, FeatureSpace, GradientAttack, Stronges
 
 
 @pytest.fixture(scope="module")
-def cancer_rows():
+def raw_cancer_rows():
     X, y = load_breast_cancer(return_X_y=True)
     return X, y
 
 
 @pytest.fixture(scope="module")
-def network(cancer_rows):
-    X, y = cancer_rows
+def network(raw_cancer_rows):
+    X, y = raw_cancer_rows
     encoder = SpectrallyRegularizedEncoder(
         hidden_layer_sizes=(16, 16), random_state=0, max_iter=40, learning_rate_init=1e-2
     )
@@ -45,8 +46,8 @@ def chosen(model, X, y, step):
 
 @pytest.mark.parametrize(("order", "dual"), [(2, 2), (np.inf, 1), (1, np.inf)])
 @pytest.mark.parametrize("scaler", [None, StandardScaler(), PCA(whiten=True)])
-def test_exact_on_linear_models(cancer_rows, order, dual, scaler):
-    X, y = cancer_rows
+def test_exact_on_linear_models(raw_cancer_rows, order, dual, scaler):
+    X, y = raw_cancer_rows
     probe = RobustLinearProbe(epsilon=0.01)
     if scaler is None:
         X = StandardScaler().fit_transform(X)
@@ -68,8 +69,8 @@ def test_exact_on_linear_models(cancer_rows, order, dual, scaler):
     assert (found.distances > exact * (1 - 1e-9)).all()
 
 
-def test_as_near_as_two_thousand_labels(cancer_rows, network):
-    X, y = cancer_rows
+def test_as_near_as_two_thousand_labels(raw_cancer_rows, network):
+    X, y = raw_cancer_rows
     rows = chosen(network, X, y, 60)
     run = {"pool": X, "space": FeatureSpace.from_data(X)}
     gradients = GradientAttack().run(network, X[rows], y[rows], **run)
@@ -79,8 +80,8 @@ def test_as_near_as_two_thousand_labels(cancer_rows, network):
     assert set(gradients.found_by) == {"gradients"}
 
 
-def test_inside_the_space(cancer_rows, network):
-    X, y = cancer_rows
+def test_inside_the_space(raw_cancer_rows, network):
+    X, y = raw_cancer_rows
     X = X.round(0)
     space = FeatureSpace.from_data(
         X, mutable=range(20), types=dict.fromkeys(range(0, 20, 2), "integer")
@@ -107,8 +108,8 @@ def test_encoder_and_probe_with_many_classes():
     assert found.success.all()
 
 
-def test_frames_with_text_and_steps_that_bend(cancer_rows):
-    X, y = cancer_rows
+def test_frames_with_text_and_steps_that_bend(raw_cancer_rows):
+    X, y = raw_cancer_rows
     frame = pd.DataFrame(X[:, :6], columns=list("abcdef"))
     frame["kind"] = np.where(X[:, 7] > 0.05, "x", "y")
     front = make_column_transformer(
@@ -128,16 +129,16 @@ def test_frames_with_text_and_steps_that_bend(cancer_rows):
     assert np.median(found.distances / labels.distances) < 1.02
 
 
-def test_a_search_and_a_frozen_model_are_looked_into(cancer_rows):
-    X, y = cancer_rows
+def test_a_search_and_a_frozen_model_are_looked_into(raw_cancer_rows):
+    X, y = raw_cancer_rows
     search = GridSearchCV(RobustLinearProbe(), {"epsilon": [0.0, 0.1]}, cv=2)
     model = make_pipeline(StandardScaler(), search).fit(X, y)
     rows = chosen(model, X, y, 100)
     assert GradientAttack().run(model, X[rows], y[rows], pool=X).success.all()
 
 
-def test_the_model_stays_as_it_was(cancer_rows, network):
-    X, y = cancer_rows
+def test_the_model_stays_as_it_was(raw_cancer_rows, network):
+    X, y = raw_cancer_rows
     module = network[-1].module_
     module.train()
     module.zero_grad(set_to_none=True)
@@ -153,15 +154,40 @@ def test_the_model_stays_as_it_was(cancer_rows, network):
     module.eval()
 
 
-def test_models_without_gradients_are_refused(cancer_rows):
-    X, y = cancer_rows
+def test_models_without_gradients_are_refused(raw_cancer_rows):
+    X, y = raw_cancer_rows
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
     with pytest.raises(TypeError, match="Pipeline has no gradients: LogisticRegression does not"):
         GradientAttack().run(model, X[:5], y[:5])
 
 
-def test_strongest_uses_gradients(cancer_rows, network):
-    X, y = cancer_rows
+@pytest.mark.parametrize("attack", [GradientAttack(), Strongest()], ids=repr)
+def test_models_that_are_not_fitted_are_refused(raw_cancer_rows, attack):
+    X, y = raw_cancer_rows
+    for model in (
+        RobustLinearProbe(),
+        make_pipeline(StandardScaler(), SpectrallyRegularizedEncoder()),
+    ):
+        with pytest.raises(NotFittedError):
+            attack.run(model, X[:5], y[:5])
+
+
+def test_logits_of_no_known_labels_are_refused(raw_cancer_rows):
+    X, y = raw_cancer_rows
+    probe = RobustLinearProbe().fit(X, y)
+
+    class Nameless:
+        predict = staticmethod(probe.predict)
+        __differentiable__ = staticmethod(probe.__differentiable__)
+
+    message = "estimator=Nameless has no attribute classes_, .* columns of its logits stand for"
+    with pytest.raises(ValueError, match=message):
+        GradientAttack().run(Nameless(), X[:5], y[:5])
+    assert [part._name() for part in Strongest().parts_for(Nameless())] == ["cgba"]
+
+
+def test_strongest_uses_gradients(raw_cancer_rows, network):
+    X, y = raw_cancer_rows
     rows = chosen(network, X, y, 60)
     found = Strongest(max_queries=100).run(network, X[rows], y[rows], pool=X)
     assert (found.found_by == "gradients").mean() > 0.5

@@ -38,11 +38,11 @@ from benchmarks.attacks._networks import (
     in_linf,
     networks,
 )
-from benchmarks.attacks._problems import Problem, other_problems
+from benchmarks.attacks._problems import other_problems
 from benchmarks.attacks._runs import NO_FOOLBOX, Recorded, Run, art, foolbox, ours
 from benchmarks.attacks._table import report_runs
 from benchmarks.attacks.truths import model_kinds
-from benchmarks.common import Report, arguments_of, compare, median_ratio, run_sections
+from benchmarks.common import Problem, Report, arguments_of, compare, median_ratio, run_sections
 from specreg_sklearn.attacks import CGBA, ARTAttack, RayS
 
 

@@ -19,8 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.attacks import truths
 from benchmarks.attacks._near_truth import found_by, has_data
 from benchmarks.attacks._runs import Recorded
-from benchmarks.attacks.truths import TableProblem
-from benchmarks.common import Report, cpu_seconds
+from benchmarks.common import Problem, Report, cpu_seconds
 from specreg_sklearn import FeatureSpace, SpectrallyRegularizedEncoder, robust_accuracy
 from specreg_sklearn.metrics import robust_accuracy_score
 
@@ -102,7 +101,9 @@ def calls_of_predict(report: Report, repeats: int) -> None:
     lo, hi = X.min(axis=0), X.max(axis=0)
     for norm in (2, np.inf):
         recorded = Recorded(forest)
-        problem = TableProblem("", "", recorded, X[rows], y[rows], X, lo, hi)
+        problem = Problem(
+            "breast_cancer", "RandomForest(100)", recorded, X[rows], y[rows], X, lo, hi
+        )
         found_by(problem, norm, 1000, space=space)
         report.figure(
             f"calls of predict: RandomForest(100), 30 rows, 1000 queries, L{norm:g}",
@@ -190,7 +191,7 @@ def _named(attack: str, budget: int) -> Any:
     return resolve_attack(attack, norm=2, max_queries=budget)
 
 
-def _models(n_rows: int) -> Iterator[TableProblem]:
+def _models(n_rows: int) -> Iterator[Problem]:
     """Yield models of many kinds on two tables."""
     for table in ("spambase", "german_credit") if has_data() else ("breast_cancer",):
         yield from truths.tree_problems(table, n_rows)
@@ -200,15 +201,14 @@ def _models(n_rows: int) -> Iterator[TableProblem]:
             ("KNN(5)", KNeighborsClassifier(5)),
         ):
             model.fit(Xa[:1000], ya[:1000])
-            right = np.flatnonzero(model.predict(Xb) == yb)[:n_rows]
-            yield TableProblem(table, kind, model, Xb[right], yb[right], Xb, lo, hi)
+            yield Problem.of_right_rows(table, kind, model, Xb, yb, lo, hi, n_rows)
 
 
 def _only_upwards(moved: np.ndarray, clean: np.ndarray) -> np.ndarray:
     return np.maximum(moved, clean)
 
 
-def _spaces_inside(problem: TableProblem) -> Iterator[FeatureSpace]:
+def _spaces_inside(problem: Problem) -> Iterator[FeatureSpace]:
     """Yield the space with every second column, and that in which cells only grow."""
     box = {"bounds": (problem.lo, problem.hi), "scale": None}
     yield FeatureSpace.from_data(problem.pool, mutable=range(0, problem.X.shape[1], 2), **box)

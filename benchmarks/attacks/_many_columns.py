@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,7 +12,7 @@ from torch import nn
 
 from benchmarks.attacks._near_truth import found_by, has_data
 from benchmarks.attacks._runs import art
-from benchmarks.common import Report, foot_in_box, nearest_by_gradients
+from benchmarks.common import Problem, Report, foot_in_box, nearest_by_gradients
 from benchmarks.loaders import load_mnist
 from specreg_sklearn import FeatureSpace
 
@@ -24,25 +22,6 @@ N_TRAIN, N_POOL, N_EPOCHS = 6000, 1000, 8
 BARS = {250: 1.7, 1000: 1.32, 5000: 1.15}
 ART_ROWS = 5
 N_WORDS, N_TEXTS, WORDS_A_TEXT = 2000, 1500, 30
-
-
-@dataclass(eq=False)
-class ImageProblem:
-    """A network on images, rows that it gets right, and the pool.
-
-    `X` and `pool` have shape (n, 1, 28, 28): attacks see that their columns are pixels.
-    """
-
-    name: str
-    model: Any
-    X: np.ndarray
-    y: np.ndarray
-    pool: np.ndarray
-
-    @cached_property
-    def space(self) -> FeatureSpace:
-        """Pixels from 0 to 1, in their own units."""
-        return FeatureSpace.from_data(self.pool, bounds=(0, 1), scale=None)
 
 
 class Network:
@@ -71,10 +50,12 @@ def images(report: Report, repeats: int) -> None:
     rows = []
     for kind, n_rows in N_IMAGES.items():
         network = _trained(kind, train.images[:N_TRAIN], train.target[:N_TRAIN])
-        right = np.flatnonzero(network.predict(pool) == test.target[:N_POOL])[:n_rows]
-        problem = ImageProblem(f"MNIST, {kind}", network, pool[right], test.target[right], pool)
+        # Rows of shape (1, 28, 28): attacks see that their columns are pixels.
+        problem = Problem.of_right_rows(
+            "MNIST", kind, network, pool, test.target[:N_POOL], 0.0, 1.0, n_rows
+        )
         flat, flat_pool = (a.reshape(len(a), -1) for a in (problem.X, pool))
-        starts = _nearest_rows(flat, problem.y, flat_pool, network.predict(pool), n_starts=3)
+        starts = _nearest_rows(flat, problem.y, flat_pool, problem.pool_labels, n_starts=3)
         best = nearest_by_gradients(network.scores, flat, problem.y, starts, lo=0.0, hi=1.0)
         for attack in ("auto", "hop_skip_jump", "tangent"):
             for budget, bar in BARS.items():
@@ -109,15 +90,14 @@ def texts(report: Report, repeats: int) -> None:
     side = np.where(model.decision_function(X[rows]) > 0, -1.0, 1.0)[:, None]
     normal = side * model.coef_ / width
     on_plane = -model.intercept_[0] / width * model.coef_ / width
-    foot = foot_in_box(
-        X[rows], np.repeat(on_plane, len(rows), axis=0), normal, X.min(axis=0), X.max(axis=0)
-    )
+    lo, hi = X.min(axis=0), X.max(axis=0)
+    foot = foot_in_box(X[rows], np.repeat(on_plane, len(rows), axis=0), normal, lo, hi)
     exact = np.linalg.norm(foot - X[rows], axis=1)
     space = FeatureSpace.from_data(X, scale=None)
-    problem = _Texts(model, X[rows], y[rows], X[1000:], space)
+    problem = Problem("words", "linear model", model, X[rows], y[rows], X[1000:], lo, hi)
     for budget, bar in ((1000, None), (5000, 1.5)):
         for attack in ("auto", "hop_skip_jump"):
-            result = found_by(problem, 2, budget, attack)
+            result = found_by(problem, 2, budget, attack, space=space)
             assert result is not None
             ratio = result.distances / exact
             report.figure(
@@ -129,15 +109,6 @@ def texts(report: Report, repeats: int) -> None:
                 detail=f"from {ratio.min():.3f} to {ratio.max():.3f}",
                 form=".3f",
             )
-
-
-@dataclass(eq=False)
-class _Texts:
-    model: Any
-    X: np.ndarray
-    y: np.ndarray
-    pool: np.ndarray
-    space: FeatureSpace
 
 
 def _trained(kind: str, X: np.ndarray, y: np.ndarray) -> Network:
@@ -174,12 +145,9 @@ def _nearest_rows(
     return [pool[order[:, k]] for k in range(n_starts)]
 
 
-def _art_line(problem: ImageProblem, best: np.ndarray) -> tuple[str, ...]:
-    from benchmarks.attacks.truths import TableProblem
-
-    flat, pool = (a.reshape(len(a), -1) for a in (problem.X[:ART_ROWS], problem.pool))
-    lo, hi = np.zeros(pool.shape[1]), np.ones(pool.shape[1])
-    few = TableProblem("", "", problem.model, flat, problem.y[:ART_ROWS], pool, lo, hi)
+def _art_line(problem: Problem, best: np.ndarray) -> tuple[str, ...]:
+    flat, pool = (a.reshape(len(a), -1) for a in (problem.X, problem.pool))
+    few = replace(problem, X=flat, pool=pool).first(ART_ROWS)
     theirs = art(few, "HopSkipJump", max_iter=20, init_eval=10)
     title = f"{problem.name}: ART HopSkipJump, {theirs.queries:.0f} queries"
     return _line(title, theirs.distances / best[:ART_ROWS])

@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmarks.attacks import truths
 from benchmarks.attacks._runs import art
-from benchmarks.attacks.truths import TableProblem, Truth
-from benchmarks.common import Report, floor, layers_of
+from benchmarks.attacks.truths import Truth
+from benchmarks.common import Problem, Report
 from benchmarks.loaders import DATA_VARIABLE
 from specreg_sklearn.attacks import AttackResult, resolve_attack
 
@@ -39,7 +39,7 @@ def has_data() -> bool:
 
 
 def found_by(
-    problem: Any, norm: float, budget: int, attack: str = "auto", **options: Any
+    problem: Problem, norm: float, budget: int, attack: str = "auto", **options: Any
 ) -> AttackResult | None:
     """Run an attack by its name; None if there is none of that name for the norm."""
     try:
@@ -52,14 +52,16 @@ def found_by(
         return chosen.run(problem.model, problem.X, problem.y, **options)
 
 
-def distances_of(problem: Any, norm: float, budget: int, attack: str = "auto") -> np.ndarray | None:
+def distances_of(
+    problem: Problem, norm: float, budget: int, attack: str = "auto"
+) -> np.ndarray | None:
     """Return the distances that an attack finds."""
     result = found_by(problem, norm, budget, attack)
     return None if result is None else result.distances
 
 
 @cache
-def proved(table: str, n_rows: int) -> list[tuple[TableProblem, dict[float, Truth]]]:
+def proved(table: str, n_rows: int) -> list[tuple[Problem, dict[float, Truth]]]:
     """Return the tree problems of a table with their exact distances in L2, L1 and Linf."""
     done = []
     for problem in truths.tree_problems(table, n_rows):
@@ -211,7 +213,7 @@ def whole_numbers(report: Report, repeats: int) -> None:
 
 def walls_and_kernels(report: Report, repeats: int) -> None:
     """Binned columns, one nearest neighbour, a Gaussian kernel: L2 at 1000 and 5000 queries."""
-    cases: list[tuple[str, Callable[[str, int], TableProblem], Callable[..., np.ndarray]]] = [
+    cases: list[tuple[str, Callable[[str, int], Problem], Callable[..., np.ndarray]]] = [
         ("bins", truths.binned_problem, _exact_of_bins),
         ("1-NN", truths.neighbour_problem, truths.nearest_cell),
         ("SVC", truths.kernel_problem, truths.nearest_by_descent),
@@ -250,13 +252,9 @@ def relu_networks(report: Report, repeats: int) -> None:
     for table in truths.TABLES if has_data() else truths.HELD_OUT[1:]:
         Xa, ya, Xb, yb, lo, hi = truths.split_of(table)
         model = MLPClassifier((16, 16), max_iter=150, random_state=0).fit(Xa, ya)
-        right = np.flatnonzero(model.predict(Xb) == yb)[: 2 * N_ROWS]
-        problem = TableProblem(table, "MLP 16-16", model, Xb[right], yb[right], Xb, lo, hi)
-        layers = layers_of(model)
-        assert layers is not None
-        best = floor(layers, model, problem.X, problem.y, problem.pool, lo, hi)
-        found = distances_of(problem, 2, 1000)
-        assert found is not None
+        problem = Problem.of_right_rows(table, "MLP 16-16", model, Xb, yb, lo, hi, 2 * N_ROWS)
+        best, found = problem.floor, distances_of(problem, 2, 1000)
+        assert best is not None and found is not None
         every.append((found / best)[best > truths.SMALLEST])
     ratio = np.concatenate(every)
     shown = f"{len(ratio)} rows; smallest {ratio.min():.3f}, largest {ratio.max():.2f}"
@@ -271,7 +269,7 @@ def relu_networks(report: Report, repeats: int) -> None:
         )
 
 
-def _exact_of_bins(problem: TableProblem) -> np.ndarray:
+def _exact_of_bins(problem: Problem) -> np.ndarray:
     truth = truths.prove(problem, 2, truths.known_rows(problem))
     return np.where(truth.proved, truth.exact, np.nan)
 

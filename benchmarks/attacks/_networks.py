@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.attacks._problems import Problem, main_problems
+from benchmarks.attacks._problems import main_problems
 from benchmarks.attacks._runs import Run, art, foolbox, foolbox_run, ours
 from benchmarks.attacks._table import report_runs
-from benchmarks.common import Report
+from benchmarks.common import Problem, Report
 from specreg_sklearn.attacks import CGBA, HopSkipJump, RayS, TangentAttack
 
 # Queries per row of ART's HopSkipJump: with max_iter=20, init_eval=10, and with its defaults.

@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.attacks._problems import Problem
-from benchmarks.attacks.truths import TableProblem
+from benchmarks.common import Problem
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.attacks.art import art_session, import_art
 
@@ -104,7 +103,7 @@ def ours(problem: Problem, attack: BlackBoxAttack, *, repeats: int = 5, group: f
 
 
 def art(
-    problem: Problem | TableProblem,
+    problem: Problem,
     name: str,
     *,
     own_starts: bool = False,
@@ -202,7 +201,7 @@ class Recorded:
             self.model.predict(X)
 
 
-def _distances(problem: Problem | TableProblem, Z: np.ndarray, norm: float) -> np.ndarray:
+def _distances(problem: Problem, Z: np.ndarray, norm: float) -> np.ndarray:
     Z = np.asarray(Z, dtype=np.float64)
     distance = np.linalg.norm(Z - problem.X, ord=norm, axis=1)
     return np.where(problem.fooled(Z), distance, np.inf)

@@ -8,7 +8,6 @@ from benchmarks.attacks.truths._smooth import kernel_problem, nearest_by_descent
 from benchmarks.attacks.truths._tree_problems import (
     HELD_OUT,
     TABLES,
-    TableProblem,
     model_kinds,
     numbers_of,
     split_of,
@@ -25,7 +24,6 @@ __all__ = [
     "SMALLEST",
     "TABLES",
     "WHOLE_TABLES",
-    "TableProblem",
     "Truth",
     "binned_problem",
     "fewest_steps",

@@ -10,12 +10,13 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer
 
 from benchmarks.attacks.truths._ensembles import Ensemble, Tree
-from benchmarks.attacks.truths._tree_problems import TableProblem, split_of
+from benchmarks.attacks.truths._tree_problems import split_of
+from benchmarks.common import Problem
 
 N_BINS = 10
 
 
-def binned_problem(table: str, n_rows: int) -> TableProblem:
+def binned_problem(table: str, n_rows: int) -> Problem:
     """Return a logistic regression on the bins of all columns, and rows that it gets right."""
     Xa, ya, Xb, yb, lo, hi = split_of(table)
     # Quantile bins of columns with few values are fewer, which is warned of.
@@ -25,10 +26,8 @@ def binned_problem(table: str, n_rows: int) -> TableProblem:
             KBinsDiscretizer(N_BINS, encode="onehot-dense", strategy="quantile"),
             LogisticRegression(max_iter=2000),
         ).fit(Xa, ya)
-    right = np.flatnonzero(model.predict(Xb) == yb)[:n_rows]
-    return TableProblem(
-        table, "bins + logistic regression", model, Xb[right], yb[right], Xb, lo, hi
-    )
+    kind = "bins + logistic regression"
+    return Problem.of_right_rows(table, kind, model, Xb, yb, lo, hi, n_rows)
 
 
 def read_bins(model: Pipeline, X: np.ndarray) -> Ensemble:

@@ -6,23 +6,23 @@ import numpy as np
 from scipy.optimize import nnls
 from sklearn.neighbors import KNeighborsClassifier
 
-from benchmarks.attacks.truths._tree_problems import TableProblem, split_of
+from benchmarks.attacks.truths._tree_problems import split_of
+from benchmarks.common import Problem
 
 N_TRAIN = 150
 
 
-def neighbour_problem(table: str, n_rows: int) -> TableProblem:
+def neighbour_problem(table: str, n_rows: int) -> Problem:
     """Return a classifier by the nearest of a few training rows, without a box."""
     Xa, ya, Xb, yb, lo, hi = split_of(table)
     # Twice the same row, with two labels perhaps, would make cells that are empty or shared.
     Xa, first = np.unique(Xa[:N_TRAIN], axis=0, return_index=True)
     model = KNeighborsClassifier(1, algorithm="brute").fit(Xa, ya[first])
-    right = np.flatnonzero(model.predict(Xb) == yb)[:n_rows]
     far = 1e3 * (hi - lo)
-    return TableProblem(table, "1-NN", model, Xb[right], yb[right], Xb, lo - far, hi + far)
+    return Problem.of_right_rows(table, "1-NN", model, Xb, yb, lo - far, hi + far, n_rows)
 
 
-def nearest_cell(problem: TableProblem) -> np.ndarray:
+def nearest_cell(problem: Problem) -> np.ndarray:
     """Return the distance of each row to the nearest cell of a training row with another label.
 
     The cell of a training row is cut out by one plane for each row of the clean label; cells are

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from benchmarks.attacks.truths._additive import read_bins
 from benchmarks.attacks.truths._ensembles import Ensemble, read
 from benchmarks.attacks.truths._nearest_row import PROVED, TIE, Nearest, nearest_row
-from benchmarks.attacks.truths._tree_problems import TableProblem
+from benchmarks.common import Problem
 from specreg_sklearn.attacks import CGBA, RayS
 
 SMALLEST = 1e-4
@@ -36,7 +36,7 @@ class Truth:
     rows: np.ndarray
 
 
-def known_rows(problem: TableProblem) -> list[np.ndarray]:
+def known_rows(problem: Problem) -> list[np.ndarray]:
     """Return rows that fool the model, from two attacks of the library; they limit the search."""
     found = []
     for attack in (CGBA(max_queries=1000), RayS(max_queries=1000)):
@@ -49,9 +49,7 @@ def known_rows(problem: TableProblem) -> list[np.ndarray]:
     return [*found, *(_stripped(problem, Z) for Z in found)]
 
 
-def prove(
-    problem: TableProblem, norm: float, known: list[np.ndarray], seconds: float = 20.0
-) -> Truth:
+def prove(problem: Problem, norm: float, known: list[np.ndarray], seconds: float = 20.0) -> Truth:
     """Return the distances of all rows of a problem in one norm."""
     reader = read_bins if isinstance(problem.model, Pipeline) else read
     ensemble = reader(problem.model, problem.pool)
@@ -69,7 +67,7 @@ def prove(
 
 
 def _one(
-    problem: TableProblem, ensemble: Ensemble, i: int, norm: float, within: float, seconds: float
+    problem: Problem, ensemble: Ensemble, i: int, norm: float, within: float, seconds: float
 ) -> Nearest:
     """Return the nearest row that fools `predict`, with the bound of all margins beyond 0."""
     x = problem.X[i]
@@ -84,13 +82,13 @@ def _one(
     return Nearest(None, np.inf, found.bound)
 
 
-def _fools(problem: TableProblem, i: int, found: Nearest) -> bool:
+def _fools(problem: Problem, i: int, found: Nearest) -> bool:
     if found.row is None:
         return False
     return bool(problem.model.predict(found.row[None])[0] != problem.y[i])
 
 
-def _stripped(problem: TableProblem, Z: np.ndarray) -> np.ndarray:
+def _stripped(problem: Problem, Z: np.ndarray) -> np.ndarray:
     """Take home the smallest moves, column by column, as far as the model stays fooled."""
     Z = Z.copy()
     order = np.argsort(np.abs(Z - problem.X), axis=1)

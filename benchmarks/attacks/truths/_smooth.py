@@ -9,20 +9,20 @@ import numpy as np
 from scipy.optimize import minimize
 from sklearn.svm import SVC
 
-from benchmarks.attacks.truths._tree_problems import TableProblem, split_of
+from benchmarks.attacks.truths._tree_problems import split_of
+from benchmarks.common import Problem
 
 N_TRAIN, N_STARTS = 400, 6
 
 
-def kernel_problem(table: str, n_rows: int) -> TableProblem:
+def kernel_problem(table: str, n_rows: int) -> Problem:
     """Return a support vector machine with a Gaussian kernel."""
     Xa, ya, Xb, yb, lo, hi = split_of(table)
     model = SVC().fit(Xa[:N_TRAIN], ya[:N_TRAIN])
-    right = np.flatnonzero(model.predict(Xb) == yb)[:n_rows]
-    return TableProblem(table, "SVC", model, Xb[right], yb[right], Xb, lo, hi)
+    return Problem.of_right_rows(table, "SVC", model, Xb, yb, lo, hi, n_rows)
 
 
-def nearest_by_descent(problem: TableProblem) -> np.ndarray:
+def nearest_by_descent(problem: Problem) -> np.ndarray:
     """Return the least distance that descents from the nearest rows of the other class find."""
     model = problem.model
     vectors, dual, gamma = model.support_vectors_, model.dual_coef_[0], model._gamma

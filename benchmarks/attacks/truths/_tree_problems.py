@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,72 +15,13 @@ from sklearn.ensemble import (
 from sklearn.model_selection import train_test_split
 
 from benchmarks import loaders
-from specreg_sklearn import FeatureSpace
+from benchmarks.common import Problem
 
 TABLES = ("spambase", "german_credit", "url_phishing", "nsl_kdd")
 HELD_OUT = ("adult", "breast_cancer")
 """Tables that no attack was tuned on."""
 
 N_TRAIN, N_POOL, N_ROWS = 4000, 1500, 25
-
-
-@dataclass(eq=False)
-class TableProblem:
-    """A fitted model, rows that it gets right, and the box that attacks may use.
-
-    Parameters
-    ----------
-    table, kind : str
-        Names of the data and of the model.
-    model : classifier
-        Fitted; its labels are 0 and 1.
-    X : ndarray of shape (n, d), float64
-        Rows to attack, in standard deviations.
-    y : ndarray of shape (n,), int
-    pool : ndarray of shape (n_pool, d)
-        The test part.
-    lo, hi : ndarray of shape (d,)
-        The range of the whole table.
-    """
-
-    table: str
-    kind: str
-    model: Any
-    X: np.ndarray
-    y: np.ndarray
-    pool: np.ndarray
-    lo: np.ndarray
-    hi: np.ndarray
-
-    @cached_property
-    def space(self) -> FeatureSpace:
-        """The box in the units of X."""
-        return FeatureSpace.from_data(self.pool, bounds=(self.lo, self.hi), scale=None)
-
-    @cached_property
-    def pool_labels(self) -> np.ndarray:
-        """What the model predicts for the pool."""
-        return self.model.predict(self.pool)
-
-    @cached_property
-    def nearest(self) -> np.ndarray:
-        """The nearest row of the pool with another prediction: where other libraries start."""
-        apart = np.linalg.norm(self.X[:, None, :] - self.pool, axis=2)
-        apart[self.y[:, None] == self.pool_labels] = np.inf
-        return self.pool[apart.argmin(axis=1)]
-
-    def fooled(self, Z: np.ndarray) -> np.ndarray:
-        """Return where the model gets float64 rows wrong."""
-        return self.model.predict(np.asarray(Z, dtype=np.float64)) != self.y
-
-    def first(self, n_rows: int) -> TableProblem:
-        """Return the problem of the first rows."""
-        return replace(self, X=self.X[:n_rows], y=self.y[:n_rows])
-
-    @property
-    def name(self) -> str:
-        """How tables of results call it."""
-        return f"{self.table}, {self.kind}"
 
 
 def numbers_of(table: str) -> tuple[np.ndarray, np.ndarray]:
@@ -123,13 +62,12 @@ def model_kinds() -> dict[str, Any]:
     return models
 
 
-def tree_problems(table: str, n_rows: int = N_ROWS) -> Iterator[TableProblem]:
+def tree_problems(table: str, n_rows: int = N_ROWS) -> Iterator[Problem]:
     """Yield one problem per kind of model."""
     Xa, ya, Xb, yb, lo, hi = split_of(table)
     for kind, model in model_kinds().items():
         model.fit(Xa, ya)
-        right = np.flatnonzero(model.predict(Xb) == yb)[:n_rows]
-        yield TableProblem(table, kind, model, Xb[right], yb[right], Xb, lo, hi)
+        yield Problem.of_right_rows(table, kind, model, Xb, yb, lo, hi, n_rows)
 
 
 def split_of(table: str) -> tuple[np.ndarray, ...]:

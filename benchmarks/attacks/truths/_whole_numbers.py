@@ -18,13 +18,13 @@ from sklearn.model_selection import train_test_split
 from benchmarks import loaders
 from benchmarks.attacks.truths._ensembles import Ensemble, read
 from benchmarks.attacks.truths._nearest_row import TIE, nearest_row
-from benchmarks.attacks.truths._tree_problems import TableProblem
+from benchmarks.common import Problem
 
 WHOLE_TABLES = ("phishing flags", "phishing signs", "adult flags")
 _BINS = 10
 
 
-def whole_number_problems(table: str, n_rows: int = 40) -> Iterator[TableProblem]:
+def whole_number_problems(table: str, n_rows: int = 40) -> Iterator[Problem]:
     """Yield one problem per kind of model; every cell is a whole number, and so is every move."""
     X, y = _cells_of(table)
     X = X.astype(np.int64)  # what a space takes for whole numbers
@@ -38,12 +38,11 @@ def whole_number_problems(table: str, n_rows: int = 40) -> Iterator[TableProblem
     }
     for kind, model in models.items():
         model.fit(Xa, ya)
-        right = np.flatnonzero(model.predict(Xb) == yb)[:n_rows]
         lo, hi = X.min(axis=0), X.max(axis=0)
-        yield TableProblem(table, kind, model, Xb[right], yb[right], Xb, lo, hi)
+        yield Problem.of_right_rows(table, kind, model, Xb, yb, lo, hi, n_rows)
 
 
-def fewest_steps(problem: TableProblem, within: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def fewest_steps(problem: Problem, within: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the least number of steps for each row, and whether it is proved.
 
     `within` are numbers of steps that are known to suffice.
@@ -102,7 +101,7 @@ def _on_whole_numbers(ensemble: Ensemble) -> Ensemble:
     return Ensemble(trees, ensemble.start)
 
 
-def _of_linear(problem: TableProblem) -> np.ndarray:
+def _of_linear(problem: Problem) -> np.ndarray:
     weight, bias = problem.model.coef_[0], problem.model.intercept_[0]
     fewest = np.empty(len(problem.X))
     for i, (x, label) in enumerate(zip(problem.X, problem.y, strict=True)):

@@ -14,7 +14,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer
 
 from benchmarks.attacks.truths import (
-    TableProblem,
     fewest_steps,
     known_rows,
     model_kinds,
@@ -23,6 +22,7 @@ from benchmarks.attacks.truths import (
     read,
     read_bins,
 )
+from benchmarks.common import Problem
 
 BINS = make_pipeline(
     KBinsDiscretizer(5, encode="onehot-dense", strategy="quantile"),
@@ -35,7 +35,7 @@ def problem_of(model, X, y, n_rows=6):
     model.fit(X[:200], y[:200])
     right = 200 + np.flatnonzero(model.predict(X[200:]) == y[200:])[:n_rows]
     lo, hi = X.min(axis=0), X.max(axis=0)
-    return TableProblem("toy", type(model).__name__, model, X[right], y[right], X, lo, hi)
+    return Problem("toy", type(model).__name__, model, X[right], y[right], X, lo, hi)
 
 
 @pytest.mark.parametrize("kind", MODELS)
@@ -108,7 +108,7 @@ def test_the_nearest_cell_of_another_label_is_on_its_edge():
     X, y = make_moons(260, noise=0.2, random_state=0)
     model = KNeighborsClassifier(1, algorithm="brute").fit(X[:200], y[:200])
     right = 200 + np.flatnonzero(model.predict(X[200:]) == y[200:])[:10]
-    problem = TableProblem("toy", "1-NN", model, X[right], y[right], X, -9 * np.ones(2), np.ones(2))
+    problem = Problem("toy", "1-NN", model, X[right], y[right], X, -9 * np.ones(2), np.ones(2))
     angle = np.linspace(0, 2 * np.pi, 3000)
     circle = np.column_stack([np.cos(angle), np.sin(angle)])
     for x, label, distance in zip(problem.X, problem.y, nearest_cell(problem), strict=True):

@@ -123,7 +123,8 @@ class _Search:
             invert, invert_intercept = problem.prepare()
             direction = self._newton_direction(invert, invert_intercept, _CG_TOL)
             decrement = -direction.descent / 2
-            if problem.alpha == 0 and decrement + problem.slack() <= 1e-3 * self._tol * loss:
+            if problem.alpha == 0 and decrement + problem.slack() <= 0.3 * self._tol * loss:
+                self._certify()
                 self.converged = True
                 return
             length = self._line_search(direction)
@@ -219,14 +220,26 @@ class _Search:
         here only gradients are compared, so that the same problem posed with weights or with
         repeated rows gets the same coefficients.
         """
+        found = self.coef, self.intercept, self._scores, self.width
+        loss, gap = self.loss, self.gap
+        if self._problem.norm == 2 and self.width > 0:
+            # Where no classes coincide, nothing is left of the rounding then.
+            self.width = _LEAST_WIDTH
+            self._move(*found[:3])
+        self._flatten()
+        self._certify()
+        if not self.converged or self.gap > 2 * gap:
+            *point, self.width = found
+            self._move(*point)
+            self.loss, self.gap, self.converged = loss, gap, True
+
+    def _flatten(self) -> None:
         problem = self._problem
         for _ in range(_MOST_POLISHING_STEPS):
             invert, invert_intercept = problem.prepare()
             before = self._steepness(invert, invert_intercept)
-            if before == 0:
-                break
             direction = self._newton_direction(invert, invert_intercept, _POLISHING_CG_TOL)
-            old = self.coef, self.intercept, self._scores
+            point = self.coef, self.intercept, self._scores
             self._move(
                 _centred(self.coef + direction.coef),
                 self.intercept + direction.intercept,
@@ -235,10 +248,9 @@ class _Search:
             self.n_steps += 1
             self._on_step()
             if not self._steepness(invert, invert_intercept) < 0.25 * before:
-                self._move(*old)
+                self._move(*point)
                 break
             problem.dual.step(direction.coef, 1.0)
-        self._certify()
 
     def _steepness(self, invert: Inverse, invert_intercept: FloatArray) -> float:
         slope, of_intercept = _centred(self._problem.slope), self._problem.intercept_slope

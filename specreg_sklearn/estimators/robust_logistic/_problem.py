@@ -23,6 +23,8 @@ from specreg_sklearn.estimators.robust_logistic._preconditioners import (
 from specreg_sklearn.estimators.robust_logistic._sorted_rows import SortedRows, sorted_rows
 
 _MOST_INTERCEPT_STEPS = 50
+# What sums of a size may be off by, as a part of it.
+_ROUNDING = 16 * np.finfo(np.float64).eps
 
 
 class Problem:
@@ -134,7 +136,9 @@ class Problem:
         # The entropy of the shares, without another pass over the rows.
         linear = float(np.vdot(self._data_slope, self._coef))
         entropy = self.loss.value - linear - float(self._masses @ self.dual.value)
-        return entropy - _square(self._free_slope) / (4 * self.alpha)
+        bound = entropy - _square(self._free_slope) / (4 * self.alpha)
+        summed = self.value + float((np.abs(self._coef) @ self.rows.spread).sum())
+        return bound - _ROUNDING * summed
 
     def true_value(self, *, exact: bool = True) -> float:
         """Return the objective with the kinks as they are, or estimate it to first order."""
@@ -162,7 +166,7 @@ class Problem:
             if not size < 0.5 * before or size == 0:
                 break
             before = size
-            step = -np.linalg.pinv(loss.curvature()[0], hermitian=True) @ slope
+            step = -_inverse(loss.curvature()[0]) @ slope
             intercept, scores = intercept + step, scores + step[:, None]
             loss.move_to(scores, reach)
         return intercept, scores
@@ -178,9 +182,12 @@ class Problem:
         squares = self.rows.mean_squares(bends) if bends.any() else self.rows.spread**2
         # The sums of the rows of `between` vanish, and without a penalty nothing else holds them.
         least = max(2 * self.alpha, 1e-12 * float(np.trace(between)) * float(squares.max()))
-        ridge = self.pairs.laplacian(self.dual.diagonal()) + least * np.eye(self.shape[0])
+        ridge = self.pairs.laplacian(self.dual.diagonal())
+        if ridge.ndim == 2:  # so does a Laplacian's mean, up to rounding
+            least = max(least, 1e-12 * float(np.trace(ridge)))
+        ridge = ridge + least * np.eye(self.shape[0])
         invert = shared_inverse if ridge.ndim == 2 else column_inverse
-        return invert(between, squares, ridge), np.linalg.pinv(between, hermitian=True)
+        return invert(between, squares, ridge), _inverse(between)
 
     def bend(
         self, coef: FloatArray, intercept: FloatArray
@@ -215,6 +222,11 @@ def probe_problem(
     return Problem(
         rows, epsilon=epsilon, norm=norm, alpha=alpha, fit_intercept=fit_intercept
     )
+
+
+def _inverse(between: FloatArray) -> FloatArray:
+    """Invert a curvature in the intercepts, which all of them together do not feel."""
+    return np.linalg.pinv(between, rcond=1e-12, hermitian=True)
 
 
 def _square(coef: FloatArray) -> float:

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -264,9 +263,7 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
 
     def _logits(self, X: Any) -> NDArray[np.floating]:
         check_is_fitted(self, "coef_")
-        X = validate_data(
-            self, X, reset=False, accept_sparse="csr", dtype=self.coef_.dtype
-        )
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=self.coef_.dtype)
         scores = X @ self.coef_.T + self.intercept_
         return np.hstack([-scores / 2, scores / 2]) if len(self.coef_) == 1 else scores
 

@@ -219,9 +219,7 @@ def probe_problem(
     """Return the problem for rows in any order; see :class:`Problem`."""
     turns = epsilon == 0 or norm == 2  # what no rotation changes
     rows = sorted_rows(X, codes, weights, centred=fit_intercept, rotated=turns)
-    return Problem(
-        rows, epsilon=epsilon, norm=norm, alpha=alpha, fit_intercept=fit_intercept
-    )
+    return Problem(rows, epsilon=epsilon, norm=norm, alpha=alpha, fit_intercept=fit_intercept)
 
 
 def _inverse(between: FloatArray) -> FloatArray:

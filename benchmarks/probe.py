@@ -67,6 +67,8 @@ def synthetic(n_rows: int, n_features: int, n_classes: int) -> Rows:
 
 
 class Shape(NamedTuple):
+    """A set of rows, and how many classes it has."""
+
     load: Callable[[], Rows]
     n_classes: int = 10
 

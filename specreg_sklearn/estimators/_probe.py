@@ -29,6 +29,7 @@ from specreg_sklearn.estimators.robust_logistic import (
     solve,
 )
 from specreg_sklearn.space import check_norm
+from specreg_sklearn.tables import stacklevel_of_caller
 from specreg_sklearn.training import own_torch_settings
 
 # A larger coefficient, on a column of unit spread, means that the column is looked at.
@@ -229,14 +230,14 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
                 f"gap of {gap}, above tol={self.tol}. Raise max_iter={self.max_iter} or alpha="
                 f"{self.alpha}.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=stacklevel_of_caller(),
             )
         if self.epsilon > 0 and np.abs(found.coef * problem.rows.spread).max() < _IGNORED:
             warnings.warn(
                 f"epsilon={self.epsilon} is so large that the best model ignores the features; "
                 "lower it.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=stacklevel_of_caller(),
             )
 
     @property

@@ -1,6 +1,6 @@
 """The one training loop: skorch with a penalised loss and in-memory batches."""
 
-from specreg_sklearn.training._batches import TensorRows, batched
+from specreg_sklearn.training._batches import TensorRows, batched, tensor_rows
 from specreg_sklearn.training._epoch_callbacks import EpochBar, EpochKeeper, Patience
 from specreg_sklearn.training._interruption import hand_on_interruption
 from specreg_sklearn.training._net import PenalizedNet
@@ -22,5 +22,6 @@ __all__ = [
     "own_torch_settings",
     "resolve_device",
     "solver_settings",
+    "tensor_rows",
     "threads_for_step",
 ]

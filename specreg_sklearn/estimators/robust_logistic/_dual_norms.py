@@ -266,6 +266,7 @@ class LargestPart(DualNorm):
 
     def weigh(self, weights: FloatArray) -> None:
         """Set the weights; see :meth:`DualNorm.weigh`."""
+        assert self._upper is not None
         above, below = self._upper / self._above, self._lower / self._below
         self._bends, self._lean = above + below, above - below
         self._weights = weights

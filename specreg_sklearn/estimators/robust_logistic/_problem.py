@@ -224,7 +224,7 @@ def probe_problem(
 
 def _inverse(between: FloatArray) -> FloatArray:
     """Invert a curvature in the intercepts, which all of them together do not feel."""
-    return np.linalg.pinv(between, rcond=1e-12, hermitian=True)
+    return np.asarray(np.linalg.pinv(between, rcond=1e-12, hermitian=True), dtype=np.float64)
 
 
 def _square(coef: FloatArray) -> float:

@@ -340,7 +340,9 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         worker.warm_start, worker.early_stopping = True, False
         worker._train(X, y, sample_weight, all_classes=all_classes)
         settings = self.get_params(deep=False)
-        vars(self).update({k: v for k, v in vars(worker).items() if k not in settings})
+        for name, value in vars(worker).items():
+            if name not in settings:
+                setattr(self, name, value)
         return self
 
     def _train(

@@ -172,13 +172,12 @@ def test_rows_of_a_memory_map_are_not_copied_as_a_whole(large_file):
     path, y = large_file
     settings = {"max_iter": 2, "tol": 0.0, "penalty": None}
     mapped = np.load(path, mmap_mode="r")
+    in_memory = encoder(**settings).fit(np.load(path), y)  # what is imported is imported here
     tracemalloc.start()
     model = encoder(**settings).fit(mapped, y)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 0.5 * mapped.nbytes  # blocks of 16,384 rows for the last look at all of them
-    in_memory = encoder(**settings).fit(np.load(path), y)
     np.testing.assert_array_equal(model.loss_curve_, in_memory.loss_curve_)
-    np.testing.assert_array_equal(
-        model.predict_proba(mapped[:9]), in_memory.predict_proba(mapped[:9])
-    )
+    few = mapped[:9]
+    np.testing.assert_array_equal(model.predict_proba(few), in_memory.predict_proba(few))

@@ -206,6 +206,7 @@ class SumOfParts(DualNorm):
 
     def weigh(self, weights: FloatArray) -> None:
         """Set the weights; see :meth:`DualNorm.weigh`."""
+        assert self._dual is not None
         self._bends = weights[:, None] * (1 - self._slope * self._dual) / self._rounded
 
     def direction(self, coef: FloatArray) -> FloatArray:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
-from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES, DistanceBounds, ends_meet
 from specreg_sklearn.certificates.pipelines import NoCertificateError
 from specreg_sklearn.certificates.trees._against_predict import check_labels
 from specreg_sklearn.certificates.trees._ensemble import TreeEnsemble
@@ -17,8 +17,6 @@ from specreg_sklearn.certificates.trees._stages import Costs, RowSearch
 from specreg_sklearn.space import CleanRows, as_norm
 from specreg_sklearn.tables import LabelCoder, ask
 
-CLOSED = 1e-6
-"""How near two ends of a bracket are, relative to the upper one, if the distance is exact."""
 _SAFETY = 1 - 1e-9
 _COSTS = {
     0: Costs(power=1, additive=True, whole=True),
@@ -28,28 +26,6 @@ _COSTS = {
 }
 
 
-class TreeDistances(NamedTuple):
-    """Distances from rows to the nearest rows with another predicted label.
-
-    Parameters
-    ----------
-    lower, upper : ndarray of shape (n_rows,), float64
-        Bounds; `upper` is infinite where no such row is known, `lower` where there is none.
-    witness : ndarray of shape (n_rows, n_movable), float64
-        The movable cells of the row that has the upper distance, by `predict`; NaN without one.
-    closed : ndarray of shape (n_rows,), bool
-        Whether the distance is exact.
-    n_nodes : ndarray of shape (n_rows,), int
-        How many boxes of cells were looked at.
-    """
-
-    lower: FloatArray
-    upper: FloatArray
-    witness: FloatArray
-    closed: BoolArray
-    n_nodes: IntArray
-
-
 def nearest_rows(
     ensemble: TreeEnsemble,
     rows: CleanRows,
@@ -57,9 +33,9 @@ def nearest_rows(
     norm: float = 2,
     known: FloatArray | None = None,
     within: float | FloatArray | None = None,
-    max_nodes: int = 5000,
+    max_nodes: int = DEFAULT_MAX_NODES,
     n_jobs: int | None = None,
-) -> TreeDistances:
+) -> DistanceBounds:
     """Return the distances to the nearest rows with another predicted label.
 
     Parameters
@@ -84,7 +60,7 @@ def nearest_rows(
 
     Returns
     -------
-    TreeDistances
+    DistanceBounds
         Bounds and witnesses, in the order of the rows.
 
     Raises
@@ -136,7 +112,7 @@ def nearest_rows(
         )
         for some in chunks
     )
-    return TreeDistances(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    return DistanceBounds(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def _limits(within: float | FloatArray | None, n: int) -> FloatArray:
@@ -157,7 +133,7 @@ def _search_rows(
     known: FloatArray | None,
     limits: FloatArray,
     max_nodes: int,
-) -> TreeDistances:
+) -> DistanceBounds:
     n = len(rows)
     every = np.arange(n)
     X = rows.write(rows.raw, every)
@@ -250,7 +226,7 @@ def _distances(
     lower: FloatArray,
     witness: FloatArray,
     n_nodes: IntArray,
-) -> TreeDistances:
+) -> DistanceBounds:
     """Let `predict` confirm all witnesses, and measure them as everything else is measured."""
     upper = np.full(len(rows), np.inf)
     some = np.flatnonzero(~np.isnan(witness).any(axis=1) & np.isfinite(lower))
@@ -264,7 +240,6 @@ def _distances(
                 "this version of the model?"
             )
         upper[some] = rows.distance(witness[some], some, norm)
-    with np.errstate(invalid="ignore"):
-        closed = (lower >= upper * (1 - CLOSED)) | (np.isinf(lower) & np.isinf(upper))
+    closed = ends_meet(lower, upper)
     lower = np.ceil(lower - 1e-9) if norm == 0 else lower * _SAFETY
-    return TreeDistances(np.minimum(lower, upper), upper, witness, closed, n_nodes)
+    return DistanceBounds(np.minimum(lower, upper), upper, witness, closed, n_nodes)

@@ -122,14 +122,14 @@ class ArrayBoxes:
         near_here = near[column]
         forbidden = held.forbidden_to
         above = (
-            forbidden[tree, shift + high[column]]
-            - forbidden[tree, shift + np.maximum(last, near_here)]
+            forbidden[shift + high[column], tree]
+            - forbidden[shift + np.maximum(last, near_here), tree]
         )
         below = (
-            forbidden[tree, shift + low[column]]
-            - forbidden[tree, shift + np.minimum(first, near_here)]
+            forbidden[shift + low[column], tree]
+            - forbidden[shift + np.minimum(first, near_here), tree]
         )
-        asked = held.asked_to[tree, shift + need] - held.asked_to[tree, shift + near_here]
+        asked = held.asked_to[shift + need, tree] - held.asked_to[shift + near_here, tree]
         return np.bincount(stub.entry_leaf[entry], (above + below) + asked, n)
 
     def _fixed(self, low: IntArray, high: IntArray, near: IntArray) -> float:
@@ -236,7 +236,7 @@ class ArrayBoxes:
         up = number > here
         farthest, nearest = first.max(axis=0)[self.column], last.min(axis=0)[self.column]
         wanted = np.where(up, farthest >= number, nearest <= number)
-        cells = np.flatnonzero(is_open & (wanted | (held.pool > held.least_pool)))
+        cells = np.flatnonzero(is_open & (wanted | (held.pool > held.small_pool)))
         if not len(cells):
             return
         whose = self.column[cells]

@@ -79,8 +79,8 @@ class CompiledBoxes:
             np.zeros(n),
             np.zeros(n_trees + 1, dtype=np.int32),
             np.zeros(n_trees, dtype=np.int32),
-            np.zeros((n_trees, d), dtype=np.int32),
-            np.zeros((n_trees, d), dtype=np.int32),
+            np.zeros((d, n_trees), dtype=np.int32),
+            np.zeros((d, n_trees), dtype=np.int32),
             np.zeros(n_cells),
             np.zeros(n_cells),
         )
@@ -110,7 +110,7 @@ class CompiledBoxes:
         held = self.terms.multipliers
         assert held is not None
         _improve(
-            low, high, self.near, rate, growth_of(rate), held.least_pool, self.home, self.start,
+            low, high, self.near, rate, growth_of(rate), held.least_pool, held.small_pool, self.home, self.start,
             held.price, held.pool, held.asking, held.forbidding,
             held.asked_to, held.forbidden_to, held.pool_to, held.total, self.work[6], self.work[7],
         )  # fmt: skip
@@ -263,9 +263,9 @@ def _look(  # type: ignore[no-untyped-def]
                     if out_of_reach:
                         break
                 if shared:
-                    above = forbidden_to[t, s + high[c]] - forbidden_to[t, s + max(last, k)]
-                    below = forbidden_to[t, s + low[c]] - forbidden_to[t, s + min(first, k)]
-                    asked = asked_to[t, s + need] - asked_to[t, s + k]
+                    above = forbidden_to[s + high[c], t] - forbidden_to[s + max(last, k), t]
+                    below = forbidden_to[s + low[c], t] - forbidden_to[s + min(first, k), t]
+                    asked = asked_to[s + need, t] - asked_to[s + k, t]
                     charged += (above + below) + asked
             if out_of_reach:
                 continue
@@ -296,15 +296,15 @@ def _look(  # type: ignore[no-untyped-def]
         price = 0.0
     out[2], out[3] = key, price
     points = 0.0
+    for c in range(d):
+        firsts[c, :], lasts[c, :] = low[c], high[c]
     for t in range(n_trees):
         points += values[chosen[t]]
-        for c in range(d):
-            firsts[t, c], lasts[t, c] = low[c], high[c]
         leaf = alive[chosen[t]]
         for e in range(entry_start[leaf], entry_start[leaf + 1]):
             c = entry_column[e]
-            firsts[t, c] = max(low[c], entry_first[e])
-            lasts[t, c] = min(high[c], entry_last[e])
+            firsts[c, t] = max(low[c], entry_first[e])
+            lasts[c, t] = min(high[c], entry_last[e])
     out[4] = _meeting(firsts, lasts, home, start, cost, additive, point)
     out[5] = points
     if points < target:
@@ -324,9 +324,9 @@ def _meeting(firsts, lasts, home, start, cost, additive, point):  # type: ignore
     """Return the cost of the cheapest point that lies in all the chosen leaves."""
     total = 0.0
     for c in range(len(home)):
-        first, last = firsts[0, c], lasts[0, c]
-        for t in range(1, len(firsts)):
-            first, last = max(first, firsts[t, c]), min(last, lasts[t, c])
+        first, last = firsts[c, 0], lasts[c, 0]
+        for t in range(1, firsts.shape[1]):
+            first, last = max(first, firsts[c, t]), min(last, lasts[c, t])
         if first > last:
             return np.inf
         point[c] = min(max(home[c], first), last)
@@ -366,7 +366,7 @@ def _cut(  # type: ignore[no-untyped-def]
                 entered = g if q > near[c] else g - 1
                 charged = 0.0
                 for t in range(n_trees):
-                    asks = firsts[t, c] >= q if q > near[c] else lasts[t, c] <= q - 1
+                    asks = firsts[c, t] >= q if q > near[c] else lasts[c, t] <= q - 1
                     if asks:
                         charged += asking[entered, t]
                 unpaid = max(prices[entered] + pools[entered] - charged, 0.0)
@@ -388,27 +388,27 @@ def _cut(  # type: ignore[no-untyped-def]
 
 @_compiled
 def _improve(  # type: ignore[no-untyped-def]
-    low, high, near, rate, growth, least_pool, home, start, price, pool, asking, forbidding,
+    low, high, near, rate, growth, least_pool, small_pool, home, start, price, pool, asking, forbidding,
     asked_to, forbidden_to, pool_to, total_pool, firsts, lasts,
 ):  # fmt: skip
-    n_trees = len(firsts)
+    n_trees = firsts.shape[1]
     for c in range(len(low)):
         farthest, nearest = low[c], high[c]
         for t in range(n_trees):
-            farthest, nearest = max(farthest, firsts[t, c]), min(nearest, lasts[t, c])
+            farthest, nearest = max(farthest, firsts[c, t]), min(nearest, lasts[c, t])
         changed = False
         for k in range(low[c], high[c] + 1):
             if k == near[c]:
                 continue
             g, up = start[c] + k, k > near[c]
             wanted = farthest >= k if up else nearest <= k
-            if not (wanted or pool[g] > least_pool):
+            if not (wanted or pool[g] > small_pool):
                 continue
             changed = True
             paid_asking, paid_forbidding, all_asking, all_forbidding = 0.0, 0.0, 0.0, 0.0
             for t in range(n_trees):
-                asks = firsts[t, c] >= k if up else lasts[t, c] <= k
-                forbids = lasts[t, c] < k if up else firsts[t, c] > k
+                asks = firsts[c, t] >= k if up else lasts[c, t] <= k
+                forbids = lasts[c, t] < k if up else firsts[c, t] > k
                 if asks:
                     paid_asking += asking[g, t]
                     asking[g, t] *= growth
@@ -447,13 +447,8 @@ def _sum_up(  # type: ignore[no-untyped-def]
     h = start[c] + home[c]
     for side in range(2):
         begin, end, step = (h + 1, start[c + 1], 1) if side == 0 else (h - 1, start[c] - 1, -1)
-        total = 0.0
         for g in range(begin, end, step):
-            total += pool[g]
-            pool_to[g] = total
-        for t in range(asking.shape[1]):
-            asked, forbidden = 0.0, 0.0
-            for g in range(begin, end, step):
-                asked += asking[g, t]
-                forbidden += forbidding[g, t]
-                asked_to[t, g], forbidden_to[t, g] = asked, forbidden
+            pool_to[g] = pool_to[g - step] + pool[g]
+            for t in range(asking.shape[1]):
+                asked_to[g, t] = asked_to[g - step, t] + asking[g, t]
+                forbidden_to[g, t] = forbidden_to[g - step, t] + forbidding[g, t]

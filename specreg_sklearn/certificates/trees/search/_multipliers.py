@@ -22,6 +22,7 @@ LARGEST = 4_000_000
 
 _FIRST_POOLS = 0.01
 _LEAST_POOL = 1e-3
+_SMALL_POOL = 0.3
 
 
 class Multipliers:
@@ -47,7 +48,7 @@ class Multipliers:
     asking, forbidding : ndarray of shape (n_cells, n_trees), float64
         What each tree pays for a crossing, ``price + pool`` in all, and for being without it,
         ``pool`` in all.
-    asked_to, forbidden_to : ndarray of shape (n_trees, n_cells), float64
+    asked_to, forbidden_to : ndarray of shape (n_cells, n_trees), float64
         Sums of these over the crossings from the row to a cell.
     pool_to : ndarray of shape (n_cells,), float64
         Sums of the pools over the crossings from the row to a cell.
@@ -66,12 +67,12 @@ class Multipliers:
         asks, forbids = _sides(stub)
         n_asking, n_forbidding = asks.sum(axis=0), forbids.sum(axis=0)
         first = _FIRST_POOLS * scale / n_cells
-        self.least_pool = _LEAST_POOL * first
+        self.least_pool, self.small_pool = _LEAST_POOL * first, _SMALL_POOL * first
         self.pool = np.where((n_asking > 0) & (n_forbidding > 0), first, 0.0)
         self.asking = _split(asks, n_asking, self.price + self.pool)
         self.forbidding = _split(forbids, n_forbidding, self.pool)
-        self.asked_to = np.zeros((n_trees, n_cells))
-        self.forbidden_to, self.pool_to = np.zeros((n_trees, n_cells)), np.zeros(n_cells)
+        self.asked_to, self.forbidden_to = np.zeros((2, n_cells, n_trees))
+        self.pool_to = np.zeros(n_cells)
         self.total = np.array([self.pool.sum()])
         self.sum_up(np.arange(len(stub.column)))
 
@@ -84,8 +85,8 @@ class Multipliers:
             for side in (slice(home + 1, end), slice(home - 1, begin - 1 if begin else None, -1)):
                 if home == begin and side.step == -1:
                     continue
-                self.asked_to[:, side] = np.cumsum(self.asking[side], axis=0).T
-                self.forbidden_to[:, side] = np.cumsum(self.forbidding[side], axis=0).T
+                self.asked_to[side] = np.cumsum(self.asking[side], axis=0)
+                self.forbidden_to[side] = np.cumsum(self.forbidding[side], axis=0)
                 self.pool_to[side] = np.cumsum(self.pool[side])
 
     def copy(self) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -17,7 +17,11 @@ from specreg_sklearn.certificates.trees.search._boxes import (
     Terms,
 )
 from specreg_sklearn.certificates.trees.search._multipliers import growth_of
-from specreg_sklearn.certificates.trees.search._constants import LESSER_SIDE, MOST_TANGENTS, ROUNDING
+from specreg_sklearn.certificates.trees.search._constants import (
+    LESSER_SIDE,
+    MOST_TANGENTS,
+    ROUNDING,
+)
 
 
 def boxes(terms: Terms) -> ArrayBoxes:
@@ -87,7 +91,9 @@ class ArrayBoxes:
         paid, key, price = (
             _by_price(terms, value, charge[alive], begin, base, fixed, pools, radius, price)
             if terms.priced
-            else _by_radius(terms, value, charge[alive], begin, leaf_cost[alive], base, fixed, pools, radius)
+            else _by_radius(
+                terms, value, charge[alive], begin, leaf_cost[alive], base, fixed, pools, radius
+            )
         )
         if not terms.priced:
             # Leaves dearer than the bound do not attain it.
@@ -145,7 +151,9 @@ class ArrayBoxes:
         stub = self.terms.stub
         count = self.n_entries[self.chosen]
         total = np.cumsum(count)
-        entry = np.arange(total[-1]) + np.repeat(stub.entry_start[self.chosen] - total + count, count)
+        entry = np.arange(total[-1]) + np.repeat(
+            stub.entry_start[self.chosen] - total + count, count
+        )
         return entry, np.repeat(np.arange(len(count)), count)
 
     def _ends(self, low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:

@@ -21,7 +21,8 @@ from specreg_sklearn.certificates.trees.search._stub import Stub
 
 _ROOT_STEPS = 60
 _ROOT_PATIENCE = 12
-_RATE = 0.3
+_STEP_EVERY = 2
+_RATE = 0.45
 _DIVE_EVERY = 3
 
 Confirm = Callable[[IntArray], bool]
@@ -93,7 +94,7 @@ class BestFirst:
         stub = question.stub
         self._heap: list[_Node] = []
         self._next: _Node | None = None
-        self._made = self._popped = 0
+        self._made = self._popped = self._bounded = 0
         if not len(stub.leaf):
             self.lower, self.done = radius, True
             return
@@ -127,7 +128,8 @@ class BestFirst:
         look = self._boxes.look(low, high, self.radius, price, past_near=True)
         if held is None or look.verdict == PRUNED:
             return look
-        best, kept, in_vain = look.key, held.copy(), 0
+        best, in_vain = look.key, 0
+        held.keep()
         for i in range(_ROOT_STEPS):
             if best >= self.radius or in_vain >= _ROOT_PATIENCE:
                 break
@@ -136,8 +138,9 @@ class BestFirst:
             look = self._boxes.look(low, high, self.radius, look.price, past_near=True)
             in_vain = 0 if look.key > best * (1 + 1e-3) else in_vain + 1
             if look.key >= best:
-                best, kept = look.key, held.copy()
-        held.put_back(kept)
+                best = look.key
+                held.keep()
+        held.put_back()
         return self._boxes.look(low, high, self.radius, look.price, past_near=True)
 
     def run(self, most_nodes: int, *, until_found: bool = False) -> None:
@@ -189,7 +192,8 @@ class BestFirst:
             made = self._node(look, low, high, node.key)
             if made is not None:
                 pushed.append(made)
-            if self._terms.multipliers is not None:
+            self._bounded += 1
+            if self._terms.multipliers is not None and self._bounded % _STEP_EVERY == 0:
                 self._boxes.improve(low, high, _RATE)
         pushed = [made for made in pushed if made.key < self.radius]
         # A dive goes on with the cheaper half, whatever else there is, until nothing is left of it.

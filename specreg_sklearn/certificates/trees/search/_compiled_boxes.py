@@ -68,9 +68,7 @@ class CompiledBoxes:
             if held
             else (none, none, none[0], none[0])
         )
-        self.shares = (
-            (held.price, held.pool, held.asking) if held else (none[0], none[0], none)
-        )
+        self.shares = (held.price, held.pool, held.asking) if held else (none[0], none[0], none)
         self.near = np.zeros(d, dtype=np.int32)
         self.work = (
             np.zeros(n, dtype=np.int32),
@@ -143,9 +141,7 @@ def _at_price(price, target, charge, value, begin, chosen):  # type: ignore[no-u
 
 
 @_compiled
-def _by_price(
-    charge, value, begin, chosen, target, margin, base, fixed, pools, radius, start
-):  # type: ignore[no-untyped-def]
+def _by_price(charge, value, begin, chosen, target, margin, base, fixed, pools, radius, start):  # type: ignore[no-untyped-def]
     """Return the bound and the price of the score, from tangents; charges become payments."""
     best, slope = _at_price(0.0, target, charge, value, begin, chosen)
     best_price = 0.0
@@ -182,9 +178,7 @@ def _by_price(
 
 
 @_compiled
-def _by_radius(
-    charge, value, cost, begin, chosen, target, margin, base, fixed, pools, radius
-):  # type: ignore[no-untyped-def]
+def _by_radius(charge, value, cost, begin, chosen, target, margin, base, fixed, pools, radius):  # type: ignore[no-untyped-def]
     """Return the smallest cost at which leaves no dearer reach the target."""
     n_trees = len(chosen)
     n = begin[n_trees]

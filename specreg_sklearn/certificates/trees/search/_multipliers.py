@@ -73,6 +73,7 @@ class Multipliers:
         self.forbidding = _split(forbids, n_forbidding, self.pool)
         self.asked_to, self.forbidden_to = np.zeros((2, n_cells, n_trees))
         self.pool_to = np.zeros(n_cells)
+        self._kept = self.pool.copy(), self.asking.copy(), self.forbidding.copy()
         self.total = np.array([self.pool.sum()])
         self.sum_up(np.arange(len(stub.column)))
 
@@ -89,13 +90,15 @@ class Multipliers:
                 self.forbidden_to[side] = np.cumsum(self.forbidding[side], axis=0)
                 self.pool_to[side] = np.cumsum(self.pool[side])
 
-    def copy(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return what is needed to return to these multipliers later."""
-        return self.pool.copy(), self.asking.copy(), self.forbidding.copy()
+    def keep(self) -> None:
+        """Note these multipliers, to return to them later."""
+        for kept, now in zip(self._kept, (self.pool, self.asking, self.forbidding), strict=True):
+            np.copyto(kept, now)
 
-    def put_back(self, kept: tuple[FloatArray, FloatArray, FloatArray]) -> None:
-        """Take earlier multipliers again."""
-        self.pool[:], self.asking[:], self.forbidding[:] = kept
+    def put_back(self) -> None:
+        """Return to the multipliers that were noted last."""
+        for kept, now in zip(self._kept, (self.pool, self.asking, self.forbidding), strict=True):
+            np.copyto(now, kept)
         self.total[0] = np.cumsum(self.pool)[-1]
         self.sum_up(np.arange(len(self.stub.column)))
 

@@ -11,10 +11,17 @@ from sklearn.ensemble import (
 )
 
 from specreg_sklearn.certificates.trees import TreeEnsemble, nearest_rows
-from specreg_sklearn.certificates.trees.search import _array_boxes, _boxes
+from specreg_sklearn.certificates.trees.search import (
+    PRUNED,
+    Stub,
+    boxes_of,
+    compiled,
+    terms_of,
+)
 from specreg_sklearn.space import FeatureSpace
 
 NORMS = (0, 1, 2, np.inf)
+HERE = "specreg_sklearn.certificates.trees.search._boxes"
 
 
 @pytest.mark.parametrize("model", [
@@ -27,21 +34,21 @@ def test_both_searches_give_the_same_bits(model, cancer_rows, monkeypatch):
     X, y = cancer_rows
     ensemble = TreeEnsemble.from_estimator(model.fit(X[:300], y[:300]))
     rows = FeatureSpace.from_data(X, scale=None).bind(X[400:402])
-    for limit in (_boxes.LARGEST, 0):  # with and without multipliers
-        monkeypatch.setattr(_boxes, "LARGEST", limit)
+    for limit in (10**6, 0):  # with and without multipliers
+        monkeypatch.setattr(f"{HERE}.LARGEST", limit)
         for norm in NORMS:
             found = []
-            for compiled in (True, False):
-                monkeypatch.setattr(_boxes, "compiled", lambda answer=compiled: answer)
+            for by_numba in (True, False):
+                monkeypatch.setattr(f"{HERE}.compiled", lambda answer=by_numba: answer)
                 found.append(nearest_rows(ensemble, rows, norm=norm, max_nodes=120))
             for mine, theirs in zip(*found, strict=True):
                 np.testing.assert_array_equal(mine, theirs)
 
 
 def test_without_numba_a_log_line_names_the_extra(monkeypatch, caplog):
-    monkeypatch.setattr(_boxes, "find_spec", lambda name: None)
+    monkeypatch.setattr(f"{HERE}.find_spec", lambda name: None)
     with caplog.at_level(logging.INFO, logger="specreg_sklearn"):
-        assert not _boxes.compiled.__wrapped__()
+        assert not compiled.__wrapped__()
     assert "specreg-sklearn[fast]" in caplog.text
 
 
@@ -49,8 +56,8 @@ def test_without_numba_a_log_line_names_the_extra(monkeypatch, caplog):
 def test_no_multipliers_give_a_bound_above_a_point_of_the_box(additive):
     """Bounds hold whatever the multipliers are: those of steps at random boxes, at long rates."""
     rng = np.random.default_rng(0)
-    terms = _boxes.terms_of(*_random_problem(rng), additive=additive)
-    stub, looks = terms.stub, _array_boxes.boxes(terms)
+    terms = terms_of(*_random_problem(rng), additive=additive)
+    stub, looks = terms.stub, boxes_of(terms)
     size = np.diff(stub.start)
     points = rng.integers(0, size, size=(4000, len(size)))
     costs = stub.cost[stub.start[:-1] + points]
@@ -62,7 +69,7 @@ def test_no_multipliers_give_a_bound_above_a_point_of_the_box(additive):
         ends = np.where(rng.random(len(size)) < 0.6, [0 * size, size - 1], ends)
         look = looks.look(ends[0], ends[1], np.inf, 1.0, past_near=True)
         held = ((points >= ends[0]) & (points <= ends[1])).all(axis=1) & (scores >= terms.target)
-        if look.verdict == _boxes.PRUNED:
+        if look.verdict == PRUNED:
             assert not held.any()
             continue
         nearest = costs[held].min(initial=np.inf)
@@ -75,8 +82,6 @@ def test_no_multipliers_give_a_bound_above_a_point_of_the_box(additive):
 
 def _random_problem(rng):
     """Return a stub of trees of depth 2 over 4 columns of 6 cells, values, and a target."""
-    from specreg_sklearn.certificates.trees.search import Stub
-
     n_columns, n_cells, n_trees = 4, 6, 12
     home = rng.integers(0, n_cells, size=n_columns)
     number = np.arange(n_cells)

@@ -16,12 +16,12 @@ from specreg_sklearn.certificates.trees.search._boxes import (
     Look,
     Terms,
 )
-from specreg_sklearn.certificates.trees.search._multipliers import growth_of
 from specreg_sklearn.certificates.trees.search._constants import (
     LESSER_SIDE,
     MOST_TANGENTS,
     ROUNDING,
 )
+from specreg_sklearn.certificates.trees.search._multipliers import growth_of
 
 
 def boxes(terms: Terms) -> ArrayBoxes:
@@ -136,7 +136,8 @@ class ArrayBoxes:
             - forbidden[shift + np.minimum(first, near_here), tree]
         )
         asked = held.asked_to[shift + need, tree] - held.asked_to[shift + near_here, tree]
-        return np.bincount(stub.entry_leaf[entry], (above + below) + asked, n)
+        charges = np.bincount(stub.entry_leaf[entry], (above + below) + asked, n)
+        return np.asarray(charges, dtype=np.float64)
 
     def _fixed(self, low: IntArray, high: IntArray, near: IntArray) -> float:
         """Return the pools of all crossings that a box leaves open."""

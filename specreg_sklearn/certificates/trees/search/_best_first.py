@@ -216,7 +216,7 @@ class BestFirst:
     def _consider(self, look: Look) -> None:
         """Try the cheapest point that lies in all the leaves that attain a bound, if one does."""
         if look.meeting < self.radius:
-            self._accept(look.meeting, look.point, look.points)
+            self._accept(look.meeting, look.point, look.point_score)
 
     def _accept(self, cost: float, cells: IntArray, score: float) -> bool:
         """Take a point as the best one if its label is another one."""

@@ -75,7 +75,7 @@ class Look(NamedTuple):
         The cost of the cheapest point in the leaves that attain the bound; infinite without one.
     point : ndarray of shape (d,), int
         The cells of this point.
-    points : float
+    point_score : float
         Its score.
     cut : tuple of (int, int)
         A column, and the cell from which on the second half begins; the column is -1 if the box is
@@ -84,13 +84,13 @@ class Look(NamedTuple):
 
     verdict: int
     base: float
-    near: IntArray
+    near: np.ndarray
     score: float = 0.0
     key: float = 0.0
     price: float = 0.0
     meeting: float = np.inf
-    point: IntArray = np.zeros(0, dtype=np.int64)
-    points: float = 0.0
+    point: np.ndarray = np.zeros(0, dtype=np.int64)
+    point_score: float = 0.0
     cut: tuple[int, int] = (-1, 0)
 
 
@@ -100,7 +100,7 @@ class Boxes(Protocol):
     def look(
         self, low: IntArray, high: IntArray, radius: float, price: float, *, past_near: bool
     ) -> Look:
-        """Look at the box from cells `low` to `high`, (d,), for points that cost less than `radius`.
+        """Look in the box from cells `low` to `high`, (d,), for points cheaper than `radius`.
 
         The search for the price of the score starts from `price`. With `past_near` the cheapest
         point was refused, so the rest of the box is looked at.

@@ -92,7 +92,8 @@ class CompiledBoxes:
         verdict = _look(
             low, high, radius, price, past_near, terms.additive, terms.multipliers is not None,
             terms.target, terms.margin, self.home, self.start, self.cost, self.value,
-            *self.leaves, *self.sums, *self.shares, self.near, *self.work, out, self.point, self.cut,
+            *self.leaves, *self.sums, *self.shares, self.near, *self.work, out, self.point,
+            self.cut,
         )  # fmt: skip
         if verdict == PRUNED:
             return Look(PRUNED, float(out[0]), self.near)
@@ -108,8 +109,8 @@ class CompiledBoxes:
         held = self.terms.multipliers
         assert held is not None
         _improve(
-            low, high, self.near, rate, growth_of(rate), held.least_pool, held.small_pool, self.home, self.start,
-            held.price, held.pool, held.asking, held.forbidding,
+            low, high, self.near, rate, growth_of(rate), held.least_pool, held.small_pool,
+            self.home, self.start, held.price, held.pool, held.asking, held.forbidding,
             held.asked_to, held.forbidden_to, held.pool_to, held.total, self.work[6], self.work[7],
         )  # fmt: skip
 
@@ -123,7 +124,7 @@ def _floats(numbers: FloatArray) -> FloatArray:
 
 
 @_compiled
-def _at_price(price, target, charge, value, begin, chosen):  # type: ignore[no-untyped-def]
+def _at_price(price, target, charge, value, begin, chosen):
     """Return the bound at a price of the score, and its slope; note the leaves that attain it."""
     total, taken = 0.0, 0.0
     for t in range(len(chosen)):
@@ -141,7 +142,7 @@ def _at_price(price, target, charge, value, begin, chosen):  # type: ignore[no-u
 
 
 @_compiled
-def _by_price(charge, value, begin, chosen, target, margin, base, fixed, pools, radius, start):  # type: ignore[no-untyped-def]
+def _by_price(charge, value, begin, chosen, target, margin, base, fixed, pools, radius, start):
     """Return the bound and the price of the score, from tangents; charges become payments."""
     best, slope = _at_price(0.0, target, charge, value, begin, chosen)
     best_price = 0.0
@@ -178,7 +179,7 @@ def _by_price(charge, value, begin, chosen, target, margin, base, fixed, pools, 
 
 
 @_compiled
-def _by_radius(charge, value, cost, begin, chosen, target, margin, base, fixed, pools, radius):  # type: ignore[no-untyped-def]
+def _by_radius(charge, value, cost, begin, chosen, target, margin, base, fixed, pools, radius):
     """Return the smallest cost at which leaves no dearer reach the target."""
     n_trees = len(chosen)
     n = begin[n_trees]
@@ -208,7 +209,7 @@ def _by_radius(charge, value, cost, begin, chosen, target, margin, base, fixed, 
 
 
 @_compiled
-def _look(  # type: ignore[no-untyped-def]
+def _look(
     low, high, radius, price, past_near, additive, shared, target, margin, home, start, cost, value,
     tree_start, entry_start, entry_column, entry_first, entry_last,
     asked_to, forbidden_to, pool_to, total_pool, prices, pools, asking,
@@ -314,7 +315,7 @@ def _look(  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _meeting(firsts, lasts, home, start, cost, additive, point):  # type: ignore[no-untyped-def]
+def _meeting(firsts, lasts, home, start, cost, additive, point):
     """Return the cost of the cheapest point that lies in all the chosen leaves."""
     total = 0.0
     for c in range(len(home)):
@@ -330,7 +331,7 @@ def _meeting(firsts, lasts, home, start, cost, additive, point):  # type: ignore
 
 
 @_compiled
-def _cut(  # type: ignore[no-untyped-def]
+def _cut(
     low, high, near, price, shared, start, entry_start, entry_column, entry_first, entry_last,
     prices, pools, asking, alive, values, begin, chosen, firsts, lasts, up, down, cut,
 ):  # fmt: skip
@@ -381,8 +382,9 @@ def _cut(  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _improve(  # type: ignore[no-untyped-def]
-    low, high, near, rate, growth, least_pool, small_pool, home, start, price, pool, asking, forbidding,
+def _improve(
+    low, high, near, rate, growth, least_pool, small_pool,
+    home, start, price, pool, asking, forbidding,
     asked_to, forbidden_to, pool_to, total_pool, firsts, lasts,
 ):  # fmt: skip
     n_trees = firsts.shape[1]
@@ -434,9 +436,7 @@ def _improve(  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _sum_up(  # type: ignore[no-untyped-def]
-    c, home, start, pool, asking, forbidding, asked_to, forbidden_to, pool_to
-):
+def _sum_up(c, home, start, pool, asking, forbidding, asked_to, forbidden_to, pool_to):
     """Make the sums of a column those of its shares again, outwards from the row."""
     h = start[c] + home[c]
     for side in range(2):

@@ -130,7 +130,7 @@ def _sides(stub: Stub) -> tuple[BoolArray, BoolArray]:
 
 
 def _covered(stub: Stub, tree: IntArray, begin: IntArray, end: IntArray) -> BoolArray:
-    """Return which trees (n_trees, n_cells) have a range from `begin` to `end` that holds a cell."""
+    """Return which trees (n_trees, n_cells) have a range that holds a cell."""
     some = begin <= end
     tree, begin, end = tree[some], begin[some], end[some]
     width, n_trees = len(stub.cost) + 1, len(stub.tree_start)

@@ -83,7 +83,24 @@ class MappedRows(TensorRows):
 def tensor_rows(
     X: np.ndarray, y: np.ndarray, weight: np.ndarray, device: torch.device | str
 ) -> TensorRows:
-    """Return a dataset of rows: in memory, or left in the file that they are mapped from."""
+    """Return a dataset of rows: in memory, or left in the file that they are mapped from.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows; a memory map, or a view of one, is not copied as a whole.
+    y : ndarray of shape (n_samples,)
+        Class codes.
+    weight : ndarray of shape (n_samples,)
+        Sample weights.
+    device : torch.device or str
+        Where batches live.
+
+    Returns
+    -------
+    TensorRows
+        The dataset.
+    """
     kind = MappedRows if _is_mapped(X) else TensorRows
     return kind(X, y, weight, device)
 

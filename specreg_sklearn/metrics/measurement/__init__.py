@@ -1,10 +1,18 @@
 """What scores, scorers, displays and reports share: the settings of a measurement, and shares."""
 
+from specreg_sklearn.metrics.measurement._both_ends import BothEnds, both_ends
 from specreg_sklearn.metrics.measurement._measurement import (
     Measurement,
     check_certify,
     read_eps,
     read_grid,
+)
+from specreg_sklearn.metrics.measurement._proofs import (
+    Proof,
+    bounds_of_rows,
+    demanded_proof,
+    proof_of,
+    wanted_proof,
 )
 from specreg_sklearn.metrics.measurement._shares import (
     certified_shares,
@@ -15,13 +23,20 @@ from specreg_sklearn.metrics.measurement._shares import (
 )
 
 __all__ = [
+    "BothEnds",
     "Measurement",
+    "Proof",
+    "both_ends",
+    "bounds_of_rows",
     "certified_shares",
     "check_certify",
+    "demanded_proof",
+    "proof_of",
     "radii_of_labels",
     "read_eps",
     "read_grid",
     "robust_shares",
     "shares_beyond",
+    "wanted_proof",
     "warn_of_undecided",
 ]

@@ -20,17 +20,13 @@ from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES
 from specreg_sklearn.certificates.pipelines import classifier_stages, transformer_stages
 from specreg_sklearn.metrics.measurement import (
     Measurement,
+    bound_rows,
     certified_shares,
     demanded_proof,
     read_eps,
 )
-from specreg_sklearn.space import NORMS, FeatureSpace, check_norm, check_room
-from specreg_sklearn.tables import (
-    DEFAULT_MAX_SAMPLES,
-    as_table,
-    check_fitted_columns,
-    check_positive_int,
-)
+from specreg_sklearn.space import NORMS, FeatureSpace, check_norm
+from specreg_sklearn.tables import DEFAULT_MAX_SAMPLES, check_positive_int
 
 
 def certified_radius(
@@ -46,8 +42,8 @@ def certified_radius(
     """Distance within which no row has another predicted label, proved.
 
     A lower bound of the distance from each row to the nearest row that the model gives another
-    label than this one; for most rows of trees it is the distance itself. It is about the predicted label, right or wrong:
-    :func:`certified_accuracy_score` asks whether it is right, too.
+    label than this one; for most rows of trees it is the distance itself. It is about the predicted
+    label, right or wrong: :func:`certified_accuracy_score` asks whether it is right, too.
 
     Parameters
     ----------
@@ -62,10 +58,10 @@ def certified_radius(
         Rows in the columns that the estimator expects. For Lipschitz constants they are numbers
         without gaps; a gap that trees accept stays a gap.
     norm : {0, 1, 2, inf}, default=2
-        The norm of ``(X_moved - X) / scale``; 0, the number of columns that change, for trees. Exact dual norms where the whole model is affine. A
-        network is bounded in L2, and the other norms follow from it: a row at Linf distance r is
-        at most r times the root of the number of movable columns away in L2, and L1 distances are
-        never below L2 distances.
+        The norm of ``(X_moved - X) / scale``; 0, the number of columns that change, for trees.
+        Exact dual norms where the whole model is affine. A network is bounded in L2, and the other
+        norms follow from it: a row at Linf distance r is at most r times the root of the number of
+        movable columns away in L2, and L1 distances are never below L2 distances.
     space : FeatureSpace or None, default=None
         Which columns can move and in which units. Columns that cannot move make radii larger. A
         search uses bounds and whole numbers, too, and refuses a repair; Lipschitz constants use
@@ -143,11 +139,7 @@ def certified_radius(
     norm = check_norm(norm, NORMS, "certified_radius")
     check_positive_int(max_nodes, "max_nodes")
     prover = demanded_proof(estimator, X, norm, "certified_radius")
-    table = as_table(X)
-    check_fitted_columns(estimator, table)
-    chosen = _radius_space(space, X, scale)
-    check_room(chosen, table)
-    rows = chosen.bind(X)
+    rows = bound_rows(estimator, X, _radius_space(space, X, scale))
     return prover.bounds(rows, norm=norm, max_nodes=max_nodes, n_jobs=n_jobs).lower
 
 

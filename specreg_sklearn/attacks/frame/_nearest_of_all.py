@@ -86,8 +86,8 @@ class NearestOfAll:
         one rounding behind a threshold.
         """
         every, clean = np.arange(len(self)), self.rows
-        none = np.isnan(cells).any(axis=1)
-        held = np.where(none[:, None], clean.raw, cells)
+        none = np.isnan(cells).any(axis=1, keepdims=True)
+        held = np.where(none, clean.raw, cells)
         raw = clean.settle(clean.fit(held, *clean.box(every)), every)
         X_adv, distances = clean.build(raw, every), clean.distance(raw, every, self.norm)
         # A row that is wrong as it stands is at distance 0, whatever else fools the model.

@@ -11,6 +11,7 @@ from specreg_sklearn.metrics.measurement import (
     Measurement,
     certified_shares,
     check_certify,
+    nearest_rows_found,
     radii_of_labels,
     read_eps,
     robust_shares,
@@ -48,7 +49,7 @@ def measured_curves(
         if attacks:
             upper = {k: robust_shares(m, X, y, grid, measurement) for k, m in models.items()}
     elif attacks:
-        found = {name: measurement.run_attack(m, X, y) for name, m in models.items()}
+        found = {name: nearest_rows_found(m, X, y, measurement) for name, m in models.items()}
         grid = eps_grid([result.distances for result in found.values()])
         upper = {
             name: shares_beyond(result.distances, grid, f"{caller}, {name}", result.status)

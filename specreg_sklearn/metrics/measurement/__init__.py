@@ -1,6 +1,10 @@
 """What scores, scorers, displays and reports share: the settings of a measurement, and shares."""
 
-from specreg_sklearn.metrics.measurement._both_ends import BothEnds, both_ends
+from specreg_sklearn.metrics.measurement._both_ends import (
+    BothEnds,
+    both_ends,
+    nearest_rows_found,
+)
 from specreg_sklearn.metrics.measurement._measurement import (
     Measurement,
     check_certify,
@@ -9,8 +13,10 @@ from specreg_sklearn.metrics.measurement._measurement import (
 )
 from specreg_sklearn.metrics.measurement._proofs import (
     Proof,
+    bound_rows,
     bounds_of_rows,
     demanded_proof,
+    nodes_for,
     proof_of,
     wanted_proof,
 )
@@ -27,10 +33,13 @@ __all__ = [
     "Measurement",
     "Proof",
     "both_ends",
+    "bound_rows",
     "bounds_of_rows",
     "certified_shares",
     "check_certify",
     "demanded_proof",
+    "nearest_rows_found",
+    "nodes_for",
     "proof_of",
     "radii_of_labels",
     "read_eps",

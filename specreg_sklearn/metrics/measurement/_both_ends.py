@@ -12,19 +12,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specreg_sklearn._typing import BoolArray, Classifier, FloatArray
+from specreg_sklearn._typing import BoolArray, Certify, Classifier, FloatArray
 from specreg_sklearn.attacks import AttackResult, BlackBoxAttack
 from specreg_sklearn.attacks.frame import NearestOfAll
 from specreg_sklearn.certificates.distances import DistanceBounds
-from specreg_sklearn.metrics.measurement._measurement import Measurement
-from specreg_sklearn.metrics.measurement._proofs import Proof, bounds_of_rows
-from specreg_sklearn.space import CleanRows, FeatureSpace, check_room
+from specreg_sklearn.metrics.measurement._measurement import Measurement, check_certify
+from specreg_sklearn.metrics.measurement._proofs import (
+    Proof,
+    bound_rows,
+    bounds_of_rows,
+    nodes_for,
+    proof_of,
+    wanted_proof,
+)
+from specreg_sklearn.space import CleanRows, FeatureSpace
 from specreg_sklearn.tables import (
     as_table,
     as_targets,
     ask,
     check_estimator,
-    check_fitted_columns,
     same_labels,
     take_rows,
 )
@@ -62,6 +68,7 @@ def both_ends(
     space: FeatureSpace,
     pool: Any,
     strict: bool = False,
+    max_nodes: int | None = None,
     verbose: int = 0,
 ) -> BothEnds:
     """Bound the distances of all rows of `X` from both sides.
@@ -70,17 +77,18 @@ def both_ends(
     it is `strict`, what a proof refuses is an error.
     """
     check_estimator(estimator)
-    table = as_table(X)
-    check_fitted_columns(estimator, table)
-    rows = space.bind(X)
-    check_room(space, table)
+    rows = bound_rows(estimator, X, space)
     labels = as_targets(y, len(rows))
+    if attack is not None:
+        # What an attack complains about does not depend on how many rows it is left.
+        attack._check_run(rows.table.n_columns, None)
+        attack._prepare()
     right = same_labels(labels, ask(estimator.predict, X, len(rows)))
     nearest = NearestOfAll(estimator, X, labels, space, norm=measurement.norm, targeted=False)
     options: dict[str, Any] = {
         "norm": measurement.norm,
         "strict": strict,
-        "max_nodes": measurement.max_nodes,
+        "max_nodes": measurement.max_nodes if max_nodes is None else max_nodes,
         "n_jobs": measurement.n_jobs,
     }
     bounds, proof = bounds_of_rows(proof, rows, np.flatnonzero(right), **options)
@@ -116,6 +124,48 @@ def both_ends(
     if len(wrong):
         nearest.add(1, "", wrong, _already_wrong(take_rows(X, wrong), len(wrong)))
     return BothEnds(bounds, nearest.result(None), proof, right)
+
+
+def nearest_rows_found(
+    estimator: Classifier,
+    X: Any,
+    y: Any,
+    measurement: Measurement,
+    *,
+    certify: Certify = "auto",
+    verbose: int = 0,
+) -> AttackResult:
+    """Return the nearest adversarial rows that are known after proof and attack.
+
+    Where a proof closes there is no attack, and no row is farther than an attack alone finds it.
+    """
+    check_certify(certify)
+    measurement.check()
+    attack = measurement.resolved_attack()
+    X_part, y_part = measurement.rows_of(X, y)
+    if certify == "auto":
+        # Lipschitz constants know no rows.
+        proof = proof_of(estimator, X_part, measurement.norm, constants=False)
+    else:
+        proof = wanted_proof(estimator, X_part, measurement.norm, certify)
+    if proof.prover is None:
+        return measurement.run_attack(estimator, X, y, verbose=verbose)
+    ends = both_ends(
+        estimator,
+        X_part,
+        y_part,
+        measurement,
+        proof,
+        attack=attack,
+        space=measurement.space_of(X),
+        pool=measurement.pool_of(X),
+        strict=certify != "auto",
+        max_nodes=nodes_for(certify, measurement.max_nodes),
+        verbose=verbose,
+    )
+    found = ends.found
+    found.status[ends.bounds.closed & ~found.success] = "certified"
+    return found
 
 
 def _cells(rows: CleanRows, X_adv: Any) -> FloatArray:

@@ -9,7 +9,11 @@ import numpy as np
 
 from specreg_sklearn._typing import Certify, Classifier, FloatArray, IntArray
 from specreg_sklearn.certificates.distances import DistanceBounds, DistanceProver, distance_prover
-from specreg_sklearn.space import CleanRows, check_norm
+from specreg_sklearn.space import CleanRows, FeatureSpace, check_norm, check_room
+from specreg_sklearn.tables import Table, as_table, check_fitted_columns
+
+QUICK_NODES = 200
+"""Nodes for a row where a proof only spares an attack, which costs about as much as these."""
 
 
 class Proof(NamedTuple):
@@ -59,6 +63,20 @@ def wanted_proof(estimator: Classifier, X: Any, norm: float, certify: Certify) -
     if certify == "auto":
         return proof_of(estimator, X, norm, constants="torch" in sys.modules)
     return Proof(demanded_proof(estimator, X, norm, "certify=True"), "")
+
+
+def nodes_for(certify: Certify, max_nodes: int) -> int:
+    """Return how many nodes a search looks at for a row."""
+    return min(max_nodes, QUICK_NODES) if certify == "auto" else max_nodes
+
+
+def bound_rows(estimator: Classifier, X: Any, space: FeatureSpace) -> CleanRows:
+    """Return rows bound to a space in which something can move, in the columns of the model."""
+    table: Table = as_table(X)
+    check_fitted_columns(estimator, table)
+    rows = space.bind(X)
+    check_room(space, table)
+    return rows
 
 
 def bounds_of_rows(

@@ -372,7 +372,10 @@ def test_what_is_no_estimator():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"norm": 3}, ValueError, "norm=3 is not supported by certified_radius; accepted: 1 or 2"),
+        ({"norm": 3}, ValueError, "norm=3 is not supported by certified_radius; accepted: 0 or 1"),
+        ({"norm": 0}, ValueError, "norm=0 is not supported by certified_radius of LogisticReg"),
+        ({"max_nodes": 0}, ValueError, "max_nodes=0 is not accepted; give an integer >= 1"),
+        ({"max_nodes": 2.5}, ValueError, "max_nodes=2.5 is not accepted"),
         ({"norm": "l2"}, ValueError, "norm='l2' is not supported"),
         ({"scale": "iqr"}, ValueError, "scale='iqr' is not one of"),
         ({"scale": [1.0, 2.0]}, ValueError, "does not give one number for 4 columns"),

@@ -51,7 +51,7 @@ def decided_by_proof(
         return distances, status, np.zeros(n, dtype=bool)
     right = same_labels(y, ask(estimator.predict, X, n))
     rows = bound_rows(estimator, X, space)
-    bounds, _ = bounds_of_rows(
+    bounds, proof = bounds_of_rows(
         proof,
         rows,
         np.flatnonzero(right),
@@ -61,6 +61,8 @@ def decided_by_proof(
         max_nodes=nodes_for(certify, measurement.max_nodes),
         n_jobs=measurement.n_jobs,
     )
+    if proof.prover is None:
+        return distances, status, np.zeros(n, dtype=bool)
     proved = right & (bounds.lower > sizes[-1])
     shown = right & np.isfinite(bounds.upper)
     distances[shown] = bounds.upper[shown]

@@ -32,6 +32,7 @@ def nearest_rows(
     *,
     norm: float = 2,
     known: FloatArray | None = None,
+    within: float | FloatArray | None = None,
     max_nodes: int = DEFAULT_MAX_NODES,
     n_jobs: int | None = None,
 ) -> DistanceBounds:
@@ -48,6 +49,10 @@ def nearest_rows(
     known : ndarray of shape (n_rows, n_movable) or None, default=None
         Movable cells of rows that have another label, such as an attack found; NaN for rows without
         one. Those that `predict` confirms spare work.
+    within : float, ndarray of shape (n_rows,) or None, default=None
+        The distance of interest, at least 0, for all rows or for each. The search of a row ends
+        when it knows the answer: `upper` is at most `within`, or `lower` is above it. That is
+        cheaper than the distance itself.
     max_nodes : int, default=5000
         How many boxes of cells are looked at for a row. The more, the more rows are closed.
     n_jobs : int or None, default=None
@@ -63,6 +68,8 @@ def nearest_rows(
     NoCertificateError
         If the space lets something change that is not a number, or the trees that were read do not
         decide as the model does.
+    ValueError
+        If `within` is negative or NaN, or `known` or `within` is not of the shape of the rows.
 
     Examples
     --------
@@ -80,20 +87,43 @@ def nearest_rows(
     >>> moved = rows.build(found.witness, np.arange(5))
     >>> bool((model.predict(moved) != model.predict(X[:5])).all())
     True
+
+    Whether there is such a row within a distance takes less:
+
+    >>> within = nearest_rows(TreeEnsemble.from_estimator(model), rows, norm=2, within=0.1)
+    >>> bool((within.lower > 0.1).all()), int(within.n_nodes.sum()) < int(found.n_nodes.sum())
+    (True, True)
     """
     as_norm(norm)
     n = len(rows)
+    limits = _limits(within, n)
     n_workers = min(effective_n_jobs(n_jobs), max(n, 1))
     chunks = [some for some in np.array_split(np.arange(n), n_workers) if len(some)]
     if len(chunks) <= 1:
-        return _search_rows(ensemble, rows, norm, known, max_nodes)
+        return _search_rows(ensemble, rows, norm, known, limits, max_nodes)
     parts = Parallel(n_jobs=n_workers)(
         delayed(_search_rows)(
-            ensemble, rows.take(some), norm, None if known is None else known[some], max_nodes
+            ensemble,
+            rows.take(some),
+            norm,
+            None if known is None else known[some],
+            limits[some],
+            max_nodes,
         )
         for some in chunks
     )
     return DistanceBounds(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _limits(within: float | FloatArray | None, n: int) -> FloatArray:
+    """Return the distance of interest of each row, infinite without one."""
+    limits = np.asarray(np.inf if within is None else within, dtype=np.float64)
+    if limits.shape not in ((), (n,)) or not (limits >= 0).all():
+        raise ValueError(
+            f"within={within!r} is not a distance; accepted are a number that is at least 0, or "
+            f"one for each of the {n} rows."
+        )
+    return np.broadcast_to(limits, (n,))
 
 
 def _search_rows(
@@ -101,6 +131,7 @@ def _search_rows(
     rows: CleanRows,
     norm: float,
     known: FloatArray | None,
+    limits: FloatArray,
     max_nodes: int,
 ) -> DistanceBounds:
     n = len(rows)
@@ -121,7 +152,12 @@ def _search_rows(
             duels[k] = [ensemble.duel(k, other) for other in others]
         costs = _COSTS[norm]
         search = RowSearch(
-            ensemble.boxes, cells.of(i), costs, duels[k], _confirm(ensemble, rows, cells, labels, i)
+            ensemble.boxes,
+            cells.of(i),
+            costs,
+            duels[k],
+            _confirm(ensemble, rows, cells, labels, i),
+            within=float(limits[i]),
         )
         if np.isfinite(distance[i]):
             search.take_known(float(distance[i]))

@@ -38,7 +38,13 @@ class TreeProver:
     ) -> DistanceBounds:
         """Return bounds and witnesses."""
         return nearest_rows(
-            self.ensemble, rows, norm=norm, known=known, max_nodes=max_nodes, n_jobs=n_jobs
+            self.ensemble,
+            rows,
+            norm=norm,
+            known=known,
+            within=within,
+            max_nodes=max_nodes,
+            n_jobs=n_jobs,
         )
 
 

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from specreg_sklearn._typing import BoolArray, Eps, FloatArray, IntArray, Sizes
 from specreg_sklearn.metrics.measurement import read_eps
 from specreg_sklearn.space import as_norm
-from specreg_sklearn.tables import as_table
 
 if TYPE_CHECKING:
     import pandas
@@ -112,9 +111,7 @@ class AdversarialBand:
         return (low, high) if several else (float(low[0]), float(high[0]))
 
     def to_frame(self) -> pandas.DataFrame:
-        """Return the arrays as a frame of pandas, one line per row.
-
-        Its index is that of `X` if this is a frame of pandas, else `places`.
+        """Return the arrays as a frame of pandas, one line per row, with `places` as index.
 
         Raises
         ------
@@ -125,10 +122,7 @@ class AdversarialBand:
             import pandas as pd
         except ImportError as error:
             raise ImportError("to_frame needs pandas: pip install pandas.") from error
-        index = getattr(as_table(self.X_adv).data, "index", None)
-        if not isinstance(index, pd.Index):
-            index = self.places
-        return pd.DataFrame({name: getattr(self, name) for name in _COLUMNS}, index=index)
+        return pd.DataFrame({name: getattr(self, name) for name in _COLUMNS}, index=self.places)
 
     def __repr__(self) -> str:
         parts = [f"n_rows={len(self)}", f"norm={self.norm:g}"]

@@ -377,7 +377,7 @@ def test_what_is_no_estimator():
         ({"max_nodes": 0}, ValueError, "max_nodes=0 is not accepted; give an integer >= 1"),
         ({"max_nodes": 2.5}, ValueError, "max_nodes=2.5 is not accepted"),
         ({"norm": "l2"}, ValueError, "norm='l2' is not supported"),
-        ({"scale": "iqr"}, ValueError, "scale='iqr' is not one of"),
+        ({"scale": "spread"}, ValueError, "scale='spread' is not one of"),
         ({"scale": [1.0, 2.0]}, ValueError, "does not give one number for 4 columns"),
         ({"scale": -1.0}, ValueError, "must be positive"),
         ({"space": {}}, TypeError, "space=dict is not a FeatureSpace"),

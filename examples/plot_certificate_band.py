@@ -140,7 +140,7 @@ plt.show()
 # leaf, so there is none, and the error says so. Attacks remain: they ask for nothing but `predict`.
 forest = RandomForestClassifier(random_state=0).fit(X_train, y_train)
 try:
-    certified_radius(forest, X_test)
+    certified_radius(forest, X_test, scale=None)
 except TypeError as refusal:
     print(refusal)
 distances = adversarial_distances(forest, X_test, y_test, space=space, max_samples=30)

@@ -88,7 +88,10 @@ ENTRIES = {
         MEASURED,
     ),
     "adversarial_band": (lambda norm: metrics.adversarial_band(MODEL, X, y, norm=norm), MEASURED),
-    "certified_radius": (lambda norm: metrics.certified_radius(MODEL, X, norm=norm), MEASURED),
+    "certified_radius": (
+        lambda norm: metrics.certified_radius(MODEL, X, norm=norm, scale=None),
+        MEASURED,
+    ),
     "certified_accuracy_score": (
         lambda norm: metrics.certified_accuracy_score(MODEL, X, y, eps=0.1, norm=norm),
         MEASURED,
@@ -230,7 +233,7 @@ def test_scores_take_the_norm_of_an_attack_of_the_users_own():
     # A linear model is fooled no nearer in L1 than the margin over the largest slope.
     exact = np.abs(MODEL.decision_function(X)) / np.abs(MODEL.coef_).max()
     assert (found >= exact * (1 - 1e-9)).all() and np.isfinite(found).all()
-    radii = metrics.certified_radius(MODEL, X, norm=1)
+    radii = metrics.certified_radius(MODEL, X, norm=1, scale=None)
     np.testing.assert_allclose(radii, exact, rtol=1e-6)
     for certify in (False, True):
         score = metrics.robust_accuracy_score(MODEL, X, y, eps=1.0, certify=certify, **options)

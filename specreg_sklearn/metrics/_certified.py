@@ -35,7 +35,7 @@ def certified_radius(
     *,
     norm: float = 2,
     space: FeatureSpace | None = None,
-    scale: Scale = None,
+    scale: Scale = "std",
     max_nodes: int = DEFAULT_MAX_NODES,
     n_jobs: int | None = None,
 ) -> FloatArray:
@@ -65,12 +65,12 @@ def certified_radius(
     space : FeatureSpace or None, default=None
         Which columns can move and in which units. Columns that cannot move make radii larger. A
         search uses bounds and whole numbers, too, and refuses a repair; Lipschitz constants use
-        none of them, and radii hold with them. None means that every numeric column can move
-        without bounds.
-    scale : None, "std", "range", float or array of shape (n_features,), default=None
-        Units of the distance, when there is no `space`. None is the units of `X`. With "std" and
-        "range", columns of `X` that do not vary have no unit and are taken not to move, as in
-        :func:`adversarial_distances`.
+        none of them, and radii hold with them. None makes one of `X` with units by `scale`.
+    scale : "std", "range", None, float or array of shape (n_features,), default="std"
+        Units of the distance, when there is no `space`: those of :func:`adversarial_distances`, so
+        that the two stand side by side. "std" and "range" are those of the rows in `X`, whose range
+        bounds the columns; columns that do not vary there have no unit and are taken not to move.
+        With None, the units of `X`, or numbers, every numeric column can move without bounds.
     max_nodes : int, default=5000
         How many nodes a search looks at for a row. The more, the more radii are exact.
     n_jobs : int or None, default=None
@@ -135,6 +135,13 @@ def certified_radius(
     >>> exact = np.abs(model.decision_function(X)) / np.linalg.norm(model.coef_)
     >>> bool(np.allclose(certified_radius(model, X), exact, rtol=1e-6))
     True
+
+    For trees it is the exact distance, as far as `max_nodes` reach.
+
+    >>> from sklearn.ensemble import GradientBoostingClassifier
+    >>> trees = GradientBoostingClassifier(n_estimators=10, random_state=0).fit(X, y)
+    >>> certified_radius(trees, X, norm=np.inf)[:3].round(3)
+    array([...])
     """
     norm = check_norm(norm, NORMS, "certified_radius")
     check_positive_int(max_nodes, "max_nodes")
@@ -304,5 +311,4 @@ def lipschitz_bound(estimator: object, *, input_shape: tuple[int, ...] | None = 
 def _radius_space(space: FeatureSpace | None, X: Any, scale: Scale) -> FeatureSpace:
     if space is None and not isinstance(scale, str):
         return FeatureSpace.from_data(X, bounds=None, scale=scale)
-    # A space has its own units; "std" stands for "scale is left out" there.
-    return Measurement(space=space, scale="std" if scale is None else scale).space_of(X)
+    return Measurement(space=space, scale=scale).space_of(X)

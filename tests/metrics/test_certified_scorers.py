@@ -157,7 +157,8 @@ def test_in_a_search(cancer):
     assert len(np.unique(results["mean_test_radius"])) == 3
     # The search itself has a certificate: that of its best model.
     np.testing.assert_array_equal(
-        certified_radius(search, X), certified_radius(search.best_estimator_, X)
+        certified_radius(search, X, scale=None),
+        certified_radius(search.best_estimator_, X, scale=None),
     )
 
 

@@ -22,6 +22,7 @@ from specreg_sklearn.metrics.measurement._proofs import (
 )
 from specreg_sklearn.metrics.measurement._shares import (
     certified_shares,
+    proved_beyond,
     radii_of_labels,
     robust_shares,
     shares_beyond,
@@ -41,6 +42,7 @@ __all__ = [
     "nearest_rows_found",
     "nodes_for",
     "proof_of",
+    "proved_beyond",
     "radii_of_labels",
     "read_eps",
     "read_grid",

@@ -123,7 +123,9 @@ def both_ends(
     wrong = np.flatnonzero(~right)
     if len(wrong):
         nearest.add(1, "", wrong, _already_wrong(take_rows(X, wrong), len(wrong)))
-    return BothEnds(bounds, nearest.result(None), proof, right)
+    found = nearest.result(None)
+    found.status[bounds.closed & ~found.success] = "certified"
+    return BothEnds(bounds, found, proof, right)
 
 
 def nearest_rows_found(
@@ -163,9 +165,7 @@ def nearest_rows_found(
         max_nodes=nodes_for(certify, measurement.max_nodes),
         verbose=verbose,
     )
-    found = ends.found
-    found.status[ends.bounds.closed & ~found.success] = "certified"
-    return found
+    return ends.found
 
 
 def _cells(rows: CleanRows, X_adv: Any) -> FloatArray:

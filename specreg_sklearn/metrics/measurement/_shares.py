@@ -82,6 +82,12 @@ def shares_beyond(
     return shares
 
 
+def proved_beyond(radii: FloatArray, right: BoolArray, grid: FloatArray) -> FloatArray:
+    """Return the share of rows that are right and have a radius above each size of the grid."""
+    kept = np.where(grid[:, None] > 0, radii > grid[:, None], True) & right
+    return np.asarray(kept.mean(axis=1))
+
+
 def radii_of_labels(
     estimator: Classifier,
     X: Any,
@@ -117,8 +123,7 @@ def certified_shares(
     within = float(grid[0]) if len(grid) == 1 else None
     caller = "certified_accuracy_score"
     radii, right = radii_of_labels(estimator, X, y, measurement, caller, within=within)
-    kept = np.where(grid[:, None] > 0, radii > grid[:, None], True) & right
-    return np.asarray(kept.mean(axis=1))
+    return proved_beyond(radii, right, grid)
 
 
 def robust_shares(

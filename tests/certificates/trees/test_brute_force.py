@@ -138,6 +138,7 @@ def _settings():
         yield XGBClassifier(n_estimators=8, monotone_constraints=(1, 0, -1), **few), {}, X
 
 
+@pytest.mark.filterwarnings("ignore:The argument 'eval_set'")
 def test_settings_that_change_how_trees_grow_or_stop():
     X, y = toy_rows(4)
     for model, options, given in _settings():

@@ -15,6 +15,7 @@ from specreg_sklearn.certificates.pipelines._registry import (
     transformer_stages,
 )
 from specreg_sklearn.certificates.pipelines._stated_lipschitz import StatedLipschitz
+from specreg_sklearn.certificates.pipelines._steps import does_nothing, split_pipeline
 
 __all__ = [
     "CLASSIFIER",
@@ -26,6 +27,8 @@ __all__ = [
     "StatedLipschitz",
     "best_of_search",
     "classifier_stages",
+    "does_nothing",
     "register_certified_step",
+    "split_pipeline",
     "transformer_stages",
 ]

@@ -8,6 +8,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import (
     LogisticRegression,
+    PassiveAggressiveClassifier,
     Perceptron,
     RidgeClassifier,
     RidgeClassifierCV,
@@ -33,7 +34,7 @@ _MLP_ACTIVATIONS = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 
 @register_certified_step(LogisticRegression, LinearSVC, SGDClassifier, role=CLASSIFIER)
 @register_certified_step(Perceptron, RidgeClassifier, RidgeClassifierCV, role=CLASSIFIER)
-@register_certified_step(LinearDiscriminantAnalysis, role=CLASSIFIER)
+@register_certified_step(LinearDiscriminantAnalysis, PassiveAggressiveClassifier, role=CLASSIFIER)
 def _linear_scores(step: BaseEstimator) -> list[Stage]:
     labels = getattr(step, "_label_binarizer", None)
     if labels is not None and labels.y_type_.startswith("multilabel"):

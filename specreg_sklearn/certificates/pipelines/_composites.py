@@ -25,6 +25,7 @@ from specreg_sklearn.certificates.pipelines._registry import (
     register_certified_step,
     transformer_stages,
 )
+from specreg_sklearn.certificates.pipelines._steps import does_nothing
 from specreg_sklearn.certificates.stages import Affine, Stage, side_by_side, width_after
 
 _WRAPPERS = (FrozenEstimator, GridSearchCV, RandomizedSearchCV)
@@ -35,7 +36,7 @@ def _inside(step: FrozenEstimator | GridSearchCV | RandomizedSearchCV) -> BaseEs
 
 
 def _part(name: str, step: object, role: Role = TRANSFORMER) -> list[Stage]:
-    if step is None or (isinstance(step, str) and step == "passthrough"):
+    if does_nothing(step):
         return []
     return named_stages(name, step, role)
 

@@ -1,0 +1,207 @@
+"""Classifiers whose scores are those of linear ones: other cuts, several of them, naive Bayes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.multiclass import OneVsRestClassifier, OutputCodeClassifier
+from sklearn.naive_bayes import BernoulliNB, ComplementNB, MultinomialNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.semi_supervised import SelfTrainingClassifier
+
+from specreg_sklearn.certificates.pipelines._certified_estimator import (
+    CLASSIFIER,
+    NoCertificateError,
+)
+from specreg_sklearn.certificates.pipelines._registry import (
+    classifier_stages,
+    register_certified_step,
+)
+from specreg_sklearn.certificates.pipelines._steps import split_pipeline
+from specreg_sklearn.certificates.pipelines._transformers import linear, shift
+from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage, side_by_side
+from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
+
+# What two elementary functions may round by, relative to a probability.
+_LINK_ERROR = 16 * UNIT_ROUNDOFF
+# Their probability of the second of two classes is the sigmoid of their score.
+_LOGISTIC = (LogisticRegression, LogisticRegressionCV, LinearDiscriminantAnalysis, MLPClassifier)
+
+
+def _is_logistic(estimator: Any) -> bool:
+    """Return whether the probability of the second class is the sigmoid of the score."""
+    last = split_pipeline(estimator)[1]
+    # Older versions of scikit-learn took a softmax of the score and its negative.
+    return type(last) in _LOGISTIC and getattr(last, "multi_class", None) != "multinomial"
+
+
+@register_certified_step(MultinomialNB, role=CLASSIFIER)
+def _multinomial(step: MultinomialNB) -> list[Stage]:
+    return [linear(step.feature_log_prob_, step.class_log_prior_)]
+
+
+@register_certified_step(ComplementNB, role=CLASSIFIER)
+def _complement(step: ComplementNB) -> list[Stage]:
+    # With one class there is nothing to tell apart, and predict adds its prior.
+    prior = step.class_log_prior_ if len(step.classes_) == 1 else None
+    return [linear(step.feature_log_prob_, prior)]
+
+
+@register_certified_step(BernoulliNB, role=CLASSIFIER)
+def _bernoulli(step: BernoulliNB) -> list[Stage]:
+    if step.binarize is not None:
+        raise NoCertificateError(
+            "BernoulliNB(binarize=...) has no Lipschitz constant: its scores jump. Its exact "
+            "distances are those of an ensemble of trees, which certified_radius and "
+            "adversarial_band take."
+        )
+    without = np.log(1 - np.exp(step.feature_log_prob_))
+    return [linear(step.feature_log_prob_ - without, step.class_log_prior_ + without.sum(axis=1))]
+
+
+@register_certified_step(SelfTrainingClassifier, role=CLASSIFIER)
+def _self_trained(step: SelfTrainingClassifier) -> list[Stage]:
+    return classifier_stages(step.estimator_)
+
+
+@register_certified_step(FixedThresholdClassifier, TunedThresholdClassifierCV, role=CLASSIFIER)
+def _another_cut(step: FixedThresholdClassifier | TunedThresholdClassifierCV) -> list[Stage]:
+    cut = decision_cut(step)
+    inside = cut.estimator
+    stages = classifier_stages(inside)
+    if cut.method == "predict_proba":
+        if not _is_logistic(inside):
+            raise NoCertificateError(
+                f"{type(step).__name__} over {type(inside).__name__} has no certificate: its "
+                "probabilities are not the sigmoid of a score that can be bounded. Choose "
+                'response_method="decision_function".'
+            )
+        if not 0 < cut.threshold < 1:
+            raise NoCertificateError(
+                f"{type(step).__name__} has no certificate: at the threshold {cut.threshold!r} of "
+                "probabilities its label hangs on how they round. Give a number between 0 and 1."
+            )
+    threshold, blur = cut.in_scores()
+    moved = shift([threshold])
+    moved.after_rounding = blur
+    return [*stages, moved]
+
+
+class Cut:
+    """Where a classifier with a threshold of its own draws the line.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The fitted binary classifier inside.
+    method : {"predict_proba", "decision_function"}
+        What is compared.
+    threshold : float
+        With what; at the threshold the label is the positive one.
+    positive : int
+        Position of the positive label in the classes.
+    """
+
+    def __init__(self, estimator: Any, method: str, threshold: float, positive: int) -> None:
+        self.estimator, self.method = estimator, method
+        self.threshold, self.positive = threshold, positive
+
+    def in_scores(self) -> tuple[float, float]:
+        """Return the threshold as one of scores for ``classes_[1]``, and the blur of the link."""
+        if self.method == "decision_function":
+            return (self.threshold if self.positive == 1 else -self.threshold), 0.0
+        share = self.threshold if self.positive == 1 else 1 - self.threshold
+        # The logit moves by the rounding of a probability over p (1 - p).
+        blur = _LINK_ERROR / (share * (1 - share)) if 0 < share < 1 else math.inf
+        return math.log(share / (1 - share)) if 0 < share < 1 else math.inf, blur
+
+
+def decision_cut(step: FixedThresholdClassifier | TunedThresholdClassifierCV) -> Cut:
+    """Return where a fitted classifier with a threshold draws the line."""
+    inside = getattr(step, "estimator_", step.estimator)
+    method = step.response_method
+    if method == "auto":
+        method = "predict_proba" if hasattr(inside, "predict_proba") else "decision_function"
+    if isinstance(step, TunedThresholdClassifierCV):
+        threshold, label = step.best_threshold_, step._curve_scorer._get_pos_label()
+    else:
+        threshold, label = step.threshold, step.pos_label
+        if threshold == "auto":
+            threshold = 0.5 if method == "predict_proba" else 0.0
+    classes = np.asarray(step.classes_)
+    if len(classes) != 2:
+        raise NoCertificateError(
+            f"{type(step).__name__} has no certificate: it has {len(classes)} classes, and two are "
+            "expected."
+        )
+    positive = 1 if label is None else int(np.flatnonzero(classes == label)[0])
+    return Cut(inside, method, float(threshold), positive)
+
+
+def _member_scores(step: Any) -> list[tuple[list[Stage], Any]]:
+    """Return the stages of binary members, each with one score."""
+    members = []
+    for member in step.estimators_:
+        stages = classifier_stages(member)
+        width = next((s.n_outputs for s in reversed(stages) if s.n_outputs is not None), None)
+        if width != 1:
+            raise NoCertificateError(
+                f"{type(step).__name__} over {type(member).__name__} has no certificate by "
+                "stages: its members do not decide by one score each."
+            )
+        members.append((stages, member))
+    return members
+
+
+def _joined(members: list[tuple[list[Stage], Any]]) -> list[Stage]:
+    """Return stages that give the scores of all members, side by side."""
+    n_inputs = next(s.n_inputs for s in members[0][0] if s.n_inputs is not None)
+    only = [stages[0] for stages, _ in members if len(stages) == 1]
+    exact = [stage for stage in only if isinstance(stage, Affine) and not stage.uncertainty()]
+    if len(exact) == len(members):
+        # One matrix keeps the constants of pairs exact.
+        bias = np.concatenate([np.broadcast_to(stage.bias, 1) for stage in exact])
+        return [Affine(np.vstack([stage.dense() for stage in exact]), bias)]
+    columns = np.arange(n_inputs)
+    return list(side_by_side([(columns, stages) for stages, _ in members], n_inputs))
+
+
+@register_certified_step(OneVsRestClassifier, role=CLASSIFIER)
+def _one_against_the_rest(step: OneVsRestClassifier) -> list[Stage]:
+    if step.multilabel_:
+        raise NoCertificateError(
+            "OneVsRestClassifier has no certificate: it was fitted on several labels per row."
+        )
+    members = _member_scores(step)
+    if any(not hasattr(member, "decision_function") for _, member in members) and not all(
+        _is_logistic(member) for _, member in members
+    ):
+        raise NoCertificateError(
+            "OneVsRestClassifier has no certificate by stages: its members are compared by "
+            "probabilities that are not the sigmoid of a score."
+        )
+    return _joined(members)
+
+
+@register_certified_step(OutputCodeClassifier, role=CLASSIFIER)
+def _nearest_code(step: OutputCodeClassifier) -> list[Stage]:
+    stages: list[Stage] = []
+    members = _member_scores(step)
+    for inside, member in members:
+        if not hasattr(member, "decision_function"):
+            if not _is_logistic(member):
+                raise NoCertificateError(
+                    f"OutputCodeClassifier over {type(member).__name__} has no certificate by "
+                    "stages: its probabilities are not the sigmoid of a score."
+                )
+            inside.append(Elementwise("sigmoid"))
+    stages += _joined(members)
+    book = np.asarray(step.code_book_, dtype=np.float64)
+    # The nearest code is the one with the largest of these; squares of the bits are left out.
+    last = linear(book, -0.5 * np.square(book).sum(axis=1))
+    return [*stages, last]

@@ -1,0 +1,37 @@
+"""The steps in front of a classifier, and the classifier itself, out of whatever wraps them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.pipeline import Pipeline
+
+from specreg_sklearn.certificates.pipelines._registry import best_of_search
+
+
+def split_pipeline(estimator: Any) -> tuple[list[Any], Any]:
+    """Return the steps in front of the last one, and the last one, out of searches and wrappers."""
+    steps: list[Any] = []
+    while True:
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        elif isinstance(estimator, GridSearchCV | RandomizedSearchCV):
+            estimator = best_of_search(estimator)
+        elif isinstance(estimator, Pipeline):
+            steps += [step for _, step in estimator.steps[:-1]]
+            estimator = estimator.steps[-1][1]
+        else:
+            return [step for step in steps if not does_nothing(step)], estimator
+
+
+def does_nothing(step: Any) -> bool:
+    """Return whether `predict` leaves a step out.
+
+    Besides "passthrough" that goes for what draws rows for `fit`, as imbalanced-learn's samplers
+    do: its pipelines are scikit-learn's, and skip steps with a method fit_resample.
+    """
+    word = isinstance(step, str) and step == "passthrough"
+    sampler = hasattr(step, "fit_resample") and not hasattr(step, "transform")
+    return step is None or word or sampler

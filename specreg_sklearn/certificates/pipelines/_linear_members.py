@@ -145,17 +145,22 @@ def decision_cut(step: FixedThresholdClassifier | TunedThresholdClassifierCV) ->
 
 def _member_scores(step: Any) -> list[tuple[list[Stage], Any]]:
     """Return the stages of binary members, each with one score."""
-    members = []
-    for member in step.estimators_:
-        stages = classifier_stages(member)
-        width = next((s.n_outputs for s in reversed(stages) if s.n_outputs is not None), None)
-        if width != 1:
-            raise NoCertificateError(
-                f"{type(step).__name__} over {type(member).__name__} has no certificate by "
-                "stages: its members do not decide by one score each."
-            )
-        members.append((stages, member))
-    return members
+    return [(_one_score(step, member), member) for member in step.estimators_]
+
+
+def _one_score(step: Any, member: Any) -> list[Stage]:
+    # scikit-learn puts this in place of a model where all rows are on one side.
+    if type(member).__name__ == "_ConstantPredictor":
+        always = float(np.ravel(member.decision_function(np.zeros((1, step.n_features_in_))))[0])
+        return [linear(np.zeros((1, step.n_features_in_)), np.array([always]))]
+    stages = classifier_stages(member)
+    width = next((s.n_outputs for s in reversed(stages) if s.n_outputs is not None), None)
+    if width != 1:
+        raise NoCertificateError(
+            f"{type(step).__name__} over {type(member).__name__} has no certificate by stages: its "
+            "members do not decide by one score each."
+        )
+    return stages
 
 
 def _joined(members: list[tuple[list[Stage], Any]]) -> list[Stage]:

@@ -188,7 +188,9 @@ def _behind(estimator: Any, steps: list[Any], rows: CleanRows, norm: float) -> M
     cells, slope, unit = _numbers(estimator, rows, function.n_inputs, function.stages[0])
     function.compare(cells[:128])
     values, delta = function.evaluate(cells)
-    own = PredictedScores(function.stages, cell_rounding(rows.table, np.arange(rows.table.n_columns)))
+    own = PredictedScores(
+        function.stages, cell_rounding(rows.table, np.arange(rows.table.n_columns))
+    )
     error = np.linalg.norm(delta + own.errors(cells, delta), axis=1) * _ABOVE
     measure = as_norm(norm)
     reach = np.abs(slope).max(axis=1, initial=0.0)

@@ -7,7 +7,9 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
     NoCertificateError,
     Role,
 )
+from specreg_sklearn.certificates.pipelines._last_step import passes_on, split_pipeline
 from specreg_sklearn.certificates.pipelines._model import CertifiedModel
+from specreg_sklearn.certificates.pipelines._predicted_scores import PredictedScores
 from specreg_sklearn.certificates.pipelines._registry import (
     best_of_search,
     classifier_stages,
@@ -15,7 +17,6 @@ from specreg_sklearn.certificates.pipelines._registry import (
     transformer_stages,
 )
 from specreg_sklearn.certificates.pipelines._stated_lipschitz import StatedLipschitz
-from specreg_sklearn.certificates.pipelines._steps import does_nothing, split_pipeline
 
 __all__ = [
     "CLASSIFIER",
@@ -23,11 +24,12 @@ __all__ = [
     "CertifiedEstimator",
     "CertifiedModel",
     "NoCertificateError",
+    "PredictedScores",
     "Role",
     "StatedLipschitz",
     "best_of_search",
     "classifier_stages",
-    "does_nothing",
+    "passes_on",
     "register_certified_step",
     "split_pipeline",
     "transformer_stages",

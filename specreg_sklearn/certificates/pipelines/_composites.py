@@ -18,6 +18,7 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
     NoCertificateError,
     Role,
 )
+from specreg_sklearn.certificates.pipelines._last_step import passes_on
 from specreg_sklearn.certificates.pipelines._registry import (
     best_of_search,
     classifier_stages,
@@ -25,7 +26,6 @@ from specreg_sklearn.certificates.pipelines._registry import (
     register_certified_step,
     transformer_stages,
 )
-from specreg_sklearn.certificates.pipelines._steps import does_nothing
 from specreg_sklearn.certificates.stages import Affine, Stage, side_by_side, width_after
 
 _WRAPPERS = (FrozenEstimator, GridSearchCV, RandomizedSearchCV)
@@ -36,7 +36,7 @@ def _inside(step: FrozenEstimator | GridSearchCV | RandomizedSearchCV) -> BaseEs
 
 
 def _part(name: str, step: object, role: Role = TRANSFORMER) -> list[Stage]:
-    if does_nothing(step):
+    if passes_on(step):
         return []
     return named_stages(name, step, role)
 

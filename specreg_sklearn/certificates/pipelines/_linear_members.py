@@ -18,11 +18,11 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
     CLASSIFIER,
     NoCertificateError,
 )
+from specreg_sklearn.certificates.pipelines._last_step import split_pipeline
 from specreg_sklearn.certificates.pipelines._registry import (
     classifier_stages,
     register_certified_step,
 )
-from specreg_sklearn.certificates.pipelines._steps import split_pipeline
 from specreg_sklearn.certificates.pipelines._transformers import linear, shift
 from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage, side_by_side
 from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF

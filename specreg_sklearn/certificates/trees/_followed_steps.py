@@ -27,7 +27,7 @@ from sklearn.preprocessing import (
 )
 
 from specreg_sklearn._typing import BoolArray, IntArray
-from specreg_sklearn.certificates.pipelines import NoCertificateError, does_nothing
+from specreg_sklearn.certificates.pipelines import NoCertificateError, passes_on
 
 CONSTANT = -1
 _MONOTONE = (
@@ -89,7 +89,7 @@ def _behind(source: IntArray, read: BoolArray, inside: Followed) -> tuple[IntArr
 def _step(step: Any, n_in: int, n_out: int | None) -> Followed | None:
     """Return where the columns behind one step come from; None if nothing is known of it."""
     every, nothing = np.arange(n_in), np.zeros(n_in, dtype=bool)
-    if does_nothing(step) or type(step) in _MONOTONE:
+    if passes_on(step) or type(step) in _MONOTONE:
         return Followed(every, nothing)
     kind = type(step)
     if kind is FunctionTransformer and step.func is None:

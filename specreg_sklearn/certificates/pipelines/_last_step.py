@@ -1,4 +1,4 @@
-"""The steps in front of a classifier, and the classifier itself, out of whatever wraps them."""
+"""A classifier taken out of searches, frozen models and pipelines, and the steps in front of it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def split_pipeline(estimator: Any) -> tuple[list[Any], Any]:
             steps += [step for _, step in estimator.steps[:-1]]
             estimator = estimator.steps[-1][1]
         else:
-            return [step for step in steps if not does_nothing(step)], estimator
+            return [step for step in steps if not passes_on(step)], estimator
 
 
-def does_nothing(step: Any) -> bool:
-    """Return whether `predict` leaves a step out.
+def passes_on(step: Any) -> bool:
+    """Return whether a step of a pipeline hands rows on as they are.
 
-    Besides "passthrough" that goes for what draws rows for `fit`, as imbalanced-learn's samplers
-    do: its pipelines are scikit-learn's, and skip steps with a method fit_resample.
+    Besides "passthrough" that goes for what draws rows for `fit` alone, as imbalanced-learn's
+    samplers do: its pipelines are scikit-learn's, and leave steps with fit_resample out.
     """
     word = isinstance(step, str) and step == "passthrough"
     sampler = hasattr(step, "fit_resample") and not hasattr(step, "transform")

@@ -8,7 +8,7 @@ ball, which is all that can be said.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,8 +17,8 @@ import numpy as np
 from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.certificates.pipelines import (
     NoCertificateError,
+    StepsInFront,
     split_pipeline,
-    transformer_stages,
 )
 from specreg_sklearn.space import CleanRows, Norm, as_norm
 from specreg_sklearn.tables import (
@@ -104,16 +104,23 @@ class ModelRows:
 
     def take(self, some: Any) -> ModelRows:
         """Return some of the rows."""
-        return ModelRows(
-            self.values[some],
-            self.slope,
-            self.norm,
-            self.error[some],
-            self.growth,
-            self.unit,
-            self.exact,
-            self.farthest,
-        )
+        return replace(self, values=self.values[some], error=self.error[some])
+
+    def with_unit(self, unit: float) -> ModelRows:
+        """Return the rows for a classifier that rounds by another unit."""
+        return replace(self, unit=unit)
+
+    def divided(self, units: FloatArray) -> ModelRows:
+        """Return the rows with each input divided by a positive number, as a model does first."""
+        if (units == 1).all():
+            return self
+        least = float(units.min())
+        values = self.values / units
+        rounded = 2 * self.unit * np.linalg.norm(values, axis=1)
+        error = (self.error / least + rounded) * _ABOVE
+        slope = self.slope / units[:, None]
+        growth = (self.growth / least + 2 * self.unit * float(np.linalg.norm(slope))) * _ABOVE
+        return replace(self, values=values, slope=slope, error=error, growth=growth)
 
 
 def model_rows(estimator: Any, rows: CleanRows, norm: float, n_inputs: int | None) -> ModelRows:
@@ -177,34 +184,23 @@ def _bare(estimator: Any, rows: CleanRows, norm: float, n_inputs: int | None) ->
 
 
 def _behind(estimator: Any, steps: list[Any], rows: CleanRows, norm: float) -> ModelRows:
-    from specreg_sklearn.certificates.bounds import CertifiedMap
-    from specreg_sklearn.certificates.pipelines import PredictedScores
-    from specreg_sklearn.certificates.stages import Affine
-
-    stages = [stage for step in steps for stage in transformer_stages(step)]
-    if not stages:
+    front = StepsInFront(steps)
+    if not front.stages:
         return _bare(estimator, rows, norm, getattr(steps[0], "n_features_in_", None))
-    function = CertifiedMap(stages)
-    cells, slope, unit = _numbers(estimator, rows, function.n_inputs, function.stages[0])
-    function.compare(cells[:128])
-    values, delta = function.evaluate(cells)
-    own = PredictedScores(
-        function.stages, cell_rounding(rows.table, np.arange(rows.table.n_columns))
+    cells, slope, unit = _numbers(estimator, rows, front.n_inputs, front.stages[0])
+    held = cell_rounding(rows.table, places_of(estimator, front.n_inputs, rows.table))
+    behind = front.apply(cells, slope, held, as_norm(norm))
+    unit = unit if behind.in_float64 else _FLOAT32_UNIT
+    exact = behind.slope is not None
+    # Of other steps nothing is known but that they map balls into balls.
+    ball = behind.constant * np.eye(behind.values.shape[1])
+    return ModelRows(
+        values=behind.values,
+        slope=ball if behind.slope is None else behind.slope,
+        norm=as_norm(norm if exact else 2),
+        error=behind.error,
+        growth=behind.growth,
+        unit=unit,
+        exact=exact,
+        farthest=behind.farthest,
     )
-    error = np.linalg.norm(delta + own.errors(cells, delta), axis=1) * _ABOVE
-    measure = as_norm(norm)
-    reach = np.abs(slope).max(axis=1, initial=0.0)
-    length = float(measure.from_l2(reach.max(initial=0.0, keepdims=True), len(rows.columns))[0])
-    growth, farthest = own.growth(reach, length)
-    drift = float(np.linalg.norm(growth)) * _ABOVE
-    unit = unit if own.in_float64 else _FLOAT32_UNIT
-    if len(function.folded) == 1 and isinstance(function.folded[0], Affine):
-        affine = function.folded[0]
-        drift += affine.uncertainty() * length * _ABOVE
-        return ModelRows(
-            values, affine.dense() @ slope, measure, error, drift, unit, True, farthest
-        )
-    whole = CertifiedMap([Affine(slope), *function.stages]).lipschitz()
-    constant = float(measure.from_l2(np.array([whole]), len(rows.columns))[0])
-    ball = constant * np.eye(values.shape[1])
-    return ModelRows(values, ball, as_norm(2), error, drift, unit, False, farthest)

@@ -9,7 +9,6 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
 )
 from specreg_sklearn.certificates.pipelines._last_step import passes_on, split_pipeline
 from specreg_sklearn.certificates.pipelines._model import CertifiedModel
-from specreg_sklearn.certificates.pipelines._predicted_scores import PredictedScores
 from specreg_sklearn.certificates.pipelines._registry import (
     best_of_search,
     classifier_stages,
@@ -17,16 +16,18 @@ from specreg_sklearn.certificates.pipelines._registry import (
     transformer_stages,
 )
 from specreg_sklearn.certificates.pipelines._stated_lipschitz import StatedLipschitz
+from specreg_sklearn.certificates.pipelines._steps_in_front import BehindSteps, StepsInFront
 
 __all__ = [
     "CLASSIFIER",
     "TRANSFORMER",
+    "BehindSteps",
     "CertifiedEstimator",
     "CertifiedModel",
     "NoCertificateError",
-    "PredictedScores",
     "Role",
     "StatedLipschitz",
+    "StepsInFront",
     "best_of_search",
     "classifier_stages",
     "passes_on",

@@ -1,0 +1,19 @@
+"""What moves of a row do to what a classifier reads, and the shortest moves into polyhedra."""
+
+from specreg_sklearn.certificates.moves._model_rows import ModelRows, model_rows
+from specreg_sklearn.certificates.moves._polyhedra import (
+    ShortestMove,
+    combined_bound,
+    shortest_move,
+)
+from specreg_sklearn.certificates.moves._prover import LocalProof, MoveProver
+
+__all__ = [
+    "LocalProof",
+    "ModelRows",
+    "MoveProver",
+    "ShortestMove",
+    "combined_bound",
+    "model_rows",
+    "shortest_move",
+]

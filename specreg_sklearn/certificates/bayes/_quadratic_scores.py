@@ -1,0 +1,181 @@
+"""Classes compared by quadratic scores: Gaussian naive Bayes and quadratic discriminants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.certificates.bayes._shortest_steps import (
+    largest_cube,
+    nearest_in_box,
+    nearest_in_l2,
+)
+from specreg_sklearn.certificates.moves import LocalProof, ModelRows
+
+_UNIT = 2.0**-53
+
+
+@dataclass(frozen=True, eq=False)
+class QuadraticScores:
+    """Scores ``constant - |(x - mean) @ root|^2 / 2``, one for each class.
+
+    Parameters
+    ----------
+    mean : list of ndarray of shape (n_inputs,)
+        Centres of the classes.
+    root : list of ndarray of shape (n_inputs, n_directions)
+        Square roots of their precision matrices.
+    constant : ndarray of shape (n_classes,)
+        Scores at the centres.
+    diagonal : bool
+        Whether all roots are diagonal.
+    """
+
+    mean: list[FloatArray]
+    root: list[FloatArray]
+    constant: FloatArray
+    diagonal: bool
+
+    def proof(
+        self, rows: ModelRows, own: IntArray, box: tuple[FloatArray, FloatArray]
+    ) -> LocalProof:
+        """Return the distances to where another class has a larger score.
+
+        Parameters
+        ----------
+        rows : ModelRows
+            The rows.
+        own : ndarray of shape (n_rows,), int
+            Their classes.
+        box : tuple of two ndarray of shape (n_rows, n_moves)
+            The moves that the space allows.
+        """
+        n, n_moves = len(rows), rows.slope.shape[1]
+        lower, move = np.full(n, np.inf), np.full((n, n_moves), np.nan)
+        nodes = np.zeros(n, dtype=np.int64)
+        for k in np.unique(own).tolist():
+            some = np.flatnonzero(own == k)
+            part = rows.take(some)
+            ends = box[0][some], box[1][some]
+            length = np.full(len(some), np.inf)
+            for other in range(len(self.mean)):
+                if other == k:
+                    continue
+                bound, step = _Pair(self, part, k, other).distances(ends)
+                lower[some] = np.minimum(lower[some], bound)
+                size = rows.norm.length(np.nan_to_num(step))
+                size[np.isnan(step).any(axis=1)] = np.inf
+                nearer = size < length
+                length[nearer] = size[nearer]
+                move[some[nearer]] = step[nearer]
+        return LocalProof(lower, move, nodes)
+
+
+class _Pair:
+    """The score of one class less that of another, as a quadratic function of moves."""
+
+    def __init__(self, scores: QuadraticScores, rows: ModelRows, own: int, other: int) -> None:
+        self.rows = rows
+        self.diagonal = scores.diagonal and _each_alone(rows.slope)
+        value, slope, form, self.sizes = [], [], [], []
+        for k in (own, other):
+            root = scores.root[k]
+            at = (rows.values - scores.mean[k]) @ root
+            per_move = root.T @ rows.slope
+            value.append(scores.constant[k] - 0.5 * np.square(at).sum(axis=1))
+            slope.append(-(at @ per_move))
+            form.append(-0.5 * per_move.T @ per_move)
+            self.sizes.append(
+                (
+                    np.abs(rows.values - scores.mean[k]) @ np.abs(root),
+                    np.linalg.norm(np.abs(root), axis=0),
+                    abs(float(scores.constant[k])),
+                    float(np.linalg.norm(per_move)),
+                    float(np.linalg.norm(root)),
+                )
+            )
+        self.c, self.g, self.H = value[0] - value[1], slope[0] - slope[1], form[0] - form[1]
+
+    def distances(self, box: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
+        """Return lower bounds of the distances to where the other class wins, and moves there."""
+        first, move = self._solve(self.c, box)
+        capped = np.minimum(first, 1e12)
+        slack = self._slack(capped)
+        positive = self.c - slack > 0
+        lower = np.zeros(len(self.c))
+        if positive.any():
+            some = np.flatnonzero(positive)
+            ends = box[0][some], box[1][some]
+            again = self._take(some)._solve((self.c - slack)[some], ends)[0]
+            lower[some] = np.minimum(again, first[some])
+            # Beyond the cap nothing was counted.
+            lower[some] = np.where(first[some] > 1e12, np.minimum(lower[some], 1e12), lower[some])
+        move[~(self.c > 0)] = np.nan
+        return lower, move
+
+    def _take(self, some: IntArray) -> _Pair:
+        out = object.__new__(_Pair)
+        out.rows, out.diagonal, out.H = self.rows.take(some), self.diagonal, self.H
+        out.c, out.g = self.c[some], self.g[some]
+        return out
+
+    def _solve(
+        self, c: FloatArray, box: tuple[FloatArray, FloatArray]
+    ) -> tuple[FloatArray, FloatArray]:
+        order, n_moves = self.rows.norm.order, self.H.shape[0]
+        c = np.maximum(c, 0.0)
+        if self.diagonal:
+            h = np.diag(self.H).copy()
+            if order == np.inf:
+                return largest_cube(c, self.g, h)
+            low, high = box
+            if not self.rows.exact:
+                low, high = np.full_like(low, -np.inf), np.full_like(high, np.inf)
+            squared, move = nearest_in_box(c, self.g, h, low, high)
+            return np.sqrt(squared), move
+        eigenvalues, vectors = np.linalg.eigh(self.H)
+        squared, turned = nearest_in_l2(c, self.g @ vectors, eigenvalues)
+        lower, move = np.sqrt(squared), turned @ vectors.T
+        if order == np.inf:
+            worst = max(0.0, -float(eigenvalues.min(initial=0.0))) * n_moves
+            straight = _first_root(c, np.abs(self.g).sum(axis=1), worst)
+            return np.maximum(lower / np.sqrt(n_moves), straight), np.full_like(move, np.nan)
+        if order == 1:
+            falling = np.abs(self.H)
+            np.fill_diagonal(falling, np.maximum(-np.diag(self.H), 0.0))
+            worst = float(falling.max(initial=0.0))
+            straight = _first_root(c, np.abs(self.g).max(axis=1, initial=0.0), worst)
+            return np.maximum(lower, straight), np.full_like(move, np.nan)
+        return lower, move
+
+    def _slack(self, radius: FloatArray) -> FloatArray:
+        """Return what rounding may add to the difference, within a radius: theirs and ours."""
+        rows = self.rows
+        reach = rows.stretch * radius
+        drift = rows.error + rows.growth * radius
+        n_inputs, n_moves = rows.slope.shape
+        slack = np.zeros(len(radius))
+        for at, columns, constant, per_move, root in self.sizes:
+            far = at + (reach + drift)[:, None] * columns
+            size = constant + np.square(far).sum(axis=1)
+            slack += 8 * (n_inputs + 16) * rows.unit * size
+            # The function that is minimised here is rounded, too.
+            length = np.sqrt(np.square(at).sum(axis=1)) + per_move * radius
+            slack += 16 * (n_inputs + n_moves + 16) * _UNIT * (constant + np.square(length))
+            # The inputs that the model computes are not quite those that it is given.
+            slack += drift * root * (length + root * drift)
+        return slack
+
+
+def _each_alone(slope: FloatArray) -> bool:
+    """Return whether no input follows two moves, so that diagonal forms stay diagonal."""
+    return bool((np.count_nonzero(slope, axis=1) <= 1).all())
+
+
+def _first_root(c: FloatArray, rate: FloatArray, curvature: float) -> FloatArray:
+    """Return where ``c - rate r - curvature r^2`` falls to zero."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        root = 2 * c / (rate + np.sqrt(rate * rate + 4 * curvature * c))
+    return np.where(c > 0, np.where(np.isnan(root), np.inf, root), 0.0) * (1 - 1e-12)

@@ -127,12 +127,11 @@ class _Pair:
         order, n_moves = self.rows.norm.order, self.H.shape[0]
         c = np.maximum(c, 0.0)
         if self.diagonal:
-            h = np.diag(self.H).copy()
-            if order == np.inf:
-                return largest_cube(c, self.g, h)
-            low, high = box
+            h, (low, high) = np.diag(self.H).copy(), box
             if not self.rows.exact:
-                low, high = np.full_like(low, -np.inf), np.full_like(high, np.inf)
+                low, high = (np.full(self.g.shape, end) for end in (-np.inf, np.inf))
+            if order == np.inf:
+                return largest_cube(c, self.g, h, low, high)
             squared, move = nearest_in_box(c, self.g, h, low, high)
             return np.sqrt(squared), move
         eigenvalues, vectors = np.linalg.eigh(self.H)
@@ -141,13 +140,13 @@ class _Pair:
         if order == np.inf:
             worst = max(0.0, -float(eigenvalues.min(initial=0.0))) * n_moves
             straight = _first_root(c, np.abs(self.g).sum(axis=1), worst)
-            return np.maximum(lower / np.sqrt(n_moves), straight), np.full_like(move, np.nan)
+            return np.maximum(lower / np.sqrt(n_moves), straight), move
         if order == 1:
             falling = np.abs(self.H)
             np.fill_diagonal(falling, np.maximum(-np.diag(self.H), 0.0))
             worst = float(falling.max(initial=0.0))
             straight = _first_root(c, np.abs(self.g).max(axis=1, initial=0.0), worst)
-            return np.maximum(lower, straight), np.full_like(move, np.nan)
+            return np.maximum(lower, straight), move
         return lower, move
 
     def _slack(self, radius: FloatArray) -> FloatArray:

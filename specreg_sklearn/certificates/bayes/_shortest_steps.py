@@ -9,9 +9,11 @@ of trust regions. Every m gives a lower bound, so the search for the best one ne
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import BoolArray, FloatArray
 
 _HALVINGS = 200
 _NARROW = 1e-15
@@ -145,45 +147,52 @@ def nearest_in_box(
     return bound, t
 
 
-def _beyond(positive: object, start: FloatArray) -> FloatArray:
+def _beyond(positive: Callable[[FloatArray], BoolArray], start: FloatArray) -> FloatArray:
     """Return numbers at which something no longer holds, as far as doubling finds them."""
     m = start.copy()
     for _ in range(400):
-        open_ = positive(m) & (m < 1e120)  # type: ignore[operator]
+        open_ = positive(m) & (m < 1e120)
         if not open_.any():
             break
         m = np.where(open_, 4 * m, m)
     return m
 
 
-def largest_cube(c: FloatArray, g: FloatArray, h: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the Linf distances, and moves, for a diagonal form.
+def largest_cube(
+    c: FloatArray, g: FloatArray, h: FloatArray, low: FloatArray, high: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the Linf distances, and moves inside a box, for a diagonal form.
 
-    In a cube the minimum is that of each coordinate, and it falls as the cube grows.
+    In a cube the minimum is that of each coordinate by itself, and it falls as the cube grows.
+
+    Parameters
+    ----------
+    c, g, h, low, high
+        As for :func:`nearest_in_box`.
     """
 
     def lowest(r: FloatArray) -> FloatArray:
-        t = r[:, None] * np.sign(-g) + np.where(g == 0, r[:, None], 0.0)
+        begin, end = np.maximum(low, -r[:, None]), np.minimum(high, r[:, None])
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            inside = np.where(h > 0, -0.5 * g / np.where(h > 0, h, 1.0), np.inf)
-        inside = np.where(np.isnan(inside), np.inf, inside)
-        # Where the form is convex the minimum may lie inside; where g is 0 it is at 0.
-        return np.where((h > 0) & (np.abs(inside) < r[:, None]), inside, t)
+            inside = np.where(h > 0, -0.5 * g / np.where(h > 0, h, 1.0), 0.0)
+        options = [begin, end, np.clip(inside, begin, end)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            best = np.argmin([g * t + h * t * t for t in options], axis=0)
+        return np.asarray(np.choose(best, options))
 
     def value(r: FloatArray) -> FloatArray:
         t = lowest(r)
         with np.errstate(over="ignore", invalid="ignore"):
             return np.asarray(c + (g * t + h * t * t).sum(axis=1))
 
-    high = _beyond(lambda r: value(r) > 0, np.full(len(c), 1e-6))
-    low = np.zeros(len(c))
-    never = value(high) > 0
+    inner, outer = np.zeros(len(c)), _beyond(lambda r: value(r) > 0, np.full(len(c), 1e-6))
+    never = value(outer) > 0
     for _ in range(_HALVINGS):
-        middle = 0.5 * (low + high)
+        middle = 0.5 * (inner + outer)
         positive = value(middle) > 0
-        low, high = np.where(positive, middle, low), np.where(positive, high, middle)
-        if (high - low <= _NARROW * high).all():
+        inner, outer = np.where(positive, middle, inner), np.where(positive, outer, middle)
+        if (outer - inner <= _NARROW * outer).all():
             break
-    move = lowest(high)
+    move = lowest(outer)
     move[never] = np.nan
-    return np.where(never, high, low), move
+    return np.where(never, outer, inner), move

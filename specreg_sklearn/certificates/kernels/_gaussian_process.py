@@ -25,7 +25,7 @@ def latent_expansion(step: Any) -> tuple[FloatArray, Expansion]:
     X = np.asarray(step.X_train_, dtype=np.float64)
     units = np.broadcast_to(np.asarray(radial.length_scale, dtype=np.float64), X.shape[1:]).copy()
     weight = factor * (np.asarray(step.y_train_, dtype=np.float64) - step.pi_)
-    return units, Expansion(RadialKernel(0.5), X / units, weight, 0.0)
+    return units, Expansion(RadialKernel(0.5), X / units, weight, 0.0, np.abs(weight))
 
 
 def _constant_times_radial(kernel: Kernel) -> tuple[float, RBF]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import BoolArray, FloatArray
 from specreg_sklearn.certificates.kernels._expansions import Kernel
 from specreg_sklearn.certificates.moves import ModelRows
 
@@ -27,12 +28,15 @@ class Expansion:
         How much each term counts.
     intercept : float
         What is added.
+    size : ndarray of shape (n_centres,)
+        What the roundings of each term are relative to: at least the size of its weight.
     """
 
     kernel: Kernel
     centre: FloatArray
     weight: FloatArray
     intercept: float
+    size: FloatArray
 
     def value(self, x: FloatArray) -> FloatArray:
         """Return the function at rows."""
@@ -46,11 +50,7 @@ class Expansion:
 
     def negative(self) -> Expansion:
         """Return the function with the other sign."""
-        return Expansion(self.kernel, self.centre, -self.weight, -self.intercept)
-
-    def times(self, factor: float) -> Expansion:
-        """Return a multiple of the function."""
-        return Expansion(self.kernel, self.centre, factor * self.weight, factor * self.intercept)
+        return replace(self, weight=-self.weight, intercept=-self.intercept)
 
 
 class Margin:
@@ -98,11 +98,10 @@ class Margin:
             fall = self.rate[part] * radius + steepest * drift
             bend = kernel.curvature(x, s, expansion.weight, reach)
             fall = fall + 0.5 * bend * (length + drift) ** 2
-            size = np.abs(expansion.weight)
             # The model rounds its kernels and their sum, and so does this.
             largest = np.abs(kernel.values(x, s)) + kernel.constant(x, s, reach) * reach[:, None]
             per_term = (len(s) + 8) * np.minimum(largest, 1e300) + kernel.rounding(x, s, reach)
-            blur = 2 * rows.unit * (per_term @ size + 4 * abs(expansion.intercept))
+            blur = 2 * rows.unit * (per_term @ expansion.size + 4 * abs(expansion.intercept))
             blur = blur + 64 * (len(s) + x.shape[1]) * _UNIT * fall
             out = self.at[part] - fall - blur
         return np.where(np.isnan(out), -np.inf, out)
@@ -112,20 +111,19 @@ class Margin:
         return largest_radius(lambda r: self.lowest(r) > 0, len(self.rows))
 
 
-def largest_radius(holds: object, n_rows: int) -> FloatArray:
+def largest_radius(holds: Callable[[FloatArray], BoolArray], n_rows: int) -> FloatArray:
     """Return distances up to which something holds that only gets harder with distance."""
-    check = holds
     low, high = np.zeros(n_rows), np.full(n_rows, 1e-3)
-    ever = check(low)  # type: ignore[operator]
+    ever = holds(low)
     for _ in range(_STEPS):
-        far = check(high) & ever  # type: ignore[operator]
+        far = holds(high) & ever
         low = np.where(far, high, low)
         if not (far & (high < 1e12)).any():
             break
         high = np.where(far, 4 * high, high)
     for _ in range(_STEPS):
         middle = 0.5 * (low + high)
-        far = check(middle) & ever  # type: ignore[operator]
+        far = holds(middle) & ever
         low, high = np.where(far, middle, low), np.where(far, high, middle)
         if (high - low <= 1e-6 * high).all():
             break

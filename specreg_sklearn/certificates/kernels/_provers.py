@@ -82,8 +82,8 @@ def _wins(
     return np.asarray(sure[own] > rest.max(axis=0, initial=-1.0))
 
 
-def _kernel(step: Any) -> Kernel | None:
-    """Return the kernel; None for the linear one."""
+def _kernel(step: Any) -> Kernel:
+    """Return the kernel of a fitted machine."""
     name = step.kernel
     if (step._sparse and name == "precomputed") or callable(name) or name == "precomputed":
         raise NoCertificateError(
@@ -118,7 +118,7 @@ def _pairs(step: Any, kernel: Kernel) -> dict[tuple[int, int], Expansion]:
             weight = np.concatenate([dual[j - 1, mine], dual[i, theirs]])
             some = np.concatenate([mine, theirs])
             intercept = float(step._intercept_[count])
-            out[i, j] = Expansion(kernel, centre[some], weight, intercept)
+            out[i, j] = Expansion(kernel, centre[some], weight, intercept, np.abs(weight))
             count += 1
     return out
 
@@ -155,10 +155,55 @@ class GaussianProcessProver(MoveProver):
         return LocalProof(lower, moves, np.zeros(len(rows), dtype=np.int64))
 
 
+class LabelSpreadingProver(MoveProver):
+    """Sums of kernels, one for each class, each point weighted by the share of its label."""
+
+    name = "kernels"
+
+    def __init__(self, estimator: Any) -> None:
+        super().__init__(estimator)
+        step = self.last
+        if step.kernel != "rbf":
+            raise NoCertificateError(
+                f"{type(step).__name__}(kernel={step.kernel!r}) has no certificate; take 'rbf'."
+            )
+        self.centre = _dense(step.X_)
+        self.shares = np.asarray(step.label_distributions_, dtype=np.float64)
+        self.kernel = RadialKernel(float(step.gamma))
+
+    def local_proof(
+        self, rows: ModelRows, own: IntArray, box: tuple[FloatArray, FloatArray], max_nodes: int
+    ) -> LocalProof:
+        """Return lower bounds."""
+        lower = np.full(len(rows), np.inf)
+        for k in np.unique(own).tolist():
+            some = np.flatnonzero(own == k)
+            part = rows.take(some)
+            for other in range(self.shares.shape[1]):
+                if other == k:
+                    continue
+                mine, theirs = self.shares[:, k], self.shares[:, other]
+                # Each sum is divided by that of all classes, which rounds once more.
+                size = 2 * self.shares.sum(axis=1) + mine + theirs
+                function = Expansion(self.kernel, self.centre, mine - theirs, 0.0, size)
+                lower[some] = np.minimum(lower[some], Margin(function, part).positive_within())
+        moves = np.full((len(rows), rows.slope.shape[1]), np.nan)
+        return LocalProof(lower, moves, np.zeros(len(rows), dtype=np.int64))
+
+
 @register_distance_prover("sklearn.svm._classes.SVC", "sklearn.svm._classes.NuSVC")
 def prove_support_vectors(estimator: Any, X: Any) -> SupportVectorProver:
     """Return the proof of a support vector machine."""
     return SupportVectorProver(estimator)
+
+
+@register_distance_prover(
+    "sklearn.semi_supervised._label_propagation.LabelPropagation",
+    "sklearn.semi_supervised._label_propagation.LabelSpreading",
+)
+def prove_label_spreading(estimator: Any, X: Any) -> LabelSpreadingProver:
+    """Return the proof of a classifier that spreads labels by kernels."""
+    return LabelSpreadingProver(estimator)
 
 
 @register_distance_prover("sklearn.gaussian_process._gpc.GaussianProcessClassifier")

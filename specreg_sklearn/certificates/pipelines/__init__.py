@@ -7,6 +7,7 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
     NoCertificateError,
     Role,
 )
+from specreg_sklearn.certificates.pipelines._decision_cut import Cut, decision_cut
 from specreg_sklearn.certificates.pipelines._last_step import passes_on, split_pipeline
 from specreg_sklearn.certificates.pipelines._model import CertifiedModel
 from specreg_sklearn.certificates.pipelines._registry import (
@@ -24,12 +25,14 @@ __all__ = [
     "BehindSteps",
     "CertifiedEstimator",
     "CertifiedModel",
+    "Cut",
     "NoCertificateError",
     "Role",
     "StatedLipschitz",
     "StepsInFront",
     "best_of_search",
     "classifier_stages",
+    "decision_cut",
     "passes_on",
     "register_certified_step",
     "split_pipeline",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
     CLASSIFIER,
     NoCertificateError,
 )
+from specreg_sklearn.certificates.pipelines._decision_cut import decision_cut
 from specreg_sklearn.certificates.pipelines._last_step import split_pipeline
 from specreg_sklearn.certificates.pipelines._registry import (
     classifier_stages,
@@ -25,10 +25,7 @@ from specreg_sklearn.certificates.pipelines._registry import (
 )
 from specreg_sklearn.certificates.pipelines._transformers import linear, shift
 from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage, side_by_side
-from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
 
-# What two elementary functions may round by, relative to a probability.
-_LINK_ERROR = 16 * UNIT_ROUNDOFF
 # Their probability of the second of two classes is the sigmoid of their score.
 _LOGISTIC = (LogisticRegression, LogisticRegressionCV, LinearDiscriminantAnalysis, MLPClassifier)
 
@@ -81,66 +78,10 @@ def _another_cut(step: FixedThresholdClassifier | TunedThresholdClassifierCV) ->
                 "probabilities are not the sigmoid of a score that can be bounded. Choose "
                 'response_method="decision_function".'
             )
-        if not 0 < cut.threshold < 1:
-            raise NoCertificateError(
-                f"{type(step).__name__} has no certificate: at the threshold {cut.threshold!r} of "
-                "probabilities its label hangs on how they round. Give a number between 0 and 1."
-            )
     threshold, blur = cut.in_scores()
     moved = shift([threshold])
     moved.after_rounding = blur
     return [*stages, moved]
-
-
-class Cut:
-    """Where a classifier with a threshold of its own draws the line.
-
-    Parameters
-    ----------
-    estimator : estimator
-        The fitted binary classifier inside.
-    method : {"predict_proba", "decision_function"}
-        What is compared.
-    threshold : float
-        With what; at the threshold the label is the positive one.
-    positive : int
-        Position of the positive label in the classes.
-    """
-
-    def __init__(self, estimator: Any, method: str, threshold: float, positive: int) -> None:
-        self.estimator, self.method = estimator, method
-        self.threshold, self.positive = threshold, positive
-
-    def in_scores(self) -> tuple[float, float]:
-        """Return the threshold as one of scores for ``classes_[1]``, and the blur of the link."""
-        if self.method == "decision_function":
-            return (self.threshold if self.positive == 1 else -self.threshold), 0.0
-        share = self.threshold if self.positive == 1 else 1 - self.threshold
-        # The logit moves by the rounding of a probability over p (1 - p).
-        blur = _LINK_ERROR / (share * (1 - share)) if 0 < share < 1 else math.inf
-        return math.log(share / (1 - share)) if 0 < share < 1 else math.inf, blur
-
-
-def decision_cut(step: FixedThresholdClassifier | TunedThresholdClassifierCV) -> Cut:
-    """Return where a fitted classifier with a threshold draws the line."""
-    inside = getattr(step, "estimator_", step.estimator)
-    method = step.response_method
-    if method == "auto":
-        method = "predict_proba" if hasattr(inside, "predict_proba") else "decision_function"
-    if isinstance(step, TunedThresholdClassifierCV):
-        threshold, label = step.best_threshold_, step._curve_scorer._get_pos_label()
-    else:
-        threshold, label = step.threshold, step.pos_label
-        if threshold == "auto":
-            threshold = 0.5 if method == "predict_proba" else 0.0
-    classes = np.asarray(step.classes_)
-    if len(classes) != 2:
-        raise NoCertificateError(
-            f"{type(step).__name__} has no certificate: it has {len(classes)} classes, and two are "
-            "expected."
-        )
-    positive = 1 if label is None else int(np.flatnonzero(classes == label)[0])
-    return Cut(inside, method, float(threshold), positive)
 
 
 def _member_scores(step: Any) -> list[tuple[list[Stage], Any]]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from specreg_sklearn._typing import BoolArray, FloatArray
+from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.certificates.kernels._expansions import Kernel
-from specreg_sklearn.certificates.moves import ModelRows
+from specreg_sklearn.certificates.moves import ModelRows, largest_radius
 
-_ROWS, _STEPS, _UNIT = 16, 40, 2.0**-53
+_ROWS, _UNIT = 16, 2.0**-53
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,22 +108,3 @@ class Margin:
     def positive_within(self) -> FloatArray:
         """Return distances within which the function stays positive; 0 where it is not."""
         return largest_radius(lambda r: self.lowest(r) > 0, len(self.rows))
-
-
-def largest_radius(holds: Callable[[FloatArray], BoolArray], n_rows: int) -> FloatArray:
-    """Return distances up to which something holds that only gets harder with distance."""
-    low, high = np.zeros(n_rows), np.full(n_rows, 1e-3)
-    ever = holds(low)
-    for _ in range(_STEPS):
-        far = holds(high) & ever
-        low = np.where(far, high, low)
-        if not (far & (high < 1e12)).any():
-            break
-        high = np.where(far, 4 * high, high)
-    for _ in range(_STEPS):
-        middle = 0.5 * (low + high)
-        far = holds(middle) & ever
-        low, high = np.where(far, middle, low), np.where(far, high, middle)
-        if (high - low <= 1e-6 * high).all():
-            break
-    return np.where(ever, low, 0.0)

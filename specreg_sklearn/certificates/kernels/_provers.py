@@ -16,8 +16,8 @@ from specreg_sklearn.certificates.kernels._expansions import (
     SigmoidKernel,
 )
 from specreg_sklearn.certificates.kernels._gaussian_process import latent_expansion
-from specreg_sklearn.certificates.kernels._margins import Expansion, Margin, largest_radius
-from specreg_sklearn.certificates.moves import LocalProof, ModelRows, MoveProver
+from specreg_sklearn.certificates.kernels._margins import Expansion, Margin
+from specreg_sklearn.certificates.moves import LocalProof, ModelRows, MoveProver, largest_radius
 from specreg_sklearn.certificates.pipelines import NoCertificateError
 
 

@@ -16,6 +16,7 @@ from specreg_sklearn.certificates.pipelines._registry import (
     register_certified_step,
     transformer_stages,
 )
+from specreg_sklearn.certificates.pipelines._score_ranges import ScoreRanges
 from specreg_sklearn.certificates.pipelines._stated_lipschitz import StatedLipschitz
 from specreg_sklearn.certificates.pipelines._steps_in_front import BehindSteps, StepsInFront
 
@@ -28,6 +29,7 @@ __all__ = [
     "Cut",
     "NoCertificateError",
     "Role",
+    "ScoreRanges",
     "StatedLipschitz",
     "StepsInFront",
     "best_of_search",

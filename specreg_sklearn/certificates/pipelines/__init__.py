@@ -9,6 +9,7 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
 )
 from specreg_sklearn.certificates.pipelines._decision_cut import Cut, decision_cut
 from specreg_sklearn.certificates.pipelines._last_step import passes_on, split_pipeline
+from specreg_sklearn.certificates.pipelines._linear_scores import LinearScores, linear_scores
 from specreg_sklearn.certificates.pipelines._model import CertifiedModel
 from specreg_sklearn.certificates.pipelines._registry import (
     best_of_search,
@@ -27,6 +28,7 @@ __all__ = [
     "CertifiedEstimator",
     "CertifiedModel",
     "Cut",
+    "LinearScores",
     "NoCertificateError",
     "Role",
     "ScoreRanges",
@@ -35,6 +37,7 @@ __all__ = [
     "best_of_search",
     "classifier_stages",
     "decision_cut",
+    "linear_scores",
     "passes_on",
     "register_certified_step",
     "split_pipeline",

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.multiclass import OneVsRestClassifier, OutputCodeClassifier
 from sklearn.naive_bayes import BernoulliNB, ComplementNB, MultinomialNB
@@ -19,6 +17,7 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
 )
 from specreg_sklearn.certificates.pipelines._decision_cut import decision_cut
 from specreg_sklearn.certificates.pipelines._last_step import split_pipeline
+from specreg_sklearn.certificates.pipelines._linear_scores import is_logistic, linear_scores
 from specreg_sklearn.certificates.pipelines._registry import (
     classifier_stages,
     register_certified_step,
@@ -26,27 +25,17 @@ from specreg_sklearn.certificates.pipelines._registry import (
 from specreg_sklearn.certificates.pipelines._transformers import linear, shift
 from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage, side_by_side
 
-# Their probability of the second of two classes is the sigmoid of their score.
-_LOGISTIC = (LogisticRegression, LogisticRegressionCV, LinearDiscriminantAnalysis, MLPClassifier)
-
 
 def _is_logistic(estimator: Any) -> bool:
     """Return whether the probability of the second class is the sigmoid of the score."""
     last = split_pipeline(estimator)[1]
-    # Older versions of scikit-learn took a softmax of the score and its negative.
-    return type(last) in _LOGISTIC and getattr(last, "multi_class", None) != "multinomial"
+    return is_logistic(last) or type(last) is MLPClassifier
 
 
-@register_certified_step(MultinomialNB, role=CLASSIFIER)
-def _multinomial(step: MultinomialNB) -> list[Stage]:
-    return [linear(step.feature_log_prob_, step.class_log_prior_)]
-
-
-@register_certified_step(ComplementNB, role=CLASSIFIER)
-def _complement(step: ComplementNB) -> list[Stage]:
-    # With one class there is nothing to tell apart, and predict adds its prior.
-    prior = step.class_log_prior_ if len(step.classes_) == 1 else None
-    return [linear(step.feature_log_prob_, prior)]
+@register_certified_step(ComplementNB, MultinomialNB, role=CLASSIFIER)
+def _linear_naive_bayes(step: MultinomialNB | ComplementNB) -> list[Stage]:
+    scores = linear_scores(step)
+    return [linear(scores.weight, scores.bias)]
 
 
 @register_certified_step(BernoulliNB, role=CLASSIFIER)
@@ -57,8 +46,8 @@ def _bernoulli(step: BernoulliNB) -> list[Stage]:
             "distances are those of an ensemble of trees, which certified_radius and "
             "adversarial_band take."
         )
-    without = np.log(1 - np.exp(step.feature_log_prob_))
-    return [linear(step.feature_log_prob_ - without, step.class_log_prior_ + without.sum(axis=1))]
+    scores = linear_scores(step)
+    return [linear(scores.weight, scores.bias)]
 
 
 @register_certified_step(SelfTrainingClassifier, role=CLASSIFIER)

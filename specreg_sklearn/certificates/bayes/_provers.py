@@ -19,7 +19,7 @@ class QuadraticProver(MoveProver):
 
     def __init__(self, estimator: Any) -> None:
         super().__init__(estimator)
-        self.scores = _scores(self.last)
+        self.scores = quadratic_scores(self.last)
 
     def local_proof(
         self, rows: ModelRows, own: IntArray, box: tuple[FloatArray, FloatArray], max_nodes: int
@@ -28,7 +28,8 @@ class QuadraticProver(MoveProver):
         return self.scores.proof(rows, own, box)
 
 
-def _scores(step: Any) -> QuadraticScores:
+def quadratic_scores(step: Any) -> QuadraticScores:
+    """Return the scores of a fitted GaussianNB or QuadraticDiscriminantAnalysis."""
     if hasattr(step, "theta_"):
         mean = np.asarray(step.theta_, dtype=np.float64)
         spread = np.asarray(step.var_, dtype=np.float64)

@@ -72,6 +72,22 @@ class QuadraticScores:
                 move[some[nearer]] = step[nearer]
         return LocalProof(lower, move, nodes)
 
+    def difference(
+        self, rows: ModelRows, j: int, k: int, radius: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the least and the greatest score of class j less that of class k.
+
+        Parameters
+        ----------
+        rows : ModelRows
+            The rows.
+        j, k : int
+            Two classes.
+        radius : ndarray of shape (n_rows,)
+            How far each row moves at most.
+        """
+        return _Pair(self, rows, j, k).ends(radius)
+
 
 class _Pair:
     """The score of one class less that of another, as a quadratic function of moves."""
@@ -114,6 +130,21 @@ class _Pair:
             lower[some] = np.where(first[some] > 1e12, np.minimum(lower[some], 1e12), lower[some])
         move[~(self.c > 0)] = np.nan
         return lower, move
+
+    def ends(self, radius: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the least and the greatest value within distances."""
+        rows = self.rows
+        rate = rows.norm.dual.length(self.g)
+        n_moves = self.H.shape[0]
+        # A move of length 1 in another norm may be longer in L2, and each unit of that bends twice.
+        unit = float(rows.norm.from_l2(np.ones(1), max(n_moves, 1))[0]) ** 2
+        eigenvalues = np.linalg.eigvalsh(self.H) if n_moves else np.zeros(1)
+        falls, rises = max(0.0, -float(eigenvalues[0])), max(0.0, float(eigenvalues[-1]))
+        with np.errstate(over="ignore", invalid="ignore"):
+            slack = self._slack(radius)
+            low = self.c - rate * radius - falls * unit * radius**2 - slack
+            high = self.c + rate * radius + rises * unit * radius**2 + slack
+        return np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)
 
     def _take(self, some: IntArray) -> _Pair:
         out = object.__new__(_Pair)

@@ -13,10 +13,13 @@ from specreg_sklearn.certificates.composed._rules import Members, Rule
 from specreg_sklearn.certificates.distances import (
     DEFAULT_MAX_NODES,
     DistanceBounds,
+    DistanceProver,
+    LipschitzProver,
     confirmed_witnesses,
     ends_meet,
     register_distance_prover,
 )
+from specreg_sklearn.certificates.linear import LinearProver
 from specreg_sklearn.certificates.moves import largest_radius
 from specreg_sklearn.certificates.pipelines import NoCertificateError, split_pipeline
 from specreg_sklearn.space import CONVEX_NORMS, CleanRows
@@ -105,6 +108,15 @@ class ComposedProver:
     "sklearn.multiclass.OneVsRestClassifier",
     "sklearn.multiclass.OutputCodeClassifier",
 )
-def prove_composed(estimator: Any, X: Any) -> ComposedProver:
-    """Return the proof of a classifier made of classifiers."""
+def prove_composed(estimator: Any, X: Any) -> DistanceProver:
+    """Return the proof of a classifier made of classifiers.
+
+    Where its scores as a whole are linear, or have constants for pairs of classes, these lose less
+    than ranges of its members do.
+    """
+    for prover in (LinearProver, LipschitzProver):
+        try:
+            return prover(estimator)
+        except NoCertificateError:
+            continue
     return ComposedProver(estimator, X)

@@ -8,16 +8,24 @@ interval arithmetic.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy.special import expit
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.discriminant_analysis import (
+    LinearDiscriminantAnalysis,
+    QuadraticDiscriminantAnalysis,
+)
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
+from sklearn.svm import SVC, NuSVC
 
 from specreg_sklearn._typing import BoolArray, FloatArray
+from specreg_sklearn.certificates.bayes import quadratic_scores
 from specreg_sklearn.certificates.distances import distance_prover
+from specreg_sklearn.certificates.kernels import Margin, machine_pairs
+from specreg_sklearn.certificates.moves import ModelRows, model_rows
 from specreg_sklearn.certificates.pipelines import (
     NoCertificateError,
     ScoreRanges,
@@ -27,6 +35,9 @@ from specreg_sklearn.space import CleanRows
 
 Range: TypeAlias = tuple[FloatArray, FloatArray]
 """The least and the greatest of something, an array each."""
+
+Difference: TypeAlias = Callable[[int, int | None, FloatArray], Range]
+"""From two classes and distances to the range of the difference of their scores."""
 
 # Room for the roundings of an elementary function, or of a sum of few shares.
 _BLUR = 1e-12
@@ -82,13 +93,21 @@ class MemberRanges(ABC):
 
 
 class ScoredMember(MemberRanges):
-    """A member with stages: linear models and networks."""
+    """A member that decides by scores whose differences have ranges.
 
-    def __init__(self, estimator: Any, rows: CleanRows, norm: float) -> None:
-        self.scores = ScoreRanges(estimator, rows, norm)
-        self.classes = self.scores.classes
-        last = split_pipeline(estimator)[1]
-        self.softmax = type(last) in _SOFTMAX and not _normalised(last, len(self.classes))
+    Parameters
+    ----------
+    classes : ndarray of shape (n_classes,)
+        Its labels.
+    difference : callable
+        From two classes and distances to the range of the difference of their scores. The second
+        class is None for a single score.
+    softmax : bool
+        Whether its shares are the softmax of the scores.
+    """
+
+    def __init__(self, classes: np.ndarray, difference: Difference, *, softmax: bool) -> None:
+        self.classes, self.difference, self.softmax = np.asarray(classes), difference, softmax
 
     def labels(self, radius: FloatArray) -> BoolArray:
         """Return classes whose score may be at least that of each other class."""
@@ -97,15 +116,15 @@ class ScoredMember(MemberRanges):
         for j in range(n):
             for k in range(n):
                 if k != j:
-                    possible[:, j] &= self.scores.difference(j, k, radius)[1] >= 0
+                    possible[:, j] &= self.difference(j, k, radius)[1] >= 0
         return possible
 
     def decision(self, radius: FloatArray) -> Range:
         """Return ranges of the scores."""
         if len(self.classes) == 2:
-            low, high = self.scores.difference(1, 0, radius)
+            low, high = self.difference(1, 0, radius)
             return low[:, None], high[:, None]
-        every = [self.scores.difference(j, None, radius) for j in range(len(self.classes))]
+        every = [self.difference(j, None, radius) for j in range(len(self.classes))]
         low, high = (np.column_stack(end) for end in zip(*every, strict=True))
         return low, high
 
@@ -121,7 +140,7 @@ class ScoredMember(MemberRanges):
                 least, most = np.ones(len(radius)), np.ones(len(radius))
                 for k in range(n):
                     if k != j:
-                        ends = self.scores.difference(k, j, radius)
+                        ends = self.difference(k, j, radius)
                         least, most = least + np.exp(ends[0]), most + np.exp(ends[1])
                 low[:, j], high[:, j] = 1 / most, 1 / least
         return np.maximum(low - _BLUR, 0.0), np.minimum(high + _BLUR, 1.0)
@@ -179,23 +198,73 @@ class ProvedMember(MemberRanges):
         return low, high
 
 
+class MachineMember(MemberRanges):
+    """A support vector machine with two classes: one sum of kernels, and no shares."""
+
+    def __init__(self, last: Any, rows: ModelRows) -> None:
+        self.classes = np.asarray(last.classes_)
+        # Positive where the first class wins; decision_function has the other sign.
+        function = machine_pairs(last)[0, 1]
+        self.first, self.second = Margin(function, rows), Margin(function.negative(), rows)
+
+    def decision(self, radius: FloatArray) -> Range:
+        """Return the range of the sum."""
+        return self.second.lowest(radius)[:, None], -self.first.lowest(radius)[:, None]
+
+    def labels(self, radius: FloatArray) -> BoolArray:
+        """Return the labels that its sign may stand for."""
+        low, high = self.decision(radius)
+        return np.column_stack([low <= 0, high >= 0])
+
+
+class ConstantMember(MemberRanges):
+    """What meta-estimators put in place of a member whose rows were all on one side."""
+
+    def __init__(self, estimator: Any, n_columns: int) -> None:
+        self.classes = np.array([0, 1])
+        row = np.zeros((1, n_columns))
+        self.score = float(np.ravel(estimator.decision_function(row))[0])
+        self.label = int(np.ravel(estimator.predict(row))[0])
+
+    def decision(self, radius: FloatArray) -> Range:
+        """Return the one score."""
+        score = np.full((len(radius), 1), self.score)
+        return score, score
+
+    def labels(self, radius: FloatArray) -> BoolArray:
+        """Return the one label."""
+        return np.tile(self.classes == self.label, (len(radius), 1))
+
+
 def member_ranges(estimator: Any, rows: CleanRows, norm: float, max_nodes: int) -> MemberRanges:
-    """Return what a fitted member may answer, by stages where it has some, or by its distances.
+    """Return what a fitted member may answer, by its scores, or by its distances.
 
     Raises
     ------
     NoCertificateError
         If neither is known.
     """
+    last = split_pipeline(estimator)[1]
+    if type(last).__name__ == "_ConstantPredictor":
+        return ConstantMember(last, rows.table.n_columns)
+    if type(last) in (GaussianNB, QuadraticDiscriminantAnalysis):
+        quadratic = quadratic_scores(last)
+        inputs = model_rows(estimator, rows, norm, last.n_features_in_)
+
+        def difference(j: int, k: int | None, radius: FloatArray) -> Range:
+            if k is None:
+                raise NoCertificateError(f"{type(last).__name__} has no certificate by one score.")
+            return quadratic.difference(inputs, j, k, radius)
+
+        return ScoredMember(last.classes_, difference, softmax=True)
+    if type(last) in (SVC, NuSVC) and len(last.classes_) == 2:
+        return MachineMember(last, model_rows(estimator, rows, norm, last.n_features_in_))
     try:
-        return ScoredMember(estimator, rows, norm)
+        scores = ScoreRanges(estimator, rows, norm)
     except NoCertificateError as error:
         try:
             return ProvedMember(estimator, rows, norm, max_nodes)
         except NoCertificateError as other:
             raise NoCertificateError(f"{error}\n{other}") from other
-
-
-def sigmoid_range(low: FloatArray, high: FloatArray) -> Range:
-    """Return the range of the sigmoid."""
-    return np.maximum(expit(low) - _BLUR, 0.0), np.minimum(expit(high) + _BLUR, 1.0)
+    softmax = type(last) in _SOFTMAX and not _normalised(last, len(scores.classes))
+    return ScoredMember(scores.classes, scores.difference, softmax=softmax)

@@ -29,7 +29,7 @@ class SupportVectorProver(MoveProver):
     def __init__(self, estimator: Any) -> None:
         super().__init__(estimator)
         step = self.last
-        self.pairs = _pairs(step, _kernel(step))
+        self.pairs = machine_pairs(step)
         if step.break_ties and len(self.classes) > 2:
             raise NoCertificateError(
                 f"{type(step).__name__}(break_ties=True) has no certificate: it decides by sums of "
@@ -105,9 +105,9 @@ def _kernel(step: Any) -> Kernel:
     return PolynomialKernel(1.0, 0.0, 1)
 
 
-def _pairs(step: Any, kernel: Kernel) -> dict[tuple[int, int], Expansion]:
+def machine_pairs(step: Any) -> dict[tuple[int, int], Expansion]:
     """Return, for each pair of classes, the function that is positive where the first one wins."""
-    centre = _dense(step.support_vectors_)
+    kernel, centre = _kernel(step), _dense(step.support_vectors_)
     dual, n_support = _dense(step._dual_coef_), step._n_support
     begins = np.concatenate([[0], np.cumsum(n_support)])
     out, count = {}, 0

@@ -180,7 +180,6 @@ def test_more_budget_is_nearer(digits):
 
 
 @NORMS
-@pytest.mark.usefixtures("numpy_state_is_kept")
 def test_what_happens_to_a_row_depends_on_that_row_alone(iris, norm):
     """On three classes: neighbours start from other classes than the row itself."""
     X, y, _ = iris

@@ -288,7 +288,7 @@ def test_processes(iris):
     np.testing.assert_allclose(two.X_adv, one.X_adv)
 
 
-def test_seeds(digits_mlp, numpy_state_is_kept):
+def test_seeds(digits_mlp):
     model, X, y, space = digits_mlp
     for norm, eps in ((np.inf, 0.1), (2, 0.6)):
         one, again, other = (

@@ -226,7 +226,6 @@ def test_no_budget_ends_when_nothing_is_gained(iris):
     assert result.n_queries.max() < 20000
 
 
-@pytest.mark.usefixtures("numpy_state_is_kept")
 @pytest.mark.parametrize("max_queries", [400, None])
 def test_what_happens_to_a_row_depends_on_that_row_alone(iris, max_queries):
     """On three classes: neighbours start from other classes than the row itself."""

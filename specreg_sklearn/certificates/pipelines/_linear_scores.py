@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn import linear_model
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import (
     LogisticRegression,
     LogisticRegressionCV,
-    PassiveAggressiveClassifier,
     Perceptron,
     RidgeClassifier,
     RidgeClassifierCV,
@@ -30,11 +30,12 @@ COEFFICIENTS = (
     LinearSVC,
     LogisticRegression,
     LogisticRegressionCV,
-    PassiveAggressiveClassifier,
     Perceptron,
     RidgeClassifier,
     RidgeClassifierCV,
     SGDClassifier,
+    # Versions of scikit-learn from 1.10 on have no such class.
+    *filter(None, [getattr(linear_model, "PassiveAggressiveClassifier", None)]),
 )
 """Classifiers that hold their scores as ``coef_`` and ``intercept_``."""
 

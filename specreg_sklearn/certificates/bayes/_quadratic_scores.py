@@ -15,6 +15,8 @@ from specreg_sklearn.certificates.bayes._shortest_steps import (
 from specreg_sklearn.certificates.moves import LocalProof, ModelRows
 
 _UNIT = 2.0**-53
+# Where no class can be reached, roundings are counted within one of these.
+_CAPS = (1e12, 1e8, 1e5, 1e2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,23 +56,25 @@ class QuadraticScores:
         """
         n, n_moves = len(rows), rows.slope.shape[1]
         lower, move = np.full(n, np.inf), np.full((n, n_moves), np.nan)
-        nodes = np.zeros(n, dtype=np.int64)
         for k in np.unique(own).tolist():
             some = np.flatnonzero(own == k)
-            part = rows.take(some)
-            ends = box[0][some], box[1][some]
-            length = np.full(len(some), np.inf)
-            for other in range(len(self.mean)):
-                if other == k:
-                    continue
-                bound, step = _Pair(self, part, k, other).distances(ends)
-                lower[some] = np.minimum(lower[some], bound)
-                size = rows.norm.length(np.nan_to_num(step))
-                size[np.isnan(step).any(axis=1)] = np.inf
-                nearer = size < length
-                length[nearer] = size[nearer]
-                move[some[nearer]] = step[nearer]
-        return LocalProof(lower, move, nodes)
+            part, ends = rows.take(some), (box[0][some], box[1][some])
+            pairs = [_Pair(self, part, k, other) for other in range(len(self.mean)) if other != k]
+            if not pairs:
+                continue
+            found = [pair.distances(ends) for pair in pairs]
+            first = np.min([bound for bound, _ in found], axis=0)
+            # Roundings count within what is claimed: no farther than the nearest class.
+            for most in _CAPS:
+                radius = np.minimum(first, most)
+                proved = [pair.proved(ends, radius) for pair in pairs]
+                lower[some] = np.minimum(np.min(proved, axis=0), radius)
+                if (lower[some] > 0).all() or (first < most).all():
+                    break
+            lengths = np.array([_lengths(part, step) for _, step in found])
+            nearest = lengths.argmin(axis=0)
+            move[some] = np.array([step for _, step in found])[nearest, np.arange(len(some))]
+        return LocalProof(lower, move, np.zeros(n, dtype=np.int64))
 
     def difference(
         self, rows: ModelRows, j: int, k: int, radius: FloatArray
@@ -115,21 +119,20 @@ class _Pair:
         self.c, self.g, self.H = value[0] - value[1], slope[0] - slope[1], form[0] - form[1]
 
     def distances(self, box: tuple[FloatArray, FloatArray]) -> tuple[FloatArray, FloatArray]:
-        """Return lower bounds of the distances to where the other class wins, and moves there."""
-        first, move = self._solve(self.c, box)
-        capped = np.minimum(first, 1e12)
-        slack = self._slack(capped)
-        positive = self.c - slack > 0
-        lower = np.zeros(len(self.c))
-        if positive.any():
-            some = np.flatnonzero(positive)
-            ends = box[0][some], box[1][some]
-            again = self._take(some)._solve((self.c - slack)[some], ends)[0]
-            lower[some] = np.minimum(again, first[some])
-            # Beyond the cap nothing was counted.
-            lower[some] = np.where(first[some] > 1e12, np.minimum(lower[some], 1e12), lower[some])
+        """Return distances to where the other class wins, but for rounding, and moves there."""
+        distance, move = self._solve(self.c, box)
         move[~(self.c > 0)] = np.nan
-        return lower, move
+        return distance, move
+
+    def proved(self, box: tuple[FloatArray, FloatArray], radius: FloatArray) -> FloatArray:
+        """Return lower bounds of the distances, with roundings as they are within a radius."""
+        left = self.c - self._slack(radius)
+        lower = np.zeros(len(left))
+        some = np.flatnonzero(left > 0)
+        if len(some):
+            ends = box[0][some], box[1][some]
+            lower[some] = self._take(some)._solve(left[some], ends)[0]
+        return lower
 
     def ends(self, radius: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the least and the greatest value within distances."""
@@ -197,6 +200,12 @@ class _Pair:
             # The inputs that the model computes are not quite those that it is given.
             slack += drift * root * (length + root * drift)
         return slack
+
+
+def _lengths(rows: ModelRows, move: FloatArray) -> FloatArray:
+    """Return how long moves are; infinite where there is none."""
+    missing = np.isnan(move).any(axis=1)
+    return np.where(missing, np.inf, rows.norm.length(np.nan_to_num(move)))
 
 
 def _each_alone(slope: FloatArray) -> bool:

@@ -12,6 +12,7 @@ from specreg_sklearn.certificates.moves import LocalProof, ModelRows, MoveProver
 from specreg_sklearn.certificates.pipelines import LinearScores, linear_scores
 
 _LARGEST = 1e12
+_WIDER = 16
 
 
 class LinearProver(MoveProver):
@@ -48,51 +49,64 @@ class LinearProver(MoveProver):
         for k in np.unique(own).tolist():
             some = np.flatnonzero(own == k)
             part = rows.take(some)
-            low, high = (end[some] for end in box)
-            length = np.full(len(some), np.inf)
-            for other in range(len(self.scores.bias)):
-                if other != k:
-                    bound, step = self._pair(part, k, other, low, high)
-                    lower[some] = np.minimum(lower[some], bound)
-                    size = rows.norm.length(np.nan_to_num(step))
-                    size[np.isnan(step).any(axis=1)] = np.inf
-                    nearer = size < length
-                    length[nearer] = size[nearer]
-                    move[some[nearer]] = step[nearer]
+            others = [other for other in range(len(self.scores.bias)) if other != k]
+            gaps = [self._gap(part, k, other) for other in others]
+            if not gaps:
+                continue
+            # Roundings count within what is claimed: no farther than the nearest class.
+            radius = np.minimum(np.min([first for first, _, _ in gaps], axis=0), _LARGEST)
+            for i, row in enumerate(some.tolist()):
+                ends = (box[0][row], box[1][row]) if rows.exact else _open(n_moves)
+                lower[row], step = self._row(part, i, k, others, gaps, float(radius[i]), ends)
+                if step is not None:
+                    move[row] = step
         return LocalProof(lower, move, np.zeros(n, dtype=np.int64))
 
-    def _pair(
-        self, rows: ModelRows, own: int, other: int, low: FloatArray, high: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return bounds of the distances to where one class beats another, and moves there."""
-        weight, bias, blur = self.scores
-        direction = weight[other] - weight[own]
+    def _gap(
+        self, rows: ModelRows, own: int, other: int
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return distances without box and rounding, leads of the own class, and their slopes."""
+        weight, bias, _ = self.scores
         # Of each score by itself, as the model computes them.
         both = rows.values @ weight[[own, other]].T + bias[[own, other]]
         gap = both[:, 0] - both[:, 1]
-        G = rows.slopes(direction)
-        rate = float(rows.norm.dual.length(G[None])[0])
+        slope = rows.slopes(weight[other] - weight[own])
+        rate = float(rows.norm.dual.length(slope[None])[0])
         with np.errstate(divide="ignore", invalid="ignore"):
             first = np.where(gap > 0, gap / rate if rate else np.inf, 0.0)
-        slack = self._slack(rows, own, other, np.minimum(first, _LARGEST)) + blur
-        unbound = np.where(gap > slack, (gap - slack) / rate if rate else np.inf, 0.0)
-        lower = unbound * (1 - 1e-12)
-        straight = _towards(G, gap, rows.norm.order)
-        move = np.where((gap > 0)[:, None], straight, np.nan)
-        outside = ((move < low) | (move > high)).any(axis=1) & rows.exact & (gap > slack)
-        for i in np.flatnonzero(outside).tolist():
-            # Bounds of the space stand in the way: roundings are counted twice as far as needed.
-            far = shortest_move(
-                G[None], gap[i : i + 1], np.zeros(1), rows.norm, low=low[i], high=high[i]
-            ).lower
-            wide = min(2 * far, _LARGEST)
-            again = self._slack(rows.take(slice(i, i + 1)), own, other, np.array([wide])) + blur
-            found = shortest_move(
-                G[None], gap[i : i + 1], again, rows.norm, low=low[i], high=high[i]
-            )
-            lower[i] = max(lower[i], min(found.lower, wide))
-            move[i] = np.nan if found.move is None else found.move
-        return lower, move
+        return first, gap, slope
+
+    def _row(
+        self,
+        rows: ModelRows,
+        i: int,
+        own: int,
+        others: list[int],
+        gaps: list[tuple[FloatArray, FloatArray, FloatArray]],
+        radius: float,
+        box: tuple[FloatArray, FloatArray],
+    ) -> tuple[float, FloatArray | None]:
+        """Return the distance of one row, and the shortest move."""
+        one = rows.take(slice(i, i + 1))
+        for _ in range(_WIDER):
+            lower, step, length = np.inf, None, np.inf
+            for other, (first, gap, slope) in zip(others, gaps, strict=True):
+                if first[i] >= length:
+                    continue
+                slack = self._slack(one, own, other, np.array([radius])) + self.scores.blur
+                found = shortest_move(
+                    slope[None], gap[i : i + 1], slack, rows.norm, low=box[0], high=box[1]
+                )
+                lower = min(lower, found.lower)
+                if found.move is not None:
+                    size = float(rows.norm.length(found.move[None])[0])
+                    if size < length:
+                        length, step = size, found.move
+            if lower <= radius or radius >= _LARGEST:
+                break
+            # Bounds of the space stand in the way: roundings are counted farther out.
+            radius = min(8 * radius, _LARGEST)
+        return min(lower, radius), step
 
     def _slack(self, rows: ModelRows, own: int, other: int, radius: FloatArray) -> FloatArray:
         """Return what rounding may add to the difference of two scores within a radius."""
@@ -108,17 +122,9 @@ class LinearProver(MoveProver):
         return np.asarray(rounded + drift)
 
 
-def _towards(g: FloatArray, gap: FloatArray, order: float) -> FloatArray:
-    """Return the shortest moves along which a linear function grows by the gaps."""
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        if order == 2:
-            return np.asarray(gap[:, None] * g / (g @ g))
-        if order == np.inf:
-            return np.asarray(gap[:, None] * np.sign(g) / np.abs(g).sum())
-        j = int(np.abs(g).argmax())
-        out = np.zeros((len(gap), len(g)))
-        out[:, j] = gap / g[j]
-        return out
+def _open(n_moves: int) -> tuple[FloatArray, FloatArray]:
+    """Return a box without ends: moves behind steps that mix cells have no box."""
+    return np.full(n_moves, -np.inf), np.full(n_moves, np.inf)
 
 
 @register_distance_prover(

@@ -17,7 +17,7 @@ from specreg_sklearn.certificates.distances import (
 )
 from specreg_sklearn.certificates.moves._model_rows import ModelRows, model_rows
 from specreg_sklearn.certificates.pipelines import NoCertificateError, split_pipeline
-from specreg_sklearn.space import CONVEX_NORMS, CleanRows
+from specreg_sklearn.space import CONVEX_NORMS, CleanRows, as_norm
 from specreg_sklearn.tables import LabelCoder, ask, same_labels
 
 _SAFETY = 1 - 1e-9
@@ -141,6 +141,9 @@ class MoveProver(ABC):
             witness[nearer], upper[nearer] = found[0][nearer], found[1][nearer]
         lower = np.minimum(proof.lower, inputs.farthest)
         lower = np.where(np.isfinite(lower), lower * _SAFETY, lower)
+        # No row of the space is farther away than the farthest corner of its box.
+        corner = as_norm(norm).length(np.maximum(np.abs(box[0]), np.abs(box[1])))
+        lower[lower > corner * (1 + 1e-12)] = np.inf
         if np.isfinite(upper).any() and (lower > upper).any():
             raise NoCertificateError(
                 f"{type(self.last).__name__} has no certificate: predict gives another label "

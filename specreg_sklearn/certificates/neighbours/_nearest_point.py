@@ -13,6 +13,8 @@ _FEW = 8
 # By how much the radius within which roundings are counted exceeds the first guess.
 _WIDER = 8.0
 _FARTHEST = 1e9
+# How far beyond the boundary a witness is looked for, relative to its distance.
+_INSIDE = 1e-8
 
 
 def nearest_point_proof(
@@ -73,7 +75,7 @@ def _row(
     # Roundings are counted within a radius: nothing is claimed beyond it.
     radius = _WIDER * float(compare.lower_bounds(others, few, 0.0).max(axis=1).min())
     radius = min(radius, _FARTHEST)
-    lower, step, n_nodes = 0.0, None, 0
+    lower, step, nearest, n_nodes = 0.0, None, 0, 0
     while lower >= radius * (1 - 1e-9) or not n_nodes:
         radius *= _WIDER if n_nodes else 1.0
         bounds = compare.lower_bounds(others, few, radius).max(axis=1)
@@ -90,7 +92,13 @@ def _row(
             if found.move is not None:
                 length = float(rows.norm.length(found.move[None])[0])
                 if length < best:
-                    best, step = length, found.move
+                    best, step, nearest = length, found.move, int(others[k])
         if not np.isfinite(best) or radius >= _FARTHEST or n_nodes >= max_nodes:
             break
+    if step is not None:
+        # On the boundary labels hang on roundings: a witness is a little beyond it.
+        G, h, slack = compare.half_spaces(nearest, mine, radius)
+        h = h + _INSIDE * np.linalg.norm(G, axis=1) * np.linalg.norm(step)
+        inside = shortest_move(G, h, slack, rows.norm, low=low, high=high).move
+        step = step if inside is None else inside
     return min(lower, radius), step, n_nodes

@@ -130,9 +130,11 @@ def _by_triangles(
         if power == 2 and near > 0:
             blur = min(blur, relative * reach**2 / near)
         inexact = rows.error[i] * size + blur
-        change = largest_change(
-            lambda c, d=distance, m=mine, e=inexact: hold(d, m, change=c + e), most
-        )
+
+        def holds(change: float, d: Any = distance, own: Any = mine, e: float = inexact) -> bool:
+            return bool(hold(d, own, change=change + e))
+
+        change = largest_change(holds, most)
         drift = rate + rows.growth * size
         lower[i] = change / drift if drift > 0 else (np.inf if change > 0 else 0.0)
     moves = np.full((n, rows.slope.shape[1]), np.nan)

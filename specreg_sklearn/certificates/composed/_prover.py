@@ -8,8 +8,20 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray
-from specreg_sklearn.certificates.composed import _rules
-from specreg_sklearn.certificates.composed._rules import Members, Rule
+from specreg_sklearn.certificates.composed._members import Members, Rule
+from specreg_sklearn.certificates.composed._scores import (
+    another_cut,
+    calibrated,
+    nearest_code,
+    one_against_the_rest,
+    stacked,
+)
+from specreg_sklearn.certificates.composed._votes import (
+    bagged,
+    boosted,
+    one_against_one,
+    voted,
+)
 from specreg_sklearn.certificates.distances import (
     DEFAULT_MAX_NODES,
     DistanceBounds,
@@ -27,16 +39,16 @@ from specreg_sklearn.tables import LabelCoder, ask
 
 _SAFETY = 1 - 1e-9
 _RULES: dict[str, Callable[[Any, Members], Rule]] = {
-    "AdaBoostClassifier": _rules.boosted,
-    "BaggingClassifier": _rules.bagged,
-    "CalibratedClassifierCV": _rules.calibrated,
-    "FixedThresholdClassifier": _rules.another_cut,
-    "OneVsOneClassifier": _rules.one_against_one,
-    "OneVsRestClassifier": _rules.one_against_the_rest,
-    "OutputCodeClassifier": _rules.nearest_code,
-    "StackingClassifier": _rules.stacked,
-    "TunedThresholdClassifierCV": _rules.another_cut,
-    "VotingClassifier": _rules.voted,
+    "AdaBoostClassifier": boosted,
+    "BaggingClassifier": bagged,
+    "CalibratedClassifierCV": calibrated,
+    "FixedThresholdClassifier": another_cut,
+    "OneVsOneClassifier": one_against_one,
+    "OneVsRestClassifier": one_against_the_rest,
+    "OutputCodeClassifier": nearest_code,
+    "StackingClassifier": stacked,
+    "TunedThresholdClassifierCV": another_cut,
+    "VotingClassifier": voted,
 }
 
 
@@ -83,7 +95,7 @@ class ComposedProver:
         n = len(rows)
         labels = ask(self.estimator.predict, rows.write(rows.raw, np.arange(n)), n)
         own = LabelCoder(self.classes).encode(labels)
-        member = _rules.rows_as_members_see_them(self.steps, rows, norm, max_nodes)
+        member = Members(self.steps, rows, norm, max_nodes)
         rule = _RULES[type(self.last).__name__](self.last, member)
         others = np.arange(len(self.classes)) != own[:, None]
 

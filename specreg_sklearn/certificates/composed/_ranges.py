@@ -22,7 +22,6 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC, NuSVC
 
 from specreg_sklearn._typing import BoolArray, FloatArray
-from specreg_sklearn.certificates.bayes import quadratic_scores
 from specreg_sklearn.certificates.distances import distance_prover
 from specreg_sklearn.certificates.kernels import Margin, machine_pairs
 from specreg_sklearn.certificates.moves import ModelRows, model_rows
@@ -31,6 +30,7 @@ from specreg_sklearn.certificates.pipelines import (
     ScoreRanges,
     split_pipeline,
 )
+from specreg_sklearn.certificates.quadratic import quadratic_scores
 from specreg_sklearn.space import CleanRows
 
 Range: TypeAlias = tuple[FloatArray, FloatArray]
@@ -39,8 +39,6 @@ Range: TypeAlias = tuple[FloatArray, FloatArray]
 Difference: TypeAlias = Callable[[int, int | None, FloatArray], Range]
 """From two classes and distances to the range of the difference of their scores."""
 
-# Room for the roundings of an elementary function, or of a sum of few shares.
-_BLUR = 1e-12
 # Shares of these are sigmoids or softmaxes of their scores.
 _SOFTMAX = (LogisticRegression, LogisticRegressionCV, LinearDiscriminantAnalysis, MLPClassifier)
 # predict of these takes the class with the largest share, and no other.
@@ -104,10 +102,15 @@ class ScoredMember(MemberRanges):
         class is None for a single score.
     softmax : bool
         Whether its shares are the softmax of the scores.
+    blur : float
+        How much a share may be off by rounding.
     """
 
-    def __init__(self, classes: np.ndarray, difference: Difference, *, softmax: bool) -> None:
-        self.classes, self.difference, self.softmax = np.asarray(classes), difference, softmax
+    def __init__(
+        self, classes: np.ndarray, difference: Difference, *, softmax: bool, blur: float
+    ) -> None:
+        self.classes, self.difference = np.asarray(classes), difference
+        self.softmax, self.blur = softmax, blur
 
     def labels(self, radius: FloatArray) -> BoolArray:
         """Return classes whose score may be at least that of each other class."""
@@ -143,7 +146,7 @@ class ScoredMember(MemberRanges):
                         ends = self.difference(k, j, radius)
                         least, most = least + np.exp(ends[0]), most + np.exp(ends[1])
                 low[:, j], high[:, j] = 1 / most, 1 / least
-        return np.maximum(low - _BLUR, 0.0), np.minimum(high + _BLUR, 1.0)
+        return np.maximum(low - self.blur, 0.0), np.minimum(high + self.blur, 1.0)
 
 
 def _normalised(last: Any, n_classes: int) -> bool:
@@ -157,7 +160,10 @@ def _normalised(last: Any, n_classes: int) -> bool:
 class ProvedMember(MemberRanges):
     """A member of which the distance to another label is known, and no more."""
 
-    def __init__(self, estimator: Any, rows: CleanRows, norm: float, max_nodes: int) -> None:
+    def __init__(
+        self, estimator: Any, rows: CleanRows, norm: float, max_nodes: int, blur: float
+    ) -> None:
+        self.blur = blur
         X = rows.write(rows.raw, np.arange(len(rows)))
         prover = distance_prover(estimator, X, constants=False)
         if norm not in prover.norms:
@@ -193,8 +199,8 @@ class ProvedMember(MemberRanges):
         sure = self.labels(radius).sum(axis=1) == 1
         own = self.now & sure[:, None]
         others = ~self.now & sure[:, None]
-        low[own] = 1 / len(self.classes) - _BLUR
-        high[others] = 0.5 + _BLUR
+        low[own] = 1 / len(self.classes) - self.blur
+        high[others] = 0.5 + self.blur
         return low, high
 
 
@@ -236,7 +242,9 @@ class ConstantMember(MemberRanges):
         return np.tile(self.classes == self.label, (len(radius), 1))
 
 
-def member_ranges(estimator: Any, rows: CleanRows, norm: float, max_nodes: int) -> MemberRanges:
+def member_ranges(
+    estimator: Any, rows: CleanRows, norm: float, max_nodes: int, blur: float
+) -> MemberRanges:
     """Return what a fitted member may answer, by its scores, or by its distances.
 
     Raises
@@ -256,15 +264,15 @@ def member_ranges(estimator: Any, rows: CleanRows, norm: float, max_nodes: int) 
                 raise NoCertificateError(f"{type(last).__name__} has no certificate by one score.")
             return quadratic.difference(inputs, j, k, radius)
 
-        return ScoredMember(last.classes_, difference, softmax=True)
+        return ScoredMember(last.classes_, difference, softmax=True, blur=blur)
     if type(last) in (SVC, NuSVC) and len(last.classes_) == 2:
         return MachineMember(last, model_rows(estimator, rows, norm, last.n_features_in_))
     try:
         scores = ScoreRanges(estimator, rows, norm)
     except NoCertificateError as error:
         try:
-            return ProvedMember(estimator, rows, norm, max_nodes)
+            return ProvedMember(estimator, rows, norm, max_nodes, blur)
         except NoCertificateError as other:
             raise NoCertificateError(f"{error}\n{other}") from other
     softmax = type(last) in _SOFTMAX and not _normalised(last, len(scores.classes))
-    return ScoredMember(scores.classes, scores.difference, softmax=softmax)
+    return ScoredMember(scores.classes, scores.difference, softmax=softmax, blur=blur)

@@ -12,7 +12,6 @@ from specreg_sklearn.certificates.moves import LocalProof, ModelRows, MoveProver
 from specreg_sklearn.certificates.pipelines import LinearScores, linear_scores
 
 _LARGEST = 1e12
-_WIDER = 16
 
 
 class LinearProver(MoveProver):
@@ -88,7 +87,7 @@ class LinearProver(MoveProver):
     ) -> tuple[float, FloatArray | None]:
         """Return the distance of one row, and the shortest move."""
         one = rows.take(slice(i, i + 1))
-        for _ in range(_WIDER):
+        while True:
             lower, step, length = np.inf, None, np.inf
             for other, (first, gap, slope) in zip(others, gaps, strict=True):
                 if first[i] >= length:
@@ -102,11 +101,10 @@ class LinearProver(MoveProver):
                     size = float(rows.norm.length(found.move[None])[0])
                     if size < length:
                         length, step = size, found.move
-            if lower <= radius or radius >= _LARGEST:
-                break
+            if lower <= radius or radius >= _LARGEST or radius == 0:
+                return min(lower, radius), step
             # Bounds of the space stand in the way: roundings are counted farther out.
             radius = min(8 * radius, _LARGEST)
-        return min(lower, radius), step
 
     def _slack(self, rows: ModelRows, own: int, other: int, radius: FloatArray) -> FloatArray:
         """Return what rounding may add to the difference of two scores within a radius."""

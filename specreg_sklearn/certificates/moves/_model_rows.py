@@ -147,8 +147,9 @@ def model_rows(estimator: Any, rows: CleanRows, norm: float, n_inputs: int | Non
     steps = split_pipeline(estimator)[0]
     table = rows.table
     check_fitted_columns(estimator, table)
-    movable = rows.columns
-    if any(table.kind(int(j)) == CATEGORICAL for j in movable):
+    free = 0 if rows.repair is None else table.n_columns - len(rows.repair.fixed)
+    moves_categories = any(table.kind(int(j)) == CATEGORICAL for j in rows.columns)
+    if moves_categories or free > len(rows.columns):
         raise NoCertificateError(
             "The feature space lets categorical columns change, which costs no distance; "
             "certificates are for moves of numeric columns."

@@ -134,6 +134,9 @@ class MoveProver(ABC):
         own = LabelCoder(self.classes).encode(labels)
         low, high = (np.broadcast_to(end, rows.raw.shape) - rows.raw for end in rows.box(every))
         box = low / rows.scale, high / rows.scale
+        if rows.repair is not None:
+            # What a repair makes of a row need not lie inside the bounds.
+            box = np.full_like(low, -np.inf), np.full_like(high, np.inf)
         proof = self.local_proof(inputs, own, box, max_nodes)
         if inputs.exact:
             found = self._witnesses(rows, labels, proof.move, norm, upper)

@@ -53,7 +53,7 @@ def _row(
 ) -> tuple[float, int]:
     mine = mine[np.argsort(compare.power[mine], kind="stable")[:_OWN]]
     others = others[np.argsort(compare.power[others], kind="stable")]
-    radius, n_nodes = np.inf, 0
+    radius, n_nodes, cost = np.inf, 0, 0.0
     for count in range(4):
         costs = np.empty(0)
         last = _FARTHEST if radius == np.inf else radius

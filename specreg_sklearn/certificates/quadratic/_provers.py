@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
-from specreg_sklearn.certificates.bayes._quadratic_scores import QuadraticScores
 from specreg_sklearn.certificates.distances import register_distance_prover
 from specreg_sklearn.certificates.moves import LocalProof, ModelRows, MoveProver
+from specreg_sklearn.certificates.quadratic._quadratic_scores import QuadraticScores
 
 
 class QuadraticProver(MoveProver):

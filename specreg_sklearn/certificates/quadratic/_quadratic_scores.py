@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
-from specreg_sklearn.certificates.bayes._shortest_steps import (
+from specreg_sklearn.certificates.moves import LocalProof, ModelRows
+from specreg_sklearn.certificates.quadratic._shortest_steps import (
     largest_cube,
     nearest_in_box,
     nearest_in_l2,
 )
-from specreg_sklearn.certificates.moves import LocalProof, ModelRows
 
 _UNIT = 2.0**-53
 # Where no class can be reached, roundings are counted within one of these.

@@ -8,6 +8,11 @@ from specreg_sklearn.certificates.moves._polyhedra import (
     shortest_move,
 )
 from specreg_sklearn.certificates.moves._prover import LocalProof, MoveProver
+from specreg_sklearn.certificates.moves._quadratic_steps import (
+    largest_cube,
+    nearest_in_box,
+    nearest_in_l2,
+)
 
 __all__ = [
     "LocalProof",
@@ -15,7 +20,10 @@ __all__ = [
     "MoveProver",
     "ShortestMove",
     "combined_bound",
+    "largest_cube",
     "largest_radius",
     "model_rows",
+    "nearest_in_box",
+    "nearest_in_l2",
     "shortest_move",
 ]

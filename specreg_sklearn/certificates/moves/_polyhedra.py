@@ -101,33 +101,58 @@ def shortest_move(
     scale = np.maximum(sizes, 1e-300)
     if not len(h) or (h <= 0).all():
         return ShortestMove(0.0, np.zeros(n_moves))
-    eye = np.eye(n_moves)
-    box_G = np.vstack([eye[np.isfinite(low)], -eye[np.isfinite(high)]])
-    box_h = np.concatenate([low[np.isfinite(low)], -high[np.isfinite(high)]])
-    every_G = np.vstack([G / scale[:, None], box_G])
-    every_h = np.concatenate([h / scale, box_h])
-    every_slack = np.concatenate([slack / scale, np.zeros(len(box_h))])
-    rates = norm.dual.length(every_G)
-    active = [int(np.argmax(every_h / rates))]
+    G, h, slack = G / scale[:, None], h / scale, slack / scale
+    joined = _Constraints(G, h, slack, low, high)
+    joined.add([int(np.argmax(h / norm.dual.length(G)))])
     lower, move = 0.0, None
     for _ in range(_ROUNDS):
-        some = np.array(active)
-        move, multipliers = _solve(every_G[some], every_h[some], norm)
-        lower = max(
-            lower,
-            combined_bound(every_G[some], every_h[some], every_slack[some], multipliers, norm),
-        )
+        move, multipliers = _solve(joined.G, joined.h, norm)
+        lower = max(lower, combined_bound(joined.G, joined.h, joined.slack, multipliers, norm))
         if move is None or lower > enough:
             return ShortestMove(lower, None)
-        missed = every_h - every_G @ move
-        tolerance = _MET * (np.abs(every_h) + np.linalg.norm(move))
-        missed[some] = -np.inf
-        worst = np.argsort(-missed)[:_JOIN]
-        worst = worst[missed[worst] > tolerance[worst]]
+        worst = joined.most_violated(move)
         if not len(worst):
             break
-        active += worst.tolist()
+        joined.add(worst)
     return ShortestMove(lower, move)
+
+
+class _Constraints:
+    """Half-spaces, and then the ends of a box, of which some have joined."""
+
+    def __init__(
+        self, G: FloatArray, h: FloatArray, slack: FloatArray, low: FloatArray, high: FloatArray
+    ) -> None:
+        self.every, self.low, self.high = (G, h, slack), low, high
+        self.some: list[int] = []
+        self.G, self.h, self.slack = np.zeros((0, G.shape[1])), np.zeros(0), np.zeros(0)
+
+    def add(self, numbers: list[int]) -> None:
+        """Let constraints join; those of the box are built only then."""
+        G, h, slack = self.every
+        n, d = G.shape
+        for k in numbers:
+            self.some.append(k)
+            row, offset, unsure = np.zeros(d), 0.0, 0.0
+            if k < n:
+                row, offset, unsure = G[k], float(h[k]), float(slack[k])
+            elif k < n + d:
+                row[k - n], offset = 1.0, float(self.low[k - n])
+            else:
+                row[k - n - d], offset = -1.0, -float(self.high[k - n - d])
+            self.G = np.vstack([self.G, row])
+            self.h, self.slack = np.append(self.h, offset), np.append(self.slack, unsure)
+
+    def most_violated(self, move: FloatArray) -> list[int]:
+        """Return a few of those that a move misses most."""
+        G, h, _ = self.every
+        missed = np.concatenate([h - G @ move, self.low - move, move - self.high])
+        size = np.concatenate([np.abs(h), np.abs(self.low), np.abs(self.high)])
+        size[np.isinf(size)] = 0.0
+        missed[missed <= _MET * (size + float(np.linalg.norm(move)))] = -np.inf
+        missed[self.some] = -np.inf
+        worst = np.argsort(-missed)[:_JOIN]
+        return [int(k) for k in worst if missed[k] > -np.inf]
 
 
 def _solve(G: FloatArray, h: FloatArray, norm: Norm) -> tuple[FloatArray | None, FloatArray]:

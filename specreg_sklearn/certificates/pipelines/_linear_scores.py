@@ -53,11 +53,14 @@ class LinearScores(NamedTuple):
         Scores at zero.
     blur : float
         How far apart scores may be that a link function rounds to the same.
+    unit : float
+        Unit roundoff of the fitted numbers: products of rows with them round no more coarsely.
     """
 
     weight: FloatArray
     bias: FloatArray
     blur: float = 0.0
+    unit: float = 2.0**-53
 
 
 def linear_scores(step: Any) -> LinearScores:
@@ -93,6 +96,7 @@ def linear_scores(step: Any) -> LinearScores:
                 weight,
                 np.concatenate([part.bias for part in parts]),
                 max(part.blur for part in parts),
+                max(part.unit for part in parts),
             )
     raise NoCertificateError(f"{type(step).__name__} has no linear scores.")
 
@@ -112,9 +116,10 @@ def _coefficients(step: Any) -> LinearScores:
     coef = step.coef_.toarray() if hasattr(step.coef_, "toarray") else np.asarray(step.coef_)
     # RidgeClassifier drops the axis on a multi-column y of two classes; without an intercept some
     # models store one zero for all classes.
+    unit = 2.0**-24 if coef.dtype == np.float32 else 2.0**-53
     coef = np.atleast_2d(coef).astype(np.float64)
     bias = np.broadcast_to(np.ravel(step.intercept_), len(coef)).astype(np.float64)
-    return LinearScores(coef, bias)
+    return LinearScores(coef, bias, unit=unit)
 
 
 def _another_cut(step: Any) -> LinearScores:
@@ -126,4 +131,4 @@ def _another_cut(step: Any) -> LinearScores:
             "shares are not the sigmoid of a score."
         )
     threshold, blur = cut.in_scores()
-    return LinearScores(inside.weight, inside.bias - threshold, inside.blur + blur)
+    return LinearScores(inside.weight, inside.bias - threshold, inside.blur + blur, inside.unit)

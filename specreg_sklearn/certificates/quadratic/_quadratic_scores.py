@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
-from specreg_sklearn.certificates.moves import LocalProof, ModelRows
-from specreg_sklearn.certificates.quadratic._shortest_steps import (
+from specreg_sklearn.certificates.moves import (
+    LocalProof,
+    ModelRows,
     largest_cube,
     nearest_in_box,
     nearest_in_l2,

@@ -65,8 +65,9 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         ``"orthogonal"``: the distance of the hidden layers from orthogonality; ``"jacobian"`` and
         ``"cross_lipschitz"``: input gradients of the logits, and of their differences, on the
         rows. For fine-tuning, ``"l2_sp"``: the squared distance to the weights at the start, and
-        ``"batch_shrinkage"``: the smallest singular values of the features of a batch. There is no
-        factor one half.
+        ``"batch_shrinkage"``: the smallest singular values of the features of a batch. Names
+        joined by a plus add up, as in ``"ll_spectral+jacobian"``; with weights, ``Sum(LLSpectral(),
+        Jacobian(), weights=(1, 0.3))``. There is no factor one half.
     alpha : float, default=1e-2
         Strength of the penalty, in units of the loss.
     weight_decay : float, default=1e-4
@@ -135,6 +136,9 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         The minimised objective after each epoch: mean loss, penalty and weight decay.
     penalty_curve_ : list of float
         The penalty after each epoch, without its strength and computed exactly.
+    penalty_curves_ : dict of str to list of float
+        The same for every part of a :class:`~specreg_sklearn.penalties.Sum`, without its weight;
+        empty for other penalties.
     validation_scores_ : list of float
         Held-out accuracy of each epoch; only with `early_stopping`.
     spectral_norms_ : dict of str to float

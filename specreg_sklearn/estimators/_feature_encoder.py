@@ -139,6 +139,9 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         self.net_, self.spectral_norms_, self.n_iter_ = net, norms, len(net.history)
         self.loss_curve_ = [row["objective"] for row in net.history]
         self.penalty_curve_ = [row.get("penalty", 0.0) for row in net.history]
+        parts = [row.get("penalty_parts", {}) for row in net.history]
+        names = dict.fromkeys(name for row in parts for name in row)
+        self.penalty_curves_ = {name: [row.get(name, np.nan) for row in parts] for name in names}
         return net
 
     @property

@@ -42,6 +42,9 @@ class EpochKeeper(Callback):
         if math.isfinite(objective) and net.penalty is not None:
             report = net.penalty.report()
             net.history.record("penalty", report.value)
+            if hasattr(report, "parts"):  # a sum
+                parts = {name: part.value for name, part in report.parts.items()}
+                net.history.record("penalty_parts", parts)
             if net.penalty_is_on:
                 net.history.record("penalty_error", report.error)
                 objective += net.strength * report.value

@@ -50,13 +50,15 @@ def build_net(
     objective: Objective,
     rows: TrainingRows,
     seed: int,
+    strength: float,
     *,
     head: Callable[[int], nn.Module],
     row_shape: tuple[int, ...] | None = None,
 ) -> PenalizedNet:
     """Build the net of an encoder, or take up the one of the last fit on a warm start.
 
-    It comes initialised, with objective, penalty and constraint bound to its parameters. `head`
+    It comes initialised, with objective, penalty and constraint bound to its parameters. `strength`
+    is that of the penalty. `head`
     maps the number of features to what reads them, `row_shape` holds the axes of a row where the
     user's rows had more than one, and `seed` seeds everything that is drawn.
     """
@@ -99,7 +101,7 @@ def build_net(
             **{f"optimizer__{key}": value for key, value in optimizer_settings.items()},
         )
     net.criterion = objective
-    net.strength = float(estimator.alpha)
+    net.strength = strength
     net.weight_decay = float(estimator.weight_decay)
     net.lr = float(estimator.learning_rate_init)
     net.backbone_rate_factor = float(getattr(estimator, "backbone_learning_rate_factor", 1.0))
@@ -136,7 +138,7 @@ def attach_rows(
     """
     X, codes, weights = rows.X, rows.codes, rows.weights
     if getattr(estimator, "early_stopping", False):
-        training, held_out = _split(codes, estimator.validation_fraction, seed)
+        training, held_out = split_rows(codes, estimator.validation_fraction, seed)
         held_out_rows = TensorRows(X[held_out], codes[held_out], weights[held_out], net.device)
         net.train_split = predefined_split(held_out_rows)
         X, codes, weights = X[training], codes[training], weights[training]
@@ -211,7 +213,7 @@ def _layout(network: Network) -> tuple[str, dict[str, tuple[torch.Size, torch.dt
     return str(network), {name: (value.shape, value.dtype) for name, value in weights}
 
 
-def _split(codes: np.ndarray, fraction: float, seed: int) -> list[np.ndarray]:
+def split_rows(codes: np.ndarray, fraction: float, seed: int) -> list[np.ndarray]:
     """Return the rows to train on and the rows to hold out, stratified where classes allow it.
 
     Unlabelled rows, of code -1, cannot be scored: all of them are trained on.
@@ -219,7 +221,7 @@ def _split(codes: np.ndarray, fraction: float, seed: int) -> list[np.ndarray]:
     labelled = codes >= 0
     if not labelled.all():
         with_labels, without = np.flatnonzero(labelled), np.flatnonzero(~labelled)
-        training, held_out = _split(codes[labelled], fraction, seed)
+        training, held_out = split_rows(codes[labelled], fraction, seed)
         return [np.sort(np.r_[with_labels[training], without]), with_labels[held_out]]
     n_held_out = math.ceil(fraction * len(codes))
     counts = np.bincount(codes)

@@ -6,15 +6,18 @@ from specreg_sklearn.training._interruption import hand_on_interruption
 from specreg_sklearn.training._net import PenalizedNet
 from specreg_sklearn.training._sklearn_callbacks import SklearnCallbackBridge
 from specreg_sklearn.training._solver_device_seed import draw_seed, resolve_device, solver_settings
+from specreg_sklearn.training._strength_rise import HeldOutLook, StrengthRise
 from specreg_sklearn.training._threads import threads_for_step
 from specreg_sklearn.training._torch_settings import own_torch_settings
 
 __all__ = [
     "EpochBar",
     "EpochKeeper",
+    "HeldOutLook",
     "Patience",
     "PenalizedNet",
     "SklearnCallbackBridge",
+    "StrengthRise",
     "TensorRows",
     "batched",
     "draw_seed",

@@ -1,0 +1,77 @@
+"""One fit in which the strength of the penalty rises from epoch to epoch."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from skorch.callbacks import Callback
+
+from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.training._net import PenalizedNet
+
+# Epochs whose accuracies are averaged before the rise is judged, and how far below the best the
+# average may fall: strengths beyond are not worth an epoch.
+_AVERAGED, _HOPELESS = 3, 0.03
+
+
+class HeldOutLook(NamedTuple):
+    """What a network makes of held-out rows.
+
+    Parameters
+    ----------
+    accuracy, log_loss : float
+        Weighted means.
+    certificate : float
+        Median certified radius, 0 for wrong rows; NaN where the network has no certificate.
+    losses : ndarray of shape (n_samples,)
+        Log loss of each row.
+    """
+
+    accuracy: float
+    log_loss: float
+    certificate: float
+    losses: FloatArray
+
+
+class LooksAtHeldOutRows(Protocol):
+    """Rows that a network is judged by."""
+
+    weights: FloatArray
+
+    def look(self, net: PenalizedNet, /) -> HeldOutLook:
+        """Judge the network by its weights as they are."""
+
+
+class StrengthRise(Callback):
+    """Set a strength for every epoch, and note what the network makes of held-out rows.
+
+    Parameters
+    ----------
+    strengths : ndarray of shape (n_epochs,)
+        Increasing; the first is that of the next epoch.
+    held_out : object with a method look
+        Judges the network after each epoch.
+
+    Attributes
+    ----------
+    looks : list of HeldOutLook
+        One for each epoch that was run.
+    """
+
+    def __init__(self, strengths: FloatArray, held_out: LooksAtHeldOutRows) -> None:
+        self.strengths = strengths
+        self.held_out = held_out
+        self.looks: list[HeldOutLook] = []
+
+    def on_epoch_begin(self, net: PenalizedNet, **kwargs: Any) -> None:
+        """Set the strength of the epoch."""
+        net.strength = float(self.strengths[len(self.looks)])
+
+    def on_epoch_end(self, net: PenalizedNet, **kwargs: Any) -> None:
+        """Look at the held-out rows; end the rise where accuracy is lost beyond return."""
+        self.looks.append(self.held_out.look(net))
+        accuracy = [look.accuracy for look in self.looks]
+        recent = accuracy[-_AVERAGED:]
+        if len(recent) == _AVERAGED and np.mean(recent) < max(accuracy) - _HOPELESS:
+            raise KeyboardInterrupt  # skorch's way to end the loop

@@ -22,6 +22,7 @@ from specreg_sklearn.estimators._certified_network import check_only_backbone_an
 from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
 from specreg_sklearn.estimators._input_shape import flat_rows
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
+from specreg_sklearn.estimators._presets import preset_settings
 from specreg_sklearn.estimators._strength_path import StrengthChoice, choose_strength
 from specreg_sklearn.estimators._trained_backbone import Module
 from specreg_sklearn.estimators._training_report import warn_of_trouble
@@ -263,6 +264,46 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         self.device = device
         self.callbacks = callbacks
         self.verbose = verbose
+
+    @classmethod
+    def from_preset(cls, preset: str, /, **settings: Any) -> Self:
+        """Return an encoder with settings that were measured together.
+
+        They are meant for columns in units of their spread, or pixels from 0 to 1: strengths and
+        epsilons are in the units of the encoder's input.
+
+        Parameters
+        ----------
+        preset : {"robust", "fast", "distance", "certified", "transfer"}
+            ``"robust"``: the sum of spectral norms and Jacobian, for the most distance and
+            certificate at equal accuracy. ``"fast"``: the defaults, the cheapest. ``"distance"``:
+            adversarial training beside the penalty, for the most distance. ``"certified"``: a
+            margin in the loss, for certificates where accuracy may pay. ``"transfer"``: a strong
+            penalty on the features alone, whose own readout still works, for other tasks. The
+            guide has the settings and what they cost.
+        **settings : dict
+            Further parameters; they win over those of the preset, such as ``alpha="auto"``.
+
+        Returns
+        -------
+        SpectrallyRegularizedEncoder
+            Not fitted.
+
+        Raises
+        ------
+        ValueError
+            If there is no such preset; the message lists them.
+        TypeError
+            If a setting is no parameter.
+
+        Examples
+        --------
+        >>> from specreg_sklearn import SpectrallyRegularizedEncoder
+        >>> SpectrallyRegularizedEncoder.from_preset("robust", max_iter=50)
+        SpectrallyRegularizedEncoder(alpha=0.003, max_iter=50,
+                                     penalty='ll_spectral+jacobian')
+        """
+        return cls(**{**preset_settings(preset), **settings})
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:

@@ -38,10 +38,7 @@ def _report(report: Report, found: Against, penalty: str, extent: Extent) -> Non
         f"alpha='auto' with {penalty}, against its fixed strength",
         f"Strengths chosen; accuracy in points, distance and certificate as ratios; {extent}.",
         ("data", *names),
-        [
-            (data, *(_cell(found, name, data, extent) for name in names))
-            for data in extent.sets
-        ],
+        [(data, *(_cell(found, name, data, extent) for name in names)) for data in extent.sets],
     )
     for name in names:
         bars: dict[str, float | None] = {"accuracy": None, "distance": None, "certificate": None}
@@ -68,7 +65,9 @@ def _cell(found: Against, recipe: str, data: str, extent: Extent) -> str:
     chosen = [found.outcomes[data, seed, recipe].encoder.alpha_ for seed in extent.seeds]
     ratios = [found.ratio(recipe, "fixed", what, data) for what in ("distance", "certificate")]
     strengths = "/".join(f"{a:g}" for a in chosen)
-    return f"{strengths}  {found.points(recipe, 'fixed', data):+.2f} {ratios[0]:.2f} {ratios[1]:.2f}"
+    return (
+        f"{strengths}  {found.points(recipe, 'fixed', data):+.2f} {ratios[0]:.2f} {ratios[1]:.2f}"
+    )
 
 
 def _searched(penalty: str, extent: Extent) -> dict[tuple[str, int, str], Outcome]:
@@ -78,7 +77,9 @@ def _searched(penalty: str, extent: Extent) -> dict[tuple[str, int, str], Outcom
         for seed in extent.seeds:
             split = split_of(name, seed)
             judged = [
-                outcome_of(_inner(split), len(split.X) // 5, attacks=False, penalty=penalty, alpha=a)
+                outcome_of(
+                    _inner(split), len(split.X) // 5, attacks=False, penalty=penalty, alpha=a
+                )
                 for a in GRID
             ]
             best = max(outcome.accuracy for outcome in judged)
@@ -93,7 +94,10 @@ def _searched(penalty: str, extent: Extent) -> dict[tuple[str, int, str], Outcom
 
 def _inner(split: Split) -> Split:
     X, X_test, y, y_test = train_test_split(
-        split.X, split.y, test_size=0.2, random_state=split.settings["random_state"],
+        split.X,
+        split.y,
+        test_size=0.2,
+        random_state=split.settings["random_state"],
         stratify=split.y,
     )
     return replace(split, X=X, y=y, X_test=X_test, y_test=y_test)

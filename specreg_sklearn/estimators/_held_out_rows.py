@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -55,7 +56,8 @@ class HeldOutRows:
         """Return the median of margins over Lipschitz constants, 0 for a row that is wrong."""
         if self._bound is None:
             return math.nan
-        readout = network.head.weight.detach().cpu().double().numpy()
+        head: Any = network.head
+        readout = head.weight.detach().cpu().double().numpy()
         constants = np.linalg.norm(readout[:, None] - readout[None], axis=2)[self.codes]
         constants *= self._bound(network)
         rows = np.arange(len(logits))

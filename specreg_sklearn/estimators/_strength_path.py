@@ -89,8 +89,8 @@ def choose_strength(
         )
     kept, held_out = _parted(rows, seed)
     path_estimator = copy.copy(estimator)  # a clone would copy the weights of a trained module
-    settings = {"warm_start": False, "early_stopping": False, "callbacks": None}
-    settings["max_iter"] = n_hold = math.ceil(_HOLD * estimator.max_iter)
+    n_hold = math.ceil(_HOLD * estimator.max_iter)
+    settings = {"warm_start": False, "early_stopping": False, "max_iter": n_hold}
     for name, value in settings.items():
         setattr(path_estimator, name, value)
     net = build_net(
@@ -109,7 +109,7 @@ def choose_strength(
     rise = StrengthRise(np.geomspace(STRENGTHS[0], STRENGTHS[-1], n_rise), held_out)
     if net.stop_reason != "diverged":
         _train(net, training_data, n_rise, ("rise", rise), verbose=estimator.verbose)
-    return _chosen(rise, tolerance)
+    return choose_by_held_out(rise, tolerance)
 
 
 def _parted(rows: TrainingRows, seed: int) -> tuple[TrainingRows, HeldOutRows]:
@@ -137,7 +137,7 @@ def _train(
     hand_on_interruption(net)
 
 
-def _chosen(rise: StrengthRise, tolerance: float) -> StrengthChoice:
+def choose_by_held_out(rise: StrengthRise, tolerance: float) -> StrengthChoice:
     n = len(rise.looks)
     path = {
         "alpha": rise.strengths[:n],
@@ -164,7 +164,7 @@ def _chosen(rise: StrengthRise, tolerance: float) -> StrengthChoice:
             f"alpha='auto' chose {alpha:g}, the {end} strength that it tries. Look at alpha_path_, "
             f"and give alpha a number if {how} would be better.",
             UserWarning,
-            stacklevel=2,
+            stacklevel=7,  # where the user calls fit
         )
     return StrengthChoice(alpha, path)
 
@@ -173,4 +173,6 @@ def _smoothed(values: FloatArray) -> FloatArray:
     """Average every row with its neighbours before and after it."""
     half = _SMOOTHED // 2
     n = len(values)
-    return np.array([values[max(0, t - half) : min(n, t + half + 1)].mean(axis=0) for t in range(n)])
+    return np.array(
+        [values[max(0, t - half) : min(n, t + half + 1)].mean(axis=0) for t in range(n)]
+    )

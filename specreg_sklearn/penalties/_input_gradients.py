@@ -71,7 +71,9 @@ class Jacobian(Penalty):
         of_features = self.outputs == "features"
         n_outputs = int(readout.in_features) if of_features else len(readout.weight)
         basis = torch.eye(n_outputs, dtype=torch.float64)
-        chain = PiecewiseLinear.read(backbone) if of_features else PiecewiseLinear.read(backbone, head)
+        chain = (
+            PiecewiseLinear.read(backbone) if of_features else PiecewiseLinear.read(backbone, head)
+        )
         return _BoundInputGradient(
             basis, self.n_projections, generator, of_features=of_features, chain=chain
         )
@@ -221,7 +223,7 @@ class _BoundInputGradient(BoundOnRows):
         if self._probes is not None:
             return self._probes
         basis = self._basis.to(device=X.device, dtype=dtype)
-        if self._exact:
+        if self._n_probes is None or self._exact:
             self._probes = basis[:, None, :].expand(-1, len(X), -1)
             return self._probes
         shape = len(X), len(basis), self._n_probes

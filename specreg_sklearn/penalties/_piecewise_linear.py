@@ -82,9 +82,7 @@ class PiecewiseLinear:
         return self._pull(probe, slopes)[0]
 
     @torch.no_grad()
-    def add_gradient(
-        self, probe: Tensor, slopes: Slopes, row_factors: Tensor | float
-    ) -> Tensor:
+    def add_gradient(self, probe: Tensor, slopes: Slopes, row_factors: Tensor | float) -> Tensor:
         """Add the gradient of ``sum over rows of factor * ||probe @ J||^2``; return the squares.
 
         The squares have shape (n_samples,) and come without their factors.

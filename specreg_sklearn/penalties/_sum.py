@@ -59,9 +59,7 @@ class Sum(Penalty):
     ['jacobian', 'jacobian__n_projections', 'jacobian__outputs']
     """
 
-    def __init__(
-        self, *penalties: str | Penalty, weights: Sequence[float] | None = None
-    ) -> None:
+    def __init__(self, *penalties: str | Penalty, weights: Sequence[float] | None = None) -> None:
         self.penalties = penalties
         self.weights = weights
 

@@ -47,9 +47,7 @@ def relu_network(hidden=(6, 5), dtype=torch.float64, activation="relu"):
 
 
 def bound(penalty, network, weight=None):
-    made = penalty.bind(
-        network.backbone, network.head, generator=torch.Generator().manual_seed(2)
-    )
+    made = penalty.bind(network.backbone, network.head, generator=torch.Generator().manual_seed(2))
     X = torch.randn(7, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     made.see_batch(network, X.to(network.dtype), torch.zeros(7, dtype=torch.int64), weight)
     return made
@@ -68,7 +66,9 @@ def test_a_sum_of_one_is_that_one_bit_for_bit_and_weight_zero_is_absence(iris_ro
     halves = encoder(Sum(part, part, weights=(0.5, 0.5))).fit(*iris_rows)
     if not isinstance(part, Jacobian):  # two of them draw two directions
         np.testing.assert_allclose(weights_of(halves), alone, rtol=1e-6, atol=1e-9)
-    assert [*halves.penalty_curves_] == [f"{name}-{k}" for name in [_registered(part)] for k in (1, 2)]
+    assert [*halves.penalty_curves_] == [
+        f"{name}-{k}" for name in [_registered(part)] for k in (1, 2)
+    ]
 
 
 def _registered(part):
@@ -136,7 +136,11 @@ def test_parts_are_cloned_set_and_searched(iris_rows):
     assert copy.set_params(jacobian=L2()).parts.keys() == {"ll_spectral", "l2"}
     with pytest.raises(ValueError, match=r"Invalid parameter 'l3' for Sum.*'ll_spectral', 'l2'"):
         copy.set_params(l3=1)
-    grid = {"alpha": [1e-3], "penalty__weights": [(1, 0), (0, 1)], "penalty__jacobian__n_projections": [1, None]}
+    grid = {
+        "alpha": [1e-3],
+        "penalty__weights": [(1, 0), (0, 1)],
+        "penalty__jacobian__n_projections": [1, None],
+    }
     search = GridSearchCV(encoder(penalty, max_iter=2), grid, cv=2, error_score="raise")
     results = search.fit(*iris_rows).cv_results_
     scores = dict(zip(map(repr, results["params"]), results["mean_test_score"], strict=True))
@@ -166,9 +170,7 @@ def test_parts_that_are_no_penalties(iris_rows):
 
 def test_all_weights_zero_is_no_penalty(iris_rows):
     nothing = encoder(Sum("l2", "jacobian", weights=(0, 0))).fit(*iris_rows)
-    np.testing.assert_array_equal(
-        weights_of(nothing), weights_of(encoder(None).fit(*iris_rows))
-    )
+    np.testing.assert_array_equal(weights_of(nothing), weights_of(encoder(None).fit(*iris_rows)))
 
 
 @pytest.mark.parametrize("outputs", ["logits", "features"])
@@ -199,7 +201,9 @@ def test_the_closed_form_equals_the_jacobian_of_torch():
     made = bound(Jacobian(n_projections=None), network)
     _, X, _ = made._seen()
     rows = [jacrev(lambda x: network(x[None])[0])(row).square().sum() for row in X]
-    assert float(made.value().detach()) == pytest.approx(float(torch.stack(rows).mean().detach()), rel=1e-13)
+    assert float(made.value().detach()) == pytest.approx(
+        float(torch.stack(rows).mean().detach()), rel=1e-13
+    )
 
 
 def test_a_linear_network_has_the_jacobian_of_its_matrix():

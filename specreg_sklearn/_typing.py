@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -18,8 +18,10 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 RandomState: TypeAlias = int | np.integer | np.random.RandomState | np.random.Generator | None
 """What scikit-learn and numpy users give as ``random_state``."""
 
-Scale: TypeAlias = Literal["std", "range"] | float | ArrayLike | None
-"""The unit of each column: by a name, one for all, one for each, or those of X."""
+Spread: TypeAlias = Literal["std", "range", "iqr", "mad"]
+"""What a column's values say about how large a step in it is."""
+Scale: TypeAlias = Spread | float | ArrayLike | Mapping[Any, Spread | float] | None
+"""The unit of each column: by a name, one for all, one for each, some of each, or those of X."""
 
 Sizes: TypeAlias = Sequence[float] | NDArray[np.floating]
 Eps: TypeAlias = float | Sizes

@@ -63,11 +63,11 @@ class CGBA(BoundaryWalk):
         CGBA works in L2; use :class:`RayS` for Linf.
     max_queries : int or None, default=1000
         Budget of each row, starts and verification included. With 1000, distances of smooth models
-        on 30 to 64 features are within about one percent of the smallest ones known (see the
-        benchmarks); 250 serve for a first look and 5000 to confirm. Hundreds of features take more:
-        on images of 784 pixels 5000 queries come within about a seventh of what gradients find. A
-        longer run begins with all that a shorter one asks, so it never ends farther out. None goes
-        on until several rounds have been in vain.
+        on 30 to 64 features are within about one percent of the smallest ones known. Forests on
+        real tables and hundreds of features take more: on images of 784 pixels 5000 queries come
+        within about a seventh of what gradients find. What budgets bring is in the guide on
+        measuring. A longer run begins with all that a shorter one asks, so it never ends farther
+        out. None goes on until several rounds have been in vain.
     n_starts, starts, targeted, batch_rows, random_state, n_repeats
         As in :class:`BlackBoxAttack`, but a row begins with two starts; it looks at others later.
     image_shape : tuple (H, W) or (C, H, W), or None, default=None

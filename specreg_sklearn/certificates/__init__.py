@@ -6,12 +6,19 @@ by step. Stages make up a :class:`CertifiedMap`, with a constant for each pair o
 estimator brings its own stages as a :class:`CertifiedEstimator`; :func:`register_certified_step`
 adds a rule for others, :func:`register_lipschitz_rule` for layers. Ensembles of trees need no
 constants: :func:`nearest_rows` searches the boxes of their leaves for the nearest row with another
-label. What is not known is refused.
+label. :func:`distance_prover` finds the proof of a model in one form, :class:`DistanceBounds`, and
+:func:`register_distance_prover` adds others. What is not known is refused.
 """
 
 from typing import TYPE_CHECKING
 
 from specreg_sklearn._lazy import lazy_names
+from specreg_sklearn.certificates.distances import (
+    DistanceBounds,
+    DistanceProver,
+    distance_prover,
+    register_distance_prover,
+)
 from specreg_sklearn.certificates.pipelines import (
     CertifiedEstimator,
     NoCertificateError,
@@ -40,7 +47,6 @@ if TYPE_CHECKING:
         activation,
     )
     from specreg_sklearn.certificates.trees import (
-        TreeDistances,
         TreeEnsemble,
         nearest_rows,
         register_tree_reader,
@@ -59,7 +65,6 @@ __getattr__, __dir__ = lazy_names(
         "Stage": "specreg_sklearn.certificates.stages",
         "StatedFunction": "specreg_sklearn.certificates.stages",
         "TorchGraph": "specreg_sklearn.certificates.networks",
-        "TreeDistances": "specreg_sklearn.certificates.trees",
         "TreeEnsemble": "specreg_sklearn.certificates.trees",
         "activation": "specreg_sklearn.certificates.stages",
         "module_lipschitz_bound": "specreg_sklearn.certificates.networks",
@@ -76,6 +81,8 @@ __all__ = [
     "BoundedLayer",
     "CertifiedEstimator",
     "CertifiedMap",
+    "DistanceBounds",
+    "DistanceProver",
     "Elementwise",
     "NoCertificateError",
     "NoLipschitzBound",
@@ -83,13 +90,14 @@ __all__ = [
     "StatedFunction",
     "StatedLipschitz",
     "TorchGraph",
-    "TreeDistances",
     "TreeEnsemble",
     "activation",
     "classifier_stages",
+    "distance_prover",
     "module_lipschitz_bound",
     "nearest_rows",
     "register_certified_step",
+    "register_distance_prover",
     "register_lipschitz_rule",
     "register_tree_reader",
     "torch_stages",

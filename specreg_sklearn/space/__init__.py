@@ -13,7 +13,7 @@ from specreg_sklearn.space._norms import (
     as_norm,
     check_norm,
 )
-from specreg_sklearn.space._options import check_scale
+from specreg_sklearn.space._units import check_scale
 
 __all__ = [
     "CONVEX_NORMS",

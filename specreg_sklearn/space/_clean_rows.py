@@ -41,7 +41,8 @@ class CleanRows:
     `scale`, of shape (d,), are the box, with infinite ends where open, and the units; `integer`
     marks columns of whole numbers. `repair` is applied to built rows before the model sees them.
     `large` holds columns of large whole numbers by their place among `columns`; their part of `raw`
-    and of the box is counted from their origins.
+    and of the box is counted from their origins. `directions`, of shape (d,), is 1 where cells may
+    only grow, -1 where they may only shrink, and 0 elsewhere.
 
     Attributes
     ----------
@@ -69,6 +70,7 @@ class CleanRows:
         scale: np.ndarray,
         repair: Repair | None = None,
         large: Mapping[int, LargeCells] = MappingProxyType({}),
+        directions: np.ndarray | None = None,
     ) -> None:
         self.large = large
         self.table, self.columns, self.scale, self.integer = table, columns, scale, integer
@@ -106,7 +108,12 @@ class CleanRows:
         self._low, self._high = low[None], high[None]
         # Widened boxes are not stored: they are as large as the data.
         inside = (self.raw >= low).all() and (self.raw <= high).all() if len(raw) else True
-        self._shared_box = bool(inside) and not self.missing.any() and not self._by_row
+        ways = np.zeros(len(columns), dtype=np.int64) if directions is None else directions
+        self.directions = ways
+        self._ups, self._downs = np.flatnonzero(ways > 0), np.flatnonzero(ways < 0)
+        self._shared_box = (
+            bool(inside) and not self.missing.any() and not self._by_row and not ways.any()
+        )
         one_box = len(low) > 0 and (low == low[0]).all() and (high == high[0]).all()
         if self._shared_box and one_box:
             # One interval for all columns is clipped several times faster than a row of them.
@@ -156,6 +163,7 @@ class CleanRows:
             scale=self.scale,
             repair=self.repair,
             large={k: cells.take(rows) for k, cells in self.large.items()},
+            directions=self.directions,
         )
 
     def finite_box(self, reach: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -164,8 +172,10 @@ class CleanRows:
         Searches need a finite box to draw noise from; `reach` (two arrays of shape (d,)) says how
         far to go where the space itself sets no bound.
         """
-        lo = np.where(np.isinf(self.low), np.minimum(reach[0], self.x), self.lo)
-        hi = np.where(np.isinf(self.high), np.maximum(reach[1], self.x), self.hi)
+        open_below, open_above = np.isinf(self.low), np.isinf(self.high)
+        open_below[self._ups], open_above[self._downs] = False, False
+        lo = np.where(open_below, np.minimum(reach[0], self.x), self.lo)
+        hi = np.where(open_above, np.maximum(reach[1], self.x), self.hi)
         return np.where(self.missing, self.x, lo), np.where(self.missing, self.x, hi)
 
     def cells(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
@@ -239,6 +249,7 @@ class CleanRows:
         lo, hi = np.minimum(self._low, raw), np.maximum(self._high, raw)
         for k, cells in self._by_row.items():
             lo[:, k], hi[:, k] = cells.low[owner], cells.high[owner]
+        lo[:, self._ups], hi[:, self._downs] = raw[:, self._ups], raw[:, self._downs]
         if self._writes_all:
             return lo, hi
         # A missing cell reads 0 here, and stays there.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -9,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specreg_sklearn._typing import BoolArray, FloatArray, Scale
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray, Scale
 from specreg_sklearn.space._clean_rows import CleanRows
 from specreg_sklearn.space._large_integers import EXACT_INTEGERS, IntegerRange, LargeCells
 from specreg_sklearn.space._norms import NORMS, check_norm
@@ -21,13 +22,14 @@ from specreg_sklearn.space._options import (
     check_bounds,
     check_cells,
     read_bounds,
+    read_directions,
     read_large,
     read_mutable,
-    read_scale,
     read_types,
     whole_ends,
 )
 from specreg_sklearn.space._repair import Repair
+from specreg_sklearn.space._units import read_scale
 from specreg_sklearn.tables import (
     CATEGORICAL,
     INTEGER,
@@ -39,6 +41,8 @@ from specreg_sklearn.tables import (
 
 RowRepair: TypeAlias = Callable[[Any, Any], Any]
 """``repair(X_moved, X_clean)``: both containers like the user's X, and so is what it returns."""
+# A space that is printed names so many columns whose unit is another one.
+_FEW_NAMES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +70,12 @@ class FeatureSpace:
         Columns of whole numbers beyond 2**53, by position. float64 cannot tell such neighbours
         apart, so their coordinates are counted from an origin, ``(X - origin) / scale``, and
         their bounds are whole numbers, None where open.
+    directions : ndarray of shape (n_features,), int, or None, default=None
+        1 for columns that may only grow, -1 for those that may only shrink, 0 for all others; None
+        stands for zeros.
+    units : list of str or None, default=None
+        Where the unit of each column is from: "std", "range", "iqr" or "mad" of the data, "X" for
+        the units of X, "given" for a number. None where nobody said.
 
     Notes
     -----
@@ -88,7 +98,7 @@ class FeatureSpace:
     array([[ 0.5, 15. ],
            [ 2. , 30. ]])
     >>> space
-    FeatureSpace(n_features=2, real=2, mutable=2, scale=2 to 20)
+    FeatureSpace(n_features=2, real=2, mutable=2, scale=2 to 20 (range))
     """
 
     names: list[Any] | None
@@ -99,6 +109,8 @@ class FeatureSpace:
     scale: FloatArray
     repair: RowRepair | None = None
     large: Mapping[int, IntegerRange] = field(default_factory=dict)
+    directions: IntArray | None = None
+    units: list[str] | None = None
 
     @classmethod
     def from_data(
@@ -109,6 +121,8 @@ class FeatureSpace:
         bounds: Bounds = "data",
         types: Kinds = "auto",
         scale: Scale = "std",
+        increase_only: Columns = None,
+        decrease_only: Columns = None,
         repair: RowRepair | None = None,
     ) -> FeatureSpace:
         """Describe the space that the rows of `X` live in.
@@ -130,10 +144,17 @@ class FeatureSpace:
         types : "auto", list or dict by column, default="auto"
             "real", "integer" or "categorical" per column. "auto" follows the dtypes; for True and
             False it is "integer" where `mutable` names the column, else "categorical".
-        scale : "std", "range", None, float or array of shape (n_features,), default="std"
+        scale : "std", "range", "iqr", "mad", None, float, array-like or dict, default="std"
             The unit of each column. "std" divides by the standard deviation, "range" by the range,
-            None leaves the units of X. For "std" and "range" a mutable column must vary, or have
+            "iqr" by the distance between the quartiles, as RobustScaler does, "mad" by the median
+            distance from the median; None leaves the units of X. The last two do not grow with a
+            few huge values; where they are 0, since most cells are equal, the standard deviation
+            stands in, and the space says so when printed. A dict gives names or numbers by column;
+            columns it leaves out get "std". For all names a mutable column must vary, or have
             bounds that keep it from moving.
+        increase_only, decrease_only : None, list of columns, or mask, default=None
+            Columns whose numbers an attack may only raise, or only lower, from row to row: an
+            account does not get younger. They are mutable columns of numbers.
         repair : callable or None, default=None
             ``repair(X_moved, X_clean) -> X_repaired`` puts rows right that break a rule of the data
             which bounds cannot express: flags of which exactly one is set, a part that is not
@@ -149,8 +170,9 @@ class FeatureSpace:
         ValueError
             If an option names an unknown column, a categorical column is mutable without a
             `repair`, bounds cross or exclude all values of a mutable column, a unit is not
-            positive, `scale` gives no unit for a mutable column that does not vary, or a column
-            holds infinite values.
+            positive, `scale` gives no unit for a mutable column that does not vary, a column is to
+            move one way but is not mutable or is named for both ways, or a column holds infinite
+            values.
         TypeError
             If `X` is sparse, or `repair` cannot be called.
 
@@ -235,8 +257,9 @@ class FeatureSpace:
             # Spreads do not depend on where numbers are counted from.
             numbers[:, j] = LargeCells.read(table.integers(j), limits).raw
         may_move = _may_move(flags, lo, hi, large)
-        unit = read_scale(scale, numbers, may_move, names)
-        return cls(names, kinds, lo, hi, flags, unit, repair, large)
+        unit, units = read_scale(scale, numbers, may_move, names)
+        directions = read_directions(increase_only, decrease_only, flags, table)
+        return cls(names, kinds, lo, hi, flags, unit, repair, large, directions, units)
 
     def __repr__(self) -> str:
         count = {kind: int((self.kinds == kind).sum()) for kind in TYPES}
@@ -246,11 +269,32 @@ class FeatureSpace:
         units = self.scale[self.movable]
         if len(units):
             ends = [f"{end:.3g}" for end in (units.min(), units.max())]
-            parts.append(f"scale={ends[0] if ends[0] == ends[1] else ' to '.join(ends)}")
+            shown = ends[0] if ends[0] == ends[1] else " to ".join(ends)
+            parts.append(f"scale={shown}{self._names_of_units()}")
+        for name, way in (("increase_only", 1), ("decrease_only", -1)):
+            if self.directions is not None and (self.directions == way).any():
+                parts.append(f"{name}={int((self.directions == way).sum())}")
         if self.repair is not None:
             name = getattr(self.repair, "__name__", type(self.repair).__name__)
             parts.append(f"repair={name}")
         return f"FeatureSpace({', '.join(parts)})"
+
+    def _names_of_units(self) -> str:
+        """Return where units are from, the most frequent first, and columns by name if few."""
+        if self.units is None:
+            return ""
+        movable = self.movable.tolist()
+        count = Counter(self.units[j] for j in movable)
+        count.pop("X", None)
+        shown = []
+        for k, (unit, n) in enumerate(count.most_common()):
+            if k == 0:
+                shown.append(unit)
+                continue
+            columns = [column_label(j, self.names) for j in movable if self.units[j] == unit]
+            of = ", ".join(columns) if n <= _FEW_NAMES else f"{n} columns"
+            shown.append(f"{unit}: {of}")
+        return f" ({'; '.join(shown)})" if shown and count.keys() != {"std"} else ""
 
     @property
     def n_features(self) -> int:
@@ -307,6 +351,7 @@ class FeatureSpace:
             scale=self.scale[columns],
             repair=self._bound_repair(),
             large=large,
+            directions=None if self.directions is None else self.directions[columns],
         )
 
     def to_coordinates(self, X: Any) -> FloatArray:

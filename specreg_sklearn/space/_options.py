@@ -1,4 +1,4 @@
-"""Reading the options of a feature space: which columns, which bounds, which units.
+"""Reading the options of a feature space: which columns, which way, within which bounds.
 
 Each function turns what the user wrote into one plain array with an entry per column, or raises a
 message that names the column and the value.
@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from specreg_sklearn._typing import BoolArray, FloatArray, Scale
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.space._large_integers import EXACT_INTEGERS, IntegerRange
 from specreg_sklearn.tables import (
     CATEGORICAL,
@@ -97,16 +97,7 @@ def read_mutable(
     n, names = len(kinds), table.names
     if mutable is None:
         return np.asarray(kinds != CATEGORICAL)
-    if isinstance(mutable, (str, bytes)):
-        raise ValueError(f"mutable={mutable!r} must be a list of columns: mutable=[{mutable!r}].")
-    entries = list(mutable)
-    if entries and all(isinstance(e, (bool, np.bool_)) for e in entries):
-        if len(entries) != n:
-            raise ValueError(f"mutable is a mask of {len(entries)} flags; X has {n} columns.")
-        mask = np.array(entries, dtype=bool)
-    else:
-        mask = np.zeros(n, dtype=bool)
-        mask[[column_index(e, names, n, "mutable") for e in entries]] = True
+    mask = _mask(mutable, names, n, "mutable")
     typed = _typed(types, table)
     for j in np.flatnonzero(mask & (kinds == CATEGORICAL) & ~typed).tolist():
         if table.is_flag(j):
@@ -120,6 +111,24 @@ def read_mutable(
     return mask
 
 
+def _mask(
+    columns: Iterable[Hashable] | BoolArray, names: list[Any] | None, n: int, parameter: str
+) -> BoolArray:
+    """Return a mask of columns that are given by name, by number, or as a mask."""
+    if isinstance(columns, (str, bytes)):
+        raise ValueError(
+            f"{parameter}={columns!r} must be a list of columns: {parameter}=[{columns!r}]."
+        )
+    entries = list(columns)
+    if entries and all(isinstance(e, (bool, np.bool_)) for e in entries):
+        if len(entries) != n:
+            raise ValueError(f"{parameter} is a mask of {len(entries)} flags; X has {n} columns.")
+        return np.array(entries, dtype=bool)
+    mask = np.zeros(n, dtype=bool)
+    mask[[column_index(e, names, n, parameter) for e in entries]] = True
+    return mask
+
+
 def _typed(types: Kinds, table: Table) -> BoolArray:
     """Return for which columns the user gave a type."""
     if isinstance(types, Mapping):
@@ -127,6 +136,39 @@ def _typed(types: Kinds, table: Table) -> BoolArray:
         typed[[column_index(c, table.names, table.n_columns, "types") for c in types]] = True
         return typed
     return np.full(table.n_columns, not isinstance(types, str))
+
+
+def read_directions(
+    increase_only: Columns, decrease_only: Columns, mutable: BoolArray, table: Table
+) -> IntArray:
+    """Return 1 for columns that may only grow, -1 for those that may only shrink, else 0."""
+    directions = np.zeros(table.n_columns, dtype=np.int64)
+    for parameter, columns, way in (
+        ("increase_only", increase_only, 1),
+        ("decrease_only", decrease_only, -1),
+    ):
+        if columns is None:
+            continue
+        mask = _mask(columns, table.names, table.n_columns, parameter)
+        for j in np.flatnonzero(mask).tolist():
+            name = column_label(j, table.names)
+            if not mutable[j]:
+                raise ValueError(
+                    f"{parameter} names column {name}, which is not mutable. Columns of numbers "
+                    "are, if mutable is None or names them; those of True and False if named."
+                )
+            if table.kind(j) == CATEGORICAL and not table.is_flag(j):
+                raise ValueError(
+                    f"{parameter} names column {name}, which does not hold numbers: it has no "
+                    "direction. Leave it out."
+                )
+            if directions[j]:
+                raise ValueError(
+                    f"Column {name} is in increase_only and in decrease_only. For a column that "
+                    "must not move, leave it out of mutable."
+                )
+            directions[j] = way
+    return directions
 
 
 def read_bounds(
@@ -222,51 +264,6 @@ def whole_ends(ends: Iterable[Any]) -> tuple[int | None, int | None]:
     )
 
 
-def read_scale(
-    scale: Scale, numbers: np.ndarray, may_move: np.ndarray, names: list[Any] | None
-) -> FloatArray:
-    """Return the unit of each column.
-
-    A column that does not vary has no unit of its own. It gets 1 if it cannot move anyway, and is
-    an error if it is in `may_move`: its distances would depend on the units it happens to be in.
-    """
-    n = numbers.shape[1]
-    if scale is None:
-        return np.ones(n)
-    if isinstance(scale, str):
-        check_scale(scale)
-        out = np.array([_SPREADS[scale](column[~np.isnan(column)]) for column in numbers.T])
-        lacking = np.flatnonzero(may_move & (out == 0))
-        if lacking.size:
-            shown = ", ".join(column_label(j, names) for j in lacking[:10].tolist())
-            shown += ", ..." if len(lacking) > 10 else ""
-            raise ValueError(
-                f"scale={scale!r} gives no unit for columns that do not vary in X but have room to "
-                f"move: {shown}. Give scale as numbers (one for all or one per column) or None, "
-                "leave the columns out of mutable, or bound them by the data."
-            )
-        return np.where(out > 0, out, 1.0)
-    try:
-        given = np.broadcast_to(np.asarray(scale, dtype=np.float64), (n,)).copy()
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"scale={scale!r} does not give one number for {n} columns.") from error
-    bad = np.flatnonzero(~((given > 0) & np.isfinite(given)))
-    if bad.size:
-        j = int(bad[0])
-        raise ValueError(
-            f"scale of column {column_label(j, names)} is {given[j]}; it must be positive."
-        )
-    return given
-
-
-def check_scale(scale: Scale) -> None:
-    """Raise if units are asked for by a name that is not known."""
-    if isinstance(scale, str) and scale not in _SPREADS:
-        raise ValueError(
-            f"scale={scale!r} is not one of 'std', 'range', None, a number or an array."
-        )
-
-
 def check_cells(numbers: np.ndarray, kinds: np.ndarray, names: list[Any] | None) -> None:
     """Raise on infinite numbers, and on fractions in integer columns."""
     infinite = np.flatnonzero(np.isinf(numbers).any(axis=0))
@@ -315,25 +312,6 @@ def check_bounds(
             UserWarning,
             stacklevel=stacklevel_of_caller(),
         )
-
-
-def _std(values: np.ndarray) -> float:
-    # The mean of equal values rounds, so a constant column is told by its range, not its std.
-    peak = np.abs(values).max(initial=0.0)
-    if not _range(values):
-        return 0.0
-    # Squares of very large or very small numbers would not be finite, or would vanish.
-    return float(max(np.std(values / peak) * peak, np.finfo(float).tiny))
-
-
-def _range(values: np.ndarray) -> float:
-    if not values.size:
-        return 0.0
-    with np.errstate(over="ignore"):
-        return float(min(values.max() - values.min(), np.finfo(float).max))
-
-
-_SPREADS = {"std": _std, "range": _range}
 
 
 def _pair(bounds: Pair, n: int) -> tuple[FloatArray, FloatArray]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.linear_model import LogisticRegression
@@ -39,14 +38,3 @@ def digits():
     X, y = load_digits(return_X_y=True)
     X = X / 16
     return X, y, LogisticRegression(max_iter=1000).fit(X, y)
-
-
-@pytest.fixture
-def numpy_state_is_kept():
-    """Fail the test if it moves numpy's global generator."""
-    before = np.random.get_state()
-    yield
-    after = np.random.get_state()
-    assert before[0] == after[0]
-    np.testing.assert_array_equal(before[1], after[1])
-    assert before[2:] == after[2:]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +12,6 @@ from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, train_test_split
 from sklearn.naive_bayes import GaussianNB
@@ -244,41 +242,6 @@ def test_whole_numbers_reach_a_distance_of_exactly_eps():
     np.testing.assert_array_equal(result.X_adv, [[3, 3]])
 
 
-@pytest.mark.parametrize("norm", [2, np.inf])
-@pytest.mark.parametrize("kind", ["tree", "forest"])
-def test_a_row_depends_on_itself_alone(norm, kind):
-    X, y = load_digits(return_X_y=True)
-    if kind == "tree":
-        model = DecisionTreeClassifier(max_depth=8, random_state=0).fit(X, y)
-    else:
-        model = RandomForestClassifier(4, max_depth=6, random_state=0).fit(X, y)
-    rows = np.flatnonzero(model.predict(X) == y)[::90][:14]
-    space = FeatureSpace.from_data(X, scale=None)
-    attack = SquareAttack(norm=norm, max_queries=250, random_state=3)
-    eps = 1.5 if norm == np.inf else 2.5
-
-    def run(chosen, **options):
-        return attack.run(model, X[chosen], y[chosen], eps=eps, space=space, pool=X, **options)
-
-    batch = run(rows)
-    assert 0 < batch.success.mean() < 1
-    for i in (0, 3, 13):
-        alone = run(rows[[i]])
-        np.testing.assert_array_equal(alone.X_adv[0], batch.X_adv[i])
-        assert alone.n_queries[0] == batch.n_queries[i]
-        assert alone.status[0] == batch.status[i]
-    np.testing.assert_array_equal(run(rows[::-1]).X_adv, batch.X_adv[::-1])
-    with joblib.parallel_config(backend="threading"):
-        np.testing.assert_array_equal(run(rows, n_jobs=2).X_adv, batch.X_adv)
-    small = (
-        clone(attack)
-        .set_params(batch_rows=5)
-        .run(model, X[rows], y[rows], eps=eps, space=space, pool=X)
-    )
-    np.testing.assert_array_equal(small.X_adv, batch.X_adv)
-    np.testing.assert_array_equal(small.n_queries, batch.n_queries)
-
-
 def test_processes(iris):
     X, y, model = iris
     attack = SquareAttack(max_queries=60)
@@ -288,7 +251,7 @@ def test_processes(iris):
     np.testing.assert_allclose(two.X_adv, one.X_adv)
 
 
-def test_seeds(digits_mlp, numpy_state_is_kept):
+def test_seeds(digits_mlp):
     model, X, y, space = digits_mlp
     for norm, eps in ((np.inf, 0.1), (2, 0.6)):
         one, again, other = (

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import inspect
 
-import joblib
 import numpy as np
 import pytest
 from scipy.optimize import minimize, minimize_scalar
-from sklearn.base import clone
-from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn.attacks import CGBA, FeatureSpace, TangentAttack
 from specreg_sklearn.attacks._tangent import tangent_points
@@ -224,34 +221,6 @@ def test_no_budget_ends_when_nothing_is_gained(iris):
     np.testing.assert_allclose(result.distances, distances, rtol=1e-3)
     assert (result.distances >= np.array(distances) * (1 - 1e-12)).all()
     assert result.n_queries.max() < 20000
-
-
-@pytest.mark.usefixtures("numpy_state_is_kept")
-@pytest.mark.parametrize("max_queries", [400, None])
-def test_what_happens_to_a_row_depends_on_that_row_alone(iris, max_queries):
-    """On three classes: neighbours start from other classes than the row itself."""
-    X, y, _ = iris
-    tree = DecisionTreeClassifier(random_state=0).fit(X, y)
-    rows, space = np.arange(0, 150, 13), FeatureSpace.from_data(X)
-    attack = TangentAttack(max_queries=max_queries)
-
-    def run(chosen, attack=attack, **options):
-        return attack.run(tree, X[chosen], y[chosen], space=space, pool=X, **options)
-
-    batch = run(rows)
-    assert batch.success.all()
-    for i in range(0, len(rows), 2):
-        alone = run(rows[[i]])
-        np.testing.assert_array_equal(alone.X_adv[0], batch.X_adv[i])
-        assert alone.n_queries[0] == batch.n_queries[i]
-    np.testing.assert_array_equal(run(rows[::-1]).X_adv, batch.X_adv[::-1])
-    small = run(rows, clone(attack).set_params(batch_rows=37))
-    np.testing.assert_array_equal(small.X_adv, batch.X_adv)
-    with joblib.parallel_config(backend="threading"):
-        threads = run(rows, n_jobs=2)
-    np.testing.assert_array_equal(threads.X_adv, batch.X_adv)
-    other = run(rows, clone(attack).set_params(random_state=1))
-    assert (other.X_adv != batch.X_adv).any()
 
 
 @RATIOS

@@ -179,7 +179,7 @@ def test_sizes_must_increase(bad, rows):
         ({"n_directions": 0}, "n_directions=0 is not accepted"),
         ({"n_steps": -1}, "n_steps=-1 is not accepted"),
         ({"layers": "hidden7"}, "has no layer 'hidden7', only"),
-        ({"scale": "iqr"}, "scale='iqr' is not one of"),
+        ({"scale": "spread"}, "scale='spread' is not one of"),
         ({"scale": -1.0}, "must be positive"),
         ({"random_state": "one"}, "random_state='one' is not accepted"),
     ],

@@ -374,7 +374,7 @@ def test_what_is_no_estimator():
     [
         ({"norm": 3}, ValueError, "norm=3 is not supported by certified_radius; accepted: 1 or 2"),
         ({"norm": "l2"}, ValueError, "norm='l2' is not supported"),
-        ({"scale": "iqr"}, ValueError, "scale='iqr' is not one of"),
+        ({"scale": "spread"}, ValueError, "scale='spread' is not one of"),
         ({"scale": [1.0, 2.0]}, ValueError, "does not give one number for 4 columns"),
         ({"scale": -1.0}, ValueError, "must be positive"),
         ({"space": {}}, TypeError, "space=dict is not a FeatureSpace"),

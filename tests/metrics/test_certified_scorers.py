@@ -103,7 +103,7 @@ def test_space_and_units(cancer):
         ({"eps": [0.5, 0.1]}, "not increasing"),
         ({"eps": []}, r"eps=\[\] is not accepted"),
         ({"eps": 0.1, "norm": 5}, "norm=5 is not supported by certified_accuracy_score"),
-        ({"eps": 0.1, "scale": "iqr"}, "scale='iqr'"),
+        ({"eps": 0.1, "scale": "spread"}, "scale='spread'"),
         ({"eps": 0.1, "max_samples": 0}, "max_samples=0"),
     ],
 )
@@ -195,7 +195,7 @@ def test_a_model_without_certificate_fails_loudly():
         ({"eps": -1}, "eps=-1"),
         ({"norm": 0}, "norm=0 is not supported by the metric 'certified_accuracy'"),
         ({"attack": "rays"}, "attack='rays' is given, but the metric 'certified_accuracy' proves"),
-        ({"scale": "iqr"}, "scale='iqr'"),
+        ({"scale": "spread"}, "scale='spread'"),
         ({"max_samples": 0}, "max_samples=0"),
     ],
 )

@@ -286,7 +286,7 @@ def test_n_jobs_does_not_matter(iris):
         ({"norm": np.inf, "attack": QUICK}, ValueError, "norm=inf, but CGBA.*norm=2"),
         ({"attack": "cgbaa"}, ValueError, "attack='cgbaa' is not known"),
         ({"attack": 7}, TypeError, "attack=7 is neither"),
-        ({"scale": "iqr"}, ValueError, "scale='iqr'"),
+        ({"scale": "spread"}, ValueError, "scale='spread'"),
         ({"space": "std"}, TypeError, "space=str"),
         ({"max_samples": 0}, ValueError, "max_samples=0"),
         ({"max_samples": 0.5}, ValueError, r"max_samples=0\.5"),

@@ -262,8 +262,8 @@ def test_settings_are_checked_when_the_scorer_is_made(settings, error, message):
 
 def test_a_bad_scale_is_reported_by_the_call(iris):
     X, y, model = iris
-    with pytest.raises(ValueError, match="scale='iqr'"):
-        make_robust_scorer(scale="iqr")(model, X, y)
+    with pytest.raises(ValueError, match="scale='spread'"):
+        make_robust_scorer(scale="spread")(model, X, y)
 
 
 class OneColumn(ClassifierMixin, BaseEstimator):

@@ -94,7 +94,7 @@ def test_mutable(frame, mutable, expected):
         ({"bounds": {"income": (float("nan"), 1)}}, "column 'income' are"),
         ({"bounds": {"city": (0, 1)}}, "categorical column 'city'"),
         ({"bounds": {"wage": (0, 1)}}, "unknown column 'wage'"),
-        ({"scale": "iqr"}, "scale='iqr' is not one of"),
+        ({"scale": "spread"}, "scale='spread' is not one of"),
         ({"scale": [1, 1, 1, 1, 0]}, "scale of column 'constant' is 0.0"),
         ({"scale": [1, 2]}, "does not give one number for 5 columns"),
         ({"types": "guess"}, "types='guess'"),

@@ -140,6 +140,7 @@ def _content(value: Tensor) -> tuple[Any, ...]:
         try:
             return (*head, repr(value.detach().tolist()))
         except (RuntimeError, TypeError, NotImplementedError):
+            # Tensors without storage, on "meta", have no content that could change.
             return head
     return (*head, zlib.crc32(array.data))
 

@@ -7,6 +7,7 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
     NoCertificateError,
     Role,
 )
+from specreg_sklearn.certificates.pipelines._last_step import passes_on, split_pipeline
 from specreg_sklearn.certificates.pipelines._model import CertifiedModel
 from specreg_sklearn.certificates.pipelines._registry import (
     best_of_search,
@@ -26,6 +27,8 @@ __all__ = [
     "StatedLipschitz",
     "best_of_search",
     "classifier_stages",
+    "passes_on",
     "register_certified_step",
+    "split_pipeline",
     "transformer_stages",
 ]

@@ -9,9 +9,18 @@ import numpy as np
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
 from specreg_sklearn.certificates.pipelines._registry import classifier_stages
-from specreg_sklearn.space import CONVEX_NORMS, NORMS, FeatureSpace, Norm, check_norm, check_room
+from specreg_sklearn.space import (
+    CONVEX_NORMS,
+    NORMS,
+    CleanRows,
+    FeatureSpace,
+    Norm,
+    check_norm,
+    check_room,
+)
 from specreg_sklearn.tables import (
     CATEGORICAL,
+    Table,
     as_table,
     ask,
     cell_rounding,
@@ -66,23 +75,49 @@ class CertifiedModel:
         space says which columns can move, and their units; its bounds are not used. The norm is
         that of ``(X_moved - X) / scale``.
         """
-        from specreg_sklearn.certificates.pipelines._predicted_scores import PredictedScores
-
         measure = NORMS[check_norm(norm, CONVEX_NORMS, "CertifiedModel")]
         table = as_table(X)
         check_fitted_columns(self.estimator, table)
         check_columns(table, space.names, space.kinds, space.mutable, "X")
         check_room(space, table)
+        moves_categories = bool((space.mutable & (space.kinds == CATEGORICAL)).any())
+        units = space.scale[space.movable]
+        return self._radii_of(X, table, space.movable, units, moves_categories, measure)
+
+    def radii_of(self, rows: CleanRows, *, norm: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return (radii, predicted labels) of rows that are bound to a space, as :meth:`radii`."""
+        measure = NORMS[check_norm(norm, CONVEX_NORMS, "CertifiedModel")]
+        table: Table = rows.table
+        check_fitted_columns(self.estimator, table)
+        stays = None if rows.repair is None else rows.repair.fixed
+        n_moving = 0 if stays is None else table.n_columns - len(stays)
+        X = rows.write(rows.raw, np.arange(len(rows)))
+        return self._radii_of(
+            X, table, rows.columns, rows.scale, n_moving > len(rows.columns), measure
+        )
+
+    def _radii_of(
+        self,
+        X: Any,
+        table: Table,
+        columns: np.ndarray,
+        units: np.ndarray,
+        moves_categories: bool,
+        measure: Norm,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return radii and labels of rows of which some columns move, in their units."""
+        from specreg_sklearn.certificates.pipelines._predicted_scores import PredictedScores
+
         place = places_of(self.estimator, self.scores.n_inputs, table)
         read = columns_read(self.scores.stages[0], len(place))
         rows = complete_rows(table, place, read, purpose="certificates", refusal=NoCertificateError)
-        check_exact_numbers(table, rows, place, np.isin(place, space.movable))
+        check_exact_numbers(table, rows, place, np.isin(place, columns))
         some = rows[:: max(1, len(rows) // _N_COMPARED)]
         with np.errstate(over="ignore", invalid="ignore"):
             self.scores.compare(some)
         predicted = ask(self.estimator.predict, X, table.n_rows)
         # Before the rows: a network with no constant should say so at once.
-        directions = _directions(space, place)
+        directions = _directions(columns, units, place, moves_categories)
         constants = self._constants(directions, measure)
         own = PredictedScores(self.scores.stages, cell_rounding(table, place))
         reach = np.abs(directions) if directions.ndim == 1 else np.abs(directions).max(axis=1)
@@ -164,20 +199,21 @@ def _classes(estimator: object) -> np.ndarray:
     return np.asarray(classes)
 
 
-def _directions(space: FeatureSpace, place: np.ndarray) -> np.ndarray:
+def _directions(
+    columns: np.ndarray, units: np.ndarray, place: np.ndarray, moves_categories: bool
+) -> np.ndarray:
     """Return the matrix from scaled moves to moves of the model's input columns.
 
     One axis stands for a diagonal matrix. Columns that cannot move have no part in it.
     """
-    if (space.mutable & (space.kinds == CATEGORICAL)).any():
+    if moves_categories:
         raise NoCertificateError(
             "The feature space lets categorical columns change, which costs no distance; "
             "certificates are for moves of numeric columns."
         )
-    columns = space.movable
     if np.array_equal(columns, place):
-        return np.asarray(space.scale[columns])
-    return np.where(place[:, None] == columns[None, :], space.scale[columns], 0.0)
+        return np.asarray(units)
+    return np.where(place[:, None] == columns[None, :], units, 0.0)
 
 
 def _dual_norms(affine: Any, norm: Norm) -> np.ndarray:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, Classifier, FloatArray
+from specreg_sklearn.certificates.pipelines import split_pipeline
 from specreg_sklearn.certificates.trees._against_predict import (
     compare_with_model,
     rounding_of_scores,
 )
-from specreg_sklearn.certificates.trees._followed_steps import split_pipeline
 from specreg_sklearn.certificates.trees._leaf_boxes import LeafBoxes, leaf_boxes
 from specreg_sklearn.certificates.trees._pulled_back import before_steps
 from specreg_sklearn.certificates.trees.readers import TreeSum, read_trees

@@ -14,7 +14,6 @@ from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -28,7 +27,7 @@ from sklearn.preprocessing import (
 )
 
 from specreg_sklearn._typing import BoolArray, IntArray
-from specreg_sklearn.certificates.pipelines import NoCertificateError, best_of_search
+from specreg_sklearn.certificates.pipelines import NoCertificateError, passes_on
 
 CONSTANT = -1
 _MONOTONE = (
@@ -54,21 +53,6 @@ class Followed(NamedTuple):
 
     source: IntArray
     read: BoolArray
-
-
-def split_pipeline(estimator: Any) -> tuple[list[Any], Any]:
-    """Return the steps in front of the last one, and the last one, out of searches and wrappers."""
-    steps: list[Any] = []
-    while True:
-        if isinstance(estimator, FrozenEstimator):
-            estimator = estimator.estimator
-        elif isinstance(estimator, GridSearchCV | RandomizedSearchCV):
-            estimator = best_of_search(estimator)
-        elif isinstance(estimator, Pipeline):
-            steps += [step for _, step in estimator.steps[:-1]]
-            estimator = estimator.steps[-1][1]
-        else:
-            return [step for step in steps if not _is_nothing(step)], estimator
 
 
 def follow(steps: list[Any], n_columns: int) -> Followed:
@@ -102,14 +86,10 @@ def _behind(source: IntArray, read: BoolArray, inside: Followed) -> tuple[IntArr
     return extended[inside.source], read
 
 
-def _is_nothing(step: Any) -> bool:
-    return step is None or (isinstance(step, str) and step == "passthrough")
-
-
 def _step(step: Any, n_in: int, n_out: int | None) -> Followed | None:
     """Return where the columns behind one step come from; None if nothing is known of it."""
     every, nothing = np.arange(n_in), np.zeros(n_in, dtype=bool)
-    if _is_nothing(step) or type(step) in _MONOTONE:
+    if passes_on(step) or type(step) in _MONOTONE:
         return Followed(every, nothing)
     kind = type(step)
     if kind is FunctionTransformer and step.func is None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
-from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES, DistanceBounds, ends_meet
 from specreg_sklearn.certificates.pipelines import NoCertificateError
 from specreg_sklearn.certificates.trees._against_predict import check_labels
 from specreg_sklearn.certificates.trees._ensemble import TreeEnsemble
@@ -17,8 +17,6 @@ from specreg_sklearn.certificates.trees._stages import Costs, RowSearch
 from specreg_sklearn.space import CleanRows, as_norm
 from specreg_sklearn.tables import LabelCoder, ask
 
-CLOSED = 1e-6
-"""How near two ends of a bracket are, relative to the upper one, if the distance is exact."""
 _SAFETY = 1 - 1e-9
 _COSTS = {
     0: Costs(power=1, additive=True, whole=True),
@@ -28,37 +26,16 @@ _COSTS = {
 }
 
 
-class TreeDistances(NamedTuple):
-    """Distances from rows to the nearest rows with another predicted label.
-
-    Parameters
-    ----------
-    lower, upper : ndarray of shape (n_rows,), float64
-        Bounds; `upper` is infinite where no such row is known, `lower` where there is none.
-    witness : ndarray of shape (n_rows, n_movable), float64
-        The movable cells of the row that has the upper distance, by `predict`; NaN without one.
-    closed : ndarray of shape (n_rows,), bool
-        Whether the distance is exact.
-    n_nodes : ndarray of shape (n_rows,), int
-        How many boxes of cells were looked at.
-    """
-
-    lower: FloatArray
-    upper: FloatArray
-    witness: FloatArray
-    closed: BoolArray
-    n_nodes: IntArray
-
-
 def nearest_rows(
     ensemble: TreeEnsemble,
     rows: CleanRows,
     *,
     norm: float = 2,
     known: FloatArray | None = None,
-    max_nodes: int = 5000,
+    within: float | FloatArray | None = None,
+    max_nodes: int = DEFAULT_MAX_NODES,
     n_jobs: int | None = None,
-) -> TreeDistances:
+) -> DistanceBounds:
     """Return the distances to the nearest rows with another predicted label.
 
     Parameters
@@ -72,6 +49,10 @@ def nearest_rows(
     known : ndarray of shape (n_rows, n_movable) or None, default=None
         Movable cells of rows that have another label, such as an attack found; NaN for rows without
         one. Those that `predict` confirms spare work.
+    within : float, ndarray of shape (n_rows,) or None, default=None
+        The distance of interest, at least 0, for all rows or for each. The search of a row ends
+        when it knows the answer: `upper` is at most `within`, or `lower` is above it. That is
+        cheaper than the distance itself.
     max_nodes : int, default=5000
         How many boxes of cells are looked at for a row. The more, the more rows are closed.
     n_jobs : int or None, default=None
@@ -79,7 +60,7 @@ def nearest_rows(
 
     Returns
     -------
-    TreeDistances
+    DistanceBounds
         Bounds and witnesses, in the order of the rows.
 
     Raises
@@ -87,6 +68,8 @@ def nearest_rows(
     NoCertificateError
         If the space lets something change that is not a number, or the trees that were read do not
         decide as the model does.
+    ValueError
+        If `within` is negative or NaN, or `known` or `within` is not of the shape of the rows.
 
     Examples
     --------
@@ -104,20 +87,43 @@ def nearest_rows(
     >>> moved = rows.build(found.witness, np.arange(5))
     >>> bool((model.predict(moved) != model.predict(X[:5])).all())
     True
+
+    Whether there is such a row within a distance takes less:
+
+    >>> within = nearest_rows(TreeEnsemble.from_estimator(model), rows, norm=2, within=0.1)
+    >>> bool((within.lower > 0.1).all()), int(within.n_nodes.sum()) < int(found.n_nodes.sum())
+    (True, True)
     """
     as_norm(norm)
     n = len(rows)
+    limits = _limits(within, n)
     n_workers = min(effective_n_jobs(n_jobs), max(n, 1))
     chunks = [some for some in np.array_split(np.arange(n), n_workers) if len(some)]
     if len(chunks) <= 1:
-        return _search_rows(ensemble, rows, norm, known, max_nodes)
+        return _search_rows(ensemble, rows, norm, known, limits, max_nodes)
     parts = Parallel(n_jobs=n_workers)(
         delayed(_search_rows)(
-            ensemble, rows.take(some), norm, None if known is None else known[some], max_nodes
+            ensemble,
+            rows.take(some),
+            norm,
+            None if known is None else known[some],
+            limits[some],
+            max_nodes,
         )
         for some in chunks
     )
-    return TreeDistances(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    return DistanceBounds(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _limits(within: float | FloatArray | None, n: int) -> FloatArray:
+    """Return the distance of interest of each row, infinite without one."""
+    limits = np.asarray(np.inf if within is None else within, dtype=np.float64)
+    if limits.shape not in ((), (n,)) or not (limits >= 0).all():
+        raise ValueError(
+            f"within={within!r} is not a distance; accepted are a number that is at least 0, or "
+            f"one for each of the {n} rows."
+        )
+    return np.broadcast_to(limits, (n,))
 
 
 def _search_rows(
@@ -125,8 +131,9 @@ def _search_rows(
     rows: CleanRows,
     norm: float,
     known: FloatArray | None,
+    limits: FloatArray,
     max_nodes: int,
-) -> TreeDistances:
+) -> DistanceBounds:
     n = len(rows)
     every = np.arange(n)
     X = rows.write(rows.raw, every)
@@ -145,7 +152,12 @@ def _search_rows(
             duels[k] = [ensemble.duel(k, other) for other in others]
         costs = _COSTS[norm]
         search = RowSearch(
-            ensemble.boxes, cells.of(i), costs, duels[k], _confirm(ensemble, rows, cells, labels, i)
+            ensemble.boxes,
+            cells.of(i),
+            costs,
+            duels[k],
+            _confirm(ensemble, rows, cells, labels, i),
+            within=float(limits[i]),
         )
         if np.isfinite(distance[i]):
             search.take_known(float(distance[i]))
@@ -214,7 +226,7 @@ def _distances(
     lower: FloatArray,
     witness: FloatArray,
     n_nodes: IntArray,
-) -> TreeDistances:
+) -> DistanceBounds:
     """Let `predict` confirm all witnesses, and measure them as everything else is measured."""
     upper = np.full(len(rows), np.inf)
     some = np.flatnonzero(~np.isnan(witness).any(axis=1) & np.isfinite(lower))
@@ -228,7 +240,6 @@ def _distances(
                 "this version of the model?"
             )
         upper[some] = rows.distance(witness[some], some, norm)
-    with np.errstate(invalid="ignore"):
-        closed = (lower >= upper * (1 - CLOSED)) | (np.isinf(lower) & np.isinf(upper))
+    closed = ends_meet(lower, upper)
     lower = np.ceil(lower - 1e-9) if norm == 0 else lower * _SAFETY
-    return TreeDistances(np.minimum(lower, upper), upper, witness, closed, n_nodes)
+    return DistanceBounds(np.minimum(lower, upper), upper, witness, closed, n_nodes)

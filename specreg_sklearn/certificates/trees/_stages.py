@@ -29,6 +29,7 @@ _LONGEST = 6
 _DESCENTS = 3
 _WORTHWHILE = 0.05
 _MOST_CLASSES = 3
+_SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 class Costs(NamedTuple):
@@ -57,6 +58,13 @@ class Costs(NamedTuple):
     def distance(self, cost: float) -> float:
         """Return the distance that a cost stands for."""
         return float(cost ** (1 / self.power))
+
+    def beyond(self, distance: float) -> float:
+        """Return a cost that is larger than that of any point within a distance."""
+        if self.whole:
+            return float(np.floor(distance) + 1)
+        # Room for the roundings of powers and sums, and for what lower bounds are reduced by.
+        return max((distance * (1 + 4e-9)) ** self.power, _SMALLEST)
 
 
 class Outcome(NamedTuple):
@@ -94,6 +102,8 @@ class RowSearch:
         What it takes for each other class to win.
     confirm : callable
         Whether a point (n_columns,) has another label by `predict`.
+    within : float, default=inf
+        The distance of interest: the search ends when it knows whether there is a point so near.
     """
 
     def __init__(
@@ -103,12 +113,14 @@ class RowSearch:
         costs: Costs,
         duels: list[Duel],
         confirm: Callable[[FloatArray], bool],
+        within: float = np.inf,
     ) -> None:
         self.boxes, self.around, self.costs, self.confirm = boxes, around, costs, confirm
         self.cost = costs.of(around.step)
         self.clean = around.point[around.home]
         self.pairs = [_Pair(duel) for duel in duels]
         self.upper = np.inf
+        self.limit = costs.beyond(within)
         self.point: FloatArray | None = None
         self.n_nodes = 0
         self._stub: tuple[float, Stub] | None = None
@@ -129,20 +141,28 @@ class RowSearch:
         Each class is looked at once, however small the number is.
         """
         for _ in range(_DESCENTS):
+            if self._is_answered():
+                break
             before = self.upper
             self._descend()
             if not self.upper < before * (1 - _WORTHWHILE):
                 break
         for pair in self.pairs:
-            self._begin(pair, self.upper)
-        while self.n_nodes < max_nodes:
-            open_pairs = [pair for pair in self.pairs if pair.lower < self.upper]
+            if self._is_answered():
+                break
+            self._begin(pair, min(self.upper, self.limit))
+        while self.n_nodes < max_nodes and not self._is_answered():
+            open_pairs = [pair for pair in self.pairs if pair.lower < min(self.upper, self.limit)]
             if not open_pairs:
                 break
             # The smallest bound is the one that counts.
             self._advance(min(open_pairs, key=lambda pair: pair.lower), max_nodes)
         lower = min((pair.lower for pair in self.pairs), default=np.inf)
         return Outcome(min(lower, self.upper), self.upper, self.point, self.n_nodes)
+
+    def _is_answered(self) -> bool:
+        """Return whether the distance of interest has a point within it."""
+        return bool(np.isfinite(self.limit)) and self.upper < self.limit
 
     def _within(self, radius: float) -> Stub:
         if self._stub is None or self._stub[0] != radius:
@@ -153,7 +173,8 @@ class RowSearch:
 
     def _descend(self) -> None:
         """Look for near points by moves of single columns."""
-        stub, radius = self._within(self.upper), self.upper
+        radius = min(self.upper, self.limit)
+        stub = self._within(radius)
         asked = [(*_asked(stub, pair.duel), pair.duel.tolerance) for pair in self.pairs]
         descents = [
             Descent(stub, value, target + blur, radius, additive=self.costs.additive)
@@ -207,13 +228,16 @@ class RowSearch:
             if search is None or search.radius > self._next_radius(pair) * (1 + 1e-12):
                 return
         before = search.n_nodes
-        search.run(before + max_nodes - self.n_nodes)
+        first = bool(np.isfinite(self.limit))
+        search.run(before + max_nodes - self.n_nodes, until_found=first)
         self.n_nodes += search.n_nodes - before
         self._note(pair)
 
     def _next_radius(self, pair: _Pair) -> float:
         """Return how far to look, given that nothing is nearer than the bound of a class."""
         lower = pair.lower
+        if np.isfinite(self.limit):
+            return min(self.upper, self.limit)
         # A row that stands at a threshold has a bound of next to nothing: steps become longer.
         growth = _GROWTH ** (self.costs.power * 2 ** max(0, min(pair.n_empty - 1, _LONGEST)))
         radius = np.ceil(lower - 1e-9) + 1 if self.costs.whole else lower * growth

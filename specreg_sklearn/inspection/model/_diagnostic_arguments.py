@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from numbers import Real
 from typing import Any
@@ -65,16 +65,11 @@ def targets_of(view: ModelView, rows: np.ndarray, y: Any) -> np.ndarray:
 def units_of(view: ModelView, X: Any, scale: Scale) -> np.ndarray:
     """Return the unit of every column that the model reads; 0 for columns that cannot move.
 
-    As elsewhere in this library, a column that does not vary has no unit by "std" or "range" and is
-    taken not to change.
+    As elsewhere in this library, a column that does not vary has no unit by its spread and is taken
+    not to change.
     """
-    if isinstance(scale, str) and scale not in ("std", "range"):
-        raise ValueError(
-            f"scale={scale!r} is not one of 'std', 'range', None, a number or an array."
-        )
-    space = FeatureSpace.from_data(
-        X, bounds="data" if isinstance(scale, str) else None, scale=scale
-    )
+    by_name = isinstance(scale, (str, Mapping))
+    space = FeatureSpace.from_data(X, bounds="data" if by_name else None, scale=scale)
     movable = np.zeros(len(space.scale), dtype=bool)
     movable[space.movable] = True
     places = places_of(view.estimator, view.n_inputs, as_table(X))

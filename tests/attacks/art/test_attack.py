@@ -24,7 +24,7 @@ NAMES = sorted(n for n, s in SUPPORTED.items() if not s.scores)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_finds_verified_rows(cancer, name, numpy_state_is_kept):
+def test_finds_verified_rows(cancer, name):
     X, y, model = cancer
     result = ARTAttack(name, max_iter=2).run(model, X[:10], y[:10], pool=X)
     assert (result.status == "found").all()
@@ -269,7 +269,7 @@ def test_silent(cancer, capfd, caplog):
     assert not caplog.records
 
 
-def test_session_restores_numpy_and_logging_even_on_error(numpy_state_is_kept):
+def test_session_restores_numpy_and_logging_even_on_error():
     level, errors = logging.getLogger("art").level, np.geterr()
     with pytest.raises(RuntimeError), art_session(3):
         np.random.standard_normal(5)
@@ -278,7 +278,7 @@ def test_session_restores_numpy_and_logging_even_on_error(numpy_state_is_kept):
     assert np.geterr() == errors
 
 
-def test_errors_of_the_model_come_through(cancer, numpy_state_is_kept):
+def test_errors_of_the_model_come_through(cancer):
     X, y, model = cancer
 
     class Breaks:

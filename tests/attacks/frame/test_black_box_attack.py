@@ -339,7 +339,7 @@ def test_seeds(iris):
     np.testing.assert_array_equal(rows(np.random.default_rng(3)), rows(np.random.default_rng(3)))
 
 
-def test_global_generator_stays(iris, numpy_state_is_kept):
+def test_global_generator_stays(iris):
     X, y, model = iris
     for seed in (0, None):
         RandomSteps(random_state=seed).run(model, X[:20], y[:20], pool=X)

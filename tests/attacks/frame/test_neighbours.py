@@ -27,7 +27,9 @@ from specreg_sklearn.attacks import (
     RayS,
     ScoreSearch,
     SquareAttack,
+    Strongest,
     TangentAttack,
+    ThresholdSearch,
 )
 from specreg_sklearn.attacks.boundary import BoundaryPoints
 from specreg_sklearn.attacks.frame import _workers
@@ -40,6 +42,7 @@ QUICK_MODELS = ["tree", "mlp"]
 # Where eps stands among the distances of the rows: none is near enough, some are, most, all.
 EPS = {"none": None, "small": 0.2, "middle": 0.6, "large": 3.0}
 QUERIES = {"max_queries": 120}
+# The quick ones; those below add other parameters of the same searches.
 ATTACKS = {
     "CGBA": CGBA(**QUERIES),
     "CGBA noise": CGBA(starts="uniform", **QUERIES),
@@ -50,11 +53,20 @@ ATTACKS = {
     "Scores": ScoreSearch(**QUERIES),
     "Square": SquareAttack(**QUERIES),
     "Square Linf": SquareAttack(norm=np.inf, **QUERIES),
+    "Thresholds L1": ThresholdSearch(norm=1, **QUERIES),
+    "Strongest": Strongest(**QUERIES),
+}
+OTHERS = {
+    "Tangent, no limit": TangentAttack(max_queries=None),
+    "Scores Linf": ScoreSearch(norm=np.inf, **QUERIES),
+    "Scores L1 noise": ScoreSearch(norm=1, starts="uniform", **QUERIES),
+    "Thresholds L0": ThresholdSearch(norm=0, **QUERIES),
 }
 ART = {
     "ART HopSkipJump": ARTAttack("HopSkipJump", max_iter=2, init_eval=10, max_eval=20),
     "ART BoundaryAttack": ARTAttack("BoundaryAttack", max_iter=3, **QUERIES),
     "ART SimBA": ARTAttack("SimBA", **QUERIES),
+    "ART SignOPTAttack": ARTAttack("SignOPTAttack", max_iter=2, k=5, num_trial=3),
 }
 
 
@@ -154,6 +166,34 @@ def test_any_company(monkeypatch, name, where, model):
     check_all_companies(monkeypatch, ATTACKS[name], model, "wine", where)
 
 
+@pytest.mark.parametrize("name", ART)
+def test_any_company_with_art(monkeypatch, name):
+    check_all_companies(monkeypatch, ART[name], "tree", "float32", "none")
+
+
+def test_two_processes():
+    fitted, X, y, rows, space = problem("tree", "wine")
+    one, two = (
+        CGBA(**QUERIES).run(fitted, X[rows], y[rows], pool=X, space=space, n_jobs=n_jobs)
+        for n_jobs in (1, 2)
+    )
+    np.testing.assert_array_equal(two.X_adv, one.X_adv)
+    np.testing.assert_array_equal(two.n_queries, one.n_queries)
+    assert two.status.tolist() == one.status.tolist()
+
+
+@pytest.mark.parametrize("name", ["CGBA", "RayS", "Tangent", "HopSkipJump"])
+def test_the_order_of_the_pool(name):
+    fitted, X, y, rows, space = problem("tree", "wine")
+    order = np.random.default_rng(1).permutation(len(X))
+    one, two = (
+        ATTACKS[name].run(fitted, X[rows], y[rows], pool=pool, space=space)
+        for pool in (X, X[order])
+    )
+    np.testing.assert_array_equal(two.X_adv, one.X_adv)
+    np.testing.assert_array_equal(two.n_queries, one.n_queries)
+
+
 PROBLEMS = [
     *((model, "wine") for model in MODELS),
     *((model, table) for model in QUICK_MODELS for table in ("plane", "float32", "whole")),
@@ -162,9 +202,9 @@ PROBLEMS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("model", "table"), PROBLEMS)
-@pytest.mark.parametrize(("name", "where"), combinations({**ATTACKS, **ART}))
+@pytest.mark.parametrize(("name", "where"), combinations({**ATTACKS, **OTHERS, **ART}))
 def test_any_company_on_all_models_and_tables(monkeypatch, name, where, model, table):
-    attack = {**ATTACKS, **ART}[name]
+    attack = {**ATTACKS, **OTHERS, **ART}[name]
     if name in ATTACKS:
         attack = clone(attack).set_params(max_queries=300)
     check_all_companies(monkeypatch, attack, model, table, where)

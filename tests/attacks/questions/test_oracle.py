@@ -53,7 +53,9 @@ def test_the_clean_row_costs_nothing_and_fools_nobody():
 
 
 def test_the_target_is_one_label():
-    three = lambda X: np.rint(np.asarray(X)[:, 0]).astype(int)  # noqa: E731
+    def three(X):
+        return np.rint(np.asarray(X)[:, 0]).astype(int)
+
     labels = np.array([2])
     rows = FeatureSpace.from_data(np.array([[-9.0], [9.0]]), scale=None).bind(np.zeros((1, 1)))
     coder = LabelCoder(labels, np.arange(4))

@@ -247,3 +247,31 @@ def test_extra_trees_give_a_bracket_where_they_do_not_close(cancer_rows):
     assert (found.lower > 0.2 * found.upper).all()
     assert (found.lower <= found.upper).all()
     assert np.isfinite(found.upper).all()
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_the_answer_for_one_distance_agrees_with_the_distance(boosting, cancer_rows, norm):
+    ensemble, space = boosting
+    rows = space.bind(cancer_rows[0][400:405])
+    exact = nearest_rows(ensemble, rows, norm=norm)
+    assert exact.closed.all()
+    for factor in (0.5, 0.999, 1.0, 1.5):
+        limit = exact.upper * factor
+        found = nearest_rows(ensemble, rows, norm=norm, within=limit)
+        near = found.upper <= limit
+        np.testing.assert_array_equal(near, exact.upper <= limit)
+        assert (found.lower[~near] > limit[~near]).all()
+        assert (found.lower <= exact.upper).all()
+        assert (found.upper >= exact.upper * (1 - 1e-12)).all()
+    known = nearest_rows(ensemble, rows, norm=norm, known=exact.witness, within=exact.upper)
+    assert (known.n_nodes == 0).all()
+    np.testing.assert_array_equal(known.upper, exact.upper)
+
+
+def test_distances_of_interest_that_are_none(boosting, cancer_rows):
+    ensemble, space = boosting
+    rows = space.bind(cancer_rows[0][400:402])
+    assert (nearest_rows(ensemble, rows, within=0.0).lower > 0).all()
+    for within in (-1.0, np.nan, [0.1, 0.2, 0.3]):
+        with pytest.raises(ValueError, match="accepted are a number that is at least 0"):
+            nearest_rows(ensemble, rows, within=within)

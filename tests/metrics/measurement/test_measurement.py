@@ -72,7 +72,7 @@ def test_the_attack_follows_the_norm_and_the_seed(norm, kind):
     ("settings", "error", "message"),
     [
         ({"max_samples": 0}, ValueError, "max_samples=0"),
-        ({"scale": "iqr"}, ValueError, "scale='iqr' is not one of"),
+        ({"scale": "spread"}, ValueError, "scale='spread' is not one of"),
         ({"space": "std"}, TypeError, "space=str is not a FeatureSpace"),
         ({"space": FeatureSpace.from_data(np.eye(2)), "scale": 1.0}, ValueError, "own units"),
     ],

@@ -156,9 +156,14 @@ class BestFirst:
         assert self._shares is not None
         self._shares.shift(scan.entry_tree[entry], column, near, np.clip(near, begin, end), rate)
 
-    def run(self, most_nodes: int) -> None:
-        """Continue until `most_nodes` boxes were scanned in all, or everything is decided."""
+    def run(self, most_nodes: int, *, until_found: bool = False) -> None:
+        """Continue until `most_nodes` boxes were scanned in all, or everything is decided.
+
+        `until_found` ends it with the first point below the radius.
+        """
         while not self.done and self.n_nodes < most_nodes:
+            if until_found and self.found is not None:
+                break
             node = self._next
             if node is None:
                 node = heappop(self._heap)

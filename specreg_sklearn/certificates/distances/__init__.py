@@ -1,0 +1,30 @@
+"""Proofs of distances in one form, whatever a model is made of, and the way to find them.
+
+The folders of single kinds of models stand above this one: each registers its proofs here.
+"""
+
+from specreg_sklearn.certificates.distances._bounds import (
+    CLOSED,
+    DEFAULT_MAX_NODES,
+    DistanceBounds,
+    ends_meet,
+)
+from specreg_sklearn.certificates.distances._confirm import confirmed_witnesses
+from specreg_sklearn.certificates.distances._lipschitz import LipschitzProver
+from specreg_sklearn.certificates.distances._prover import DistanceProver
+from specreg_sklearn.certificates.distances._registry import (
+    distance_prover,
+    register_distance_prover,
+)
+
+__all__ = [
+    "CLOSED",
+    "DEFAULT_MAX_NODES",
+    "DistanceBounds",
+    "DistanceProver",
+    "LipschitzProver",
+    "confirmed_witnesses",
+    "distance_prover",
+    "ends_meet",
+    "register_distance_prover",
+]

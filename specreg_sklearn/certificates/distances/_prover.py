@@ -1,0 +1,73 @@
+"""What every proof of distances offers, whatever the model is made of."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.certificates.distances._bounds import DEFAULT_MAX_NODES, DistanceBounds
+from specreg_sklearn.space import CleanRows
+
+
+class DistanceProver(Protocol):
+    """Bounds of the distances to the nearest rows with another predicted label, by proof.
+
+    A prover belongs to one fitted classifier. :func:`distance_prover` finds it, and
+    :func:`register_distance_prover` adds provers for other classes.
+
+    Attributes
+    ----------
+    name : str
+        What results call the proof, such as "trees".
+    norms : tuple of float
+        The norms that it proves distances in.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def norms(self) -> tuple[float, ...]: ...
+
+    def bounds(
+        self,
+        rows: CleanRows,
+        /,
+        *,
+        norm: float,
+        known: FloatArray | None = None,
+        within: float | None = None,
+        max_nodes: int = DEFAULT_MAX_NODES,
+        n_jobs: int | None = None,
+    ) -> DistanceBounds:
+        """Return the bounds of rows that are bound to a space.
+
+        Parameters
+        ----------
+        rows : CleanRows
+            The rows; the space says what may move, how far, and in which units.
+        norm : float
+            One of `norms`.
+        known : ndarray of shape (n_rows, n_movable) or None, default=None
+            Movable cells of rows with another label, such as an attack found; NaN for rows without
+            one. They are hints: only what `predict` confirms counts.
+        within : float or None, default=None
+            The question is only whether the distance is above this number: a row may be left as
+            soon as its lower bound is above it, or its upper bound is not.
+        max_nodes : int
+            How much work is spent on a row at most. More never gives a worse bound.
+        n_jobs : int or None, default=None
+            Processes, as in joblib. Results do not depend on it.
+
+        Returns
+        -------
+        DistanceBounds
+            `lower` never lies above the distance of any row in the space that `predict` gives
+            another label than the clean row, as it computes; `upper` is that of `witness`.
+
+        Raises
+        ------
+        NoCertificateError
+            If nothing is proved in this space; the message says why.
+        """
+        ...

@@ -1,0 +1,31 @@
+"""A classifier taken out of searches, frozen models and pipelines, and the steps in front of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.frozen import FrozenEstimator
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.pipeline import Pipeline
+
+from specreg_sklearn.certificates.pipelines._registry import best_of_search
+
+
+def split_pipeline(estimator: Any) -> tuple[list[Any], Any]:
+    """Return the steps in front of the last one, and the last one, out of searches and wrappers."""
+    steps: list[Any] = []
+    while True:
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        elif isinstance(estimator, GridSearchCV | RandomizedSearchCV):
+            estimator = best_of_search(estimator)
+        elif isinstance(estimator, Pipeline):
+            steps += [step for _, step in estimator.steps[:-1]]
+            estimator = estimator.steps[-1][1]
+        else:
+            return [step for step in steps if not passes_on(step)], estimator
+
+
+def passes_on(step: Any) -> bool:
+    """Return whether a step of a pipeline hands rows on as they are."""
+    return step is None or (isinstance(step, str) and step == "passthrough")

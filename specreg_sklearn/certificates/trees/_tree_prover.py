@@ -1,0 +1,54 @@
+"""Exact distances of trees, in the form of all proofs of distances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.certificates.distances import (
+    DEFAULT_MAX_NODES,
+    DistanceBounds,
+    register_distance_prover,
+)
+from specreg_sklearn.certificates.trees._ensemble import TreeEnsemble
+from specreg_sklearn.certificates.trees._nearest_rows import nearest_rows
+from specreg_sklearn.certificates.trees.readers import has_tree_reader
+from specreg_sklearn.space import NORMS, CleanRows
+
+
+class TreeProver:
+    """The search of :func:`nearest_rows` for one ensemble."""
+
+    name = "trees"
+    norms: tuple[float, ...] = tuple(NORMS)
+
+    def __init__(self, ensemble: TreeEnsemble) -> None:
+        self.ensemble = ensemble
+
+    def bounds(
+        self,
+        rows: CleanRows,
+        /,
+        *,
+        norm: float,
+        known: FloatArray | None = None,
+        within: float | None = None,
+        max_nodes: int = DEFAULT_MAX_NODES,
+        n_jobs: int | None = None,
+    ) -> DistanceBounds:
+        """Return bounds and witnesses."""
+        return nearest_rows(
+            self.ensemble,
+            rows,
+            norm=norm,
+            known=known,
+            within=within,
+            max_nodes=max_nodes,
+            n_jobs=n_jobs,
+        )
+
+
+@register_distance_prover(has_tree_reader)
+def prove_trees(estimator: Any, X: Any) -> TreeProver:
+    """Return the proof of a classifier made of trees, alone or at the end of a pipeline."""
+    return TreeProver(TreeEnsemble.from_estimator(estimator, X))

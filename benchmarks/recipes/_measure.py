@@ -32,6 +32,12 @@ class Outcome:
     seconds: float
     encoder: SpectrallyRegularizedEncoder
 
+    def __str__(self) -> str:
+        return (
+            f"accuracy {self.accuracy:.4f}, distance {self.distance:.3f}, certificate "
+            f"{self.certificate:.3f}, alpha {self.encoder.alpha_:g}, {self.seconds:.2f} s"
+        )
+
 
 def outcome_of(split: Split, n_rows: int, *, attacks: bool = True, **settings: Any) -> Outcome:
     """Fit an encoder and judge it on the first `n_rows` test rows; accuracy is that of all."""
@@ -112,8 +118,7 @@ def measure(
         for seed in seeds:
             split = split_of(name, seed)
             for recipe, settings in recipes.items():
-                outcomes[name, seed, recipe] = outcome_of(
-                    split, n_rows, attacks=attacks, **settings
-                )
-            print(f"  {name}, seed {seed}: done", flush=True)
+                found = outcome_of(split, n_rows, attacks=attacks, **settings)
+                outcomes[name, seed, recipe] = found
+                print(f"  {name}, seed {seed}, {recipe}: {found}", flush=True)
     return Against(outcomes)

@@ -17,20 +17,18 @@ from specreg_sklearn._typing import Activation, Solver
 from specreg_sklearn.certificates import Stage, torch_stages
 from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.constraints import Constraint
-from specreg_sklearn.estimators._build_net import Callbacks
+from specreg_sklearn.estimators._build_net import Callbacks, strength_of
 from specreg_sklearn.estimators._certified_network import check_only_backbone_and_head
 from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
 from specreg_sklearn.estimators._input_shape import flat_rows
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
-from specreg_sklearn.estimators._presets import preset_settings
-from specreg_sklearn.estimators._strength_path import StrengthChoice, choose_strength
 from specreg_sklearn.estimators._trained_backbone import Module
 from specreg_sklearn.estimators._training_report import warn_of_trouble
 from specreg_sklearn.estimators._training_rows import ClassWeight, TrainingRows, training_rows
 from specreg_sklearn.modules import readout
 from specreg_sklearn.objectives import Objective, resolve_objective
 from specreg_sklearn.penalties import Penalty
-from specreg_sklearn.training import hand_on_interruption
+from specreg_sklearn.training import StrengthChoice, hand_on_interruption, preset_settings
 
 
 class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, BaseEstimator):
@@ -379,8 +377,14 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
             return StrengthChoice(0.0)
         if self.warm_start and hasattr(self, "net_"):
             return StrengthChoice(self.alpha_, self.alpha_path_)
-        return choose_strength(
-            self, self.alpha_tolerance, objective, rows, seed, head=head, row_shape=row_shape
+        return strength_of(
+            self,
+            objective,
+            rows,
+            seed,
+            tolerance=self.alpha_tolerance,
+            head=head,
+            row_shape=row_shape,
         )
 
     def _note_strength(self, choice: StrengthChoice) -> None:

@@ -32,7 +32,6 @@ from specreg_sklearn.estimators._build_net import (
 )
 from specreg_sklearn.estimators._differentiable import WithPullback, with_pullback
 from specreg_sklearn.estimators._input_shape import check_row_shape, flat_rows, warn_of_raw_pixels
-from specreg_sklearn.estimators._strength_path import StrengthChoice
 from specreg_sklearn.estimators._trained_backbone import Module
 from specreg_sklearn.estimators._training_report import spectral_norms
 from specreg_sklearn.estimators._training_rows import TrainingRows
@@ -42,6 +41,7 @@ from specreg_sklearn.penalties import Penalty
 from specreg_sklearn.training import (
     PenalizedNet,
     SklearnCallbackBridge,
+    StrengthChoice,
     batched,
     draw_seed,
     hand_on_interruption,
@@ -121,7 +121,8 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
                 self, objective, rows, seed, choice.alpha, head=head, row_shape=row_shape
             )
             warn_of_raw_pixels(given[0], net.module_.input_shape)
-            training_data = attach_rows(net, self, rows, seed)
+            holds_out = getattr(self, "early_stopping", False)
+            training_data = attach_rows(net, self, rows, seed, early_stopping=holds_out)
             bridge = None
             if fit_has_callbacks(self):
                 bridge = SklearnCallbackBridge(

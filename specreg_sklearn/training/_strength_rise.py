@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
 from skorch.callbacks import Callback
 
 from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.training._held_out_rows import HeldOutLook, HeldOutRows
 from specreg_sklearn.training._net import PenalizedNet
 
 # Epochs whose accuracies are averaged before the rise is judged, and how far below the best the
 # average may fall: strengths beyond are not worth an epoch.
 _AVERAGED, _HOPELESS = 3, 0.03
-
-
-class HeldOutLook(NamedTuple):
-    """What a network makes of held-out rows.
-
-    Parameters
-    ----------
-    accuracy, log_loss : float
-        Weighted means.
-    certificate : float
-        Median certified radius, 0 for wrong rows; NaN where the network has no certificate.
-    losses : ndarray of shape (n_samples,)
-        Log loss of each row.
-    """
-
-    accuracy: float
-    log_loss: float
-    certificate: float
-    losses: FloatArray
-
-
-class LooksAtHeldOutRows(Protocol):
-    """Rows that a network is judged by."""
-
-    weights: FloatArray
-
-    def look(self, net: PenalizedNet, /) -> HeldOutLook:
-        """Judge the network by its weights as they are."""
 
 
 class StrengthRise(Callback):
@@ -50,8 +23,8 @@ class StrengthRise(Callback):
     ----------
     strengths : ndarray of shape (n_epochs,)
         Increasing; the first is that of the next epoch.
-    held_out : object with a method look
-        Judges the network after each epoch.
+    held_out : HeldOutRows
+        What the network is judged by after each epoch.
 
     Attributes
     ----------
@@ -59,7 +32,7 @@ class StrengthRise(Callback):
         One for each epoch that was run.
     """
 
-    def __init__(self, strengths: FloatArray, held_out: LooksAtHeldOutRows) -> None:
+    def __init__(self, strengths: FloatArray, held_out: HeldOutRows) -> None:
         self.strengths = strengths
         self.held_out = held_out
         self.looks: list[HeldOutLook] = []

@@ -4,15 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.certificates import Affine, CertifiedMap, Elementwise, torch_stages
-from specreg_sklearn.estimators._training_report import spectral_norms
 from specreg_sklearn.modules import Network, predicting
-from specreg_sklearn.training import HeldOutLook, PenalizedNet, batched
+from specreg_sklearn.spectral import matrix_norm, used_layers
+from specreg_sklearn.training._batches import batched
+from specreg_sklearn.training._net import PenalizedNet
+
+
+class HeldOutLook(NamedTuple):
+    """What a network makes of held-out rows.
+
+    Parameters
+    ----------
+    accuracy, log_loss : float
+        Weighted means.
+    certificate : float
+        Median certified radius, 0 for wrong rows; NaN where the network has no certificate.
+    losses : ndarray of shape (n_samples,)
+        Log loss of each row.
+    """
+
+    accuracy: float
+    log_loss: float
+    certificate: float
+    losses: FloatArray
 
 
 class HeldOutRows:
@@ -78,18 +98,15 @@ def _feature_bound(network: Network) -> Callable[[Network], float] | None:
         stages = torch_stages(network.backbone, network.input_shape)
     except (TypeError, ValueError):
         return None
-    n_affine = sum(isinstance(stage, Affine) for stage in stages)
     plain = all(
         isinstance(stage, Affine) or (isinstance(stage, Elementwise) and stage.lipschitz() <= 1)
         for stage in stages
     )
-    if plain and n_affine == len(spectral_norms(network, has_readout=False)):
-        return _product_of_norms
+    layers = used_layers(network.backbone, network.input_shape) if plain else []
+    n_affine = sum(isinstance(stage, Affine) for stage in stages)
+    if len(layers) == n_affine and all(layer.weight().ndim == 2 for layer in layers):
+        return lambda network: math.prod(matrix_norm(layer.weight().detach()) for layer in layers)
     return _proof
-
-
-def _product_of_norms(network: Network) -> float:
-    return math.prod(spectral_norms(network, has_readout=False).values())
 
 
 def _proof(network: Network) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from benchmarks.recipes._data import QUICK_SETS, SETS
 
 # No seed below has been used to choose a rule or a setting.
-FIRST_SEED = 31
+FIRST_SEED = 41
 
 
 @dataclass(frozen=True)

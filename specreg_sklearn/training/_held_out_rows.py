@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import BoolArray, FloatArray
 from specreg_sklearn.certificates import Affine, CertifiedMap, Elementwise, torch_stages
 from specreg_sklearn.modules import Network, predicting
 from specreg_sklearn.spectral import matrix_norm, used_layers
@@ -27,12 +27,15 @@ class HeldOutLook(NamedTuple):
         Median certified radius, 0 for wrong rows; NaN where the network has no certificate.
     losses : ndarray of shape (n_samples,)
         Log loss of each row.
+    wrong : ndarray of shape (n_samples,), bool
+        Which rows get another label than their own.
     """
 
     accuracy: float
     log_loss: float
     certificate: float
     losses: FloatArray
+    wrong: BoolArray
 
 
 class HeldOutRows:
@@ -46,11 +49,20 @@ class HeldOutRows:
         Positions of their classes.
     weights : ndarray of shape (n_samples,)
         Weights.
+
+    Attributes
+    ----------
+    shares : ndarray of shape (n_samples,)
+        The weights as parts of their sum.
+    balanced_shares : ndarray of shape (n_samples,)
+        The same where every class counts alike.
     """
 
     def __init__(self, X: np.ndarray, codes: np.ndarray, weights: np.ndarray) -> None:
         self.X, self.codes = X, codes
-        self.weights = weights.astype(np.float64)
+        self.shares = weights.astype(np.float64) / weights.sum(dtype=np.float64)
+        of_classes = np.bincount(codes, weights=self.shares)
+        self.balanced_shares = self.shares / of_classes[codes] / np.count_nonzero(of_classes)
         self._bound: Callable[[Network], float] | None = None
         self._is_read = False
 
@@ -66,10 +78,11 @@ class HeldOutRows:
         losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, self.codes]
         right = logits.argmax(axis=1) == self.codes
         return HeldOutLook(
-            accuracy=float(np.average(right, weights=self.weights)),
-            log_loss=float(np.average(losses, weights=self.weights)),
+            accuracy=float(right @ self.shares),
+            log_loss=float(losses @ self.shares),
             certificate=self._certificate(network, logits),
             losses=losses,
+            wrong=~right,
         )
 
     def _certificate(self, network: Network, logits: FloatArray) -> float:

@@ -22,6 +22,8 @@ STRENGTHS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 
 # Shares of the epochs of a fit: at the weakest strength, and while it rises.
 _HOLD, _RISE = 0.52, 0.78
+# Standard errors that the log loss may lie above its smallest value.
+_LOSS_TOLERANCE = 2.0
 # Epochs over which the figures of the path are averaged: those of one epoch are noise.
 _SMOOTHED = 3
 
@@ -58,9 +60,9 @@ def choose_strength(
 ) -> StrengthChoice:
     """Train a net while its strength rises, and choose by rows that it is not trained on.
 
-    The strength is the one with the largest certificate among those whose log loss on the held-out
-    rows is at most `tolerance` standard errors above the smallest one; the error is that of the
-    mean difference, row by row.
+    The strength is the one with the largest certificate among those whose balanced error on the
+    held-out rows is at most `tolerance` standard errors above the smallest one, and whose log loss
+    is at most two; the errors are those of mean differences, row by row.
 
     Parameters
     ----------
@@ -119,13 +121,14 @@ def choose_by_held_out(rise: StrengthRise, tolerance: float) -> StrengthChoice:
     }
     if not n:  # the loss was not finite even at the weakest strength: the fit says so, too
         return StrengthChoice(STRENGTHS[0], path)
-    losses = _smoothed(np.array([look.losses for look in rise.looks]))
-    weights = rise.held_out.weights / rise.held_out.weights.sum()
-    excess = losses - losses[(losses @ weights).argmin()]
-    mean = excess @ weights
-    # Differences row by row have a far smaller error than the two log losses themselves.
-    error = np.sqrt((excess - mean[:, None]) ** 2 @ weights**2)
-    kept = np.flatnonzero(mean <= tolerance * error)
+    held_out, looks = rise.held_out, rise.looks
+    losses = np.array([look.losses for look in looks])
+    wrong = np.array([look.wrong for look in looks], dtype=np.float64)
+    # A model that has given up a rare class may still have the best log loss.
+    fair = _excess(wrong, held_out.balanced_shares) <= tolerance
+    kept = np.flatnonzero(fair & (_excess(losses, held_out.shares) <= _LOSS_TOLERANCE))
+    if not len(kept):
+        kept = np.flatnonzero(fair)
     certificates = _smoothed(path["certificate"][:, None])[kept, 0]
     best = kept[certificates.argmax()] if np.isfinite(certificates).all() else kept[-1]
     steps = np.abs(np.log(STRENGTHS) - np.log(path["alpha"][best]))
@@ -139,6 +142,18 @@ def choose_by_held_out(rise: StrengthRise, tolerance: float) -> StrengthChoice:
             stacklevel=8,  # where the user calls fit
         )
     return StrengthChoice(alpha, path)
+
+
+def _excess(values: FloatArray, shares: FloatArray) -> FloatArray:
+    """Return by how many standard errors the mean of each epoch lies above the smallest mean.
+
+    The error is that of the mean difference: row by row it is far smaller than that of the means.
+    """
+    smooth = _smoothed(values)
+    difference = smooth - smooth[(smooth @ shares).argmin()]
+    mean = difference @ shares
+    error = np.sqrt((difference - mean[:, None]) ** 2 @ shares**2)
+    return np.divide(mean, error, out=np.where(mean > 0, np.inf, 0.0), where=error > 0)
 
 
 def _smoothed(values: FloatArray) -> FloatArray:

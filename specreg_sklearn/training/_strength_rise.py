@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,9 @@ from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.training._held_out_rows import HeldOutLook, HeldOutRows
 from specreg_sklearn.training._net import PenalizedNet
 
-# Epochs whose accuracies are averaged before the rise is judged, and how far below the best the
-# average may fall: strengths beyond are not worth an epoch.
-_AVERAGED, _HOPELESS = 3, 0.03
+# The rise ends where the average accuracy of some epochs lies this far below the best one: three
+# points, or two standard errors where few rows are held out.
+_AVERAGED, _LOST, _ERRORS = 3, 0.03, 2.0
 
 
 class StrengthRise(Callback):
@@ -45,6 +46,7 @@ class StrengthRise(Callback):
         """Look at the held-out rows; end the rise where accuracy is lost beyond return."""
         self.looks.append(self.held_out.look(net))
         accuracy = [look.accuracy for look in self.looks]
-        recent = accuracy[-_AVERAGED:]
-        if len(recent) == _AVERAGED and np.mean(recent) < max(accuracy) - _HOPELESS:
+        best, recent = max(accuracy), accuracy[-_AVERAGED:]
+        error = math.sqrt(best * (1 - best) / len(self.held_out.codes))
+        if len(recent) == _AVERAGED and np.mean(recent) < best - max(_LOST, _ERRORS * error):
             raise KeyboardInterrupt  # skorch's way to end the loop

@@ -82,6 +82,10 @@ def test_weights_count_in_parts(iris_rows):
             lambda m, X, y: m.set_params(class_weight="balanced").partial_fit(X, y, [0, 1, 2]),
             r"class_weight='balanced'.* as a dict",
         ),
+        (
+            lambda m, X, y: m.set_params(alpha="auto").partial_fit(X, y, [0, 1, 2]),
+            r"cannot choose alpha='auto'.* a number",
+        ),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(iris_rows, call, message):

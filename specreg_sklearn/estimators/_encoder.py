@@ -70,7 +70,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         joined by a plus add up, as in ``"ll_spectral+jacobian"``; with weights, ``Sum(LLSpectral(),
         Jacobian(), weights=(1, 0.3))``. There is no factor one half.
     alpha : float or "auto", default=1e-2
-        Strength of the penalty, in units of the loss. "auto" chooses it from 3e-4 to 0.3, without
+        Strength of the penalty, in units of the loss. "auto" chooses it from 1e-3 to 0.3, without
         any attack, at the price of about one more fit: a network is trained on four fifths of the
         rows while the strength rises; of the strengths that raise neither error nor log loss of the
         other rows, the one with the largest certificate is found, and lowered by half a decade; the

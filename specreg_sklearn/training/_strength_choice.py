@@ -17,7 +17,7 @@ from specreg_sklearn.training._net import PenalizedNet
 from specreg_sklearn.training._strength_rise import StrengthRise
 from specreg_sklearn.training._threads import threads_for_step
 
-STRENGTHS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 """What ``alpha="auto"`` chooses from; the path rises from the first to the last."""
 
 # Shares of the epochs of a fit: at the weakest strength, and while it rises.

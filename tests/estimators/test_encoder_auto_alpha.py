@@ -155,7 +155,9 @@ def test_networks_without_a_certificate_and_noise_for_labels(iris_rows):
     model = encoder(module=squared, learning_rate_init=1e-3).fit(X / 10, y)
     assert np.isnan(model.alpha_path_["certificate"]).all() and model.alpha_ in STRENGTHS
     noise = np.random.default_rng(0).integers(0, 3, size=len(y))
-    assert encoder().fit(np.zeros_like(X), noise).alpha_ in STRENGTHS
+    with pytest.warns(UserWarning, match=r"alpha='auto' chose 0\.3") as told:
+        assert encoder().fit(np.zeros_like(X), noise).alpha_ == 0.3
+    assert told[0].filename == __file__
 
 
 def test_rows_of_weight_and_rows_without_a_label(iris_rows):

@@ -155,8 +155,13 @@ def test_networks_without_a_certificate_and_noise_for_labels(iris_rows):
     model = encoder(module=squared, learning_rate_init=1e-3).fit(X / 10, y)
     assert np.isnan(model.alpha_path_["certificate"]).all() and model.alpha_ in STRENGTHS
     noise = np.random.default_rng(0).integers(0, 3, size=len(y))
-    with pytest.warns(UserWarning, match=r"alpha='auto' chose 0\.3") as told:
-        assert encoder().fit(np.zeros_like(X), noise).alpha_ == 0.3
+    assert encoder().fit(np.zeros_like(X), noise).alpha_ in STRENGTHS
+
+
+def test_an_end_of_the_range_is_told_where_fit_is_called():
+    rows, halves = np.zeros((60, 3)), np.arange(60) % 2  # nothing can be learned
+    with pytest.warns(UserWarning, match=r"alpha='auto' chose .* since the weakest") as told:
+        encoder(max_iter=2, learning_rate_init=1e-3).fit(rows, halves)
     assert told[0].filename == __file__
 
 

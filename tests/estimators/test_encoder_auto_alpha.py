@@ -158,6 +158,13 @@ def test_networks_without_a_certificate_and_noise_for_labels(iris_rows):
     assert encoder().fit(np.zeros_like(X), noise).alpha_ in STRENGTHS
 
 
+def test_an_end_of_the_range_is_told_where_fit_is_called():
+    rows, halves = np.zeros((60, 3)), np.arange(60) % 2  # nothing can be learned
+    with pytest.warns(UserWarning, match=r"alpha='auto' chose .* since the weakest") as told:
+        encoder(max_iter=2, learning_rate_init=1e-3).fit(rows, halves)
+    assert told[0].filename == __file__
+
+
 def test_rows_of_weight_and_rows_without_a_label(iris_rows):
     X, y = iris_rows
     weighted = encoder(max_iter=4).fit(X, y, sample_weight=np.r_[np.zeros(40), np.ones(110)])

@@ -117,7 +117,7 @@ class CertifiedModel:
             self.scores.compare(some)
         predicted = ask(self.estimator.predict, X, table.n_rows)
         # Before the rows: a network with no constant should say so at once.
-        directions = _directions(columns, units, place, moves_categories)
+        directions = directions_of(columns, units, place, moves_categories)
         constants = self._constants(directions, measure)
         own = PredictedScores(self.scores.stages, cell_rounding(table, place))
         reach = np.abs(directions) if directions.ndim == 1 else np.abs(directions).max(axis=1)
@@ -199,7 +199,7 @@ def _classes(estimator: object) -> np.ndarray:
     return np.asarray(classes)
 
 
-def _directions(
+def directions_of(
     columns: np.ndarray, units: np.ndarray, place: np.ndarray, moves_categories: bool
 ) -> np.ndarray:
     """Return the matrix from scaled moves to moves of the model's input columns.

@@ -96,7 +96,11 @@ def test_the_truth_lies_between_the_ends(name, models, wine):
             radius = certified_radius(model, chosen, norm=norm, space=space)
             np.testing.assert_allclose(radius[right], band.lower[right], rtol=1e-9)
         else:
-            assert (band.lower[right] > 0).any() and set(band.proved_by[right]) <= {"lipschitz", ""}
+            assert (band.lower[right] > 0).any() and set(band.proved_by[right]) <= {
+                "linear",
+                "lipschitz",
+                "",
+            }
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -269,7 +273,7 @@ def test_bad_rows(models, wine):
 def test_a_proof_of_some_norms_only(models, wine):
     X, y = wine
     band = adversarial_band(models["linear"], X, y, norm=0, max_samples=5)
-    assert band.unproved == "The proof 'lipschitz' does not know norm=0."
+    assert band.unproved == "The proof 'linear' does not know norm=0."
     assert set(band.status) <= {"attack_only", "already_wrong"}
     trees = adversarial_band(models["tree"], X, y, norm=0, max_samples=5)
     assert trees.closed.all()

@@ -20,8 +20,6 @@ from specreg_sklearn.certificates.pipelines import LinearScores, linear_scores
 from specreg_sklearn.space import CleanRows
 
 _LARGEST = 1e12
-# Distances from here on are looked at once more.
-_BEYOND = 1e11
 _NOT_FINITE = (
     "The scores of some rows are NaN or infinite in float64: no radius can be proved. Scale the "
     "columns, or look for infinite weights."
@@ -70,7 +68,7 @@ class LinearProver(MoveProver):
     ) -> DistanceBounds:
         """Return bounds and witnesses, as every :class:`DistanceProver` does."""
         found = super().bounds(rows, norm=norm, known=known, max_nodes=max_nodes, n_jobs=n_jobs)
-        beyond = (found.lower >= _BEYOND) & np.isinf(found.upper)
+        beyond = np.isfinite(found.lower) & np.isinf(found.upper)
         if not beyond.any():
             return found
         # Scores that moves hardly change: constants say where their roundings take over.
@@ -113,6 +111,10 @@ class LinearProver(MoveProver):
             better = distance < length[nearer]
             length[nearer[better]], move[nearer[better]] = distance[better], step[better]
         radius = np.minimum(length * (1 + 1e-9), _LARGEST)
+        if box is not None:
+            # Nor farther than the farthest corner of the box.
+            corner = rows.norm.length(np.maximum(np.abs(box[0]), np.abs(box[1])))
+            radius = np.minimum(radius, corner * (1 + 1e-8))
         lower = radius.copy()
         for other, (first, gap, slope) in zip(others, gaps, strict=True):
             left = gap - self._slack(rows, own, other, radius) - self.scores.blur

@@ -113,8 +113,10 @@ class LinearProver(MoveProver):
         radius = np.minimum(length * (1 + 1e-9), _LARGEST)
         if box is not None:
             # Nor farther than the farthest corner of the box.
-            corner = rows.norm.length(np.maximum(np.abs(box[0]), np.abs(box[1])))
-            radius = np.minimum(radius, corner * (1 + 1e-8))
+            with np.errstate(invalid="ignore"):
+                corner = rows.norm.length(np.maximum(np.abs(box[0]), np.abs(box[1])))
+            # It has no length where the box is open.
+            radius = np.fmin(radius, corner * (1 + 1e-8))
         lower = radius.copy()
         for other, (first, gap, slope) in zip(others, gaps, strict=True):
             left = gap - self._slack(rows, own, other, radius) - self.scores.blur

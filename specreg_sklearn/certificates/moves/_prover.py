@@ -141,7 +141,8 @@ class MoveProver(ABC):
         lower = np.minimum(proof.lower, inputs.farthest)
         lower = np.where(np.isfinite(lower), lower * _SAFETY, lower)
         # No row of the space is farther away than the farthest corner of its box.
-        corner = as_norm(norm).length(np.maximum(np.abs(box[0]), np.abs(box[1])))
+        with np.errstate(invalid="ignore"):
+            corner = as_norm(norm).length(np.maximum(np.abs(box[0]), np.abs(box[1])))
         lower[lower > corner * (1 + 1e-12)] = np.inf
         if np.isfinite(upper).any() and (lower > upper).any():
             raise NoCertificateError(

@@ -31,8 +31,8 @@ def classes_of_parts(
         )
     if encoder.alpha == "auto" and not hasattr(encoder, "alpha_"):
         raise ValueError(
-            "partial_fit cannot choose alpha='auto' from a part of the rows. Give alpha a number, or "
-            "call fit first, and its choice is kept."
+            "partial_fit cannot choose alpha='auto' from a part of the rows. Give alpha a number, "
+            "or call fit first, and its choice is kept."
         )
     known = getattr(encoder, "classes_", None)
     if classes is None:

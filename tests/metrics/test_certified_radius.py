@@ -20,6 +20,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import CGBA, FeatureSpace, HopSkipJump, RayS, SquareAttack
@@ -488,3 +489,15 @@ def test_probabilities_in_place_of_logits_are_refused():
     with pytest.raises(TypeError, match=r"(?i)softmax"):
         torch_stages(network, (2,))
     assert TorchGraph is not None
+
+
+@pytest.mark.parametrize("model", [LogisticRegression(), DecisionTreeClassifier(random_state=0)])
+def test_rows_that_span_a_small_box_are_not_safe_beyond_it(cancer_rows, model):
+    """The units are those of a few rows, but not the range: all of them have one label."""
+    X, y = cancer_rows
+    model = clone(model).fit(X, y)
+    few = X[model.predict(X) == 1][:4]
+    radii = certified_radius(model, few)
+    expected = certified_radius(model, few, scale=few.std(axis=0))
+    np.testing.assert_allclose(radii, expected, rtol=1e-12)
+    assert np.isfinite(radii).all()

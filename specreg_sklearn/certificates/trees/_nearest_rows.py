@@ -141,7 +141,7 @@ def _search_rows(
     numbers = ensemble.numbers(X)
     check_labels(ensemble.trees, ensemble.trees.evaluate(numbers), labels, ensemble.rounding)
     own = LabelCoder(ensemble.classes).encode(labels)
-    cells = CellsOfRows(ensemble, rows, numbers)
+    cells = CellsOfRows(ensemble, rows, numbers, norm)
     witness, distance = _confirmed(ensemble, rows, labels, known, norm)
     lower, n_nodes = np.full(n, np.inf), np.zeros(n, dtype=np.int64)
     duels: dict[int, list] = {}

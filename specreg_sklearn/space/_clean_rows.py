@@ -135,8 +135,7 @@ class CleanRows:
         self.unit = bool((scale == 1).all())
         # Whether any number inside the box can be a cell as it is.
         self.exact = not self._whole and not self.narrow
-        derives = relations is not None and bool(relations.derived)
-        self._writes_all = table.plain and not self.missing.any() and not derives
+        self._writes_all = table.plain and not self.missing.any() and not self.derives
         self._numbers: dict[int, np.ndarray] = {}
         self._derived: dict[int, np.ndarray] = {}
         self._places = {j: k for k, j in enumerate(columns.tolist())}
@@ -196,6 +195,11 @@ class CleanRows:
     def moves_others(self) -> bool:
         """Whether the move of one column may change others, beyond a flag of its group."""
         return self.repair is not None or self.relations is not None
+
+    @property
+    def derives(self) -> bool:
+        """Whether columns follow from others, at no cost."""
+        return self.relations is not None and bool(self.relations.derived)
 
     def without_rules(self) -> CleanRows:
         """Return the rows in the larger space that has no groups and no relations."""
@@ -351,7 +355,7 @@ class CleanRows:
         moved = raw != self.raw[owner]
         exact = {k: cells.written(raw[:, k], owner) for k, cells in self.large.items()}
         columns = self.columns
-        if self.relations is not None and self.relations.derived:
+        if self.relations is not None and self.derives:
             columns, raw, moved = self.relations.with_derived(self, raw, moved, owner)
         if not exact:
             return self.table.write(owner, columns, raw, moved)

@@ -96,6 +96,23 @@ def nearest_rows(
     """
     as_norm(norm)
     n = len(rows)
+    if rows.derives:
+        raise NoCertificateError(
+            "The feature space has derived columns, which change without costing anything; the "
+            "search knows only columns that move by themselves."
+        )
+    if rows.groups or rows.relations is not None:
+        # Fewer rows obey rules than do not, so a lower bound without them holds with them.
+        found = nearest_rows(
+            ensemble,
+            rows.without_rules(),
+            norm=norm,
+            known=known,
+            within=within,
+            max_nodes=max_nodes,
+            n_jobs=n_jobs,
+        )
+        return _obeying(found, rows)
     limits = _limits(within, n)
     n_workers = min(effective_n_jobs(n_jobs), max(n, 1))
     chunks = [some for some in np.array_split(np.arange(n), n_workers) if len(some)]
@@ -113,6 +130,15 @@ def nearest_rows(
         for some in chunks
     )
     return DistanceBounds(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _obeying(found: DistanceBounds, rows: CleanRows) -> DistanceBounds:
+    """Return bounds of which only the witnesses are left that obey the rules of the rows."""
+    some = np.flatnonzero(~np.isnan(found.witness).any(axis=1))
+    broken = some[(rows.settle(found.witness[some], some) != found.witness[some]).any(axis=1)]
+    witness, upper, closed = found.witness.copy(), found.upper.copy(), found.closed.copy()
+    witness[broken], upper[broken], closed[broken] = np.nan, np.inf, False
+    return DistanceBounds(found.lower, upper, witness, closed, found.n_nodes)
 
 
 def _limits(within: float | FloatArray | None, n: int) -> FloatArray:

@@ -99,9 +99,9 @@ def read_rule(text: str, names: list[Any] | None, n_columns: int) -> LinearRule:
     try:
         tree = ast.parse(re.sub(r"`([^`]*)`", stand_in, text).strip(), mode="eval").body
     except (SyntaxError, ValueError) as error:
-        raise ValueError(f"rules holds {text!r}, which cannot be read; accepted: {_ACCEPTED}.") from (
-            error
-        )
+        raise ValueError(
+            f"rules holds {text!r}, which cannot be read; accepted: {_ACCEPTED}."
+        ) from (error)
 
     def column_of(name: str) -> int:
         match = re.fullmatch(r"quoted_name_(\d+)", name)
@@ -113,7 +113,9 @@ def read_rule(text: str, names: list[Any] | None, n_columns: int) -> LinearRule:
 
     if not isinstance(tree, ast.Compare) or len(tree.ops) != 1 or type(tree.ops[0]) not in _SIGNS:
         hint = ""
-        if isinstance(tree, ast.Compare) and any(isinstance(op, (ast.Lt, ast.Gt)) for op in tree.ops):
+        if isinstance(tree, ast.Compare) and any(
+            isinstance(op, (ast.Lt, ast.Gt)) for op in tree.ops
+        ):
             hint = " < and > have no nearest row: use <= and >=, of whole numbers with a 1 added."
         elif isinstance(tree, ast.Compare) and len(tree.ops) > 1:
             hint = " Write 'a <= b <= c' as two rules."
@@ -217,7 +219,12 @@ def project(
 
 
 def balance(
-    rule: LinearRule, rows: CleanRows, raw: FloatArray, owner: IntArray, view: RowView, may: BoolArray
+    rule: LinearRule,
+    rows: CleanRows,
+    raw: FloatArray,
+    owner: IntArray,
+    view: RowView,
+    may: BoolArray,
 ) -> FloatArray:
     """Return cells of an equation between whole numbers with what rounding left put into one."""
     gap, _ = rule.excess(view)

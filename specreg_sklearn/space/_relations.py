@@ -116,8 +116,9 @@ class Relations:
 
     def check_clean(self, rows: CleanRows) -> None:
         """Raise if clean rows break a rule, and tell how many do."""
-        every = np.arange(len(rows))
-        view = self.view(rows, rows.raw, every)
+        view = self.view(rows, rows.raw, np.arange(len(rows)))
+        for j in self.derived or ():
+            view.column(j)  # says what is wrong with a formula
         for rule in (*self.linear, *self.others):
             broken = ~_answers(rule, view) if callable(rule) else rule.excess(view)[0] != 0
             if broken.any():

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray, Scale
 from specreg_sklearn.space._clean_rows import CleanRows
+from specreg_sklearn.space._describe import as_html, fields_of_json, records, to_json
 from specreg_sklearn.space._groups import (
     BoundGroup,
     Group,
@@ -222,8 +223,8 @@ class FeatureSpace:
             If an option names an unknown column, a categorical column is mutable without a
             `repair`, bounds cross or exclude all values of a mutable column, a unit is not
             positive, `scale` gives no unit for a mutable column that does not vary, a column is to
-            move one way but is not mutable or is named for both ways, a cost is not positive or that
-            of a column that is not mutable, rows of `X` break a rule or do not have exactly one
+            move one way but is not mutable or is named for both ways, a cost is not positive or
+            that of a column that is not mutable, rows of `X` break a rule or do not have exactly one
             flag of a group set, a rule cannot be read, a derived column is mutable or there is a
             `repair` beside it, or a column holds infinite values.
         TypeError
@@ -301,9 +302,9 @@ class FeatureSpace:
         derived_columns = [column_index(c, names, n, "derived") for c in derived or ()]
         if derived_columns and repair is not None:
             raise ValueError(
-                "derived cannot be combined with a repair, which would see the columns as they were. "
-                "Let the repair compute them, and name them in mutable; or say all of it by derived "
-                "and rules."
+                "derived cannot be combined with a repair, which would see the columns as they "
+                "were. Let the repair compute them, and name them in mutable; or say all of it by "
+                "derived and rules."
             )
         encode_flags(found, kinds, table, all_move=mutable is None)
         flags = read_mutable(mutable, kinds, table, types, repaired=repair is not None)
@@ -380,6 +381,69 @@ class FeatureSpace:
             name = getattr(self.repair, "__name__", type(self.repair).__name__)
             parts.append(f"repair={name}")
         return f"FeatureSpace({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+    def to_frame(self) -> Any:
+        """Return what the space says about each column.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per column: its type, whether it moves, its bounds, where its unit is from, how
+            far it goes up and down for a price of 1 in units of X, and its group with the price of
+            a swap. What does not apply is missing. Rules are not in it.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(records(self)).set_index("column")
+
+    def to_json(self) -> str:
+        """Return the space as JSON text, for :meth:`from_json`.
+
+        Returns
+        -------
+        str
+            Every digit of every number is kept.
+
+        Raises
+        ------
+        ValueError
+            If the space holds functions: a repair, formulas of derived columns, or rules.
+        """
+        return to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> FeatureSpace:
+        """Return the space that :meth:`to_json` wrote.
+
+        Parameters
+        ----------
+        text : str
+            JSON text.
+
+        Returns
+        -------
+        FeatureSpace
+            The space.
+
+        Raises
+        ------
+        ValueError
+            If the text is not that of a feature space.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from specreg_sklearn import FeatureSpace
+        >>> X = np.array([[1.0, 3.0], [2.0, 5.0]])
+        >>> space = FeatureSpace.from_data(X, scale=None, rules=["x0 <= x1"], cost={0: (2.0, 1.0)})
+        >>> again = FeatureSpace.from_json(space.to_json())
+        >>> again.distances(X + [1, 1], X, norm=1)
+        array([3., 3.])
+        """
+        return cls(**fields_of_json(text))
 
     def _names_of_units(self) -> str:
         """Return where units are from, the most frequent first, and columns by name if few."""

@@ -71,6 +71,7 @@ class BoundGroup:
 
 def read_groups(groups: Groups, table: Table) -> list[Group]:
     """Return groups of columns, after checking that no column is in two of them."""
+    named: dict[Hashable, Sequence[Hashable]]
     if isinstance(groups, str):
         if groups != "dummies":
             raise ValueError(f"groups={groups!r} is not {_ACCEPTED}.")
@@ -111,34 +112,35 @@ def _listed(columns: Any) -> Sequence[Hashable]:
     return list(columns)
 
 
-def dummies_of(table: Table) -> dict[Hashable, list[Hashable]]:
+def dummies_of(table: Table) -> dict[Hashable, Sequence[Hashable]]:
     """Return the groups of flags whose names begin alike, up to an underscore.
 
     A name may hold several underscores. The longest beginning is taken whose columns are all flags,
     at least two, and of which exactly one is set in every row.
     """
-    if table.names is None:
+    names = table.names
+    if names is None:
         raise ValueError("groups='dummies' looks for names of columns, but X has none: give lists.")
     flags = [j for j in range(table.n_columns) if _holds_flags(table, j)]
     begins: dict[str, list[int]] = {}
     for j in flags:
-        parts = str(table.names[j]).split(_SEPARATOR)
+        parts = str(names[j]).split(_SEPARATOR)
         for k in range(1, len(parts)):
             begins.setdefault(_SEPARATOR.join(parts[:k]), []).append(j)
-    found, taken = dict[Hashable, list[Hashable]](), set[int]()
+    found, taken = dict[Hashable, Sequence[Hashable]](), set[int]()
     for name in sorted(begins, key=len, reverse=True):
         columns = begins[name]
         if len(columns) < 2 or taken & set(columns):
             continue
         if (table.numbers(np.array(columns)).sum(axis=1) == 1).all():
-            found[name] = [table.names[j] for j in columns]
+            found[name] = [names[j] for j in columns]
             taken |= set(columns)
     if not found:
         raise ValueError(
             "groups='dummies' finds no columns of flags whose names begin alike and of which "
             "exactly one is set in every row; give groups as lists of columns."
         )
-    return dict(sorted(found.items(), key=lambda item: table.names.index(item[1][0])))
+    return dict(sorted(found.items(), key=lambda item: names.index(item[1][0])))
 
 
 def _holds_flags(table: Table, column: int) -> bool:
@@ -199,7 +201,7 @@ def check_group_moves(
     one_way = [column_label(j, names) for j in columns if directions[j]]
     if one_way:
         raise ValueError(
-            f"increase_only or decrease_only names {', '.join(one_way)}, a flag of a group: another "
-            "one that is raised makes it fall. Leave it out there, or out of groups."
+            f"increase_only or decrease_only names {', '.join(one_way)}, a flag of a group: "
+            "another one that is raised makes it fall. Leave it out there, or out of groups."
         )
     return True

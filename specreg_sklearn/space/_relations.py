@@ -119,10 +119,10 @@ class Relations:
         view = self.view(rows, rows.raw, np.arange(len(rows)))
         for j in self.derived or ():
             view.column(j)  # says what is wrong with a formula
-        for rule in (*self.linear, *self.others):
-            broken = ~_answers(rule, view) if callable(rule) else rule.excess(view)[0] != 0
+        found = [(repr(rule.text), rule.excess(view)[0] != 0) for rule in self.linear]
+        found += [(_name(rule), ~_answers(rule, view)) for rule in self.others]
+        for name, broken in found:
             if broken.any():
-                name = getattr(rule, "__name__", repr(rule)) if callable(rule) else repr(rule.text)
                 raise ValueError(
                     f"{int(broken.sum())} of {len(broken)} rows of X break the rule {name}; the "
                     f"first one is row {int(np.argmax(broken))}. Attacks begin at rows that obey: "
@@ -130,9 +130,13 @@ class Relations:
                 )
 
 
+def _name(function: Callable[[RowView], Any]) -> str:
+    return str(getattr(function, "__name__", repr(function)))
+
+
 def _answers(function: Callable[[RowView], Any], view: RowView) -> BoolArray:
     """Return which rows a rule given as a function accepts."""
-    name = getattr(function, "__name__", repr(function))
+    name = _name(function)
     try:
         with np.errstate(all="ignore"):
             found = np.asarray(function(view))
@@ -178,12 +182,12 @@ def read_relations(
                 "follows the others; leave it out of mutable."
             )
         formulas[j] = formula
-    for rule in linear:
-        for j in rule.columns:
+    for relation in linear:
+        for j in relation.columns:
             if table.kind(j) == CATEGORICAL and not table.is_flag(j):
                 raise ValueError(
-                    f"The rule {rule.text!r} names column {column_label(j, names)}, which holds no "
-                    "numbers."
+                    f"The rule {relation.text!r} names column {column_label(j, names)}, which holds "
+                    "no numbers."
                 )
     if not linear and not others and not formulas:
         return None

@@ -51,7 +51,7 @@ def not_too_rich(rows):
 def space_of(X, **options):
     return FeatureSpace.from_data(
         X,
-        types={name: "integer" for name in ("age", "part", "rest", "visits")},
+        types=dict.fromkeys(("age", "part", "rest", "visits"), "integer"),
         increase_only=["age"],
         decrease_only=["visits"],
         cost=COST,

@@ -1,4 +1,4 @@
-"""Groups, rules between columns, derived columns and prices: every changed row obeys all of them."""
+"""Groups, rules between columns, derived columns and prices: changed rows obey all of them."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_the_nearest_point_of_a_relation(sign):
     space = FeatureSpace.from_data(
         X, scale=[1.0, 2.0], bounds=(-100, 100), rules=[f"x0 + x1 {sign} 10"]
     )
-    Z = space.to_coordinates(X) + [[3.0, 1.0], [5.0, 0.0], [1.0, 2.5]]
+    Z = space.to_coordinates(X) + np.array([[3.0, 1.0], [5.0, 0.0], [1.0, 2.5]])
     slope = np.array([1.0, 2.0])  # of the relation in coordinates
     over = Z @ slope - 10
     nearest = Z - over[:, None] * slope / (slope @ slope)
@@ -141,7 +141,7 @@ def test_derived_columns_follow_and_cost_nothing():
     space = FeatureSpace.from_data(
         X, scale=None, bounds=(0, 50), derived={2: lambda f: f[0] / f[1], 3: lambda f: f[2] + 2}
     )
-    moved = space.materialise(space.to_coordinates(X) + [[9.0, 0.0], [0.0, 0.0]], X)
+    moved = space.materialise(space.to_coordinates(X) + np.array([[9.0, 0.0], [0.0, 0.0]]), X)
     # The last formula reads the first one's column; the second row keeps what its formula denies.
     assert np.allclose(moved, [[10.0, 4.0, 2.5, 4.5], [2.0, 2.0, 1.0, 5.0]])
     assert np.allclose(space.distances(moved, X), [9.0, 0.0])
@@ -291,7 +291,7 @@ def test_dummies_are_found_by_name():
         ("job", ["job_a", "job_b", "job_c"], 2.5),
         ("home_of", ["home_of_x", "home_of_y"], None),
     ]
-    moved = space.materialise(space.to_coordinates(X) + [0, 0, 1.0, 0, 0, 0], X)
+    moved = space.materialise(space.to_coordinates(X) + np.array([0, 0, 1.0, 0, 0, 0]), X)
     assert moved["job_b"].tolist() == [True] * 3 + [True]
     assert np.allclose(space.distances(moved, X, norm=1), [2.5, 0, 2.5, 2.5])
     with pytest.raises(ValueError, match="finds no columns of flags"):

@@ -7,8 +7,8 @@ BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install -q -c $(CONSTRAINTS)
 USER_SCRIPT = tests/typed/user_script.py
 
-.PHONY: demo test test-slow test-oldest test-nightly lint floors docs bench bench-attacks bench-certificates \
-	reproduce reproduce-small clean help
+.PHONY: demo test test-slow test-oldest test-nightly lint floors docs bench bench-attacks \
+	bench-certificates bench-recipes reproduce reproduce-small clean help
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -56,6 +56,9 @@ bench-attacks: $(VENV)/.bench ## Compare attacks with ART and foolbox, write the
 
 bench-certificates: $(VENV)/.test ## Measure certificates and hunt for violations, write the table of the docs
 	$(BIN)/python -m benchmarks.certificates --rst docs/certificates_table.inc
+
+bench-recipes: $(VENV)/.test ## Compare presets, sums of penalties and chosen strengths; SPECREG_DATA as above
+	$(BIN)/python -m benchmarks.recipes
 
 reproduce-small: $(VENV)/.test ## The paper's experiments at small scale; SPECREG_DATA as above
 	$(BIN)/python -m benchmarks.reproduce --small

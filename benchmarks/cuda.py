@@ -124,7 +124,9 @@ def main() -> None:
                     model, X[attacked], y[attacked], space=space
                 )
             )
-            proved, certify = timed(lambda model=model: certified_radius(model, X[attacked]))
+            proved, certify = timed(
+                lambda model=model: certified_radius(model, X[attacked], scale=None)
+            )
             violations = int(
                 (proved > found * (1 + 1e-5))[model.predict(X[attacked]) == y[attacked]].sum()
             )

@@ -18,10 +18,10 @@ one. Where the band is narrow, you know how robust the model is. The
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_breast_cancer
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from specreg_sklearn import FeatureSpace, SpectrallyRegularizedEncoder
 from specreg_sklearn.metrics import (
@@ -136,12 +136,15 @@ plt.show()
 # %%
 # No proof without a reason
 # -------------------------
-# A certificate needs to know how fast every step can change its output. A forest jumps from leaf to
-# leaf, so there is none, and the error says so. Attacks remain: they ask for nothing but `predict`.
-forest = RandomForestClassifier(random_state=0).fit(X_train, y_train)
+# A certificate needs to know how fast every step can change its output, or to search its inside.
+# Polynomials grow without limit, so there is none, and the error says so. Attacks remain: they ask
+# for nothing but `predict`. Trees are searched: :doc:`another example
+# </gallery/plot_forest_band>` shows how their band closes.
+curved = make_pipeline(StandardScaler(), PolynomialFeatures(), LogisticRegression(max_iter=2000))
+curved.fit(X_train, y_train)
 try:
-    certified_radius(forest, X_test)
+    certified_radius(curved, X_test)
 except TypeError as refusal:
     print(refusal)
-distances = adversarial_distances(forest, X_test, y_test, space=space, max_samples=30)
+distances = adversarial_distances(curved, X_test, y_test, space=space, max_samples=30)
 print(f"median distance found by the attack: {np.median(distances):.2f}")

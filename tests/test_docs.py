@@ -82,7 +82,7 @@ def load(path):
 
 
 def test_readme_has_the_blocks_that_are_tested_here():
-    assert ["GridSearchCV" in block for block in PYTHON_BLOCKS] == [False, False, True]
+    assert ["GridSearchCV" in block for block in PYTHON_BLOCKS] == [False, False, False, True]
 
 
 def test_readme_measures_distances_and_a_curve():
@@ -100,16 +100,25 @@ def test_readme_proves_what_it_prints(capsys):
     assert (found["proved"] <= found["found"]).all()
 
 
+def test_readme_closes_the_rows_of_trees():
+    found = run_block(PYTHON_BLOCKS[2], **run_block(PYTHON_BLOCKS[0]))
+    model, band, y = found["model"], found["band"], found["y"].to_numpy()
+    assert band.closed.all() and band.unproved == ""
+    exact = band.status == "exact"
+    assert exact.sum() >= 6
+    assert (model.predict(band.X_adv)[exact] != y[band.places][exact]).all()
+
+
 @pytest.mark.slow
 def test_readme_search_runs_as_written():
-    found = run_block(PYTHON_BLOCKS[2])
+    found = run_block(PYTHON_BLOCKS[3])
     search, X, y = found["search"], found["X"][:100], found["y"][:100]
     results = search.cv_results_
     assert len(results["mean_test_robust"]) == 4
     assert (results["mean_test_robust"] > 0.3).all()  # NaN, or rows lost on the way, would fail
     assert (results["mean_test_robust"] < results["mean_test_accuracy"]).all()
     assert search.best_index_ == results["mean_test_robust"].argmax()
-    proved = certified_radius(search, X)
+    proved = certified_radius(search, X, scale=None)
     assert (proved > 0).all()
     assert (proved <= adversarial_distances(search, X, y, scale=None)).all()
 

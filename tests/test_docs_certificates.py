@@ -46,7 +46,7 @@ def test_the_guide_runs_from_top_to_bottom(capsys):
     certified = names["search"].cv_results_["mean_test_certified"]
     assert np.argmax(certified) == names["search"].best_index_
     assert certified[2] > certified[0]
-    raw = np.median(certified_radius(model, X))
+    raw = np.median(certified_radius(model, X, scale=None))
     assert raw < 0.1 * np.median(names["low"])  # small, where columns are small
 
 
@@ -118,6 +118,6 @@ def test_example_rule_is_what_its_class_computes(step, cancer):
     exact = np.linalg.svd(fitted.components_, compute_uv=False)[0]
     assert exact * (1 - 1e-9) <= lipschitz_bound(fitted) <= exact * (1 + 1e-7)
     model = make_pipeline(FastICA(5, random_state=0), LogisticRegression(C=10.0)).fit(X, y)
-    assert (certified_radius(model, X) > 0).any()
+    assert (certified_radius(model, X, scale=None) > 0).any()
     with pytest.raises(TypeError, match=r"step 'fastica': FastICA\(whiten=False\)"):
-        certified_radius(model.set_params(fastica__whiten=False), X)
+        certified_radius(model.set_params(fastica__whiten=False), X, scale=None)

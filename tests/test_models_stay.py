@@ -223,7 +223,7 @@ def test_convolutions_stay(parametrisation, training):
 MODEL_CALLS = {
     "predict": lambda model: model.predict(ROWS),
     "transform": lambda model: model.transform(ROWS),
-    "certified_radius": lambda model: metrics.certified_radius(model, ROWS),
+    "certified_radius": lambda model: metrics.certified_radius(model, ROWS, scale=None),
     "certified_accuracy_score": lambda model: metrics.certified_accuracy_score(
         model, ROWS, LABELS, eps=0.1
     ),

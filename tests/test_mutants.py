@@ -356,9 +356,9 @@ METRICS = {
         "metrics/test_certified_scorers.py",
     ),
     "wrong rows are spared": Mutant(
-        "metrics/measurement/_proved_rows.py",
-        "proved = same_labels(y, predicted) & (radii > eps)",
-        "proved = radii > eps",
+        "metrics/measurement/_decided_rows.py",
+        "distances[~right] = 0.0",
+        "distances[~right] = np.inf",
         "metrics/test_certify_auto.py",
     ),
 }

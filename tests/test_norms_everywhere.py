@@ -87,15 +87,19 @@ ENTRIES = {
         lambda norm: metrics.adversarial_distances(MODEL, X, y, norm=norm),
         MEASURED,
     ),
-    "certified_radius": (lambda norm: metrics.certified_radius(MODEL, X, norm=norm), PROVED),
+    "adversarial_band": (lambda norm: metrics.adversarial_band(MODEL, X, y, norm=norm), MEASURED),
+    "certified_radius": (
+        lambda norm: metrics.certified_radius(MODEL, X, norm=norm, scale=None),
+        MEASURED,
+    ),
     "certified_accuracy_score": (
         lambda norm: metrics.certified_accuracy_score(MODEL, X, y, eps=0.1, norm=norm),
-        PROVED,
+        MEASURED,
     ),
     "make_robust_scorer": (lambda norm: metrics.make_robust_scorer(eps=1, norm=norm), MEASURED),
     "make_robust_scorer, proved": (
         lambda norm: metrics.make_robust_scorer("certified_accuracy", eps=1, norm=norm),
-        PROVED,
+        MEASURED,
     ),
     "instance_margins": (lambda norm: inspection.instance_margins(MODEL, X, norm=norm), PROVED),
     "local_linearity": (
@@ -116,7 +120,7 @@ ENTRIES = {
     ),
     "RobustnessCurveDisplay.from_estimator, proved": (
         displays("RobustnessCurveDisplay", "from_estimator", MODEL, X, y, attack=None),
-        PROVED,
+        MEASURED,
     ),
     "RobustnessCurveDisplay.from_estimators": (
         displays("RobustnessCurveDisplay", "from_estimators", {"a": MODEL}, X, y),
@@ -150,7 +154,7 @@ ENTRIES = {
     "RobustLinearProbe": (lambda norm: RobustLinearProbe(norm=norm).fit(X, y), PROVED),
 }
 # What measured in a norm says so, and takes no norm from a user.
-RESULTS = {"InstanceMargins"}
+RESULTS = {"AdversarialBand", "InstanceMargins"}
 
 
 @pytest.mark.parametrize("norm", [7, -1, "l1", True, None, np.nan, [2]], ids=repr)
@@ -229,7 +233,7 @@ def test_scores_take_the_norm_of_an_attack_of_the_users_own():
     # A linear model is fooled no nearer in L1 than the margin over the largest slope.
     exact = np.abs(MODEL.decision_function(X)) / np.abs(MODEL.coef_).max()
     assert (found >= exact * (1 - 1e-9)).all() and np.isfinite(found).all()
-    radii = metrics.certified_radius(MODEL, X, norm=1)
+    radii = metrics.certified_radius(MODEL, X, norm=1, scale=None)
     np.testing.assert_allclose(radii, exact, rtol=1e-6)
     for certify in (False, True):
         score = metrics.robust_accuracy_score(MODEL, X, y, eps=1.0, certify=certify, **options)
@@ -238,6 +242,6 @@ def test_scores_take_the_norm_of_an_attack_of_the_users_own():
     space = FeatureSpace.from_data(X, bounds=None, scale=None)
     ratio = metrics.adversarial_distances(MODEL, X, y, norm=1, space=space) / exact
     assert ratio.min() >= 1 - 1e-9 and np.median(ratio) < 1.01
-    with pytest.raises(ValueError, match="norm=0 is not supported by CertifiedModel"):
+    with pytest.raises(ValueError, match="norm=0 is not supported by certify=True of Log"):
         zero = {"norm": 0, "attack": ToyAttack(norm=0)}
         metrics.robust_accuracy_score(MODEL, X, y, eps=1.0, certify=True, **zero)

@@ -249,7 +249,7 @@ def certificates_and_scores() -> Results:
         ("conv", m.conv, d.digits[:20]),
         ("chain", m.chain, d.numbers),
     ):
-        radii = [certified_radius(model, X, norm=norm) for norm in (1, 2, np.inf)]
+        radii = [certified_radius(model, X, norm=norm, scale=None) for norm in (1, 2, np.inf)]
         yield f"certified_radius {name}", *radii
         yield f"lipschitz_bound {name}", lipschitz_bound(model)
     wine = m.mlp, d.wine, d.wine_y

@@ -78,7 +78,7 @@ def _measured(n_features: int, hidden: tuple[int, ...], n_classes: int, alpha: f
         encoder.fit(X[:_N_TRAIN], y[:_N_TRAIN])
     X, y = X[_N_TRAIN:], y[_N_TRAIN:]
     bounds = _by_closed_forms(encoder, X)
-    certified = certified_radius(encoder, X)
+    certified = certified_radius(encoder, X, scale=None)
     attacked = slice(0, _N_ATTACKED)
     space = FeatureSpace.from_data(X, bounds=(-20.0, 20.0), scale=None)
     result = CGBA(max_queries=1000).run(

@@ -89,7 +89,9 @@ def search_violations(names: tuple[str, ...] = ()) -> Verdict:
         if names and suspect.kind not in names:
             continue
         n_models += 1
-        certified = {p: certified_radius(suspect.model, suspect.X, norm=p) for p in (2, np.inf)}
+        certified = {
+            p: certified_radius(suspect.model, suspect.X, norm=p, scale=None) for p in (2, np.inf)
+        }
         proved = (certified[2] > 0) & np.isfinite(certified[2])
         unproved += int((~proved).sum())
         X = suspect.X[proved]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -21,18 +22,26 @@ from specreg_sklearn.modules import Network, build_network
 from specreg_sklearn.objectives import Objective, bind_objective
 from specreg_sklearn.penalties import bind_penalty, resolve_penalty
 from specreg_sklearn.training import (
+    STRENGTHS,
     EpochBar,
     EpochKeeper,
+    HeldOutRows,
     Patience,
     PenalizedNet,
     SklearnCallbackBridge,
+    StrengthChoice,
     TensorRows,
+    choose_strength,
+    epochs_at_weakest,
     resolve_device,
     solver_settings,
 )
 
 if TYPE_CHECKING:
     from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
+
+# What alpha="auto" holds out, and how many rows it takes for that to tell anything.
+_HELD_OUT_SHARE, _FEWEST_ROWS = 0.2, 50
 
 Callbacks: TypeAlias = Sequence[Callback | tuple[str, Callback]] | None
 
@@ -50,13 +59,15 @@ def build_net(
     objective: Objective,
     rows: TrainingRows,
     seed: int,
+    strength: float,
     *,
     head: Callable[[int], nn.Module],
     row_shape: tuple[int, ...] | None = None,
 ) -> PenalizedNet:
     """Build the net of an encoder, or take up the one of the last fit on a warm start.
 
-    It comes initialised, with objective, penalty and constraint bound to its parameters. `head`
+    It comes initialised, with objective, penalty and constraint bound to its parameters. `strength`
+    is that of the penalty. `head`
     maps the number of features to what reads them, `row_shape` holds the axes of a row where the
     user's rows had more than one, and `seed` seeds everything that is drawn.
     """
@@ -99,7 +110,7 @@ def build_net(
             **{f"optimizer__{key}": value for key, value in optimizer_settings.items()},
         )
     net.criterion = objective
-    net.strength = float(estimator.alpha)
+    net.strength = strength
     net.weight_decay = float(estimator.weight_decay)
     net.lr = float(estimator.learning_rate_init)
     net.backbone_rate_factor = float(getattr(estimator, "backbone_learning_rate_factor", 1.0))
@@ -127,15 +138,58 @@ def build_net(
     return net
 
 
+def strength_of(
+    estimator: FeatureEncoderMixin,
+    objective: Objective,
+    rows: TrainingRows,
+    seed: int,
+    *,
+    tolerance: float,
+    head: Callable[[int], nn.Module],
+    row_shape: tuple[int, ...] | None = None,
+) -> StrengthChoice:
+    """Find the strength of ``alpha="auto"``: hold rows out, and train on the others as it rises.
+
+    ValueError if there are too few labelled rows. The arguments are those of :func:`build_net`.
+    """
+    n_labelled = int(np.sum(rows.codes >= 0))
+    if n_labelled < _FEWEST_ROWS:
+        raise ValueError(
+            f"alpha='auto' holds out {_HELD_OUT_SHARE:.0%} of the labelled rows to choose the "
+            f"strength by, and needs at least {_FEWEST_ROWS} of them; there are {n_labelled}. Give "
+            "alpha a number, such as 1e-2."
+        )
+    training, held_out = _split(rows.codes, _HELD_OUT_SHARE, seed)
+    X, codes, weights = rows.X, rows.codes, rows.weights
+    kept = rows._replace(X=X[training], codes=codes[training], weights=weights[training])
+    path = copy.copy(estimator)  # a clone would copy the weights of a trained module
+    path.warm_start, path.max_iter = False, epochs_at_weakest(estimator.max_iter)
+    net = build_net(path, objective, kept, seed, STRENGTHS[0], head=head, row_shape=row_shape)
+    training_data = attach_rows(net, path, kept, seed, early_stopping=False)
+    return choose_strength(
+        net,
+        training_data,
+        HeldOutRows(X[held_out], codes[held_out], weights[held_out]),
+        _patience(path, holds_out=False),
+        tolerance=tolerance,
+        verbose=estimator.verbose,
+    )
+
+
 def attach_rows(
-    net: PenalizedNet, estimator: FeatureEncoderMixin, rows: TrainingRows, seed: int
+    net: PenalizedNet,
+    estimator: FeatureEncoderMixin,
+    rows: TrainingRows,
+    seed: int,
+    *,
+    early_stopping: bool,
 ) -> TensorRows:
     """Return the rows to train on, on the net's device; the net gets the ones to hold out.
 
     The net also gets its batch size. `seed` seeds the split.
     """
     X, codes, weights = rows.X, rows.codes, rows.weights
-    if getattr(estimator, "early_stopping", False):
+    if early_stopping:
         training, held_out = _split(codes, estimator.validation_fraction, seed)
         held_out_rows = TensorRows(X[held_out], codes[held_out], weights[held_out], net.device)
         net.train_split = predefined_split(held_out_rows)
@@ -171,15 +225,17 @@ def attach_callbacks(
     if bridge is not None:
         callbacks.append(("sklearn_callbacks", bridge))
     holds_out = getattr(estimator, "early_stopping", False)
-    monitor = "valid_accuracy" if holds_out else "objective"
-    patience = Patience(
-        monitor,
+    callbacks.append(("patience", _patience(estimator, holds_out=holds_out)))
+    net.set_callbacks(callbacks)
+
+
+def _patience(estimator: FeatureEncoderMixin, *, holds_out: bool) -> Patience:
+    return Patience(
+        "valid_accuracy" if holds_out else "objective",
         patience=estimator.n_iter_no_change,
         threshold=estimator.tol,
         lower_is_better=not holds_out,
     )
-    callbacks.append(("patience", patience))
-    net.set_callbacks(callbacks)
 
 
 def _checked_callbacks(callbacks: Callbacks) -> list[Any]:

@@ -41,6 +41,7 @@ from specreg_sklearn.penalties import Penalty
 from specreg_sklearn.training import (
     PenalizedNet,
     SklearnCallbackBridge,
+    StrengthChoice,
     batched,
     draw_seed,
     hand_on_interruption,
@@ -81,7 +82,7 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
     activation: Activation
     input_shape: Sequence[int] | None
     penalty: str | Penalty | None
-    alpha: float
+    alpha: Any  # a number; where labels tell, also "auto"
     weight_decay: float
     constraint: str | Constraint | None
     solver: Solver
@@ -115,9 +116,13 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         """
         with own_torch_settings():
             seed = draw_seed(self.random_state)
-            net = build_net(self, objective, rows, seed, head=head, row_shape=row_shape)
+            choice = self._choose_strength(objective, rows, seed, head, row_shape)
+            net = build_net(
+                self, objective, rows, seed, choice.alpha, head=head, row_shape=row_shape
+            )
             warn_of_raw_pixels(given[0], net.module_.input_shape)
-            training_data = attach_rows(net, self, rows, seed)
+            holds_out = getattr(self, "early_stopping", False)
+            training_data = attach_rows(net, self, rows, seed, early_stopping=holds_out)
             bridge = None
             if fit_has_callbacks(self):
                 bridge = SklearnCallbackBridge(
@@ -137,9 +142,27 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
             has_readout = getattr(objective, "uses_labels", True)
             norms = spectral_norms(net.module_, has_readout=has_readout)
         self.net_, self.spectral_norms_, self.n_iter_ = net, norms, len(net.history)
+        self._note_strength(choice)
         self.loss_curve_ = [row["objective"] for row in net.history]
         self.penalty_curve_ = [row.get("penalty", 0.0) for row in net.history]
+        parts = [row.get("penalty_parts", {}) for row in net.history]
+        names = dict.fromkeys(name for row in parts for name in row)
+        self.penalty_curves_ = {name: [row.get(name, np.nan) for row in parts] for name in names}
         return net
+
+    def _choose_strength(
+        self,
+        objective: Objective,
+        rows: TrainingRows,
+        seed: int,
+        head: Callable[[int], nn.Module],
+        row_shape: tuple[int, ...] | None,
+    ) -> StrengthChoice:
+        """Return the strength of the penalty: here what the user gave."""
+        return StrengthChoice(float(self.alpha))
+
+    def _note_strength(self, choice: StrengthChoice) -> None:
+        """Set the attributes that tell of the choice, when the fit is done."""
 
     @property
     def module_(self) -> Network:

@@ -110,6 +110,9 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
         The minimised objective after each epoch: mean loss, penalty and weight decay.
     penalty_curve_ : list of float
         The penalty after each epoch, without its strength and computed exactly.
+    penalty_curves_ : dict of str to list of float
+        The same for every part of a :class:`~specreg_sklearn.penalties.Sum`, without its weight;
+        empty for other penalties.
     spectral_norms_ : dict of str to float
         The exact spectral norm of every layer of the backbone (of convolutions to about four
         digits), each with the batch norm behind it folded in.

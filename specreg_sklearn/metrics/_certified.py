@@ -16,18 +16,17 @@ from specreg_sklearn._typing import (
     Scale,
     Sizes,
 )
-from specreg_sklearn.certificates.pipelines import (
-    CertifiedModel,
-    classifier_stages,
-    transformer_stages,
-)
+from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES
+from specreg_sklearn.certificates.pipelines import classifier_stages, transformer_stages
 from specreg_sklearn.metrics.measurement import (
     Measurement,
+    bound_rows,
     certified_shares,
+    demanded_proof,
     read_eps,
 )
-from specreg_sklearn.space import CONVEX_NORMS, FeatureSpace, check_norm
-from specreg_sklearn.tables import DEFAULT_MAX_SAMPLES
+from specreg_sklearn.space import NORMS, FeatureSpace, check_norm
+from specreg_sklearn.tables import DEFAULT_MAX_SAMPLES, check_positive_int
 
 
 def certified_radius(
@@ -36,36 +35,46 @@ def certified_radius(
     *,
     norm: float = 2,
     space: FeatureSpace | None = None,
-    scale: Scale = None,
+    scale: Scale = "std",
+    max_nodes: int = DEFAULT_MAX_NODES,
+    n_jobs: int | None = None,
 ) -> FloatArray:
     """Distance within which no row has another predicted label, proved.
 
     A lower bound of the distance from each row to the nearest row that the model gives another
-    label than this one. It is about the predicted label, right or wrong:
-    :func:`certified_accuracy_score` asks whether it is right, too.
+    label than this one; for most rows of trees it is the distance itself. It is about the predicted
+    label, right or wrong: :func:`certified_accuracy_score` asks whether it is right, too.
 
     Parameters
     ----------
     estimator : object with a method predict
-        A fitted classifier, pipeline or search all of whose steps have certificates: scalers,
+        A fitted classifier, pipeline or search. Trees and ensembles of trees are searched, and so
+        is what :func:`~specreg_sklearn.certificates.register_distance_prover` adds, with steps in
+        front that map each column by itself. Of other models all steps need certificates: scalers,
         linear projections, column selections, linear classifiers, ``MLPClassifier``,
         :class:`~specreg_sklearn.SpectrallyRegularizedEncoder`,
         :class:`~specreg_sklearn.RobustLinearProbe`, and what :func:`register_certified_step` adds.
     X : array-like or DataFrame of shape (n_samples, n_features)
-        Rows in the columns that the estimator expects, numbers without gaps.
-    norm : {1, 2, inf}, default=2
-        The norm of ``(X_moved - X) / scale``. Exact dual norms where the whole model is affine. A
-        network is bounded in L2, and the other norms follow from it: a row at Linf distance r is
-        at most r times the root of the number of movable columns away in L2, and L1 distances are
-        never below L2 distances.
+        Rows in the columns that the estimator expects. For Lipschitz constants they are numbers
+        without gaps; a gap that trees accept stays a gap.
+    norm : {0, 1, 2, inf}, default=2
+        The norm of ``(X_moved - X) / scale``; 0, the number of columns that change, for trees.
+        Exact dual norms where the whole model is affine. A network is bounded in L2, and the other
+        norms follow from it: a row at Linf distance r is at most r times the root of the number of
+        movable columns away in L2, and L1 distances are never below L2 distances.
     space : FeatureSpace or None, default=None
-        Which columns can move and in which units. Columns that cannot move make radii larger;
-        bounds, whole numbers and repairs are not used, and radii hold with them. None means that
-        every numeric column can move without bounds.
-    scale : None, "std", "range", float or array of shape (n_features,), default=None
-        Units of the distance, when there is no `space`. None is the units of `X`. With "std" and
-        "range", columns of `X` that do not vary have no unit and are taken not to move, as in
-        :func:`adversarial_distances`.
+        Which columns can move and in which units. Columns that cannot move make radii larger. A
+        search uses bounds and whole numbers, too, and refuses a repair; Lipschitz constants use
+        none of them, and radii hold with them. None makes one of `X` with units by `scale`.
+    scale : "std", "range", None, float or array of shape (n_features,), default="std"
+        Units of the distance, when there is no `space`: those of :func:`adversarial_distances`, so
+        that the two stand side by side. "std" and "range" are those of the rows in `X`, whose range
+        bounds the columns; columns that do not vary there have no unit and are taken not to move.
+        With None, the units of `X`, or numbers, every numeric column can move without bounds.
+    max_nodes : int, default=5000
+        How many nodes a search looks at for a row. The more, the more radii are exact.
+    n_jobs : int or None, default=None
+        Workers of joblib, for a search.
 
     Returns
     -------
@@ -75,15 +84,16 @@ def certified_radius(
     Raises
     ------
     TypeError
-        If a step has no certificate; the message names it.
+        If the model, or a step, has no certificate; the message names it.
     ValueError
-        If a parameter is not accepted, or `X` holds NaN, or its columns are not those of the
-        model, in the order of fit.
+        If a parameter is not accepted, or the proof does not know the norm, or `X` holds NaN that
+        it cannot take, or its columns are not those of the model, in the order of fit.
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
 
     See Also
     --------
+    adversarial_band : Both ends, with the rows that show the upper one.
     adversarial_distances : Upper bounds of the same distances, by an attack.
     certified_accuracy_score : Share of rows that are right and certified.
 
@@ -125,10 +135,19 @@ def certified_radius(
     >>> exact = np.abs(model.decision_function(X)) / np.linalg.norm(model.coef_)
     >>> bool(np.allclose(certified_radius(model, X), exact, rtol=1e-6))
     True
+
+    For trees it is the exact distance, as far as `max_nodes` reach.
+
+    >>> from sklearn.ensemble import GradientBoostingClassifier
+    >>> trees = GradientBoostingClassifier(n_estimators=10, random_state=0).fit(X, y)
+    >>> certified_radius(trees, X, norm=np.inf)[:3].round(3)
+    array([...])
     """
-    norm = check_norm(norm, CONVEX_NORMS, "certified_radius")
-    model = CertifiedModel(estimator)
-    return model.radii(X, _radius_space(space, X, scale), norm=norm)[0]
+    norm = check_norm(norm, NORMS, "certified_radius")
+    check_positive_int(max_nodes, "max_nodes")
+    prover = demanded_proof(estimator, X, norm, "certified_radius")
+    rows = bound_rows(estimator, X, _radius_space(space, X, scale))
+    return prover.bounds(rows, norm=norm, max_nodes=max_nodes, n_jobs=n_jobs).lower
 
 
 class CertifiedOptions(TypedDict, total=False):
@@ -139,6 +158,8 @@ class CertifiedOptions(TypedDict, total=False):
     scale: Scale
     max_samples: MaxSamples
     random_state: RandomState
+    n_jobs: int | None
+    max_nodes: int
 
 
 @overload
@@ -164,6 +185,8 @@ def certified_accuracy_score(
     scale: Scale = "std",
     max_samples: MaxSamples = DEFAULT_MAX_SAMPLES,
     random_state: RandomState = 0,
+    n_jobs: int | None = None,
+    max_nodes: int = DEFAULT_MAX_NODES,
 ) -> float | FloatArray:
     """Share of rows that are classified correctly and provably stay so within `eps`.
 
@@ -179,14 +202,16 @@ def certified_accuracy_score(
     eps : float or array-like of shape (n_eps,)
         Size of the moves, in the norm of ``(X_moved - X) / scale``. Several values, in increasing
         order, give a curve.
-    norm : {1, 2, inf}, default=2
-        The norm.
+    norm : {0, 1, 2, inf}, default=2
+        The norm; 0 for trees.
     space : FeatureSpace or None, default=None
         As in :func:`robust_accuracy_score`: None means every numeric column that varies in `X`,
-        with units by `scale`. Its bounds are not used.
+        within its range there, with units by `scale`.
     scale, max_samples, random_state
         As in :func:`robust_accuracy_score`, which measures the same rows: 100 of them unless
         `max_samples` says otherwise.
+    n_jobs, max_nodes
+        As in :func:`certified_radius`.
 
     Returns
     -------
@@ -213,7 +238,13 @@ def certified_accuracy_score(
     """
     grid, several = read_eps(eps)
     measurement = Measurement(
-        norm, space=space, scale=scale, max_samples=max_samples, random_state=random_state
+        norm,
+        space=space,
+        scale=scale,
+        max_samples=max_samples,
+        random_state=random_state,
+        n_jobs=n_jobs,
+        max_nodes=max_nodes,
     )
     scores = certified_shares(estimator, X, y, grid, measurement)
     return scores if several else float(scores[0])
@@ -280,5 +311,4 @@ def lipschitz_bound(estimator: object, *, input_shape: tuple[int, ...] | None = 
 def _radius_space(space: FeatureSpace | None, X: Any, scale: Scale) -> FeatureSpace:
     if space is None and not isinstance(scale, str):
         return FeatureSpace.from_data(X, bounds=None, scale=scale)
-    # A space has its own units; "std" stands for "scale is left out" there.
-    return Measurement(space=space, scale="std" if scale is None else scale).space_of(X)
+    return Measurement(space=space, scale=scale).space_of(X)

@@ -15,8 +15,14 @@ from specreg_sklearn._typing import (
     Sizes,
 )
 from specreg_sklearn.attacks import BlackBoxAttack
+from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES
 from specreg_sklearn.metrics._certified import CertifiedOptions
-from specreg_sklearn.metrics.measurement import Measurement, read_eps, robust_shares
+from specreg_sklearn.metrics.measurement import (
+    Measurement,
+    nearest_rows_found,
+    read_eps,
+    robust_shares,
+)
 from specreg_sklearn.space import FeatureSpace
 from specreg_sklearn.tables import DEFAULT_MAX_SAMPLES
 
@@ -24,7 +30,6 @@ from specreg_sklearn.tables import DEFAULT_MAX_SAMPLES
 class _Options(CertifiedOptions, total=False):
     attack: str | BlackBoxAttack
     pool: Any
-    n_jobs: int | None
     verbose: int
     certify: Certify
 
@@ -57,6 +62,7 @@ def robust_accuracy_score(
     verbose: int = 0,
     certify: Certify = "auto",
     pool: Any = None,
+    max_nodes: int = DEFAULT_MAX_NODES,
 ) -> float | FloatArray:
     """Share of rows classified correctly for which no adversarial row within `eps` was found.
 
@@ -102,14 +108,20 @@ def robust_accuracy_score(
     verbose : int, default=0
         1 and more shows a progress bar.
     certify : {"auto", True, False}, default="auto"
-        Whether rows that provably withstand the largest `eps`, see :func:`certified_radius`, are
-        not attacked. It changes how long a score takes and which rows are undecided, not the
-        score. "auto" does it where the model has a certificate and torch is loaded already; True
-        raises a ``TypeError`` if the model has none.
+        Whether rows that a proof decides, see :func:`certified_radius`, are not attacked: those
+        that provably withstand `eps`, and those for which an exact search found a row within it. It
+        changes how long a score takes and which rows are undecided; a search can lower the score,
+        nearer to the truth, and nothing raises it. "auto" does it where the model has a proof that
+        takes less time than the attack: a short search for trees, and Lipschitz constants if torch
+        is loaded already. True searches `max_nodes`, and raises a ``TypeError`` if the model has
+        no proof.
     pool : array-like or DataFrame of shape (n_pool, n_features), default=None
         Rows that the attack starts from, with the columns of `X`; training rows, for example. None
         means `X` itself. Needed where the model gives all of `X` one label, as where only the
         malicious rows are measured.
+    max_nodes : int, default=5000
+        How many nodes the search of a proof looks at for a row; with ``certify="auto"`` 200 at
+        most.
 
     Returns
     -------
@@ -142,7 +154,9 @@ def robust_accuracy_score(
     True
     """
     grid, several = read_eps(eps)
-    measurement = Measurement(norm, attack, space, scale, max_samples, random_state, n_jobs, pool)
+    measurement = Measurement(
+        norm, attack, space, scale, max_samples, random_state, n_jobs, pool, max_nodes
+    )
     scores = robust_shares(estimator, X, y, grid, measurement, certify=certify, verbose=verbose)
     return scores if several else float(scores[0])
 
@@ -160,11 +174,15 @@ def adversarial_distances(
     random_state: RandomState = 0,
     n_jobs: int | None = None,
     verbose: int = 0,
+    certify: Certify = "auto",
     pool: Any = None,
+    max_nodes: int = DEFAULT_MAX_NODES,
 ) -> FloatArray:
-    """Distance from each row to the nearest adversarial row that the attack found.
+    """Distance from each row to the nearest adversarial row that is known.
 
-    An upper bound of the true distance, row by row.
+    An upper bound of the true distance, row by row: what the attack found or, for trees, the search
+    of a proof. Where that search closes, the distance is exact and there is no attack;
+    :func:`adversarial_band` says which rows these are.
 
     Parameters
     ----------
@@ -173,7 +191,13 @@ def adversarial_distances(
     max_samples : int, "all" or None, default="all"
         Measure only so many rows, chosen as in :func:`robust_accuracy_score`. By default every row
         gets its distance, so that they stand beside those of :func:`certified_radius`.
-    random_state, n_jobs, verbose, pool
+    random_state, n_jobs, verbose
+        As in :func:`robust_accuracy_score`.
+    certify : {"auto", True, False}, default="auto"
+        Whether to search first, where a proof of the model is a search: "auto" for a short while,
+        True with `max_nodes`, which raises a ``TypeError`` if the model has no proof. False only
+        attacks.
+    pool, max_nodes
         As in :func:`robust_accuracy_score`.
 
     Returns
@@ -200,5 +224,8 @@ def adversarial_distances(
     >>> bool(found.min() >= exact.min())
     True
     """
-    measurement = Measurement(norm, attack, space, scale, max_samples, random_state, n_jobs, pool)
-    return measurement.run_attack(estimator, X, y, verbose=verbose).distances
+    measurement = Measurement(
+        norm, attack, space, scale, max_samples, random_state, n_jobs, pool, max_nodes
+    )
+    found = nearest_rows_found(estimator, X, y, measurement, certify=certify, verbose=verbose)
+    return found.distances

@@ -9,16 +9,18 @@ import numpy as np
 
 from specreg_sklearn._typing import Certify, Classifier, MaxSamples, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
+from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES
 from specreg_sklearn.metrics.measurement import (
     Measurement,
     certified_shares,
     check_certify,
+    nearest_rows_found,
     radii_of_labels,
     read_eps,
     robust_shares,
     warn_of_undecided,
 )
-from specreg_sklearn.space import CONVEX_NORMS, FeatureSpace, check_norm
+from specreg_sklearn.space import NORMS, FeatureSpace, check_norm
 from specreg_sklearn.tables import DEFAULT_MAX_SAMPLES, check_eps, check_seed
 
 Metric: TypeAlias = Literal[
@@ -48,7 +50,7 @@ class RobustScorer(Measurement):
         check_eps(self.eps)
         check_certify(self.certify)
         if "certified" in self.metric:
-            check_norm(self.norm, CONVEX_NORMS, f"the metric {self.metric!r}")
+            check_norm(self.norm, NORMS, f"the metric {self.metric!r}")
             if not (isinstance(self.attack, str) and self.attack == "auto"):
                 raise ValueError(
                     f"attack={self.attack!r} is given, but the metric {self.metric!r} proves and "
@@ -89,7 +91,7 @@ class RobustScorer(Measurement):
         if self.metric == "median_certified_radius":
             radii, right = radii_of_labels(estimator, X, y, self, "this score")
             return float(np.median(np.where(right, radii, 0.0)))
-        result = self.run_attack(estimator, X, y)
+        result = nearest_rows_found(estimator, X, y, self, certify=self.certify)
         warn_of_undecided(result.distances, self.metric, result.status, counts="distance inf")
         return float(np.median(result.distances))
 
@@ -132,6 +134,7 @@ def make_robust_scorer(
     n_jobs: int | None = None,
     certify: Certify = "auto",
     pool: Any = None,
+    max_nodes: int = DEFAULT_MAX_NODES,
 ) -> RobustScorer:
     """Make a scorer that measures robustness, for ``GridSearchCV`` and ``cross_validate``.
 
@@ -153,7 +156,8 @@ def make_robust_scorer(
     eps : float, default=0.5
         Size of the attack, in scaled units. Only the two accuracies use it.
     norm : {0, 1, 2, inf}, default=2
-        The norm of the distance; 0, the number of columns that change, for what is attacked only.
+        The norm of the distance; 0, the number of columns that change, for what is attacked, and
+        for proofs about trees.
     attack : str or BlackBoxAttack, default="auto"
         As in :func:`robust_accuracy_score`. A certified metric has no attack.
     space : FeatureSpace or None, default=None
@@ -171,11 +175,14 @@ def make_robust_scorer(
     n_jobs : int or None, default=None
         Workers inside one call. Leave it alone when the search itself runs in parallel.
     certify : {"auto", True, False}, default="auto"
-        Whether "robust_accuracy" leaves rows out of the attack that provably withstand it, see
-        :func:`robust_accuracy_score`.
+        Whether "robust_accuracy" and "median_adversarial_distance" leave rows out of the attack
+        that a proof decides, see :func:`robust_accuracy_score`.
     pool : array-like or DataFrame of shape (n_pool, n_features), default=None
         Rows that the attack starts from, the same for all folds. None means the rows that are
         scored. A certified metric has none.
+    max_nodes : int, default=5000
+        How many nodes the search of a proof looks at for a row, as in
+        :func:`robust_accuracy_score` and :func:`certified_radius`.
 
     Returns
     -------
@@ -218,6 +225,7 @@ def make_robust_scorer(
         n_jobs=n_jobs,
         certify=certify,
         pool=pool,
+        max_nodes=max_nodes,
     )
 
 

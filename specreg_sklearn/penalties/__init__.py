@@ -13,10 +13,11 @@ from specreg_sklearn.penalties._penalty import (
     Penalty,
     PenaltyReport,
     bind_penalty,
-    resolve_penalty,
 )
 from specreg_sklearn.penalties._product_spectral import ProductSpectral
+from specreg_sklearn.penalties._resolve_penalty import resolve_penalty
 from specreg_sklearn.penalties._spectral import LLSpectral, RepSpectral
+from specreg_sklearn.penalties._sum import Sum, SumReport
 
 __all__ = [
     "L2",
@@ -31,6 +32,8 @@ __all__ = [
     "PenaltyReport",
     "ProductSpectral",
     "RepSpectral",
+    "Sum",
+    "SumReport",
     "bind_penalty",
     "resolve_penalty",
 ]

@@ -46,13 +46,20 @@ class BoundOnRows(BoundPenalty):
     def add_gradient(self, strength: float) -> None:
         """Add the gradient of ``strength * value()`` and remember the value for the report."""
         network, X, sample_weight = self._seen()
+        value = self._value_with_gradient(strength, network, X, sample_weight)
+        batch_weight = len(X) if sample_weight is None else float(sample_weight.sum())
+        self._sum += batch_weight * float(value.detach())
+        self._rows += batch_weight
+
+    def _value_with_gradient(
+        self, strength: float, network: Network, X: Tensor, sample_weight: Tensor | None
+    ) -> Tensor:
+        """Add the gradient of ``strength * value``, and return the value; for closed forms."""
         value = self.value()
         parameters = [p for p in network.parameters() if p.requires_grad]
         if value.requires_grad:  # not so where no weight is left to train
             (strength * value).backward(inputs=parameters)  # the rows need no gradient
-        batch_weight = len(X) if sample_weight is None else float(sample_weight.sum())
-        self._sum += batch_weight * float(value.detach())
-        self._rows += batch_weight
+        return value
 
     def report(self) -> PenaltyReport:
         """Return the mean over the batches since the last report, as the training loss is one.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from specreg_sklearn.modules import Network
 from specreg_sklearn.penalties._batch_penalty import BoundOnRows
 from specreg_sklearn.penalties._penalty import BoundPenalty, Penalty
+from specreg_sklearn.penalties._piecewise_linear import PiecewiseLinear
 from specreg_sklearn.tables import check_choice, check_count
 
 Outputs: TypeAlias = Literal["logits", "features"]
@@ -70,7 +71,12 @@ class Jacobian(Penalty):
         of_features = self.outputs == "features"
         n_outputs = int(readout.in_features) if of_features else len(readout.weight)
         basis = torch.eye(n_outputs, dtype=torch.float64)
-        return _BoundInputGradient(basis, self.n_projections, generator, of_features=of_features)
+        chain = (
+            PiecewiseLinear.read(backbone) if of_features else PiecewiseLinear.read(backbone, head)
+        )
+        return _BoundInputGradient(
+            basis, self.n_projections, generator, of_features=of_features, chain=chain
+        )
 
 
 class CrossLipschitz(Penalty):
@@ -124,7 +130,10 @@ class CrossLipschitz(Penalty):
             raise ValueError("CrossLipschitz compares logits; the head has only one.")
         # sum over pairs ||g_k - g_l||^2 = 2 K ||C J||_F^2, C the projection on zero-sum directions.
         basis = _zero_sum_directions(n_classes)
-        return _BoundInputGradient(basis, self.n_projections, generator, factor=2 / n_classes)
+        chain = PiecewiseLinear.read(backbone, head)
+        return _BoundInputGradient(
+            basis, self.n_projections, generator, factor=2 / n_classes, chain=chain
+        )
 
 
 class _BoundInputGradient(BoundOnRows):
@@ -133,7 +142,8 @@ class _BoundInputGradient(BoundOnRows):
     A probe is a direction of the outputs; pulling it back through the network costs one backward
     pass for the whole batch. Orthonormal probes that fill a space of directions give the exact
     squared Frobenius norm on it; fewer, drawn evenly for each row, give an unbiased estimate.
-    `basis` (n_directions, n_outputs) spans the space; `factor` multiplies the squared norm.
+    `basis` (n_directions, n_outputs) spans the space; `factor` multiplies the squared norm. Where
+    the network is a `chain` of linear layers and rectifiers, only products of matrices are needed.
     """
 
     def __init__(
@@ -144,12 +154,14 @@ class _BoundInputGradient(BoundOnRows):
         *,
         factor: float = 1.0,
         of_features: bool = False,
+        chain: PiecewiseLinear | None = None,
     ) -> None:
         self._basis = basis
         self._of_features = of_features
         self._n_probes = n_probes
         self._factor = factor
         self._generator = generator
+        self._chain = chain
         self._probes: Tensor | None = None
 
     def see_batch(
@@ -160,28 +172,68 @@ class _BoundInputGradient(BoundOnRows):
         self._probes = None
 
     def _of_batch(self, network: Network, X: Tensor, sample_weight: Tensor | None) -> Tensor:
-        X = X.requires_grad_()
-        outputs = network.features(X) if self._of_features else network(X)
-        if self._probes is None:
-            self._probes = self._drawn_probes(outputs)
-        squares = torch.zeros(len(X), dtype=outputs.dtype, device=outputs.device)
-        for probe in self._probes:
-            (pulled,) = torch.autograd.grad(outputs, X, grad_outputs=probe, create_graph=True)
+        if self._chain is None:
+            X = X.requires_grad_()
+            outputs = network.features(X) if self._of_features else network(X)
+        else:
+            slopes = self._chain.slopes(X)
+        squares = torch.zeros(len(X), dtype=network.dtype, device=X.device)
+        for probe in self._probes_of(X, network.dtype):
+            if self._chain is None:
+                (pulled,) = torch.autograd.grad(outputs, X, grad_outputs=probe, create_graph=True)
+            else:
+                pulled = self._chain.pulled_back(probe, slopes)
             squares = squares + pulled.flatten(1).square().sum(1)
-        scale = self._factor * len(self._basis) / max(1, len(self._probes))
-        if sample_weight is None:
-            return scale * squares.mean()
-        return scale * (squares @ (sample_weight / sample_weight.sum()))
+        return self._mean(squares, sample_weight)
 
-    def _drawn_probes(self, outputs: Tensor) -> Tensor:
-        """Return probes of shape (n_probes, n_samples, n_outputs), orthonormal for every row."""
-        n_directions = len(self._basis)
-        basis = self._basis.to(outputs)
-        if self._n_probes is None or self._n_probes >= n_directions:
-            return basis[:, None, :].expand(-1, len(outputs), -1)
-        shape = len(outputs), n_directions, self._n_probes
+    def _value_with_gradient(
+        self, strength: float, network: Network, X: Tensor, sample_weight: Tensor | None
+    ) -> Tensor:
+        if self._chain is None:
+            return super()._value_with_gradient(strength, network, X, sample_weight)
+        probes = self._probes_of(X, network.dtype)
+        factors: Tensor | float = strength * self._scale / len(X)
+        if sample_weight is not None:
+            factors = (strength * self._scale) * (sample_weight / sample_weight.sum())
+        slopes = self._chain.slopes(X)
+        squares = [self._chain.add_gradient(probe, slopes, factors) for probe in probes]
+        return self._mean(torch.stack(squares).sum(0), sample_weight)
+
+    def _mean(self, squares: Tensor, sample_weight: Tensor | None) -> Tensor:
+        if sample_weight is None:
+            return self._scale * squares.mean()
+        return self._scale * (squares @ (sample_weight / sample_weight.sum()))
+
+    @property
+    def _exact(self) -> bool:
+        return self._n_probes is None or self._n_probes >= len(self._basis)
+
+    @property
+    def _scale(self) -> float:
+        """What a sum of squares over the probes is multiplied by."""
+        if self._n_probes is None or self._exact:
+            return self._factor
+        return self._factor * len(self._basis) / self._n_probes
+
+    def _probes_of(self, X: Tensor, dtype: torch.dtype) -> Tensor:
+        """Return probes of shape (n_probes, n_samples, n_outputs), orthonormal for every row.
+
+        They are drawn once for a batch, so that its value can be asked for again.
+        """
+        if self._probes is not None:
+            return self._probes
+        basis = self._basis.to(device=X.device, dtype=dtype)
+        if self._n_probes is None or self._exact:
+            self._probes = basis[:, None, :].expand(-1, len(X), -1)
+            return self._probes
+        shape = len(X), len(basis), self._n_probes
         draws = torch.randn(shape, generator=self._generator, dtype=torch.float64)
-        return (torch.linalg.qr(draws).Q.to(outputs).mT @ basis).transpose(0, 1)
+        if self._n_probes == 1:  # one column is orthonormal when its length is 1
+            directions = draws / draws.norm(dim=1, keepdim=True)
+        else:
+            directions = torch.linalg.qr(draws).Q
+        self._probes = (directions.to(basis).mT @ basis).transpose(0, 1)
+        return self._probes
 
 
 def _check_projections(value: object) -> None:

@@ -11,7 +11,6 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 
-from specreg_sklearn._registry import available, resolve
 from specreg_sklearn.modules import Network
 
 
@@ -169,54 +168,6 @@ def bind_penalty(
     asks = any(p.name == "input_shape" or p.kind is Parameter.VAR_KEYWORD for p in parameters)
     shape: dict[str, Any] = {"input_shape": input_shape} if asks else {}
     return penalty.bind(backbone, head, generator=generator, **shape)
-
-
-def resolve_penalty(penalty: str | Penalty | None, *, has_readout: bool = True) -> Penalty | None:
-    """Turn the user's `penalty` parameter into a penalty object.
-
-    Parameters
-    ----------
-    penalty : str, Penalty or None
-        A registered name, an object with a `bind` method, or None.
-    has_readout : bool, default=True
-        Whether the network has one. Penalties that need it are refused otherwise.
-
-    Returns
-    -------
-    Penalty or None
-        The object; None for no penalty.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown, or there is no readout for the penalty; the message lists the valid
-        names.
-    TypeError
-        If it is neither a name nor an object with a `bind` method.
-    """
-    if penalty is None:
-        return None
-    if isinstance(penalty, str):
-        resolved = resolve("penalties", penalty)()
-    elif isinstance(penalty, type) or not hasattr(penalty, "bind"):
-        raise TypeError(
-            f"penalty={penalty!r} must be None, one of {available('penalties')}, or an instance "
-            "with a `bind` method, such as RepSpectral()."
-        )
-    else:
-        resolved = penalty
-    if not has_readout and _needs_readout(resolved):
-        names = available("penalties")
-        without = [n for n in names if not _needs_readout(resolve("penalties", n)())]
-        raise ValueError(
-            f"penalty={penalty!r} looks at the readout or at logits, and a self-supervised encoder "
-            f"has none. It accepts None, {without} and objects of their kind."
-        )
-    return resolved
-
-
-def _needs_readout(penalty: object) -> bool:
-    return bool(getattr(penalty, "needs_readout", False))
 
 
 def weighted_layers(backbone: nn.Module) -> Iterator[tuple[str, nn.Module]]:

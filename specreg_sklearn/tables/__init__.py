@@ -43,6 +43,7 @@ from specreg_sklearn.tables._subsample import (
     DEFAULT_MAX_SAMPLES,
     check_max_samples,
     replace_rows,
+    sampled_rows,
     subsample,
     take_rows,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "places_of",
     "replace_rows",
     "same_labels",
+    "sampled_rows",
     "stacklevel_of_caller",
     "subsample",
     "take_rows",

@@ -38,14 +38,20 @@ def subsample(
     They are stratified by label. The choice depends on `y` and the seed only, so every model is
     measured on the same rows. "all" and None keep all rows.
     """
-    table = as_table(X)
-    labels = as_targets(y, table.n_rows)
+    labels = as_targets(y, as_table(X).n_rows)
+    chosen = sampled_rows(labels, max_samples, random_state)
+    return (X if len(chosen) == len(labels) else take_rows(X, chosen)), labels[chosen]
+
+
+def sampled_rows(
+    labels: np.ndarray, max_samples: MaxSamples, random_state: RandomState
+) -> np.ndarray:
+    """Return the positions of the rows that :func:`subsample` takes."""
     most = check_max_samples(max_samples)
-    if most is None or most >= table.n_rows:
-        return X, labels
+    if most is None or most >= len(labels):
+        return np.arange(len(labels))
     _, strata = np.unique(labels, return_inverse=True)
-    chosen = np.sort(_spread(strata, most, check_seed(random_state)))
-    return take_rows(X, chosen), labels[chosen]
+    return np.sort(_spread(strata, most, check_seed(random_state)))
 
 
 def take_rows(X: Any, rows: np.ndarray) -> Any:

@@ -11,6 +11,7 @@ from skorch.utils import noop
 from torch import Tensor
 from tqdm import tqdm
 
+from specreg_sklearn.penalties import SumReport
 from specreg_sklearn.training._net import PenalizedNet
 
 
@@ -42,6 +43,9 @@ class EpochKeeper(Callback):
         if math.isfinite(objective) and net.penalty is not None:
             report = net.penalty.report()
             net.history.record("penalty", report.value)
+            if isinstance(report, SumReport):
+                parts = {name: part.value for name, part in report.parts.items()}
+                net.history.record("penalty_parts", parts)
             if net.penalty_is_on:
                 net.history.record("penalty_error", report.error)
                 objective += net.strength * report.value

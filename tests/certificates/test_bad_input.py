@@ -54,7 +54,7 @@ def test_weights_that_are_not_finite(part, value, iris):
     model = encoder(X, y)
     with torch.no_grad():
         model.module_.get_parameter(part)[0] = value
-    for measure in (lambda m: certified_radius(m, X), lipschitz_bound):
+    for measure in (lambda m: certified_radius(m, X, scale=None), lipschitz_bound):
         with pytest.raises(ValueError, match="NaN or inf"):
             measure(model)
     mlp = MLPClassifier((5,), max_iter=1, random_state=0)
@@ -63,7 +63,7 @@ def test_weights_that_are_not_finite(part, value, iris):
         mlp.fit(X, y)
     mlp.coefs_[1][0, 0] = value
     with pytest.raises(ValueError, match="NaN or inf"):
-        certified_radius(mlp, X)
+        certified_radius(mlp, X, scale=None)
     with pytest.raises(ValueError, match="NaN or inf"):
         lipschitz_bound(nn.Sequential(model.module_.backbone, model.module_.head))
 
@@ -75,7 +75,7 @@ def test_batch_norm_without_statistics(iris):
     convolution = lazy(nn.Conv2d, 1, 3, 1)
     layers = (convolution, layer, nn.ReLU(), nn.Flatten())
     model = encoder(X, y, *layers, penalty=None, input_shape=(1, 2, 2))
-    for measure in (lambda m: certified_radius(m, X), lipschitz_bound):
+    for measure in (lambda m: certified_radius(m, X, scale=None), lipschitz_bound):
         with pytest.raises(TypeError, match=r"BatchNorm2d.*no running statistics"):
             measure(model)
     with pytest.raises(TypeError, match=r"BatchNorm2d.*no running statistics"):
@@ -123,7 +123,7 @@ def test_unknown_layers_are_named(name, iris):
     X, y = iris
     model = encoder(X, y, UNKNOWN[name](), lazy(nn.Linear, 4, 3), penalty=None)
     for measure in (
-        lambda m: certified_radius(m, X),
+        lambda m: certified_radius(m, X, scale=None),
         lambda m: certified_accuracy_score(m, X, y, eps=0.1),
         lambda m: robust_accuracy_score(m, X, y, eps=0.1, certify=True),
         lipschitz_bound,
@@ -152,7 +152,7 @@ def test_unknown_layers_are_named(name, iris):
 def test_unfitted(model, iris):
     X, y = iris
     for measure in (
-        lambda m: certified_radius(m, X),
+        lambda m: certified_radius(m, X, scale=None),
         lambda m: certified_accuracy_score(m, X, y, eps=0.1),
         lipschitz_bound,
     ):
@@ -164,11 +164,11 @@ def test_probabilities_in_place_of_logits(iris):
     X, y = iris
     calibrated = CalibratedClassifierCV(LogisticRegression(max_iter=500), cv=2).fit(X, y)
     with pytest.raises(TypeError, match="margins of probabilities prove nothing"):
-        certified_radius(calibrated, X)
+        certified_radius(calibrated, X, scale=None)
     for layer in (nn.Softmax(dim=1), nn.LogSoftmax(dim=1)):
         model = encoder(X, y, lazy(nn.Linear, 4, 3), layer, penalty=None)
         with pytest.raises(TypeError, match=type(layer).__name__):
-            certified_radius(model, X)
+            certified_radius(model, X, scale=None)
 
 
 def zeroed(model, *parts):
@@ -182,12 +182,12 @@ def test_matrices_of_zeros(iris):
     X, y = iris
     # Equal logits everywhere are a tie: nothing is certified.
     tied = zeroed(encoder(X, y), "head.weight", "head.bias")
-    np.testing.assert_array_equal(certified_radius(tied, X), 0.0)
+    np.testing.assert_array_equal(certified_radius(tied, X, scale=None), 0.0)
     # Logits that never move keep their label at any distance.
     for still in ("head.weight", "backbone.hidden1.weight"):
         model = zeroed(encoder(X, y), still)
         assert len(np.unique(model.predict(X))) == 1
-        np.testing.assert_array_equal(certified_radius(model, X), np.inf)
+        np.testing.assert_array_equal(certified_radius(model, X, scale=None), np.inf)
         assert lipschitz_bound(model) == 0.0
     assert certified_norm(torch.zeros(3, 4)) == 0.0
 
@@ -197,7 +197,7 @@ def test_single_rows_and_columns(iris):
     for n_columns, hidden in ((1, (5,)), (4, (1,)), (1, (1,))):
         rows = X[:, 2 : 2 + n_columns] if n_columns == 1 else X
         model = encoder(rows, y, hidden_layer_sizes=hidden, alpha=0.0)
-        radius = certified_radius(model, rows)
+        radius = certified_radius(model, rows, scale=None)
         assert (radius > 0).mean() > 0.9
         if n_columns == 1:  # the line can be searched from end to end
             line = np.linspace(-20, 30, 5001)[:, None]
@@ -219,10 +219,10 @@ def test_large_weights(iris, truth):
     """All three layers times the factor: the function grows by its cube, and radii stay."""
     X, _ = iris
     model = bare_network(truth)
-    before, bound = certified_radius(model, X), lipschitz_bound(model)
+    before, bound = certified_radius(model, X, scale=None), lipschitz_bound(model)
     assert (before > 0).all()
     model.coefs_ = [W * 1e20 for W in model.coefs_]
-    np.testing.assert_allclose(certified_radius(model, X), before, rtol=1e-8)
+    np.testing.assert_allclose(certified_radius(model, X, scale=None), before, rtol=1e-8)
     assert lipschitz_bound(model) == pytest.approx(bound * 1e60, rel=1e-8)
     assert not truth.fallen_inside(model, X, 0.999 * before).any()
 
@@ -235,7 +235,7 @@ def test_small_weights(iris, truth):
     model.coefs_ = [W * 1e-20 for W in model.coefs_]
     assert lipschitz_bound(model) == pytest.approx(bound * 1e-60, rel=1e-8)
     assert (own != 0).any() and (model.predict(X) == 0).all()
-    assert (certified_radius(model, X)[own != 0] == 0).all()
+    assert (certified_radius(model, X, scale=None)[own != 0] == 0).all()
 
 
 @pytest.mark.parametrize("factor", [1e20, 1e-20])
@@ -243,10 +243,10 @@ def test_scale_that_moves_between_layers(factor, iris, truth):
     """The function is the same, and so are its radii."""
     X, _ = iris
     model = bare_network(truth)
-    before = certified_radius(model, X)
+    before = certified_radius(model, X, scale=None)
     first, second, last = model.coefs_
     model.coefs_ = [first * factor, second, last / factor]
-    np.testing.assert_allclose(certified_radius(model, X), before, rtol=1e-8)
+    np.testing.assert_allclose(certified_radius(model, X, scale=None), before, rtol=1e-8)
 
 
 @pytest.mark.parametrize("factor", [1e20, 1e-20])
@@ -254,9 +254,9 @@ def test_float32_weights_of_any_size(factor, iris):
     """A factor on the readout of an encoder, in the precision that it computes in."""
     X, y = iris
     model = encoder(X, y)
-    before = certified_radius(model, X)
+    before = certified_radius(model, X, scale=None)
     assert (before > 0).mean() > 0.9
     with torch.no_grad():
         for parameter in model.module_.head.parameters():
             parameter *= factor
-    np.testing.assert_allclose(certified_radius(model, X), before, rtol=1e-4)
+    np.testing.assert_allclose(certified_radius(model, X, scale=None), before, rtol=1e-4)

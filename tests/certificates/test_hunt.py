@@ -98,7 +98,7 @@ class Asked:
         return self.model.predict(X)
 
     def radii(self, X, norm):
-        return certified_radius(self.model, X, norm=norm)
+        return certified_radius(self.model, X, norm=norm, scale=None)
 
     def stages(self, X):
         """Return what the stages of the model give for rows, as a tensor with gradients."""
@@ -120,7 +120,7 @@ class Turned(Asked):
 
     def radii(self, X, norm):
         try:
-            return certified_radius(self.model, self.frame(X), norm=norm)
+            return certified_radius(self.model, self.frame(X), norm=norm, scale=None)
         except ValueError as refusal:
             assert "another order" in str(refusal)
             return np.zeros(len(X))

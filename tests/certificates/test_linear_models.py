@@ -54,7 +54,9 @@ def test_certified_is_the_closed_form(load, model):
         np.fill_diagonal(size, 1.0)
         exact = (values[rows, top][:, None] - values) / size[top]
         exact[rows, top] = np.inf
-        np.testing.assert_allclose(certified_radius(model, X, norm=norm), exact.min(1), rtol=1e-6)
+        np.testing.assert_allclose(
+            certified_radius(model, X, norm=norm, scale=None), exact.min(1), rtol=1e-6
+        )
 
 
 @pytest.mark.parametrize("load", [load_breast_cancer, load_wine])
@@ -66,7 +68,7 @@ def test_rows_fall_right_behind_the_radius(load):
         model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
     coef = np.atleast_2d(model[1].coef_) / model[0].scale_
     slopes = np.vstack([0 * coef, coef]) if len(coef) == 1 else coef
-    radius, own = certified_radius(model, X), model.predict(X)
+    radius, own = certified_radius(model, X, scale=None), model.predict(X)
     fell = np.zeros(len(X), dtype=bool)
     for slope in slopes:
         way = slope - slopes[own]

@@ -60,7 +60,7 @@ NAMES = ["random", "no penalty", "penalty", "gelu", "conv net"]
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_find_nothing_at_0_999_of_the_radius(name, norm, models, digits, truth):
     X = digits[0][:200] if name == "conv net" else digits[0][:600]
-    radius = certified_radius(models[name], X, norm=norm)
+    radius = certified_radius(models[name], X, norm=norm, scale=None)
     assert (radius > 0).mean() > 0.99
     assert not truth.fallen_inside(models[name], X, 0.999 * radius, norm=norm).any()
 
@@ -92,7 +92,7 @@ def test_labels_alone_find_nothing_nearer(name, attack, models, digits):
     space = FeatureSpace.from_data(X, bounds=(-2.0, 3.0), scale=None)
     found = attack.run(model, rows, model.predict(rows), space=space, pool=X)
     assert np.isfinite(found.distances).mean() > 0.5
-    assert (certified_radius(model, rows, norm=attack.norm) <= found.distances).all()
+    assert (certified_radius(model, rows, norm=attack.norm, scale=None) <= found.distances).all()
 
 
 @pytest.mark.parametrize("norm", [2, np.inf])
@@ -100,7 +100,7 @@ def test_labels_alone_find_nothing_nearer(name, attack, models, digits):
 def test_square_attack_finds_nothing_nearer(name, norm, models, digits):
     rows, model = digits[0][::45], models[name]
     space = FeatureSpace.from_data(digits[0], bounds=(-2.0, 3.0), scale=None)
-    radius = certified_radius(model, rows, norm=norm)
+    radius = certified_radius(model, rows, norm=norm, scale=None)
     attack = SquareAttack(max_queries=120, norm=norm)
     own = model.predict(rows)
     found = attack.run(model, rows, own, eps=0.999 * float(np.median(radius)), space=space)

@@ -62,7 +62,7 @@ def test_resnet_with_batch_norm_trains_and_is_certified(digits):
     assert len([name for name in model.spectral_norms_ if "conv" in name]) == 20
     rows = X[:20].astype(np.float64)
     found = adversarial_distances(model, rows, y[:20], scale=None, attack="cgba")
-    proved = certified_radius(model, rows)
+    proved = certified_radius(model, rows, scale=None)
     assert (proved > 0).all()
     right = model.predict(rows) == y[:20]
     assert (proved[right] <= found[right]).all()
@@ -82,7 +82,7 @@ def test_scores_under_attack_and_proofs_take_images(digits):
     scorer = make_robust_scorer(eps=0.3, scale=None, max_samples=20)
     assert scorer(model, images, y) == scorer(model, X, y)
     np.testing.assert_array_equal(
-        certified_radius(model, images[:5]), certified_radius(model, X[:5])
+        certified_radius(model, images[:5], scale=None), certified_radius(model, X[:5], scale=None)
     )
     search = GridSearchCV(encoder(max_iter=5), {"alpha": [1e-3, 1e-2]}, scoring=scorer, cv=2)
     assert 0 <= search.fit(images, y).best_score_ <= 1

@@ -58,7 +58,7 @@ def test_hooks_anywhere(part, kind):
         net.register_forward_pre_hook(rounded)
     else:
         net.register_forward_hook(tripled)
-    for ask in (lambda: certified_radius(model, ROWS), lambda: lipschitz_bound(model)):
+    for ask in (lambda: certified_radius(model, ROWS, scale=None), lambda: lipschitz_bound(model)):
         with pytest.raises(TypeError, match=f"{kind} .*remove it, or write it as a layer"):
             ask()
 
@@ -67,7 +67,7 @@ def test_hooks_inside_a_pipeline_name_the_step():
     model = make_pipeline(StandardScaler(), encoder()).fit(X, y)
     model[-1].module_.register_forward_pre_hook(rounded)
     with pytest.raises(TypeError, match=r"spectrallyregularizedencoder.*pre-hook .rounded"):
-        certified_radius(model, ROWS)
+        certified_radius(model, ROWS, scale=None)
 
 
 class OwnFeatures(Network):
@@ -93,7 +93,7 @@ def test_a_network_with_its_own_methods(kind, method):
     model = encoder().fit(X, y)
     model.module_.__class__ = kind
     for ask in (
-        lambda: certified_radius(model, ROWS),
+        lambda: certified_radius(model, ROWS, scale=None),
         lambda: lipschitz_bound(model),
         lambda: logit_margins(model, ROWS, y[::30]),
     ):
@@ -109,7 +109,7 @@ def test_a_network_with_methods_set_on_it(method):
         model.module_, method, types.MethodType(lambda self, rows: old(rows.round()), model.module_)
     )
     with pytest.raises(NoCertificateError, match=f"its module_ overrides {method}"):
-        certified_radius(model, ROWS)
+        certified_radius(model, ROWS, scale=None)
 
 
 def test_another_network():
@@ -147,7 +147,7 @@ def test_methods_of_the_encoder(method, where):
         model = encoder().fit(X, y)
         setattr(model, method, types.MethodType(replaced, model))
     with pytest.raises(NoCertificateError, match=f"overrides {method} of Spectrally"):
-        certified_radius(model, ROWS)
+        certified_radius(model, ROWS, scale=None)
 
 
 @pytest.mark.parametrize("method", ["transform", "_validated", "_apply"])
@@ -170,7 +170,7 @@ def test_a_subclass_that_brings_its_own_stages_may_override():
             return [*stages, Affine(np.full(6, 2.0))] if role == "transformer" else stages
 
     model = encoder(Scaled).fit(X, y)
-    assert (certified_radius(model, ROWS) >= 0).all()
+    assert (certified_radius(model, ROWS, scale=None) >= 0).all()
 
 
 def test_a_subclass_that_adds_and_changes_nothing_is_certified():
@@ -179,7 +179,9 @@ def test_a_subclass_that_adds_and_changes_nothing_is_certified():
             return "mine"
 
     one, other = encoder(Named).fit(X, y), encoder().fit(X, y)
-    np.testing.assert_array_equal(certified_radius(one, ROWS), certified_radius(other, ROWS))
+    np.testing.assert_array_equal(
+        certified_radius(one, ROWS, scale=None), certified_radius(other, ROWS, scale=None)
+    )
 
 
 def test_rows_of_the_user_are_compared_with_the_network(generator):

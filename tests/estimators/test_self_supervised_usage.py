@@ -235,7 +235,7 @@ if ScoringMonitor is not None:
 def test_certified_radii_stay_below_what_an_attack_finds(model):
     X, y = load_iris(return_X_y=True)
     X, y = X[::10], y[::10]
-    proved = certified_radius(model, X)
+    proved = certified_radius(model, X, scale=None)
     attack = CGBA(max_queries=2000)
     found = adversarial_distances(model, X, y, scale=None, attack=attack, random_state=0)
     right = model.predict(X) == y
@@ -249,7 +249,9 @@ def test_freezing_does_not_change_the_proof(model):
     scaler, encoder, probe = (step for _, step in model.steps)
     frozen = make_pipeline(FrozenEstimator(scaler), FrozenEstimator(encoder), probe)
     frozen.fit(X, y)
-    np.testing.assert_allclose(certified_radius(frozen, X), certified_radius(model, X), rtol=1e-9)
+    np.testing.assert_allclose(
+        certified_radius(frozen, X, scale=None), certified_radius(model, X, scale=None), rtol=1e-9
+    )
 
 
 def test_lipschitz_bound_of_the_features_holds(model):
@@ -280,7 +282,9 @@ def test_a_pickled_pipeline_predicts_and_proves_the_same(model):
     X, _ = load_iris(return_X_y=True)
     copied = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(copied.predict(X), model.predict(X))
-    np.testing.assert_array_equal(certified_radius(copied, X), certified_radius(model, X))
+    np.testing.assert_array_equal(
+        certified_radius(copied, X, scale=None), certified_radius(model, X, scale=None)
+    )
 
 
 def test_diagnostics_see_the_layers_of_the_encoder(model):

@@ -77,7 +77,7 @@ def test_linear_models_have_the_exact_distance(model, data, norm):
     X, y = data(return_X_y=True)
     model = clone(model).fit(X, y)
     exact = exact_distance(model, X, norm)
-    found = certified_radius(model, X, norm=norm)
+    found = certified_radius(model, X, norm=norm, scale=None)
     np.testing.assert_allclose(found, exact, rtol=1e-6)
 
 
@@ -90,7 +90,7 @@ def test_a_radius_is_never_above_the_exact_distance():
         model.intercept_ = rng.integers(-8, 8, size=1) / 4
         X = rng.integers(-64, 64, size=(20, 2)) / 16
         margin = np.abs(X @ model.coef_[0] + model.intercept_)
-        found = certified_radius(model, X)
+        found = certified_radius(model, X, scale=None)
         # Compare squares: they are exact here.
         assert (found**2 * (model.coef_**2).sum() <= margin**2).all()
         np.testing.assert_allclose(found, margin / np.linalg.norm(model.coef_), rtol=1e-8)
@@ -101,31 +101,31 @@ def test_ties_are_zero_and_constant_differences_infinite():
     model = LogisticRegression(max_iter=500).fit(X, y)
     model.coef_ = np.zeros((3, 4))
     model.intercept_ = np.array([0.0, 1.0, 0.0])
-    assert (certified_radius(model, X) == np.inf).all()
-    assert (certified_radius(model, X, norm=np.inf) == np.inf).all()
+    assert (certified_radius(model, X, scale=None) == np.inf).all()
+    assert (certified_radius(model, X, norm=np.inf, scale=None) == np.inf).all()
     # Equal weights cancel in real arithmetic; predict adds both up, and loses the 1 in the end.
     model.coef_ = np.array([[1.0, 0, 0, 0], [1.0, 0, 0, 0], [1.0, 0, 0, 0]])
     assert set(model.predict(X)) == {1}
     assert model.predict([[1e17, 0, 0, 0]])[0] == 0
-    assert (certified_radius(model, X) > 1e14).all()
-    assert (certified_radius(model, X) < 1e17).all()
+    assert (certified_radius(model, X, scale=None) > 1e14).all()
+    assert (certified_radius(model, X, scale=None) < 1e17).all()
     model.intercept_ = np.array([0.0, 1.0, 1.0])
-    assert (certified_radius(model, X) == 0).all()
+    assert (certified_radius(model, X, scale=None) == 0).all()
     # Two of three scores are equal everywhere, and the third is far away.
     model.coef_, model.intercept_ = np.eye(3, 4) * [[1], [0], [0]], np.array([0.0, 0.0, 0.0])
     rows = np.array([[5.0, 0, 0, 0], [-5.0, 0, 0, 0], [0.0, 1, 1, 1]])
-    np.testing.assert_allclose(certified_radius(model, rows), [5, 0, 0], rtol=1e-8)
+    np.testing.assert_allclose(certified_radius(model, rows, scale=None), [5, 0, 0], rtol=1e-8)
 
 
 def test_units_and_columns_that_cannot_move(cancer):
     X, y = cancer
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
     standard = LogisticRegression().fit(StandardScaler().fit_transform(X), y)
-    scaled = certified_radius(standard, StandardScaler().fit_transform(X))
+    scaled = certified_radius(standard, StandardScaler().fit_transform(X), scale=None)
     np.testing.assert_allclose(certified_radius(model, X, scale="std"), scaled, rtol=1e-8)
     np.testing.assert_allclose(certified_radius(model, X, scale=X.std(axis=0)), scaled, rtol=1e-8)
     np.testing.assert_allclose(
-        certified_radius(model, X, scale=2.0), certified_radius(model, X) / 2, rtol=1e-8
+        certified_radius(model, X, scale=2.0), certified_radius(model, X, scale=None) / 2, rtol=1e-8
     )
     columns = [0, 7, 12]
     space = FeatureSpace.from_data(X, mutable=columns, scale=None)
@@ -197,7 +197,7 @@ def test_no_attack_gets_inside_the_radius(data, request):
             found = adversarial_distances(
                 model, X[rows], model.predict(X[rows]), attack=attack, norm=attack.norm, scale=None
             )
-            radius = certified_radius(model, X[rows], norm=attack.norm)
+            radius = certified_radius(model, X[rows], norm=attack.norm, scale=None)
             assert (radius <= found).all()
             assert (radius > 0).all() and np.isfinite(found).sum() > 20
 
@@ -206,7 +206,7 @@ def test_square_attack_fails_inside_the_radius(digits):
     X, y = digits
     model = next(fitted_models((X, y)))
     X, y = X[:30], model.predict(X[:30])
-    radius = certified_radius(model, X)
+    radius = certified_radius(model, X, scale=None)
     space = FeatureSpace.from_data(X, bounds=(0, 16), scale=None)
     for eps in np.quantile(radius, [0.1, 0.5]):
         result = SquareAttack(max_queries=100).run(model, X, y, eps=eps, space=space)
@@ -224,7 +224,7 @@ def test_gradient_steps_fail_inside_the_radius(digits, share):
             SpectrallyRegularizedEncoder(hidden_layer_sizes=(24,), max_iter=15, random_state=0),
         ).fit(X, y)
     X = X[:300]
-    radius = certified_radius(model, X)
+    radius = certified_radius(model, X, scale=None)
     label = torch.as_tensor(model.predict(X))
     scale, mean = (torch.as_tensor(a) for a in (model[0].scale_, model[0].mean_))
     clean, size = torch.as_tensor(X), torch.as_tensor(share * radius)[:, None]
@@ -250,13 +250,13 @@ def test_the_readme_pipeline_in_raw_units(digits):
             SpectrallyRegularizedEncoder(hidden_layer_sizes=(32,), max_iter=20, random_state=0),
             RobustLinearProbe(),
         ).fit(X, y)
-    radius = certified_radius(model, X)
+    radius = certified_radius(model, X, scale=None)
     assert radius.shape == (len(X),) and radius.dtype == np.float64
     assert (radius > 0).mean() > 0.99
     assert np.median(radius) > 0.02
     half = make_pipeline(StandardScaler(), clone(model[1]), clone(model[2]))
     with pytest.raises(NotFittedError, match="StandardScaler instance is not fitted"):
-        certified_radius(half, X)
+        certified_radius(half, X, scale=None)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -265,12 +265,16 @@ def test_float32_rows_and_float64_rows_agree_up_to_rounding(cancer):
     X, y = cancer
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
     narrow = X.astype(np.float32)
-    found, wide = (certified_radius(model, rows) for rows in (narrow, narrow.astype(np.float64)))
+    found, wide = (
+        certified_radius(model, rows, scale=None) for rows in (narrow, narrow.astype(np.float64))
+    )
     assert (found <= wide).all()
     np.testing.assert_allclose(found, wide, rtol=1e-4, atol=1e-5)
     # The model alone holds float64, in which both are multiplied.
     model = LogisticRegression(max_iter=10).fit(X, y)
-    found, wide = (certified_radius(model, rows) for rows in (narrow, narrow.astype(np.float64)))
+    found, wide = (
+        certified_radius(model, rows, scale=None) for rows in (narrow, narrow.astype(np.float64))
+    )
     np.testing.assert_array_equal(found, wide)
 
 
@@ -281,14 +285,16 @@ def test_containers(cancer):
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(frame, y)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # rows without names
-        wanted = certified_radius(model, X)
-        listed = certified_radius(model, X[:9].tolist())
+        wanted = certified_radius(model, X, scale=None)
+        listed = certified_radius(model, X[:9].tolist(), scale=None)
     # Products of nine rows may round otherwise than those of all.
     np.testing.assert_allclose(listed, wanted[:9], rtol=1e-14)
-    np.testing.assert_array_equal(certified_radius(model, frame), wanted)
-    np.testing.assert_array_equal(certified_radius(model, pl.DataFrame(X, schema=names)), wanted)
+    np.testing.assert_array_equal(certified_radius(model, frame, scale=None), wanted)
+    np.testing.assert_array_equal(
+        certified_radius(model, pl.DataFrame(X, schema=names), scale=None), wanted
+    )
     with pytest.raises(ValueError, match="another order"):
-        certified_radius(model, frame[names[::-1]])
+        certified_radius(model, frame[names[::-1]], scale=None)
 
 
 def test_columns_that_the_model_drops(cancer):
@@ -302,13 +308,13 @@ def test_columns_that_the_model_drops(cancer):
     # The flag and the text are read or dropped, but never move.
     weight = model[1].coef_[0][:2] / model[0].transformers_[0][1].scale_
     exact = np.abs(model.decision_function(frame)) / np.linalg.norm(weight)
-    np.testing.assert_allclose(certified_radius(model, frame), exact, rtol=1e-6)
+    np.testing.assert_allclose(certified_radius(model, frame, scale=None), exact, rtol=1e-6)
     encoded = make_pipeline(
         make_column_transformer((OneHotEncoder(), ["text"]), (StandardScaler(), ["a"])),
         LogisticRegression(),
     ).fit(frame, y)
     with pytest.raises(TypeError, match="step 'onehotencoder': OneHotEncoder has no certificate"):
-        certified_radius(encoded, frame)
+        certified_radius(encoded, frame, scale=None)
 
 
 def test_rounding_of_the_estimator_makes_zero_not_wrong():
@@ -326,7 +332,7 @@ def test_rounding_of_the_estimator_makes_zero_not_wrong():
             low = middle
         else:
             high = middle
-    radius = certified_radius(model, np.array([low, high]))
+    radius = certified_radius(model, np.array([low, high]), scale=None)
     assert (radius <= 1e-5).all()
 
 
@@ -345,7 +351,7 @@ def unfitted_last(X, y):
     ],
 )
 def test_unfitted(model, message):
-    for measure in (lambda m: certified_radius(m, np.eye(3)), lipschitz_bound):
+    for measure in (lambda m: certified_radius(m, np.eye(3), scale=None), lipschitz_bound):
         with pytest.raises(NotFittedError, match=message):
             measure(model)
 
@@ -353,16 +359,16 @@ def test_unfitted(model, message):
 def test_a_pipeline_with_an_unfitted_end():
     X, y = load_iris(return_X_y=True)
     with pytest.raises(NotFittedError, match="not fitted"):
-        certified_radius(unfitted_last(X, y), X)
+        certified_radius(unfitted_last(X, y), X, scale=None)
 
 
 def test_what_is_no_estimator():
     with pytest.raises(TypeError, match="LogisticRegression is a class"):
-        certified_radius(LogisticRegression, np.eye(2))
+        certified_radius(LogisticRegression, np.eye(2), scale=None)
     with pytest.raises(TypeError, match="StandardScaler has no method predict"):
-        certified_radius(StandardScaler().fit(np.eye(2)), np.eye(2))
+        certified_radius(StandardScaler().fit(np.eye(2)), np.eye(2), scale=None)
     with pytest.raises(TypeError, match="is a regressor"):
-        certified_radius(LinearRegression().fit(np.eye(2), [0, 1]), np.eye(2))
+        certified_radius(LinearRegression().fit(np.eye(2), [0, 1]), np.eye(2), scale=None)
     with pytest.raises(TypeError, match="LogisticRegression is a class"):
         lipschitz_bound(LogisticRegression)
     with pytest.raises(TypeError, match="LinearRegression has no certificate"):
@@ -372,7 +378,10 @@ def test_what_is_no_estimator():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"norm": 3}, ValueError, "norm=3 is not supported by certified_radius; accepted: 1 or 2"),
+        ({"norm": 3}, ValueError, "norm=3 is not supported by certified_radius; accepted: 0 or 1"),
+        ({"norm": 0}, ValueError, "norm=0 is not supported by certified_radius of LogisticReg"),
+        ({"max_nodes": 0}, ValueError, "max_nodes=0 is not accepted; give an integer >= 1"),
+        ({"max_nodes": 2.5}, ValueError, "max_nodes=2.5 is not accepted"),
         ({"norm": "l2"}, ValueError, "norm='l2' is not supported"),
         ({"scale": "spread"}, ValueError, "scale='spread' is not one of"),
         ({"scale": [1.0, 2.0]}, ValueError, "does not give one number for 4 columns"),
@@ -405,18 +414,20 @@ def test_bad_rows():
         spoiled = X.copy()
         spoiled[7, 2] = gap
         with pytest.raises(ValueError, match=message):
-            certified_radius(model, spoiled)
+            certified_radius(model, spoiled, scale=None)
     with pytest.raises(ValueError, match=r"X has 3 features.*expecting 4 features"):
-        certified_radius(model, X[:, :3])
+        certified_radius(model, X[:, :3], scale=None)
     with pytest.raises(ValueError, match="Expected 2D array"):
-        certified_radius(model, X[0])
+        certified_radius(model, X[0], scale=None)
     imputed = make_pipeline(SimpleImputer(), LogisticRegression(max_iter=500)).fit(X, y)
     plain = LogisticRegression(max_iter=500).fit(X, y)
-    np.testing.assert_array_equal(certified_radius(imputed, X), certified_radius(plain, X))
+    np.testing.assert_array_equal(
+        certified_radius(imputed, X, scale=None), certified_radius(plain, X, scale=None)
+    )
     X = X.copy()
     X[3, 1] = np.nan
     with pytest.raises(ValueError, match="contains NaN in column 1"):
-        certified_radius(imputed, X)
+        certified_radius(imputed, X, scale=None)
 
 
 def test_spoiled_weights():
@@ -425,20 +436,20 @@ def test_spoiled_weights():
         model = LogisticRegression(max_iter=500).fit(X, y)
         model.coef_[0, 0] = bad
         with pytest.raises(ValueError, match="NaN or inf"):
-            certified_radius(model, X)
+            certified_radius(model, X, scale=None)
     model = LogisticRegression(max_iter=500).fit(X, y)
     model.coef_ *= 1e300
     with pytest.raises(ValueError, match="NaN or infinite"):
-        certified_radius(model, X * 1e10)
+        certified_radius(model, X * 1e10, scale=None)
 
 
 @pytest.mark.parametrize("factor", [1e20, 1e-20])
 def test_weights_of_any_size(factor):
     X, y = load_iris(return_X_y=True)
     model = LogisticRegression(max_iter=500).fit(X, y)
-    before = certified_radius(model, X)
+    before = certified_radius(model, X, scale=None)
     model.coef_, model.intercept_ = model.coef_ * factor, model.intercept_ * factor
-    np.testing.assert_allclose(certified_radius(model, X), before, rtol=1e-9)
+    np.testing.assert_allclose(certified_radius(model, X, scale=None), before, rtol=1e-9)
 
 
 def test_lipschitz_bound_of_models(cancer):

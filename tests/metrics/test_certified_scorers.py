@@ -13,7 +13,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import CGBA, FeatureSpace
@@ -158,7 +157,8 @@ def test_in_a_search(cancer):
     assert len(np.unique(results["mean_test_radius"])) == 3
     # The search itself has a certificate: that of its best model.
     np.testing.assert_array_equal(
-        certified_radius(search, X), certified_radius(search.best_estimator_, X)
+        certified_radius(search, X, scale=None),
+        certified_radius(search.best_estimator_, X, scale=None),
     )
 
 
@@ -179,21 +179,27 @@ def test_in_a_search_over_encoders(iris_rows):
     assert scores[1] > scores[0] > 0
 
 
+class LogisticRegressionOfItsOwn(LogisticRegression):
+    def predict(self, X):
+        return super().predict(X)
+
+
 def test_a_model_without_certificate_fails_loudly():
     X, y = load_iris(return_X_y=True)
     scorer = make_robust_scorer("certified_accuracy", eps=0.1)
-    tree = DecisionTreeClassifier(random_state=0)
-    with pytest.raises(TypeError, match="DecisionTreeClassifier has no certificate"):
-        scorer(tree.fit(X, y), X, y)
-    with pytest.raises(TypeError, match="DecisionTreeClassifier has no certificate"):
-        cross_validate(tree, X, y, scoring=scorer, error_score="raise")
+    model = LogisticRegressionOfItsOwn()
+    with pytest.raises(TypeError, match="OfItsOwn has no certificate: it overrides predict"):
+        scorer(model.fit(X, y), X, y)
+    with pytest.raises(TypeError, match="OfItsOwn has no certificate"):
+        cross_validate(model, X, y, scoring=scorer, error_score="raise")
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"eps": -1}, "eps=-1"),
-        ({"norm": 0}, "norm=0 is not supported by the metric 'certified_accuracy'"),
+        ({"norm": 3}, "norm=3 is not supported by the metric 'certified_accuracy'"),
+        ({"max_nodes": 0}, "max_nodes=0 is not accepted; give an integer >= 1"),
         ({"attack": "rays"}, "attack='rays' is given, but the metric 'certified_accuracy' proves"),
         ({"scale": "spread"}, "scale='spread'"),
         ({"max_samples": 0}, "max_samples=0"),

@@ -319,9 +319,14 @@ def one_class(cancer):
 def test_rows_of_one_class_without_a_pool(one_class):
     """The score is a bound all the same, and its warning says what to give."""
     forest, X, y, _ = one_class
+    options = {"eps": [0, 0.5, 2.0], "attack": QUICK}
     with pytest.warns(UserWarning, match="are undecided.*Rows of other classes.*as pool="):
-        curve = robust_accuracy_score(forest, X, y, eps=[0, 0.5, 2.0], attack=QUICK)
+        curve = robust_accuracy_score(forest, X, y, certify=False, **options)
     assert curve[0] == 1 and (curve > 0).all() and (np.diff(curve) <= 0).all()
+    # A search needs no rows to start from.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (robust_accuracy_score(forest, X, y, **options) <= curve).all()
 
 
 def test_rows_of_one_class_with_a_pool(one_class):
@@ -330,8 +335,10 @@ def test_rows_of_one_class_with_a_pool(one_class):
     space = FeatureSpace.from_data(pool, scale="range")
     for given, used in ((None, FeatureSpace.from_data(pool)), (space, space)):
         expected = QUICK.run(forest, X, y, pool=pool, space=used).distances
-        options = {"attack": QUICK, "pool": pool, "space": given}
+        options = {"attack": QUICK, "pool": pool, "space": given, "certify": False}
         np.testing.assert_array_equal(adversarial_distances(forest, X, y, **options), expected)
+        searched = adversarial_distances(forest, X, y, **{**options, "certify": "auto"})
+        assert (searched <= expected).all()
         eps = float(np.median(expected))
         stopped = QUICK.run(forest, X, y, pool=pool, space=used, eps=eps).distances
         with warnings.catch_warnings():

@@ -173,4 +173,4 @@ def test_proofs_say_that_flags_are_immutable():
     X = np.random.default_rng(0).random((20, 3)) < 0.5
     model = LogisticRegression().fit(X, np.arange(20) % 2)
     with pytest.raises(ValueError, match=r"True and False \(0, 1, 2\) move as 0 and 1"):
-        certified_radius(model, X)
+        certified_radius(model, X, scale=None)

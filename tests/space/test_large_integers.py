@@ -204,7 +204,7 @@ def test_proofs_refuse_what_float64_rounds():
     y = (np.arange(40) > 20).astype(int)
     model = LogisticRegression().fit(X - [2**60, 0], y)
     with pytest.raises(ValueError, match=r"Column 0 of X holds whole numbers beyond 2\*\*52"):
-        certified_radius(model, X)
+        certified_radius(model, X, scale=None)
     space = FeatureSpace.from_data(X, mutable=[1])
     assert np.isfinite(certified_radius(model, X, space=space)).all()
-    assert np.isfinite(certified_radius(model, X.astype(float))).all()
+    assert np.isfinite(certified_radius(model, X.astype(float), scale=None)).all()

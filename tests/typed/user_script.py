@@ -33,7 +33,7 @@ def main() -> None:
     assert_type(several, NDArray[np.float64])
     found = CGBA(max_queries=250, random_state=0).run(model, X[:20], y[:20], space=space, pool=X)
     assert_type(found.distances, NDArray[np.float64])
-    radius = certified_radius(model, X[:20], norm=2)
+    radius = certified_radius(model, X[:20], norm=2, scale=None)
     assert_type(radius, NDArray[np.float64])
     scorer = make_robust_scorer("robust_accuracy", eps=0.5, max_samples=20)
     assert_type(scorer(probe, X, y), float)

@@ -2,6 +2,7 @@
 
 from benchmarks.attacks.truths._additive import binned_problem, read_bins
 from benchmarks.attacks.truths._ensembles import read
+from benchmarks.attacks.truths._nearest_row import nearest_row
 from benchmarks.attacks.truths._neighbours import nearest_cell, neighbour_problem
 from benchmarks.attacks.truths._prove import SMALLEST, Truth, known_rows, prove
 from benchmarks.attacks.truths._smooth import kernel_problem, nearest_by_descent
@@ -32,6 +33,7 @@ __all__ = [
     "model_kinds",
     "nearest_by_descent",
     "nearest_cell",
+    "nearest_row",
     "neighbour_problem",
     "numbers_of",
     "prove",

@@ -36,7 +36,7 @@ def measure(model: Any, problem: Problem, rows: Rows, seed: int) -> tuple[Figure
     X_part, y_part = subsample(X, y, problem.n_attacked, seed)
     found |= _stretch(model, X_part, problem.stretch_radius, seed)
     right = model.predict(X_part) == y_part
-    radii = np.where(right, certified_radius(model, X_part), 0.0)
+    radii = np.where(right, certified_radius(model, X_part, scale=None), 0.0)
     distances, agreement = attacked(model, problem, rows, seed)
     found |= {
         "accuracy": float(np.mean(model.predict(X) == y)),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from specreg_sklearn._typing import Classifier, IntArray
+from specreg_sklearn._typing import Classifier, FloatArray, IntArray
 from specreg_sklearn.attacks.frame._result import AttackResult
 from specreg_sklearn.space import FeatureSpace
 from specreg_sklearn.tables import as_targets, ask, replace_rows, same_labels, take_rows
@@ -68,22 +69,35 @@ class NearestOfAll:
 
     def add_witness(self, name: str, witness: Any) -> None:
         """Take over rows from elsewhere, as the space allows them, where they fool the model."""
-        every, clean = np.arange(len(self)), self.rows
+        clean = self.rows
         theirs = self.space.bind(witness, parameter=f"witnesses[{name!r}]")
         if len(theirs) != len(self):
             raise ValueError(
                 f"witnesses[{name!r}] holds {len(theirs)} rows, but X has {len(self)}; give one "
                 "row per row of X: the row itself where there is none."
             )
-        raw = clean.snap(theirs.x, every)
+        cells = clean.read(theirs.table, np.arange(len(self)))
+        self.add_cells(name, np.where(clean.missing, clean.raw, cells))
+
+    def add_cells(self, name: str, cells: FloatArray) -> None:
+        """Take over rows from elsewhere, given as their movable cells; NaN where there is none.
+
+        Cells that the space allows are not changed in the least: the witness of a proof may stand
+        one rounding behind a threshold.
+        """
+        every, clean = np.arange(len(self)), self.rows
+        none = np.isnan(cells).any(axis=1, keepdims=True)
+        held = np.where(none, clean.raw, cells)
+        raw = clean.settle(clean.fit(held, *clean.box(every)), every)
         X_adv, distances = clean.build(raw, every), clean.distance(raw, every, self.norm)
         # A row that is wrong as it stands is at distance 0, whatever else fools the model.
-        fooled = self._fools(X_adv) & ~self._fools(self.X) & (distances > 0)
+        fooled = self._fools(X_adv) & ~self._clean_fools & (distances > 0)
         result = AttackResult(
             X_adv=X_adv,
             distances=np.where(fooled, distances, np.inf),
             success=fooled,
-            status=np.where(fooled, "found", "not_found").astype("<U14"),
+            # What an attack says of the others is not known yet.
+            status=np.where(fooled, "found", "").astype("<U14"),
             n_queries=(distances > 0).astype(np.int64),
             found_by=np.where(fooled, name, ""),
         )
@@ -132,6 +146,10 @@ class NearestOfAll:
             found_by=names.astype(str) if n else np.empty(0, dtype="<U1"),
             resumable=self._parts,
         )
+
+    @cached_property
+    def _clean_fools(self) -> np.ndarray:
+        return self._fools(self.X)
 
     def _fools(self, X: Any) -> np.ndarray:
         right = same_labels(ask(self.estimator.predict, X, len(self)), self.y)

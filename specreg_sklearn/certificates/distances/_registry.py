@@ -18,7 +18,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Folders whose `__init__` registers provers as it is imported. They stand above this one; a folder
 # that is added here is asked as well. Classes are named by strings there, so that nothing loads.
-_PROVER_FOLDERS = ("trees",)
+_PROVER_FOLDERS = ("trees", "linear", "neighbours", "quadratic", "kernels", "composed")
 # A subclass with its own version of one of these decides otherwise than its parent does.
 _MEANING = ("predict", "predict_proba", "decision_function")
 

@@ -7,26 +7,38 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
     NoCertificateError,
     Role,
 )
+from specreg_sklearn.certificates.pipelines._decision_cut import Cut, decision_cut
 from specreg_sklearn.certificates.pipelines._last_step import passes_on, split_pipeline
-from specreg_sklearn.certificates.pipelines._model import CertifiedModel
+from specreg_sklearn.certificates.pipelines._linear_scores import LinearScores, linear_scores
+from specreg_sklearn.certificates.pipelines._model import CertifiedModel, check_underived
 from specreg_sklearn.certificates.pipelines._registry import (
     best_of_search,
     classifier_stages,
     register_certified_step,
     transformer_stages,
 )
+from specreg_sklearn.certificates.pipelines._score_ranges import ScoreRanges
 from specreg_sklearn.certificates.pipelines._stated_lipschitz import StatedLipschitz
+from specreg_sklearn.certificates.pipelines._steps_in_front import BehindSteps, StepsInFront
 
 __all__ = [
     "CLASSIFIER",
     "TRANSFORMER",
+    "BehindSteps",
     "CertifiedEstimator",
     "CertifiedModel",
+    "Cut",
+    "LinearScores",
     "NoCertificateError",
     "Role",
+    "ScoreRanges",
     "StatedLipschitz",
+    "StepsInFront",
     "best_of_search",
+    "check_underived",
     "classifier_stages",
+    "decision_cut",
+    "linear_scores",
     "passes_on",
     "register_certified_step",
     "split_pipeline",

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import (
-    LogisticRegression,
-    Perceptron,
-    RidgeClassifier,
-    RidgeClassifierCV,
-    SGDClassifier,
-)
 from sklearn.neural_network import MLPClassifier
-from sklearn.svm import LinearSVC
 
 from specreg_sklearn.certificates.pipelines._certified_estimator import (
     CLASSIFIER,
     NoCertificateError,
 )
+from specreg_sklearn.certificates.pipelines._linear_scores import COEFFICIENTS, linear_scores
 from specreg_sklearn.certificates.pipelines._registry import register_certified_step
 from specreg_sklearn.certificates.pipelines._transformers import linear
 from specreg_sklearn.certificates.stages import Elementwise, Stage
@@ -31,20 +22,10 @@ _PROBABILITY_ERROR = 16 * UNIT_ROUNDOFF
 _MLP_ACTIVATIONS = {"logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 
 
-@register_certified_step(LogisticRegression, LinearSVC, SGDClassifier, role=CLASSIFIER)
-@register_certified_step(Perceptron, RidgeClassifier, RidgeClassifierCV, role=CLASSIFIER)
-@register_certified_step(LinearDiscriminantAnalysis, role=CLASSIFIER)
+@register_certified_step(*COEFFICIENTS, role=CLASSIFIER)
 def _linear_scores(step: BaseEstimator) -> list[Stage]:
-    labels = getattr(step, "_label_binarizer", None)
-    if labels is not None and labels.y_type_.startswith("multilabel"):
-        raise NoCertificateError(
-            f"{type(step).__name__} has no certificate: it was fitted on several labels per row."
-        )
-    coef = step.coef_
-    if np.ndim(coef) == 1:  # RidgeClassifier drops the axis on a multi-column y of two classes
-        coef = np.reshape(coef, (1, -1))
-    # Without an intercept some models store one zero for all classes.
-    return [linear(coef, np.broadcast_to(np.ravel(step.intercept_), len(coef)))]
+    scores = linear_scores(step)
+    return [linear(scores.weight, scores.bias)]
 
 
 @register_certified_step(MLPClassifier, role=CLASSIFIER)

@@ -18,6 +18,7 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
     NoCertificateError,
     Role,
 )
+from specreg_sklearn.certificates.pipelines._last_step import passes_on
 from specreg_sklearn.certificates.pipelines._registry import (
     best_of_search,
     classifier_stages,
@@ -35,7 +36,7 @@ def _inside(step: FrozenEstimator | GridSearchCV | RandomizedSearchCV) -> BaseEs
 
 
 def _part(name: str, step: object, role: Role = TRANSFORMER) -> list[Stage]:
-    if step is None or (isinstance(step, str) and step == "passthrough"):
+    if passes_on(step):
         return []
     return named_stages(name, step, role)
 

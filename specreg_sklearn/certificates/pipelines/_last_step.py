@@ -27,5 +27,11 @@ def split_pipeline(estimator: Any) -> tuple[list[Any], Any]:
 
 
 def passes_on(step: Any) -> bool:
-    """Return whether a step of a pipeline hands rows on as they are."""
-    return step is None or (isinstance(step, str) and step == "passthrough")
+    """Return whether a step of a pipeline hands rows on as they are.
+
+    Besides "passthrough" that goes for what draws rows for `fit` alone, as imbalanced-learn's
+    samplers do: its pipelines are scikit-learn's, and leave steps with fit_resample out.
+    """
+    word = isinstance(step, str) and step == "passthrough"
+    sampler = hasattr(step, "fit_resample") and not hasattr(step, "transform")
+    return step is None or word or sampler

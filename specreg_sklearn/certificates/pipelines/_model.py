@@ -81,7 +81,7 @@ class CertifiedModel:
         check_columns(table, space.names, space.kinds, space.mutable, "X")
         check_room(space, table)
         moves_categories = bool((space.mutable & (space.kinds == CATEGORICAL)).any())
-        _check_underived(space.relations is not None and bool(space.relations.derived))
+        check_underived(space.relations is not None and bool(space.relations.derived))
         units = space.scale[space.movable]
         return self._radii_of(X, table, space.movable, units, moves_categories, measure)
 
@@ -90,7 +90,7 @@ class CertifiedModel:
         measure = NORMS[check_norm(norm, CONVEX_NORMS, "CertifiedModel")]
         table: Table = rows.table
         check_fitted_columns(self.estimator, table)
-        _check_underived(rows.derives)
+        check_underived(rows.derives)
         stays = None if rows.repair is None else rows.repair.fixed
         n_moving = 0 if stays is None else table.n_columns - len(stays)
         X = rows.write(rows.raw, np.arange(len(rows)))
@@ -119,7 +119,7 @@ class CertifiedModel:
             self.scores.compare(some)
         predicted = ask(self.estimator.predict, X, table.n_rows)
         # Before the rows: a network with no constant should say so at once.
-        directions = _directions(columns, units, place, moves_categories)
+        directions = directions_of(columns, units, place, moves_categories)
         constants = self._constants(directions, measure)
         own = PredictedScores(self.scores.stages, cell_rounding(table, place))
         reach = np.abs(directions) if directions.ndim == 1 else np.abs(directions).max(axis=1)
@@ -201,7 +201,7 @@ def _classes(estimator: object) -> np.ndarray:
     return np.asarray(classes)
 
 
-def _directions(
+def directions_of(
     columns: np.ndarray, units: np.ndarray, place: np.ndarray, moves_categories: bool
 ) -> np.ndarray:
     """Return the matrix from scaled moves to moves of the model's input columns.
@@ -218,7 +218,8 @@ def _directions(
     return np.where(place[:, None] == columns[None, :], units, 0.0)
 
 
-def _check_underived(derives: bool) -> None:
+def check_underived(derives: bool) -> None:
+    """Refuse spaces with derived columns: a proof that holds them fixed would be wrong."""
     if derives:
         raise NoCertificateError(
             "The feature space has derived columns, which change without costing anything; "

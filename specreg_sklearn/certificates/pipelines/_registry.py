@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Callable[..., Any])
 
 _METHOD = "__certified_stages__"
-_RULE_MODULES = ("_transformers", "_classifiers", "_composites")
+_RULE_MODULES = ("_transformers", "_classifiers", "_linear_members", "_composites")
 
 # A subclass that brings its own version of one of these is another function, which the stages of
 # its parent say nothing about.

@@ -9,7 +9,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES, DistanceBounds, ends_meet
-from specreg_sklearn.certificates.pipelines import NoCertificateError
+from specreg_sklearn.certificates.pipelines import NoCertificateError, check_underived
 from specreg_sklearn.certificates.trees._against_predict import check_labels
 from specreg_sklearn.certificates.trees._ensemble import TreeEnsemble
 from specreg_sklearn.certificates.trees._row_cells import CellsOfRows
@@ -96,11 +96,7 @@ def nearest_rows(
     """
     as_norm(norm)
     n = len(rows)
-    if rows.derives:
-        raise NoCertificateError(
-            "The feature space has derived columns, which change without costing anything; the "
-            "search knows only columns that move by themselves."
-        )
+    check_underived(rows.derives)
     if rows.groups or rows.relations is not None:
         # Fewer rows obey rules than do not, so a lower bound without them holds with them.
         found = nearest_rows(

@@ -8,13 +8,18 @@ import numpy as np
 
 from specreg_sklearn._typing import Certify, Classifier, Eps
 from specreg_sklearn.metrics.measurement import (
+    BothEnds,
     Measurement,
+    both_ends,
     certified_shares,
     check_certify,
+    proof_of,
+    proved_beyond,
     radii_of_labels,
     read_eps,
     robust_shares,
     shares_beyond,
+    wanted_proof,
 )
 
 # Points of a curve where the user names no sizes.
@@ -43,17 +48,21 @@ def measured_curves(
         raise ValueError("attack=None and certify=False: there is no curve to draw.")
     upper: Curves = dict.fromkeys(models)
     lower: Curves = dict.fromkeys(models)
+    if eps is None and attacks:
+        ends = {
+            name: _both_ends(model, X, y, measurement, certify) for name, model in models.items()
+        }
+        grid = eps_grid([end.found.distances for end in ends.values()])
+        for name, end in ends.items():
+            what = f"{caller}, {name}"
+            upper[name] = shares_beyond(end.found.distances, grid, what, end.found.status)
+            if end.proof.prover is not None:
+                lower[name] = proved_beyond(end.bounds.lower, end.right, grid)
+        return grid, upper, lower
     if eps is not None:
         grid = read_eps(np.atleast_1d(eps))[0]
         if attacks:
             upper = {k: robust_shares(m, X, y, grid, measurement) for k, m in models.items()}
-    elif attacks:
-        found = {name: measurement.run_attack(m, X, y) for name, m in models.items()}
-        grid = eps_grid([result.distances for result in found.values()])
-        upper = {
-            name: shares_beyond(result.distances, grid, f"{caller}, {name}", result.status)
-            for name, result in found.items()
-        }
     else:
         proofs = [radii_of_labels(model, X, y, measurement, caller) for model in models.values()]
         grid = eps_grid([radii for radii, _ in proofs])
@@ -67,6 +76,28 @@ def measured_curves(
             if certify is True or not attacks:
                 raise
     return grid, upper, lower
+
+
+def _both_ends(
+    model: Classifier, X: Any, y: Any, measurement: Measurement, certify: Certify
+) -> BothEnds:
+    """Bound the distances of the measured rows; the proof is asked once for both curves."""
+    X_part, y_part = measurement.rows_of(X, y)
+    if certify == "auto":
+        proof = proof_of(model, X_part, measurement.norm)
+    else:
+        proof = wanted_proof(model, X_part, measurement.norm, certify)
+    return both_ends(
+        model,
+        X_part,
+        y_part,
+        measurement,
+        proof,
+        attack=measurement.resolved_attack(),
+        space=measurement.space_of(X),
+        pool=measurement.pool_of(X),
+        strict=certify is True,
+    )
 
 
 def eps_grid(distances: list[np.ndarray]) -> np.ndarray:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import Certify, Classifier, Eps, MaxSamples, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
+from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES
 from specreg_sklearn.inspection.displays._display import ModelDisplay, name_of
 from specreg_sklearn.inspection.displays._display_arguments import named_estimators
 from specreg_sklearn.inspection.displays._measured_curves import eps_grid, measured_curves
@@ -115,6 +116,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         n_jobs: int | None = None,
         unit: str | None = None,
         pool: Any = None,
+        max_nodes: int = DEFAULT_MAX_NODES,
         name: str | None = None,
         ax: Axes | None = None,
         **plot_kw: Any,
@@ -130,11 +132,10 @@ class RobustnessCurveDisplay(ModelDisplay):
         y : array-like of shape (n_samples,)
             True labels.
         eps : array-like of shape (n_eps,), default=None
-            Sizes, increasing. None goes from 0 to the largest distance that the attack found.
+            Sizes, increasing. None goes from 0 to the largest distance that was found.
         norm, space, scale, max_samples, random_state, n_jobs
             As in :func:`~specreg_sklearn.metrics.robust_accuracy_score`, for both curves, which are
-            shares of 100 rows unless `max_samples` says otherwise. Without an attack the norm may
-            be 1, too.
+            shares of 100 rows unless `max_samples` says otherwise.
         attack : str, BlackBoxAttack or None, default="auto"
             The attack. None draws the proved curve alone.
         certify : {"auto", True, False}, default="auto"
@@ -146,6 +147,9 @@ class RobustnessCurveDisplay(ModelDisplay):
         pool : array-like or DataFrame of shape (n_pool, n_features), default=None
             Rows that the attack starts from, as in
             :func:`~specreg_sklearn.metrics.robust_accuracy_score`.
+        max_nodes : int, default=5000
+            How many nodes the search of a proof looks at for a row; the two curves meet where it
+            closes.
         name : str, default=None
             Name in the legend; None takes the class of the estimator.
         ax, **plot_kw
@@ -172,6 +176,7 @@ class RobustnessCurveDisplay(ModelDisplay):
             n_jobs=n_jobs,
             unit=unit,
             pool=pool,
+            max_nodes=max_nodes,
             ax=ax,
             **plot_kw,
         )
@@ -195,6 +200,7 @@ class RobustnessCurveDisplay(ModelDisplay):
         n_jobs: int | None = None,
         unit: str | None = None,
         pool: Any = None,
+        max_nodes: int = DEFAULT_MAX_NODES,
         ax: Axes | None = None,
         **plot_kw: Any,
     ) -> dict[str, Self]:
@@ -208,6 +214,8 @@ class RobustnessCurveDisplay(ModelDisplay):
             As in :meth:`from_estimator`.
         pool : array-like or DataFrame of shape (n_pool, n_features), default=None
             As in :meth:`from_estimator`, for all classifiers.
+        max_nodes : int, default=5000
+            As in :meth:`from_estimator`.
         ax, **plot_kw
             Passed to :meth:`plot`.
 
@@ -219,7 +227,9 @@ class RobustnessCurveDisplay(ModelDisplay):
         cls._require_matplotlib("from_estimator")
         models = named_estimators(estimators)
         used = "auto" if attack is None else attack
-        measurement = Measurement(norm, used, space, scale, max_samples, random_state, n_jobs, pool)
+        measurement = Measurement(
+            norm, used, space, scale, max_samples, random_state, n_jobs, pool, max_nodes
+        )
         grid, upper, lower = measured_curves(
             models,
             X,

@@ -1,4 +1,4 @@
-"""One path through the candidates of a search: those that differ in one parameter alone."""
+"""Paths of strengths: through the candidates of a search, or of an encoder that chose its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,31 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
+
+
+def path_of_encoder(estimator: object) -> tuple[float, dict[str, np.ndarray]]:
+    """Return the strength that an encoder chose, and what it saw on the way, by name."""
+    encoder: Any = estimator
+    while not hasattr(encoder, "alpha_tolerance"):
+        if hasattr(encoder, "best_estimator_"):
+            encoder = encoder.best_estimator_
+        elif hasattr(encoder, "steps"):
+            encoder = encoder.steps[-1][1]
+        else:
+            break
+    name = type(estimator).__name__
+    if isinstance(encoder, type) or not hasattr(encoder, "alpha_tolerance"):
+        raise TypeError(
+            f"estimator={name} has no path of strengths: a SpectrallyRegularizedEncoder has one, "
+            "and a pipeline or search that ends in it."
+        )
+    check_is_fitted(encoder, "net_")
+    if encoder.alpha_path_ is None:
+        raise ValueError(
+            f"estimator={name} was fitted with alpha={encoder.alpha!r} and has no path of "
+            "strengths. Fit it with alpha='auto' and a penalty."
+        )
+    return encoder.alpha_, dict(encoder.alpha_path_)
 
 
 def path_of_search(

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator
 
 from specreg_sklearn.inspection.displays._display import Display, check_axes, new_axes
 from specreg_sklearn.inspection.displays._display_arguments import check_dict, one_of
-from specreg_sklearn.inspection.displays._search_path import path_of_search
+from specreg_sklearn.inspection.displays._search_path import path_of_encoder, path_of_search
 from specreg_sklearn.inspection.displays._style import light_grid, merged, next_style, tagged_line
 from specreg_sklearn.inspection.model import as_numbers
 
@@ -26,7 +26,7 @@ _WIDE = 25
 class StrengthPathDisplay(Display):
     """Any scores against the strength of a regulariser: their means, and their spread.
 
-    Use :meth:`from_search` or :meth:`from_arrays` to create one.
+    Use :meth:`from_search`, :meth:`from_estimator` or :meth:`from_arrays` to create one.
 
     Parameters
     ----------
@@ -36,6 +36,8 @@ class StrengthPathDisplay(Display):
         Scores or diagnostics by name. Repeats are folds or seeds; NaN stands for a missing one.
     strength_name : str, default="strength"
         What the x axis shows, with its unit.
+    chosen : float, default=None
+        A strength to mark.
 
     Attributes
     ----------
@@ -72,6 +74,7 @@ class StrengthPathDisplay(Display):
         strength: ArrayLike,
         scores: Mapping[str, ArrayLike],
         strength_name: str = "strength",
+        chosen: float | None = None,
     ) -> None:
         self.strength = as_numbers(strength, "strength")
         if not np.isfinite(self.strength).all() or (np.diff(self.strength) <= 0).any():
@@ -82,6 +85,50 @@ class StrengthPathDisplay(Display):
         check_dict(scores, "scores", "name to the scores")
         self.scores = {key: self._checked(values, key) for key, values in scores.items()}
         self.strength_name = strength_name
+        self.chosen = chosen
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: BaseEstimator,
+        *,
+        ax: Axes | Sequence[Axes] | None = None,
+        **plot_kw: Any,
+    ) -> Self:
+        """Draw what ``alpha="auto"`` has seen of each strength, and mark the chosen one.
+
+        Held-out accuracy, certificate and log loss have axes of their own. A network without a
+        certificate has two.
+
+        Parameters
+        ----------
+        estimator : SpectrallyRegularizedEncoder, or a pipeline or search that ends in one
+            Fitted with ``alpha="auto"``.
+        ax, **plot_kw
+            Passed to :meth:`plot`.
+
+        Raises
+        ------
+        ValueError
+            If the strength was given as a number, so that there is no path.
+        TypeError, sklearn.exceptions.NotFittedError
+            If `estimator` is no encoder with a strength, or is not fitted.
+        ImportError
+            If matplotlib is not installed.
+        """
+        cls._require_matplotlib("from_estimator")
+        chosen, path = path_of_encoder(estimator)
+        strength = path.pop("alpha")
+        names = {"accuracy": "held-out accuracy", "log_loss": "held-out log loss"}
+        scores = {
+            names.get(key, key): values
+            for key, values in path.items()
+            if not np.isnan(values).all()
+        }
+        display = cls(strength=strength, scores=scores, strength_name="alpha", chosen=chosen)
+        if ax is None:
+            plot_kw.setdefault("subplots", True)
+        return display.plot(ax=ax, **plot_kw)
 
     @classmethod
     def from_search(
@@ -216,6 +263,8 @@ class StrengthPathDisplay(Display):
                     self.strength, low, high, facecolor=line.get_color(), alpha=0.15, linewidth=0
                 )
         for panel in self.axes_:
+            if self.chosen is not None:
+                panel.axvline(self.chosen, color="0.35", linewidth=1.0, linestyle=":", zorder=0)
             self._scale_x(panel)
             light_grid(panel)
             handles = panel.get_legend_handles_labels()[1]

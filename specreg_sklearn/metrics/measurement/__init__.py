@@ -1,13 +1,28 @@
 """What scores, scorers, displays and reports share: the settings of a measurement, and shares."""
 
+from specreg_sklearn.metrics.measurement._both_ends import (
+    BothEnds,
+    both_ends,
+    nearest_rows_found,
+)
 from specreg_sklearn.metrics.measurement._measurement import (
     Measurement,
     check_certify,
     read_eps,
     read_grid,
 )
+from specreg_sklearn.metrics.measurement._proofs import (
+    Proof,
+    bound_rows,
+    bounds_of_rows,
+    demanded_proof,
+    nodes_for,
+    proof_of,
+    wanted_proof,
+)
 from specreg_sklearn.metrics.measurement._shares import (
     certified_shares,
+    proved_beyond,
     radii_of_labels,
     robust_shares,
     shares_beyond,
@@ -15,13 +30,24 @@ from specreg_sklearn.metrics.measurement._shares import (
 )
 
 __all__ = [
+    "BothEnds",
     "Measurement",
+    "Proof",
+    "both_ends",
+    "bound_rows",
+    "bounds_of_rows",
     "certified_shares",
     "check_certify",
+    "demanded_proof",
+    "nearest_rows_found",
+    "nodes_for",
+    "proof_of",
+    "proved_beyond",
     "radii_of_labels",
     "read_eps",
     "read_grid",
     "robust_shares",
     "shares_beyond",
+    "wanted_proof",
     "warn_of_undecided",
 ]

@@ -8,16 +8,28 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn._typing import Classifier, Eps, FloatArray, MaxSamples, RandomState, Scale
+from specreg_sklearn._typing import (
+    Classifier,
+    Eps,
+    FloatArray,
+    IntArray,
+    MaxSamples,
+    RandomState,
+    Scale,
+)
 from specreg_sklearn.attacks import AttackResult, BlackBoxAttack, resolve_attack
+from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES
 from specreg_sklearn.space import NORMS, FeatureSpace, check_norm, check_scale
 from specreg_sklearn.tables import (
     DEFAULT_MAX_SAMPLES,
     as_labels,
     as_table,
+    as_targets,
     check_eps,
     check_max_samples,
     check_names,
+    check_positive_int,
+    sampled_rows,
     subsample,
 )
 
@@ -38,10 +50,12 @@ class Measurement:
     random_state: RandomState = 0
     n_jobs: int | None = None
     pool: Any = None
+    max_nodes: int = DEFAULT_MAX_NODES
 
     def check(self) -> None:
         """Raise unless rows and space are accepted; the methods check the rest as they use it."""
         check_max_samples(self.max_samples)
+        check_positive_int(self.max_nodes, "max_nodes")
         if self.space is None:
             check_scale(self.scale)
         elif not isinstance(self.space, FeatureSpace):
@@ -55,6 +69,11 @@ class Measurement:
     def rows_of(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         """Return the rows that are measured, and their labels."""
         return subsample(X, y, self.max_samples, self.random_state)
+
+    def places_of(self, X: Any, y: Any) -> IntArray:
+        """Return the positions in `X` of the rows that are measured."""
+        labels = as_targets(y, as_table(X).n_rows)
+        return sampled_rows(labels, self.max_samples, self.random_state)
 
     def n_rows(self, y: Any) -> int:
         """Return how many rows are measured."""

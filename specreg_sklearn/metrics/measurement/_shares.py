@@ -12,11 +12,12 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, Certify, Classifier, FloatArray
 from specreg_sklearn.attacks import AttackResult
-from specreg_sklearn.certificates.pipelines import CertifiedModel
+from specreg_sklearn.metrics.measurement._decided_rows import decided_by_proof
 from specreg_sklearn.metrics.measurement._measurement import Measurement, check_certify
-from specreg_sklearn.metrics.measurement._proved_rows import proved_rows
-from specreg_sklearn.space import CONVEX_NORMS, check_norm
+from specreg_sklearn.metrics.measurement._proofs import bound_rows, demanded_proof
+from specreg_sklearn.space import NORMS, check_norm
 from specreg_sklearn.tables import (
+    as_table,
     ask,
     check_estimator,
     same_labels,
@@ -81,24 +82,48 @@ def shares_beyond(
     return shares
 
 
+def proved_beyond(radii: FloatArray, right: BoolArray, grid: FloatArray) -> FloatArray:
+    """Return the share of rows that are right and have a radius above each size of the grid."""
+    kept = np.where(grid[:, None] > 0, radii > grid[:, None], True) & right
+    return np.asarray(kept.mean(axis=1))
+
+
 def radii_of_labels(
-    estimator: Classifier, X: Any, y: Any, measurement: Measurement, caller: str
+    estimator: Classifier,
+    X: Any,
+    y: Any,
+    measurement: Measurement,
+    caller: str,
+    *,
+    within: float | None = None,
 ) -> tuple[FloatArray, BoolArray]:
-    """Return the radii of the measured rows, and which of them are classified correctly."""
-    norm = check_norm(measurement.norm, CONVEX_NORMS, caller)
+    """Return the radii of the measured rows, and which of them are classified correctly.
+
+    `within` is the only size that they are compared with, if there is just one.
+    """
+    norm = check_norm(measurement.norm, NORMS, caller)
+    measurement.check()
     X_part, y_part = measurement.rows_of(X, y)
-    model = CertifiedModel(estimator)
-    radii, predicted = model.radii(X_part, measurement.space_of(X), norm=norm)
-    return radii, same_labels(y_part, predicted)
+    prover = demanded_proof(estimator, X_part, norm, caller)
+    rows = bound_rows(estimator, X_part, measurement.space_of(X))
+    bounds = prover.bounds(
+        rows,
+        norm=norm,
+        within=within,
+        max_nodes=measurement.max_nodes,
+        n_jobs=measurement.n_jobs,
+    )
+    return bounds.lower, same_labels(y_part, ask(estimator.predict, X_part, len(y_part)))
 
 
 def certified_shares(
     estimator: Classifier, X: Any, y: Any, grid: FloatArray, measurement: Measurement
 ) -> FloatArray:
     """Return the share of rows that are right and proved to stay so, for each size of the grid."""
-    radii, right = radii_of_labels(estimator, X, y, measurement, "certified_accuracy_score")
-    kept = np.where(grid[:, None] > 0, radii > grid[:, None], True) & right
-    return np.asarray(kept.mean(axis=1))
+    within = float(grid[0]) if len(grid) == 1 else None
+    caller = "certified_accuracy_score"
+    radii, right = radii_of_labels(estimator, X, y, measurement, caller, within=within)
+    return proved_beyond(radii, right, grid)
 
 
 def robust_shares(
@@ -121,22 +146,29 @@ def robust_shares(
         check_estimator(estimator)
         right = same_labels(y_part, ask(estimator.predict, X_part, len(y_part)))
         return np.full(grid.shape, right.mean())
-    space, largest = measurement.space_of(X), float(sizes[-1])
-    proved = proved_rows(certify, attack, estimator, X_part, y_part, eps=largest, space=space)
-    distances = np.full(len(y_part), np.inf)
-    status = np.full(len(y_part), "certified", dtype="<U14")
+    space = measurement.space_of(X)
+    distances, status, decided = decided_by_proof(
+        estimator, X_part, y_part, sizes, measurement, space=space, certify=certify
+    )
+    if decided.any():
+        # What an attack would complain about does not depend on how many rows it is left.
+        attack._check_run(as_table(X_part).n_columns, float(sizes[-1]))
+        attack._prepare()
     # Starts that the user gave belong to the rows one by one, so that none can be taken out.
-    rows = np.flatnonzero(~proved if isinstance(attack.starts, str) else np.ones_like(proved))
+    left = ~decided if isinstance(attack.starts, str) else np.ones_like(decided)
+    rows = np.flatnonzero(left & (~decided).any())
     if len(rows):
-        n_jobs = measurement.n_jobs
         # A score of half the rows would be no score of all.
         run = partial(attack.run, estimator, pool=pool, on_error="raise")
-        run = partial(run, space=space, n_jobs=n_jobs, verbose=verbose)
+        run = partial(run, space=space, n_jobs=measurement.n_jobs, verbose=verbose)
         X_left = X_part if len(rows) == len(y_part) else take_rows(X_part, rows)
         # The nearest rows, once found, answer for every size; a search within a size does not.
         sizes = sizes if attack._within_eps else sizes[:1]
-        distances[rows], status[rows] = _attacked(run, X_left, y_part[rows], sizes)
-        status[proved & ~np.isfinite(distances)] = "certified"
+        found, words = _attacked(run, X_left, y_part[rows], sizes)
+        nearer = found < distances[rows]
+        unknown = status[rows] == ""
+        distances[rows] = np.minimum(distances[rows], found)
+        status[rows] = np.where(nearer | unknown, words, status[rows])
     return shares_beyond(distances, grid, "robust_accuracy_score", status)
 
 

@@ -85,7 +85,9 @@ def test_the_radius_of_a_model_that_speaks_for_itself_is_the_distance(rows):
         make_pipeline(FrozenEstimator(model[0]), model[1]),
     ]
     for model in models:
-        np.testing.assert_allclose(certified_radius(model, X), np.abs(X[:, 0]), rtol=1e-8)
+        np.testing.assert_allclose(
+            certified_radius(model, X, scale=None), np.abs(X[:, 0]), rtol=1e-8
+        )
     assert lipschitz_bound(Factor(5.0).fit(X)) == pytest.approx(5.0, rel=1e-12)
 
 
@@ -93,7 +95,7 @@ def test_refusals_of_the_method_bear_the_name_of_the_step(rows):
     X, y = rows
     model = Pipeline([("x", Factor(1000.0)), ("model", LogisticRegression())]).fit(X, y)
     with pytest.raises(TypeError, match=r"step 'x': factor=1000\.0 is not covered"):
-        certified_radius(model, X)
+        certified_radius(model, X, scale=None)
     with pytest.raises(NoCertificateError, match="Factor has no scores"):
         classifier_stages(Factor().fit(X))
 
@@ -173,7 +175,7 @@ def test_overridden_methods_are_refused(rows):
         lipschitz_bound(Cube().fit(X))
     assert lipschitz_bound(Doubled(3.0).fit(X)) == pytest.approx(6.0, rel=1e-12)
     with pytest.raises(TypeError, match=r"Opposite.*overrides predict of Sign"):
-        certified_radius(Opposite().fit(X, y), X)
+        certified_radius(Opposite().fit(X, y), X, scale=None)
     for name, model in (("predict", Sign().fit(X, y)), ("transform", Factor().fit(X, y))):
         setattr(model, name, lambda X: X)
         with pytest.raises(TypeError, match=f"overrides {name}"):

@@ -116,12 +116,12 @@ def test_a_radius_is_right_or_refused(name, order):
     model, X = MODELS[name]().fit(FRAME, LABELS), FRAME[list(order)]
     for asked in (model, FrozenEstimator(model)):
         if order == "xyz":
-            radius = certified_radius(asked, X)
+            radius = certified_radius(asked, X, scale=None)
             if name != "function":  # which is not affine, and bounded by its constant
                 np.testing.assert_allclose(radius, exact(model, X), rtol=1e-5)
             continue
         with pytest.raises(ValueError, match=r"another order|in the same order") as refusal:
-            certified_radius(asked, X)
+            certified_radius(asked, X, scale=None)
         if "another order" in str(refusal.value):
             assert "Expected ['x', 'y', 'z'], given " in str(refusal.value)
             assert "pass X[['x', 'y', 'z']]" in str(refusal.value)
@@ -138,7 +138,9 @@ def test_columns_that_nobody_saw_are_left_out():
     model = MODELS["passthrough"]().fit(FRAME, LABELS)
     wide = FRAME.assign(more=7.0)[["more", "x", "y", "z"]]
     np.testing.assert_allclose(
-        certified_radius(model, wide), certified_radius(model, FRAME), rtol=1e-12
+        certified_radius(model, wide, scale=None),
+        certified_radius(model, FRAME, scale=None),
+        rtol=1e-12,
     )
 
 
@@ -148,7 +150,9 @@ def test_frames_for_a_model_fitted_on_an_array_go_by_position(name, order):
     model, X = MODELS[name]().fit(FRAME.to_numpy(), LABELS), FRAME[list(order)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        np.testing.assert_allclose(certified_radius(model, X), exact(model, X), rtol=1e-5)
+        np.testing.assert_allclose(
+            certified_radius(model, X, scale=None), exact(model, X), rtol=1e-5
+        )
 
 
 def test_arrays_for_a_model_fitted_on_a_frame_go_by_position_or_not_at_all():
@@ -156,16 +160,16 @@ def test_arrays_for_a_model_fitted_on_a_frame_go_by_position_or_not_at_all():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         plain = MODELS["plain"]().fit(FRAME, LABELS)
-        wanted = certified_radius(plain, FRAME)
-        np.testing.assert_allclose(certified_radius(plain, rows), wanted, rtol=1e-12)
+        wanted = certified_radius(plain, FRAME, scale=None)
+        np.testing.assert_allclose(certified_radius(plain, rows, scale=None), wanted, rtol=1e-12)
         with pytest.raises(ValueError, match="only supported for dataframes"):
-            certified_radius(MODELS["passthrough"]().fit(FRAME, LABELS), rows)
+            certified_radius(MODELS["passthrough"]().fit(FRAME, LABELS), rows, scale=None)
 
 
 def test_names_that_cannot_be_followed_are_refused():
     model = make_pipeline(Renaming(), by_name("new_"), last()).fit(FRAME, LABELS)
     with pytest.raises(ValueError, match=r"cannot be followed to the step 'columntransformer'"):
-        certified_radius(model, FRAME)
+        certified_radius(model, FRAME, scale=None)
     turned = FRAME[["z", "y", "x"]]
     wide = FRAME.assign(more=1.0)
     parts = [FrozenEstimator(by_name().fit(wide[[*"xyz"]]))]
@@ -173,6 +177,6 @@ def test_names_that_cannot_be_followed_are_refused():
     parts.append(FrozenEstimator(pick.fit(wide[["more", "x", "y"]])))
     model = make_pipeline(make_union(*parts), last()).fit(wide, LABELS)
     with pytest.raises(ValueError, match="fitted on frames with different columns"):
-        certified_radius(model, wide[["more", "x", "y", "z"]])
+        certified_radius(model, wide[["more", "x", "y", "z"]], scale=None)
     with pytest.raises(ValueError, match="another order"):
-        certified_radius(MODELS["loose"]().fit(FRAME, LABELS), turned)
+        certified_radius(MODELS["loose"]().fit(FRAME, LABELS), turned, scale=None)

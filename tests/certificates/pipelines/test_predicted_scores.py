@@ -91,7 +91,7 @@ def test_no_row_a_few_roundings_away_is_nearer_than_the_radius(step, dtype):
     # Between the rows, whatever the fit has made of them.
     model[-1].intercept_ -= np.median(model.decision_function(X))
     X = np.vstack([X, ties(model, X, 60, rng)])
-    assert (certified_radius(model, X) <= closest_other(model, X, 3)).all()
+    assert (certified_radius(model, X, scale=None) <= closest_other(model, X, 3)).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -103,7 +103,7 @@ def test_the_rounding_of_scores_is_taken_off_the_margin(dtype):
     model.coef_ = np.array([[1 / 3, 1 / 7, 1 / 11]], dtype=dtype)
     model.intercept_ = np.array([-567.0], dtype=dtype)
     X = ties(model, X, 200, rng)
-    found, nearest = certified_radius(model, X), closest_other(model, X, 3)
+    found, nearest = certified_radius(model, X, scale=None), closest_other(model, X, 3)
     assert (found <= nearest).all()
     # The real function is nearer to some rows, and farther from others, than predict is.
     exact = np.abs(
@@ -120,11 +120,13 @@ def test_the_radius_of_a_float32_model_is_not_thrown_away():
     away = np.abs(model.decision_function(X.astype(float))) / np.linalg.norm(
         model.coef_.astype(float)
     )
-    radius = certified_radius(model, X)
+    radius = certified_radius(model, X, scale=None)
     assert (radius <= away).all()
     assert (radius >= away - 1e-5).all()
     # In float64 the same model multiplies in float64.
-    np.testing.assert_allclose(certified_radius(model, X.astype(float)), away, rtol=1e-8)
+    np.testing.assert_allclose(
+        certified_radius(model, X.astype(float), scale=None), away, rtol=1e-8
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -140,7 +142,7 @@ def test_rounding_grows_with_the_move(dtype):
     line = np.geomspace(1e-3, 1, 4000).astype(dtype)[:, None] * dtype(1 / slope)
     flipped = np.abs(line[model.predict(line) != 1].astype(float)).min()
     assert flipped < 0.99 / slope  # nearer than real arithmetic has it
-    assert 0 < certified_radius(model, X)[0] <= flipped
+    assert 0 < certified_radius(model, X, scale=None)[0] <= flipped
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -159,7 +161,7 @@ def test_probabilities_that_round_to_the_same_are_a_tie(n_classes, dtype):
     assert labels[0] == 0
     assert labels[-1] == 1
     nearest = line[labels == 0].astype(float).max()
-    radii = certified_radius(model, line[labels == 1])
+    radii = certified_radius(model, line[labels == 1], scale=None)
     assert (radii <= line[labels == 1, 0].astype(float) - nearest).all()
     assert radii.max() > 0
 
@@ -223,13 +225,13 @@ def test_float16_and_coarse_products_are_refused():
     y = X[:, 0] > 0
     scaled = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
     with pytest.raises(TypeError, match=r"float16 or the like\. Give X in float32 or float64"):
-        certified_radius(scaled, X.astype(np.float16))
+        certified_radius(scaled, X.astype(np.float16), scale=None)
     encoder = SpectrallyRegularizedEncoder(hidden_layer_sizes=(4,), max_iter=2).fit(X, y)
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
     try:
         with pytest.raises(TypeError, match=r"set_float32_matmul_precision\('highest'\)"):
-            certified_radius(encoder, X)
+            certified_radius(encoder, X, scale=None)
     finally:
         torch.set_float32_matmul_precision(before)
 
@@ -242,8 +244,10 @@ def test_a_column_of_a_frame_in_float32_counts():
         LogisticRegression(),
     ).fit(frame, frame["a"] > 1000)
     mixed = frame.astype({"a": np.float32})
-    coarse, fine = (certified_radius(model, rows.astype(rows.dtypes)) for rows in (mixed, frame))
-    exact = certified_radius(model, mixed.astype(float))
+    coarse, fine = (
+        certified_radius(model, rows.astype(rows.dtypes), scale=None) for rows in (mixed, frame)
+    )
+    exact = certified_radius(model, mixed.astype(float), scale=None)
     assert (coarse <= exact).all()
     assert (coarse < exact).any()
     assert (fine >= 0).all()
@@ -253,9 +257,9 @@ def test_the_end_of_the_range_of_float32_is_no_margin():
     X = np.array([[1e30], [1.0]], dtype=np.float32)
     model = LogisticRegression().fit(np.array([[0], [1]], dtype=np.float32), [0, 1])
     model.coef_ = np.array([[1e8]], dtype=np.float32)  # the score of the first row is 1e38
-    assert certified_radius(model, X)[0] == 0
+    assert certified_radius(model, X, scale=None)[0] == 0
     # The difference of the scores never changes, but 1e38 is where they end.
-    assert certified_radius(model, X)[1] < 1e38
+    assert certified_radius(model, X, scale=None)[1] < 1e38
     assert FLOAT32_ROUNDING >= 2.0**29
 
 

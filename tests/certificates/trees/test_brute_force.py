@@ -4,6 +4,8 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from specreg_sklearn.certificates.trees import TreeEnsemble, nearest_rows
 from specreg_sklearn.space import FeatureSpace
@@ -90,3 +92,61 @@ def test_other_libraries(name):
     for n_classes in (2, 3):
         X, y = toy_rows(4, n_classes=n_classes)
         check_against_all_cells(outside_models()[name], X, y, bounds=(-1.5, 2.5), scale=None)
+
+
+def _settings():
+    """Return models with settings that change how trees grow or stop, and what they are."""
+    X, y = toy_rows(4)
+    late = {"eval_set": [(X[:30], y[:30])]}
+    kw = {"random_state": 0}
+    yield (
+        HistGradientBoostingClassifier(
+            max_iter=8,
+            max_leaf_nodes=4,
+            monotonic_cst=[1, 0, -1],
+            interaction_cst=[{0, 1}, {2}],
+            **kw,
+        ),
+        {},
+        X,
+    )
+    yield RandomForestClassifier(8, max_depth=3, monotonic_cst=[1, 0, -1], **kw), {}, X
+    yield RandomForestClassifier(8, max_depth=3, **kw), {}, csr_array(X)
+    try:
+        from lightgbm import LGBMClassifier, early_stopping
+    except ImportError:
+        pass
+    else:
+        few = {"num_leaves": 4, "min_child_samples": 3, "verbose": -1, "n_jobs": 1}
+        stop = {**late, "callbacks": [early_stopping(2, verbose=False)]}
+        yield LGBMClassifier(n_estimators=40, learning_rate=0.8, **few), stop, X
+        yield LGBMClassifier(n_estimators=8, boosting_type="dart", **few), {}, X
+        yield LGBMClassifier(n_estimators=8, monotone_constraints=[1, 0, -1], **few), {}, X
+    try:
+        from xgboost import XGBClassifier
+    except ImportError:
+        pass
+    else:
+        few = {"max_depth": 2, "n_jobs": 1}
+        stop = {**late, "verbose": False}
+        yield (
+            XGBClassifier(n_estimators=40, learning_rate=0.9, early_stopping_rounds=2, **few),
+            stop,
+            X,
+        )
+        yield XGBClassifier(n_estimators=3, num_parallel_tree=3, subsample=0.7, **few), {}, X
+        yield XGBClassifier(n_estimators=8, monotone_constraints=(1, 0, -1), **few), {}, X
+
+
+@pytest.mark.filterwarnings("ignore:The argument 'eval_set'")
+def test_settings_that_change_how_trees_grow_or_stop():
+    X, y = toy_rows(4)
+    for model, options, given in _settings():
+        model.fit(given, y, **options)
+        ensemble = TreeEnsemble.from_estimator(model)
+        rows = FeatureSpace.from_data(X, scale=None).bind(X[:1])
+        exact = every_distance(ensemble, rows, 0, NORMS)
+        for norm, distance in zip(NORMS, exact, strict=True):
+            found = nearest_rows(ensemble, rows, norm=norm)
+            assert found.closed[0], (model, norm)
+            assert found.upper[0] == pytest.approx(distance, rel=1e-12), (model, norm)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 
 from specreg_sklearn.inspection import RobustnessCurveDisplay
 from specreg_sklearn.metrics import robust_accuracy_score
@@ -104,18 +105,38 @@ def test_proved_curve_alone(iris_rows, linear_model, axes):
     assert axes.get_xlabel() == "eps (L1 distance, units of X)"
 
 
-def test_model_without_a_certificate(iris_rows, axes):
+class Opaque(LogisticRegression):
+    def predict(self, X):
+        return super().predict(X)
+
+
+def test_the_curves_of_trees_meet(iris_rows, axes):
     X, y = iris_rows
     forest = RandomForestClassifier(3, random_state=0).fit(X, y)
+    for options in ({}, {"eps": [0, 0.2, 0.5]}, {"attack": "strongest"}):
+        display = RobustnessCurveDisplay.from_estimator(
+            forest, X, y, max_samples=10, ax=axes, **options
+        )
+        # A size may be the distance of a row, which proofs stay below by a billionth.
+        assert (display.certified <= display.attack).all()
+        assert np.mean(display.certified < display.attack) <= 2 / 61
+    rows = {"max_samples": 10, "ax": axes}
+    alone = RobustnessCurveDisplay.from_estimator(forest, X, y, attack=None, norm=0, **rows)
+    assert alone.attack is None and alone.certified[0] > 0
+
+
+def test_model_without_a_certificate(iris_rows, axes):
+    X, y = iris_rows
+    model = Opaque().fit(X, y)
     display = RobustnessCurveDisplay.from_estimator(
-        forest, X, y, eps=[0, 0.2], max_samples=5, ax=axes
+        model, X, y, eps=[0, 0.2], max_samples=5, ax=axes
     )
     assert display.certified is None
     assert axes.get_ylabel() == "robust accuracy (share of 5 rows)"
     for options in ({"certify": True}, {"attack": None}):
-        with pytest.raises(TypeError, match="RandomForestClassifier"):
+        with pytest.raises(TypeError, match="Opaque"):
             RobustnessCurveDisplay.from_estimator(
-                forest, X, y, eps=[0.2], max_samples=5, ax=axes, **options
+                model, X, y, eps=[0.2], max_samples=5, ax=axes, **options
             )
 
 

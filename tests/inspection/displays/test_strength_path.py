@@ -1,10 +1,16 @@
+import warnings
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
+from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.inspection import StrengthPathDisplay
 
 
@@ -153,3 +159,29 @@ def test_one_panel_for_each_score():
 def test_bad_arrays(axes, strength, scores, message):
     with pytest.raises(ValueError, match=message):
         StrengthPathDisplay.from_arrays(strength, scores, ax=axes)
+
+
+def test_from_estimator_draws_the_path_of_a_chosen_strength(iris_rows):
+    settings = {"hidden_layer_sizes": 6, "max_iter": 5, "random_state": 0}
+    encoder = SpectrallyRegularizedEncoder(alpha="auto", **settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = make_pipeline(StandardScaler(), encoder).fit(*iris_rows)
+    panels = Figure().subplots(1, 3)
+    display = StrengthPathDisplay.from_estimator(model, ax=panels)
+    fitted = model[-1]
+    assert list(display.scores) == ["held-out accuracy", "certificate", "held-out log loss"]
+    for name, key in zip(display.scores, ["accuracy", "certificate", "log_loss"], strict=True):
+        np.testing.assert_array_equal(display.lines_[name].get_ydata(), fitted.alpha_path_[key])
+    assert display.chosen == fitted.alpha_
+    marks = [line.get_xdata()[0] for line in panels[0].lines if line.get_linestyle() == ":"]
+    assert marks == [fitted.alpha_]
+    assert panels[1].get_xscale() == "log" and panels[1].get_ylabel() == "certificate"
+    assert len(StrengthPathDisplay.from_estimator(fitted).axes_) == 3
+    given = clone(fitted).set_params(alpha=0.1, max_iter=1).fit(*iris_rows)
+    with pytest.raises(ValueError, match=r"fitted with alpha=0\.1 and has no path"):
+        StrengthPathDisplay.from_estimator(given)
+    with pytest.raises(NotFittedError):
+        StrengthPathDisplay.from_estimator(clone(encoder))
+    with pytest.raises(TypeError, match="LogisticRegression has no path of strengths"):
+        StrengthPathDisplay.from_estimator(LogisticRegression().fit(*iris_rows))

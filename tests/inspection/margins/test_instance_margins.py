@@ -110,7 +110,7 @@ def test_proved_exact_and_found_come_in_this_order(seed, blob_rows):
     assert (exact.upper <= bounds.upper * (1 + 1e-9)).all()
     assert np.median(bounds.upper[found] / exact.upper[found]) < 1.1
     assert (bounds.lower > 0).all()
-    np.testing.assert_array_equal(bounds.lower, certified_radius(model, rows))
+    np.testing.assert_array_equal(bounds.lower, certified_radius(model, rows, scale=None))
 
 
 def test_exact_distance_in_other_units(mlp_model, random_layers):
@@ -148,7 +148,7 @@ def test_smallest_singular_values_are_no_certificate(encoder_model):
     truth = instance_margins(model, x, method="exact").lower[0]
     assert truth == pytest.approx(1.0)  # a tie counts as another label
     assert claimed < 0.71 < truth
-    assert certified_radius(model, x)[0] <= truth
+    assert certified_radius(model, x, scale=None)[0] <= truth
 
 
 def test_least_distance_against_slsqp():

@@ -18,6 +18,9 @@ _LINK_BLUR = 2.0**-48
 
 @register_tree_reader("lightgbm.sklearn.LGBMClassifier")
 def _lightgbm(estimator: Any) -> TreeSum:
+    if callable(estimator.objective):
+        name = getattr(estimator.objective, "__name__", "callable")
+        raise _refused(estimator, f"objective={name}", "its own objective says nothing of labels")
     model = estimator.booster_.dump_model()
     objective = str(model.get("objective", "")).split(" ")[0]
     if objective not in ("binary", "multiclass"):

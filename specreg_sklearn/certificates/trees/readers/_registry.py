@@ -15,7 +15,14 @@ from specreg_sklearn.certificates.trees.readers._tree_sum import TreeSum
 Reader = Callable[[Any], TreeSum]
 R = TypeVar("R", bound=Callable[..., Any])
 
-_READER_MODULES = ("_sklearn_trees", "_hist_gradient_boosting", "_xgboost", "_lightgbm")
+_READER_MODULES = (
+    "_sklearn_trees",
+    "_hist_gradient_boosting",
+    "_xgboost",
+    "_lightgbm",
+    "_naive_bayes",
+    "_composed",
+)
 # A subclass with its own version of one of these decides otherwise than the class that is read.
 _MEANING = ("predict", "predict_proba", "decision_function", "_raw_predict")
 

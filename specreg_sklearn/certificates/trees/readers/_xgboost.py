@@ -27,7 +27,10 @@ def _xgboost(estimator: Any) -> TreeSum:
     kind = learner["gradient_booster"]["name"]
     if kind != "gbtree":
         raise _refused(estimator, f"booster={kind!r}", "its trees are not a plain sum")
-    if objective not in (*_BINARY, *_SEVERAL) or callable(estimator.objective):
+    if callable(estimator.objective):
+        name = getattr(estimator.objective, "__name__", "callable")
+        raise _refused(estimator, f"objective={name}", "its own objective says nothing of labels")
+    if objective not in (*_BINARY, *_SEVERAL):
         accepted = ", ".join((*_BINARY, *_SEVERAL))
         raise _refused(estimator, f"objective={objective!r}", f"accepted are {accepted}")
     if not (estimator.missing is None or math.isnan(estimator.missing)):

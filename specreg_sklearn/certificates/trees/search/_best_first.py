@@ -10,15 +10,19 @@ from typing import NamedTuple
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
-from specreg_sklearn.certificates.trees.search._branching import cut_of
-from specreg_sklearn.certificates.trees.search._scan import Bound, Scan, Scanned
-from specreg_sklearn.certificates.trees.search._shares import LARGEST, Shares
+from specreg_sklearn.certificates.trees.search._boxes import (
+    AT_TARGET,
+    PRUNED,
+    Look,
+    boxes_of,
+    terms_of,
+)
 from specreg_sklearn.certificates.trees.search._stub import Stub
 
 _ROOT_STEPS = 60
 _ROOT_PATIENCE = 12
-_STEP_EVERY = 4
-_RATE = 0.1
+_STEP_EVERY = 2
+_RATE = 0.45
 _DIVE_EVERY = 3
 
 Confirm = Callable[[IntArray], bool]
@@ -65,7 +69,7 @@ class _Node(NamedTuple):
     low: IntArray
     high: IntArray
     cut: tuple[int, int]
-    multiplier: float
+    price: float
 
 
 class BestFirst:
@@ -94,67 +98,50 @@ class BestFirst:
         if not len(stub.leaf):
             self.lower, self.done = radius, True
             return
-        self._scan = Scan(
-            stub, question.value, question.target - question.tolerance, additive=question.additive
-        )
-        small = len(stub.tree_start) * len(stub.cost) <= LARGEST
-        self._shares = Shares(stub) if question.additive and small else None
+        target = question.target - question.tolerance
+        self._terms = terms_of(stub, question.value, target, additive=question.additive)
+        self._boxes = boxes_of(self._terms)
         self._start()
 
     def _start(self) -> None:
         stub = self.question.stub
-        low = np.zeros((1, len(stub.column)), dtype=np.int64)
-        high = (np.diff(stub.start) - 1)[None]
-        self.n_nodes += 1
-        box = self._scan.boxes(low, high, self.radius)[0]
-        if not self._may_hold(box):
+        low = np.zeros(len(stub.column), dtype=np.int64)
+        high = np.diff(stub.start) - 1
+        root = self._root_look(low, high)
+        if root.verdict == PRUNED:
             self.lower, self.done = self.radius, True
             return
-        bound = self._root_bound(box, low[0], high[0])
-        self._consider(bound, box, low[0], high[0])
-        root = self._node(bound, box, low[0], high[0], 0.0)
-        if root is not None:
-            heappush(self._heap, root)
+        self._consider(root)
+        node = self._node(root, low, high, 0.0)
+        if node is not None:
+            heappush(self._heap, node)
         self._settle()
 
-    def _root_bound(self, box: Scanned, low: IntArray, high: IntArray) -> Bound:
-        """Return the bound of everything, after the shares were improved step by step."""
-        shares = self._shares
-        if shares is None:
-            return self._scan.by_radius(box)
-        # Some price of the score in the right range; the first search finds a better one.
-        spread = float(np.ptp(self._scan.value)) or 1.0
-        guess = self.radius if np.isfinite(self.radius) else float(self._scan.stub.cost.max())
-        guess /= spread
-        best, kept, in_vain = None, shares.copy_of_parts(), 0
+    def _root_look(self, low: IntArray, high: IntArray) -> Look:
+        """Look at everything, while the multipliers are improved step by step."""
+        held = self._terms.multipliers
+        # Some price of the score in the right range; the first looks find a better one.
+        spread = float(np.ptp(self._terms.value)) or 1.0
+        reach = self.radius if np.isfinite(self.radius) else float(self._terms.stub.cost.max())
+        price = reach / spread
+        self.n_nodes += 1
+        look = self._boxes.look(low, high, self.radius, price, past_near=True)
+        if held is None or look.verdict == PRUNED:
+            return look
+        best, in_vain = look.key, 0
+        held.keep()
         for i in range(_ROOT_STEPS):
-            self.n_nodes += 1
-            bound = self._scan.by_shares(box, low, high, shares, guess, self.radius)
-            guess = bound.multiplier
-            if best is None or bound.key > best.key:
-                in_vain = 0 if best is None or bound.key > best.key * (1 + 1e-3) else in_vain + 1
-                best, kept = bound, shares.copy_of_parts()
-            else:
-                in_vain += 1
-            if best.key >= self.radius or in_vain >= _ROOT_PATIENCE:
+            if best >= self.radius or in_vain >= _ROOT_PATIENCE:
                 break
-            self._improve(bound, box, low, high, 1 / (1 + 0.1 * i))
-        shares.put_back(kept)
-        assert best is not None
-        return best
-
-    def _improve(
-        self, bound: Bound, box: Scanned, low: IntArray, high: IntArray, rate: float
-    ) -> None:
-        stub, scan = self.question.stub, self._scan
-        assert box.alive is not None
-        entry = scan.entries_of(box.alive.leaf[bound.chosen])
-        column = stub.entry_column[entry]
-        near = box.near[column]
-        begin = np.maximum(low[column], stub.first[entry])
-        end = np.minimum(high[column], stub.last[entry])
-        assert self._shares is not None
-        self._shares.shift(scan.entry_tree[entry], column, near, np.clip(near, begin, end), rate)
+            self._boxes.improve(low, high, 1 / (1 + 0.1 * i))
+            self.n_nodes += 1
+            look = self._boxes.look(low, high, self.radius, look.price, past_near=True)
+            in_vain = 0 if look.key > best * (1 + 1e-3) else in_vain + 1
+            if look.key >= best:
+                best = look.key
+                held.keep()
+        held.put_back()
+        return self._boxes.look(low, high, self.radius, look.price, past_near=True)
 
     def run(self, most_nodes: int, *, until_found: bool = False) -> None:
         """Continue until `most_nodes` boxes were scanned in all, or everything is decided.
@@ -184,36 +171,30 @@ class BestFirst:
         else:
             self.lower = max(self.lower, smallest)
 
-    def _may_hold(self, box: Scanned) -> bool:
-        return box.base < self.radius and box.most >= self._scan.target and box.alive is not None
-
     def _split(self, node: _Node) -> None:
         j, q = node.cut
-        low, high = np.array([node.low, node.low]), np.array([node.high, node.high])
-        high[0, j], low[1, j] = q - 1, q
         self.n_nodes += 2
         pushed = []
-        for k, box in enumerate(self._scan.boxes(low, high, self.radius)):
-            if not self._may_hold(box):
-                continue
-            at_target = box.at_near >= self._scan.target
-            if at_target and self._accept(box.base, box.near, box.at_near):
-                continue
-            if box.alive is None:
-                continue
-            if self._shares is None:
-                bound = self._scan.by_radius(box)
+        for above in (False, True):
+            low, high = node.low.copy(), node.high.copy()
+            if above:
+                low[j] = q
             else:
-                bound = self._scan.by_shares(
-                    box, low[k], high[k], self._shares, node.multiplier, self.radius
-                )
-            self._consider(bound, box, low[k], high[k])
-            self._bounded += 1
-            if self._shares is not None and self._bounded % _STEP_EVERY == 0:
-                self._improve(bound, box, low[k], high[k], _RATE)
-            made = self._node(bound, box, low[k], high[k], node.key)
+                high[j] = q - 1
+            look = self._boxes.look(low, high, self.radius, node.price, past_near=False)
+            if look.verdict == AT_TARGET:
+                if self._accept(look.base, look.near, look.score):
+                    continue
+                look = self._boxes.look(low, high, self.radius, node.price, past_near=True)
+            if look.verdict == PRUNED:
+                continue
+            self._consider(look)
+            made = self._node(look, low, high, node.key)
             if made is not None:
                 pushed.append(made)
+            self._bounded += 1
+            if self._terms.multipliers is not None and self._bounded % _STEP_EVERY == 0:
+                self._boxes.improve(low, high, _RATE)
         pushed = [made for made in pushed if made.key < self.radius]
         # A dive goes on with the cheaper half, whatever else there is, until nothing is left of it.
         if pushed and self._popped % _DIVE_EVERY == 0:
@@ -222,39 +203,20 @@ class BestFirst:
         for made in pushed:
             heappush(self._heap, made)
 
-    def _node(
-        self, bound: Bound, box: Scanned, low: IntArray, high: IntArray, parent: float
-    ) -> _Node | None:
-        key = max(bound.key, parent)
-        if key >= self.radius:
-            return None
-        assert box.alive is not None
-        cut = cut_of(self._scan, box.alive, bound, low, high, box.near, self._shares)
-        if cut is None:
-            # One cell in each column, near the target, and predict said that it is no other label.
+    def _node(self, look: Look, low: IntArray, high: IntArray, parent: float) -> _Node | None:
+        key = max(look.key, parent)
+        # Without a cut it is one cell in each column, near the target, and predict said that it is
+        # no other label.
+        if key >= self.radius or look.cut[0] < 0:
             return None
         # Among equal keys, of which Linf has many, the latest goes first: it is nearest to an end.
         self._made -= 1
-        return _Node(key, self._made, low, high, cut, bound.multiplier)
+        return _Node(key, self._made, low, high, look.cut, look.price)
 
-    def _consider(self, bound: Bound, box: Scanned, low: IntArray, high: IntArray) -> None:
+    def _consider(self, look: Look) -> None:
         """Try the cheapest point that lies in all the leaves that attain a bound, if one does."""
-        stub, scan = self.question.stub, self._scan
-        assert box.alive is not None
-        score = float(box.alive.value[bound.chosen].sum())
-        if score < scan.target:
-            return
-        entry = scan.entries_of(box.alive.leaf[bound.chosen])
-        begin, end = low.copy(), high.copy()
-        np.maximum.at(begin, stub.entry_column[entry], stub.first[entry])
-        np.minimum.at(end, stub.entry_column[entry], stub.last[entry])
-        if (begin > end).any():
-            return
-        point = np.clip(stub.home, begin, end)
-        costs = stub.cost[stub.start[:-1] + point]
-        cost = float(costs.sum() if self.question.additive else costs.max())
-        if cost < self.radius:
-            self._accept(cost, point, score)
+        if look.meeting < self.radius:
+            self._accept(look.meeting, look.point, look.point_score)
 
     def _accept(self, cost: float, cells: IntArray, score: float) -> bool:
         """Take a point as the best one if its label is another one."""
@@ -263,5 +225,5 @@ class BestFirst:
             return True
         if score < question.target + question.tolerance and not question.confirm(cells):
             return False
-        self.found, self.radius = Found(cost, cells), cost
+        self.found, self.radius = Found(cost, cells.astype(np.int64)), cost
         return True

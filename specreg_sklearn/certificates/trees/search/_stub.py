@@ -95,6 +95,8 @@ def stub_within(
     count by the largest one.
     """
     kept = cost < radius
+    # Also where the square of the nearest move is too small to be told from zero.
+    kept[around.home] = True
     before = np.concatenate([[0], np.cumsum(kept)])
     shift = boxes.cell_start[boxes.column]
     first, last = before[shift + boxes.first], before[shift + boxes.last + 1] - 1

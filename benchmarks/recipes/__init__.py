@@ -1,0 +1,1 @@
+"""Penalties, sums of them, presets and chosen strengths, side by side on tables and images."""

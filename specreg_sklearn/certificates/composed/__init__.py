@@ -1,0 +1,5 @@
+"""Distances for classifiers made of classifiers, from what their members may answer."""
+
+from specreg_sklearn.certificates.composed._prover import ComposedProver
+
+__all__ = ["ComposedProver"]

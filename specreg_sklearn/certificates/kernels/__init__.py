@@ -1,0 +1,18 @@
+"""Distances for classifiers whose scores are sums of kernels."""
+
+from specreg_sklearn.certificates.kernels._margins import Expansion, Margin
+from specreg_sklearn.certificates.kernels._provers import (
+    GaussianProcessProver,
+    LabelSpreadingProver,
+    SupportVectorProver,
+    machine_pairs,
+)
+
+__all__ = [
+    "Expansion",
+    "GaussianProcessProver",
+    "LabelSpreadingProver",
+    "Margin",
+    "SupportVectorProver",
+    "machine_pairs",
+]

@@ -1,0 +1,212 @@
+"""Support vector machines and Gaussian processes, in the form of all proofs of distances."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn.certificates.distances import register_distance_prover
+from specreg_sklearn.certificates.kernels._expansions import (
+    Kernel,
+    PolynomialKernel,
+    RadialKernel,
+    SigmoidKernel,
+)
+from specreg_sklearn.certificates.kernels._gaussian_process import latent_expansion
+from specreg_sklearn.certificates.kernels._margins import Expansion, Margin
+from specreg_sklearn.certificates.moves import LocalProof, ModelRows, MoveProver, largest_radius
+from specreg_sklearn.certificates.pipelines import NoCertificateError
+
+
+class SupportVectorProver(MoveProver):
+    """Votes of pairs of classes, each a sum of kernels."""
+
+    name = "kernels"
+
+    def __init__(self, estimator: Any) -> None:
+        super().__init__(estimator)
+        step = self.last
+        self.pairs = machine_pairs(step)
+        if step.break_ties and len(self.classes) > 2:
+            raise NoCertificateError(
+                f"{type(step).__name__}(break_ties=True) has no certificate: it decides by sums of "
+                "confidences, not by votes."
+            )
+
+    def local_proof(
+        self, rows: ModelRows, own: IntArray, box: tuple[FloatArray, FloatArray], max_nodes: int
+    ) -> LocalProof:
+        """Return lower bounds, and moves along the gradient."""
+        n, n_classes = len(rows), len(self.classes)
+        lower, move = np.zeros(n), np.full((n, rows.slope.shape[1]), np.nan)
+        for k in np.unique(own).tolist():
+            some = np.flatnonzero(own == k)
+            part = rows.take(some)
+            margins = [
+                (i, j, Margin(pair, part), Margin(pair.negative(), part))
+                for (i, j), pair in self.pairs.items()
+            ]
+
+            def holds(
+                radius: FloatArray,
+                k: int = k,
+                margins: list[tuple[int, int, Margin, Margin]] = margins,
+            ) -> BoolArray:
+                return _wins(k, n_classes, margins, radius)
+
+            lower[some] = largest_radius(holds, len(some))
+        return LocalProof(lower, move, np.zeros(n, dtype=np.int64))
+
+
+def _wins(
+    own: int,
+    n_classes: int,
+    margins: list[tuple[int, int, Margin, Margin]],
+    radius: FloatArray,
+) -> BoolArray:
+    """Return whether a class has the most votes, whatever happens within distances."""
+    sure = np.zeros((n_classes, len(radius)))
+    possible = np.zeros((n_classes, len(radius)))
+    for i, j, first, second in margins:
+        first_wins, second_wins = first.lowest(radius) > 0, second.lowest(radius) > 0
+        sure[i] += first_wins
+        possible[i] += ~second_wins
+        sure[j] += second_wins
+        possible[j] += ~first_wins
+    # In a tie of votes the first class wins; that of two classes is one vote.
+    ties = np.where(np.arange(n_classes) < own, 0.5, -0.5)[:, None]
+    rest = np.delete(possible + ties, own, axis=0)
+    return np.asarray(sure[own] > rest.max(axis=0, initial=-1.0))
+
+
+def _kernel(step: Any) -> Kernel:
+    """Return the kernel of a fitted machine."""
+    name = step.kernel
+    if (step._sparse and name == "precomputed") or callable(name) or name == "precomputed":
+        raise NoCertificateError(
+            f"{type(step).__name__}(kernel={name!r}) has no certificate: nothing is known of the "
+            "kernel. Accepted are 'linear', 'poly', 'rbf' and 'sigmoid'."
+        )
+    gamma, offset = float(step._gamma), float(step.coef0)
+    if name == "rbf":
+        return RadialKernel(gamma)
+    if name == "poly":
+        if int(step.degree) != step.degree or step.degree < 1:
+            raise NoCertificateError(
+                f"{type(step).__name__}(degree={step.degree!r}) has no certificate; give a whole "
+                "number of at least 1."
+            )
+        return PolynomialKernel(gamma, offset, int(step.degree))
+    if name == "sigmoid":
+        return SigmoidKernel(gamma, offset)
+    return PolynomialKernel(1.0, 0.0, 1)
+
+
+def machine_pairs(step: Any) -> dict[tuple[int, int], Expansion]:
+    """Return, for each pair of classes, the function that is positive where the first one wins."""
+    kernel, centre = _kernel(step), _dense(step.support_vectors_)
+    dual, n_support = _dense(step._dual_coef_), step._n_support
+    begins = np.concatenate([[0], np.cumsum(n_support)])
+    out, count = {}, 0
+    for i in range(len(n_support)):
+        for j in range(i + 1, len(n_support)):
+            mine = np.arange(begins[i], begins[i + 1])
+            theirs = np.arange(begins[j], begins[j + 1])
+            weight = np.concatenate([dual[j - 1, mine], dual[i, theirs]])
+            some = np.concatenate([mine, theirs])
+            intercept = float(step._intercept_[count])
+            out[i, j] = Expansion(kernel, centre[some], weight, intercept, np.abs(weight))
+            count += 1
+    return out
+
+
+def _dense(X: Any) -> FloatArray:
+    return np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float64)
+
+
+class GaussianProcessProver(MoveProver):
+    """The sign of the latent mean, a sum of kernels; two classes."""
+
+    name = "kernels"
+
+    def __init__(self, estimator: Any) -> None:
+        super().__init__(estimator)
+        if len(self.classes) != 2:
+            raise NoCertificateError(
+                "GaussianProcessClassifier has no certificate for more than two classes: it "
+                "compares probabilities that integrate over the variance of each latent function. "
+                "Wrap a binary one in OneVsOneClassifier."
+            )
+        self.units, self.expansion = latent_expansion(self.last.base_estimator_)
+
+    def local_proof(
+        self, rows: ModelRows, own: IntArray, box: tuple[FloatArray, FloatArray], max_nodes: int
+    ) -> LocalProof:
+        """Return lower bounds."""
+        rows = rows.divided(self.units)
+        lower = np.zeros(len(rows))
+        for k, function in ((1, self.expansion), (0, self.expansion.negative())):
+            some = np.flatnonzero(own == k)
+            lower[some] = Margin(function, rows.take(some)).positive_within()
+        moves = np.full((len(rows), rows.slope.shape[1]), np.nan)
+        return LocalProof(lower, moves, np.zeros(len(rows), dtype=np.int64))
+
+
+class LabelSpreadingProver(MoveProver):
+    """Sums of kernels, one for each class, each point weighted by the share of its label."""
+
+    name = "kernels"
+
+    def __init__(self, estimator: Any) -> None:
+        super().__init__(estimator)
+        step = self.last
+        if step.kernel != "rbf":
+            raise NoCertificateError(
+                f"{type(step).__name__}(kernel={step.kernel!r}) has no certificate; take 'rbf'."
+            )
+        self.centre = _dense(step.X_)
+        self.shares = np.asarray(step.label_distributions_, dtype=np.float64)
+        self.kernel = RadialKernel(float(step.gamma))
+
+    def local_proof(
+        self, rows: ModelRows, own: IntArray, box: tuple[FloatArray, FloatArray], max_nodes: int
+    ) -> LocalProof:
+        """Return lower bounds."""
+        lower = np.full(len(rows), np.inf)
+        for k in np.unique(own).tolist():
+            some = np.flatnonzero(own == k)
+            part = rows.take(some)
+            for other in range(self.shares.shape[1]):
+                if other == k:
+                    continue
+                mine, theirs = self.shares[:, k], self.shares[:, other]
+                # Each sum is divided by that of all classes, which rounds once more.
+                size = 2 * self.shares.sum(axis=1) + mine + theirs
+                function = Expansion(self.kernel, self.centre, mine - theirs, 0.0, size)
+                lower[some] = np.minimum(lower[some], Margin(function, part).positive_within())
+        moves = np.full((len(rows), rows.slope.shape[1]), np.nan)
+        return LocalProof(lower, moves, np.zeros(len(rows), dtype=np.int64))
+
+
+@register_distance_prover("sklearn.svm._classes.SVC", "sklearn.svm._classes.NuSVC")
+def prove_support_vectors(estimator: Any, X: Any) -> SupportVectorProver:
+    """Return the proof of a support vector machine."""
+    return SupportVectorProver(estimator)
+
+
+@register_distance_prover(
+    "sklearn.semi_supervised._label_propagation.LabelPropagation",
+    "sklearn.semi_supervised._label_propagation.LabelSpreading",
+)
+def prove_label_spreading(estimator: Any, X: Any) -> LabelSpreadingProver:
+    """Return the proof of a classifier that spreads labels by kernels."""
+    return LabelSpreadingProver(estimator)
+
+
+@register_distance_prover("sklearn.gaussian_process._gpc.GaussianProcessClassifier")
+def prove_gaussian_process(estimator: Any, X: Any) -> GaussianProcessProver:
+    """Return the proof of a Gaussian process with two classes."""
+    return GaussianProcessProver(estimator)

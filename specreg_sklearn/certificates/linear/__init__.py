@@ -1,0 +1,5 @@
+"""Exact distances for classifiers with linear scores."""
+
+from specreg_sklearn.certificates.linear._prover import LinearProver
+
+__all__ = ["LinearProver"]

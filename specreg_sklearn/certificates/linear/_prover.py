@@ -1,0 +1,135 @@
+"""Exact distances of classifiers with linear scores: the nearest of a few half-spaces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.certificates.distances import register_distance_prover
+from specreg_sklearn.certificates.linear._half_space import nearest_in_half_space
+from specreg_sklearn.certificates.moves import LocalProof, ModelRows, MoveProver
+from specreg_sklearn.certificates.pipelines import LinearScores, linear_scores
+
+_LARGEST = 1e12
+# Numbers held at once, in each of a few arrays.
+_BLOCK = 2**19
+
+
+class LinearProver(MoveProver):
+    """Half-spaces where another class has a score as large as that of the row's class.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The fitted classifier, alone, in a search, or at the end of a pipeline.
+
+    Raises
+    ------
+    NoCertificateError
+        If its scores are not linear.
+    """
+
+    name = "linear"
+
+    def __init__(self, estimator: Any) -> None:
+        super().__init__(estimator)
+        scores = linear_scores(self.last)
+        if len(scores.bias) == 1:
+            # A score that is positive for the second class is one above a score of zero.
+            weight = np.vstack([0 * scores.weight, scores.weight])
+            scores = LinearScores(weight, np.append(0.0, scores.bias), scores.blur, scores.unit)
+        self.scores = scores
+
+    def local_proof(
+        self, rows: ModelRows, own: IntArray, box: tuple[FloatArray, FloatArray], max_nodes: int
+    ) -> LocalProof:
+        """Return exact distances, inside the box of the space."""
+        rows = rows.with_unit(self.scores.unit)
+        n, n_moves = len(rows), rows.slope.shape[1]
+        lower, move = np.full(n, np.inf), np.full((n, n_moves), np.nan)
+        for k in np.unique(own).tolist():
+            some = np.flatnonzero(own == k)
+            others = [other for other in range(len(self.scores.bias)) if other != k]
+            for begin in range(0, len(some) if others else 0, max(1, _BLOCK // n_moves)):
+                part = some[begin : begin + max(1, _BLOCK // n_moves)]
+                ends = (box[0][part], box[1][part]) if rows.exact else None
+                lower[part], move[part] = self._of_class(rows.take(part), k, others, ends)
+        return LocalProof(lower, move, np.zeros(n, dtype=np.int64))
+
+    def _of_class(
+        self,
+        rows: ModelRows,
+        own: int,
+        others: list[int],
+        box: tuple[FloatArray, FloatArray] | None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return lower bounds for rows of one class, and the shortest moves."""
+        n, order = len(rows), rows.norm.order
+        gaps = [self._gap(rows, own, other) for other in others]
+        length, move = np.full(n, np.inf), np.full((n, rows.slope.shape[1]), np.nan)
+        # First without roundings: the distance, within which they count.
+        for first, gap, slope in gaps:
+            nearer = np.flatnonzero(first < length)
+            ends = None if box is None else (box[0][nearer], box[1][nearer])
+            distance, step = nearest_in_half_space(slope, gap[nearer], order, ends)
+            better = distance < length[nearer]
+            length[nearer[better]], move[nearer[better]] = distance[better], step[better]
+        radius = np.minimum(length * (1 + 1e-9), _LARGEST)
+        lower = radius.copy()
+        for other, (first, gap, slope) in zip(others, gaps, strict=True):
+            left = gap - self._slack(rows, own, other, radius) - self.scores.blur
+            lower[~(left > 0)] = 0.0
+            # A class that is much farther away than the nearest one stays so with roundings.
+            some = np.flatnonzero((left > 0) & ((first < 2 * radius) | (left < 0.6 * gap)))
+            ends = None if box is None else (box[0][some], box[1][some])
+            distance, _ = nearest_in_half_space(slope, left[some], order, ends)
+            lower[some] = np.minimum(lower[some], distance)
+        return lower * (1 - 1e-12), move
+
+    def _gap(
+        self, rows: ModelRows, own: int, other: int
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return distances without box and rounding, leads of the own class, and their slopes."""
+        weight, bias, _, _ = self.scores
+        # Of each score by itself, as the model computes them.
+        both = rows.values @ weight[[own, other]].T + bias[[own, other]]
+        gap = both[:, 0] - both[:, 1]
+        slope = rows.slopes(weight[other] - weight[own])
+        rate = float(rows.norm.dual.length(slope[None])[0])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            first = np.where(gap > 0, gap / rate if rate else np.inf, 0.0)
+        return first, gap, slope
+
+    def _slack(self, rows: ModelRows, own: int, other: int, radius: FloatArray) -> FloatArray:
+        """Return what rounding may add to the difference of two scores within a radius."""
+        weight, bias, _, _ = self.scores
+        size = np.abs(weight[[own, other]])
+        reach = rows.stretch * radius + rows.error + rows.growth * radius
+        steepest = np.linalg.norm(weight[[own, other]], axis=1)
+        terms = (
+            np.abs(rows.values) @ size.T + np.abs(bias[[own, other]]) + reach[:, None] * steepest
+        )
+        rounded = 4 * (weight.shape[1] + 8) * rows.unit * terms.sum(axis=1)
+        drift = (rows.error + rows.growth * radius) * steepest.sum()
+        return np.asarray(rounded + drift)
+
+
+@register_distance_prover(
+    "sklearn.discriminant_analysis.LinearDiscriminantAnalysis",
+    "sklearn.linear_model._logistic.LogisticRegression",
+    "sklearn.linear_model._logistic.LogisticRegressionCV",
+    "sklearn.linear_model._passive_aggressive.PassiveAggressiveClassifier",
+    "sklearn.linear_model._perceptron.Perceptron",
+    "sklearn.linear_model._ridge.RidgeClassifier",
+    "sklearn.linear_model._ridge.RidgeClassifierCV",
+    "sklearn.linear_model._stochastic_gradient.SGDClassifier",
+    "sklearn.naive_bayes.ComplementNB",
+    "sklearn.naive_bayes.MultinomialNB",
+    "sklearn.semi_supervised._self_training.SelfTrainingClassifier",
+    "sklearn.svm._classes.LinearSVC",
+)
+def prove_linear(estimator: Any, X: Any) -> LinearProver:
+    """Return the proof of a classifier with linear scores."""
+    return LinearProver(estimator)

@@ -1,0 +1,29 @@
+"""What moves of a row do to what a classifier reads, and the shortest moves into polyhedra."""
+
+from specreg_sklearn.certificates.moves._largest_radius import largest_radius
+from specreg_sklearn.certificates.moves._model_rows import ModelRows, model_rows
+from specreg_sklearn.certificates.moves._polyhedra import (
+    ShortestMove,
+    combined_bound,
+    shortest_move,
+)
+from specreg_sklearn.certificates.moves._prover import LocalProof, MoveProver
+from specreg_sklearn.certificates.moves._quadratic_steps import (
+    largest_cube,
+    nearest_in_box,
+    nearest_in_l2,
+)
+
+__all__ = [
+    "LocalProof",
+    "ModelRows",
+    "MoveProver",
+    "ShortestMove",
+    "combined_bound",
+    "largest_cube",
+    "largest_radius",
+    "model_rows",
+    "nearest_in_box",
+    "nearest_in_l2",
+    "shortest_move",
+]

@@ -1,0 +1,178 @@
+"""What proofs about moves share: rows in, bounds out, witnesses asked of `predict`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed, effective_n_jobs
+
+from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.certificates.distances import (
+    DEFAULT_MAX_NODES,
+    DistanceBounds,
+    confirmed_witnesses,
+    ends_meet,
+)
+from specreg_sklearn.certificates.moves._model_rows import ModelRows, model_rows
+from specreg_sklearn.certificates.pipelines import NoCertificateError, split_pipeline
+from specreg_sklearn.space import CONVEX_NORMS, CleanRows, as_norm
+from specreg_sklearn.tables import LabelCoder, ask, same_labels
+
+_SAFETY = 1 - 1e-9
+# A boundary is passed by so much, relative to the move, until `predict` has seen it.
+_PAST = (0.0, 1e-13, 1e-11, 1e-9, 1e-8, 1e-7, 1e-6, 1e-4, 1e-2)
+
+
+class LocalProof(NamedTuple):
+    """What is proved of some rows.
+
+    Parameters
+    ----------
+    lower : ndarray of shape (n_rows,)
+        Moves shorter than this keep the label, rounding included.
+    move : ndarray of shape (n_rows, n_moves)
+        Moves that lead to the boundary, as far as one is known; NaN otherwise.
+    n_nodes : ndarray of shape (n_rows,), int
+        How much was searched.
+    """
+
+    lower: FloatArray
+    move: FloatArray
+    n_nodes: IntArray
+
+
+class MoveProver(ABC):
+    """A proof about moves of the rows that the last step of a model reads.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The fitted classifier, pipeline or search.
+
+    Attributes
+    ----------
+    name : str
+        What results call the proof.
+    norms : tuple of float
+        The norms that it proves distances in.
+    last : estimator
+        The classifier itself.
+    """
+
+    name: ClassVar[str]
+    norms: tuple[float, ...] = CONVEX_NORMS
+
+    def __init__(self, estimator: Any) -> None:
+        self.estimator = estimator
+        self.last = split_pipeline(estimator)[1]
+        classes = getattr(self.last, "classes_", None)
+        if classes is None or isinstance(classes, list) or np.ndim(classes) != 1:
+            raise NoCertificateError(
+                f"{type(self.last).__name__} has no certificate: it was fitted on several outputs "
+                "per row, or has no array classes_. Fit one model for each output."
+            )
+        self.classes = np.asarray(classes)
+
+    @abstractmethod
+    def local_proof(
+        self, rows: ModelRows, own: IntArray, box: tuple[FloatArray, FloatArray], max_nodes: int
+    ) -> LocalProof:
+        """Return what is proved of rows.
+
+        Parameters
+        ----------
+        rows : ModelRows
+            What the classifier reads.
+        own : ndarray of shape (n_rows,), int
+            The class of each row by `predict`.
+        box : tuple of two ndarray of shape (n_rows, n_moves)
+            Ends of the moves that the space allows, in its units; infinite where it is open.
+        max_nodes : int
+            How much is searched for a row at most.
+        """
+
+    def bounds(
+        self,
+        rows: CleanRows,
+        /,
+        *,
+        norm: float,
+        known: FloatArray | None = None,
+        within: float | None = None,
+        max_nodes: int = DEFAULT_MAX_NODES,
+        n_jobs: int | None = None,
+    ) -> DistanceBounds:
+        """Return bounds and witnesses, as every :class:`DistanceProver` does."""
+        n = len(rows)
+        n_workers = min(effective_n_jobs(n_jobs), max(n, 1))
+        chunks = [some for some in np.array_split(np.arange(n), n_workers) if len(some)]
+        if len(chunks) <= 1:
+            return self._bounds(rows, norm, known, max_nodes)
+        parts = Parallel(n_jobs=n_workers)(
+            delayed(self._bounds)(
+                rows.take(some), norm, None if known is None else known[some], max_nodes
+            )
+            for some in chunks
+        )
+        return DistanceBounds(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+    def _bounds(
+        self, rows: CleanRows, norm: float, known: FloatArray | None, max_nodes: int
+    ) -> DistanceBounds:
+        n = len(rows)
+        every = np.arange(n)
+        labels = ask(self.estimator.predict, rows.write(rows.raw, every), n)
+        witness, upper = confirmed_witnesses(self.estimator.predict, rows, labels, known, norm)
+        if rows.missing.any():
+            raise ValueError(
+                f"Input X contains NaN; {type(self.last).__name__} has certificates for complete "
+                "rows only. Fill the gaps first."
+            )
+        inputs = model_rows(self.estimator, rows, norm, getattr(self.last, "n_features_in_", None))
+        own = LabelCoder(self.classes).encode(labels)
+        low, high = (np.broadcast_to(end, rows.raw.shape) - rows.raw for end in rows.box(every))
+        box = low / rows.scale, high / rows.scale
+        if rows.repair is not None:
+            # What a repair makes of a row need not lie inside the bounds.
+            box = np.full_like(low, -np.inf), np.full_like(high, np.inf)
+        proof = self.local_proof(inputs, own, box, max_nodes)
+        if inputs.exact:
+            found = self._witnesses(rows, labels, proof.move, norm, upper)
+            nearer = found[1] < upper
+            witness[nearer], upper[nearer] = found[0][nearer], found[1][nearer]
+        lower = np.minimum(proof.lower, inputs.farthest)
+        lower = np.where(np.isfinite(lower), lower * _SAFETY, lower)
+        # No row of the space is farther away than the farthest corner of its box.
+        corner = as_norm(norm).length(np.maximum(np.abs(box[0]), np.abs(box[1])))
+        lower[lower > corner * (1 + 1e-12)] = np.inf
+        if np.isfinite(upper).any() and (lower > upper).any():
+            raise NoCertificateError(
+                f"{type(self.last).__name__} has no certificate: predict gives another label "
+                "nearer than its fitted numbers allow. Is it made for this version of the model?"
+            )
+        return DistanceBounds(lower, upper, witness, ends_meet(lower, upper), proof.n_nodes)
+
+    def _witnesses(
+        self,
+        rows: CleanRows,
+        labels: np.ndarray,
+        move: FloatArray,
+        norm: float,
+        upper: FloatArray,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the first rows on the way past the boundary that `predict` labels otherwise."""
+        witness, distance = np.full(rows.raw.shape, np.nan), np.full(len(rows), np.inf)
+        open_ = np.flatnonzero(np.isfinite(move).all(axis=1))
+        for past in _PAST:
+            if not len(open_):
+                break
+            cells = rows.raw[open_] + move[open_] * (1 + past) * rows.scale
+            held = rows.settle(rows.fit(cells, *rows.box(open_)), open_)
+            answers = ask(self.estimator.predict, rows.build(held, open_), len(open_))
+            other = ~same_labels(answers, labels[open_])
+            witness[open_[other]] = held[other]
+            distance[open_[other]] = rows.distance(held[other], open_[other], norm)
+            open_ = open_[~other]
+        return witness, distance

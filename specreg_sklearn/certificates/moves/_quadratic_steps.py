@@ -1,0 +1,198 @@
+"""The shortest move to where a quadratic function is not positive, by its dual.
+
+For a function ``f(t) = c + g @ t + t @ H @ t`` and any m >= 0, a move with ``f(t) <= 0`` has
+``|t|^2 >= |t|^2 + m f(t) >= min over all moves of that``. The minimum has a closed form where
+``I + m H`` is positive definite, and, if H is diagonal, coordinate by coordinate in any box. The
+best m gives the squared distance, without a gap (S-lemma) if there is no box: the secular equation
+of trust regions. Every m gives a lower bound, so the search for the best one need not be trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from specreg_sklearn._typing import BoolArray, FloatArray
+
+_HALVINGS = 200
+_NARROW = 1e-15
+
+
+def nearest_in_l2(
+    c: FloatArray, g: FloatArray, eigenvalues: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return squared lower bounds, and moves, of rows with one quadratic form.
+
+    Parameters
+    ----------
+    c : ndarray of shape (n_rows,)
+        The function where the rows are, positive.
+    g : ndarray of shape (n_rows, n_moves)
+        Its slopes, in the eigenvectors of H.
+    eigenvalues : ndarray of shape (n_moves,)
+        Those of H.
+
+    Returns
+    -------
+    bound : ndarray of shape (n_rows,)
+        Squared distances, never too large but for the rounding of this formula.
+    move : ndarray of shape (n_rows, n_moves)
+        Moves in the eigenvectors; NaN where there is none.
+    """
+    least = float(eigenvalues.min(initial=0.0))
+    most = -1 / least * (1 - 1e-13) if least < 0 else np.inf
+
+    def step(m: FloatArray) -> FloatArray:
+        return np.asarray(-0.5 * m[:, None] * g / (1 + m[:, None] * eigenvalues))
+
+    def value(t: FloatArray) -> FloatArray:
+        return np.asarray(c + (g * t).sum(axis=1) + (t * t * eigenvalues).sum(axis=1))
+
+    low = np.zeros(len(c))
+    high = np.full(len(c), most)
+    if not np.isfinite(most):
+        high = _beyond(lambda m: value(step(m)) > 0, np.ones(len(c)))
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low + high)
+        positive = value(step(middle)) > 0
+        low, high = np.where(positive, middle, low), np.where(positive, high, middle)
+        if (high - low <= _NARROW * high).all():
+            break
+    with np.errstate(over="ignore", invalid="ignore"):
+        t = step(high)
+        bound = np.maximum(_dual(c, g, eigenvalues, high), _dual(c, g, eigenvalues, low))
+        left = value(t)
+        # The degenerate case: the rest of the way goes along the eigenvector of the least one.
+        k = int(eigenvalues.argmin()) if len(eigenvalues) else 0
+        if least < 0:
+            t = _along(t, left, g, eigenvalues, k)
+    bound = np.where(np.isnan(bound), 0.0, bound)
+    return np.maximum(bound, 0.0), np.where(np.isfinite(bound)[:, None], t, np.nan)
+
+
+def _dual(c: FloatArray, g: FloatArray, eigenvalues: FloatArray, m: FloatArray) -> FloatArray:
+    m = np.minimum(m, 1e150)
+    spent = 0.25 * m * m * (g * g / (1 + m[:, None] * eigenvalues)).sum(axis=1)
+    return np.asarray((m * c - spent) - 1e-14 * (m * c + spent))
+
+
+def _along(
+    t: FloatArray, left: FloatArray, g: FloatArray, eigenvalues: FloatArray, k: int
+) -> FloatArray:
+    """Go on along one eigenvector until the function is zero, where it is still positive."""
+    a, b = eigenvalues[k], g[:, k] + 2 * eigenvalues[k] * t[:, k]
+    with np.errstate(invalid="ignore"):
+        root = np.sqrt(np.maximum(b * b - 4 * a * left, 0.0))
+        options = np.stack([(-b + root) / (2 * a), (-b - root) / (2 * a)])
+    nearer = np.abs(t[:, k] + options).argmin(axis=0)
+    further = options[nearer, np.arange(len(t))]
+    out = t.copy()
+    out[:, k] += np.where(left > 0, further, 0.0)
+    return out
+
+
+def nearest_in_box(
+    c: FloatArray, g: FloatArray, h: FloatArray, low: FloatArray, high: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return squared lower bounds, and moves inside a box, for a diagonal form.
+
+    Parameters
+    ----------
+    c : ndarray of shape (n_rows,)
+        The function where the rows are, positive.
+    g : ndarray of shape (n_rows, n_moves)
+        Its slopes.
+    h : ndarray of shape (n_moves,)
+        Its form.
+    low, high : ndarray of shape (n_rows, n_moves)
+        Ends of the boxes, which contain zero.
+    """
+
+    def step(m: FloatArray) -> FloatArray:
+        """Return the minima of ``t^2 + m (h t^2 + g t)`` in the box."""
+        a, b = 1 + m[:, None] * h, m[:, None] * g
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            inside = np.clip(-0.5 * b / a, low, high)
+            ends = [np.where(np.isinf(e), np.sign(e) * 1e150, e) for e in (low, high)]
+            at = [a * e * e + b * e for e in ends]
+            end = np.where(at[0] < at[1], *ends)
+        return np.where(a > 0, inside, end)
+
+    def value(t: FloatArray) -> FloatArray:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(c + (g * t).sum(axis=1) + (h * t * t).sum(axis=1))
+
+    start = np.zeros(len(c))
+    high_m = _beyond(lambda m: value(step(m)) > 0, np.ones(len(c)))
+    low_m = start
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (low_m + high_m)
+        positive = value(step(middle)) > 0
+        low_m, high_m = np.where(positive, middle, low_m), np.where(positive, high_m, middle)
+        if (high_m - low_m <= _NARROW * high_m).all():
+            break
+    bounds = []
+    for m in (low_m, high_m):
+        t = step(m)
+        with np.errstate(over="ignore", invalid="ignore"):
+            terms = t * t + m[:, None] * (h * t * t + g * t)
+            size = t * t + m[:, None] * (np.abs(h) * t * t + np.abs(g * t))
+            dual = m * c + terms.sum(axis=1) - 1e-14 * (m * c + size.sum(axis=1))
+        bounds.append(np.where(np.isnan(dual), 0.0, dual))
+    never = value(step(high_m)) > 0
+    t = step(high_m)
+    bound = np.maximum(np.maximum(*bounds), 0.0)
+    t[never | (np.abs(t) > 1e100).any(axis=1)] = np.nan
+    return bound, t
+
+
+def _beyond(positive: Callable[[FloatArray], BoolArray], start: FloatArray) -> FloatArray:
+    """Return numbers at which something no longer holds, as far as doubling finds them."""
+    m = start.copy()
+    for _ in range(400):
+        open_ = positive(m) & (m < 1e120)
+        if not open_.any():
+            break
+        m = np.where(open_, 4 * m, m)
+    return m
+
+
+def largest_cube(
+    c: FloatArray, g: FloatArray, h: FloatArray, low: FloatArray, high: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the Linf distances, and moves inside a box, for a diagonal form.
+
+    In a cube the minimum is that of each coordinate by itself, and it falls as the cube grows.
+
+    Parameters
+    ----------
+    c, g, h, low, high
+        As for :func:`nearest_in_box`.
+    """
+
+    def lowest(r: FloatArray) -> FloatArray:
+        begin, end = np.maximum(low, -r[:, None]), np.minimum(high, r[:, None])
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            inside = np.where(h > 0, -0.5 * g / np.where(h > 0, h, 1.0), 0.0)
+        options = [begin, end, np.clip(inside, begin, end)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            best = np.argmin([g * t + h * t * t for t in options], axis=0)
+        return np.asarray(np.choose(best, options))
+
+    def value(r: FloatArray) -> FloatArray:
+        t = lowest(r)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(c + (g * t + h * t * t).sum(axis=1))
+
+    inner, outer = np.zeros(len(c)), _beyond(lambda r: value(r) > 0, np.full(len(c), 1e-6))
+    never = value(outer) > 0
+    for _ in range(_HALVINGS):
+        middle = 0.5 * (inner + outer)
+        positive = value(middle) > 0
+        inner, outer = np.where(positive, middle, inner), np.where(positive, outer, middle)
+        if (outer - inner <= _NARROW * outer).all():
+            break
+    move = lowest(outer)
+    move[never] = np.nan
+    return np.where(never, outer, inner), move

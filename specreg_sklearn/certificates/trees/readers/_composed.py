@@ -1,0 +1,101 @@
+"""Trees inside other classifiers: averaged with those of others, or cut at another threshold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
+
+from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.certificates.pipelines import NoCertificateError, decision_cut
+from specreg_sklearn.certificates.trees.readers._registry import read_trees, register_tree_reader
+from specreg_sklearn.certificates.trees.readers._tree_sum import Nodes, TreeSum
+
+# Their scores are their probabilities times the number of their trees.
+_AVERAGED = (
+    BaggingClassifier,
+    DecisionTreeClassifier,
+    ExtraTreeClassifier,
+    ExtraTreesClassifier,
+    RandomForestClassifier,
+)
+# Their probability of the second of two classes is the sigmoid of their score.
+_LOGISTIC = (GradientBoostingClassifier, HistGradientBoostingClassifier)
+_UNIT = 2.0**-53
+
+
+@register_tree_reader(VotingClassifier)
+def _average(estimator: VotingClassifier) -> TreeSum:
+    members, weights = estimator.estimators_, estimator._weights_not_none
+    if estimator.voting != "soft" or any(type(member) not in _AVERAGED for member in members):
+        raise NoCertificateError(
+            "VotingClassifier is no ensemble of trees, unless it averages the probabilities of "
+            "trees and forests (voting='soft')."
+        )
+    weights = np.ones(len(members)) if weights is None else np.asarray(weights, dtype=np.float64)
+    parts = []
+    for member, weight in zip(members, weights, strict=True):
+        nodes = read_trees(member).nodes
+        parts.append(replace(nodes, value=nodes.value * (weight / len(nodes.roots))))
+    total = float(weights.sum())
+    return TreeSum(
+        name="VotingClassifier",
+        nodes=_behind_one_another(parts),
+        base=np.zeros(len(estimator.classes_)),
+        classes=estimator.classes_,
+        n_columns=estimator.n_features_in_,
+        # Values are divided here and there, so they round twice as often.
+        unit=4 * _UNIT,
+        scores=lambda X: np.asarray(estimator.predict_proba(X)) * total,
+    )
+
+
+def _behind_one_another(parts: list[Nodes]) -> Nodes:
+    """Join ensembles, which have several roots each."""
+    joined = Nodes.joined([replace(part, roots=part.roots[:1]) for part in parts])
+    starts = np.cumsum([0] + [len(part.column) for part in parts])[:-1]
+    roots = [part.roots + start for part, start in zip(parts, starts, strict=True)]
+    return replace(joined, roots=np.concatenate(roots))
+
+
+@register_tree_reader(FixedThresholdClassifier, TunedThresholdClassifierCV)
+def _another_cut(estimator: FixedThresholdClassifier | TunedThresholdClassifierCV) -> TreeSum:
+    cut = decision_cut(estimator)
+    trees = read_trees(cut.estimator)
+    if type(cut.estimator) in _LOGISTIC:
+        number, blur = cut.in_scores()
+        return replace(
+            trees, name=type(estimator).__name__, cut=number, blur=trees.blur + blur, scores=None
+        )
+    if type(cut.estimator) not in _AVERAGED or cut.method != "predict_proba":
+        raise NoCertificateError(
+            f"{type(estimator).__name__} over {type(cut.estimator).__name__} is no ensemble of "
+            "trees whose threshold is known."
+        )
+    n_trees = len(trees.nodes.roots)
+    share = cut.threshold if cut.positive == 1 else 1 - cut.threshold
+
+    def second(X: Any) -> FloatArray:
+        return np.asarray(cut.estimator.predict_proba(X))[:, 1] * n_trees
+
+    return replace(
+        trees,
+        name=type(estimator).__name__,
+        nodes=replace(trees.nodes, value=trees.nodes.value[:, 1:]),
+        base=np.zeros(1),
+        cut=share * n_trees,
+        # The mean is rounded, and so is what it is compared with.
+        blur=8 * _UNIT * n_trees,
+        scores=second,
+    )

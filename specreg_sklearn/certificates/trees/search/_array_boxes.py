@@ -1,0 +1,376 @@
+"""Looks at boxes in NumPy: one pass over the leaves, their bound, and where to cut.
+
+Sums run in one order, leaf by leaf, tree by tree, column by column, since the compiled loops beside
+this file give the same bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn.certificates.trees.search._boxes import (
+    AT_TARGET,
+    BOUNDED,
+    PRUNED,
+    Look,
+    Terms,
+)
+from specreg_sklearn.certificates.trees.search._constants import (
+    LESSER_SIDE,
+    MOST_TANGENTS,
+    ROUNDING,
+)
+from specreg_sklearn.certificates.trees.search._multipliers import growth_of
+
+
+def boxes(terms: Terms) -> ArrayBoxes:
+    """Return the looks of a search."""
+    return ArrayBoxes(terms)
+
+
+class ArrayBoxes:
+    """See Boxes."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms, stub = terms, terms.stub
+        self.shift = stub.start[stub.entry_column]
+        self.entry_tree = stub.tree[stub.entry_leaf]
+        self.n_entries = np.diff(np.append(stub.entry_start, len(stub.entry_leaf)))
+        self.column = np.repeat(np.arange(len(stub.column)), np.diff(stub.start))
+        self.chosen = self.near = np.zeros(0, dtype=np.int64)
+
+    def look(
+        self, low: IntArray, high: IntArray, radius: float, price: float, *, past_near: bool
+    ) -> Look:
+        """Look at a box."""
+        terms, stub, cost = self.terms, self.terms.stub, self.terms.stub.cost
+        near = np.minimum(np.maximum(stub.home, low), high)
+        here = cost[stub.start[:-1] + near]
+        base = float(_in_order(here) if terms.additive else here.max(initial=0.0))
+        if base >= radius:
+            return Look(PRUNED, base, near)
+        first = np.maximum(low[stub.entry_column], stub.first)
+        last = np.minimum(high[stub.entry_column], stub.last)
+        meets = np.logical_and.reduceat(first <= last, stub.entry_start)
+        entry = np.flatnonzero(meets[stub.entry_leaf])
+        of = stub.entry_leaf[entry]
+        column, shift, first, last = (
+            stub.entry_column[entry],
+            self.shift[entry],
+            first[entry],
+            last[entry],
+        )
+        near_here = near[column]
+        need = np.minimum(np.maximum(near_here, first), last)
+        n = len(stub.leaf)
+        leaf_cost = np.full(n, base)
+        needed = cost[shift + need]
+        if terms.additive:
+            leaf_cost = base + np.bincount(of, needed - cost[shift + near_here], n)
+        else:
+            np.maximum.at(leaf_cost, of, needed)
+        alive = np.flatnonzero(meets & (leaf_cost < radius))
+        counts = np.bincount(stub.tree[alive], minlength=len(stub.tree_start))
+        if (counts == 0).any():
+            return Look(PRUNED, base, near)
+        begin = np.cumsum(counts) - counts
+        value = terms.value[alive]
+        most = float(_in_order(np.maximum.reduceat(value, begin)))
+        if most < terms.target:
+            return Look(PRUNED, base, near)
+        inside = np.bincount(of, need != near_here, n)[alive] == 0
+        score = float(_in_order(np.where(inside, value, 0.0)))
+        if score >= terms.target and not past_near:
+            return Look(AT_TARGET, base, near, score)
+        charge, fixed, pools = np.zeros(n), 0.0, 0.0
+        if terms.multipliers is not None:
+            pools = float(terms.multipliers.total[0])
+            charge = self._charges(low, high, near, entry, first, last, need, n)
+            fixed = self._fixed(low, high, near)
+        paid, key, price = (
+            _by_price(terms, value, charge[alive], begin, base, fixed, pools, radius, price)
+            if terms.priced
+            else _by_radius(
+                terms, value, charge[alive], begin, leaf_cost[alive], base, fixed, pools, radius
+            )
+        )
+        if not terms.priced:
+            # Leaves dearer than the bound do not attain it.
+            paid = np.where(leaf_cost[alive] <= key, paid, np.inf)
+        place = _first_at(paid, np.minimum.reduceat(paid, begin), counts, begin)
+        self.chosen, self.near = alive[place], near
+        meeting, point = self._meeting(low, high)
+        points = float(_in_order(value[place]))
+        if points < terms.target:
+            meeting = np.inf
+        cut = (-1, 0)
+        if key < radius:
+            weight = np.maximum.reduceat(value, begin) - np.minimum.reduceat(value, begin)
+            cut = self._cut(low, high, near, weight * (price if terms.priced else 1.0))
+        return Look(BOUNDED, base, near, score, key, price, meeting, point, points, cut)
+
+    def _charges(
+        self,
+        low: IntArray,
+        high: IntArray,
+        near: IntArray,
+        entry: IntArray,
+        first: IntArray,
+        last: IntArray,
+        need: IntArray,
+        n: int,
+    ) -> FloatArray:
+        """Return what the multipliers charge each leaf beyond the cheapest point of a box."""
+        stub, held = self.terms.stub, self.terms.multipliers
+        assert held is not None
+        column, shift, tree = stub.entry_column[entry], self.shift[entry], self.entry_tree[entry]
+        near_here = near[column]
+        forbidden = held.forbidden_to
+        above = (
+            forbidden[shift + high[column], tree]
+            - forbidden[shift + np.maximum(last, near_here), tree]
+        )
+        below = (
+            forbidden[shift + low[column], tree]
+            - forbidden[shift + np.minimum(first, near_here), tree]
+        )
+        asked = held.asked_to[shift + need, tree] - held.asked_to[shift + near_here, tree]
+        charges = np.bincount(stub.entry_leaf[entry], (above + below) + asked, n)
+        return np.asarray(charges, dtype=np.float64)
+
+    def _fixed(self, low: IntArray, high: IntArray, near: IntArray) -> float:
+        """Return the pools of all crossings that a box leaves open."""
+        held, start = self.terms.multipliers, self.terms.stub.start[:-1]
+        assert held is not None
+        at_near = held.pool_to[start + near]
+        both = (held.pool_to[start + high] - at_near) + (held.pool_to[start + low] - at_near)
+        return float(_in_order(both))
+
+    def _chosen_entries(self) -> tuple[IntArray, IntArray]:
+        """Return the entries of the chosen leaves, and the tree of each."""
+        stub = self.terms.stub
+        count = self.n_entries[self.chosen]
+        total = np.cumsum(count)
+        entry = np.arange(total[-1]) + np.repeat(
+            stub.entry_start[self.chosen] - total + count, count
+        )
+        return entry, np.repeat(np.arange(len(count)), count)
+
+    def _ends(self, low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
+        """Return what the chosen leaves leave of each column of a box, two (n_trees, d)."""
+        stub, (entry, tree) = self.terms.stub, self._chosen_entries()
+        first, last = (np.repeat(end[None], len(self.chosen), axis=0) for end in (low, high))
+        column = stub.entry_column[entry]
+        first[tree, column] = np.maximum(low[column], stub.first[entry])
+        last[tree, column] = np.minimum(high[column], stub.last[entry])
+        return first, last
+
+    def _meeting(self, low: IntArray, high: IntArray) -> tuple[float, IntArray]:
+        """Return the cheapest point that lies in all the chosen leaves, if there is one."""
+        stub = self.terms.stub
+        first, last = (end for end in self._ends(low, high))
+        begin, end = first.max(axis=0), last.min(axis=0)
+        if (begin > end).any():
+            return np.inf, low
+        point = np.minimum(np.maximum(stub.home, begin), end)
+        costs = stub.cost[stub.start[:-1] + point]
+        return float(_in_order(costs) if self.terms.additive else costs.max(initial=0.0)), point
+
+    def _cut(
+        self, low: IntArray, high: IntArray, near: IntArray, weight: FloatArray
+    ) -> tuple[int, int]:
+        """Return where the chosen leaves disagree most: both halves lose a heavy tree, or pay."""
+        terms, stub = self.terms, self.terms.stub
+        entry, tree = self._chosen_entries()
+        column, shift = stub.entry_column[entry], self.shift[entry]
+        above, below = stub.first[entry] > low[column], stub.last[entry] < high[column]
+        n = len(stub.cost)
+        up = np.bincount((shift + stub.first[entry])[above], weight[tree[above]], n)
+        down = np.bincount((shift + stub.last[entry] + 1)[below], weight[tree[below]], n)
+        asked = np.flatnonzero((up > 0) | (down > 0))
+        if not len(asked):
+            return _widest(low, high)
+        up, down = up[asked], down[asked]
+        if terms.multipliers is not None:
+            whose = self.column[asked]
+            outwards = asked - stub.start[whose] > near[whose]
+            entered = np.where(outwards, asked, asked - 1)
+            first, last = self._ends(low, high)
+            charged = self._paid_for(entered, whose, near, first, last)
+            held = terms.multipliers
+            unpaid = np.maximum(held.price[entered] + held.pool[entered] - charged, 0.0)
+            # The half that has to cross pays what nobody is charged for.
+            down = down + np.where(outwards, unpaid, 0.0)
+            up = up + np.where(outwards, 0.0, unpaid)
+        score = np.minimum(up, down) + LESSER_SIDE * np.maximum(up, down)
+        cell = int(asked[int(np.argmax(score))])
+        j = int(self.column[cell])
+        return j, cell - int(stub.start[j])
+
+    def _crosses(
+        self,
+        cells: IntArray,
+        whose: IntArray,
+        near: IntArray,
+        first: IntArray,
+        last: IntArray,
+    ) -> tuple[BoolArray, BoolArray]:
+        """Return which chosen leaves ask for, and which forbid, each crossing (n, n_trees)."""
+        k = cells - self.terms.stub.start[whose]
+        up, k = (k > near[whose])[:, None], k[:, None]
+        begin, end = first.T[whose], last.T[whose]
+        asks = np.where(up, begin >= k, end <= k)
+        forbids = np.where(up, end < k, begin > k)
+        return asks, forbids
+
+    def _paid_for(
+        self, cells: IntArray, whose: IntArray, near: IntArray, first: IntArray, last: IntArray
+    ) -> FloatArray:
+        held = self.terms.multipliers
+        assert held is not None
+        asks, _ = self._crosses(cells, whose, near, first, last)
+        return _in_order(np.where(asks, held.asking[cells], 0.0))
+
+    def improve(self, low: IntArray, high: IntArray, rate: float) -> None:
+        """Shift shares and pools by one step."""
+        held, stub, near = self.terms.multipliers, self.terms.stub, self.near
+        assert held is not None
+        growth = growth_of(rate)
+        first, last = self._ends(low, high)
+        number = np.arange(len(stub.cost)) - stub.start[self.column]
+        here = near[self.column]
+        is_open = (number >= low[self.column]) & (number <= high[self.column]) & (number != here)
+        # Crossings that some leaf asks for, or whose pool is worth taking back.
+        up = number > here
+        farthest, nearest = first.max(axis=0)[self.column], last.min(axis=0)[self.column]
+        wanted = np.where(up, farthest >= number, nearest <= number)
+        cells = np.flatnonzero(is_open & (wanted | (held.pool > held.small_pool)))
+        if not len(cells):
+            return
+        whose = self.column[cells]
+        asks, forbids = self._crosses(cells, whose, near, first, last)
+        price, pool = held.price[cells], held.pool[cells]
+        asking, forbidding = held.asking[cells], held.forbidding[cells]
+        paid_asking = _in_order(np.where(asks, asking, 0.0))
+        paid_forbidding = _in_order(np.where(forbids, forbidding, 0.0))
+        asking = np.where(asks, asking * growth, asking)
+        forbidding = np.where(forbids, forbidding * growth, forbidding)
+        all_asking, all_forbidding = _in_order(asking), _in_order(forbidding)
+        whole = price + pool
+        used = _ratio(paid_asking, whole) + _ratio(paid_forbidding, pool)
+        half = 0.5 * (rate * (used - 1.0))
+        new = np.maximum(pool * ((1.0 + half) / (1.0 - half)), held.least_pool)
+        new = np.where((all_asking > 0) & (all_forbidding > 0), new, 0.0)
+        held.pool[cells] = new
+        held.asking[cells] = asking * _ratio(price + new, all_asking)[:, None]
+        held.forbidding[cells] = forbidding * _ratio(new, all_forbidding)[:, None]
+        held.total[0] = _in_order(held.pool)
+        held.sum_up(np.unique(whose))
+
+
+def _in_order(numbers: FloatArray) -> FloatArray:
+    """Return the sum over the last axis, from its first number to its last one."""
+    return np.cumsum(numbers, axis=-1)[..., -1]
+
+
+def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
+    return np.where(whole > 0, part / np.where(whole > 0, whole, 1.0), 0.0)
+
+
+def _by_price(
+    terms: Terms,
+    value: FloatArray,
+    charge: FloatArray,
+    begin: IntArray,
+    base: float,
+    fixed: float,
+    pools: float,
+    radius: float,
+    start: float,
+) -> tuple[FloatArray, float, float]:
+    """Return what leaves pay, the bound, and the price of the score, from tangents.
+
+    For each price, ``price * target`` plus the smallest ``charge - price * value`` of each tree,
+    less the pools, is no larger than the cost beyond the cheapest point. It is concave in the
+    price.
+    """
+    counts = np.diff(np.append(begin, len(value)))
+
+    def at(price: float) -> tuple[float, float]:
+        paid = charge - price * value
+        least = np.minimum.reduceat(paid, begin)
+        picked = np.where(paid <= np.repeat(least, counts), value, -np.inf)
+        slope = terms.target - float(_in_order(np.maximum.reduceat(picked, begin)))
+        return price * terms.target + float(_in_order(least)), slope
+
+    best_price, (best, slope) = 0.0, at(0.0)
+    left, at_left, rising = 0.0, best, slope
+    right, at_right, falling = -1.0, 0.0, 0.0
+    guess = start
+    for _ in range(MOST_TANGENTS):
+        here, slope = at(guess)
+        if here > best:
+            best_price, best = guess, here
+        if base + (best - fixed) >= radius:
+            break
+        if slope > 0:
+            left, at_left, rising = guess, here, slope
+        else:
+            right, at_right, falling = guess, here, slope
+        if right < 0:
+            guess = 4.0 * guess
+            continue
+        if not rising > falling:
+            break
+        crossing = (at_right - at_left + rising * left - falling * right) / (rising - falling)
+        highest = at_left + rising * (crossing - left)
+        if highest <= best + 1e-9 * abs(best) or not left < crossing < right:
+            break
+        guess = crossing
+    paid = charge - best_price * value
+    least = np.abs(np.minimum.reduceat(paid, begin))
+    size = abs(best_price * terms.target) + float(_in_order(least)) + (base + pools)
+    gained = (best - fixed) - (terms.margin + ROUNDING * size)
+    return paid, base + max(gained, 0.0), best_price or start
+
+
+def _by_radius(
+    terms: Terms,
+    value: FloatArray,
+    charge: FloatArray,
+    begin: IntArray,
+    cost: FloatArray,
+    base: float,
+    fixed: float,
+    pools: float,
+    radius: float,
+) -> tuple[FloatArray, float, float]:
+    """Return what leaves pay, and the smallest cost at which leaves no dearer reach the target."""
+    paid = charge - value
+    levels = np.sort(cost)
+    low, high = 0, len(levels)
+    while low < high:
+        middle = (low + high) // 2
+        within = np.where(cost <= levels[middle], paid, np.inf)
+        total = float(_in_order(np.minimum.reduceat(within, begin)))
+        if fixed - total >= terms.target - (terms.margin + ROUNDING * pools):
+            high = middle
+        else:
+            low = middle + 1
+    key = radius if low == len(levels) else max(float(levels[low]), base)
+    return paid, key, 0.0
+
+
+def _first_at(paid: FloatArray, least: FloatArray, counts: IntArray, begin: IntArray) -> IntArray:
+    """Return the first place in each group that holds its smallest number."""
+    hits = np.flatnonzero(paid == np.repeat(least, counts))
+    return hits[np.searchsorted(hits, begin)]
+
+
+def _widest(low: IntArray, high: IntArray) -> tuple[int, int]:
+    width = high - low
+    j = int(np.argmax(width))
+    if width[j] <= 0:
+        return -1, 0
+    return j, int(low[j] + 1 + (width[j] - 1) // 2)

@@ -1,0 +1,448 @@
+"""Looks at boxes as loops that numba compiles; it is imported by this file alone.
+
+The numbers are those of NumPy's looks, to the last bit: sums run in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.certificates.trees.search._boxes import (
+    AT_TARGET,
+    BOUNDED,
+    PRUNED,
+    Look,
+    Terms,
+)
+from specreg_sklearn.certificates.trees.search._constants import (
+    LESSER_SIDE,
+    MOST_TANGENTS,
+    ROUNDING,
+)
+from specreg_sklearn.certificates.trees.search._multipliers import growth_of
+
+
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a function when it is first called, and keep the result on disk where that works."""
+    try:
+        return numba.njit(cache=True)(function)
+    except RuntimeError:
+        # No folder that numba could write to.
+        return numba.njit(function)
+
+
+def boxes(terms: Terms) -> CompiledBoxes:
+    """Return the looks of a search."""
+    return CompiledBoxes(terms)
+
+
+class CompiledBoxes:
+    """See Boxes."""
+
+    def __init__(self, terms: Terms) -> None:
+        stub, held = terms.stub, terms.multipliers
+        n, n_trees, n_cells, d = (
+            len(stub.leaf),
+            len(stub.tree_start),
+            len(stub.cost),
+            len(stub.column),
+        )
+        self.terms, self.d = terms, d
+        self.start, self.home = _short(stub.start), _short(stub.home)
+        self.leaves = (
+            _short(np.append(stub.tree_start, n)),
+            _short(np.append(stub.entry_start, len(stub.entry_leaf))),
+            _short(stub.entry_column),
+            _short(stub.first),
+            _short(stub.last),
+        )
+        self.value, self.cost = _floats(terms.value), _floats(stub.cost)
+        none = np.zeros((1, 1))
+        self.sums = (
+            (held.asked_to, held.forbidden_to, held.pool_to, held.total)
+            if held
+            else (none, none, none[0], none[0])
+        )
+        self.shares = (held.price, held.pool, held.asking) if held else (none[0], none[0], none)
+        self.near = np.zeros(d, dtype=np.int32)
+        self.work = (
+            np.zeros(n, dtype=np.int32),
+            np.zeros(n),
+            np.zeros(n),
+            np.zeros(n),
+            np.zeros(n_trees + 1, dtype=np.int32),
+            np.zeros(n_trees, dtype=np.int32),
+            np.zeros((d, n_trees), dtype=np.int32),
+            np.zeros((d, n_trees), dtype=np.int32),
+            np.zeros(n_cells),
+            np.zeros(n_cells),
+        )
+        self.out, self.point, self.cut = np.zeros(6), np.zeros(d, dtype=np.int32), np.zeros(2, int)
+
+    def look(
+        self, low: IntArray, high: IntArray, radius: float, price: float, *, past_near: bool
+    ) -> Look:
+        """Look at a box."""
+        terms, out = self.terms, self.out
+        verdict = _look(
+            low, high, radius, price, past_near, terms.additive, terms.multipliers is not None,
+            terms.target, terms.margin, self.home, self.start, self.cost, self.value,
+            *self.leaves, *self.sums, *self.shares, self.near, *self.work, out, self.point,
+            self.cut,
+        )  # fmt: skip
+        if verdict == PRUNED:
+            return Look(PRUNED, float(out[0]), self.near)
+        if verdict == AT_TARGET:
+            return Look(AT_TARGET, float(out[0]), self.near.copy(), float(out[1]))
+        base, score, key, price, meeting, points = out.tolist()
+        point = self.point.copy() if np.isfinite(meeting) else self.point
+        cut = int(self.cut[0]), int(self.cut[1])
+        return Look(BOUNDED, base, self.near, score, key, price, meeting, point, points, cut)
+
+    def improve(self, low: IntArray, high: IntArray, rate: float) -> None:
+        """Shift shares and pools by one step."""
+        held = self.terms.multipliers
+        assert held is not None
+        _improve(
+            low, high, self.near, rate, growth_of(rate), held.least_pool, held.small_pool,
+            self.home, self.start, held.price, held.pool, held.asking, held.forbidding,
+            held.asked_to, held.forbidden_to, held.pool_to, held.total, self.work[6], self.work[7],
+        )  # fmt: skip
+
+
+def _short(numbers: IntArray) -> np.ndarray:
+    return np.ascontiguousarray(numbers, dtype=np.int32)
+
+
+def _floats(numbers: FloatArray) -> FloatArray:
+    return np.ascontiguousarray(numbers, dtype=np.float64)
+
+
+@_compiled
+def _at_price(price, target, charge, value, begin, chosen):
+    """Return the bound at a price of the score, and its slope; note the leaves that attain it."""
+    total, taken = 0.0, 0.0
+    for t in range(len(chosen)):
+        least, best, at = np.inf, -np.inf, begin[t]
+        for i in range(begin[t], begin[t + 1]):
+            paid = charge[i] - price * value[i]
+            if paid < least:
+                least, best, at = paid, value[i], i
+            elif paid == least and value[i] > best:
+                best = value[i]
+        total += least
+        taken += best
+        chosen[t] = at
+    return price * target + total, target - taken
+
+
+@_compiled
+def _by_price(charge, value, begin, chosen, target, margin, base, fixed, pools, radius, start):
+    """Return the bound and the price of the score, from tangents; charges become payments."""
+    best, slope = _at_price(0.0, target, charge, value, begin, chosen)
+    best_price = 0.0
+    left, at_left, rising = 0.0, best, slope
+    right, at_right, falling = -1.0, 0.0, 0.0
+    guess = start
+    for _ in range(MOST_TANGENTS):
+        here, slope = _at_price(guess, target, charge, value, begin, chosen)
+        if here > best:
+            best_price, best = guess, here
+        if base + (best - fixed) >= radius:
+            break
+        if slope > 0:
+            left, at_left, rising = guess, here, slope
+        else:
+            right, at_right, falling = guess, here, slope
+        if right < 0:
+            guess = 4.0 * guess
+            continue
+        if not rising > falling:
+            break
+        crossing = (at_right - at_left + rising * left - falling * right) / (rising - falling)
+        highest = at_left + rising * (crossing - left)
+        if highest <= best + 1e-9 * abs(best) or not (left < crossing and crossing < right):
+            break
+        guess = crossing
+    _at_price(best_price, target, charge, value, begin, chosen)
+    paid = 0.0
+    for t in range(len(chosen)):
+        paid += abs(charge[chosen[t]] - best_price * value[chosen[t]])
+    size = abs(best_price * target) + paid + (base + pools)
+    gained = (best - fixed) - (margin + ROUNDING * size)
+    return base + max(gained, 0.0), best_price if best_price != 0 else start
+
+
+@_compiled
+def _by_radius(charge, value, cost, begin, chosen, target, margin, base, fixed, pools, radius):
+    """Return the smallest cost at which leaves no dearer reach the target."""
+    n_trees = len(chosen)
+    n = begin[n_trees]
+    levels = np.sort(cost[:n])
+    low, high = 0, n
+    while low < high:
+        middle = (low + high) // 2
+        total = 0.0
+        for t in range(n_trees):
+            least = np.inf
+            for i in range(begin[t], begin[t + 1]):
+                if cost[i] <= levels[middle]:
+                    least = min(least, charge[i] - value[i])
+            total += least
+        if fixed - total >= target - (margin + ROUNDING * pools):
+            high = middle
+        else:
+            low = middle + 1
+    key = radius if low == n else max(levels[low], base)
+    for t in range(n_trees):
+        least, at = np.inf, begin[t]
+        for i in range(begin[t], begin[t + 1]):
+            if cost[i] <= key and charge[i] - value[i] < least:
+                least, at = charge[i] - value[i], i
+        chosen[t] = at
+    return key
+
+
+@_compiled
+def _look(
+    low, high, radius, price, past_near, additive, shared, target, margin, home, start, cost, value,
+    tree_start, entry_start, entry_column, entry_first, entry_last,
+    asked_to, forbidden_to, pool_to, total_pool, prices, pools, asking,
+    near, alive, leaf_cost, charge, values, begin, chosen, firsts, lasts, up, down,
+    out, point, cut,
+):  # fmt: skip
+    d, n_trees = len(home), len(tree_start) - 1
+    base = 0.0
+    for c in range(d):
+        near[c] = min(max(home[c], low[c]), high[c])
+        here = cost[start[c] + near[c]]
+        base = base + here if additive else max(base, here)
+    out[0] = base
+    if base >= radius:
+        return PRUNED
+    fixed = 0.0
+    if shared:
+        for c in range(d):
+            at_near = pool_to[start[c] + near[c]]
+            fixed += (pool_to[start[c] + high[c]] - at_near) + (
+                pool_to[start[c] + low[c]] - at_near
+            )
+    # One pass over the leaves: which of them meet the box, at what cost, and what they are charged.
+    n, most, score = 0, 0.0, 0.0
+    for t in range(n_trees):
+        begin[t] = n
+        best = -np.inf
+        for leaf in range(tree_start[t], tree_start[t + 1]):
+            extra, charged, inside, out_of_reach = 0.0, 0.0, True, False
+            for e in range(entry_start[leaf], entry_start[leaf + 1]):
+                c = entry_column[e]
+                first, last = max(entry_first[e], low[c]), min(entry_last[e], high[c])
+                if first > last:
+                    out_of_reach = True
+                    break
+                s, k = start[c], near[c]
+                need = min(max(k, first), last)
+                if need != k:
+                    inside = False
+                    if additive:
+                        extra += cost[s + need] - cost[s + k]
+                        out_of_reach = base + extra >= radius
+                    else:
+                        extra = max(extra, cost[s + need])
+                        out_of_reach = extra >= radius
+                    if out_of_reach:
+                        break
+                if shared:
+                    above = forbidden_to[s + high[c], t] - forbidden_to[s + max(last, k), t]
+                    below = forbidden_to[s + low[c], t] - forbidden_to[s + min(first, k), t]
+                    asked = asked_to[s + need, t] - asked_to[s + k, t]
+                    charged += (above + below) + asked
+            if out_of_reach:
+                continue
+            alive[n], charge[n], values[n] = leaf, charged, value[leaf]
+            leaf_cost[n] = base + extra if additive else max(base, extra)
+            n += 1
+            best = max(best, value[leaf])
+            if inside:
+                score += value[leaf]
+        if best == -np.inf:
+            return PRUNED
+        most += best
+    begin[n_trees] = n
+    if most < target:
+        return PRUNED
+    out[1] = score
+    if score >= target and not past_near:
+        return AT_TARGET
+    if additive and shared:
+        key, price = _by_price(
+            charge, values, begin, chosen, target, margin, base, fixed, total_pool[0], radius, price
+        )
+    else:
+        all_pools = total_pool[0] if shared else 0.0
+        key = _by_radius(
+            charge, values, leaf_cost, begin, chosen, target, margin, base, fixed, all_pools, radius
+        )
+        price = 0.0
+    out[2], out[3] = key, price
+    points = 0.0
+    for c in range(d):
+        firsts[c, :], lasts[c, :] = low[c], high[c]
+    for t in range(n_trees):
+        points += values[chosen[t]]
+        leaf = alive[chosen[t]]
+        for e in range(entry_start[leaf], entry_start[leaf + 1]):
+            c = entry_column[e]
+            firsts[c, t] = max(low[c], entry_first[e])
+            lasts[c, t] = min(high[c], entry_last[e])
+    out[4] = _meeting(firsts, lasts, home, start, cost, additive, point)
+    out[5] = points
+    if points < target:
+        out[4] = np.inf
+    cut[0], cut[1] = -1, 0
+    if key < radius:
+        _cut(
+            low, high, near, price if additive and shared else 1.0, shared, start,
+            entry_start, entry_column, entry_first, entry_last, prices, pools, asking,
+            alive, values, begin, chosen, firsts, lasts, up, down, cut,
+        )  # fmt: skip
+    return BOUNDED
+
+
+@_compiled
+def _meeting(firsts, lasts, home, start, cost, additive, point):
+    """Return the cost of the cheapest point that lies in all the chosen leaves."""
+    total = 0.0
+    for c in range(len(home)):
+        first, last = firsts[c, 0], lasts[c, 0]
+        for t in range(1, firsts.shape[1]):
+            first, last = max(first, firsts[c, t]), min(last, lasts[c, t])
+        if first > last:
+            return np.inf
+        point[c] = min(max(home[c], first), last)
+        here = cost[start[c] + point[c]]
+        total = total + here if additive else max(total, here)
+    return total
+
+
+@_compiled
+def _cut(
+    low, high, near, price, shared, start, entry_start, entry_column, entry_first, entry_last,
+    prices, pools, asking, alive, values, begin, chosen, firsts, lasts, up, down, cut,
+):  # fmt: skip
+    """Note where the chosen leaves disagree most: both halves lose a heavy tree, or pay."""
+    d, n_trees = len(low), len(chosen)
+    for g in range(len(up)):
+        up[g] = down[g] = 0.0
+    for t in range(n_trees):
+        smallest, largest = np.inf, -np.inf
+        for i in range(begin[t], begin[t + 1]):
+            smallest, largest = min(smallest, values[i]), max(largest, values[i])
+        weight = (largest - smallest) * price
+        leaf = alive[chosen[t]]
+        for e in range(entry_start[leaf], entry_start[leaf + 1]):
+            c = entry_column[e]
+            if entry_first[e] > low[c]:
+                up[start[c] + entry_first[e]] += weight
+            if entry_last[e] < high[c]:
+                down[start[c] + entry_last[e] + 1] += weight
+    best = -1.0
+    for c in range(d):
+        for q in range(low[c] + 1, high[c] + 1):
+            g = start[c] + q
+            if not (up[g] > 0 or down[g] > 0):
+                continue
+            if shared:
+                entered = g if q > near[c] else g - 1
+                charged = 0.0
+                for t in range(n_trees):
+                    asks = firsts[c, t] >= q if q > near[c] else lasts[c, t] <= q - 1
+                    if asks:
+                        charged += asking[entered, t]
+                unpaid = max(prices[entered] + pools[entered] - charged, 0.0)
+                # The half that has to cross pays what nobody is charged for.
+                if q > near[c]:
+                    down[g] += unpaid
+                else:
+                    up[g] += unpaid
+            score = min(up[g], down[g]) + LESSER_SIDE * max(up[g], down[g])
+            if score > best:
+                best, cut[0], cut[1] = score, c, q
+    if best < 0:
+        width = 0
+        for c in range(d):
+            if high[c] - low[c] > width:
+                width = high[c] - low[c]
+                cut[0], cut[1] = c, low[c] + 1 + (width - 1) // 2
+
+
+@_compiled
+def _improve(
+    low, high, near, rate, growth, least_pool, small_pool,
+    home, start, price, pool, asking, forbidding,
+    asked_to, forbidden_to, pool_to, total_pool, firsts, lasts,
+):  # fmt: skip
+    n_trees = firsts.shape[1]
+    for c in range(len(low)):
+        farthest, nearest = low[c], high[c]
+        for t in range(n_trees):
+            farthest, nearest = max(farthest, firsts[c, t]), min(nearest, lasts[c, t])
+        changed = False
+        for k in range(low[c], high[c] + 1):
+            if k == near[c]:
+                continue
+            g, up = start[c] + k, k > near[c]
+            wanted = farthest >= k if up else nearest <= k
+            if not (wanted or pool[g] > small_pool):
+                continue
+            changed = True
+            paid_asking, paid_forbidding, all_asking, all_forbidding = 0.0, 0.0, 0.0, 0.0
+            for t in range(n_trees):
+                asks = firsts[c, t] >= k if up else lasts[c, t] <= k
+                forbids = lasts[c, t] < k if up else firsts[c, t] > k
+                if asks:
+                    paid_asking += asking[g, t]
+                    asking[g, t] *= growth
+                if forbids:
+                    paid_forbidding += forbidding[g, t]
+                    forbidding[g, t] *= growth
+                all_asking += asking[g, t]
+                all_forbidding += forbidding[g, t]
+            whole = price[g] + pool[g]
+            used = (paid_asking / whole if whole > 0 else 0.0) + (
+                paid_forbidding / pool[g] if pool[g] > 0 else 0.0
+            )
+            half = 0.5 * (rate * (used - 1.0))
+            new = max(pool[g] * ((1.0 + half) / (1.0 - half)), least_pool)
+            if not (all_asking > 0 and all_forbidding > 0):
+                new = 0.0
+            pool[g] = new
+            by_asking = (price[g] + new) / all_asking if all_asking > 0 else 0.0
+            by_forbidding = new / all_forbidding if all_forbidding > 0 else 0.0
+            for t in range(n_trees):
+                asking[g, t] *= by_asking
+                forbidding[g, t] *= by_forbidding
+        if changed:
+            _sum_up(c, home, start, pool, asking, forbidding, asked_to, forbidden_to, pool_to)
+    total = 0.0
+    for g in range(len(pool)):
+        total += pool[g]
+    total_pool[0] = total
+
+
+@_compiled
+def _sum_up(c, home, start, pool, asking, forbidding, asked_to, forbidden_to, pool_to):
+    """Make the sums of a column those of its shares again, outwards from the row."""
+    h = start[c] + home[c]
+    for side in range(2):
+        begin, end, step = (h + 1, start[c + 1], 1) if side == 0 else (h - 1, start[c] - 1, -1)
+        for g in range(begin, end, step):
+            pool_to[g] = pool_to[g - step] + pool[g]
+            for t in range(asking.shape[1]):
+                asked_to[g, t] = asked_to[g - step, t] + asking[g, t]
+                forbidden_to[g, t] = forbidden_to[g - step, t] + forbidding[g, t]

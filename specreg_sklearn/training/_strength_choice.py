@@ -1,0 +1,165 @@
+"""``alpha="auto"``: one fit in which the strength rises, judged on held-out rows."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.training._batches import TensorRows
+from specreg_sklearn.training._epoch_callbacks import EpochBar, EpochKeeper, Patience
+from specreg_sklearn.training._held_out_rows import HeldOutRows
+from specreg_sklearn.training._interruption import hand_on_interruption
+from specreg_sklearn.training._net import PenalizedNet
+from specreg_sklearn.training._strength_rise import StrengthRise
+from specreg_sklearn.training._threads import threads_for_step
+
+STRENGTHS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+"""What ``alpha="auto"`` chooses from; the path rises from the first to the last."""
+
+# Shares of the epochs of a fit: at the weakest strength, and while it rises.
+_HOLD, _RISE = 0.52, 0.78
+# Standard errors that the log loss may lie above its smallest value.
+_LOSS_TOLERANCE = 2.0
+# Epochs over which the figures of the path are averaged: those of one epoch are noise.
+_SMOOTHED = 3
+
+
+class StrengthChoice(NamedTuple):
+    """The strength of a fit, and how it was found.
+
+    Parameters
+    ----------
+    alpha : float
+        The strength.
+    path : dict of str to ndarray of shape (n_epochs,) or None
+        ``alpha``, and ``accuracy``, ``certificate`` and ``log_loss`` on the held-out rows for each
+        epoch of the rise; None where the user gave the strength.
+    """
+
+    alpha: float
+    path: dict[str, FloatArray] | None = None
+
+
+def epochs_at_weakest(n_epochs: int) -> int:
+    """Return how many epochs the path trains before the strength rises, for fits of `n_epochs`."""
+    return math.ceil(_HOLD * n_epochs)
+
+
+def choose_strength(
+    net: PenalizedNet,
+    training: TensorRows,
+    held_out: HeldOutRows,
+    patience: Patience,
+    *,
+    tolerance: float,
+    verbose: int,
+) -> StrengthChoice:
+    """Train a net while its strength rises, and choose by rows that it is not trained on.
+
+    The strength is the one with the largest certificate among those whose balanced error on the
+    held-out rows is at most `tolerance` standard errors above the smallest one, and whose log loss
+    is at most two; the errors are those of mean differences, row by row.
+
+    Parameters
+    ----------
+    net : PenalizedNet
+        Initialised, for as many epochs as are trained at the weakest strength.
+    training : TensorRows
+        Rows to train on.
+    held_out : HeldOutRows
+        Rows to choose by.
+    patience : Patience
+        Ends the epochs at the weakest strength where nothing improves any more.
+    tolerance : float
+        In standard errors.
+    verbose : int
+        1 shows progress bars.
+
+    Returns
+    -------
+    StrengthChoice
+        The strength, and what the held-out rows said on the way.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the path was interrupted.
+    """
+    net.strength = STRENGTHS[0]
+    _train(net, training, ("patience", patience), verbose=verbose)
+    # Where it has converged early so will the fit: the rise takes its share of that.
+    net.max_epochs = max(len(STRENGTHS), math.ceil(_RISE / _HOLD * len(net.history)))
+    strengths = np.geomspace(STRENGTHS[0], STRENGTHS[-1], net.max_epochs)
+    rise = StrengthRise(strengths, held_out)
+    if net.stop_reason != "diverged":
+        _train(net, training, ("rise", rise), verbose=verbose)
+    return choose_by_held_out(rise, tolerance)
+
+
+def _train(net: PenalizedNet, rows: TensorRows, last: tuple[str, Any], *, verbose: int) -> None:
+    callbacks: list[Any] = [("epoch_keeper", EpochKeeper())]
+    if verbose:
+        callbacks.append(("epoch_bar", EpochBar(net.max_epochs, "alpha='auto'")))
+    net.set_callbacks([*callbacks, last])
+    with threads_for_step(net.batch_size, net.module_):
+        net.partial_fit(rows)
+    hand_on_interruption(net)
+
+
+def choose_by_held_out(rise: StrengthRise, tolerance: float) -> StrengthChoice:
+    """Choose by what a rise has seen; see :func:`choose_strength`."""
+    n = len(rise.looks)
+    path = {
+        "alpha": rise.strengths[:n],
+        "accuracy": np.array([look.accuracy for look in rise.looks]),
+        "certificate": np.array([look.certificate for look in rise.looks]),
+        "log_loss": np.array([look.log_loss for look in rise.looks]),
+    }
+    if not n:  # the loss was not finite even at the weakest strength: the fit says so, too
+        return StrengthChoice(STRENGTHS[0], path)
+    held_out, looks = rise.held_out, rise.looks
+    losses = np.array([look.losses for look in looks])
+    wrong = np.array([look.wrong for look in looks], dtype=np.float64)
+    # A model that has given up a rare class may still have the best log loss.
+    fair = _excess(wrong, held_out.balanced_shares) <= tolerance
+    kept = np.flatnonzero(fair & (_excess(losses, held_out.shares) <= _LOSS_TOLERANCE))
+    if not len(kept):
+        kept = np.flatnonzero(fair)
+    certificates = _smoothed(path["certificate"][:, None])[kept, 0]
+    best = kept[certificates.argmax()] if np.isfinite(certificates).all() else kept[-1]
+    steps = np.abs(np.log(STRENGTHS) - np.log(path["alpha"][best]))
+    alpha = STRENGTHS[steps.argmin()]
+    if alpha in (STRENGTHS[0], STRENGTHS[-1]):
+        end, how = ("weakest", "less") if alpha == STRENGTHS[0] else ("strongest", "more")
+        warnings.warn(
+            f"alpha='auto' chose {alpha:g}, the {end} strength that it tries. Look at alpha_path_, "
+            f"and give alpha a number if {how} would be better.",
+            UserWarning,
+            stacklevel=8,  # where the user calls fit
+        )
+    return StrengthChoice(alpha, path)
+
+
+def _excess(values: FloatArray, shares: FloatArray) -> FloatArray:
+    """Return by how many standard errors the mean of each epoch lies above the smallest mean.
+
+    The error is that of the mean difference: row by row it is far smaller than that of the means.
+    """
+    smooth = _smoothed(values)
+    difference = smooth - smooth[(smooth @ shares).argmin()]
+    mean = difference @ shares
+    error = np.sqrt((difference - mean[:, None]) ** 2 @ shares**2)
+    return np.divide(mean, error, out=np.where(mean > 0, np.inf, 0.0), where=error > 0)
+
+
+def _smoothed(values: FloatArray) -> FloatArray:
+    """Average every row with its neighbours before and after it."""
+    half = _SMOOTHED // 2
+    n = len(values)
+    return np.array(
+        [values[max(0, t - half) : min(n, t + half + 1)].mean(axis=0) for t in range(n)]
+    )

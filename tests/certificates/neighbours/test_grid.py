@@ -1,0 +1,94 @@
+"""Exact distances in the plane, against all points of a fine grid, asked of `predict` itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_blobs, make_moons
+from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid, RadiusNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+
+from specreg_sklearn.certificates import distance_prover
+from specreg_sklearn.space import FeatureSpace, as_norm
+
+_N = 121
+# Which norms each model has exact distances in.
+_EXACT = [
+    (KNeighborsClassifier(1), (1, 2, np.inf)),
+    (NearestCentroid(), (1, 2, np.inf)),
+    (NearestCentroid(priors="empirical"), (1, 2, np.inf)),
+    (LogisticRegression(), (1, 2, np.inf)),
+    (GaussianNB(), (2, np.inf)),
+    (QuadraticDiscriminantAnalysis(), (2,)),
+]
+_BOUNDED = [
+    KNeighborsClassifier(3),
+    KNeighborsClassifier(4),
+    KNeighborsClassifier(3, weights="distance"),
+    KNeighborsClassifier(3, metric="manhattan"),
+    RadiusNeighborsClassifier(1.5, outlier_label=0),
+    SVC(C=10, random_state=0),
+    SVC(kernel="poly", coef0=1, random_state=0),
+    SVC(kernel="sigmoid", random_state=0),
+]
+
+
+def _data(n_classes):
+    if n_classes == 2:
+        X, y = make_moons(60, noise=0.2, random_state=0)
+    else:
+        X, y = make_blobs(80, centers=3, cluster_std=1.5, random_state=1)
+        y = np.where(np.arange(80) < 20, 2, y)
+    return X * [1.0, 3.0], y
+
+
+def _grid_distances(model, X, some, space, norm):
+    """Return upper bounds of distances, and by how much they may be too large."""
+    low, high = X.min(axis=0), X.max(axis=0)
+    axes = [np.linspace(*ends, _N) for ends in zip(low, high, strict=True)]
+    points = np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2)
+    labels, own = model.predict(points), model.predict(some)
+    pitch = as_norm(norm).length(((high - low) / (_N - 1) / space.scale)[None])[0]
+    measure = as_norm(norm).length
+    nearest = [
+        measure((points[labels != k] - x) / space.scale).min(initial=np.inf)
+        for x, k in zip(some, own, strict=True)
+    ]
+    return np.array(nearest), pitch
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_exact_distances_are_those_of_a_grid(n_classes):
+    X, y = _data(n_classes)
+    space = FeatureSpace.from_data(X, scale=[1.0, 2.0])
+    rows = space.bind(X[::3])
+    for last, norms in _EXACT:
+        model = make_pipeline(StandardScaler(), last).fit(X, y)
+        for norm in norms:
+            bounds = distance_prover(model, X).bounds(rows, norm=norm)
+            grid, pitch = _grid_distances(model, X, X[::3], space, norm)
+            assert (bounds.lower <= grid).all(), (last, norm)
+            assert (bounds.lower <= bounds.upper).all()
+            # Bounds of the space may hide the nearest part of a curved boundary from a witness.
+            assert bounds.closed.mean() > 0.8, (last, norm)
+            closed = bounds.closed & np.isfinite(grid)
+            assert (grid[closed] <= bounds.upper[closed] + 2 * pitch).all(), (last, norm)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_lower_bounds_are_below_a_grid(n_classes):
+    X, y = _data(n_classes)
+    space = FeatureSpace.from_data(X, scale=[1.0, 2.0])
+    rows = space.bind(X[::5])
+    for last in _BOUNDED:
+        model = make_pipeline(StandardScaler(), last).fit(X, y)
+        for norm in (2, np.inf):
+            lower = distance_prover(model, X).bounds(rows, norm=norm).lower
+            grid, _ = _grid_distances(model, X, X[::5], space, norm)
+            assert (lower <= grid).all(), (last, norm)
+            assert (lower > 0).mean() > 0.5, (last, norm)

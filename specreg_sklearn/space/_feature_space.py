@@ -224,9 +224,9 @@ class FeatureSpace:
             `repair`, bounds cross or exclude all values of a mutable column, a unit is not
             positive, `scale` gives no unit for a mutable column that does not vary, a column is to
             move one way but is not mutable or is named for both ways, a cost is not positive or
-            that of a column that is not mutable, rows of `X` break a rule or do not have exactly one
-            flag of a group set, a rule cannot be read, a derived column is mutable or there is a
-            `repair` beside it, or a column holds infinite values.
+            that of a column that is not mutable, rows of `X` break a rule or do not have exactly
+            one flag of a group set, a rule cannot be read, a derived column is mutable or there is
+            a `repair` beside it, or a column holds infinite values.
         TypeError
             If `X` is sparse, or `repair` cannot be called.
 

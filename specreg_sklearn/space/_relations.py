@@ -186,8 +186,8 @@ def read_relations(
         for j in relation.columns:
             if table.kind(j) == CATEGORICAL and not table.is_flag(j):
                 raise ValueError(
-                    f"The rule {relation.text!r} names column {column_label(j, names)}, which holds "
-                    "no numbers."
+                    f"The rule {relation.text!r} names column {column_label(j, names)}, which "
+                    "holds no numbers."
                 )
     if not linear and not others and not formulas:
         return None

@@ -28,6 +28,7 @@ from specreg_sklearn.tables import INTEGER, Table, column_label
 if TYPE_CHECKING:
     from specreg_sklearn.space._relations import Relations
     from specreg_sklearn.space._repair import Repair
+    from specreg_sklearn.space._row_view import RowView
 
 # Numbers held at once where a computation has intermediate results as large as the data.
 _BLOCK = 2**20
@@ -61,6 +62,8 @@ class CleanRows:
         Whether any number inside the box can be a cell as it is.
     gaps : bool
         Whether any cell is missing.
+    seen : tuple (raw, owner, view)
+        The last candidates whose derived columns were computed, for who builds just these.
     are_cells : bool
         Whether an array of cells is a container such as the user's just as it is.
     """
@@ -138,6 +141,7 @@ class CleanRows:
         self._writes_all = table.plain and not self.missing.any() and not self.derives
         self._numbers: dict[int, np.ndarray] = {}
         self._derived: dict[int, np.ndarray] = {}
+        self.seen: tuple[Any, Any, RowView | None] = None, None, None
         self._places = {j: k for k, j in enumerate(columns.tolist())}
         # Whether an array of cells is a container such as the user's just as it is.
         self.are_cells = self._writes_all and table.bare and len(columns) == table.n_columns
@@ -356,7 +360,11 @@ class CleanRows:
         exact = {k: cells.written(raw[:, k], owner) for k, cells in self.large.items()}
         columns = self.columns
         if self.relations is not None and self.derives:
-            columns, raw, moved = self.relations.with_derived(self, raw, moved, owner)
+            columns, raw, changed = self.relations.with_derived(self, raw, owner)
+            if self.table.plain and not self.gaps:
+                order = np.argsort(columns)  # all columns at once are written as they stand
+                return self.table.write(owner, columns[order], raw[:, order], None)
+            moved = np.concatenate([moved, changed], axis=1)
         if not exact:
             return self.table.write(owner, columns, raw, moved)
         return self.table.write(owner, columns, raw, moved, exact)

@@ -94,25 +94,31 @@ class Relations:
         for j in self.derived or ():
             # A formula that has a value for the clean row must have one for the candidate.
             obeys &= np.isfinite(view.column(j)) | ~np.isfinite(rows.derived_of(j)[owner])
+        if self.derived and obeys.all():
+            # These rows are usually built next.
+            rows.seen = raw, owner, view
         return obeys
 
     def with_derived(
-        self, rows: CleanRows, raw: FloatArray, moved: BoolArray, owner: IntArray
+        self, rows: CleanRows, raw: FloatArray, owner: IntArray
     ) -> tuple[IntArray, FloatArray, BoolArray]:
-        """Return columns, cells and which of them moved, derived columns included.
+        """Return columns, cells, and which of the derived ones changed: the last ones of them.
 
         A derived cell whose formula gives what it gives for the clean row stays bit by bit.
         """
-        view = self.view(rows, raw, owner)
+        seen, whose, view = rows.seen
+        if view is None or seen is not raw or whose is not owner:
+            view = self.view(rows, raw, owner)
+        rows.seen = None, None, None
         places = list(self.derived or ())
-        new = np.stack([view.column(j) for j in places], axis=1)
-        old = np.stack([rows.derived_of(j)[owner] for j in places], axis=1)
-        changed = (new != old) & np.isfinite(new)
-        return (
-            np.append(rows.columns, places).astype(np.int64),
-            np.concatenate([raw, np.where(changed, new, 0.0)], axis=1),
-            np.concatenate([moved, changed], axis=1),
-        )
+        m, d = raw.shape
+        cells, changed = np.empty((m, d + len(places))), np.empty((m, len(places)), dtype=bool)
+        cells[:, :d] = raw
+        for k, j in enumerate(places):
+            new = view.column(j)
+            changed[:, k] = (new != rows.derived_of(j)[owner]) & np.isfinite(new)
+            cells[:, d + k] = np.where(changed[:, k], new, rows.numbers(j)[owner])
+        return np.append(rows.columns, places).astype(np.int64), cells, changed
 
     def check_clean(self, rows: CleanRows) -> None:
         """Raise if clean rows break a rule, and tell how many do."""

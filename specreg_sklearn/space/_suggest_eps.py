@@ -31,7 +31,7 @@ _BLOCK = 2**21
 class EpsSuggestion:
     """Sizes of moves that the data knows, as a small table; made by :func:`suggest_eps`.
 
-    Attributes
+    Parameters
     ----------
     what : list of str
         Names of the sizes.

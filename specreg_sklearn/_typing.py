@@ -27,7 +27,9 @@ Sizes: TypeAlias = Sequence[float] | NDArray[np.floating]
 Eps: TypeAlias = float | Sizes
 """One distance, or several from the smallest to the largest."""
 
-Activation: TypeAlias = Literal["identity", "logistic", "tanh", "relu", "elu", "gelu"]
+Activation: TypeAlias = Literal[
+    "identity", "logistic", "tanh", "relu", "elu", "gelu", "maxmin", "groupsort"
+]  # fmt: skip
 """The activations that architectures know by name."""
 
 Solver: TypeAlias = "Literal['adam', 'sgd'] | type[torch.optim.Optimizer]"

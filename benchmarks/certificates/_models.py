@@ -76,7 +76,7 @@ def _random_networks() -> Iterator[Suspect]:
         model.intercepts_ = [0.3 * scale * rng.normal(size=b.shape) for b in model.intercepts_]
         yield Suspect("random networks", f"{activation} {widths} x {scale}", model, X)
     X = rng.normal(size=(N_RANDOM_ROWS, 12))
-    for activation in ("gelu", "elu"):
+    for activation in ("gelu", "elu", "maxmin", "groupsort"):
         model = SpectrallyRegularizedEncoder(
             hidden_layer_sizes=(20, 20), activation=activation, max_iter=1, random_state=0
         ).fit(X, np.arange(len(X)) % 3)
@@ -98,6 +98,9 @@ def _trained_networks() -> Iterator[Suspect]:
         "encoder, product_spectral": _encoder(penalty="product_spectral"),
         "encoder, constraint spectral_norm": _encoder(constraint="spectral_norm"),
         "encoder, 48-48, gelu": _encoder(hidden_layer_sizes=(48, 48), activation="gelu"),
+        "encoder, 48-48, maxmin, lipschitz_margin": _encoder(
+            hidden_layer_sizes=(48, 48), activation="maxmin", objective="lipschitz_margin"
+        ),
         "MLPClassifier, relu": MLPClassifier((64,), max_iter=40, random_state=0),
         "MLPClassifier, tanh": MLPClassifier((32, 32), activation="tanh", max_iter=40),
     }

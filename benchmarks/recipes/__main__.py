@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from benchmarks.common import Report, arguments_of, run_sections
 from benchmarks.recipes._auto import auto
+from benchmarks.recipes._confidence import confidence
 from benchmarks.recipes._costs import costs
 from benchmarks.recipes._data import SETS
 from benchmarks.recipes._extent import Extent
 from benchmarks.recipes._presets import presets
+from benchmarks.recipes._sums import sums
 
-SECTIONS = {"costs": costs, "presets": presets, "auto": auto}
+SECTIONS = {
+    "costs": costs,
+    "presets": presets,
+    "sums": sums,
+    "auto": auto,
+    "confidence": confidence,
+}
 
 
 def main() -> None:

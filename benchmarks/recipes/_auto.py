@@ -15,7 +15,7 @@ from benchmarks.recipes._measure import ROWS, Against, Outcome, measure, outcome
 
 GRID = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 PENALTIES = {"rep_spectral": 1e-2, "ll_spectral+jacobian": 3e-3}
-BOLD = 1.0
+BOLD = 2.0
 
 
 def auto(report: Report, extent: Extent) -> None:

@@ -23,7 +23,7 @@ def preset(name: str) -> dict[str, Any]:
     """Return the settings of a preset that differ from the defaults of the encoder."""
     defaults = SpectrallyRegularizedEncoder().get_params(deep=False)
     settings = SpectrallyRegularizedEncoder.from_preset(name).get_params(deep=False)
-    return {key: value for key, value in settings.items() if value is not defaults[key]}
+    return {key: value for key, value in settings.items() if repr(value) != repr(defaults[key])}
 
 
 def presets(report: Report, extent: Extent) -> None:

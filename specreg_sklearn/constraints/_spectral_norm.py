@@ -41,6 +41,12 @@ class SpectralNorm(Constraint):
 
     Notes
     -----
+    A network whose layers all have norm one cannot be sure of anything: its logits differ by no
+    more than its rows do, and the log loss asks for more. With ``include_head=False`` the readout
+    is the temperature that sets their scale; neither labels nor certified radii depend on it. On
+    the digits, divided by 16, with layers 64-64 and ``activation="maxmin"``, that took the accuracy
+    on held-out rows from 89 to 98 %, and the expected calibration error from 0.63 to 0.11.
+
     Cutting is the projection onto the matrices of norm at most `max_norm`. Scaling the whole layer
     by ``max_norm / sigma_max`` meets the limit too, but it shrinks all directions whenever one
     grows: on the digits (64 hidden units, ``max_norm=1``) it learned 52 % of the held-out rows,

@@ -35,6 +35,7 @@ from specreg_sklearn.training import (
     epochs_at_weakest,
     resolve_device,
     solver_settings,
+    tensor_rows,
 )
 
 if TYPE_CHECKING:
@@ -63,13 +64,15 @@ def build_net(
     *,
     head: Callable[[int], nn.Module],
     row_shape: tuple[int, ...] | None = None,
+    n_epochs: int | None = None,
 ) -> PenalizedNet:
     """Build the net of an encoder, or take up the one of the last fit on a warm start.
 
     It comes initialised, with objective, penalty and constraint bound to its parameters. `strength`
     is that of the penalty. `head`
     maps the number of features to what reads them, `row_shape` holds the axes of a row where the
-    user's rows had more than one, and `seed` seeds everything that is drawn.
+    user's rows had more than one, and `seed` seeds everything that is drawn. `n_epochs` are run now
+    where that is not `max_iter`, over which schedules stretch either way.
     """
     # A projector is no readout: training alone needs it, and nothing is penalised or held there.
     has_readout = getattr(objective, "uses_labels", True)
@@ -114,7 +117,7 @@ def build_net(
     net.weight_decay = float(estimator.weight_decay)
     net.lr = float(estimator.learning_rate_init)
     net.backbone_rate_factor = float(getattr(estimator, "backbone_learning_rate_factor", 1.0))
-    net.max_epochs = int(estimator.max_iter)
+    net.max_epochs = int(estimator.max_iter) if n_epochs is None else n_epochs
     if net.initialized_:
         net.initialize_criterion()
         net.resume_optimizer()
@@ -183,21 +186,26 @@ def attach_rows(
     seed: int,
     *,
     early_stopping: bool,
+    held_out: TrainingRows | None = None,
 ) -> TensorRows:
     """Return the rows to train on, on the net's device; the net gets the ones to hold out.
 
-    The net also gets its batch size. `seed` seeds the split.
+    Those are `held_out`, or without them a part of the rows, where early stopping asks for it. The
+    net also gets its batch size. `seed` seeds the split.
     """
     X, codes, weights = rows.X, rows.codes, rows.weights
-    if early_stopping:
-        training, held_out = _split(codes, estimator.validation_fraction, seed)
-        held_out_rows = TensorRows(X[held_out], codes[held_out], weights[held_out], net.device)
+    if held_out is not None:
+        held_out_rows = tensor_rows(held_out.X, held_out.codes, held_out.weights, net.device)
+        net.train_split = predefined_split(held_out_rows)
+    elif early_stopping:
+        training, others = _split(codes, estimator.validation_fraction, seed)
+        held_out_rows = tensor_rows(X[others], codes[others], weights[others], net.device)
         net.train_split = predefined_split(held_out_rows)
         X, codes, weights = X[training], codes[training], weights[training]
     auto = estimator.batch_size == "auto"
     net.batch_size = min(200, len(X)) if auto else int(estimator.batch_size)
     _check_batches(net, len(X))
-    return TensorRows(X, codes, weights, net.device)
+    return tensor_rows(X, codes, weights, net.device)
 
 
 def _check_batches(net: PenalizedNet, n_samples: int) -> None:

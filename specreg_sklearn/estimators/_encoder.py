@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from numbers import Real
 from typing import Any, ClassVar, Literal, Self
 
@@ -22,8 +23,9 @@ from specreg_sklearn.estimators._certified_network import check_only_backbone_an
 from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
 from specreg_sklearn.estimators._input_shape import flat_rows
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
+from specreg_sklearn.estimators._rows_in_parts import classes_of_parts, held_out_rows
 from specreg_sklearn.estimators._trained_backbone import Module
-from specreg_sklearn.estimators._training_report import warn_of_trouble
+from specreg_sklearn.estimators._training_report import warn_of_divergence, warn_of_trouble
 from specreg_sklearn.estimators._training_rows import ClassWeight, TrainingRows, training_rows
 from specreg_sklearn.modules import readout
 from specreg_sklearn.objectives import Objective, resolve_objective
@@ -54,8 +56,11 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         fitted encoder, is fine-tuned: its backbone is copied, and the head is new.
     hidden_layer_sizes : int or sequence of int, default=(100,)
         Widths of the hidden layers; the last one is the number of features.
-    activation : {"identity", "logistic", "tanh", "relu", "elu", "gelu"}, default="relu"
-        Activation after every hidden layer.
+    activation : {"identity", "logistic", "tanh", "relu", "elu", "gelu", "maxmin", "groupsort"}, \
+            default="relu"
+        Activation after every hidden layer. ``"maxmin"`` and ``"groupsort"`` sort neighbouring
+        features in groups of two and four, which must divide the widths; they suit constraints on
+        norms and training for certificates.
     input_shape : tuple of int, default=None
         Shape of one row as the backbone wants it, such as ``(1, 8, 8)`` for flat 8 x 8 images:
         channels first. None takes the shape of the rows of `X`, ``(n_features,)`` for a table.
@@ -70,14 +75,15 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         joined by a plus add up, as in ``"ll_spectral+jacobian"``; with weights, ``Sum(LLSpectral(),
         Jacobian(), weights=(1, 0.3))``. There is no factor one half.
     alpha : float or "auto", default=1e-2
-        Strength of the penalty, in units of the loss. "auto" chooses it from 3e-4 to 1, without any
-        attack, at the price of about one more fit: a network is trained on four fifths of the rows
-        while the strength rises; of the strengths that raise neither error nor log loss of the
-        other rows, the one with the largest certificate is taken; and the fit on all rows follows.
-        It needs at least 50 labelled rows. A warm start keeps the strength of the first fit.
-    alpha_tolerance : float, default=0.5
+        Strength of the penalty, in units of the loss. "auto" chooses it from 1e-3 to 0.3, without
+        any attack, at the price of about one more fit: a network is trained on four fifths of the
+        rows while the strength rises; of the strengths that raise neither error nor log loss of the
+        other rows, the one with the largest certificate is found, and lowered by half a decade; the
+        fit on all rows follows. It needs at least 50 labelled rows. A warm start keeps the strength
+        of the first fit.
+    alpha_tolerance : float, default=1.0
         With ``alpha="auto"``, how many standard errors the held-out balanced error may lie above
-        its smallest value on the path. 0.5 is careful; 1 trades accuracy for robustness.
+        its smallest value on the path. 1 is careful; 2 trades accuracy for robustness.
     weight_decay : float, default=1e-4
         Strength of the sum of squares of all weights (biases are free), beside any penalty. The
         two together do better than either alone.
@@ -215,7 +221,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         input_shape: Sequence[int] | None = None,
         penalty: str | Penalty | None = "rep_spectral",
         alpha: float | Literal["auto"] = 1e-2,
-        alpha_tolerance: float = 0.5,
+        alpha_tolerance: float = 1.0,
         weight_decay: float = 1e-4,
         objective: str | Objective = "cross_entropy",
         constraint: str | Constraint | None = None,
@@ -304,7 +310,15 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         return cls(**{**preset_settings(preset), **settings})
 
     @fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -318,6 +332,11 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
             -1 is a class, as in {-1, 1}; beside 0, 1, 2 or beside strings it is refused.
         sample_weight : array-like of shape (n_samples,), default=None
             Non-negative weights. A row of weight 2 counts as two rows, one of weight 0 as none.
+        X_val : array-like of shape (n_val, n_features) or (n_val, C, H, W), default=None
+            Rows for early stopping, of the columns of `X`; without them a share of
+            `validation_fraction` of `X` is held out.
+        y_val : array-like of shape (n_val,), default=None
+            Their labels, all of which occur in `y`.
 
         Returns
         -------
@@ -341,13 +360,76 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
             If `X` holds images of bytes from 0 to 255, or the labels are -1, 0 and 1 and the
             objective uses no unlabelled rows.
         """
+        return self._train(X, y, sample_weight, validation=(X_val, y_val))
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        classes: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> Self:
+        """Train one more epoch, on these rows.
+
+        The first call builds the network, unless there is one from `fit`; later calls go on from
+        its weights and the state of the optimizer, like a warm start. `early_stopping` does not
+        apply, and `max_iter` is only the length that schedules and `burn_in` refer to.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or (n_samples, C, H, W)
+            Rows.
+        y : array-like of shape (n_samples,)
+            Class labels; not every class has to occur.
+        classes : array-like of shape (n_classes,), default=None
+            All labels that will ever occur; needed in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Non-negative weights.
+
+        Returns
+        -------
+        self : SpectrallyRegularizedEncoder
+            The encoder, trained for one more epoch.
+
+        Raises
+        ------
+        ValueError
+            If `classes` is missing in the first call or not the same later, or if `y` holds another
+            label; and as for :meth:`fit`.
+        """
+        all_classes = classes_of_parts(self, classes)
+        worker = copy(self)
+        worker.warm_start, worker.early_stopping = True, False
+        worker._train(X, y, sample_weight, all_classes=all_classes)
+        settings = self.get_params(deep=False)
+        for name, value in vars(worker).items():
+            if name not in settings:
+                setattr(self, name, value)
+        return self
+
+    def _train(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None,
+        *,
+        validation: tuple[Any, Any] = (None, None),
+        all_classes: NDArray[Any] | None = None,
+    ) -> Self:
+        """Fit to all rows; with `all_classes`, to some of them, for one epoch."""
         given = X, y, sample_weight
+        in_parts = all_classes is not None
         X, row_shape = flat_rows(X)
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        reset = not (in_parts and hasattr(self, "net_"))
+        X, y = validate_data(self, X, y, reset=reset, dtype=[np.float64, np.float32])
         objective = resolve_objective(self.objective, uses_labels=True)
         if hasattr(objective, "check_rows"):
             objective.check_rows(X)
-        rows = training_rows(X, y, sample_weight, self.class_weight, objective)
+        rows = training_rows(
+            X, y, sample_weight, self.class_weight, objective, all_classes=all_classes
+        )
+        held_out = held_out_rows(self, *validation, rows, objective)
         going_on = self.warm_start and hasattr(self, "net_")
         if going_on and not np.array_equal(rows.classes, self.classes_):
             raise ValueError(
@@ -355,12 +437,25 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
                 f"y has {rows.classes.tolist()}."
             )
         head = readout(len(rows.classes))
-        net = self._fit_net(given, objective, rows, head, row_shape, classes_=rows.classes)
+        net = self._fit_net(
+            given,
+            objective,
+            rows,
+            head,
+            row_shape,
+            held_out=held_out,
+            n_epochs=1 if in_parts else None,
+            classes_=rows.classes,
+        )
         self.classes_ = rows.classes
         if self.early_stopping:
             self.validation_scores_ = [row.get("valid_accuracy", np.nan) for row in net.history]
         hand_on_interruption(net)
-        warn_of_trouble(net, self._apply(rows.X, net.module_), rows.codes)
+        if in_parts:
+            warn_of_divergence(net)
+        else:
+            logits = self._apply(rows.X, net.module_)
+            warn_of_trouble(net, logits, rows.codes, weighs_classes=self.class_weight is not None)
         return self
 
     def _choose_strength(

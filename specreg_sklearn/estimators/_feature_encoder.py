@@ -107,24 +107,37 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         rows: TrainingRows,
         head: Callable[[int], nn.Module],
         row_shape: tuple[int, ...] | None,
+        *,
+        held_out: TrainingRows | None = None,
+        n_epochs: int | None = None,
         **fitted: NDArray[Any],
     ) -> PenalizedNet:
         """Build the net, train it, and set the attributes that it gives.
 
         `given` is what `fit` was called with, and `fitted` what a copy of the estimator needs
-        beside the net: scikit-learn's callbacks want them.
+        beside the net: scikit-learn's callbacks want them. `held_out` are rows to stop on, and
+        `n_epochs` is the length of a part of a fit, which those callbacks do not watch.
         """
         with own_torch_settings():
             seed = draw_seed(self.random_state)
             choice = self._choose_strength(objective, rows, seed, head, row_shape)
             net = build_net(
-                self, objective, rows, seed, choice.alpha, head=head, row_shape=row_shape
+                self,
+                objective,
+                rows,
+                seed,
+                choice.alpha,
+                head=head,
+                row_shape=row_shape,
+                n_epochs=n_epochs,
             )
             warn_of_raw_pixels(given[0], net.module_.input_shape)
             holds_out = getattr(self, "early_stopping", False)
-            training_data = attach_rows(net, self, rows, seed, early_stopping=holds_out)
+            training_data = attach_rows(
+                net, self, rows, seed, early_stopping=holds_out, held_out=held_out
+            )
             bridge = None
-            if fit_has_callbacks(self):
+            if n_epochs is None and fit_has_callbacks(self):
                 bridge = SklearnCallbackBridge(
                     self, *given, max_epochs=self.max_iter, fitted={**fitted, "net_": net}
                 )

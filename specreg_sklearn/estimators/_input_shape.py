@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from specreg_sklearn.tables import stacklevel_of_caller
+
 _COLOURS = (1, 3, 4)
 _LARGEST_BINARY = 1
 
@@ -87,7 +89,7 @@ def warn_of_raw_pixels(X: Any, input_shape: tuple[int, ...]) -> None:
             "such units, and distances are then in them: divide by 255, or put a MinMaxScaler in "
             "front.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=stacklevel_of_caller(),
         )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import softmax
+from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin
 
 
@@ -50,6 +50,21 @@ class LogitClassifierMixin(ClassifierMixin):
             Probabilities in the order of `classes_`.
         """
         return softmax(self._logits(X), axis=1)
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.floating]:
+        """Return the logarithms of the class probabilities, also of those that round to zero.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            Log-probabilities in the order of `classes_`.
+        """
+        return log_softmax(self._logits(X), axis=1)
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the label of the largest logit of each row.

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -21,16 +20,20 @@ from specreg_sklearn.certificates import Affine, NoCertificateError, Stage
 from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.estimators._differentiable import WithPullback
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
-from specreg_sklearn.estimators._probe_problem import ProbeProblem
-from specreg_sklearn.estimators._robust_loss import SMOOTH_DUALS
 from specreg_sklearn.estimators._training_rows import ClassWeight, TrainingRows, training_rows
+from specreg_sklearn.estimators.robust_logistic import (
+    DUAL_NORMS,
+    Problem,
+    Solution,
+    probe_problem,
+    solve,
+)
 from specreg_sklearn.space import check_norm
+from specreg_sklearn.tables import stacklevel_of_caller
 from specreg_sklearn.training import own_torch_settings
 
-# Kinks of the dual norm are rounded, first broadly, then so finely that it no longer shows.
-_SMOOTHINGS = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
-_SCOUTING_ITERATIONS = 300
-_MOST_NEWTON_STEPS = 5
+# A larger coefficient, on a column of unit spread, means that the column is looked at.
+_IGNORED = 1e-3
 
 
 class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
@@ -60,10 +63,12 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
     class_weight : dict, "balanced" or None, default=None
         Factors on the rows of each class.
     max_iter : int, default=1000
-        The most iterations of L-BFGS; with ``epsilon > 0`` for each stage of smoothing.
-    tol : float, default=1e-6
-        The largest entry of the gradient at which the solution counts as found, on whitened
-        features.
+        The most Newton steps; with ``epsilon > 0`` for each stage of smoothing, of which there are
+        about ten. Ordinary fits take 5 to 30 steps in all.
+    tol : float, default=1e-8
+        The relative duality gap at which to stop: the objective is then certainly within `tol`
+        times its value of the minimum. At 1e-8 and below, a few Newton steps that flatten the
+        gradient follow, so that equal problems get equal coefficients.
     warm_start : bool, default=False
         Start from the coefficients of the last fit.
     random_state : int, RandomState instance or None, default=None
@@ -84,12 +89,19 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of the features, when `X` had string column names.
     n_iter_ : int
-        Iterations of L-BFGS, over all stages.
+        Newton steps, over all stages.
     loss_ : float
-        The minimised objective.
+        The minimised objective, with the dual norm as it is.
+    dual_gap_ : float
+        A proof of how good the fit is: no coefficients have an objective below ``loss_ -
+        dual_gap_``. The squared distance of the coefficients from the best ones is at most
+        ``dual_gap_ / alpha``. Infinite for ``alpha=0``, where nothing
+        bounds the coefficients and the fit stops by its gradient. Both are those of the
+        coefficients before they become float32.
     module_ : torch.nn.Linear
         The same readout as a torch layer with one logit per class, to be joined to an encoder: a
-        copy, made anew from `coef_` and `intercept_`, which are all that the probe has learned.
+        copy, made anew from `coef_` and `intercept_`, which are all that the probe has learned;
+        changes made to it are not kept.
 
     See Also
     --------
@@ -132,7 +144,7 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
         fit_intercept: bool = True,
         class_weight: ClassWeight = None,
         max_iter: int = 1000,
-        tol: float = 1e-6,
+        tol: float = 1e-8,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -177,30 +189,56 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
             If `max_iter` was too small, or if `epsilon` is so large that the best model ignores
             the features.
         """
-        check_norm(self.norm, SMOOTH_DUALS, type(self).__name__)
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        check_norm(self.norm, DUAL_NORMS, type(self).__name__)
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
         rows = training_rows(X, y, sample_weight, self.class_weight)
         # The matrices are small: with two threads on a busy machine BLAS took ten times as long.
-        with threadpool_limits(limits=1, user_api="blas"), own_torch_settings():
-            problem = ProbeProblem(
-                rows,
+        with threadpool_limits(limits=1, user_api="blas"):
+            problem = probe_problem(
+                rows.X,
+                rows.codes,
+                rows.weights,
                 epsilon=self.epsilon,
                 norm=self.norm,
                 alpha=self.alpha,
                 fit_intercept=self.fit_intercept,
             )
-            solution, loss, self.n_iter_ = self._solve(problem, self._start(rows))
-            coef, intercept = problem.coefficients(solution)
-        self.loss_, self.classes_ = float(loss), rows.classes
+            found = self._solve(problem, rows)
+        coef, intercept = problem.in_user_units(found.coef, found.intercept)
         self.coef_, self.intercept_ = coef.astype(X.dtype), intercept.astype(X.dtype)
-        if self.epsilon > 0 and np.abs(coef * problem.spread).max() < 1e-3:
+        self.classes_, self.n_iter_ = rows.classes, max(found.n_steps, 1)
+        self.loss_, self.dual_gap_ = found.loss, found.gap
+        self._warn(problem, found)
+        return self
+
+    def _solve(self, problem: Problem, rows: TrainingRows) -> Solution:
+        start = None
+        if self.warm_start and hasattr(self, "coef_"):
+            same = np.array_equal(self.classes_, rows.classes)
+            if same and self.coef_.shape[1] == rows.X.shape[1]:
+                start = problem.from_user_units(self.coef_, self.intercept_)
+        with tqdm(disable=not self.verbose, desc="RobustLinearProbe", unit="step") as bar:
+            return solve(
+                problem, start=start, tol=self.tol, max_iter=self.max_iter, on_step=bar.update
+            )
+
+    def _warn(self, problem: Problem, found: Solution) -> None:
+        if not found.converged:
+            gap = f"{found.gap / found.loss:.2g}" if self.alpha > 0 else "unknown"
+            warnings.warn(
+                f"RobustLinearProbe stopped after {found.n_steps} steps with a relative duality "
+                f"gap of {gap}, above tol={self.tol}. Raise max_iter={self.max_iter} or alpha="
+                f"{self.alpha}.",
+                ConvergenceWarning,
+                stacklevel=stacklevel_of_caller(),
+            )
+        if self.epsilon > 0 and np.abs(found.coef * problem.rows.spread).max() < _IGNORED:
             warnings.warn(
                 f"epsilon={self.epsilon} is so large that the best model ignores the features; "
                 "lower it.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=stacklevel_of_caller(),
             )
-        return self
 
     @property
     def module_(self) -> torch.nn.Linear:
@@ -208,59 +246,6 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
         check_is_fitted(self, "coef_")
         with own_torch_settings():
             return _as_linear_module(self.coef_, self.intercept_)
-
-    def _start(self, rows: TrainingRows) -> tuple[np.ndarray, np.ndarray] | None:
-        if not self.warm_start or not hasattr(self, "coef_"):
-            return None
-        same = np.array_equal(self.classes_, rows.classes)
-        same = same and self.coef_.shape[1] == rows.X.shape[1]
-        return (self.coef_, self.intercept_) if same else None
-
-    def _solve(
-        self, problem: ProbeProblem, start: tuple[np.ndarray, np.ndarray] | None
-    ) -> tuple[np.ndarray, float, int]:
-        solution, n_iter = problem.start(start), 0
-        with tqdm(disable=not self.verbose, desc="RobustLinearProbe", unit="iteration") as bar:
-            for stage, (smoothing, most_iterations) in enumerate(self._stages()):
-                if stage > 0:
-                    solution = problem.rewhiten(solution, smoothing)
-                result = minimize(
-                    problem.objective_and_gradient,
-                    solution,
-                    args=(smoothing,),
-                    jac=True,
-                    method="L-BFGS-B",
-                    callback=lambda _: bar.update(),
-                    options={
-                        "maxiter": most_iterations,
-                        "maxfun": 20 * most_iterations,
-                        "maxcor": 20,
-                        "maxls": 50,
-                        "gtol": 1e-2 * self.tol,
-                        "ftol": 0.0,
-                    },
-                )
-                solution, n_iter = result.x, n_iter + result.nit
-        solution, loss, slope = _polish(problem, solution, smoothing)
-        if slope > self.tol:
-            warnings.warn(
-                f"RobustLinearProbe stopped after {n_iter} iterations with a gradient of "
-                f"{slope:.2g}, above tol={self.tol}. Raise max_iter={self.max_iter} or alpha="
-                f"{self.alpha}.",
-                ConvergenceWarning,
-                stacklevel=4,
-            )
-        return solution, loss, max(n_iter, 1)
-
-    def _stages(self) -> list[tuple[float, int]]:
-        """Smoothing and the most iterations of each stage; between stages the problem is scaled.
-
-        The first stages only have to come near enough for a good scaling.
-        """
-        first = min(_SCOUTING_ITERATIONS, self.max_iter)
-        if self.epsilon == 0:  # no kink: the smoothing is not even looked at
-            return [(0.0, first), (0.0, first), (0.0, self.max_iter)]
-        return [(width, first) for width in _SMOOTHINGS[:-1]] + [(_SMOOTHINGS[-1], self.max_iter)]
 
     def __certified_stages__(self, role: Role) -> list[Stage]:
         """Return the scores as stages of a proof."""
@@ -279,29 +264,14 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
 
     def _logits(self, X: Any) -> NDArray[np.floating]:
         check_is_fitted(self, "coef_")
-        X = validate_data(self, X, reset=False, dtype=self.coef_.dtype)
+        X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=self.coef_.dtype)
         scores = X @ self.coef_.T + self.intercept_
         return np.hstack([-scores / 2, scores / 2]) if len(self.coef_) == 1 else scores
 
-
-def _polish(
-    problem: ProbeProblem, solution: np.ndarray, smoothing: float
-) -> tuple[np.ndarray, float, float]:
-    """Take Newton steps while they flatten the gradient.
-
-    L-BFGS compares values of the objective and stalls at the square root of machine precision;
-    here only gradients are compared, so that the same problem posed with weights or with repeated
-    rows gets the same coefficients.
-    """
-    solution = problem.rewhiten(solution, smoothing)
-    loss, gradient = problem.objective_and_gradient(solution, smoothing)
-    for _ in range(_MOST_NEWTON_STEPS):
-        moved = solution + problem.newton_step(solution, smoothing)
-        new_loss, new_gradient = problem.objective_and_gradient(moved, smoothing)
-        if not np.abs(new_gradient).max() < 0.5 * np.abs(gradient).max():
-            break
-        solution, loss, gradient = moved, new_loss, new_gradient
-    return solution, loss, float(np.abs(gradient).max())
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
 
 def _as_linear_module(coef: np.ndarray, intercept: np.ndarray) -> torch.nn.Linear:

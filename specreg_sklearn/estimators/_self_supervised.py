@@ -47,8 +47,11 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
         The backbone; see :class:`SpectrallyRegularizedEncoder`.
     hidden_layer_sizes : int or sequence of int, default=(100,)
         Widths of the hidden layers; the last one is the number of features.
-    activation : {"identity", "logistic", "tanh", "relu", "elu", "gelu"}, default="relu"
-        Activation after every hidden layer.
+    activation : {"identity", "logistic", "tanh", "relu", "elu", "gelu", "maxmin", "groupsort"}, \
+            default="relu"
+        Activation after every hidden layer. ``"maxmin"`` and ``"groupsort"`` sort neighbouring
+        features in groups of two and four, which must divide the widths; they suit constraints on
+        norms and training for certificates.
     input_shape : tuple of int, default=None
         Shape of one row as the backbone wants it, such as ``(1, 8, 8)`` for flat 8 x 8 images:
         channels first. None takes the shape of the rows of `X`, ``(n_features,)`` for a table.

@@ -18,11 +18,14 @@ from specreg_sklearn.spectral import (
     matrix_norm,
     used_layers,
 )
+from specreg_sklearn.tables import stacklevel_of_caller
 from specreg_sklearn.training import PenalizedNet, batched
 
 _WORST_ESTIMATE_ERROR = 0.05
 # A network that gives nearly all rows one label, and should not, has collapsed.
 _NEARLY_ALL, _FAR_FROM_ALL = 0.99, 0.9
+# Beyond this share of one class its vote looks good to the loss.
+_MAJORITY = 0.6
 # A collapse concerns all rows: this many show it.
 _ENOUGH_ROWS = 4096
 
@@ -68,13 +71,21 @@ def _norm(layer: UsedLayer) -> float:
     return convolution_norm(Convolution.from_layer(layer.module, layer.input_shape, weight=weight))
 
 
-def warn_of_trouble(net: PenalizedNet, logits: np.ndarray, codes: np.ndarray) -> None:
+def warn_of_divergence(net: PenalizedNet) -> None:
+    """Warn when training diverged, and of nothing else: more of it may follow."""
+    _warn(_early_end(net))
+
+
+def warn_of_trouble(
+    net: PenalizedNet, logits: np.ndarray, codes: np.ndarray, *, weighs_classes: bool = True
+) -> None:
     """Warn when training diverged, collapsed, was too short, or followed a lagging estimate.
 
     `logits` (n_samples, n_classes) are those of the training rows, and `codes` their classes, -1
-    for unlabelled rows. The message names the setting to change.
+    for unlabelled rows. The message names the setting to change; `weighs_classes` tells whether
+    classes have weights.
     """
-    trouble = _early_end(net) or _no_better_than_guessing(net, logits, codes)
+    trouble = _early_end(net) or _no_better_than_guessing(net, logits, codes, weighs_classes)
     _warn(trouble or _still_improving(net), _lagging_estimate(net))
 
 
@@ -86,7 +97,7 @@ def warn_of_collapse(net: PenalizedNet, X: np.ndarray) -> None:
 
 def _warn(*found: Found | None) -> None:
     for message, category in filter(None, found):
-        warnings.warn(message, category, stacklevel=5)  # where the user calls fit
+        warnings.warn(message, category, stacklevel=stacklevel_of_caller())
 
 
 def _early_end(net: PenalizedNet) -> Found | None:
@@ -119,7 +130,7 @@ def _lagging_estimate(net: PenalizedNet) -> Found | None:
 
 
 def _no_better_than_guessing(
-    net: PenalizedNet, logits: np.ndarray, codes: np.ndarray
+    net: PenalizedNet, logits: np.ndarray, codes: np.ndarray, weighs_classes: bool
 ) -> Found | None:
     if net.history[-1, "train_loss"] > 2 * math.log(logits.shape[1]):
         return Found(
@@ -140,9 +151,15 @@ def _no_better_than_guessing(
         )
     else:
         return None
+    imbalance = ""
+    if true[favourite] >= _MAJORITY and not weighs_classes:
+        imbalance = (
+            f" It is the label of {true[favourite]:.1%} of them, and a majority vote comes near to "
+            "that: class_weight='balanced' lets all classes count alike."
+        )
     return Found(
-        f"{what}. Lower alpha={net.strength}{_epsilon(net)} or learning_rate_init={net.lr}, or "
-        "raise max_iter."
+        f"{what}.{imbalance} Lower alpha={net.strength}{_epsilon(net)} or learning_rate_init="
+        f"{net.lr}, or raise max_iter."
     )
 
 

@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from specreg_sklearn._sklearn_compat import check_sample_weight
 from specreg_sklearn.objectives import Objective
-from specreg_sklearn.tables import check_number
+from specreg_sklearn.tables import check_number, stacklevel_of_caller
 
 UNLABELLED = -1
 _LABELS_OF_A_SCALE = (-1, 0, 1)
@@ -46,8 +46,13 @@ def training_rows(
     sample_weight: ArrayLike | None = None,
     class_weight: ClassWeight = None,
     objective: Objective | None = None,
+    *,
+    all_classes: np.ndarray | None = None,
 ) -> TrainingRows:
     """Encode labels, check weights, and drop rows that weigh nothing.
+
+    `all_classes`, sorted, are those of a model that sees the rows in parts: then not all of them
+    need to be there. Without, the classes are those of `y`.
 
     "balanced" counts rows by their weight; unlabelled rows have no class weight. The objective says
     whether the label -1 marks unlabelled rows; without one it is a class like any other. ValueError
@@ -61,6 +66,9 @@ def training_rows(
     labelled = np.ones(len(y), dtype=bool) if objective is None else _find_labelled(y, objective)
     check_classification_targets(y[labelled])
     classes, known_codes = np.unique(y[labelled], return_inverse=True)
+    if all_classes is not None:
+        known_codes = _codes_among(all_classes, classes)[known_codes]
+        classes = all_classes
     if len(classes) < 2:
         hint = "" if labelled.all() else f" With objective={objective!r} -1 means unlabelled."
         raise ValueError(
@@ -78,6 +86,17 @@ def training_rows(
     if labelled.all():
         return TrainingRows(X, codes, weights, classes)
     return TrainingRows(X, codes, weights, classes, weights[labelled].sum() / weights.sum())
+
+
+def _codes_among(all_classes: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the places of labels among sorted classes; ValueError for one that is not there."""
+    unseen = np.setdiff1d(labels, all_classes)
+    if len(unseen):
+        raise ValueError(
+            f"y holds labels that are not among the classes of the model: {unseen.tolist()}. The "
+            f"classes are {all_classes.tolist()}; all of them must be known from the start."
+        )
+    return np.searchsorted(all_classes, labels)
 
 
 def _counted(
@@ -104,8 +123,9 @@ def _class_factors(
 ) -> np.ndarray:
     if isinstance(class_weight, str):  # "balanced"
         # As compute_class_weight, but a row of weight 2 counts as two rows.
-        mass = np.bincount(codes, weights=weights)
-        return mass.sum() / (len(classes) * mass)
+        mass = np.bincount(codes, weights=weights, minlength=len(classes))
+        seen = mass > 0
+        return np.divide(mass.sum(), seen.sum() * mass, out=np.ones(len(mass)), where=seen)
     for label, factor in class_weight.items():
         check_number(
             f"class_weight[{label!r}]", factor, 0, accepted="a finite number of at least 0"
@@ -170,7 +190,7 @@ def _refuse_unlabelled(y: np.ndarray, objective: Objective) -> None:
                 f"objective={objective!r} uses no unlabelled rows. If it means 'unlabelled', use "
                 "an objective such as 'vat', or leave these rows out.",
                 UserWarning,
-                stacklevel=6,
+                stacklevel=stacklevel_of_caller(),
             )
         if len(classes) < 3 or not np.array_equal(classes, np.arange(len(classes))):
             return  # a class, as in {-1, 1}

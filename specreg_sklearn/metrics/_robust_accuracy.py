@@ -120,7 +120,7 @@ def robust_accuracy_score(
         means `X` itself. Needed where the model gives all of `X` one label, as where only the
         malicious rows are measured.
     max_nodes : int, default=5000
-        How many nodes the search of a proof looks at for a row; with ``certify="auto"`` 200 at
+        How many nodes the search of a proof looks at for a row; with ``certify="auto"`` 1000 at
         most.
 
     Returns

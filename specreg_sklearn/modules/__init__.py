@@ -6,6 +6,7 @@ A module factory is any callable ``(input_shape) -> torch.nn.Module`` whose outp
 
 from specreg_sklearn.modules._architecture import ACTIVATIONS, ModuleFactory
 from specreg_sklearn.modules._convnet import ConvNet
+from specreg_sklearn.modules._group_sort import GroupSort, MaxMin
 from specreg_sklearn.modules._mlp import mlp, projector
 from specreg_sklearn.modules._network import Network, build_network, readout
 from specreg_sklearn.modules._predicting import predicting
@@ -15,6 +16,8 @@ from specreg_sklearn.modules._seeded_draws import SeededDraws
 __all__ = [
     "ACTIVATIONS",
     "ConvNet",
+    "GroupSort",
+    "MaxMin",
     "ModuleFactory",
     "Network",
     "ResNet18",

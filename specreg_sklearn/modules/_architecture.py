@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator
 from torch import nn
 
 from specreg_sklearn._typing import Activation
+from specreg_sklearn.modules._group_sort import GroupSort, MaxMin, check_width
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "identity": nn.Identity,
@@ -19,6 +20,8 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "elu": nn.ELU,
     "gelu": nn.GELU,
+    "maxmin": MaxMin,
+    "groupsort": GroupSort,
 }
 
 
@@ -56,11 +59,18 @@ def as_widths(widths: int | Sequence[int]) -> list[int]:
     return [*widths] if isinstance(widths, Iterable) else [widths]
 
 
-def check_activation(activation: str) -> type[nn.Module]:
-    """Return the class of layer that a name stands for; it is built without arguments."""
+def check_activation(activation: str, widths: Iterable[int] = ()) -> type[nn.Module]:
+    """Return the class of layer that a name stands for; it is built without arguments.
+
+    `widths` are those of the layers that it follows: not every activation takes any.
+    """
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation={activation!r} is not one of {sorted(ACTIVATIONS)}.")
-    return ACTIVATIONS[activation]
+    kind = ACTIVATIONS[activation]
+    if issubclass(kind, GroupSort):
+        for width in widths:
+            check_width(f"activation={activation!r}", kind().group_size, width)
+    return kind
 
 
 def check_image_shape(owner: str, input_shape: tuple[int, ...]) -> tuple[int, int, int]:

@@ -82,7 +82,9 @@ class ConvNet(ModuleFactory):
         kernel_size = int(self.kernel_size)
         if kernel_size % 2 == 0:
             raise ValueError(f"kernel_size={kernel_size} of ConvNet must be odd.")
-        make_activation = check_activation(activation)
+        if self.n_features is not None:
+            check_count("n_features", self.n_features, owner="ConvNet")
+        make_activation = check_activation(activation, self._widths())
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         for number, n_outputs in enumerate(self._channels(), start=1):
             layers[f"conv{number}"] = nn.Conv2d(
@@ -99,10 +101,13 @@ class ConvNet(ModuleFactory):
             n_inputs, height, width = n_outputs, (height + 1) // 2, (width + 1) // 2
         layers["flatten"] = nn.Flatten()
         if self.n_features is not None:
-            check_count("n_features", self.n_features, owner="ConvNet")
             layers["hidden"] = nn.Linear(n_inputs * height * width, int(self.n_features))
             layers["activation"] = make_activation()
         return nn.Sequential(layers)
+
+    def _widths(self) -> list[int]:
+        features = [] if self.n_features is None else [int(self.n_features)]
+        return self._channels() + features
 
     def _channels(self) -> list[int]:
         channels = as_widths(self.channels)

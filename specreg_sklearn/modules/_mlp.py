@@ -27,8 +27,10 @@ def mlp(
         Shape of one sample; more than one axis is flattened.
     hidden_layer_sizes : int or sequence of int, default=(100,)
         Widths of the hidden layers; the last one is the number of features.
-    activation : {"identity", "logistic", "tanh", "relu", "elu", "gelu"}, default="relu"
-        Applied after every hidden layer, the last one included.
+    activation : {"identity", "logistic", "tanh", "relu", "elu", "gelu", "maxmin", "groupsort"}, \
+            default="relu"
+        Applied after every hidden layer, the last one included. "maxmin" sorts pairs of
+        neighbouring features and needs even widths, "groupsort" groups of four.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def mlp(
         raise ValueError(
             f"hidden_layer_sizes={hidden_layer_sizes!r} must hold positive integers, at least one."
         )
-    make_activation = check_activation(activation)
+    make_activation = check_activation(activation, map(int, widths))
     layers: OrderedDict[str, nn.Module] = OrderedDict()
     if len(input_shape) > 1:
         layers["flatten"] = nn.Flatten()

@@ -92,7 +92,7 @@ class ResNet18(ModuleFactory):
         n_channels, *_ = check_image_shape("ResNet18", input_shape)
         check_count("width", self.width, owner="ResNet18")
         n_inputs = int(self.width)
-        make_activation = check_activation(activation)
+        make_activation = check_activation(activation, [n_inputs])
         layers: OrderedDict[str, nn.Module] = OrderedDict(
             conv=nn.Conv2d(n_channels, n_inputs, 3, padding=1, bias=False),
             norm=nn.BatchNorm2d(n_inputs),

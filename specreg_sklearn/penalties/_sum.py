@@ -205,6 +205,13 @@ class Sum(Penalty):
 class SumReport(PenaltyReport):
     """What is known of a sum at the end of an epoch, and of each of its parts.
 
+    Parameters
+    ----------
+    value : float
+        The weighted sum of the exact values.
+    error : float
+        The worst error among the parts.
+
     Attributes
     ----------
     parts : dict of str to PenaltyReport

@@ -1,6 +1,6 @@
 """The one training loop: skorch with a penalised loss and in-memory batches."""
 
-from specreg_sklearn.training._batches import TensorRows, batched
+from specreg_sklearn.training._batches import TensorRows, batched, tensor_rows
 from specreg_sklearn.training._epoch_callbacks import EpochBar, EpochKeeper, Patience
 from specreg_sklearn.training._held_out_rows import HeldOutLook, HeldOutRows
 from specreg_sklearn.training._interruption import hand_on_interruption
@@ -37,5 +37,6 @@ __all__ = [
     "preset_settings",
     "resolve_device",
     "solver_settings",
+    "tensor_rows",
     "threads_for_step",
 ]

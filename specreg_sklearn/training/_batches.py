@@ -42,11 +42,76 @@ class TensorRows(torch.utils.data.Dataset):
             self.weight = torch.tensor(weight, dtype=self.X.dtype, device=device)
 
     def __len__(self) -> int:
-        return len(self.X)
+        return len(self.y)
 
     def __getitem__(self, rows: int | slice | Tensor) -> Batch:
         weight = None if self.weight is None else self.weight[rows]
         return self.X[rows], (self.y[rows], weight)
+
+    def batches(self, order: slice | Tensor, bounds: list[int]) -> Iterator[Batch]:
+        """Yield the rows in an order, cut at `bounds`: gathered once, the batches are views."""
+        X, (y, weight) = self[order]
+        for start, stop in pairwise(bounds):
+            rows = slice(start, stop)
+            yield X[rows], (y[rows], None if weight is None else weight[rows])
+
+
+class MappedRows(TensorRows):
+    """Rows that stay in their file: every batch reads its own.
+
+    Parameters are those of :class:`TensorRows`, with a memory map, or a view of one, as `X`.
+    """
+
+    def __init__(
+        self, X: np.ndarray, y: np.ndarray, weight: np.ndarray, device: torch.device | str
+    ) -> None:
+        super().__init__(X[:1], y, weight, device)
+        self._mapped = X
+
+    def __getitem__(self, rows: int | slice | Tensor) -> Batch:
+        places = rows.cpu().numpy() if isinstance(rows, Tensor) else rows
+        X = torch.from_numpy(np.array(self._mapped[places], order="C")).to(self.X.device)
+        weight = None if self.weight is None else self.weight[rows]
+        return X, (self.y[rows], weight)
+
+    def batches(self, order: slice | Tensor, bounds: list[int]) -> Iterator[Batch]:
+        """Yield the rows in an order, cut at `bounds`, reading one batch at a time."""
+        for start, stop in pairwise(bounds):
+            yield self[slice(start, stop) if isinstance(order, slice) else order[start:stop]]
+
+
+def tensor_rows(
+    X: np.ndarray, y: np.ndarray, weight: np.ndarray, device: torch.device | str
+) -> TensorRows:
+    """Return a dataset of rows: in memory, or left in the file that they are mapped from.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+        Rows; a memory map, or a view of one, is not copied as a whole.
+    y : ndarray of shape (n_samples,)
+        Class codes.
+    weight : ndarray of shape (n_samples,)
+        Sample weights.
+    device : torch.device or str
+        Where batches live.
+
+    Returns
+    -------
+    TensorRows
+        The dataset.
+    """
+    kind = MappedRows if _is_mapped(X) else TensorRows
+    return kind(X, y, weight, device)
+
+
+def _is_mapped(X: object) -> bool:
+    """Tell whether an array is a memory map, or a view of one: validation makes plain views."""
+    while isinstance(X, np.ndarray):
+        if isinstance(X, np.memmap):
+            return True
+        X = X.base
+    return False
 
 
 class BatchLoader:
@@ -85,13 +150,10 @@ class BatchLoader:
     def __iter__(self) -> Iterator[Batch]:
         n_samples = len(self.dataset)
         order: slice | Tensor = slice(None)
-        if self.shuffle:  # gather once a pass; the batches are views
+        if self.shuffle:
             order = torch.randperm(n_samples, generator=self.generator)
             order = order.to(self.dataset.X.device)
-        X, (y, weight) = self.dataset[order]
-        for start, stop in pairwise(self._bounds()):
-            rows = slice(start, stop)
-            yield X[rows], (y[rows], None if weight is None else weight[rows])
+        yield from self.dataset.batches(order, self._bounds())
 
 
 def batched(
@@ -113,8 +175,13 @@ def batched(
     ndarray of shape (n_samples, ...)
         The results in row order.
     """
-    # A copy: torch cannot share memory that must not change, and a network may work in place.
-    rows = torch.from_numpy(np.array(X, order="C"))
+
+    def apply(rows: np.ndarray) -> np.ndarray:
+        # A copy: torch cannot share memory that must not change, and a network may work in place.
+        block = torch.from_numpy(np.array(rows, order="C")).to(device)
+        return np.asarray(function(block).cpu().numpy())
+
+    starts = range(0, max(len(X), 1), _PREDICT_ROWS)
     with torch.inference_mode():
-        blocks = [function(block.to(device)).cpu().numpy() for block in rows.split(_PREDICT_ROWS)]
+        blocks = [apply(X[start : start + _PREDICT_ROWS]) for start in starts]
     return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)

@@ -10,7 +10,23 @@ _DECAY = 1e-4
 
 
 def preset_settings(name: str) -> dict[str, Any]:
-    """Return what a preset sets, as new objects; ValueError if there is no such name."""
+    """Return what a preset sets.
+
+    Parameters
+    ----------
+    name : str
+        Of the preset.
+
+    Returns
+    -------
+    dict of str to object
+        Settings of the encoder, with objects of their own.
+
+    Raises
+    ------
+    ValueError
+        If there is no such preset; the message lists the names.
+    """
     presets: dict[str, dict[str, Any]] = {
         "robust": {"penalty": "ll_spectral+jacobian", "alpha": 3e-3, "weight_decay": _DECAY},
         "fast": {"penalty": "rep_spectral", "alpha": 1e-2, "weight_decay": _DECAY},

@@ -17,13 +17,17 @@ from specreg_sklearn.training._net import PenalizedNet
 from specreg_sklearn.training._strength_rise import StrengthRise
 from specreg_sklearn.training._threads import threads_for_step
 
-STRENGTHS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 """What ``alpha="auto"`` chooses from; the path rises from the first to the last."""
 
 # Shares of the epochs of a fit: at the weakest strength, and while it rises.
 _HOLD, _RISE = 0.52, 0.78
-# Standard errors that the log loss may lie above its smallest value.
-_LOSS_TOLERANCE = 2.0
+# Standard errors that the log loss may lie above its smallest value: a strong penalty makes a
+# network less sure, which alone is no harm.
+_LOSS_TOLERANCE = 4.0
+# Half decades below the best strength of the path. A network that has reached a strength from below
+# keeps more accuracy than one that starts with it.
+_CAUTION = 1
 # Epochs over which the figures of the path are averaged: those of one epoch are noise.
 _SMOOTHED = 3
 
@@ -45,7 +49,18 @@ class StrengthChoice(NamedTuple):
 
 
 def epochs_at_weakest(n_epochs: int) -> int:
-    """Return how many epochs the path trains before the strength rises, for fits of `n_epochs`."""
+    """Return how many epochs the path trains before the strength rises.
+
+    Parameters
+    ----------
+    n_epochs : int
+        The most epochs of the fit.
+
+    Returns
+    -------
+    int
+        About half as many.
+    """
     return math.ceil(_HOLD * n_epochs)
 
 
@@ -62,7 +77,8 @@ def choose_strength(
 
     The strength is the one with the largest certificate among those whose balanced error on the
     held-out rows is at most `tolerance` standard errors above the smallest one, and whose log loss
-    is at most two; the errors are those of mean differences, row by row.
+    is at most four; the errors are those of mean differences, row by row. It is rounded to half a
+    decade, and lowered by one.
 
     Parameters
     ----------
@@ -131,13 +147,14 @@ def choose_by_held_out(rise: StrengthRise, tolerance: float) -> StrengthChoice:
         kept = np.flatnonzero(fair)
     certificates = _smoothed(path["certificate"][:, None])[kept, 0]
     best = kept[certificates.argmax()] if np.isfinite(certificates).all() else kept[-1]
-    steps = np.abs(np.log(STRENGTHS) - np.log(path["alpha"][best]))
-    alpha = STRENGTHS[steps.argmin()]
-    if alpha in (STRENGTHS[0], STRENGTHS[-1]):
-        end, how = ("weakest", "less") if alpha == STRENGTHS[0] else ("strongest", "more")
+    distances = np.abs(np.log(STRENGTHS) - np.log(path["alpha"][best]))
+    alpha = STRENGTHS[max(0, distances.argmin() - _CAUTION)]
+    ends = {0: ("weakest", "less"), len(STRENGTHS) - 1: ("strongest", "more")}
+    end, how = ends.get(int(distances.argmin()), (None, None))
+    if end is not None:
         warnings.warn(
-            f"alpha='auto' chose {alpha:g}, the {end} strength that it tries. Look at alpha_path_, "
-            f"and give alpha a number if {how} would be better.",
+            f"alpha='auto' chose {alpha:g}, since the {end} strength of its path did best. Look at "
+            f"alpha_path_, and give alpha a number if {how} would be better.",
             UserWarning,
             stacklevel=8,  # where the user calls fit
         )

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.compose import ColumnTransformer
+from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.datasets import load_iris, load_wine
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
+from benchmarks.loaders import load_german_credit
 from specreg_sklearn.attacks import CGBA, FeatureSpace, RayS, SquareAttack, Strongest
 from specreg_sklearn.metrics import (
     adversarial_band,
@@ -46,6 +47,7 @@ MODELS = {
     "linear": make_pipeline(StandardScaler(), LogisticRegression()),
     "network": make_pipeline(StandardScaler(), MLPClassifier((8,), max_iter=60, random_state=0)),
 }
+PROOFS = {"linear": "linear", "network": "lipschitz"}
 TREES = ["tree", "forest", "extra", "boosting", "histogram", "ada"]
 
 
@@ -96,7 +98,8 @@ def test_the_truth_lies_between_the_ends(name, models, wine):
             radius = certified_radius(model, chosen, norm=norm, space=space)
             np.testing.assert_allclose(radius[right], band.lower[right], rtol=1e-9)
         else:
-            assert (band.lower[right] > 0).any() and set(band.proved_by[right]) <= {"lipschitz", ""}
+            assert (band.lower[right] > 0).any()
+            assert set(band.proved_by[right]) <= {PROOFS[name], ""}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -269,7 +272,7 @@ def test_bad_rows(models, wine):
 def test_a_proof_of_some_norms_only(models, wine):
     X, y = wine
     band = adversarial_band(models["linear"], X, y, norm=0, max_samples=5)
-    assert band.unproved == "The proof 'lipschitz' does not know norm=0."
+    assert band.unproved == "The proof 'linear' does not know norm=0."
     assert set(band.status) <= {"attack_only", "already_wrong"}
     trees = adversarial_band(models["tree"], X, y, norm=0, max_samples=5)
     assert trees.closed.all()
@@ -300,3 +303,18 @@ def test_iris_by_hand():
     # The tree compares in float32.
     np.testing.assert_allclose(band.upper, np.abs(X[:, 0] - cut), rtol=1e-6)
     np.testing.assert_array_equal(band.places, np.arange(100))
+
+
+@pytest.mark.slow
+def test_german_credit_with_words_is_closed():
+    table = load_german_credit(as_frame=True)
+    X, y = table.data, table.target.to_numpy()
+    encode = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    words = make_column_selector(dtype_exclude="number")
+    columns = ColumnTransformer([("words", encode, words)], remainder="passthrough")
+    model = make_pipeline(columns, HistGradientBoostingClassifier(random_state=0))
+    model.fit(X[:700], y[:700])
+    band = adversarial_band(model, X[700:], y[700:], max_samples=30)
+    exact = band.status == "exact"
+    assert band.closed.mean() >= 0.9 and exact.sum() >= 15
+    assert (model.predict(band.X_adv)[exact] != y[700:][band.places][exact]).all()

@@ -42,10 +42,12 @@ def test_layers_are_named_and_end_with_an_activation():
         ("relu", torch.relu),
         ("elu", nn.functional.elu),
         ("gelu", nn.functional.gelu),
+        ("maxmin", lambda z: z.reshape(-1, 2, 2).sort(descending=True).values.reshape(-1, 4)),
+        ("groupsort", lambda z: z.sort(descending=True).values),
     ],
 )
 def test_activations(activation, function, generator):
-    backbone = build((3,), hidden_layer_sizes=2, activation=activation).to_empty(device="cpu")
+    backbone = build((3,), hidden_layer_sizes=4, activation=activation).to_empty(device="cpu")
     with torch.no_grad():
         for parameter in backbone.parameters():
             parameter.normal_(generator=generator)
@@ -54,7 +56,8 @@ def test_activations(activation, function, generator):
 
 
 def test_every_activation_is_tried_above():
-    assert set(ACTIVATIONS) == {"identity", "logistic", "tanh", "relu", "elu", "gelu"}
+    tried = {"identity", "logistic", "tanh", "relu", "elu", "gelu", "maxmin", "groupsort"}
+    assert set(ACTIVATIONS) == tried
 
 
 def test_more_than_one_axis_is_flattened():

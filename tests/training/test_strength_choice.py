@@ -40,21 +40,23 @@ def held(values):
 
 
 def test_the_largest_certificate_of_equal_log_loss_is_taken():
-    strengths = np.geomspace(3e-4, 1, 24)
+    strengths = np.geomspace(1e-3, 1, 24)
     loss = held([0.30, 0.29, 0.28, 0.28, 0.28, 0.35, 0.5, 0.7])
     rising = held(np.arange(8.0))
     chosen = choose_by_held_out(_Rows(strengths, loss, rising), 1.0)
-    assert chosen.alpha == 3e-2  # the 14th of 24: the last one before the loss rises
+    assert (
+        chosen.alpha == 1e-2
+    )  # half a decade below the 14th of 24: the last before the loss rises
     peak = held([0, 1, 9, 2, 3, 4, 5, 6])
     assert choose_by_held_out(_Rows(strengths, loss, peak), 1.0).alpha == 3e-3
     unknown = np.full(24, np.nan)
-    assert choose_by_held_out(_Rows(strengths, loss, unknown), 1.0).alpha == 3e-2
+    assert choose_by_held_out(_Rows(strengths, loss, unknown), 1.0).alpha == 1e-2
     assert chosen.path["log_loss"] == pytest.approx(loss)
 
 
 def test_the_tolerance_counts_standard_errors_of_paired_balanced_errors():
     """From the 9th epoch on k rows of the rare class are wrong in addition."""
-    strengths, n = np.geomspace(3e-4, 1, 24), 400
+    strengths, n = np.geomspace(1e-3, 1, 24), 400
     codes = np.repeat([0, 1], [360, 40])
     rows = HeldOutRows(np.zeros((n, 1)), codes, np.ones(n))
     found = []
@@ -71,24 +73,25 @@ def test_the_tolerance_counts_standard_errors_of_paired_balanced_errors():
             error = np.sqrt(np.sum(shares**2 * (wrong[-1, :] * 1.0 - wrong[0] - mean) ** 2))
             z = mean / error
             for tolerance in (0.99 * z, 1.01 * z):
-                found.append(choose_by_held_out(rise, tolerance).alpha == 1.0)
+                found.append(choose_by_held_out(rise, tolerance).alpha == 0.3)
         else:
-            assert choose_by_held_out(rise, 0.0).alpha == 1.0
+            assert choose_by_held_out(rise, 0.0).alpha == 0.3
     assert found == [False, True] * 4
 
 
-def test_a_log_loss_two_errors_above_the_smallest_is_too_much():
+def test_a_log_loss_four_errors_above_the_smallest_is_too_much():
     """Differences between neighbours have a deviation of 0.1 times their distance: known errors."""
-    strengths = np.geomspace(3e-4, 1, 24)
+    strengths = np.geomspace(1e-3, 1, 24)
     error = 0.1 / np.sqrt(400)
-    loss = 0.3 + error * np.arange(24.0) ** 2 / 8  # the k-th is k / 8 of its errors above the first
+    loss = 0.3 + error * np.arange(24.0) ** 2 / 4  # the k-th is k / 4 of its errors above the first
     chosen = choose_by_held_out(_Rows(strengths, loss, np.arange(24.0), spread=0.1), 1.0).alpha
-    assert chosen == STRENGTHS[np.abs(np.log(STRENGTHS) - np.log(strengths[16])).argmin()]
+    nearest = np.abs(np.log(STRENGTHS) - np.log(strengths[16])).argmin()
+    assert chosen == STRENGTHS[nearest - 1]
 
 
 def test_an_end_of_the_range_is_told():
-    strengths, rising = np.geomspace(3e-4, 1, 24), np.arange(24.0)
-    with pytest.warns(UserWarning, match="chose 1, the strongest strength"):
+    strengths, rising = np.geomspace(1e-3, 1, 24), np.arange(24.0)
+    with pytest.warns(UserWarning, match="chose 0.3, since the strongest strength"):
         choose_by_held_out(_Rows(strengths, np.full(24, 0.3), rising), 1.0)
-    with pytest.warns(UserWarning, match=r"chose 0\.0003, the weakest strength"):
+    with pytest.warns(UserWarning, match=r"chose 0\.001, since the weakest strength"):
         choose_by_held_out(_Rows(strengths, 0.3 + rising, rising), 1.0)

@@ -18,7 +18,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Folders whose `__init__` registers provers as it is imported. They stand above this one; a folder
 # that is added here is asked as well. Classes are named by strings there, so that nothing loads.
-_PROVER_FOLDERS = ("trees", "linear", "neighbours", "quadratic", "kernels", "composed")
+_PROVER_FOLDERS = (
+    "specreg_sklearn.certificates.trees",
+    "specreg_sklearn.certificates.linear",
+    "specreg_sklearn.certificates.neighbours",
+    "specreg_sklearn.certificates.quadratic",
+    "specreg_sklearn.certificates.kernels",
+    "specreg_sklearn.certificates.composed",
+)
 # A subclass with its own version of one of these decides otherwise than its parent does.
 _MEANING = ("predict", "predict_proba", "decision_function")
 
@@ -165,7 +172,7 @@ def distance_prover(estimator: Classifier, X: Any, *, constants: bool = True) ->
 def _factories(last: Any, reasons: list[str]) -> Iterator[Factory]:
     """Yield what may prove distances of a classifier; reasons why not are appended."""
     for folder in _PROVER_FOLDERS:
-        import_module(f"specreg_sklearn.certificates.{folder}")
+        import_module(folder)
     for serves, factory in _by_question:
         if serves(last):
             yield factory

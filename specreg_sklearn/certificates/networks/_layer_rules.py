@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 
@@ -21,6 +21,7 @@ from specreg_sklearn.certificates.stages import (
     reshape,
     through_torch,
 )
+from specreg_sklearn.modules import GroupSort
 from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
 from specreg_sklearn.spectral.layers import BATCH_NORMS, CONVOLUTIONS, TRANSPOSED
 
@@ -37,6 +38,16 @@ def _activation(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
 @register_lipschitz_rule(nn.AlphaDropout, nn.FeatureAlphaDropout)
 def _identity(layer: nn.Module, input_shape: tuple[int, ...]) -> Stage:
     return identity()  # dropout is not active outside training
+
+
+@register_lipschitz_rule(GroupSort)
+def _group_sort(layer: GroupSort, input_shape: tuple[int, ...]) -> Stage:
+    # An entry may come from anywhere in its group, and so may the error of one.
+    def largest(X: Tensor) -> Tensor:
+        groups = layer.groups(X)
+        return groups.amax(dim=2, keepdim=True).expand_as(groups).flatten(1, 2)
+
+    return Rearrange(lambda X: through_torch(layer, X), lambda error: through_torch(largest, error))
 
 
 @register_lipschitz_rule(nn.PReLU)

@@ -10,11 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from specreg_sklearn.certificates.networks import ACTIVATION_LAYERS, float64_copy
-from specreg_sklearn.modules import Network
+from specreg_sklearn.modules import GroupSort, Network
 from specreg_sklearn.spectral import UsedLayer, used_layers
 from specreg_sklearn.spectral.layers import BATCH_NORMS
 
-_PASSING = (*ACTIVATION_LAYERS, *BATCH_NORMS, nn.PReLU, nn.Identity, nn.Dropout, nn.Dropout2d)
+_PASSING = (
+    *ACTIVATION_LAYERS,
+    GroupSort,
+    *BATCH_NORMS,
+    nn.PReLU,
+    nn.Identity,
+    nn.Dropout,
+    nn.Dropout2d,
+)
 
 
 @dataclass

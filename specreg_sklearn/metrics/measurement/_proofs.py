@@ -12,7 +12,7 @@ from specreg_sklearn.certificates.distances import DistanceBounds, DistanceProve
 from specreg_sklearn.space import CleanRows, FeatureSpace, check_norm, check_room
 from specreg_sklearn.tables import Table, as_table, check_fitted_columns
 
-QUICK_NODES = 200
+QUICK_NODES = 1000
 """Nodes for a row where a proof only spares an attack, which costs about as much as these."""
 
 

@@ -39,6 +39,7 @@ class ArrayBoxes:
         self.n_entries = np.diff(np.append(stub.entry_start, len(stub.entry_leaf)))
         self.column = np.repeat(np.arange(len(stub.column)), np.diff(stub.start))
         self.chosen = self.near = np.zeros(0, dtype=np.int64)
+        self.ends = self.chosen, self.chosen
 
     def look(
         self, low: IntArray, high: IntArray, radius: float, price: float, *, past_near: bool
@@ -100,7 +101,8 @@ class ArrayBoxes:
             paid = np.where(leaf_cost[alive] <= key, paid, np.inf)
         place = _first_at(paid, np.minimum.reduceat(paid, begin), counts, begin)
         self.chosen, self.near = alive[place], near
-        meeting, point = self._meeting(low, high)
+        self._note_ends(low, high)
+        meeting, point = self._meeting(low)
         points = float(_in_order(value[place]))
         if points < terms.target:
             meeting = np.inf
@@ -157,19 +159,19 @@ class ArrayBoxes:
         )
         return entry, np.repeat(np.arange(len(count)), count)
 
-    def _ends(self, low: IntArray, high: IntArray) -> tuple[IntArray, IntArray]:
-        """Return what the chosen leaves leave of each column of a box, two (n_trees, d)."""
+    def _note_ends(self, low: IntArray, high: IntArray) -> None:
+        """Note what the chosen leaves leave of each column of a box, two (n_trees, d)."""
         stub, (entry, tree) = self.terms.stub, self._chosen_entries()
         first, last = (np.repeat(end[None], len(self.chosen), axis=0) for end in (low, high))
         column = stub.entry_column[entry]
         first[tree, column] = np.maximum(low[column], stub.first[entry])
         last[tree, column] = np.minimum(high[column], stub.last[entry])
-        return first, last
+        self.ends = first, last
 
-    def _meeting(self, low: IntArray, high: IntArray) -> tuple[float, IntArray]:
+    def _meeting(self, low: IntArray) -> tuple[float, IntArray]:
         """Return the cheapest point that lies in all the chosen leaves, if there is one."""
         stub = self.terms.stub
-        first, last = (end for end in self._ends(low, high))
+        first, last = self.ends
         begin, end = first.max(axis=0), last.min(axis=0)
         if (begin > end).any():
             return np.inf, low
@@ -196,8 +198,7 @@ class ArrayBoxes:
             whose = self.column[asked]
             outwards = asked - stub.start[whose] > near[whose]
             entered = np.where(outwards, asked, asked - 1)
-            first, last = self._ends(low, high)
-            charged = self._paid_for(entered, whose, near, first, last)
+            charged = self._paid_for(entered, whose, near, *self.ends)
             held = terms.multipliers
             unpaid = np.maximum(held.price[entered] + held.pool[entered] - charged, 0.0)
             # The half that has to cross pays what nobody is charged for.
@@ -237,7 +238,7 @@ class ArrayBoxes:
         held, stub, near = self.terms.multipliers, self.terms.stub, self.near
         assert held is not None
         growth = growth_of(rate)
-        first, last = self._ends(low, high)
+        first, last = self.ends
         number = np.arange(len(stub.cost)) - stub.start[self.column]
         here = near[self.column]
         is_open = (number >= low[self.column]) & (number <= high[self.column]) & (number != here)

@@ -24,6 +24,9 @@ _ROOT_PATIENCE = 12
 _STEP_EVERY = 2
 _RATE = 0.45
 _DIVE_EVERY = 3
+# What predict says no to counts as so many boxes: a question about one row costs as much, and where
+# a forest is tied on a whole region, nearly every box asks one.
+_REFUSED = 20
 
 Confirm = Callable[[IntArray], bool]
 """Says whether a point of the stub, given by its cells, has another label by `predict`."""
@@ -224,6 +227,7 @@ class BestFirst:
         if cost >= self.radius:
             return True
         if score < question.target + question.tolerance and not question.confirm(cells):
+            self.n_nodes += _REFUSED
             return False
         self.found, self.radius = Found(cost, cells.astype(np.int64)), cost
         return True

@@ -1,0 +1,54 @@
+"""How outcomes of recipes are compared, on figures of our own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.recipes._measure import Against, Outcome
+from benchmarks.recipes._presets import _tuned_l2, preset
+from benchmarks.recipes._sums import _at_equal_accuracy
+
+
+def outcomes(**found):
+    """Take (accuracy, distance) of recipes, on one data set with one seed."""
+    return Against(
+        {
+            ("data", 0, name.replace("_", " ")): Outcome(accuracy, distance, distance, 1.0, None)
+            for name, (accuracy, distance) in found.items()
+        }
+    )
+
+
+def test_ratios_are_geometric_means_and_points_arithmetic_ones():
+    found = Against(
+        {
+            ("a", 0, "none"): Outcome(0.90, 1.0, 1.0, 2.0, None),
+            ("a", 0, "r"): Outcome(0.91, 2.0, 1.0, 3.0, None),
+            ("b", 0, "none"): Outcome(0.80, 1.0, 1.0, 2.0, None),
+            ("b", 0, "r"): Outcome(0.78, 8.0, 1.0, 3.0, None),
+        }
+    )
+    assert found.ratio("r", "none", "distance") == pytest.approx(4.0)
+    assert found.ratio("r", "none", "distance", "b") == pytest.approx(8.0)
+    assert found.ratio("r", "none", "seconds") == pytest.approx(1.5)
+    assert found.points("r", "none") == pytest.approx(-0.5)
+    assert found.points("r", "none", "a") == pytest.approx(1.0)
+
+
+def test_tuned_l2_is_the_farthest_that_keeps_the_accuracy():
+    found = {"none": (0.9, 1.0), "l2_0.0001": (0.9, 1.1), "l2_0.0003": (0.898, 1.3)}
+    found |= {"l2_0.001": (0.896, 1.5), "l2_0.003": (0.88, 2.0)}
+    assert _tuned_l2(outcomes(**found), "data") == "l2 0.0003"
+
+
+def test_curves_are_read_off_between_two_strengths():
+    found = {"none": (0.9, 1.0), "p_0.001": (0.9, np.e), "p_0.003": (0.894, np.e**3)}
+    found |= {"p_0.01": (0.8, np.e**9), "p_0.03": (0.7, np.e**12)}
+    read = _at_equal_accuracy(outcomes(**found), "p", "data", "distance")
+    assert read == pytest.approx(2.0)  # halfway between 1 and 3, where 0.3 points are lost
+
+
+def test_presets_are_told_by_what_they_change():
+    assert preset("fast") == {}
+    assert preset("robust") == {"penalty": "ll_spectral+jacobian", "alpha": 3e-3}

@@ -9,14 +9,18 @@ import pandas as pd
 import polars as pl
 import pytest
 from joblib import parallel_config
+from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn import FeatureSpace
 from specreg_sklearn.attacks import resolve_attack
-from specreg_sklearn.certificates import NoCertificateError
+from specreg_sklearn.certificates import NoCertificateError, distance_prover
 from specreg_sklearn.certificates.trees import TreeEnsemble, nearest_rows
 from specreg_sklearn.metrics import certified_radius
 from tests.space._tables import JOBS, check_rows, loans, numbers, share, space_of
@@ -402,12 +406,50 @@ def test_rows_with_two_flags_are_counted():
         space.bind(TWO_SET)
 
 
-def test_proofs_refuse_derived_columns():
+MODELS = {
+    "linear": LogisticRegression(),
+    "neighbours": KNeighborsClassifier(3),
+    "kernel": SVC(random_state=0),
+    "network": MLPClassifier([5], max_iter=300, random_state=0),
+    "tree": DecisionTreeClassifier(max_depth=3, random_state=0),
+    "vote": VotingClassifier(
+        [("a", LogisticRegression()), ("b", DecisionTreeClassifier(max_depth=2, random_state=0))]
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", MODELS)
+def test_proofs_stay_below_attacks(name):
+    """Prices, a group and a rule that binds: lower bounds hold, and witnesses obey."""
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.normal(size=(200, 3)), np.eye(3)[rng.integers(0, 3, 200)]])
+    X[:, 1] = np.minimum(X[:, 1], 1 - X[:, 0])
+    y = (X @ [1, -1, 0.5, 1, 0, -1.0] > 0).astype(int)
+    model = MODELS[name].fit(X, y)
+    rows = X[model.predict(X) == y][:15]
+    space = FeatureSpace.from_data(
+        X, groups={"job": [3, 4, 5]}, cost={"job": 0.9, 0: (3, 1), 1: 0.4}, rules=["x0 + x1 <= 1"]
+    )
+    labels = model.predict(rows)
+    for norm in (1, 2, np.inf):
+        bound = distance_prover(model, rows).bounds(space.bind(rows), norm=norm)
+        found = resolve_attack("auto", norm=norm, max_queries=200).run(
+            model, rows, labels, space=space, pool=X
+        )
+        assert (bound.lower <= np.minimum(found.distances, bound.upper) * (1 + 1e-9)).all()
+        assert (bound.lower > 0).mean() > 0.9
+        there = np.isfinite(bound.upper)
+        assert (bound.witness[there][:, 3:].sum(axis=1) == 1).all()
+        assert (bound.witness[there][:, :2].sum(axis=1) <= 1).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", MODELS)
+def test_proofs_refuse_derived_columns(name):
     X, y = loans(60)
     X = X[["paid", "billed", "share"]].to_numpy()
     space = FeatureSpace.from_data(X, derived={2: lambda f: f[0] / f[1]})
+    model = MODELS[name].fit(X, y)
     with pytest.raises(NoCertificateError, match="derived columns"):
-        certified_radius(LogisticRegression().fit(X, y), X, norm=2, space=space)
-    tree = DecisionTreeClassifier(max_depth=2, random_state=0).fit(X, y)
-    with pytest.raises(NoCertificateError, match="derived columns"):
-        nearest_rows(TreeEnsemble.from_estimator(tree), space.bind(X), norm=2)
+        distance_prover(model, X).bounds(space.bind(X), norm=2)

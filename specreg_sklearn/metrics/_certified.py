@@ -63,9 +63,10 @@ def certified_radius(
         norms follow from it: a row at Linf distance r is at most r times the root of the number of
         movable columns away in L2, and L1 distances are never below L2 distances.
     space : FeatureSpace or None, default=None
-        Which columns can move and in which units. Columns that cannot move make radii larger. A
-        search uses bounds and whole numbers, too, and refuses a repair; Lipschitz constants use
-        none of them, and radii hold with them. None makes one of `X` with units by `scale`.
+        Which columns can move and in which units. Columns that cannot move make radii larger. The
+        search of trees uses bounds and whole numbers, too, and refuses a repair; exact distances of
+        other classifiers use bounds. Lipschitz constants use none of them, and radii hold with
+        them. None makes one of `X` with units by `scale`.
     scale : "std", "range", None, float or array of shape (n_features,), default="std"
         Units of the distance, when there is no `space`: those of :func:`adversarial_distances`, so
         that the two stand side by side. "std" and "range" are those of the rows in `X`, whose range

@@ -214,7 +214,7 @@ def directions_of(
             "certificates are for moves of numeric columns."
         )
     if np.array_equal(columns, place):
-        return np.asarray(units)
+        return np.array(units)
     return np.where(place[:, None] == columns[None, :], units, 0.0)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -12,6 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray, Scale
 from specreg_sklearn.space._clean_rows import CleanRows
+from specreg_sklearn.space._describe import as_html, fields_of_json, records, to_json
+from specreg_sklearn.space._groups import (
+    BoundGroup,
+    Group,
+    Groups,
+    check_group_moves,
+    check_one_set,
+    encode_flags,
+    read_groups,
+)
 from specreg_sklearn.space._large_integers import EXACT_INTEGERS, IntegerRange, LargeCells
 from specreg_sklearn.space._norms import NORMS, check_norm
 from specreg_sklearn.space._options import (
@@ -21,6 +31,7 @@ from specreg_sklearn.space._options import (
     Kinds,
     check_bounds,
     check_cells,
+    column_index,
     read_bounds,
     read_directions,
     read_large,
@@ -28,7 +39,10 @@ from specreg_sklearn.space._options import (
     read_types,
     whole_ends,
 )
+from specreg_sklearn.space._prices import Cost, read_cost, split_prices
+from specreg_sklearn.space._relations import Relations, Rules, read_relations
 from specreg_sklearn.space._repair import Repair
+from specreg_sklearn.space._row_view import Formula
 from specreg_sklearn.space._units import read_scale
 from specreg_sklearn.tables import (
     CATEGORICAL,
@@ -63,7 +77,8 @@ class FeatureSpace:
     mutable : ndarray of shape (n_features,), bool
         Columns an attack may change. The others keep their cells bit by bit.
     scale : ndarray of shape (n_features,), float64
-        The unit of each column: distances are norms of ``(X_adv - X) / scale``.
+        How far each column goes for a price of 1: distances are norms of ``(X_adv - X) / scale``.
+        Where the two ways cost differently it is that of the cheaper one, and `dearer` adds.
     repair : callable or None, default=None
         ``repair(X_moved, X_clean)`` returns the moved rows put right; see :meth:`from_data`.
     large : mapping of int to tuple (origin, low, high), default={}
@@ -76,6 +91,13 @@ class FeatureSpace:
     units : list of str or None, default=None
         Where the unit of each column is from: "std", "range", "iqr" or "mad" of the data, "X" for
         the units of X, "given" for a number. None where nobody said.
+    dearer : ndarray of shape (2, n_features), float64, or None, default=None
+        How many times ``abs(X_adv - X) / scale`` steps upwards (first row) and downwards cost; at
+        least 1. None where both ways cost the same.
+    groups : tuple of Group, default=()
+        Groups of columns of flags of which exactly one is set: positions, and the price of a swap.
+    relations : Relations or None, default=None
+        Rules between columns, and columns that follow from others.
 
     Notes
     -----
@@ -111,6 +133,9 @@ class FeatureSpace:
     large: Mapping[int, IntegerRange] = field(default_factory=dict)
     directions: IntArray | None = None
     units: list[str] | None = None
+    dearer: FloatArray | None = None
+    groups: tuple[Group, ...] = ()
+    relations: Relations | None = None
 
     @classmethod
     def from_data(
@@ -123,6 +148,10 @@ class FeatureSpace:
         scale: Scale = "std",
         increase_only: Columns = None,
         decrease_only: Columns = None,
+        cost: Cost | None = None,
+        groups: Groups = (),
+        derived: Mapping[Hashable, Formula] | None = None,
+        rules: Rules = (),
         repair: RowRepair | None = None,
     ) -> FeatureSpace:
         """Describe the space that the rows of `X` live in.
@@ -155,6 +184,29 @@ class FeatureSpace:
         increase_only, decrease_only : None, list of columns, or mask, default=None
             Columns whose numbers an attack may only raise, or only lower, from row to row: an
             account does not get younger. They are mutable columns of numbers.
+        cost : None or dict by column, default=None
+            What one unit of a column costs: a positive factor, or a pair of one for steps upwards
+            and one for steps downwards. Columns it leaves out cost 1. Distances, eps and proofs are
+            then prices: ``{"income": 2.0}`` makes a change of income count twice. The L0 norm still
+            counts columns, whatever they cost. The name of a group stands for the price of a swap
+            of two of its flags, in every norm but L0; without it, a swap is as far as both flags.
+        groups : list of lists of columns, dict of lists by name, or "dummies", default=()
+            Columns of flags that encode one choice: exactly one of them is set, here and whenever
+            rows are bound. They hold 0 and 1, or True and False, in any dtype, and move as whole
+            numbers. "dummies" finds the flags of a frame that :func:`pandas.get_dummies` made, by
+            the beginning of their names. A group in a list is named by its columns, as a tuple.
+        derived : None or dict by column, default=None
+            Columns that follow from others: ``formula(rows)`` gives their numbers. They are
+            computed anew for every row that moves, cost nothing, and have no bounds. `rows` gives a
+            column as float64 numbers by ``rows["name"]``, or by number for arrays. A row for which
+            a formula has no finite number is no candidate, unless the clean row has none either.
+        rules : list of str or callable, default=()
+            What holds between columns: linear relations with <=, >= or == as text, such as "paid <=
+            billed" or "a + 2 * b >= c + 1", where columns of arrays are x0, x1 and so on; and
+            functions ``rule(rows)`` that say which rows obey, as flags. Candidates are moved to
+            where relations hold; what cannot be moved, or is refused by a function, is no
+            candidate. A relation holds where a cell is missing. Equations hold up to rounding, 1e-9
+            of the size of their terms.
         repair : callable or None, default=None
             ``repair(X_moved, X_clean) -> X_repaired`` puts rows right that break a rule of the data
             which bounds cannot express: flags of which exactly one is set, a part that is not
@@ -171,8 +223,10 @@ class FeatureSpace:
             If an option names an unknown column, a categorical column is mutable without a
             `repair`, bounds cross or exclude all values of a mutable column, a unit is not
             positive, `scale` gives no unit for a mutable column that does not vary, a column is to
-            move one way but is not mutable or is named for both ways, or a column holds infinite
-            values.
+            move one way but is not mutable or is named for both ways, a cost is not positive or
+            that of a column that is not mutable, rows of `X` break a rule or do not have exactly
+            one flag of a group set, a rule cannot be read, a derived column is mutable or there is
+            a `repair` beside it, or a column holds infinite values.
         TypeError
             If `X` is sparse, or `repair` cannot be called.
 
@@ -244,13 +298,33 @@ class FeatureSpace:
         if repair is not None and not callable(repair):
             raise TypeError(f"repair={repair!r} is not a function (X_moved, X_clean) or None.")
         kinds = read_types(types, table)
+        found = read_groups(groups, table)
+        derived_columns = [column_index(c, names, n, "derived") for c in derived or ()]
+        if derived_columns and repair is not None:
+            raise ValueError(
+                "derived cannot be combined with a repair, which would see the columns as they "
+                "were. Let the repair compute them, and name them in mutable; or say all of it by "
+                "derived and rules."
+            )
+        encode_flags(found, kinds, table, all_move=mutable is None)
         flags = read_mutable(mutable, kinds, table, types, repaired=repair is not None)
+        if mutable is None:
+            flags[derived_columns] = False
+        relations = read_relations(rules, derived, table, flags)
+        directions = read_directions(increase_only, decrease_only, flags, table)
+        found = [g for g in found if check_group_moves(g, flags, directions, names)]
+        for group in found:
+            check_one_set(group, table, names)
+        prices, found = read_cost(cost, flags, names, found)
         numeric = np.flatnonzero(kinds != CATEGORICAL)
         numbers = np.full((table.n_rows, n), np.nan)
         numbers[:, numeric] = table.numbers(numeric)
         check_cells(numbers, kinds, names)
         low, high = _range(numbers)
         lo, hi = read_bounds(bounds, low, high, kinds, table)
+        for group in found:
+            columns = list(group.columns)
+            lo[columns], hi[columns] = np.clip(lo[columns], 0, 1), np.clip(hi[columns], 0, 1)
         check_bounds((lo, hi), (low, high), numbers, flags, names)
         large = read_large(bounds, numbers, table)
         for j, limits in large.items():
@@ -258,8 +332,31 @@ class FeatureSpace:
             numbers[:, j] = LargeCells.read(table.integers(j), limits).raw
         may_move = _may_move(flags, lo, hi, large)
         unit, units = read_scale(scale, numbers, may_move, names)
-        directions = read_directions(increase_only, decrease_only, flags, table)
-        return cls(names, kinds, lo, hi, flags, unit, repair, large, directions, units)
+        unit, dearer = split_prices(unit, prices, directions)
+        for group in found:
+            if group.price is not None:
+                # Half the price for each flag is never more than the price, in any norm.
+                unit[list(group.columns)] = 2 / group.price
+                units = ["price" if j in group.columns else u for j, u in enumerate(units)]
+        space = cls(
+            names,
+            kinds,
+            lo,
+            hi,
+            flags,
+            unit,
+            repair,
+            large,
+            directions,
+            units,
+            dearer,
+            tuple(found),
+            relations,
+        )
+        if relations is not None:
+            # Rows that break a rule are told here, and not when somebody measures.
+            space.bind(X)
+        return space
 
     def __repr__(self) -> str:
         count = {kind: int((self.kinds == kind).sum()) for kind in TYPES}
@@ -274,10 +371,79 @@ class FeatureSpace:
         for name, way in (("increase_only", 1), ("decrease_only", -1)):
             if self.directions is not None and (self.directions == way).any():
                 parts.append(f"{name}={int((self.directions == way).sum())}")
+        if self.groups:
+            parts.append(f"groups={len(self.groups)}")
+        if self.relations is not None:
+            n_rules = len(self.relations.linear) + len(self.relations.others)
+            parts += [f"rules={n_rules}"] if n_rules else []
+            parts += [f"derived={len(self.relations.derived)}"] if self.relations.derived else []
         if self.repair is not None:
             name = getattr(self.repair, "__name__", type(self.repair).__name__)
             parts.append(f"repair={name}")
         return f"FeatureSpace({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+    def to_frame(self) -> Any:
+        """Return what the space says about each column.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per column: its type, whether it moves, its bounds, where its unit is from, how
+            far it goes up and down for a price of 1 in units of X, and its group with the price of
+            a swap. What does not apply is missing. Rules are not in it.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(records(self)).set_index("column")
+
+    def to_json(self) -> str:
+        """Return the space as JSON text, for :meth:`from_json`.
+
+        Returns
+        -------
+        str
+            Every digit of every number is kept.
+
+        Raises
+        ------
+        ValueError
+            If the space holds functions: a repair, formulas of derived columns, or rules.
+        """
+        return to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> FeatureSpace:
+        """Return the space that :meth:`to_json` wrote.
+
+        Parameters
+        ----------
+        text : str
+            JSON text.
+
+        Returns
+        -------
+        FeatureSpace
+            The space.
+
+        Raises
+        ------
+        ValueError
+            If the text is not that of a feature space.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from specreg_sklearn import FeatureSpace
+        >>> X = np.array([[1.0, 3.0], [2.0, 5.0]])
+        >>> space = FeatureSpace.from_data(X, scale=None, rules=["x0 <= x1"], cost={0: (2.0, 1.0)})
+        >>> again = FeatureSpace.from_json(space.to_json())
+        >>> again.distances(X + [1, 1], X, norm=1)
+        array([3., 3.])
+        """
+        return cls(**fields_of_json(text))
 
     def _names_of_units(self) -> str:
         """Return where units are from, the most frequent first, and columns by name if few."""
@@ -340,7 +506,11 @@ class FeatureSpace:
         labels = columns.tolist() if self.names is None else [self.names[j] for j in columns]
         check_cells(raw, self.kinds[columns], labels)
         whole = [table.dtype(j).kind in "iub" for j in columns.tolist()]
-        return CleanRows(
+        if parameter == "X":
+            for group in self.groups:
+                check_one_set(group, table, self.names)
+        groups, halved = self._bound_groups(columns, raw)
+        rows = CleanRows(
             table,
             columns,
             raw,
@@ -352,7 +522,14 @@ class FeatureSpace:
             repair=self._bound_repair(),
             large=large,
             directions=None if self.directions is None else self.directions[columns],
+            dearer=None if self.dearer is None else self.dearer[:, columns],
+            groups=groups,
+            halved=halved,
+            relations=self.relations,
         )
+        if parameter == "X" and self.relations is not None:
+            self.relations.check_clean(rows)
+        return rows
 
     def to_coordinates(self, X: Any) -> FloatArray:
         """Return the scaled coordinates of the columns that can move.
@@ -405,7 +582,8 @@ class FeatureSpace:
         X_adv, X : array-like or DataFrame of shape (n_samples, n_features)
             Rows in the same order.
         norm : {0, 1, 2, inf}, default=2
-            The norm of ``(X_adv - X) / scale``; 0 counts the columns that changed.
+            The norm of ``(X_adv - X) / scale``, at the prices of the columns if they have some; 0
+            counts the columns that changed.
 
         Returns
         -------
@@ -443,6 +621,21 @@ class FeatureSpace:
         if table.kind(column) != INTEGER or table.dtype(column).kind not in "iu":
             return None
         return IntegerRange(0, *whole_ends((self.minimum[column], self.maximum[column])))
+
+    def _bound_groups(
+        self, columns: NDArray[np.intp], raw: FloatArray
+    ) -> tuple[list[BoundGroup], BoolArray | None]:
+        """Return groups among the movable columns, and which of these are flags with a price."""
+        groups, halved = [], np.zeros(len(columns), dtype=bool)
+        for group in self.groups:
+            places = np.flatnonzero(np.isin(columns, group.columns))
+            if not len(places):
+                continue
+            is_set = raw[:, places] == 1
+            hot = np.where(is_set.any(axis=1), places[is_set.argmax(axis=1)], -1)
+            groups.append(BoundGroup(places, hot))
+            halved[places] = group.price is not None
+        return groups, halved if halved.any() else None
 
     def _bound_repair(self) -> Repair | None:
         if self.repair is None:

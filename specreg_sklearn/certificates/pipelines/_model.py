@@ -81,6 +81,7 @@ class CertifiedModel:
         check_columns(table, space.names, space.kinds, space.mutable, "X")
         check_room(space, table)
         moves_categories = bool((space.mutable & (space.kinds == CATEGORICAL)).any())
+        check_underived(space.relations is not None and bool(space.relations.derived))
         units = space.scale[space.movable]
         return self._radii_of(X, table, space.movable, units, moves_categories, measure)
 
@@ -89,6 +90,7 @@ class CertifiedModel:
         measure = NORMS[check_norm(norm, CONVEX_NORMS, "CertifiedModel")]
         table: Table = rows.table
         check_fitted_columns(self.estimator, table)
+        check_underived(rows.derives)
         stays = None if rows.repair is None else rows.repair.fixed
         n_moving = 0 if stays is None else table.n_columns - len(stays)
         X = rows.write(rows.raw, np.arange(len(rows)))
@@ -214,6 +216,15 @@ def directions_of(
     if np.array_equal(columns, place):
         return np.array(units)
     return np.where(place[:, None] == columns[None, :], units, 0.0)
+
+
+def check_underived(derives: bool) -> None:
+    """Refuse spaces with derived columns: a proof that holds them fixed would be wrong."""
+    if derives:
+        raise NoCertificateError(
+            "The feature space has derived columns, which change without costing anything; "
+            "certificates are for columns that move by themselves."
+        )
 
 
 def _dual_norms(affine: Any, norm: Norm) -> np.ndarray:

@@ -14,6 +14,8 @@ from specreg_sklearn.certificates.relaxations._linear_bounds import Bounds
 # coefficients of their layer.
 _FIRST, _LAST = 0.3, 0.03
 _FOR_MULTIPLIERS = 0.3
+# How much corners of the unit ball are rounded, relative to a step.
+_ROUNDED = 0.5
 _DECAY, _DECAY_OF_SQUARES = 0.8, 0.95
 
 
@@ -92,9 +94,17 @@ class _Pass(NamedTuple):
 
 
 def largest_margins(
-    layers: MovedLayers, question: Question, bounds: Bounds, dual: Dual, n_steps: int
+    layers: MovedLayers,
+    question: Question,
+    bounds: Bounds,
+    dual: Dual,
+    n_steps: int,
+    pace: FloatArray,
 ) -> Answer:
-    """Return the radii within which margins stay positive, for the best numbers that were met."""
+    """Return the radii within which margins stay positive, for the best numbers that were met.
+
+    The size of the steps is multiplied by the pace of each ball, (n_balls,).
+    """
     slopes, multipliers = list(dual.slopes), list(dual.multipliers)
     n_hidden = layers.n_hidden
     has_signs = any(part.any() for part in question.signs)
@@ -112,8 +122,8 @@ def largest_margins(
             mine[:] = [np.where(better, b, a) for a, b in zip(mine, now, strict=True)]
         if step == n_steps:
             break
-        before = _forward(layers, question, bounds, found, slopes, best)
-        rate = _FIRST * (_LAST / _FIRST) ** (step / max(n_steps - 1, 1))
+        rate = pace[:, None, None] * _FIRST * (_LAST / _FIRST) ** (step / max(n_steps - 1, 1))
+        before = _forward(layers, question, bounds, found, slopes, best, _ROUNDED * rate)
         for k in range(n_hidden):
             gradient = np.maximum(found.after[k], 0.0) * before[k]
             line = bounds.lines[k]
@@ -188,6 +198,7 @@ def _forward(
     found: _Pass,
     slopes: list[FloatArray],
     best: FloatArray,
+    rounded: FloatArray,
 ) -> list[FloatArray]:
     """Return pre-activations, as the lines have them, at the move where the bound is smallest.
 
@@ -196,7 +207,7 @@ def _forward(
     """
     ball = question.radius[:, None]
     at = np.minimum(np.maximum(best, 0.5 * ball), ball)[..., None]
-    move = _steepest(layers.norm.order, found)
+    move = _steepest(layers.norm.order, found, rounded)
     before = [question.centre[:, None] - at * (move @ layers.weights[0].T)]
     for k in range(layers.n_hidden - 1):
         line, value = bounds.lines[k], before[k]
@@ -206,15 +217,20 @@ def _forward(
     return before
 
 
-def _steepest(order: float, found: _Pass) -> FloatArray:
-    """Return moves of length 1 along which the linear functions rise fastest."""
+def _steepest(order: float, found: _Pass, rounded: FloatArray) -> FloatArray:
+    """Return moves of length 1 along which the linear functions rise fastest, or nearly so.
+
+    In L1 and Linf these moves jump as slopes change, and an ascent that follows them gets stuck at
+    edges; so corners are rounded by a share of the slopes, (n_balls, 1, 1).
+    """
     slope = found.slope
+    length = np.maximum(found.length, 1e-300)[..., None]
     if order == 2:
-        return np.asarray(slope / np.maximum(found.length, 1e-300)[..., None])
+        return np.asarray(slope / length)
     if order == np.inf:
-        return np.sign(slope)
-    largest = np.abs(slope).argmax(axis=2)[..., None]
-    return np.where(np.arange(slope.shape[2]) == largest, np.sign(slope), 0.0)
+        return np.tanh(slope * slope.shape[2] / (rounded * length))
+    weight = np.exp((np.abs(slope) / length - 1) / rounded)
+    return np.asarray(np.sign(slope) * weight / weight.sum(axis=2, keepdims=True))
 
 
 def _gaps(
@@ -222,7 +238,8 @@ def _gaps(
 ) -> FloatArray:
     """Return how much each neuron's lines cost the bound where it is smallest."""
     found = _backward(layers, question, bounds, dual.slopes, dual.multipliers)
-    before = _forward(layers, question, bounds, found, dual.slopes, best)
+    rounded = np.full((len(best), 1, 1), _ROUNDED * _LAST)
+    before = _forward(layers, question, bounds, found, dual.slopes, best, rounded)
     gaps = []
     for k, line in enumerate(bounds.lines):
         value, after = before[k], found.after[k]

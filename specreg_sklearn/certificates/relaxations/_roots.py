@@ -63,6 +63,7 @@ def answers(
     signs: list[FloatArray],
     dual: Dual | None,
     n_steps: int,
+    pace: FloatArray | None = None,
 ) -> Answer:
     """Return what relaxations prove of rows in balls, for all of their rivals."""
     centres, own, rivals = rows
@@ -91,7 +92,8 @@ def answers(
             ],
             [np.zeros((*shape, line.low.shape[2])) for line in bounds.lines],
         )
-    return largest_margins(layers, question, bounds, dual, n_steps)
+    pace = np.ones(len(own)) if pace is None else pace
+    return largest_margins(layers, question, bounds, dual, n_steps, pace)
 
 
 def no_signs(layers: MovedLayers, n_rows: int) -> list[FloatArray]:
@@ -120,6 +122,9 @@ def relaxed_radii(
         Where the search may end; infinite if there is no such place.
     """
     n = len(rows.own)
+    # To six digits, so that a last bit which depends on other rows starts no other search.
+    fraction, exponent = np.frexp(known)
+    known = np.ldexp(np.floor(fraction * 2**20) / 2**20, exponent)
     proved = np.repeat(known[:, None], rows.rivals.shape[1], axis=1)
     low, high = known.copy(), upper.copy()
     radius = np.minimum(_WIDER * known, upper)

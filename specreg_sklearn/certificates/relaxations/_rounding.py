@@ -47,10 +47,15 @@ class Centres(NamedTuple):
 
 def centres_of(model: CertifiedModel, seen: SeenRows) -> Centres:
     """Return the rows' first pre-activations and scores, with their errors."""
-    values, unsure = model.scores.folded[0].forward(seen.values, np.zeros_like(seen.values))
-    scores, delta = model.scores.evaluate(seen.values)
-    blur = delta + seen.own.errors(seen.values, delta) + 4 * UNIT_ROUNDOFF * np.abs(scores)
-    return Centres(values, unsure, scores, blur, seen.growth)
+    parts = []
+    for row in seen.values:
+        # One by one: a product of matrices rounds a row in another way in other company.
+        X = row[None]
+        values, unsure = model.scores.folded[0].forward(X, np.zeros_like(X))
+        scores, delta = model.scores.evaluate(X)
+        blur = delta + seen.own.errors(X, delta) + 4 * UNIT_ROUNDOFF * np.abs(scores)
+        parts.append((values, unsure, scores, blur))
+    return Centres(*(np.concatenate(part) for part in zip(*parts, strict=True)), seen.growth)
 
 
 class Sizes(NamedTuple):
@@ -81,13 +86,17 @@ def sizes_within(
     assert isinstance(first, Affine)
     error = centres.unsure + first.uncertainty() * far * radius[:, None]
     error = above(error, 4)
-    sizes = [size]
+    sizes = [size[:, None]]
+    # An axis more: a product of stacked matrices rounds a row alike in any company.
+    size, error = size[:, None], error[:, None]
     for stage in stages[1:]:
-        # Both grow with the absolute value of what goes in, so its bound stands for all rows.
+        # Errors grow with the absolute value of what goes in, so its bound stands for all rows.
         _, error = stage.forward(size, error)
         if isinstance(stage, Affine):
             size = size @ np.abs(stage.dense()).T + np.abs(stage.bias)
             sizes.append(size)
     scale = 1 + layers.unit
     own = centres.blur + radius[:, None] * centres.growth
-    return Sizes([part * scale + _TINY for part in sizes], above(error + own, 8) + _TINY)
+    return Sizes(
+        [part[:, 0] * scale + _TINY for part in sizes], above(error[:, 0] + own, 8) + _TINY
+    )

@@ -109,7 +109,8 @@ def moved_layers(
         # L2 lengths of combinations of the rows are those of a smaller, rotated matrix. QR changes
         # each row by less than 8 times its size times as many roundings as it has terms.
         n_terms += 8 * weights[0].size
-        weights[0] = np.ascontiguousarray(np.linalg.qr(weights[0].T, mode="r").T)
+        upper = np.asarray(np.linalg.qr(weights[0].T, mode="r"))
+        weights[0] = np.ascontiguousarray(upper.T)
     biases = tuple(np.broadcast_to(stage.bias, (stage.n_outputs,)) for stage in affine[1:])
     layers = MovedLayers(tuple(weights), biases, slopes, norm, 2 * n_terms * UNIT_ROUNDOFF)
     return layers, stages

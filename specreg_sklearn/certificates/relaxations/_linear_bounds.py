@@ -44,6 +44,10 @@ class Lines(NamedTuple):
     open: BoolArray
     low: FloatArray
 
+    def take(self, some: slice) -> Lines:
+        """Return the lines in some balls."""
+        return Lines(self.steepest[some], self.offset[some], self.open[some], self.low[some])
+
     def below(self, slopes: FloatArray) -> FloatArray:
         """Return slopes of lines below; the given ones where the sign is open."""
         return np.where(self.open, np.clip(slopes, self.low, 1.0), self.steepest)
@@ -138,7 +142,7 @@ def _through(
         part = slice(begin, begin + step)
         coefficients, constant = both, np.concatenate([bias, -bias])[None]
         for j in range(k - 1, -1, -1):
-            line = Lines(*(each[part] for each in lines[j]))
+            line = lines[j].take(part)
             above, below = np.minimum(coefficients, 0.0), np.maximum(coefficients, 0.0)
             constant = constant + (above @ line.offset.transpose(0, 2, 1))[..., 0]
             coefficients = above * line.steepest + below * line.below(line.adaptive())

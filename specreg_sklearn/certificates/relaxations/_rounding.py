@@ -41,8 +41,9 @@ class Centres(NamedTuple):
 
     def take(self, some: np.ndarray) -> Centres:
         """Return some of the rows."""
-        rows = (part[some] for part in self[:4])
-        return Centres(*rows, self.growth)
+        return Centres(
+            self.values[some], self.unsure[some], self.scores[some], self.blur[some], self.growth
+        )
 
 
 def centres_of(model: CertifiedModel, seen: SeenRows) -> Centres:
@@ -55,7 +56,8 @@ def centres_of(model: CertifiedModel, seen: SeenRows) -> Centres:
         scores, delta = model.scores.evaluate(X)
         blur = delta + seen.own.errors(X, delta) + 4 * UNIT_ROUNDOFF * np.abs(scores)
         parts.append((values, unsure, scores, blur))
-    return Centres(*(np.concatenate(part) for part in zip(*parts, strict=True)), seen.growth)
+    every = [np.concatenate(part) for part in zip(*parts, strict=True)]
+    return Centres(every[0], every[1], every[2], every[3], seen.growth)
 
 
 class Sizes(NamedTuple):

@@ -11,7 +11,11 @@ from typing import Any, TypeVar
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.certificates.distances._lipschitz import LipschitzProver
 from specreg_sklearn.certificates.distances._prover import DistanceProver
-from specreg_sklearn.certificates.pipelines import NoCertificateError, split_pipeline
+from specreg_sklearn.certificates.pipelines import (
+    NoCertificateError,
+    name_of_step,
+    split_pipeline,
+)
 from specreg_sklearn.tables import check_estimator
 
 Factory = Callable[[Any, Any], DistanceProver]
@@ -157,19 +161,25 @@ def distance_prover(estimator: Classifier, X: Any, *, constants: bool = True) ->
     """
     check_estimator(estimator)
     _, last = split_pipeline(estimator)
+    place = name_of_step(estimator, last)
     reasons: list[str] = []
-    for factory in _factories(last, reasons):
+    for factory in _factories(last, place, reasons):
         try:
             return factory(estimator, X)
         except NoCertificateError as error:
-            reasons.append(str(error))
+            reason = str(error)
+            # Or about a part of it; steps in front of it are named as they are read.
+            inside = reason.startswith((type(last).__name__, "step 'member': "))
+            reasons.append(f"{place}{reason}" if inside else reason)
     if constants:
         try:
             return _by_constants(estimator)
         except NoCertificateError as error:
             reasons.append(str(error))
     if not reasons:
-        reasons.append(f"{type(last).__name__} has no certificate: no proof is registered for it.")
+        reasons.append(
+            f"{place}{type(last).__name__} has no certificate: no proof is registered for it."
+        )
     raise NoCertificateError("\n".join(dict.fromkeys(reasons)))
 
 
@@ -194,7 +204,7 @@ def _by_constants(estimator: Any) -> DistanceProver:
     return constants
 
 
-def _factories(last: Any, reasons: list[str]) -> Iterator[Factory]:
+def _factories(last: Any, place: str, reasons: list[str]) -> Iterator[Factory]:
     """Yield what may prove distances of a classifier; reasons why not are appended."""
     for folder in _PROVER_FOLDERS:
         import_module(folder)
@@ -210,7 +220,7 @@ def _factories(last: Any, reasons: list[str]) -> Iterator[Factory]:
             yield known
         else:
             reasons.append(
-                f"{type(last).__name__} has no certificate: it overrides {changed} of "
+                f"{place}{type(last).__name__} has no certificate: it overrides {changed} of "
                 f"{home.__name__}, so proofs about {home.__name__} say nothing about it. Add a "
                 "proof of its own with register_distance_prover."
             )

@@ -24,6 +24,10 @@ _NOT_FINITE = (
     "The scores of some rows are NaN or infinite in float64: no radius can be proved. Scale the "
     "columns, or look for infinite weights."
 )
+_FLOAT64_UNIT = 2.0**-53
+# Below the first float32 loses all digits, be it at once; sums of the other's size come near the
+# end of its range, beyond which they are infinite or NaN.
+_FLOAT32_TINY, _FLOAT32_TOO_LARGE = 2.0**-126, 2.0**100
 # Numbers held at once, in each of a few arrays.
 _BLOCK = 2**19
 
@@ -80,7 +84,8 @@ class LinearProver(MoveProver):
         self, rows: ModelRows, own: IntArray, box: tuple[FloatArray, FloatArray], max_nodes: int
     ) -> LocalProof:
         """Return exact distances, inside the box of the space."""
-        rows = rows.with_unit(self.scores.unit)
+        # A product is computed in the finer one of the types of its factors.
+        rows = rows.with_unit(min(rows.unit, self.scores.unit))
         n, n_moves = len(rows), rows.slope.shape[1]
         lower, move = np.full(n, np.inf), np.full((n, n_moves), np.nan)
         for k in np.unique(own).tolist():
@@ -119,8 +124,16 @@ class LinearProver(MoveProver):
             radius = np.fmin(radius, corner * (1 + 1e-8))
         lower = radius.copy()
         for other, (first, gap, slope) in zip(others, gaps, strict=True):
-            left = gap - self._slack(rows, own, other, radius) - self.scores.blur
-            lower[~(left > 0)] = 0.0
+            still, per_unit, farthest = self._slack(rows, own, other)
+            left = gap - still - per_unit * radius - self.scores.blur
+            # Scores that cancel lose all digits on the way to the boundary: what is left of the
+            # lead then shrinks by the slope and by the roundings, at every distance.
+            rate = float(rows.norm.dual.length(slope[None])[0]) + per_unit
+            with np.errstate(divide="ignore", invalid="ignore"):
+                near = np.maximum(gap - still - self.scores.blur, 0.0) / rate * (1 - 1e-12)
+            lower = np.minimum(lower, farthest)
+            least = np.minimum(lower, np.nan_to_num(near, nan=0.0, posinf=np.inf))
+            lower[~(left > 0)] = least[~(left > 0)]
             # A class that is much farther away than the nearest one stays so with roundings.
             some = np.flatnonzero((left > 0) & ((first < 2 * radius) | (left < 0.6 * gap)))
             ends = None if box is None else (box[0][some], box[1][some])
@@ -145,18 +158,31 @@ class LinearProver(MoveProver):
             first = np.where(gap > 0, gap / rate if rate else np.inf, 0.0)
         return first, gap, slope
 
-    def _slack(self, rows: ModelRows, own: int, other: int, radius: FloatArray) -> FloatArray:
-        """Return what rounding may add to the difference of two scores within a radius."""
+    def _slack(self, rows: ModelRows, own: int, other: int) -> tuple[FloatArray, float, FloatArray]:
+        """Return what rounding may add to the difference of two scores.
+
+        That is an offset of each row, what comes to it per unit of a move, and up to where moves
+        stay in the range of the arithmetic.
+        """
         weight, bias, _, _ = self.scores
         size = np.abs(weight[[own, other]])
-        reach = rows.stretch * radius + rows.error + rows.growth * radius
         steepest = np.linalg.norm(weight[[own, other]], axis=1)
-        terms = (
-            np.abs(rows.values) @ size.T + np.abs(bias[[own, other]]) + reach[:, None] * steepest
-        )
-        rounded = 4 * (weight.shape[1] + 8) * rows.unit * terms.sum(axis=1)
-        drift = (rows.error + rows.growth * radius) * steepest.sum()
-        return np.asarray(rounded + drift)
+        terms = np.abs(rows.values) @ size.T + np.abs(bias[[own, other]])
+        terms += rows.error[:, None] * steepest
+        speed = (rows.stretch + rows.growth) * steepest
+        n_terms = weight.shape[1]
+        # Our own float64, and the sums of the model.
+        rounded = 4 * (n_terms + 8) * _FLOAT64_UNIT + 1.001 * (n_terms + 4) * rows.unit
+        still = rounded * terms.sum(axis=1) + rows.error * steepest.sum()
+        per_unit = float(rounded * speed.sum() + rows.growth * steepest.sum())
+        farthest = np.full(len(rows), np.inf)
+        if rows.unit > _FLOAT64_UNIT:
+            still += 2 * (n_terms + 2) * _FLOAT32_TINY
+            with np.errstate(divide="ignore", invalid="ignore"):
+                room = (_FLOAT32_TOO_LARGE - terms) / speed
+            farthest = np.where(terms < _FLOAT32_TOO_LARGE, room, 0.0)
+            farthest = np.nan_to_num(farthest, nan=np.inf, posinf=np.inf).min(axis=1)
+        return still, per_unit, farthest
 
 
 @register_distance_prover(

@@ -19,11 +19,13 @@ from specreg_sklearn.certificates.pipelines import (
     NoCertificateError,
     StepsInFront,
     check_underived,
+    name_of_step,
     split_pipeline,
 )
 from specreg_sklearn.space import CleanRows, Norm, as_norm
 from specreg_sklearn.tables import (
     CATEGORICAL,
+    Table,
     cell_rounding,
     check_exact_numbers,
     check_fitted_columns,
@@ -177,7 +179,15 @@ def _numbers(
             "The model has no certificate for this X: cells are held in float16. Give X in float32 "
             "or float64."
         )
+    if _chosen_by_the_other_factor(table, place):
+        coarsest = _FLOAT32_UNIT
     return cells, slope, coarsest
+
+
+def _chosen_by_the_other_factor(table: Table, place: np.ndarray) -> bool:
+    """Return whether cells are whole numbers so short that fitted numbers choose the type."""
+    kinds = [table.dtype(int(j)) for j in place if table.kind(int(j)) != CATEGORICAL]
+    return all(kind.kind != "f" and kind.itemsize <= 2 for kind in kinds)
 
 
 def _bare(estimator: Any, rows: CleanRows, norm: float, n_inputs: int | None) -> ModelRows:
@@ -187,7 +197,7 @@ def _bare(estimator: Any, rows: CleanRows, norm: float, n_inputs: int | None) ->
 
 
 def _behind(estimator: Any, steps: list[Any], rows: CleanRows, norm: float) -> ModelRows:
-    front = StepsInFront(steps)
+    front = StepsInFront(steps, [name_of_step(estimator, step) for step in steps])
     if not front.stages:
         return _bare(estimator, rows, norm, getattr(steps[0], "n_features_in_", None))
     cells, slope, unit = _numbers(estimator, rows, front.n_inputs, front.stages[0])

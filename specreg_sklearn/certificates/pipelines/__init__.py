@@ -8,7 +8,11 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
     Role,
 )
 from specreg_sklearn.certificates.pipelines._decision_cut import Cut, decision_cut
-from specreg_sklearn.certificates.pipelines._last_step import passes_on, split_pipeline
+from specreg_sklearn.certificates.pipelines._last_step import (
+    name_of_step,
+    passes_on,
+    split_pipeline,
+)
 from specreg_sklearn.certificates.pipelines._linear_scores import LinearScores, linear_scores
 from specreg_sklearn.certificates.pipelines._model import (
     CertifiedModel,
@@ -44,6 +48,7 @@ __all__ = [
     "classifier_stages",
     "decision_cut",
     "linear_scores",
+    "name_of_step",
     "passes_on",
     "register_certified_step",
     "split_pipeline",

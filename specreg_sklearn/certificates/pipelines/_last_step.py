@@ -26,6 +26,27 @@ def split_pipeline(estimator: Any) -> tuple[list[Any], Any]:
             return [step for step in steps if not passes_on(step)], estimator
 
 
+def name_of_step(estimator: Any, step: Any) -> str:
+    """Return what pipelines around a step call it, from outside to inside, to put before a reason.
+
+    Empty for a classifier that stands alone.
+    """
+    found = ""
+    while True:
+        if isinstance(estimator, FrozenEstimator):
+            estimator = estimator.estimator
+        elif isinstance(estimator, GridSearchCV | RandomizedSearchCV):
+            estimator = best_of_search(estimator)
+        elif isinstance(estimator, Pipeline):
+            for name, each in estimator.steps[:-1]:
+                if each is step:
+                    return f"{found}step {name!r}: "
+            name, estimator = estimator.steps[-1]
+            found += f"step {name!r}: "
+        else:
+            return found
+
+
 def passes_on(step: Any) -> bool:
     """Return whether a step of a pipeline hands rows on as they are.
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
 from specreg_sklearn.certificates.pipelines._registry import transformer_stages
 from specreg_sklearn.space import Norm
 from specreg_sklearn.tables import CellRounding
+
+if TYPE_CHECKING:
+    from specreg_sklearn.certificates.stages import Stage
 
 # Room for the roundings of a norm.
 _ABOVE = 1 + 2.0**-40
@@ -54,6 +58,8 @@ class StepsInFront:
     ----------
     steps : list of transformer
         In order.
+    names : list of str
+        What is put before the reason why a step has no certificate, such as "step 'pca': ".
 
     Attributes
     ----------
@@ -68,8 +74,14 @@ class StepsInFront:
         If a step has none.
     """
 
-    def __init__(self, steps: list[Any]) -> None:
-        self.stages = tuple(stage for step in steps for stage in transformer_stages(step))
+    def __init__(self, steps: list[Any], names: list[str]) -> None:
+        stages: list[Stage] = []
+        for step, name in zip(steps, names, strict=True):
+            try:
+                stages += transformer_stages(step)
+            except TypeError as error:
+                raise NoCertificateError(f"{name}{error}") from error
+        self.stages = tuple(stages)
         known = (stage.n_inputs for stage in self.stages if stage.n_inputs is not None)
         self.n_inputs: int | None = next(known, None)
 

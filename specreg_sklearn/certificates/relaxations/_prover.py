@@ -16,7 +16,7 @@ from specreg_sklearn.certificates.distances import (
 from specreg_sklearn.certificates.pipelines import SeenRows
 from specreg_sklearn.certificates.relaxations._branches import branched_radii
 from specreg_sklearn.certificates.relaxations._layers import hidden_slopes, moved_layers
-from specreg_sklearn.certificates.relaxations._roots import Rows, relaxed_radii
+from specreg_sklearn.certificates.relaxations._roots import Rows, has_room, relaxed_radii
 from specreg_sklearn.certificates.relaxations._rounding import centres_of
 from specreg_sklearn.space import CONVEX_NORMS, NORMS, CleanRows
 
@@ -76,6 +76,8 @@ class RelaxationProver:
         n_nodes = np.zeros(len(rows), dtype=np.int64)
         far = np.inf if within is None else within
         is_open = (lower > 0) & np.isfinite(lower) & (lower <= far) & (lower < upper)
+        # Where arithmetic ends, or a known row is as near, there is nothing to search.
+        is_open &= has_room(lower, np.minimum(upper, seen.farthest))
         some = np.flatnonzero(is_open if within is None else is_open & (upper > far))
         if len(some):
             lower[some], n_nodes[some] = self._raised(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.relaxations._ascent import (
@@ -101,6 +102,11 @@ def no_signs(layers: MovedLayers, n_rows: int) -> list[FloatArray]:
     return [np.zeros((n_rows, len(slope))) for slope in layers.slopes]
 
 
+def has_room(low: FloatArray, high: FloatArray) -> NDArray[np.bool_]:
+    """Return between which radii a search may find more than it takes to narrow them."""
+    return np.asarray(high - low > _NARROW * low)
+
+
 def relaxed_radii(
     layers: MovedLayers,
     stages: tuple[Stage, ...],
@@ -130,7 +136,7 @@ def relaxed_radii(
     radius = np.minimum(_WIDER * known, upper)
     last: Answer | None = None
     for turn in range(_BALLS):
-        some = np.flatnonzero((high - low > _NARROW * low) & (radius > low))
+        some = np.flatnonzero(has_room(low, high) & (radius > low))
         if not len(some):
             break
         dual = None if last is None else last.dual.take(some)

@@ -149,7 +149,10 @@ def test_a_model_that_knows_one_label(line):
         pytest.warns(UserWarning, match="10 of 10 correctly classified rows are undecided"),
         pytest.warns(UserWarning, match="predicts one class only"),
     ):
-        assert robust_accuracy_score(model, X, y, eps=0.1, space=space, attack=QUICK) == 0.5
+        options = {"eps": 0.1, "space": space, "attack": QUICK}
+        assert robust_accuracy_score(model, X, y, certify=False, **options) == 0.5
+    # A proof decides what the attack cannot, and there is nothing to warn of.
+    assert robust_accuracy_score(model, X, y, **options) == 0.5
 
 
 def test_labels_that_are_all_the_same(line):

@@ -288,13 +288,20 @@ def test_a_transformer_without_certificate_is_named(step, message, rows):
         certified_radius(model, X, scale=None)
 
 
+class OwnLabels(GaussianNB):
+    """Decides in its own way, so that proofs about its parent say nothing about it."""
+
+    def predict(self, X):
+        return super().predict(-X)
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (GaussianNB(), "GaussianNB has no certificate"),
-        (CalibratedClassifierCV(LogisticRegression(), cv=2), "averages probabilities"),
-        (GridSearchCV(GaussianNB(), {}, cv=2), "GaussianNB has no certificate"),
-        (FrozenEstimator(GaussianNB()), "GaussianNB has no certificate"),
+        (OwnLabels(), "OwnLabels has no certificate: it overrides predict of GaussianNB"),
+        (CalibratedClassifierCV(OwnLabels(), cv=2), "OwnLabels"),
+        (GridSearchCV(OwnLabels(), {}, cv=2), "OwnLabels has no certificate"),
+        (FrozenEstimator(OwnLabels()), "OwnLabels has no certificate"),
     ],
 )
 def test_a_classifier_without_certificate_is_named(model, message, rows):

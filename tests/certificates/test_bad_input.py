@@ -18,6 +18,7 @@ from torch import nn
 
 from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.metrics import (
+    adversarial_distances,
     certified_accuracy_score,
     certified_radius,
     lipschitz_bound,
@@ -164,7 +165,11 @@ def test_probabilities_in_place_of_logits(iris):
     X, y = iris
     calibrated = CalibratedClassifierCV(LogisticRegression(max_iter=500), cv=2).fit(X, y)
     with pytest.raises(TypeError, match="margins of probabilities prove nothing"):
-        certified_radius(calibrated, X, scale=None)
+        lipschitz_bound(calibrated)
+    # Its radii are those of ranges of its members instead, and no row nearer has another label.
+    proved = certified_radius(calibrated, X, scale=None)
+    assert (proved <= adversarial_distances(calibrated, X, y, scale=None, certify=False)).all()
+    assert (proved > 0).any()
     for layer in (nn.Softmax(dim=1), nn.LogSoftmax(dim=1)):
         model = encoder(X, y, lazy(nn.Linear, 4, 3), layer, penalty=None)
         with pytest.raises(TypeError, match=type(layer).__name__):

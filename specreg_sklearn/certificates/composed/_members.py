@@ -23,14 +23,16 @@ class Members:
 
     Parameters
     ----------
-    steps : list of transformer
-        Fitted steps in front of the classifier.
+    steps : list of tuple (str, transformer)
+        Fitted steps in front of the classifier, and what refusals call them.
     rows : CleanRows
         Rows, bound to their space.
     norm : float
         The norm of moves.
     max_nodes : int
         How much is searched for a row and a member at most.
+    name : str, default="member"
+        What refusals call the members.
 
     Attributes
     ----------
@@ -38,8 +40,16 @@ class Members:
         Room for the roundings of links and of short sums, relative to numbers around 1.
     """
 
-    def __init__(self, steps: list[Any], rows: CleanRows, norm: float, max_nodes: int) -> None:
+    def __init__(
+        self,
+        steps: list[tuple[str, Any]],
+        rows: CleanRows,
+        norm: float,
+        max_nodes: int,
+        name: str = "member",
+    ) -> None:
         self.steps, self.rows, self.norm, self.max_nodes = steps, rows, norm, max_nodes
+        self.name = name
         held = cell_rounding(rows.table, np.arange(rows.table.n_columns))
         self.blur = max(1e-12, 64 * held.coarsest)
 
@@ -47,12 +57,12 @@ class Members:
         self, estimator: Any, *, columns: IntArray | None = None, n_columns: int = 0
     ) -> MemberRanges:
         """Return what a fitted member may answer, given some of `n_columns` columns, or all."""
-        named = [(f"step{i}", step) for i, step in enumerate(self.steps)]
+        named = list(self.steps)
         if columns is not None:
             step = Columns(columns)
             step.n_features_in_ = n_columns
             named.append(("columns", step))
-        whole = Pipeline([*named, ("member", estimator)]) if named else estimator
+        whole = Pipeline([*named, (self.name, estimator)]) if named else estimator
         return member_ranges(whole, self.rows, self.norm, self.max_nodes, self.blur)
 
 

@@ -33,7 +33,11 @@ from specreg_sklearn.certificates.distances import (
 )
 from specreg_sklearn.certificates.linear import LinearProver
 from specreg_sklearn.certificates.moves import largest_radius
-from specreg_sklearn.certificates.pipelines import NoCertificateError, split_pipeline
+from specreg_sklearn.certificates.pipelines import (
+    NoCertificateError,
+    path_to_step,
+    split_pipeline,
+)
 from specreg_sklearn.space import CONVEX_NORMS, CleanRows
 from specreg_sklearn.tables import LabelCoder, ask
 
@@ -95,7 +99,9 @@ class ComposedProver:
         n = len(rows)
         labels = ask(self.estimator.predict, rows.write(rows.raw, np.arange(n)), n)
         own = LabelCoder(self.classes).encode(labels)
-        member = Members(self.steps, rows, norm, max_nodes)
+        steps = [(path_to_step(self.estimator, step)[-1], step) for step in self.steps]
+        *_, name = ["member", *path_to_step(self.estimator, self.last)]
+        member = Members(steps, rows, norm, max_nodes, name)
         rule = _RULES[type(self.last).__name__](self.last, member)
         others = np.arange(len(self.classes)) != own[:, None]
 

@@ -168,9 +168,9 @@ def distance_prover(estimator: Classifier, X: Any, *, constants: bool = True) ->
             return factory(estimator, X)
         except NoCertificateError as error:
             reason = str(error)
-            # Or about a part of it; steps in front of it are named as they are read.
-            inside = reason.startswith((type(last).__name__, "step 'member': "))
-            reasons.append(f"{place}{reason}" if inside else reason)
+            # Steps in front of it are named as they are read.
+            about_last = reason.startswith(type(last).__name__)
+            reasons.append(f"{place}{reason}" if about_last else reason)
     if constants:
         try:
             return _by_constants(estimator)

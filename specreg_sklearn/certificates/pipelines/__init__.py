@@ -11,6 +11,7 @@ from specreg_sklearn.certificates.pipelines._decision_cut import Cut, decision_c
 from specreg_sklearn.certificates.pipelines._last_step import (
     name_of_step,
     passes_on,
+    path_to_step,
     split_pipeline,
 )
 from specreg_sklearn.certificates.pipelines._linear_scores import LinearScores, linear_scores
@@ -50,6 +51,7 @@ __all__ = [
     "linear_scores",
     "name_of_step",
     "passes_on",
+    "path_to_step",
     "register_certified_step",
     "split_pipeline",
     "transformer_stages",

@@ -26,25 +26,27 @@ def split_pipeline(estimator: Any) -> tuple[list[Any], Any]:
             return [step for step in steps if not passes_on(step)], estimator
 
 
-def name_of_step(estimator: Any, step: Any) -> str:
-    """Return what pipelines around a step call it, from outside to inside, to put before a reason.
-
-    Empty for a classifier that stands alone.
-    """
-    found = ""
+def path_to_step(estimator: Any, step: Any) -> list[str]:
+    """Return what pipelines call a step, or the classifier at their end, from outside to inside."""
+    path: list[str] = []
     while True:
         if isinstance(estimator, FrozenEstimator):
             estimator = estimator.estimator
         elif isinstance(estimator, GridSearchCV | RandomizedSearchCV):
             estimator = best_of_search(estimator)
         elif isinstance(estimator, Pipeline):
-            for name, each in estimator.steps[:-1]:
-                if each is step:
-                    return f"{found}step {name!r}: "
-            name, estimator = estimator.steps[-1]
-            found += f"step {name!r}: "
+            name = next((name for name, each in estimator.steps if each is step), None)
+            if name is not None:
+                return [*path, name]
+            path.append(estimator.steps[-1][0])
+            estimator = estimator.steps[-1][1]
         else:
-            return found
+            return path
+
+
+def name_of_step(estimator: Any, step: Any) -> str:
+    """Return the path to a step as words to put before a reason; empty where it stands alone."""
+    return "".join(f"step {name!r}: " for name in path_to_step(estimator, step))
 
 
 def passes_on(step: Any) -> bool:

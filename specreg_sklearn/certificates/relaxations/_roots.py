@@ -104,7 +104,7 @@ def no_signs(layers: MovedLayers, n_rows: int) -> list[FloatArray]:
 
 def has_room(low: FloatArray, high: FloatArray) -> NDArray[np.bool_]:
     """Return between which radii a search may find more than it takes to narrow them."""
-    return np.asarray(high - low > _NARROW * low)
+    return np.asarray(high > (1 + _NARROW) * low)
 
 
 def relaxed_radii(

@@ -4,9 +4,10 @@ A fitted classifier is taken apart into stages (:class:`Stage`), each with a Lip
 is never too small, rounding included: networks layer by layer (:class:`TorchGraph`), pipelines step
 by step. Stages make up a :class:`CertifiedMap`, with a constant for each pair of classes. An
 estimator brings its own stages as a :class:`CertifiedEstimator`; :func:`register_certified_step`
-adds a rule for others, :func:`register_lipschitz_rule` for layers. Ensembles of trees need no
-constants: :func:`nearest_rows` searches the boxes of their leaves for the nearest row with another
-label. :func:`distance_prover` finds the proof of a model in one form, :class:`DistanceBounds`, and
+adds a rule for others, :func:`register_lipschitz_rule` for layers. Near a row, networks of dense
+layers are proved by linear relaxations, too. Ensembles of trees need no constants:
+:func:`nearest_rows` searches the boxes of their leaves for the nearest row with another label.
+:func:`distance_prover` finds the proof of a model in one form, :class:`DistanceBounds`, and
 :func:`register_distance_prover` adds others. What is not known is refused.
 """
 

@@ -62,9 +62,10 @@ def certified_radius(
         without gaps; a gap that trees accept stays a gap.
     norm : {0, 1, 2, inf}, default=2
         The norm of ``(X_moved - X) / scale``; 0, the number of columns that change, for trees.
-        Exact dual norms where the whole model is affine. A network is bounded in L2, and the other
-        norms follow from it: a row at Linf distance r is at most r times the root of the number of
-        movable columns away in L2, and L1 distances are never below L2 distances.
+        Exact dual norms where the whole model is affine, and in the linear relaxation of networks.
+        Lipschitz constants of networks are those of L2, and the other norms follow from them: a row
+        at Linf distance r is at most r times the root of the number of movable columns away in L2,
+        and L1 distances are never below L2 distances.
     space : FeatureSpace or None, default=None
         Which columns can move and in which units. Columns that cannot move make radii larger. The
         search of trees uses bounds and whole numbers, too, and refuses a repair; exact distances of
@@ -76,7 +77,9 @@ def certified_radius(
         that do not vary there have no unit and are taken not to move. All others can move without
         bounds.
     max_nodes : int, default=5000
-        How many nodes a search looks at for a row. The more, the more radii are exact.
+        How many nodes a search looks at for a row. The more, the more radii are exact. A node of a
+        fully connected network, a set of signs of its neurons, counts as 10, or as more if it is
+        large; networks of other layers or activations have no search.
     n_jobs : int or None, default=None
         Workers of joblib, for a search.
 
@@ -106,7 +109,8 @@ def certified_radius(
     With scores f and the predicted class y, the radius is the smallest of
     ``(f_y - f_j) / L_yj`` over the other classes j, where ``L_yj`` is a proved Lipschitz constant
     of the difference of the two scores. Scalers and other affine steps are folded into the first
-    layer, so no looseness comes from them.
+    layer, so no looseness comes from them. Of a sequence of dense layers with ReLU it is the larger
+    one of that and of what linear relaxations prove, with branch and bound on signs of neurons.
 
     The claim is about ``estimator.predict`` as it computes, on rows in the dtype of `X`: no such
     row nearer than the radius has another label. Scores are computed here in float64, and the
@@ -122,7 +126,9 @@ def certified_radius(
     ----------
     Tsuzuku, Sato, Sugiyama, "Lipschitz-margin training: scalable certification of perturbation
     invariance for deep neural networks", NeurIPS 2018, for margins over Lipschitz constants. Xu,
-    Sivaranjani, "ECLipsE", NeurIPS 2024, for the constants of networks.
+    Sivaranjani, "ECLipsE", NeurIPS 2024, for the constants of networks. Zhang, Weng, Chen, Hsieh,
+    Daniel, "Efficient neural network robustness certification with general activation functions",
+    NeurIPS 2018, and Wang et al., "Beta-CROWN", NeurIPS 2021, for relaxations.
 
     Examples
     --------

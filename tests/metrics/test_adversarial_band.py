@@ -47,7 +47,7 @@ MODELS = {
     "linear": make_pipeline(StandardScaler(), LogisticRegression()),
     "network": make_pipeline(StandardScaler(), MLPClassifier((8,), max_iter=60, random_state=0)),
 }
-PROOFS = {"linear": "linear", "network": "lipschitz"}
+PROOFS = {"linear": "linear", "network": "relaxation"}
 TREES = ["tree", "forest", "extra", "boosting", "histogram", "ada"]
 
 

@@ -14,6 +14,7 @@ from specreg_sklearn.certificates.distances._lipschitz import LipschitzProver
 from specreg_sklearn.certificates.distances._prover import DistanceProver
 from specreg_sklearn.certificates.distances._registry import (
     distance_prover,
+    register_constants_prover,
     register_distance_prover,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "confirmed_witnesses",
     "distance_prover",
     "ends_meet",
+    "register_constants_prover",
     "register_distance_prover",
 ]

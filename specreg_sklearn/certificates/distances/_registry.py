@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib import import_module
 from inspect import getattr_static
 from typing import Any, TypeVar
@@ -26,11 +27,14 @@ _PROVER_FOLDERS = (
     "specreg_sklearn.certificates.kernels",
     "specreg_sklearn.certificates.composed",
 )
+# The same for proofs about models whose steps are read as stages, which loads torch.
+_CONSTANTS_FOLDERS = ("specreg_sklearn.certificates.relaxations",)
 # A subclass with its own version of one of these decides otherwise than its parent does.
 _MEANING = ("predict", "predict_proba", "decision_function")
 
 _by_class: dict[str, Factory] = {}
 _by_question: list[tuple[Callable[[Any], bool], Factory]] = []
+_before_constants: list[Callable[[LipschitzProver], DistanceProver]] = []
 
 
 def register_distance_prover(
@@ -161,12 +165,33 @@ def distance_prover(estimator: Classifier, X: Any, *, constants: bool = True) ->
             reasons.append(str(error))
     if constants:
         try:
-            return LipschitzProver(estimator)
+            return _by_constants(estimator)
         except NoCertificateError as error:
             reasons.append(str(error))
     if not reasons:
         reasons.append(f"{type(last).__name__} has no certificate: no proof is registered for it.")
     raise NoCertificateError("\n".join(dict.fromkeys(reasons)))
+
+
+def register_constants_prover(better: F) -> F:
+    """Add a proof for models of which Lipschitz constants are known, which goes before these.
+
+    It is a function from the :class:`LipschitzProver` of a model to a prover, and raises
+    :class:`NoCertificateError` where it has none.
+    """
+    _before_constants.append(better)
+    return better
+
+
+def _by_constants(estimator: Any) -> DistanceProver:
+    """Return the best proof about the stages of a model."""
+    for folder in _CONSTANTS_FOLDERS:
+        import_module(folder)
+    constants = LipschitzProver(estimator)
+    for better in _before_constants:
+        with suppress(NoCertificateError):
+            return better(constants)
+    return constants
 
 
 def _factories(last: Any, reasons: list[str]) -> Iterator[Factory]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -46,6 +46,33 @@ _N_COMPARED = 128
 _BLOCK = 2**22
 
 
+class SeenRows(NamedTuple):
+    """Rows as the first stage takes them, how they move, and how `predict` rounds around them.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_inputs)
+        What goes into the first stage.
+    predicted : ndarray of shape (n_rows,)
+        Labels by the estimator itself.
+    directions : ndarray of shape (n_inputs,) or (n_inputs, n_moves)
+        From moves in units of the space to moves of `values`; one axis is a diagonal matrix.
+    own : PredictedScores
+        How far the estimator's scores are from real arithmetic, at the rows.
+    growth : ndarray of shape (n_scores,)
+        How much that grows, per unit of a move.
+    farthest : float
+        Moves up to this length stay in the range of the estimator's arithmetic.
+    """
+
+    values: np.ndarray
+    predicted: np.ndarray
+    directions: np.ndarray
+    own: PredictedScores
+    growth: np.ndarray
+    farthest: float
+
+
 class CertifiedModel:
     """The scores of a fitted classifier, pipeline or search as a function that can be bounded."""
 
@@ -83,10 +110,16 @@ class CertifiedModel:
         moves_categories = bool((space.mutable & (space.kinds == CATEGORICAL)).any())
         check_underived(space.relations is not None and bool(space.relations.derived))
         units = space.scale[space.movable]
-        return self._radii_of(X, table, space.movable, units, moves_categories, measure)
+        seen = self._seen(X, table, space.movable, units, moves_categories, measure)
+        return self.radii_from(seen, norm=norm), seen.predicted
 
     def radii_of(self, rows: CleanRows, *, norm: float) -> tuple[np.ndarray, np.ndarray]:
         """Return (radii, predicted labels) of rows that are bound to a space, as :meth:`radii`."""
+        seen = self.seen(rows, norm=norm)
+        return self.radii_from(seen, norm=norm), seen.predicted
+
+    def seen(self, rows: CleanRows, *, norm: float) -> SeenRows:
+        """Return what proofs need to know about rows that are bound to a space."""
         measure = NORMS[check_norm(norm, CONVEX_NORMS, "CertifiedModel")]
         table: Table = rows.table
         check_fitted_columns(self.estimator, table)
@@ -94,11 +127,23 @@ class CertifiedModel:
         stays = None if rows.repair is None else rows.repair.fixed
         n_moving = 0 if stays is None else table.n_columns - len(stays)
         X = rows.write(rows.raw, np.arange(len(rows)))
-        return self._radii_of(
-            X, table, rows.columns, rows.scale, n_moving > len(rows.columns), measure
-        )
+        return self._seen(X, table, rows.columns, rows.scale, n_moving > len(rows.columns), measure)
 
-    def _radii_of(
+    def radii_from(self, seen: SeenRows, *, norm: float) -> np.ndarray:
+        """Return margins over Lipschitz constants, for rows seen in the same norm."""
+        constants = self._constants(seen.directions, NORMS[norm])
+        rows = seen.values
+        radii = np.empty(len(rows))
+        step = max(1, _BLOCK // max(rows.shape[1], 2048))
+        for begin in range(0, len(rows), step):
+            part = slice(begin, begin + step)
+            radii[part] = self._radii(
+                rows[part], constants, seen.predicted[part], seen.own, seen.growth
+            )
+        # Never inf by this unless cells can move so far that they leave float32's range.
+        return np.minimum(radii, seen.farthest)
+
+    def _seen(
         self,
         X: Any,
         table: Table,
@@ -106,8 +151,8 @@ class CertifiedModel:
         units: np.ndarray,
         moves_categories: bool,
         measure: Norm,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return radii and labels of rows of which some columns move, in their units."""
+    ) -> SeenRows:
+        """Return rows of which some columns move, in their units, as the stages take them."""
         from specreg_sklearn.certificates.pipelines._predicted_scores import PredictedScores
 
         place = places_of(self.estimator, self.scores.n_inputs, table)
@@ -118,20 +163,12 @@ class CertifiedModel:
         with np.errstate(over="ignore", invalid="ignore"):
             self.scores.compare(some)
         predicted = ask(self.estimator.predict, X, table.n_rows)
-        # Before the rows: a network with no constant should say so at once.
         directions = directions_of(columns, units, place, moves_categories)
-        constants = self._constants(directions, measure)
         own = PredictedScores(self.scores.stages, cell_rounding(table, place))
         reach = np.abs(directions) if directions.ndim == 1 else np.abs(directions).max(axis=1)
         length = measure.from_l2(np.asarray(reach.max()), directions.shape[-1])
         growth, farthest = own.growth(reach, float(length))
-        radii = np.empty(len(rows))
-        step = max(1, _BLOCK // max(rows.shape[1], 2048))
-        for begin in range(0, len(rows), step):
-            part = slice(begin, begin + step)
-            radii[part] = self._radii(rows[part], constants, predicted[part], own, growth)
-        # Never inf by this unless cells can move so far that they leave float32's range.
-        return np.minimum(radii, farthest), predicted
+        return SeenRows(rows, predicted, directions, own, growth, farthest)
 
     def _radii(
         self,

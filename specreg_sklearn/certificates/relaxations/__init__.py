@@ -1,0 +1,5 @@
+"""Fully connected networks: linear relaxations in a ball, and branch and bound on signs."""
+
+from specreg_sklearn.certificates.relaxations._prover import RelaxationProver
+
+__all__ = ["RelaxationProver"]

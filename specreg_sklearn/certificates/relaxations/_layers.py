@@ -1,0 +1,116 @@
+"""A fully connected network with two slopes per neuron, as a function of the moves of a row."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.certificates.bounds import CertifiedMap
+from specreg_sklearn.certificates.pipelines import CertifiedModel, NoCertificateError, SeenRows
+from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage
+from specreg_sklearn.space import Norm
+from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
+
+# Functions with one slope for negative numbers, and the identity for others.
+_TWO_SLOPES = ("relu", "leaky_relu", "prelu", "rrelu")
+
+
+class MovedLayers(NamedTuple):
+    """Layers in float64, taken to be exact; the first one maps moves of a row.
+
+    Parameters
+    ----------
+    weights : tuple of ndarray
+        ``weights[0]``, (n_1, n_moves), from moves to pre-activations; the others from one layer of
+        neurons to the next, the scores at last.
+    biases : tuple of ndarray
+        Of all but the first layer, whose values at the row stand for it.
+    slopes : tuple of ndarray
+        Slopes of the hidden neurons where they are negative, from 0 to 1.
+    norm : Norm
+        Of the moves.
+    unit : float
+        Relative to the sum of the absolute values of all terms, no number computed with these
+        layers is farther from real arithmetic.
+    """
+
+    weights: tuple[FloatArray, ...]
+    biases: tuple[FloatArray, ...]
+    slopes: tuple[FloatArray, ...]
+    norm: Norm
+    unit: float
+
+    @property
+    def n_hidden(self) -> int:
+        """How many layers of neurons there are."""
+        return len(self.slopes)
+
+    @property
+    def cost(self) -> int:
+        """Multiplications that the bounds of all neurons of one row take."""
+        widths = [weight.shape for weight in self.weights]
+        into = np.cumsum([n_out * n_in for n_out, n_in in widths])
+        return int(widths[0][0] * widths[0][1]) + sum(
+            2 * widths[k][0] * int(into[k - 1]) for k in range(1, self.n_hidden)
+        )
+
+
+def hidden_slopes(model: CertifiedModel) -> tuple[FloatArray, ...]:
+    """Return the slopes of negative neurons, layer by layer, or say why there are none.
+
+    Raises
+    ------
+    NoCertificateError
+        If the model is no sequence of dense layers and such functions.
+    """
+    stages = model.scores.folded
+    if len(stages) < 3 or len(stages) % 2 == 0:
+        raise _refusal("it is no sequence of dense layers with one activation between two")
+    for affine in stages[::2]:
+        if not isinstance(affine, Affine):
+            raise _refusal(f"{type(affine).__name__} is no dense layer")
+    return tuple(
+        _negative_slope(stage, affine.n_outputs)
+        for affine, stage in zip(stages[:-1:2], stages[1::2], strict=True)
+        if isinstance(affine, Affine)
+    )
+
+
+def _negative_slope(stage: Stage, width: int) -> FloatArray:
+    if not isinstance(stage, Elementwise) or stage.activation.name not in _TWO_SLOPES:
+        name = stage.activation.name if isinstance(stage, Elementwise) else type(stage).__name__
+        raise _refusal(f"its activation {name!r} is none of {list(_TWO_SLOPES)}")
+    slope = -np.asarray(stage.activation.function(np.full(width, -1.0)), dtype=np.float64)
+    if not ((slope >= 0) & (slope <= 1)).all():
+        raise _refusal("slopes of negative neurons lie outside [0, 1]")
+    return slope + 0.0
+
+
+def _refusal(reason: str) -> NoCertificateError:
+    return NoCertificateError(f"The model has no proof by linear relaxation: {reason}.")
+
+
+def moved_layers(
+    model: CertifiedModel, seen: SeenRows, slopes: tuple[FloatArray, ...], norm: Norm
+) -> tuple[MovedLayers, tuple[Stage, ...]]:
+    """Return the layers for rows seen in a norm, and the stages whose numbers they are.
+
+    The first of those stages maps moves, without the bias of the row.
+    """
+    stages = model.scores.folded
+    if seen.directions.ndim == 2 or (seen.directions != 1.0).any():
+        stages = CertifiedMap([Affine(seen.directions), *model.scores.stages]).folded
+    affine = [stage for stage in stages if isinstance(stage, Affine)]
+    weights = [np.ascontiguousarray(stage.dense()) for stage in affine]
+    n_terms = 8 * (sum(weight.shape[0] for weight in weights) + weights[0].shape[1] + 64)
+    if norm.order == 2 and weights[0].shape[1] > weights[0].shape[0]:
+        # L2 lengths of combinations of the rows are those of a smaller, rotated matrix. QR changes
+        # each row by less than 8 times its size times as many roundings as it has terms.
+        n_terms += 8 * weights[0].size
+        upper = np.asarray(np.linalg.qr(weights[0].T, mode="r"))
+        weights[0] = np.ascontiguousarray(upper.T)
+    biases = tuple(np.broadcast_to(stage.bias, (stage.n_outputs,)) for stage in affine[1:])
+    layers = MovedLayers(tuple(weights), biases, slopes, norm, 2 * n_terms * UNIT_ROUNDOFF)
+    return layers, stages

@@ -1,0 +1,122 @@
+"""Radii of fully connected networks by linear relaxation, and branch and bound on signs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.certificates.distances import (
+    DEFAULT_MAX_NODES,
+    DistanceBounds,
+    LipschitzProver,
+    confirmed_witnesses,
+    ends_meet,
+    register_constants_prover,
+)
+from specreg_sklearn.certificates.pipelines import SeenRows
+from specreg_sklearn.certificates.relaxations._branches import branched_radii
+from specreg_sklearn.certificates.relaxations._layers import hidden_slopes, moved_layers
+from specreg_sklearn.certificates.relaxations._roots import Rows, relaxed_radii
+from specreg_sklearn.certificates.relaxations._rounding import centres_of
+from specreg_sklearn.space import CONVEX_NORMS, NORMS, CleanRows
+
+# A node costs as much as so many of a search among trees, and as so many multiplications.
+_NODE, _MULTIPLICATIONS = 10, 4e4
+# Networks whose bounds take more multiplications for one row are left to Lipschitz constants.
+_MOST = 1e9
+# Numbers held at once, of coefficients and of nodes.
+_BLOCK = 2**22
+_SAFETY = 1 - 1e-9
+
+
+class RelaxationProver:
+    """The larger of the radius by Lipschitz constants and that by linear relaxation.
+
+    Parameters
+    ----------
+    constants : LipschitzProver
+        Of a fitted classifier that is a sequence of dense layers with ReLU, or with a function of
+        two slopes like it, between them; steps in front are folded into the first one.
+
+    Raises
+    ------
+    NoCertificateError
+        If it is none.
+    """
+
+    name = "relaxation"
+    norms: tuple[float, ...] = CONVEX_NORMS
+
+    def __init__(self, constants: LipschitzProver) -> None:
+        self.estimator = constants.estimator
+        self.model = constants.model
+        self.slopes = hidden_slopes(self.model)
+
+    def bounds(
+        self,
+        rows: CleanRows,
+        /,
+        *,
+        norm: float,
+        known: FloatArray | None = None,
+        within: float | None = None,
+        max_nodes: int = DEFAULT_MAX_NODES,
+        n_jobs: int | None = None,
+    ) -> DistanceBounds:
+        """Return radii as lower bounds; upper ones are those of the known rows.
+
+        A node of the search counts as 10 of `max_nodes`, or as more in a large network. All of
+        them run in one process: their work is matrix products.
+        """
+        seen = self.model.seen(rows, norm=norm)
+        lower = self.model.radii_from(seen, norm=norm)
+        witness, upper = confirmed_witnesses(
+            self.estimator.predict, rows, seen.predicted, known, norm
+        )
+        n_nodes = np.zeros(len(rows), dtype=np.int64)
+        far = np.inf if within is None else within
+        is_open = (lower > 0) & np.isfinite(lower) & (lower <= far) & (lower < upper)
+        some = np.flatnonzero(is_open if within is None else is_open & (upper > far))
+        if len(some):
+            lower[some], n_nodes[some] = self._raised(
+                seen, some, lower[some], upper[some], norm, far, max_nodes
+            )
+        return DistanceBounds(lower, upper, witness, ends_meet(lower, upper), n_nodes)
+
+    def _raised(
+        self,
+        seen: SeenRows,
+        some: IntArray,
+        lower: FloatArray,
+        upper: FloatArray,
+        norm: float,
+        within: float,
+        max_nodes: int,
+    ) -> tuple[FloatArray, IntArray]:
+        """Return better radii of some rows, and the nodes spent on each."""
+        layers, stages = moved_layers(self.model, seen, self.slopes, NORMS[norm])
+        n_nodes = np.zeros(len(some), dtype=np.int64)
+        if layers.cost > _MOST:
+            return lower, n_nodes
+        price = max(_NODE, int(layers.cost / _MULTIPLICATIONS))
+        upper = np.minimum(upper, seen.farthest)
+        n_neurons = sum(len(slope) for slope in layers.slopes)
+        n_scores = len(layers.weights[-1])
+        step = int(np.clip(_BLOCK // (64 * n_scores * n_neurons), 1, 64))
+        raised = lower.copy()
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            for begin in range(0, len(some), step):
+                part = slice(begin, begin + step)
+                values = seen._replace(values=seen.values[some[part]])
+                inside = Rows.of(centres_of(self.model, values))
+                roots = relaxed_radii(layers, stages, inside, lower[part], upper[part])
+                found, count = branched_radii(
+                    layers, stages, inside, roots, upper[part], within, max_nodes // price
+                )
+                better = np.where(np.isfinite(found), found * _SAFETY, 0.0)
+                raised[part] = np.maximum(raised[part], better)
+                n_nodes[part] = count * price
+        return raised, n_nodes
+
+
+register_constants_prover(RelaxationProver)

@@ -1,0 +1,166 @@
+"""The radius of each row by relaxation alone: the ball as large as its own bound proves."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.certificates.relaxations._ascent import (
+    Answer,
+    Dual,
+    Question,
+    largest_margins,
+)
+from specreg_sklearn.certificates.relaxations._layers import MovedLayers
+from specreg_sklearn.certificates.relaxations._linear_bounds import neuron_bounds
+from specreg_sklearn.certificates.relaxations._rounding import Centres, sizes_within
+from specreg_sklearn.certificates.stages import Stage
+
+# Balls tried for a row, and how near the largest one is enough, relative to it.
+_BALLS, _NARROW = 8, 0.005
+_FIRST_STEPS, _STEPS = 12, 6
+# The first ball, relative to the radius known before.
+_WIDER = 1.4
+
+
+class Rows(NamedTuple):
+    """Rows in which nothing rounds so that another class is near a tie.
+
+    Parameters
+    ----------
+    centres : Centres
+        The rows.
+    own : ndarray of shape (n_rows,), int
+        Position of the row's class among the scores.
+    rivals : ndarray of shape (n_rows, n_scores - 1), int
+        Positions of the others.
+    """
+
+    centres: Centres
+    own: IntArray
+    rivals: IntArray
+
+    def take(self, some: np.ndarray) -> Rows:
+        """Return some of the rows."""
+        return Rows(self.centres.take(some), self.own[some], self.rivals[some])
+
+    @classmethod
+    def of(cls, centres: Centres) -> Rows:
+        """Return rows whose class is that of the largest score."""
+        own = centres.scores.argmax(axis=1)
+        n_scores = centres.scores.shape[1]
+        places = np.arange(n_scores - 1)[None]
+        return cls(centres, own, places + (places >= own[:, None]))
+
+
+def answers(
+    layers: MovedLayers,
+    stages: tuple[Stage, ...],
+    rows: Rows,
+    radius: FloatArray,
+    signs: list[FloatArray],
+    dual: Dual | None,
+    n_steps: int,
+    pace: FloatArray | None = None,
+) -> Answer:
+    """Return what relaxations prove of rows in balls, for all of their rivals."""
+    centres, own, rivals = rows
+    sizes = sizes_within(layers, stages, centres, radius)
+    scores = sizes.layers[-1]
+    every = np.arange(len(own))
+    rounded = layers.unit * (scores[every, own][:, None] + scores[every[:, None], rivals])
+    wrong = sizes.error[every, own][:, None] + sizes.error[every[:, None], rivals]
+    readout, bias = layers.weights[-1], layers.biases[-1]
+    question = Question(
+        centres.values,
+        radius,
+        readout[own][:, None] - readout[rivals],
+        bias[own][:, None] - bias[rivals],
+        rounded + wrong,
+        sizes.layers[:-1],
+        signs,
+    )
+    bounds = neuron_bounds(layers, centres.values, radius, sizes.layers, signs)
+    if dual is None:
+        shape = rivals.shape
+        dual = Dual(
+            [
+                np.broadcast_to(line.adaptive(), (*shape, line.low.shape[2]))
+                for line in bounds.lines
+            ],
+            [np.zeros((*shape, line.low.shape[2])) for line in bounds.lines],
+        )
+    pace = np.ones(len(own)) if pace is None else pace
+    return largest_margins(layers, question, bounds, dual, n_steps, pace)
+
+
+def no_signs(layers: MovedLayers, n_rows: int) -> list[FloatArray]:
+    """Return signs of which none is set."""
+    return [np.zeros((n_rows, len(slope))) for slope in layers.slopes]
+
+
+def relaxed_radii(
+    layers: MovedLayers,
+    stages: tuple[Stage, ...],
+    rows: Rows,
+    known: FloatArray,
+    upper: FloatArray,
+) -> tuple[FloatArray, Answer]:
+    """Return radii for every rival, (n_rows, K), and the last answer of each row.
+
+    Parameters
+    ----------
+    layers, stages
+        Of :func:`moved_layers`.
+    rows : Rows
+        Rows.
+    known : ndarray of shape (n_rows,)
+        Radii that are proved, positive and finite.
+    upper : ndarray of shape (n_rows,)
+        Where the search may end; infinite if there is no such place.
+    """
+    n = len(rows.own)
+    # To six digits, so that a last bit which depends on other rows starts no other search.
+    fraction, exponent = np.frexp(known)
+    known = np.ldexp(np.floor(fraction * 2**20) / 2**20, exponent)
+    proved = np.repeat(known[:, None], rows.rivals.shape[1], axis=1)
+    low, high = known.copy(), upper.copy()
+    radius = np.minimum(_WIDER * known, upper)
+    last: Answer | None = None
+    for turn in range(_BALLS):
+        some = np.flatnonzero((high - low > _NARROW * low) & (radius > low))
+        if not len(some):
+            break
+        dual = None if last is None else last.dual.take(some)
+        steps = _STEPS if turn else _FIRST_STEPS
+        signs = no_signs(layers, len(some))
+        answer = answers(layers, stages, rows.take(some), radius[some], signs, dual, steps)
+        proved[some] = np.maximum(proved[some], answer.radius)
+        last = answer if last is None else _put(last, answer, some, n)
+        least = answer.radius.min(axis=1)
+        whole = least >= radius[some] * (1 - 2.0**-30)
+        low[some] = np.maximum(low[some], least)
+        high[some] = np.where(whole, high[some], np.minimum(high[some], radius[some]))
+        gap = high[some] - low[some]
+        inside = low[some] + np.where(whole, 0.6, 0.4) * gap
+        further = np.minimum(1.6 * radius[some], upper[some])
+        open_end = whole & (high[some] >= upper[some])
+        radius[some] = np.where(open_end, further, inside)
+    assert last is not None
+    return proved, last
+
+
+def _put(whole: Answer, part: Answer, some: IntArray, n: int) -> Answer:
+    """Write the answers of some rows into those of all."""
+    for mine, new in (
+        (whole.dual.slopes, part.dual.slopes),
+        (whole.dual.multipliers, part.dual.multipliers),
+    ):
+        for k, values in enumerate(new):
+            mine[k] = np.array(mine[k])
+            mine[k][some] = values
+    whole.gaps[some] = part.gaps
+    whole.radius[some] = part.radius
+    return whole

@@ -1,9 +1,10 @@
-"""A feature space as a table to read, and as JSON to keep."""
+"""A feature space as a line and a table to read, and as JSON to keep."""
 
 from __future__ import annotations
 
 import html
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +13,61 @@ from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.space._groups import Group
 from specreg_sklearn.space._large_integers import IntegerRange
 from specreg_sklearn.space._linear_rules import read_rule
+from specreg_sklearn.space._options import TYPES
 from specreg_sklearn.space._relations import Relations
+from specreg_sklearn.tables import column_label
 
 if TYPE_CHECKING:
     from specreg_sklearn.space._feature_space import FeatureSpace
 
+# A space that is printed names so many columns whose unit is another one.
+_FEW_NAMES = 3
 _FORMAT = 1
 _FIELDS = ("names", "kinds", "mutable", "scale", "units", "directions", "dearer")
+
+
+def as_text(space: FeatureSpace) -> str:
+    """Return one line: how many columns of each kind, units, and what else was asked for."""
+    count = {kind: int((space.kinds == kind).sum()) for kind in TYPES}
+    parts = [f"n_features={space.n_features}"]
+    parts += [f"{kind}={n}" for kind, n in count.items() if n]
+    parts.append(f"mutable={int(space.mutable.sum())}")
+    units = space.scale[space.movable]
+    if len(units):
+        ends = [f"{end:.3g}" for end in (units.min(), units.max())]
+        shown = ends[0] if ends[0] == ends[1] else " to ".join(ends)
+        parts.append(f"scale={shown}{_names_of_units(space)}")
+    for name, way in (("increase_only", 1), ("decrease_only", -1)):
+        if space.directions is not None and (space.directions == way).any():
+            parts.append(f"{name}={int((space.directions == way).sum())}")
+    if space.groups:
+        parts.append(f"groups={len(space.groups)}")
+    if space.relations is not None:
+        n_rules = len(space.relations.linear) + len(space.relations.others)
+        parts += [f"rules={n_rules}"] if n_rules else []
+        parts += [f"derived={len(space.relations.derived)}"] if space.relations.derived else []
+    if space.repair is not None:
+        name = getattr(space.repair, "__name__", type(space.repair).__name__)
+        parts.append(f"repair={name}")
+    return f"FeatureSpace({', '.join(parts)})"
+
+
+def _names_of_units(space: FeatureSpace) -> str:
+    """Return where units are from, the most frequent first, and columns by name if few."""
+    if space.units is None:
+        return ""
+    movable = space.movable.tolist()
+    count = Counter(space.units[j] for j in movable)
+    count.pop("X", None)
+    shown = []
+    for k, (unit, n) in enumerate(count.most_common()):
+        if k == 0:
+            shown.append(unit)
+            continue
+        columns = [column_label(j, space.names) for j in movable if space.units[j] == unit]
+        of = ", ".join(columns) if n <= _FEW_NAMES else f"{n} columns"
+        shown.append(f"{unit}: {of}")
+    return f" ({'; '.join(shown)})" if shown and count.keys() != {"std"} else ""
 
 
 def records(space: FeatureSpace) -> list[dict[str, Any]]:

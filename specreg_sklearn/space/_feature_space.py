@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -12,38 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray, Scale
 from specreg_sklearn.space._clean_rows import CleanRows
-from specreg_sklearn.space._describe import as_html, fields_of_json, records, to_json
-from specreg_sklearn.space._groups import (
-    BoundGroup,
-    Group,
-    Groups,
-    check_group_moves,
-    check_one_set,
-    encode_flags,
-    read_groups,
-)
+from specreg_sklearn.space._describe import as_html, as_text, fields_of_json, records, to_json
+from specreg_sklearn.space._from_data import may_move, read_fields
+from specreg_sklearn.space._groups import BoundGroup, Group, Groups, check_one_set
 from specreg_sklearn.space._large_integers import EXACT_INTEGERS, IntegerRange, LargeCells
 from specreg_sklearn.space._norms import NORMS, check_norm
-from specreg_sklearn.space._options import (
-    TYPES,
-    Bounds,
-    Columns,
-    Kinds,
-    check_bounds,
-    check_cells,
-    column_index,
-    read_bounds,
-    read_directions,
-    read_large,
-    read_mutable,
-    read_types,
-    whole_ends,
-)
-from specreg_sklearn.space._prices import Cost, read_cost, split_prices
-from specreg_sklearn.space._relations import Relations, Rules, read_relations
+from specreg_sklearn.space._options import Bounds, Columns, Kinds, check_cells, whole_ends
+from specreg_sklearn.space._prices import Cost
+from specreg_sklearn.space._relations import Relations, Rules
 from specreg_sklearn.space._repair import Repair
 from specreg_sklearn.space._row_view import Formula
-from specreg_sklearn.space._units import read_scale
 from specreg_sklearn.tables import (
     CATEGORICAL,
     INTEGER,
@@ -55,8 +32,6 @@ from specreg_sklearn.tables import (
 
 RowRepair: TypeAlias = Callable[[Any, Any], Any]
 """``repair(X_moved, X_clean)``: both containers like the user's X, and so is what it returns."""
-# A space that is printed names so many columns whose unit is another one.
-_FEW_NAMES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,94 +268,29 @@ class FeatureSpace:
         0   4.0    4.0  full
         1   2.0    2.0  full
         """
-        table = as_table(X)
-        names, n = table.names, table.n_columns
-        if repair is not None and not callable(repair):
-            raise TypeError(f"repair={repair!r} is not a function (X_moved, X_clean) or None.")
-        kinds = read_types(types, table)
-        found = read_groups(groups, table)
-        derived_columns = [column_index(c, names, n, "derived") for c in derived or ()]
-        if derived_columns and repair is not None:
-            raise ValueError(
-                "derived cannot be combined with a repair, which would see the columns as they "
-                "were. Let the repair compute them, and name them in mutable; or say all of it by "
-                "derived and rules."
-            )
-        encode_flags(found, kinds, table, all_move=mutable is None)
-        flags = read_mutable(mutable, kinds, table, types, repaired=repair is not None)
-        if mutable is None:
-            flags[derived_columns] = False
-        relations = read_relations(rules, derived, table, flags)
-        directions = read_directions(increase_only, decrease_only, flags, table)
-        found = [g for g in found if check_group_moves(g, flags, directions, names)]
-        for group in found:
-            check_one_set(group, table, names)
-        prices, found = read_cost(cost, flags, names, found)
-        numeric = np.flatnonzero(kinds != CATEGORICAL)
-        numbers = np.full((table.n_rows, n), np.nan)
-        numbers[:, numeric] = table.numbers(numeric)
-        check_cells(numbers, kinds, names)
-        low, high = _range(numbers)
-        lo, hi = read_bounds(bounds, low, high, kinds, table)
-        for group in found:
-            columns = list(group.columns)
-            lo[columns], hi[columns] = np.clip(lo[columns], 0, 1), np.clip(hi[columns], 0, 1)
-        check_bounds((lo, hi), (low, high), numbers, flags, names)
-        large = read_large(bounds, numbers, table)
-        for j, limits in large.items():
-            # Spreads do not depend on where numbers are counted from.
-            numbers[:, j] = LargeCells.read(table.integers(j), limits).raw
-        may_move = _may_move(flags, lo, hi, large)
-        unit, units = read_scale(scale, numbers, may_move, names)
-        unit, dearer = split_prices(unit, prices, directions)
-        for group in found:
-            if group.price is not None:
-                # Half the price for each flag is never more than the price, in any norm.
-                unit[list(group.columns)] = 2 / group.price
-                units = ["price" if j in group.columns else u for j, u in enumerate(units)]
         space = cls(
-            names,
-            kinds,
-            lo,
-            hi,
-            flags,
-            unit,
-            repair,
-            large,
-            directions,
-            units,
-            dearer,
-            tuple(found),
-            relations,
+            **read_fields(
+                X,
+                mutable=mutable,
+                bounds=bounds,
+                types=types,
+                scale=scale,
+                increase_only=increase_only,
+                decrease_only=decrease_only,
+                cost=cost,
+                groups=groups,
+                derived=derived,
+                rules=rules,
+                repair=repair,
+            )
         )
-        if relations is not None:
+        if space.relations is not None:
             # Rows that break a rule are told here, and not when somebody measures.
             space.bind(X)
         return space
 
     def __repr__(self) -> str:
-        count = {kind: int((self.kinds == kind).sum()) for kind in TYPES}
-        parts = [f"n_features={self.n_features}"]
-        parts += [f"{kind}={n}" for kind, n in count.items() if n]
-        parts.append(f"mutable={int(self.mutable.sum())}")
-        units = self.scale[self.movable]
-        if len(units):
-            ends = [f"{end:.3g}" for end in (units.min(), units.max())]
-            shown = ends[0] if ends[0] == ends[1] else " to ".join(ends)
-            parts.append(f"scale={shown}{self._names_of_units()}")
-        for name, way in (("increase_only", 1), ("decrease_only", -1)):
-            if self.directions is not None and (self.directions == way).any():
-                parts.append(f"{name}={int((self.directions == way).sum())}")
-        if self.groups:
-            parts.append(f"groups={len(self.groups)}")
-        if self.relations is not None:
-            n_rules = len(self.relations.linear) + len(self.relations.others)
-            parts += [f"rules={n_rules}"] if n_rules else []
-            parts += [f"derived={len(self.relations.derived)}"] if self.relations.derived else []
-        if self.repair is not None:
-            name = getattr(self.repair, "__name__", type(self.repair).__name__)
-            parts.append(f"repair={name}")
-        return f"FeatureSpace({', '.join(parts)})"
+        return as_text(self)
 
     def _repr_html_(self) -> str:
         return as_html(self)
@@ -445,23 +355,6 @@ class FeatureSpace:
         """
         return cls(**fields_of_json(text))
 
-    def _names_of_units(self) -> str:
-        """Return where units are from, the most frequent first, and columns by name if few."""
-        if self.units is None:
-            return ""
-        movable = self.movable.tolist()
-        count = Counter(self.units[j] for j in movable)
-        count.pop("X", None)
-        shown = []
-        for k, (unit, n) in enumerate(count.most_common()):
-            if k == 0:
-                shown.append(unit)
-                continue
-            columns = [column_label(j, self.names) for j in movable if self.units[j] == unit]
-            of = ", ".join(columns) if n <= _FEW_NAMES else f"{n} columns"
-            shown.append(f"{unit}: {of}")
-        return f" ({'; '.join(shown)})" if shown and count.keys() != {"std"} else ""
-
     @property
     def n_features(self) -> int:
         """Number of columns."""
@@ -470,7 +363,7 @@ class FeatureSpace:
     @property
     def movable(self) -> NDArray[np.intp]:
         """Positions of the columns that are mutable and whose bounds leave them room."""
-        return np.flatnonzero(_may_move(self.mutable, self.minimum, self.maximum, self.large))
+        return np.flatnonzero(may_move(self.mutable, self.minimum, self.maximum, self.large))
 
     def bind(self, X: Any, *, parameter: str = "X") -> CleanRows:
         """Read the rows of `X` in this space, after checking that its columns are the space's.
@@ -662,24 +555,3 @@ def check_room(space: FeatureSpace, table: Table) -> None:
         "The feature space has no column to move: none is mutable, or the bounds leave them no "
         f"room.{hint}"
     )
-
-
-def _may_move(
-    mutable: BoolArray, low: FloatArray, high: FloatArray, large: Mapping[int, IntegerRange]
-) -> BoolArray:
-    """Return which mutable columns have room between their bounds."""
-    with np.errstate(invalid="ignore"):
-        room = np.asarray(high > low)
-    for j, limits in large.items():
-        room[j] = limits.has_room
-    return mutable & room
-
-
-def _range(numbers: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the smallest and largest number of each column, 0 where there is none."""
-    missing = np.isnan(numbers)
-    low = np.where(missing, np.inf, numbers).min(axis=0)
-    high = np.where(missing, -np.inf, numbers).max(axis=0)
-    empty = missing.all(axis=0)
-    low[empty], high[empty] = 0.0, 0.0
-    return low, high

@@ -11,7 +11,6 @@ from specreg_sklearn.certificates.relaxations._layers import MovedLayers
 from specreg_sklearn.certificates.relaxations._linear_bounds import Bounds, Lines
 from specreg_sklearn.certificates.relaxations._parabolas import (
     Layer,
-    parabolas_help,
     parabolic_radii,
 )
 
@@ -19,6 +18,8 @@ from specreg_sklearn.certificates.relaxations._parabolas import (
 # coefficients of their layer.
 _FIRST, _LAST = 0.3, 0.03
 _FOR_MULTIPLIERS = 0.3
+# Rivals whose radius is at most so many times the smallest one are tried with parabolas.
+_NEAR = 1.5
 # How much corners of the unit ball are rounded, relative to a step.
 _ROUNDED = 0.5
 _DECAY, _DECAY_OF_SQUARES = 0.8, 0.95
@@ -106,10 +107,12 @@ def largest_margins(
     dual: Dual,
     n_steps: int,
     pace: FloatArray,
+    parabolas: bool,
 ) -> Answer:
     """Return the radii within which margins stay positive, for the best numbers that were met.
 
-    The size of the steps is multiplied by the pace of each ball, (n_balls,).
+    The size of the steps is multiplied by the pace of each ball, (n_balls,). With `parabolas` the
+    rivals whose radii are among the smallest of a ball are tried with these, too.
     """
     slopes, multipliers = list(dual.slopes), list(dual.multipliers)
     n_hidden = layers.n_hidden
@@ -142,8 +145,8 @@ def largest_margins(
                 pushed = np.maximum(multipliers[k] + rate * scale * move, 0.0)
                 multipliers[k] = np.where(sign != 0, pushed, 0.0)
     gaps, last = _gaps(layers, question, bounds, kept, best)
-    if parabolas_help(layers):
-        best = np.maximum(best, _with_parabolas(layers, question, bounds, kept, last))
+    if parabolas:
+        _raise_by_parabolas(layers, question, bounds, kept, last, best)
     best[bounds.empty] = np.broadcast_to(question.radius[:, None], best.shape)[bounds.empty]
     return Answer(best, kept, gaps)
 
@@ -265,27 +268,30 @@ def _gaps(
     return np.concatenate(gaps, axis=2), found
 
 
-def _with_parabolas(
-    layers: MovedLayers, question: Question, bounds: Bounds, dual: Dual, found: _Pass
-) -> FloatArray:
-    """Return radii with parabolas in the first layer, behind the lines of the others."""
-    shape = found.rest.shape
-
-    def flat(values: FloatArray) -> FloatArray:
-        """Return one ball for each rival."""
-        full = np.broadcast_to(values, (*shape, values.shape[-1]))
-        return full.reshape(-1, values.shape[-1])
-
+def _raise_by_parabolas(
+    layers: MovedLayers,
+    question: Question,
+    bounds: Bounds,
+    dual: Dual,
+    found: _Pass,
+    best: FloatArray,
+) -> None:
+    """Raise radii by parabolas in the first layer, behind the lines of the others."""
+    near = _NEAR * best.min(axis=1, keepdims=True)
+    ball = question.radius[:, None]
+    i, j = np.nonzero((best <= near) & (best < ball * (1 - 2.0**-30)) & ~bounds.empty[:, None])
+    if not len(i):
+        return
     line = bounds.lines[0]
     layer = Layer(
-        flat(question.centre[:, None]),
-        flat(question.sizes[0][:, None]),
-        flat(question.radius[:, None, None])[:, 0],
-        found.rest.ravel(),
-        _error(layers, question, dual.multipliers).ravel(),
-        flat(found.after[0]),
-        flat(-dual.multipliers[0] * question.signs[0][:, None]),
-        flat(dual.slopes[0]),
-        Lines(flat(line.steepest), flat(line.offset), flat(line.open), flat(line.low)),
+        question.centre[i],
+        question.sizes[0][i],
+        question.radius[i],
+        found.rest[i, j],
+        _error(layers, question, dual.multipliers)[i, j],
+        found.after[0][i, j],
+        -dual.multipliers[0][i, j] * question.signs[0][i],
+        dual.slopes[0][i, j],
+        Lines(line.steepest[i, 0], line.offset[i, 0], line.open[i, 0], line.low[i, 0]),
     )
-    return parabolic_radii(layers, layer).reshape(shape)
+    best[i, j] = np.maximum(best[i, j], parabolic_radii(layers, layer))

@@ -17,11 +17,11 @@ from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.certificates.relaxations._layers import MovedLayers
 from specreg_sklearn.certificates.relaxations._linear_bounds import Lines
 
-# Eigenvectors of larger matrices take longer than a search would.
-_WIDEST = 64
-_STEPS = 6
+# Eigenvectors of larger matrices take longer than a search would: of rows, and of their branches.
+_WIDEST, _WIDEST_IN_BRANCHES = 40, 32
+_STEPS = 5
 # Multiples of the largest curvature that are tried for the multiplier of the ball.
-_TRIED = 1 + np.geomspace(1e-4, 1e4, 65)
+_TRIED = 1 + np.geomspace(1e-3, 1e3, 33)
 # Eigenvalues of LAPACK are that much less sure than a product of matrices.
 _EIGEN = 64
 
@@ -54,9 +54,10 @@ class Layer(NamedTuple):
     lines: Lines
 
 
-def parabolas_help(layers: MovedLayers) -> bool:
-    """Return whether parabolas are tried."""
-    return layers.norm.order == 2 and layers.weights[0].shape[1] <= _WIDEST
+def parabolas_help(layers: MovedLayers, *, in_branches: bool) -> bool:
+    """Return whether parabolas are worth their time, for rows or for branches."""
+    widest = _WIDEST_IN_BRANCHES if in_branches else _WIDEST
+    return layers.norm.order == 2 and layers.weights[0].shape[1] <= widest
 
 
 def parabolic_radii(layers: MovedLayers, layer: Layer) -> FloatArray:

@@ -126,14 +126,14 @@ def network_relaxations(report: Report, full: bool) -> None:
     rows = [*relaxed.table_networks(n_rows), *relaxed.image_networks(n_rows)]
     for row in rows:
         title = f"{row.network}: median proof / nearest found, {relaxed.BUDGETS[-1]:,d} nodes"
-        bar = 0.85 if row.network.count(",") == 2 else 0.7
+        bar = 0.85 if row.hidden_layers == 1 else 0.7
         detail = f"constants {row.by_constants:.2f}, {row.seconds[-1]:.2f} CPU s a row"
         report.figure(title, row.medians[-1], ">=", bar, detail=detail, form=".3f")
     worst = max(row.worst for row in rows)
     report.figure("largest proof / nearest found of all", worst, "<=", 1, form=".9f")
     report.table(
         "Proofs of networks by linear relaxation",
-        f"Medians of proof / nearest found over {n_rows} rows, and CPU seconds a row, by max_nodes.",
+        f"Medians of proof / nearest found over {n_rows} rows, CPU seconds a row, by max_nodes.",
         ("network", "constants", *(f"{n:,d} nodes" for n in relaxed.BUDGETS)),
         [
             (

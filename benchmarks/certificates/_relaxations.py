@@ -1,11 +1,11 @@
-"""Radii of fully connected networks by linear relaxation, next to the nearest rows that are found."""
+"""Radii of fully connected networks by linear relaxation, next to nearest rows that are found."""
 
 from __future__ import annotations
 
 import time
 import warnings
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer
@@ -31,6 +31,7 @@ class Relaxed(NamedTuple):
     """
 
     network: str
+    hidden_layers: int
     by_constants: float
     medians: tuple[float, ...]
     seconds: tuple[float, ...]
@@ -47,7 +48,9 @@ def table_networks(n_rows: int) -> Iterator[Relaxed]:
         rows = X[:n_rows]
         for norm in (1, 2, np.inf):
             found = adversarial_distances(model, rows, model.predict(rows), space=space, norm=norm)
-            yield _measured(f"breast_cancer {widths}, L{norm:g}", model, rows, space, norm, found)
+            yield _measured(
+                f"breast_cancer {widths}, L{norm:g}", model, len(widths), rows, space, norm, found
+            )
 
 
 def image_networks(n_rows: int) -> Iterator[Relaxed]:
@@ -63,12 +66,13 @@ def image_networks(n_rows: int) -> Iterator[Relaxed]:
         space = FeatureSpace.from_data(rows, bounds=None, scale=None)
         moves = np.linalg.norm(nearest_boundary(scores_of(model), rows) - rows, axis=2)
         found = np.where(np.isnan(moves), np.inf, moves).min(axis=0)
-        yield _measured(f"MNIST {widths}, L2", model, rows, space, 2, found)
+        yield _measured(f"MNIST {widths}, L2", model, len(widths), rows, space, 2, found)
 
 
 def _measured(
     name: str,
-    model: MLPClassifier,
+    model: Any,
+    hidden_layers: int,
     X: np.ndarray,
     space: FeatureSpace,
     norm: float,
@@ -84,6 +88,7 @@ def _measured(
         ratios.append(lower / found)
     return Relaxed(
         name,
+        hidden_layers,
         float(np.median(constants / found)),
         tuple(float(np.median(ratio)) for ratio in ratios),
         tuple(seconds),

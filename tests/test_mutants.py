@@ -259,7 +259,7 @@ ATTACKS = {
         "space/test_feature_space.py",
     ),
     "cells that may not move": Mutant(
-        "space/_feature_space.py",
+        "space/_from_data.py",
         "    return mutable & room\n",
         "    return room\n",
         "space/test_feature_space.py attacks/frame/test_tables.py",

@@ -45,7 +45,7 @@ def outcome_of(split: Split, n_rows: int, *, attacks: bool = True, **settings: A
     seconds = cpu_seconds(lambda: encoder.fit(split.X, split.y))
     right = encoder.predict(split.X_test) == split.y_test
     X, y = split.X_test[:n_rows], split.y_test[:n_rows]
-    certificate = np.where(right[:n_rows], certified_radius(encoder, X), 0.0)
+    certificate = np.where(right[:n_rows], certified_radius(encoder, X, scale=None), 0.0)
     distance = np.full(n_rows, np.nan)
     if attacks:
         space = FeatureSpace.from_data(split.X_test, bounds=(split.lo, split.hi), scale=None)

@@ -79,8 +79,8 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         any attack, at the price of about one more fit: a network is trained on four fifths of the
         rows while the strength rises; of the strengths that raise neither error nor log loss of the
         other rows, the one with the largest certificate is found, and lowered by half a decade; the
-        fit on all rows follows. It needs at least 50 labelled rows. A warm start keeps the strength
-        of the first fit.
+        fit on all rows follows. It needs at least 50 labelled rows. A warm start and `partial_fit`
+        keep the strength of the last fit.
     alpha_tolerance : float, default=1.0
         With ``alpha="auto"``, how many standard errors the held-out balanced error may lie above
         its smallest value on the path. 1 is careful; 2 trades accuracy for robustness.

@@ -95,7 +95,7 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
     dual_gap_ : float
         A proof of how good the fit is: no coefficients have an objective below ``loss_ -
         dual_gap_``. The squared distance of the coefficients from the best ones is at most
-        ``dual_gap_ / alpha`` (twice that for two classes). Infinite for ``alpha=0``, where nothing
+        ``dual_gap_ / alpha``. Infinite for ``alpha=0``, where nothing
         bounds the coefficients and the fit stops by its gradient. Both are those of the
         coefficients before they become float32.
     module_ : torch.nn.Linear

@@ -21,9 +21,11 @@ from specreg_sklearn.metrics._certified import (
 )
 from specreg_sklearn.metrics._robust_accuracy import adversarial_distances, robust_accuracy_score
 from specreg_sklearn.metrics._scorer import make_robust_scorer, robust_accuracy
+from specreg_sklearn.space import EpsSuggestion, suggest_eps
 
 __all__ = [
     "AdversarialBand",
+    "EpsSuggestion",
     "StatedLipschitz",
     "adversarial_band",
     "adversarial_distances",
@@ -34,4 +36,5 @@ __all__ = [
     "register_certified_step",
     "robust_accuracy",
     "robust_accuracy_score",
+    "suggest_eps",
 ]

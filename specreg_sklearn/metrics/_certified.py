@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, TypedDict, Unpack, overload
 
+import numpy as np
 from sklearn.base import is_classifier
 
 from specreg_sklearn._typing import (
@@ -64,14 +67,15 @@ def certified_radius(
         at Linf distance r is at most r times the root of the number of movable columns away in L2,
         and L1 distances are never below L2 distances.
     space : FeatureSpace or None, default=None
-        Which columns can move and in which units. Columns that cannot move make radii larger. A
-        search uses bounds and whole numbers, too, and refuses a repair; Lipschitz constants use
-        none of them, and radii hold with them. None makes one of `X` with units by `scale`.
+        Which columns can move and in which units. Columns that cannot move make radii larger. The
+        search of trees uses bounds and whole numbers, too, and refuses a repair; exact distances of
+        other classifiers use bounds. Lipschitz constants use none of them, and radii hold with
+        them. None makes one of `X` with units by `scale`.
     scale : "std", "range", None, float or array of shape (n_features,), default="std"
         Units of the distance, when there is no `space`: those of :func:`adversarial_distances`, so
-        that the two stand side by side. "std" and "range" are those of the rows in `X`, whose range
-        bounds the columns; columns that do not vary there have no unit and are taken not to move.
-        With None, the units of `X`, or numbers, every numeric column can move without bounds.
+        that the two stand side by side. "std" and "range" are those of the rows in `X`; columns
+        that do not vary there have no unit and are taken not to move. All others can move without
+        bounds.
     max_nodes : int, default=5000
         How many nodes a search looks at for a row. The more, the more radii are exact. A node of a
         fully connected network, a set of signs of its neurons, counts as 100, in L2 and in large
@@ -315,6 +319,14 @@ def lipschitz_bound(estimator: object, *, input_shape: tuple[int, ...] | None = 
 
 
 def _radius_space(space: FeatureSpace | None, X: Any, scale: Scale) -> FeatureSpace:
-    if space is None and not isinstance(scale, str):
+    if space is None and not isinstance(scale, (str, Mapping)):
         return FeatureSpace.from_data(X, bounds=None, scale=scale)
-    return Measurement(space=space, scale=scale).space_of(X)
+    given = Measurement(space=space, scale=scale).space_of(X)
+    if space is not None:
+        return given
+    # A few rows span a small box, within which every label may be safe: a radius that holds there
+    # alone says nothing of the rows outside.
+    moves = np.zeros(given.n_features, dtype=bool)
+    moves[given.movable] = True
+    low, high = (np.where(moves, end, 0.0) for end in (-np.inf, np.inf))
+    return replace(given, mutable=moves, minimum=low, maximum=high)

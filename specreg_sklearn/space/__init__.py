@@ -13,6 +13,7 @@ from specreg_sklearn.space._norms import (
     as_norm,
     check_norm,
 )
+from specreg_sklearn.space._suggest_eps import EpsSuggestion, suggest_eps
 from specreg_sklearn.space._units import check_scale
 
 __all__ = [
@@ -23,10 +24,12 @@ __all__ = [
     "LINF",
     "NORMS",
     "CleanRows",
+    "EpsSuggestion",
     "FeatureSpace",
     "Norm",
     "as_norm",
     "check_norm",
     "check_room",
     "check_scale",
+    "suggest_eps",
 ]

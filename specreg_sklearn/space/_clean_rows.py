@@ -13,19 +13,22 @@ cannot tell their neighbours apart; see :class:`LargeCells`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from specreg_sklearn.space._groups import BoundGroup
 from specreg_sklearn.space._large_integers import IntegerRange, LargeCells, integer_ends
 from specreg_sklearn.space._norms import as_norm
 from specreg_sklearn.tables import INTEGER, Table, column_label
 
 if TYPE_CHECKING:
+    from specreg_sklearn.space._relations import Relations
     from specreg_sklearn.space._repair import Repair
+    from specreg_sklearn.space._row_view import RowView
 
 # Numbers held at once where a computation has intermediate results as large as the data.
 _BLOCK = 2**20
@@ -42,7 +45,10 @@ class CleanRows:
     marks columns of whole numbers. `repair` is applied to built rows before the model sees them.
     `large` holds columns of large whole numbers by their place among `columns`; their part of `raw`
     and of the box is counted from their origins. `directions`, of shape (d,), is 1 where cells may
-    only grow, -1 where they may only shrink, and 0 elsewhere.
+    only grow, -1 where they may only shrink, and 0 elsewhere. `dearer`, of shape (2, d), says how
+    many times its length in units a step upwards and downwards costs, at least once; None if once.
+    `groups` are the groups of flags among the columns, `halved`, (d,), marks flags whose swap has a
+    price of its own, and `relations` are the rules between columns.
 
     Attributes
     ----------
@@ -54,6 +60,10 @@ class CleanRows:
         Columns of shorter floats than float64, by dtype.
     exact : bool
         Whether any number inside the box can be a cell as it is.
+    gaps : bool
+        Whether any cell is missing.
+    seen : tuple (raw, owner, view)
+        The last candidates whose derived columns were computed, for who builds just these.
     are_cells : bool
         Whether an array of cells is a container such as the user's just as it is.
     """
@@ -71,15 +81,21 @@ class CleanRows:
         repair: Repair | None = None,
         large: Mapping[int, LargeCells] = MappingProxyType({}),
         directions: np.ndarray | None = None,
+        dearer: np.ndarray | None = None,
+        groups: Sequence[BoundGroup] = (),
+        halved: np.ndarray | None = None,
+        relations: Relations | None = None,
     ) -> None:
-        self.large = large
+        self.large, self._dearer, self._halved = large, dearer, halved
+        self.groups, self.relations = tuple(groups), relations
         self.table, self.columns, self.scale, self.integer = table, columns, scale, integer
         self.low, self.high, self.repair = low, high, repair
         self._settled: tuple[Any, Any, Any, Any] = None, None, None, None
         self.missing = np.isnan(raw)
         # C order: sums over a row must not depend on how many rows there are.
         self.raw = np.ascontiguousarray(raw)
-        if self.missing.any():
+        self.gaps = bool(self.missing.any())
+        if self.gaps:
             self.raw[self.missing] = 0.0
         else:
             # One cell stands for all: ten thousand images would hold ten million flags.
@@ -122,7 +138,11 @@ class CleanRows:
         self.unit = bool((scale == 1).all())
         # Whether any number inside the box can be a cell as it is.
         self.exact = not self._whole and not self.narrow
-        self._writes_all = table.plain and not self.missing.any()
+        self._writes_all = table.plain and not self.missing.any() and not self.derives
+        self._numbers: dict[int, np.ndarray] = {}
+        self._derived: dict[int, np.ndarray] = {}
+        self.seen: tuple[Any, Any, RowView | None] = None, None, None
+        self._places = {j: k for k, j in enumerate(columns.tolist())}
         # Whether an array of cells is a container such as the user's just as it is.
         self.are_cells = self._writes_all and table.bare and len(columns) == table.n_columns
 
@@ -164,6 +184,42 @@ class CleanRows:
             repair=self.repair,
             large={k: cells.take(rows) for k, cells in self.large.items()},
             directions=self.directions,
+            dearer=self._dearer,
+            groups=[group.take(rows) for group in self.groups],
+            halved=self._halved,
+            relations=self.relations,
+        )
+
+    @property
+    def settles(self) -> bool:
+        """Whether cells that fit the boxes may still be changed, by a rule or a repair."""
+        return self.moves_others or bool(self.groups)
+
+    @property
+    def moves_others(self) -> bool:
+        """Whether the move of one column may change others, beyond a flag of its group."""
+        return self.repair is not None or self.relations is not None
+
+    @property
+    def derives(self) -> bool:
+        """Whether columns follow from others, at no cost."""
+        return self.relations is not None and bool(self.relations.derived)
+
+    def without_rules(self) -> CleanRows:
+        """Return the rows in the larger space that has no groups and no relations."""
+        return CleanRows(
+            self.table,
+            self.columns,
+            np.where(self.missing, np.nan, self.raw),
+            low=self.low,
+            high=self.high,
+            integer=self.integer,
+            scale=self.scale,
+            repair=self.repair,
+            large=self.large,
+            directions=self.directions,
+            dearer=self._dearer,
+            halved=self._halved,
         )
 
     def finite_box(self, reach: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -214,14 +270,34 @@ class CleanRows:
         return self.settle(self.fit(self.cells(Z, owner), *self.box(owner)), owner)
 
     def settle(self, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
-        """Return cells as the repair leaves them, read-only; without one, `raw` itself.
+        """Return cells as the rules and the repair leave them; without any, `raw` itself.
 
         `raw`, of shape (m, d), holds cells that fit the columns' dtypes and boxes. Rows that did
-        not move stay.
+        not move stay. What a repair leaves is read-only.
         """
-        if self.repair is None:
+        if not self.settles:
             return raw
-        settled, moved, built = self.repair.settle(self, raw, owner)
+        ruled = self._ruled(raw, owner)
+        return ruled if self.repair is None else self._repaired(self.repair, ruled, owner)
+
+    def _ruled(self, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        """Return cells that obey the rules; a row that cannot be made to is the clean row."""
+        if not self.groups and self.relations is None:
+            return raw
+        raw = raw.copy()
+        for group in self.groups:
+            group.settle(raw, self.raw, owner)
+        if self.relations is not None:
+            self.relations.settle(self, raw, owner)
+        return raw
+
+    def _repaired(self, repair: Repair, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
+        settled, moved, built = repair.settle(self, raw, owner)
+        broken = (self._ruled(settled, owner) != settled).any(axis=1)
+        if broken.any():
+            # The repair undid what the rules ask for: such a row is no candidate.
+            settled[broken] = self.raw[owner[broken]]
+            moved, built = moved[:0], None
         settled.flags.writeable = False
         # The model is usually asked about just these rows next: do not repair them again.
         self._settled = settled, owner, moved, built
@@ -281,10 +357,17 @@ class CleanRows:
     def write(self, raw: np.ndarray, owner: np.ndarray) -> Any:
         """Do as :meth:`build`, but leave the repair out."""
         moved = raw != self.raw[owner]
-        if not self.large:
-            return self.table.write(owner, self.columns, raw, moved)
         exact = {k: cells.written(raw[:, k], owner) for k, cells in self.large.items()}
-        return self.table.write(owner, self.columns, raw, moved, exact)
+        columns = self.columns
+        if self.relations is not None and self.derives:
+            columns, raw, changed = self.relations.with_derived(self, raw, owner)
+            if self.table.plain and not self.gaps:
+                order = np.argsort(columns)  # all columns at once are written as they stand
+                return self.table.write(owner, columns[order], raw[:, order], None)
+            moved = np.concatenate([moved, changed], axis=1)
+        if not exact:
+            return self.table.write(owner, columns, raw, moved)
+        return self.table.write(owner, columns, raw, moved, exact)
 
     def read(self, table: Table, owner: np.ndarray) -> np.ndarray:
         """Return the movable cells (m, d) of a table of changed rows; NaN where missing."""
@@ -308,7 +391,56 @@ class CleanRows:
         for k, cells in self.large.items():
             whole, missing = table.integers(int(self.columns[k]))
             steps[:, k] = np.where(missing | self.missing[:, k], 0.0, cells.steps_to(whole))
-        return as_norm(norm).length(steps / self.scale)
+        return self.length(steps / self.scale, norm)
+
+    def dearer(self, norm: float) -> np.ndarray | None:
+        """Return how many times its length a step costs, (2, d): upwards, and downwards.
+
+        It is never less than once; None if it is once everywhere. A swap of two flags that has a
+        price costs it in every norm but L0, and each flag a half of it in units.
+        """
+        if self._halved is None or norm < 1:
+            return self._dearer
+        flags = np.where(self._halved, 2.0 ** (1 - 1 / norm), 1.0)
+        return np.ones((2, 1)) * flags if self._dearer is None else self._dearer * flags
+
+    def length(self, steps: np.ndarray, norm: float) -> np.ndarray:
+        """Return what steps in coordinates, (m, d), cost: their length, at the columns' prices."""
+        dearer = self.dearer(norm)
+        if dearer is not None:
+            steps = steps * np.where(steps > 0, *dearer)
+        return as_norm(norm).length(steps)
+
+    def numbers(self, column: int) -> np.ndarray:
+        """Return the clean cells (n,) of any column of the table; NaN where missing."""
+        if column not in self._numbers:
+            try:
+                self._numbers[column] = self.table.numbers(np.array([column]))[:, 0]
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    f"Column {column_label(column, self.table.names)} holds no numbers, but a rule "
+                    "or a formula of the feature space reads it."
+                ) from error
+        return self._numbers[column]
+
+    def derived_of(self, column: int) -> np.ndarray:
+        """Return what the formula of a derived column gives for the clean rows, (n,)."""
+        if column not in self._derived and self.relations is not None:
+            view = self.relations.view(self, self.raw, np.arange(len(self)))
+            self._derived[column] = view.column(column)
+        return self._derived[column]
+
+    def place_of(self, column: int) -> int | None:
+        """Return the place of a column of the table among the movable ones; None if it stays."""
+        return self._places.get(column)
+
+    def as_held(self, column: int, numbers: np.ndarray) -> np.ndarray:
+        """Return numbers as a column of the table holds them: whole, or of a shorter float."""
+        dtype = self.table.dtype(column)
+        if dtype.kind in "iub":
+            return np.rint(numbers)
+        with np.errstate(over="ignore"):
+            return numbers.astype(dtype).astype(np.float64) if dtype.kind == "f" else numbers
 
     def distance(self, raw: np.ndarray, owner: np.ndarray, norm: float) -> np.ndarray:
         """Return how far rows are from their owners, in scaled units."""
@@ -316,7 +448,7 @@ class CleanRows:
             steps = raw - self.raw[owner]
             if not self.unit:
                 steps /= self.scale
-            return as_norm(norm).length(steps)
+            return self.length(steps, norm)
         step = max(1, _BLOCK // raw.shape[1])
         parts = [slice(begin, begin + step) for begin in range(0, len(raw), step)]
         return np.concatenate([self.distance(raw[p], owner[p], norm) for p in parts])

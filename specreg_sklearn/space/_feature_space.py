@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -12,24 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray, Scale
 from specreg_sklearn.space._clean_rows import CleanRows
+from specreg_sklearn.space._describe import as_html, as_text, fields_of_json, records, to_json
+from specreg_sklearn.space._from_data import may_move, read_fields
+from specreg_sklearn.space._groups import BoundGroup, Group, Groups, check_one_set
 from specreg_sklearn.space._large_integers import EXACT_INTEGERS, IntegerRange, LargeCells
 from specreg_sklearn.space._norms import NORMS, check_norm
-from specreg_sklearn.space._options import (
-    TYPES,
-    Bounds,
-    Columns,
-    Kinds,
-    check_bounds,
-    check_cells,
-    read_bounds,
-    read_directions,
-    read_large,
-    read_mutable,
-    read_types,
-    whole_ends,
-)
+from specreg_sklearn.space._options import Bounds, Columns, Kinds, check_cells, whole_ends
+from specreg_sklearn.space._prices import Cost
+from specreg_sklearn.space._relations import Relations, Rules
 from specreg_sklearn.space._repair import Repair
-from specreg_sklearn.space._units import read_scale
+from specreg_sklearn.space._row_view import Formula
 from specreg_sklearn.tables import (
     CATEGORICAL,
     INTEGER,
@@ -41,8 +32,6 @@ from specreg_sklearn.tables import (
 
 RowRepair: TypeAlias = Callable[[Any, Any], Any]
 """``repair(X_moved, X_clean)``: both containers like the user's X, and so is what it returns."""
-# A space that is printed names so many columns whose unit is another one.
-_FEW_NAMES = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +52,8 @@ class FeatureSpace:
     mutable : ndarray of shape (n_features,), bool
         Columns an attack may change. The others keep their cells bit by bit.
     scale : ndarray of shape (n_features,), float64
-        The unit of each column: distances are norms of ``(X_adv - X) / scale``.
+        How far each column goes for a price of 1: distances are norms of ``(X_adv - X) / scale``.
+        Where the two ways cost differently it is that of the cheaper one, and `dearer` adds.
     repair : callable or None, default=None
         ``repair(X_moved, X_clean)`` returns the moved rows put right; see :meth:`from_data`.
     large : mapping of int to tuple (origin, low, high), default={}
@@ -76,6 +66,13 @@ class FeatureSpace:
     units : list of str or None, default=None
         Where the unit of each column is from: "std", "range", "iqr" or "mad" of the data, "X" for
         the units of X, "given" for a number. None where nobody said.
+    dearer : ndarray of shape (2, n_features), float64, or None, default=None
+        How many times ``abs(X_adv - X) / scale`` steps upwards (first row) and downwards cost; at
+        least 1. None where both ways cost the same.
+    groups : tuple of Group, default=()
+        Groups of columns of flags of which exactly one is set: positions, and the price of a swap.
+    relations : Relations or None, default=None
+        Rules between columns, and columns that follow from others.
 
     Notes
     -----
@@ -111,6 +108,9 @@ class FeatureSpace:
     large: Mapping[int, IntegerRange] = field(default_factory=dict)
     directions: IntArray | None = None
     units: list[str] | None = None
+    dearer: FloatArray | None = None
+    groups: tuple[Group, ...] = ()
+    relations: Relations | None = None
 
     @classmethod
     def from_data(
@@ -123,6 +123,10 @@ class FeatureSpace:
         scale: Scale = "std",
         increase_only: Columns = None,
         decrease_only: Columns = None,
+        cost: Cost | None = None,
+        groups: Groups = (),
+        derived: Mapping[Hashable, Formula] | None = None,
+        rules: Rules = (),
         repair: RowRepair | None = None,
     ) -> FeatureSpace:
         """Describe the space that the rows of `X` live in.
@@ -155,6 +159,29 @@ class FeatureSpace:
         increase_only, decrease_only : None, list of columns, or mask, default=None
             Columns whose numbers an attack may only raise, or only lower, from row to row: an
             account does not get younger. They are mutable columns of numbers.
+        cost : None or dict by column, default=None
+            What one unit of a column costs: a positive factor, or a pair of one for steps upwards
+            and one for steps downwards. Columns it leaves out cost 1. Distances, eps and proofs are
+            then prices: ``{"income": 2.0}`` makes a change of income count twice. The L0 norm still
+            counts columns, whatever they cost. The name of a group stands for the price of a swap
+            of two of its flags, in every norm but L0; without it, a swap is as far as both flags.
+        groups : list of lists of columns, dict of lists by name, or "dummies", default=()
+            Columns of flags that encode one choice: exactly one of them is set, here and whenever
+            rows are bound. They hold 0 and 1, or True and False, in any dtype, and move as whole
+            numbers. "dummies" finds the flags of a frame that :func:`pandas.get_dummies` made, by
+            the beginning of their names. A group in a list is named by its columns, as a tuple.
+        derived : None or dict by column, default=None
+            Columns that follow from others: ``formula(rows)`` gives their numbers. They are
+            computed anew for every row that moves, cost nothing, and have no bounds. `rows` gives a
+            column as float64 numbers by ``rows["name"]``, or by number for arrays. A row for which
+            a formula has no finite number is no candidate, unless the clean row has none either.
+        rules : list of str or callable, default=()
+            What holds between columns: linear relations with <=, >= or == as text, such as "paid <=
+            billed" or "a + 2 * b >= c + 1", where columns of arrays are x0, x1 and so on; and
+            functions ``rule(rows)`` that say which rows obey, as flags. Candidates are moved to
+            where relations hold; what cannot be moved, or is refused by a function, is no
+            candidate. A relation holds where a cell is missing. Equations hold up to rounding, 1e-9
+            of the size of their terms.
         repair : callable or None, default=None
             ``repair(X_moved, X_clean) -> X_repaired`` puts rows right that break a rule of the data
             which bounds cannot express: flags of which exactly one is set, a part that is not
@@ -171,8 +198,10 @@ class FeatureSpace:
             If an option names an unknown column, a categorical column is mutable without a
             `repair`, bounds cross or exclude all values of a mutable column, a unit is not
             positive, `scale` gives no unit for a mutable column that does not vary, a column is to
-            move one way but is not mutable or is named for both ways, or a column holds infinite
-            values.
+            move one way but is not mutable or is named for both ways, a cost is not positive or
+            that of a column that is not mutable, rows of `X` break a rule or do not have exactly
+            one flag of a group set, a rule cannot be read, a derived column is mutable or there is
+            a `repair` beside it, or a column holds infinite values.
         TypeError
             If `X` is sparse, or `repair` cannot be called.
 
@@ -239,62 +268,92 @@ class FeatureSpace:
         0   4.0    4.0  full
         1   2.0    2.0  full
         """
-        table = as_table(X)
-        names, n = table.names, table.n_columns
-        if repair is not None and not callable(repair):
-            raise TypeError(f"repair={repair!r} is not a function (X_moved, X_clean) or None.")
-        kinds = read_types(types, table)
-        flags = read_mutable(mutable, kinds, table, types, repaired=repair is not None)
-        numeric = np.flatnonzero(kinds != CATEGORICAL)
-        numbers = np.full((table.n_rows, n), np.nan)
-        numbers[:, numeric] = table.numbers(numeric)
-        check_cells(numbers, kinds, names)
-        low, high = _range(numbers)
-        lo, hi = read_bounds(bounds, low, high, kinds, table)
-        check_bounds((lo, hi), (low, high), numbers, flags, names)
-        large = read_large(bounds, numbers, table)
-        for j, limits in large.items():
-            # Spreads do not depend on where numbers are counted from.
-            numbers[:, j] = LargeCells.read(table.integers(j), limits).raw
-        may_move = _may_move(flags, lo, hi, large)
-        unit, units = read_scale(scale, numbers, may_move, names)
-        directions = read_directions(increase_only, decrease_only, flags, table)
-        return cls(names, kinds, lo, hi, flags, unit, repair, large, directions, units)
+        space = cls(
+            **read_fields(
+                X,
+                mutable=mutable,
+                bounds=bounds,
+                types=types,
+                scale=scale,
+                increase_only=increase_only,
+                decrease_only=decrease_only,
+                cost=cost,
+                groups=groups,
+                derived=derived,
+                rules=rules,
+                repair=repair,
+            )
+        )
+        if space.relations is not None:
+            # Rows that break a rule are told here, and not when somebody measures.
+            space.bind(X)
+        return space
 
     def __repr__(self) -> str:
-        count = {kind: int((self.kinds == kind).sum()) for kind in TYPES}
-        parts = [f"n_features={self.n_features}"]
-        parts += [f"{kind}={n}" for kind, n in count.items() if n]
-        parts.append(f"mutable={int(self.mutable.sum())}")
-        units = self.scale[self.movable]
-        if len(units):
-            ends = [f"{end:.3g}" for end in (units.min(), units.max())]
-            shown = ends[0] if ends[0] == ends[1] else " to ".join(ends)
-            parts.append(f"scale={shown}{self._names_of_units()}")
-        for name, way in (("increase_only", 1), ("decrease_only", -1)):
-            if self.directions is not None and (self.directions == way).any():
-                parts.append(f"{name}={int((self.directions == way).sum())}")
-        if self.repair is not None:
-            name = getattr(self.repair, "__name__", type(self.repair).__name__)
-            parts.append(f"repair={name}")
-        return f"FeatureSpace({', '.join(parts)})"
+        return as_text(self)
 
-    def _names_of_units(self) -> str:
-        """Return where units are from, the most frequent first, and columns by name if few."""
-        if self.units is None:
-            return ""
-        movable = self.movable.tolist()
-        count = Counter(self.units[j] for j in movable)
-        count.pop("X", None)
-        shown = []
-        for k, (unit, n) in enumerate(count.most_common()):
-            if k == 0:
-                shown.append(unit)
-                continue
-            columns = [column_label(j, self.names) for j in movable if self.units[j] == unit]
-            of = ", ".join(columns) if n <= _FEW_NAMES else f"{n} columns"
-            shown.append(f"{unit}: {of}")
-        return f" ({'; '.join(shown)})" if shown and count.keys() != {"std"} else ""
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+    def to_frame(self) -> Any:
+        """Return what the space says about each column.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per column: its type, whether it moves, its bounds, where its unit is from, how
+            far it goes up and down for a price of 1 in units of X, and its group with the price of
+            a swap. What does not apply is missing. Rules are not in it.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(records(self)).set_index("column")
+
+    def to_json(self) -> str:
+        """Return the space as JSON text, for :meth:`from_json`.
+
+        Returns
+        -------
+        str
+            Every digit of every number is kept.
+
+        Raises
+        ------
+        ValueError
+            If the space holds functions: a repair, formulas of derived columns, or rules.
+        """
+        return to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> FeatureSpace:
+        """Return the space that :meth:`to_json` wrote.
+
+        Parameters
+        ----------
+        text : str
+            JSON text.
+
+        Returns
+        -------
+        FeatureSpace
+            The space.
+
+        Raises
+        ------
+        ValueError
+            If the text is not that of a feature space.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from specreg_sklearn import FeatureSpace
+        >>> X = np.array([[1.0, 3.0], [2.0, 5.0]])
+        >>> space = FeatureSpace.from_data(X, scale=None, rules=["x0 <= x1"], cost={0: (2.0, 1.0)})
+        >>> again = FeatureSpace.from_json(space.to_json())
+        >>> again.distances(X + [1, 1], X, norm=1)
+        array([3., 3.])
+        """
+        return cls(**fields_of_json(text))
 
     @property
     def n_features(self) -> int:
@@ -304,7 +363,7 @@ class FeatureSpace:
     @property
     def movable(self) -> NDArray[np.intp]:
         """Positions of the columns that are mutable and whose bounds leave them room."""
-        return np.flatnonzero(_may_move(self.mutable, self.minimum, self.maximum, self.large))
+        return np.flatnonzero(may_move(self.mutable, self.minimum, self.maximum, self.large))
 
     def bind(self, X: Any, *, parameter: str = "X") -> CleanRows:
         """Read the rows of `X` in this space, after checking that its columns are the space's.
@@ -340,7 +399,11 @@ class FeatureSpace:
         labels = columns.tolist() if self.names is None else [self.names[j] for j in columns]
         check_cells(raw, self.kinds[columns], labels)
         whole = [table.dtype(j).kind in "iub" for j in columns.tolist()]
-        return CleanRows(
+        if parameter == "X":
+            for group in self.groups:
+                check_one_set(group, table, self.names)
+        groups, halved = self._bound_groups(columns, raw)
+        rows = CleanRows(
             table,
             columns,
             raw,
@@ -352,7 +415,14 @@ class FeatureSpace:
             repair=self._bound_repair(),
             large=large,
             directions=None if self.directions is None else self.directions[columns],
+            dearer=None if self.dearer is None else self.dearer[:, columns],
+            groups=groups,
+            halved=halved,
+            relations=self.relations,
         )
+        if parameter == "X" and self.relations is not None:
+            self.relations.check_clean(rows)
+        return rows
 
     def to_coordinates(self, X: Any) -> FloatArray:
         """Return the scaled coordinates of the columns that can move.
@@ -405,7 +475,8 @@ class FeatureSpace:
         X_adv, X : array-like or DataFrame of shape (n_samples, n_features)
             Rows in the same order.
         norm : {0, 1, 2, inf}, default=2
-            The norm of ``(X_adv - X) / scale``; 0 counts the columns that changed.
+            The norm of ``(X_adv - X) / scale``, at the prices of the columns if they have some; 0
+            counts the columns that changed.
 
         Returns
         -------
@@ -444,6 +515,21 @@ class FeatureSpace:
             return None
         return IntegerRange(0, *whole_ends((self.minimum[column], self.maximum[column])))
 
+    def _bound_groups(
+        self, columns: NDArray[np.intp], raw: FloatArray
+    ) -> tuple[list[BoundGroup], BoolArray | None]:
+        """Return groups among the movable columns, and which of these are flags with a price."""
+        groups, halved = [], np.zeros(len(columns), dtype=bool)
+        for group in self.groups:
+            places = np.flatnonzero(np.isin(columns, group.columns))
+            if not len(places):
+                continue
+            is_set = raw[:, places] == 1
+            hot = np.where(is_set.any(axis=1), places[is_set.argmax(axis=1)], -1)
+            groups.append(BoundGroup(places, hot))
+            halved[places] = group.price is not None
+        return groups, halved if halved.any() else None
+
     def _bound_repair(self) -> Repair | None:
         if self.repair is None:
             return None
@@ -469,24 +555,3 @@ def check_room(space: FeatureSpace, table: Table) -> None:
         "The feature space has no column to move: none is mutable, or the bounds leave them no "
         f"room.{hint}"
     )
-
-
-def _may_move(
-    mutable: BoolArray, low: FloatArray, high: FloatArray, large: Mapping[int, IntegerRange]
-) -> BoolArray:
-    """Return which mutable columns have room between their bounds."""
-    with np.errstate(invalid="ignore"):
-        room = np.asarray(high > low)
-    for j, limits in large.items():
-        room[j] = limits.has_room
-    return mutable & room
-
-
-def _range(numbers: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the smallest and largest number of each column, 0 where there is none."""
-    missing = np.isnan(numbers)
-    low = np.where(missing, np.inf, numbers).min(axis=0)
-    high = np.where(missing, -np.inf, numbers).max(axis=0)
-    empty = missing.all(axis=0)
-    low[empty], high[empty] = 0.0, 0.0
-    return low, high

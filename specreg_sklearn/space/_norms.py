@@ -42,7 +42,7 @@ class Norm(ABC):
 
     @abstractmethod
     def length(self, steps: FloatArray) -> FloatArray:
-        """Return how long each row of finite steps, (m, d), is, whatever the other rows are."""
+        """Return how long each row of steps, (m, d), is, whatever the other rows are."""
 
     def shrink(self, x: FloatArray, far: FloatArray, t: FloatArray) -> FloatArray:
         """Return points between `x` and `far` whose distance from `x` is a share of that of `far`.
@@ -116,7 +116,7 @@ class _L2(Norm):
             # Scaling by the largest entry keeps these from under- or overflowing. It rounds
             # otherwise, so only they are scaled: a row must not depend on the others.
             peak = np.abs(steps[odd]).max(axis=1)
-            unit = steps[odd] / np.where(peak > 0, peak, 1.0)[:, None]
+            unit = steps[odd] / np.where((peak > 0) & np.isfinite(peak), peak, 1.0)[:, None]
             out[odd] = peak * np.sqrt(np.einsum("ij,ij->i", unit, unit))
         return np.asarray(out)
 

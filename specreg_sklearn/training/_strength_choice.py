@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.tables import stacklevel_of_caller
 from specreg_sklearn.training._batches import TensorRows
 from specreg_sklearn.training._epoch_callbacks import EpochBar, EpochKeeper, Patience
 from specreg_sklearn.training._held_out_rows import HeldOutRows
@@ -156,7 +157,7 @@ def choose_by_held_out(rise: StrengthRise, tolerance: float) -> StrengthChoice:
             f"alpha='auto' chose {alpha:g}, since the {end} strength of its path did best. Look at "
             f"alpha_path_, and give alpha a number if {how} would be better.",
             UserWarning,
-            stacklevel=8,  # where the user calls fit
+            stacklevel=stacklevel_of_caller() + 1,  # behind the wrapper of scikit-learn
         )
     return StrengthChoice(alpha, path)
 

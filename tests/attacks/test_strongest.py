@@ -194,7 +194,7 @@ def test_going_on_from_a_result(problem):
 
 def test_in_the_metrics(problem):
     forest, X, y, rows = problem
-    kwargs = {"pool": X, "attack": Strongest(max_queries=100)}
+    kwargs = {"pool": X, "attack": Strongest(max_queries=100), "certify": False}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         distances = adversarial_distances(forest, X[rows], y[rows], **kwargs)

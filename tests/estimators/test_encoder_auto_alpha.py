@@ -76,7 +76,9 @@ def test_the_certificate_is_margin_over_product_of_norms(iris_rows):
         radii.append(max(radius, 0.0))
     assert look.certificate == pytest.approx(np.median(radii), rel=1e-9)
     right = model.predict(X) == y
-    assert (np.array(radii)[right] <= certified_radius(model, X)[right] * (1 + 1e-9)).all()
+    assert (
+        np.array(radii)[right] <= certified_radius(model, X, scale=None)[right] * (1 + 1e-9)
+    ).all()
     assert look.accuracy == pytest.approx(right.mean())
     truth = -np.log(model.predict_proba(X)[np.arange(len(y)), y])
     np.testing.assert_allclose(look.losses, truth, rtol=1e-9)
@@ -156,6 +158,13 @@ def test_networks_without_a_certificate_and_noise_for_labels(iris_rows):
     assert np.isnan(model.alpha_path_["certificate"]).all() and model.alpha_ in STRENGTHS
     noise = np.random.default_rng(0).integers(0, 3, size=len(y))
     assert encoder().fit(np.zeros_like(X), noise).alpha_ in STRENGTHS
+
+
+def test_an_end_of_the_range_is_told_where_fit_is_called():
+    rows, halves = np.zeros((60, 3)), np.arange(60) % 2  # nothing can be learned
+    with pytest.warns(UserWarning, match=r"alpha='auto' chose .* since the weakest") as told:
+        encoder(max_iter=2, learning_rate_init=1e-3).fit(rows, halves)
+    assert told[0].filename == __file__
 
 
 def test_rows_of_weight_and_rows_without_a_label(iris_rows):

@@ -20,6 +20,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import CGBA, FeatureSpace, HopSkipJump, RayS, SquareAttack
@@ -122,19 +123,27 @@ def test_units_and_columns_that_cannot_move(cancer):
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
     standard = LogisticRegression().fit(StandardScaler().fit_transform(X), y)
     scaled = certified_radius(standard, StandardScaler().fit_transform(X), scale=None)
-    np.testing.assert_allclose(certified_radius(model, X, scale="std"), scaled, rtol=1e-8)
+    open_ = FeatureSpace.from_data(X, scale="std", bounds=None)
+    np.testing.assert_allclose(certified_radius(model, X, space=open_), scaled, rtol=1e-8)
     np.testing.assert_allclose(certified_radius(model, X, scale=X.std(axis=0)), scaled, rtol=1e-8)
+    # The range of the rows bounds the columns, which may stand in the way.
+    assert (certified_radius(model, X, scale="std") >= scaled * (1 - 1e-9)).all()
     np.testing.assert_allclose(
         certified_radius(model, X, scale=2.0), certified_radius(model, X, scale=None) / 2, rtol=1e-8
     )
     columns = [0, 7, 12]
-    space = FeatureSpace.from_data(X, mutable=columns, scale=None)
+    space = FeatureSpace.from_data(X, mutable=columns, scale=None, bounds=None)
     weight = slopes(model, X)[0][columns]
     exact = np.abs(model.decision_function(X)) / np.linalg.norm(weight)
     np.testing.assert_allclose(certified_radius(model, X, space=space), exact, rtol=1e-6)
     by_room = certified_radius(model, X, space=space, norm=np.inf)
     exact = np.abs(model.decision_function(X)) / np.abs(weight).sum()
     np.testing.assert_allclose(by_room, exact, rtol=1e-6)
+    # Bounds that stand in the way make radii larger.
+    bounded = FeatureSpace.from_data(X, mutable=columns, scale=None)
+    inside = certified_radius(model, X, space=bounded, norm=np.inf)
+    assert (inside >= by_room * (1 - 1e-9)).all()
+    assert (inside > by_room * 1.01).any()
 
 
 def test_columns_without_room_help_networks_too(cancer):
@@ -480,3 +489,15 @@ def test_probabilities_in_place_of_logits_are_refused():
     with pytest.raises(TypeError, match=r"(?i)softmax"):
         torch_stages(network, (2,))
     assert TorchGraph is not None
+
+
+@pytest.mark.parametrize("model", [LogisticRegression(), DecisionTreeClassifier(random_state=0)])
+def test_rows_that_span_a_small_box_are_not_safe_beyond_it(cancer_rows, model):
+    """The units are those of a few rows, but not the range: all of them have one label."""
+    X, y = cancer_rows
+    model = clone(model).fit(X, y)
+    few = X[model.predict(X) == 1][:4]
+    radii = certified_radius(model, few)
+    expected = certified_radius(model, few, scale=few.std(axis=0))
+    np.testing.assert_allclose(radii, expected, rtol=1e-12)
+    assert np.isfinite(radii).all()

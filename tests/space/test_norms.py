@@ -186,3 +186,9 @@ def test_the_message_says_what_to_use_instead():
         ValueError, match=r"norm=inf .* by X; accepted: 2\. For norm=inf use RayS\."
     ):
         check_norm(np.inf, (2,), "X", instead={2: "CGBA", np.inf: "RayS"})
+
+
+def test_an_infinite_step_is_infinitely_long():
+    steps = np.array([[1.0, -np.inf], [3.0, 4.0], [0.0, 0.0]])
+    for order, length in ((1, 7.0), (2, 5.0), (np.inf, 4.0)):
+        assert NORMS[order].length(steps).tolist() == [np.inf, length, 0.0]

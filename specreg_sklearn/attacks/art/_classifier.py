@@ -84,8 +84,9 @@ def as_art_classifier(
     of no width. Whole numbers are, in what the estimator is asked; ART's own rows still hold
     fractions, and ``predict_fn.rows`` rounds them. Immutable columns are not: ART's classifiers do
     not know the clean row. Some attacks can keep them, up to a rounding of float32, as in
-    ``HopSkipJump(...).generate(X, mask=space.mutable)``. A `repair` is not called. ``ZooAttack``
-    clips the *step* to the clip values, so it works only without a space.
+    ``HopSkipJump(...).generate(X, mask=space.mutable)``. A `repair` is not called, and rules,
+    groups and prices play no part. ``ZooAttack`` clips the *step* to the clip values, so it works
+    only without a space.
 
     **Precision.** ART's attacks cast rows to float32. Columns with a large offset (values near a
     million, steps near a hundredth) lose it; :class:`ARTAttack` does not.

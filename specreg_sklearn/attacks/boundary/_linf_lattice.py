@@ -23,7 +23,7 @@ class Lattice:
         self._whole = np.flatnonzero(rows.integer)
         self._units = 1.0 / rows.scale[self._whole]
         # With a repair, what is built is not what was asked for: then no distance is the smallest.
-        smallest = bool(rows.integer.all()) and rows.repair is None and len(self._units) > 0
+        smallest = bool(rows.integer.all()) and not rows.settles and len(self._units) > 0
         self.least = float(self._units.min()) * (1 + _ROUNDING) if smallest else 0.0
 
     def inside(self, delta: FloatArray, radius: FloatArray) -> FloatArray:

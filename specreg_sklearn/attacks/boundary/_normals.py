@@ -88,7 +88,7 @@ class _Probes:
         # Whether steps are asked just as they are meant: no step can leave the box, nothing rounds.
         self.all_as_meant = False
         self.as_meant: np.ndarray = np.zeros(len(centre), dtype=bool)
-        if rows.exact and rows.repair is None:
+        if rows.exact and not rows.settles:
             most = (1 + 1e-9) * reach
             inside = (self.base - most >= self.lo) & (self.base + most <= self.hi)
             self.all_as_meant = bool(inside.all())
@@ -196,14 +196,14 @@ def _answers(
 ) -> BoolArray:
     """Return, of shape (m, n_directions), which cells fool the model; False if not asked.
 
-    `every` says that all are asked. A repair changes the cells in place.
+    `every` says that all are asked. A repair or a rule changes the cells in place.
     """
     m, n, d = cells.shape
     every = every and m * n <= oracle.batch_rows
-    if every and oracle.rows.repair is None:
+    if every and not oracle.rows.settles:
         return oracle.ask(cells, owner, copy=False)
     flat, whose = cells.reshape(m * n, d), np.repeat(owner, n)
-    if oracle.rows.repair is not None:
+    if oracle.rows.settles:
         settled = oracle.rows.settle(flat, whose)
         flat[...] = settled
         if every:

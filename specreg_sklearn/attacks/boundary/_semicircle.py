@@ -136,7 +136,7 @@ class _RepeatedQueries:
         covered = (n_calls * self._asked <= oracle.limit - oracle.n_queries).all()
         # Where cells are rounded, a point may be built as the clean row itself.
         self._plain = bool(
-            rows.exact and rows.repair is None and len(owner) * k <= oracle.batch_rows and covered
+            rows.exact and not rows.settles and len(owner) * k <= oracle.batch_rows and covered
         )
         lo, hi = rows.box(owner)
         self._box = lo[:, None], hi[:, None]

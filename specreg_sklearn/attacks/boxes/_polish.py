@@ -17,7 +17,6 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.questions import SearchTask, rank_within, stream
-from specreg_sklearn.space import as_norm
 
 _IDLE, _ALONE, _TOGETHER = range(3)
 # Into how many blocks columns are cut at first.
@@ -39,9 +38,9 @@ class Polish:
 
     def __init__(self, task: SearchTask) -> None:
         n, d = task.x.shape
-        self._task, self._norm = task, as_norm(task.oracle.norm)
+        self._task = task
         # Lengths add up in this power of the moves.
-        self._power = int(self._norm.order)
+        self._power = int(task.oracle.norm)
         self._stage = np.zeros(n, dtype=np.int64)
         self._stripping = np.zeros(n, dtype=bool)
         # Signed moves of the points, and how far back columns cannot go, as sizes.
@@ -124,7 +123,7 @@ class Polish:
             self._next_level(now)
             now = now[self._stripping[now]]
         now = rows[(self._stage[rows] == _ALONE) & ~self._stripping[rows]]
-        least = self._norm.length(self._low[now])
+        least = self._task.length(np.sign(self._gap[now]) * self._low[now])
         hopeless = least >= (1 - _LEAST_GAIN) * self._task.oracle.best_distance[now]
         self._stage[now[hopeless | ~self._wide(now).any(axis=1)]] = _IDLE
 

@@ -69,7 +69,7 @@ class MarginSlopes:
     def built(self, Z: FloatArray, owner: IntArray) -> FloatArray:
         """Return coordinates of the rows that points stand for."""
         rows = self._oracle.rows
-        if rows.exact and rows.repair is None:
+        if rows.exact and not rows.settles:
             return rows.clip(Z, owner)
         steps = rows.snap(Z, owner) - rows.raw[owner]
         return np.asarray(self._x[owner] + steps / rows.scale)

@@ -40,12 +40,12 @@ class IntegerCubeSearch(IntegerSearch):
         n, d = task.x.shape
         self.best, self.radius = np.zeros((n, d)), np.full(n, np.inf)
         self.turn = 0
-        self._shortest = np.where(self.room > 0, np.tile(self.unit, 2), np.inf).min(axis=1)
+        self._shortest = np.where(self.room > 0, self.lengths, np.inf).min(axis=1)
 
     def _begin(self, rows: IntArray) -> None:
         """Begin at the best points, and in smaller cubes on the way to them."""
-        M = self.task.steps_as_built(self.task.oracle.best[rows], rows)
-        nearer = self._length(M) < self.radius[rows] * CHEAPER
+        M = self._moves_to(self.task.oracle.best[rows], rows)
+        nearer = self._length(M, rows) < self.radius[rows] * CHEAPER
         self._shrink(M[nearer], rows[nearer])
         self.gains.anchor(self.best[rows], rows)
         self._close_smallest(rows)
@@ -54,12 +54,13 @@ class IntegerCubeSearch(IntegerSearch):
         """Close rows whose cube is that of the shortest step: none is smaller."""
         self._close(rows[self.radius[rows] * CHEAPER <= self._shortest[rows]])
 
-    def _length(self, M: FloatArray) -> FloatArray:
-        return np.asarray((np.abs(M) * self.unit).max(axis=1, initial=0.0))
+    def _length(self, M: FloatArray, owner: IntArray) -> FloatArray:
+        up, down = np.split(self.lengths[owner], 2, axis=1)
+        return np.asarray((np.abs(M) * np.where(M > 0, up, down)).max(axis=1, initial=0.0))
 
-    def _cap(self, radius: FloatArray) -> FloatArray:
-        """Return how many units each column may move, (m, d), for less than a radius, (m,)."""
-        return np.asarray(np.floor(radius[:, None] * CHEAPER / self.unit))
+    def _cap(self, radius: FloatArray, owner: IntArray) -> FloatArray:
+        """Return how many units columns may move, (m, 2 * d), for less than a radius, (m,)."""
+        return np.asarray(np.floor(radius[:, None] * CHEAPER / self.lengths[owner]))
 
     def _ask(self, M: FloatArray, owner: IntArray) -> tuple[BoolArray, IntArray]:
         moved = np.flatnonzero(M.any(axis=1))
@@ -71,7 +72,7 @@ class IntegerCubeSearch(IntegerSearch):
 
     def _round(self, rows: IntArray) -> None:
         rng, d = stream(self.task.seed, _DRAW + self.turn), self.best.shape[1]
-        cap = self._cap(self.radius[rows])
+        cap = self._cap(self.radius[rows], rows)
         parts = [
             self._corners(rng, rows, cap),
             self._changes(rng, rows, cap),
@@ -91,7 +92,7 @@ class IntegerCubeSearch(IntegerSearch):
         d = self.best.shape[1]
         luck = rng.normal(size=(_N_GUESSED, 2 * d)) * rng.choice(_GUESS_NOISE, size=(_N_GUESSED, 1))
         touched = rng.random((_N_GUESSED, d)) < rng.choice(_SHARES, size=(_N_GUESSED, 1))
-        units = np.minimum(np.tile(cap, 2), self.room[rows])
+        units = np.minimum(cap, self.room[rows])
         worth = self.gains.drawn(rows, luck) * (units / self.gains.typical)[:, None]
         up, down = worth[..., :d], worth[..., d:]
         step = np.where(up >= down, units[:, None, :d], -units[:, None, d:])
@@ -106,10 +107,10 @@ class IntegerCubeSearch(IntegerSearch):
         # Half of them go to the end of the cube, the others anywhere on the way.
         level = np.maximum(2 * rng.random((_N_CHANGED, d)), 1.0) - 1.0
         level = np.where(level > 0, level, 1.0)
-        units = np.minimum(np.tile(cap, 2), self.room[rows])
+        units = np.minimum(cap, self.room[rows])
         ends = np.where(upwards, units[:, None, :d], -units[:, None, d:])
         ends = np.rint(ends * level)
-        clipped = np.clip(self.best[rows], -cap, cap)
+        clipped = _clipped(self.best[rows], cap)
         return np.where(touched, ends, clipped[:, None])
 
     def _data(self, rng: np.random.Generator, rows: IntArray, cap: FloatArray) -> list[FloatArray]:
@@ -128,23 +129,21 @@ class IntegerCubeSearch(IntegerSearch):
             chosen = np.tile(wanted[(draws * len(wanted)).astype(np.int64)], len(some))
             whose = np.repeat(rows[some], _N_DATA)
             points = pool.filled(self.task.x, oracle.rows.missing, whose, chosen)
-            M[some] = self.task.steps_as_built(points, whose).reshape(len(some), _N_DATA, d)
-        return [np.where(touched, np.clip(M, -cap[:, None], cap[:, None]), 0.0)]
+            M[some] = self._moves_to(points, whose).reshape(len(some), _N_DATA, d)
+        return [np.where(touched, _clipped(M, cap[:, None]), 0.0)]
 
     def _shrink(self, M: FloatArray, owner: IntArray) -> None:
         """Clip moves that fool the model to smaller cubes while they do; keep the best ones."""
-        high, low = self._length(M), np.zeros(len(M))
+        high, low = self._length(M, owner), np.zeros(len(M))
         for _ in range(_MOST_HALVINGS):
             # A smaller cube holds another move only if some column goes one unit less.
-            clipped = np.clip(M, -self._cap(high), self._cap(high))
-            next_length = self._length(clipped)
+            next_length = self._length(_clipped(M, self._cap(high, owner)), owner)
             middle = np.minimum(np.maximum((low + high) / 2, 0.0), next_length)
             now = np.flatnonzero((next_length > low) & self._going_on(owner))
             if not len(now):
                 break
-            cap = self._cap(middle[now] / CHEAPER**2)
-            trial = np.clip(M[now], -cap, cap)
-            length = self._length(trial)
+            trial = _clipped(M[now], self._cap(middle[now] / CHEAPER**2, owner[now]))
+            length = self._length(trial, owner[now])
             fooled, _ = self._ask(trial, owner[now])
             M[now[fooled]], high[now[fooled]] = trial[fooled], length[fooled]
             low[now[~fooled]] = np.maximum(middle[now[~fooled]], length[~fooled])
@@ -152,3 +151,9 @@ class IntegerCubeSearch(IntegerSearch):
         nearer = order[high[order] < self.radius[owner[order]]]
         # The smallest cube of a row is written last.
         self.best[owner[nearer]], self.radius[owner[nearer]] = M[nearer], high[nearer]
+
+
+def _clipped(M: FloatArray, cap: FloatArray) -> FloatArray:
+    """Return moves (..., d) within caps (..., 2 * d): upwards, then downwards."""
+    up, down = np.split(cap, 2, axis=-1)
+    return np.clip(M, -down, up)

@@ -52,9 +52,9 @@ class Bases:
     """Moves of r rows that fool the model, and what is known about their columns.
 
     `moves` has shape (r, d); `below`, (r,), is what a changed one must cost less than. `room`,
-    (r, 2 * d), is how many units columns can go upwards and downwards; `weights`, (r, 2 * d), and
-    `typical`, (2 * d,), are those of :class:`Gains`. Columns not in `may_come`, (d,), may only go
-    back.
+    (r, 2 * d), is how many units columns can go upwards and downwards, `lengths`, (r, 2 * d), how
+    far a unit is; `weights`, (r, 2 * d), and `typical`, (2 * d,), are those of :class:`Gains`.
+    Columns not in `may_come`, (d,), may only go back.
     """
 
     moves: FloatArray
@@ -62,6 +62,7 @@ class Bases:
     room: FloatArray
     weights: FloatArray
     typical: FloatArray
+    lengths: FloatArray
     may_come: BoolArray
 
     @cached_property
@@ -77,6 +78,7 @@ class Bases:
             below=self.below[some],
             room=self.room[some],
             weights=self.weights[some],
+            lengths=self.lengths[some],
         )
 
 
@@ -116,11 +118,13 @@ def _drawn(draws: _Draws, bases: Bases, costs: Costs) -> Exchanges:
     columns_out, steps_out = _going_back(draws, base)
     each = np.arange(r)[:, None, None]
     old = base[each, columns_out]
-    unit = costs.unit[columns_out]
+    upwards = old > 0
+    unit = bases.lengths[each, columns_out + np.where(upwards, 0, base.shape[1])]
     new = np.abs(old + steps_out)
     saved = costs.of(np.abs(old), unit) - costs.of(new, unit)
-    cost = costs.total(base)[:, None] - saved.sum(axis=2)
-    upwards = old > 0
+    up, down = np.split(bases.lengths, 2, axis=1)
+    now = costs.of(np.abs(base), np.where(base > 0, up, down)).sum(axis=1)
+    cost = now[:, None] - saved.sum(axis=2)
     worth = bases.per_unit[each, columns_out + np.where(upwards, 0, base.shape[1])]
     gain = -(worth * np.abs(steps_out)).sum(axis=2)
 
@@ -180,7 +184,7 @@ class _Atoms:
             axis=1,
         )
         self.column = self.atom % d
-        self.unit = costs.unit[self.column]
+        self.unit = np.take_along_axis(bases.lengths, self.atom, axis=1)
         self.amount = np.take_along_axis(amount, self.atom, axis=1)
         self.room = np.take_along_axis(room, self.atom, axis=1) - self.amount
         self.per_unit = np.take_along_axis(bases.per_unit, self.atom, axis=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -50,7 +51,7 @@ class FlipSearch(IntegerSearch):
         super().__init__(task)
         n, d = task.x.shape
         self.from_data, self.whole = from_data, task.oracle.rows.integer
-        self.costs = Costs(task.oracle.norm, self.unit)
+        self.costs = Costs(task.oracle.norm, self.lengths)
         self.kept, self.cost = np.zeros((n, _N_KEPT, d)), np.full((n, _N_KEPT), np.inf)
         self.tries = np.zeros((n, 2 * d))
         self.turn = np.zeros(n, dtype=np.int64)
@@ -74,10 +75,10 @@ class FlipSearch(IntegerSearch):
             )
             some, place = some[place < _N_STARTS], place[place < _N_STARTS]
             self._strip(
-                task.steps_as_built(task.starts[some], task.owner[some]), task.owner[some], place, 0
+                self._moves_to(task.starts[some], task.owner[some]), task.owner[some], place, 0
             )
-        M = task.steps_as_built(task.oracle.best[rows], rows)
-        nearer = self.costs.total(M) < self.cost[rows].min(axis=1) * CHEAPER
+        M = self._moves_to(task.oracle.best[rows], rows)
+        nearer = self.costs.total(M, rows) < self.cost[rows].min(axis=1) * CHEAPER
         self._keep(M[nearer], rows[nearer])
         self._anchor(new)
         self._close_cheapest(rows)
@@ -101,7 +102,7 @@ class FlipSearch(IntegerSearch):
         fooled = self._ask(M, owner)
         # Of changed moves only the best one of a row is stripped.
         changed = np.flatnonzero(fooled & (noise == _CHANGED))
-        first = rank_within((owner[changed],), self.costs.total(M[changed])) == 0
+        first = rank_within((owner[changed],), self.costs.total(M[changed], owner[changed])) == 0
         go = np.concatenate([changed[first], np.flatnonzero(fooled & (noise != _CHANGED))])
         self._strip(M[go], owner[go], noise[go], turn + 1)
         self.turn[rows] += 1
@@ -112,7 +113,7 @@ class FlipSearch(IntegerSearch):
 
     def _close_cheapest(self, rows: IntArray) -> None:
         """Close rows whose best move is the cheapest there is."""
-        price = np.where(self.room[rows] > 0, np.tile(self.costs.of(1.0, self.unit), 2), np.inf)
+        price = np.where(self.room[rows] > 0, self.costs.of(1.0, self.lengths[rows]), np.inf)
         self._close(rows[self.cost[rows].min(axis=1) * CHEAPER <= price.min(axis=1)])
 
     def _changed(
@@ -124,7 +125,13 @@ class FlipSearch(IntegerSearch):
         base, below = self.kept[rows, chosen], self.cost[rows].min(axis=1)
         gains = self.gains
         bases = Bases(
-            base, below, self.room[rows], gains.weights[rows], gains.typical, may_come=self.whole
+            base,
+            below,
+            self.room[rows],
+            gains.weights[rows],
+            gains.typical,
+            self.lengths[rows],
+            may_come=self.whole,
         )
         found = exchanges(rng, _N_DRAWN, bases, self.costs)
         key = self.asked.key(base)[:, None] + self.asked.key_of_steps(found.steps, found.columns)
@@ -146,7 +153,7 @@ class FlipSearch(IntegerSearch):
         luck = rng.normal(size=(_N_GUESSED, 2 * d)) * rng.choice(_GUESS_NOISE, size=(_N_GUESSED, 1))
         weights = self.gains.drawn(rows, luck)
         amount = np.minimum(np.maximum(np.rint(self.gains.typical), 1), self.room[rows])
-        price = self.costs.of(amount, np.tile(self.unit, 2))
+        price = self.costs.of(amount, self.lengths[rows])
         able = (amount > 0) & np.tile(self.whole, 2)
         worth = weights * (amount / self.gains.typical / np.where(price > 0, price, 1.0))[:, None]
         value = np.where(able[:, None], worth, -np.inf)
@@ -221,14 +228,14 @@ class FlipSearch(IntegerSearch):
                 points.append(pool.filled(self.task.x, oracle.rows.missing, some, chosen))
                 owner.append(some)
         whose = np.concatenate(owner)
-        M = self.task.steps_as_built(np.concatenate(points), whose)
+        M = self._moves_to(np.concatenate(points), whose)
         return M, whose, np.full(len(whose), _ANEW)
 
     def _strip(self, M: FloatArray, owner: IntArray, noise: IntArray, turn: int) -> None:
         """Strip moves that fool the model, and keep what is left of them."""
         if not len(M):
             return
-        terms = self.costs.terms(M)
+        terms = self.costs.terms(M, owner)
         worth = self.gains.of(M, owner) / np.where(terms > 0, terms, 1.0)
         largest = np.abs(worth).max(axis=1, keepdims=True)
         worth = worth / np.where(largest > 0, largest, 1.0)
@@ -240,15 +247,16 @@ class FlipSearch(IntegerSearch):
         most = self.cost[owner].min(axis=1) / CHEAPER
         M = Strip(M, owner, worth, terms, most).run(self._ask, self._going_on)
         if self.costs.norm:
-            near = self.costs.total(M) <= 4 * self.cost[owner].min(axis=1)
+            near = self.costs.total(M, owner) <= 4 * self.cost[owner].min(axis=1)
+            terms_of = partial(self.costs.terms, owner=owner[near])
             M[near] = shrink_amounts(
-                M[near], owner[near], self.whole, self.costs.terms, self._ask, self._going_on
+                M[near], owner[near], self.whole, terms_of, self._ask, self._going_on
             )
         self._keep(M, owner)
 
     def _keep(self, M: FloatArray, owner: IntArray) -> None:
         """Keep moves that are among the cheapest of their rows, and not kept yet."""
-        cost = self.costs.total(M)
+        cost = self.costs.total(M, owner)
         place = rank_within((owner,), cost)
         for k in range(int(place.max(initial=-1)) + 1):
             some = np.flatnonzero(place == k)

@@ -7,9 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from specreg_sklearn._typing import BoolArray, IntArray
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.integers._asked import Asked
-from specreg_sklearn.attacks.integers._costs import are_coarse, whole_units
+from specreg_sklearn.attacks.integers._costs import (
+    are_coarse,
+    set_flags,
+    unit_lengths,
+    whole_units,
+)
 from specreg_sklearn.attacks.integers._gains import Gains
 from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask
 
@@ -27,7 +32,8 @@ class IntegerSearch(ABC):
     def __init__(self, task: SearchTask) -> None:
         n = len(task.x)
         self.task, self.unit = task, 1 / task.oracle.rows.scale
-        self.room = whole_units(task)
+        self.room, self.lengths = whole_units(task), unit_lengths(task)
+        self._set_flags = set_flags(task)
         self.asked, self.gains = Asked(task, self.unit), Gains(task, self.unit)
         # Rounds in turn in which rows had nothing new to ask, and in which they did not gain.
         self._vain, self._idle = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
@@ -57,6 +63,13 @@ class IntegerSearch(ABC):
     @abstractmethod
     def _round(self, rows: IntArray) -> None:
         """Ask once more about rows, or about some of them."""
+
+    def _moves_to(self, points: FloatArray, owner: IntArray) -> FloatArray:
+        """Return the moves to points, in units of the cells; of groups, the raised flags alone."""
+        M = self.task.steps_as_built(points, owner)
+        if self._set_flags is not None:
+            M[self._set_flags[owner]] = 0.0
+        return M
 
     def _going_on(self, owner: IntArray) -> BoolArray:
         spent = self.task.oracle.n_queries[owner]

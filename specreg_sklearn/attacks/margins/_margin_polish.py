@@ -90,7 +90,7 @@ class MarginPolish:
         low, high = np.zeros(full.shape), np.ones(full.shape)
         for _ in range(_SHRINK_ROUNDS):
             best = self.task.oracle.best_distance[rows]
-            hopeful = (self.norm.length(low * full) < best) & (self.task.oracle.left(rows) > 0)
+            hopeful = (self.task.length(low * full) < best) & (self.task.oracle.left(rows) > 0)
             weight = (high - low) * high * cost_of(full, self.norm)
             i, j = np.nonzero(
                 (weight > _PRECISION * cost_of(best, self.norm)[:, None]) & hopeful[:, None]

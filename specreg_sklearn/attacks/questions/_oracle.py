@@ -86,7 +86,7 @@ class Oracle:
         """
         covered = self._covered(owner)
         # Where cells are rounded, a point may be built as the clean row itself.
-        plain = not remember and self.rows.exact and self.rows.repair is None
+        plain = not remember and self.rows.exact and not self.rows.settles
         answers = self._plain_answers if plain else self._decide
         if covered is None and len(Z) <= self.batch_rows:
             return answers(Z, owner)

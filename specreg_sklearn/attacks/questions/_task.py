@@ -13,7 +13,6 @@ from specreg_sklearn.attacks.questions._bisection import bisect
 from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
 from specreg_sklearn.attacks.questions._random import orthonormal_directions, stream
 from specreg_sklearn.attacks.questions._start_pool import StartPoints, StartPool
-from specreg_sklearn.space import as_norm
 
 
 def _nothing(_: float) -> None:
@@ -94,7 +93,11 @@ class SearchTask:
 
     def distance(self, Z: FloatArray, owner: IntArray) -> FloatArray:
         """Return how far points are from their rows, in the attack's norm."""
-        return as_norm(self.oracle.norm).length(Z - self.x[owner])
+        return self.length(Z - self.x[owner])
+
+    def length(self, steps: FloatArray) -> FloatArray:
+        """Return how long steps are, in the attack's norm and at the columns' prices."""
+        return self.oracle.rows.length(steps, self.oracle.norm)
 
     def clip(self, Z: FloatArray, owner: IntArray) -> FloatArray:
         """Return points moved into the boxes of their rows."""

@@ -7,12 +7,23 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
-from specreg_sklearn.certificates.distances import register_distance_prover
+from specreg_sklearn.certificates.distances import (
+    DEFAULT_MAX_NODES,
+    DistanceBounds,
+    LipschitzProver,
+    ends_meet,
+    register_distance_prover,
+)
 from specreg_sklearn.certificates.linear._half_space import nearest_in_half_space
 from specreg_sklearn.certificates.moves import LocalProof, ModelRows, MoveProver
 from specreg_sklearn.certificates.pipelines import LinearScores, linear_scores
+from specreg_sklearn.space import CleanRows
 
 _LARGEST = 1e12
+_NOT_FINITE = (
+    "The scores of some rows are NaN or infinite in float64: no radius can be proved. Scale the "
+    "columns, or look for infinite weights."
+)
 # Numbers held at once, in each of a few arrays.
 _BLOCK = 2**19
 
@@ -40,7 +51,30 @@ class LinearProver(MoveProver):
             # A score that is positive for the second class is one above a score of zero.
             weight = np.vstack([0 * scores.weight, scores.weight])
             scores = LinearScores(weight, np.append(0.0, scores.bias), scores.blur, scores.unit)
+        if not (np.isfinite(scores.weight).all() and np.isfinite(scores.bias).all()):
+            raise ValueError(_NOT_FINITE)
         self.scores = scores
+
+    def bounds(
+        self,
+        rows: CleanRows,
+        /,
+        *,
+        norm: float,
+        known: FloatArray | None = None,
+        within: float | None = None,
+        max_nodes: int = DEFAULT_MAX_NODES,
+        n_jobs: int | None = None,
+    ) -> DistanceBounds:
+        """Return bounds and witnesses, as every :class:`DistanceProver` does."""
+        found = super().bounds(rows, norm=norm, known=known, max_nodes=max_nodes, n_jobs=n_jobs)
+        beyond = np.isfinite(found.lower) & np.isinf(found.upper)
+        if not beyond.any():
+            return found
+        # Scores that moves hardly change: constants say where their roundings take over.
+        far = LipschitzProver(self.estimator).bounds(rows, norm=norm).lower
+        lower = np.where(beyond, np.maximum(found.lower, far), found.lower)
+        return found._replace(lower=lower, closed=ends_meet(lower, found.upper))
 
     def local_proof(
         self, rows: ModelRows, own: IntArray, box: tuple[FloatArray, FloatArray], max_nodes: int
@@ -77,6 +111,12 @@ class LinearProver(MoveProver):
             better = distance < length[nearer]
             length[nearer[better]], move[nearer[better]] = distance[better], step[better]
         radius = np.minimum(length * (1 + 1e-9), _LARGEST)
+        if box is not None:
+            # Nor farther than the farthest corner of the box.
+            with np.errstate(invalid="ignore"):
+                corner = rows.norm.length(np.maximum(np.abs(box[0]), np.abs(box[1])))
+            # It has no length where the box is open.
+            radius = np.fmin(radius, corner * (1 + 1e-8))
         lower = radius.copy()
         for other, (first, gap, slope) in zip(others, gaps, strict=True):
             left = gap - self._slack(rows, own, other, radius) - self.scores.blur
@@ -94,8 +134,11 @@ class LinearProver(MoveProver):
         """Return distances without box and rounding, leads of the own class, and their slopes."""
         weight, bias, _, _ = self.scores
         # Of each score by itself, as the model computes them.
-        both = rows.values @ weight[[own, other]].T + bias[[own, other]]
+        with np.errstate(over="ignore", invalid="ignore"):
+            both = rows.values @ weight[[own, other]].T + bias[[own, other]]
         gap = both[:, 0] - both[:, 1]
+        if not np.isfinite(gap).all():
+            raise ValueError(_NOT_FINITE)
         slope = rows.slopes(weight[other] - weight[own])
         rate = float(rows.norm.dual.length(slope[None])[0])
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -18,6 +18,7 @@ from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.certificates.pipelines import (
     NoCertificateError,
     StepsInFront,
+    check_underived,
     split_pipeline,
 )
 from specreg_sklearn.space import CleanRows, Norm, as_norm
@@ -147,6 +148,7 @@ def model_rows(estimator: Any, rows: CleanRows, norm: float, n_inputs: int | Non
     steps = split_pipeline(estimator)[0]
     table = rows.table
     check_fitted_columns(estimator, table)
+    check_underived(rows.derives)
     free = 0 if rows.repair is None else table.n_columns - len(rows.repair.fixed)
     moves_categories = any(table.kind(int(j)) == CATEGORICAL for j in rows.columns)
     if moves_categories or free > len(rows.columns):

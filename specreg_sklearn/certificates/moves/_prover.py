@@ -123,14 +123,10 @@ class MoveProver(ABC):
     ) -> DistanceBounds:
         n = len(rows)
         every = np.arange(n)
+        # Before predict is asked: what is wrong with a row is said column by column.
+        inputs = model_rows(self.estimator, rows, norm, getattr(self.last, "n_features_in_", None))
         labels = ask(self.estimator.predict, rows.write(rows.raw, every), n)
         witness, upper = confirmed_witnesses(self.estimator.predict, rows, labels, known, norm)
-        if rows.missing.any():
-            raise ValueError(
-                f"Input X contains NaN; {type(self.last).__name__} has certificates for complete "
-                "rows only. Fill the gaps first."
-            )
-        inputs = model_rows(self.estimator, rows, norm, getattr(self.last, "n_features_in_", None))
         own = LabelCoder(self.classes).encode(labels)
         low, high = (np.broadcast_to(end, rows.raw.shape) - rows.raw for end in rows.box(every))
         box = low / rows.scale, high / rows.scale
@@ -145,7 +141,8 @@ class MoveProver(ABC):
         lower = np.minimum(proof.lower, inputs.farthest)
         lower = np.where(np.isfinite(lower), lower * _SAFETY, lower)
         # No row of the space is farther away than the farthest corner of its box.
-        corner = as_norm(norm).length(np.maximum(np.abs(box[0]), np.abs(box[1])))
+        with np.errstate(invalid="ignore"):
+            corner = as_norm(norm).length(np.maximum(np.abs(box[0]), np.abs(box[1])))
         lower[lower > corner * (1 + 1e-12)] = np.inf
         if np.isfinite(upper).any() and (lower > upper).any():
             raise NoCertificateError(

@@ -10,7 +10,11 @@ from specreg_sklearn.certificates.pipelines._certified_estimator import (
 from specreg_sklearn.certificates.pipelines._decision_cut import Cut, decision_cut
 from specreg_sklearn.certificates.pipelines._last_step import passes_on, split_pipeline
 from specreg_sklearn.certificates.pipelines._linear_scores import LinearScores, linear_scores
-from specreg_sklearn.certificates.pipelines._model import CertifiedModel, SeenRows
+from specreg_sklearn.certificates.pipelines._model import (
+    CertifiedModel,
+    SeenRows,
+    check_underived,
+)
 from specreg_sklearn.certificates.pipelines._registry import (
     best_of_search,
     classifier_stages,
@@ -36,6 +40,7 @@ __all__ = [
     "StatedLipschitz",
     "StepsInFront",
     "best_of_search",
+    "check_underived",
     "classifier_stages",
     "decision_cut",
     "linear_scores",

@@ -108,6 +108,7 @@ class CertifiedModel:
         check_columns(table, space.names, space.kinds, space.mutable, "X")
         check_room(space, table)
         moves_categories = bool((space.mutable & (space.kinds == CATEGORICAL)).any())
+        check_underived(space.relations is not None and bool(space.relations.derived))
         units = space.scale[space.movable]
         seen = self._seen(X, table, space.movable, units, moves_categories, measure)
         return self.radii_from(seen, norm=norm), seen.predicted
@@ -122,6 +123,7 @@ class CertifiedModel:
         measure = NORMS[check_norm(norm, CONVEX_NORMS, "CertifiedModel")]
         table: Table = rows.table
         check_fitted_columns(self.estimator, table)
+        check_underived(rows.derives)
         stays = None if rows.repair is None else rows.repair.fixed
         n_moving = 0 if stays is None else table.n_columns - len(stays)
         X = rows.write(rows.raw, np.arange(len(rows)))
@@ -249,8 +251,17 @@ def directions_of(
             "certificates are for moves of numeric columns."
         )
     if np.array_equal(columns, place):
-        return np.asarray(units)
+        return np.array(units)
     return np.where(place[:, None] == columns[None, :], units, 0.0)
+
+
+def check_underived(derives: bool) -> None:
+    """Refuse spaces with derived columns: a proof that holds them fixed would be wrong."""
+    if derives:
+        raise NoCertificateError(
+            "The feature space has derived columns, which change without costing anything; "
+            "certificates are for columns that move by themselves."
+        )
 
 
 def _dual_norms(affine: Any, norm: Norm) -> np.ndarray:

@@ -8,7 +8,11 @@ import numpy as np
 
 from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
-from specreg_sklearn.certificates.pipelines._model import CertifiedModel, directions_of
+from specreg_sklearn.certificates.pipelines._model import (
+    CertifiedModel,
+    check_underived,
+    directions_of,
+)
 from specreg_sklearn.space import CONVEX_NORMS, NORMS, CleanRows, check_norm
 from specreg_sklearn.tables import (
     CATEGORICAL,
@@ -62,6 +66,7 @@ class ScoreRanges:
             [*model.scores.stages, Affine(np.vstack([np.eye(n), np.zeros(n)]))]
         )
         table = rows.table
+        check_underived(rows.derives)
         check_fitted_columns(estimator, table)
         place = places_of(estimator, model.scores.n_inputs, table)
         read = columns_read(model.scores.stages[0], len(place))

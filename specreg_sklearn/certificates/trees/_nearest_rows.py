@@ -9,7 +9,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES, DistanceBounds, ends_meet
-from specreg_sklearn.certificates.pipelines import NoCertificateError
+from specreg_sklearn.certificates.pipelines import NoCertificateError, check_underived
 from specreg_sklearn.certificates.trees._against_predict import check_labels
 from specreg_sklearn.certificates.trees._ensemble import TreeEnsemble
 from specreg_sklearn.certificates.trees._row_cells import CellsOfRows
@@ -96,6 +96,19 @@ def nearest_rows(
     """
     as_norm(norm)
     n = len(rows)
+    check_underived(rows.derives)
+    if rows.groups or rows.relations is not None:
+        # Fewer rows obey rules than do not, so a lower bound without them holds with them.
+        found = nearest_rows(
+            ensemble,
+            rows.without_rules(),
+            norm=norm,
+            known=known,
+            within=within,
+            max_nodes=max_nodes,
+            n_jobs=n_jobs,
+        )
+        return _obeying(found, rows)
     limits = _limits(within, n)
     n_workers = min(effective_n_jobs(n_jobs), max(n, 1))
     chunks = [some for some in np.array_split(np.arange(n), n_workers) if len(some)]
@@ -113,6 +126,15 @@ def nearest_rows(
         for some in chunks
     )
     return DistanceBounds(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _obeying(found: DistanceBounds, rows: CleanRows) -> DistanceBounds:
+    """Return bounds of which only the witnesses are left that obey the rules of the rows."""
+    some = np.flatnonzero(~np.isnan(found.witness).any(axis=1))
+    broken = some[(rows.settle(found.witness[some], some) != found.witness[some]).any(axis=1)]
+    witness, upper, closed = found.witness.copy(), found.upper.copy(), found.closed.copy()
+    witness[broken], upper[broken], closed[broken] = np.nan, np.inf, False
+    return DistanceBounds(found.lower, upper, witness, closed, found.n_nodes)
 
 
 def _limits(within: float | FloatArray | None, n: int) -> FloatArray:
@@ -141,7 +163,7 @@ def _search_rows(
     numbers = ensemble.numbers(X)
     check_labels(ensemble.trees, ensemble.trees.evaluate(numbers), labels, ensemble.rounding)
     own = LabelCoder(ensemble.classes).encode(labels)
-    cells = CellsOfRows(ensemble, rows, numbers)
+    cells = CellsOfRows(ensemble, rows, numbers, norm)
     witness, distance = _confirmed(ensemble, rows, labels, known, norm)
     lower, n_nodes = np.full(n, np.inf), np.zeros(n, dtype=np.int64)
     duels: dict[int, list] = {}

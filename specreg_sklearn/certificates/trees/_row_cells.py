@@ -51,10 +51,15 @@ class CellsOfRows:
         The rows, bound to their space.
     numbers : ndarray of shape (n_rows, n_columns), float64
         All their cells, as the trees see them.
+    norm : {0, 1, 2, inf}
+        The norm of the distances, at the prices of the columns.
     """
 
-    def __init__(self, ensemble: TreeEnsemble, rows: CleanRows, numbers: FloatArray) -> None:
+    def __init__(
+        self, ensemble: TreeEnsemble, rows: CleanRows, numbers: FloatArray, norm: float
+    ) -> None:
         self.boxes, self.rows, self.numbers = ensemble.boxes, rows, numbers
+        self.dearer = rows.dearer(norm)
         _check_movable(ensemble, rows)
         boxes = ensemble.boxes
         self.homes = boxes.cells_of(numbers) + boxes.cell_start[:-1]
@@ -99,6 +104,9 @@ class CellsOfRows:
         exists = may_move & (point >= lowest) & (point <= highest)
         with np.errstate(invalid="ignore"):
             step = np.abs(point - clean) / np.append(rows.scale, 1.0)[place]
+        if self.dearer is not None:
+            up, down = np.pad(self.dearer, ((0, 0), (0, 1)), constant_values=1.0)[:, place]
+            step *= np.where(point > clean, up, down)
         step = np.where(exists, step, np.inf)
         step[home], point[home] = 0.0, np.where(missing, 0.0, x)
         return RowCells(home, point, step, self._leaf_out(i, missing), missing)

@@ -9,7 +9,8 @@ import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.estimators.robust_logistic._class_pairs import ClassPairs
-from specreg_sklearn.estimators.robust_logistic._dual_norms import DUAL_NORMS, DualNorm, NoMoves
+from specreg_sklearn.estimators.robust_logistic._dual_norm import DualNorm, NoMoves
+from specreg_sklearn.estimators.robust_logistic._dual_norms import DUAL_NORMS
 from specreg_sklearn.estimators.robust_logistic._losses import (
     ManyClassLoss,
     RaisedLoss,

@@ -15,7 +15,7 @@ from specreg_sklearn.inspection.margins._exact_distances import exact_distance, 
 from specreg_sklearn.inspection.margins._feature_margins import readout_distances
 from specreg_sklearn.inspection.model import ModelView, Report, rows_of, units_of
 from specreg_sklearn.metrics import certified_radius
-from specreg_sklearn.metrics.measurement import Measurement
+from specreg_sklearn.metrics.measurement import Measurement, Proof, both_ends, proof_of
 from specreg_sklearn.space import CONVEX_NORMS, as_norm, check_norm
 from specreg_sklearn.tables import as_table, ask, check_estimator
 
@@ -72,8 +72,10 @@ def instance_margins(
           below. It asks for predictions only, and takes any classifier.
         - "exact": the distance itself, from both sides. Linear models in every norm; fully
           connected ReLU networks of at most 16 hidden units in L2, by searching the regions in
-          which the network is affine.
-        - "auto": "exact" for linear models, else both "lipschitz" and "attack".
+          which the network is affine. Trees, and other models that
+          :func:`~specreg_sklearn.certificates.distance_prover` searches, within the range of `X`.
+        - "auto": "exact" for linear models; for trees both ends of the search, with the attack on
+          rows that it leaves open; else both "lipschitz" and "attack".
     scale : None, "std", "range", float or array of shape (n_features,), default=None
         Units of the distance; None is the units of `X`.
     attack : str or BlackBoxAttack, default="auto"
@@ -93,7 +95,8 @@ def instance_margins(
     TypeError
         If the model has no certificate and `method` asks for one; the message names the step.
     ValueError
-        If a parameter is not accepted, or "exact" does not know the model.
+        If a parameter is not accepted, or "exact" does not know the model, or does not close a row
+        of it.
     sklearn.exceptions.NotFittedError
         If the estimator is not fitted.
 
@@ -118,6 +121,11 @@ def instance_margins(
     if method not in _METHODS:
         raise ValueError(f"method={method!r} is not one of {list(_METHODS)}.")
     norm = check_norm(norm, CONVEX_NORMS, "instance_margins")
+    measurement = Measurement(norm, attack, None, scale, None, random_state, n_jobs)
+    if method in ("auto", "exact"):
+        proof = proof_of(estimator, X, norm, constants=False)
+        if proof.prover is not None:
+            return _of_search(estimator, X, measurement, proof, attacks=method == "auto")
     if method != "attack":
         view = ModelView(estimator)
         certified = CertifiedModel(estimator)
@@ -134,9 +142,34 @@ def instance_margins(
             return InstanceMargins(lower, np.full(len(lower), np.inf), norm)
     check_estimator(estimator)
     predicted = ask(estimator.predict, X, as_table(X).n_rows)
-    measurement = Measurement(norm, attack, None, scale, None, random_state, n_jobs)
     upper = measurement.run_attack(estimator, X, predicted).distances
     return InstanceMargins(lower if method == "auto" else np.zeros(len(upper)), upper, norm)
+
+
+def _of_search(
+    estimator: Classifier, X: Any, measurement: Measurement, proof: Proof, *, attacks: bool
+) -> InstanceMargins:
+    """Bound distances by a search, and by an attack where it leaves rows open."""
+    n = as_table(X).n_rows
+    ends = both_ends(
+        estimator,
+        X,
+        ask(estimator.predict, X, n),
+        measurement,
+        proof,
+        attack=measurement.resolved_attack() if attacks else None,
+        space=measurement.space_of(X),
+        pool=measurement.pool_of(X),
+        strict=not attacks,
+    )
+    n_open = int((~ends.bounds.closed).sum())
+    if n_open and not attacks:
+        raise ValueError(
+            f"method='exact' does not close {n_open} of {n} rows of {type(estimator).__name__}. "
+            "Take method='auto', which bounds them from both sides."
+        )
+    upper = ends.found.distances
+    return InstanceMargins(np.minimum(ends.bounds.lower, upper), upper, measurement.norm)
 
 
 def _of_linear(

@@ -46,7 +46,10 @@ def test_both_searches_give_the_same_bits(model, cancer_rows, monkeypatch):
 
 
 def test_without_numba_a_log_line_names_the_extra(monkeypatch, caplog):
-    monkeypatch.setattr(f"{HERE}.find_spec", lambda name: None)
+    def absent(name):
+        raise ImportError("No module named 'numba'")
+
+    monkeypatch.setattr(f"{HERE}.import_module", absent)
     with caplog.at_level(logging.INFO, logger="specreg_sklearn"):
         assert not compiled.__wrapped__()
     assert "specreg-sklearn[fast]" in caplog.text

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.optimize import linprog, minimize
+from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from specreg_sklearn.attacks import CGBA
+from specreg_sklearn.attacks import CGBA, FeatureSpace
 from specreg_sklearn.inspection import (
     feature_margins,
     instance_margins,
@@ -189,3 +190,17 @@ def test_what_exact_cannot_do(mlp_model, random_layers, iris_rows):
         instance_margins(mlp_model(random_layers(4, 3, 3)), X, method="exact", norm=np.inf)
     with pytest.raises(ValueError, match=r"method='guess' is not one of \['auto', 'lipschitz'"):
         instance_margins(mlp_model(random_layers(4, 3, 3)), X, method="guess")
+
+
+def test_trees_are_searched():
+    X, y = load_iris(return_X_y=True)
+    forest = RandomForestClassifier(5, random_state=0).fit(X, y)
+    rows = X[::10]
+    space = FeatureSpace.from_data(rows, scale=None)
+    exact = instance_margins(forest, rows, method="exact")
+    both = instance_margins(forest, rows)
+    np.testing.assert_array_equal(exact.upper, both.upper)
+    np.testing.assert_allclose(exact.lower, exact.upper, rtol=1e-6)
+    np.testing.assert_array_equal(exact.lower, certified_radius(forest, rows, space=space))
+    found = instance_margins(forest, rows, method="attack")
+    assert (exact.lower <= found.upper).all()

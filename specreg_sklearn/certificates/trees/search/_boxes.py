@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -133,10 +132,15 @@ def boxes_of(terms: Terms) -> Boxes:
 @cache
 def compiled() -> bool:
     """Return whether searches run as compiled loops; a log line says so if they do not."""
-    if find_spec("numba") is not None:
+    try:
+        # A numba that is older than this NumPy raises ImportError as well.
+        import_module(f"{__package__}._compiled_boxes")
         return True
+    except ImportError as error:
+        reason = error
     logging.getLogger("specreg_sklearn").info(
-        "Distances of trees are searched without numba, with the same results, several times "
-        "slower. pip install 'specreg-sklearn[fast]' speeds them up."
+        "Distances of trees are searched without numba (%s), with the same results, several times "
+        "slower. pip install 'specreg-sklearn[fast]' speeds them up.",
+        reason,
     )
     return False

@@ -180,7 +180,7 @@ def test_a_second_slope_and_what_is_left_to_constants():
     ]
     prover = distance_prover(leaky, X)
     assert prover.name == "relaxation"
-    lower = prover.bounds(space_of(X).bind(X[:3]), norm=1, max_nodes=10_000).lower
+    lower = prover.bounds(space_of(X).bind(X[:2]), norm=1, max_nodes=10_000).lower
     exact = np.array([exact_distance(twin, row, 1) for row in X[:2]])
     assert (lower <= exact * (1 + 1e-9)).all() and np.isfinite(exact).any()
     np.testing.assert_allclose(lower[np.isfinite(exact)], exact[np.isfinite(exact)], rtol=2e-3)

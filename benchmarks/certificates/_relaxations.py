@@ -56,7 +56,7 @@ def table_networks(n_rows: int) -> Iterator[Relaxed]:
 def image_networks(n_rows: int) -> Iterator[Relaxed]:
     """Measure dense networks on MNIST in L2; the attack sees gradients."""
     X, y = load_mnist(return_X_y=True)
-    X = X.reshape(len(X), -1) / X.max()
+    X = X.reshape(len(X), -1).astype(np.float64) / X.max()
     for widths in ((64,), (128, 64)):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it stops early on purpose

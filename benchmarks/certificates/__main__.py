@@ -11,6 +11,7 @@ import numpy as np
 from benchmarks.certificates import _costs as costs
 from benchmarks.certificates import _other_provers as provers
 from benchmarks.certificates import _radii as radii
+from benchmarks.certificates import _relaxations as relaxed
 from benchmarks.certificates import _tightness as tight
 from benchmarks.certificates import _tracking as track
 from benchmarks.certificates import _trees as trees
@@ -113,6 +114,32 @@ def certified_radii(report: Report, full: bool) -> None:
                 *(f"{v:.3f}" for v in (row.tsuzuku, row.pair, row.eclipse, row.certified)),
                 f"{row.attack:.3f}",
                 f"{row.accuracy:.3f}",
+            )
+            for row in rows
+        ],
+    )
+
+
+def network_relaxations(report: Report, full: bool) -> None:
+    """Linear relaxations and branches of fully connected networks, against what attacks find."""
+    n_rows = 50 if full else 20
+    rows = [*relaxed.table_networks(n_rows), *relaxed.image_networks(n_rows)]
+    for row in rows:
+        title = f"{row.network}: median proof / nearest found, {relaxed.BUDGETS[-1]:,d} nodes"
+        bar = 0.85 if row.hidden_layers == 1 else 0.7
+        detail = f"constants {row.by_constants:.2f}, {row.seconds[-1]:.2f} CPU s a row"
+        report.figure(title, row.medians[-1], ">=", bar, detail=detail, form=".3f")
+    worst = max(row.worst for row in rows)
+    report.figure("largest proof / nearest found of all", worst, "<=", 1, form=".9f")
+    report.table(
+        "Proofs of networks by linear relaxation",
+        f"Medians of proof / nearest found over {n_rows} rows, CPU seconds a row, by max_nodes.",
+        ("network", "constants", *(f"{n:,d} nodes" for n in relaxed.BUDGETS)),
+        [
+            (
+                row.network,
+                f"{row.by_constants:.3f}",
+                *(f"{m:.3f}, {s:.3f} s" for m, s in zip(row.medians, row.seconds, strict=True)),
             )
             for row in rows
         ],
@@ -266,6 +293,7 @@ SECTIONS = {
     "tightness": tightness,
     "violations": violations,
     "radii": certified_radii,
+    "relaxations": network_relaxations,
     "trees": tree_distances,
     "provers": other_provers,
     "cost": cost,

@@ -8,12 +8,18 @@ import numpy as np
 
 from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.certificates.relaxations._layers import MovedLayers
-from specreg_sklearn.certificates.relaxations._linear_bounds import Bounds
+from specreg_sklearn.certificates.relaxations._linear_bounds import Bounds, Lines
+from specreg_sklearn.certificates.relaxations._parabolas import (
+    Layer,
+    parabolic_radii,
+)
 
 # Of the steps: the first and the last one, for slopes, and for multipliers relative to the
 # coefficients of their layer.
 _FIRST, _LAST = 0.3, 0.03
 _FOR_MULTIPLIERS = 0.3
+# Rivals whose radius is at most so many times the smallest one are tried with parabolas.
+_NEAR = 1.5
 # How much corners of the unit ball are rounded, relative to a step.
 _ROUNDED = 0.5
 _DECAY, _DECAY_OF_SQUARES = 0.8, 0.95
@@ -88,6 +94,7 @@ class Answer(NamedTuple):
 
 class _Pass(NamedTuple):
     constant: FloatArray
+    rest: FloatArray  # the part of it that comes from behind the first layer of neurons
     slope: FloatArray
     length: FloatArray
     after: list[FloatArray]  # coefficients of the outputs of each layer's neurons
@@ -100,10 +107,12 @@ def largest_margins(
     dual: Dual,
     n_steps: int,
     pace: FloatArray,
+    parabolas: bool,
 ) -> Answer:
     """Return the radii within which margins stay positive, for the best numbers that were met.
 
-    The size of the steps is multiplied by the pace of each ball, (n_balls,).
+    The size of the steps is multiplied by the pace of each ball, (n_balls,). With `parabolas` the
+    rivals whose radii are among the smallest of a ball are tried with these, too.
     """
     slopes, multipliers = list(dual.slopes), list(dual.multipliers)
     n_hidden = layers.n_hidden
@@ -135,7 +144,9 @@ def largest_margins(
                 scale = _FOR_MULTIPLIERS * np.abs(found.after[k]).max(axis=2, keepdims=True)
                 pushed = np.maximum(multipliers[k] + rate * scale * move, 0.0)
                 multipliers[k] = np.where(sign != 0, pushed, 0.0)
-    gaps = _gaps(layers, question, bounds, kept, best)
+    gaps, last = _gaps(layers, question, bounds, kept, best)
+    if parabolas:
+        _raise_by_parabolas(layers, question, bounds, kept, last, best)
     best[bounds.empty] = np.broadcast_to(question.radius[:, None], best.shape)[bounds.empty]
     return Answer(best, kept, gaps)
 
@@ -159,9 +170,10 @@ def _backward(
 ) -> _Pass:
     """Return the linear functions of the move that lie below the margins."""
     coefficients, constant = question.steps, question.start
+    rest = constant
     after: list[FloatArray] = [coefficients] * layers.n_hidden
     for k in range(layers.n_hidden - 1, -1, -1):
-        after[k] = coefficients
+        after[k], rest = coefficients, constant
         line = bounds.lines[k]
         above, below = np.minimum(coefficients, 0.0), np.maximum(coefficients, 0.0)
         constant = constant + (above * line.offset).sum(axis=2)
@@ -172,23 +184,28 @@ def _backward(
         coefficients = coefficients @ layers.weights[k]
     n, n_rivals, width = coefficients.shape
     length = layers.norm.dual.length(coefficients.reshape(n * n_rivals, width))
-    return _Pass(constant, coefficients, length.reshape(n, n_rivals), after)
+    return _Pass(constant, rest, coefficients, length.reshape(n, n_rivals), after)
 
 
 def _radius(
     layers: MovedLayers, question: Question, found: _Pass, multipliers: list[FloatArray]
 ) -> FloatArray:
     """Return up to which radius, at most that of the ball, a pass proves the margins positive."""
-    error = question.error
-    for size, each in zip(question.sizes, multipliers, strict=True):
-        error = error + layers.unit * (each * size[:, None]).sum(axis=2)
-    left = found.constant - error
+    left = found.constant - _error(layers, question, multipliers)
     length = found.length * (1 + layers.unit)
     ball = np.broadcast_to(question.radius[:, None], left.shape)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         radius = np.where(left > length * ball, ball, np.minimum(left / length, ball))
     radius = np.where(left > 0, radius * (1 - 2.0**-40), 0.0)
     return np.where(np.isfinite(radius), radius, 0.0)
+
+
+def _error(layers: MovedLayers, question: Question, multipliers: list[FloatArray]) -> FloatArray:
+    """Return what roundings may take off the margins."""
+    error = question.error
+    for size, each in zip(question.sizes, multipliers, strict=True):
+        error = error + layers.unit * (each * size[:, None]).sum(axis=2)
+    return error
 
 
 def _forward(
@@ -235,8 +252,8 @@ def _steepest(order: float, found: _Pass, rounded: FloatArray) -> FloatArray:
 
 def _gaps(
     layers: MovedLayers, question: Question, bounds: Bounds, dual: Dual, best: FloatArray
-) -> FloatArray:
-    """Return how much each neuron's lines cost the bound where it is smallest."""
+) -> tuple[FloatArray, _Pass]:
+    """Return how much each neuron's lines cost the bound where it is smallest, and the bound."""
     found = _backward(layers, question, bounds, dual.slopes, dual.multipliers)
     rounded = np.full((len(best), 1, 1), _ROUNDED * _LAST)
     before = _forward(layers, question, bounds, found, dual.slopes, best, rounded)
@@ -248,4 +265,33 @@ def _gaps(
         above = line.steepest * value + line.offset - truth
         lost = np.where(after > 0, after * below, -after * above)
         gaps.append(np.where(line.open, np.maximum(lost, 0.0), 0.0))
-    return np.concatenate(gaps, axis=2)
+    return np.concatenate(gaps, axis=2), found
+
+
+def _raise_by_parabolas(
+    layers: MovedLayers,
+    question: Question,
+    bounds: Bounds,
+    dual: Dual,
+    found: _Pass,
+    best: FloatArray,
+) -> None:
+    """Raise radii by parabolas in the first layer, behind the lines of the others."""
+    near = _NEAR * best.min(axis=1, keepdims=True)
+    ball = question.radius[:, None]
+    i, j = np.nonzero((best <= near) & (best < ball * (1 - 2.0**-30)) & ~bounds.empty[:, None])
+    if not len(i):
+        return
+    line = bounds.lines[0]
+    layer = Layer(
+        question.centre[i],
+        question.sizes[0][i],
+        question.radius[i],
+        found.rest[i, j],
+        _error(layers, question, dual.multipliers)[i, j],
+        found.after[0][i, j],
+        -dual.multipliers[0][i, j] * question.signs[0][i],
+        dual.slopes[0][i, j],
+        Lines(line.steepest[i, 0], line.offset[i, 0], line.open[i, 0], line.low[i, 0]),
+    )
+    best[i, j] = np.maximum(best[i, j], parabolic_radii(layers, layer))

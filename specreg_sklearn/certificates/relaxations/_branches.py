@@ -10,6 +10,7 @@ import numpy as np
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.relaxations._ascent import Answer, Dual
 from specreg_sklearn.certificates.relaxations._layers import MovedLayers
+from specreg_sklearn.certificates.relaxations._parabolas import parabolas_help
 from specreg_sklearn.certificates.relaxations._roots import Rows, answers
 from specreg_sklearn.certificates.stages import Stage
 
@@ -150,7 +151,10 @@ def _split(
     ball = np.minimum(wider * before, [work[i].upper for i in some])
     pace = 0.75 ** np.array([node.turns for node in nodes])
     signs_of_layers = np.split(signs, ends, axis=1)
-    found = answers(layers, stages, asked, ball, signs_of_layers, dual, _STEPS, pace)
+    curved = parabolas_help(layers, in_branches=True)
+    found = answers(
+        layers, stages, asked, ball, signs_of_layers, dual, _STEPS, pace, parabolas=curved
+    )
     slopes = np.concatenate(found.dual.slopes, axis=2)[:, 0]
     multipliers = np.concatenate(found.dual.multipliers, axis=2)[:, 0]
     for place, (i, node) in enumerate(parts):

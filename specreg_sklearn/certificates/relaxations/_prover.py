@@ -16,12 +16,18 @@ from specreg_sklearn.certificates.distances import (
 from specreg_sklearn.certificates.pipelines import SeenRows
 from specreg_sklearn.certificates.relaxations._branches import branched_radii
 from specreg_sklearn.certificates.relaxations._layers import hidden_slopes, moved_layers
+<<<<<<< HEAD
 from specreg_sklearn.certificates.relaxations._roots import Rows, has_room, relaxed_radii
+=======
+from specreg_sklearn.certificates.relaxations._parabolas import parabolas_help
+from specreg_sklearn.certificates.relaxations._roots import Rows, relaxed_radii
+>>>>>>> relax
 from specreg_sklearn.certificates.relaxations._rounding import centres_of
 from specreg_sklearn.space import CONVEX_NORMS, NORMS, CleanRows
 
 # A node costs as much as so many of a search among trees, and as so many multiplications.
-_NODE, _MULTIPLICATIONS = 10, 4e4
+_NODE, _MULTIPLICATIONS = 100, 4e4
+_NODE_WITH_PARABOLAS = 400
 # Networks whose bounds take more multiplications for one row are left to Lipschitz constants.
 _MOST = 1e9
 # Numbers held at once, of coefficients and of nodes.
@@ -65,8 +71,8 @@ class RelaxationProver:
     ) -> DistanceBounds:
         """Return radii as lower bounds; upper ones are those of the known rows.
 
-        A node of the search counts as 10 of `max_nodes`, or as more in a large network. All of
-        them run in one process: their work is matrix products.
+        A node of the search counts as 100 of `max_nodes`, or as more in L2 or in a large network.
+        All of them run in one process: their work is matrix products.
         """
         seen = self.model.seen(rows, norm=norm)
         lower = self.model.radii_from(seen, norm=norm)
@@ -100,7 +106,8 @@ class RelaxationProver:
         n_nodes = np.zeros(len(some), dtype=np.int64)
         if layers.cost > _MOST:
             return lower, n_nodes
-        price = max(_NODE, int(layers.cost / _MULTIPLICATIONS))
+        node = _NODE_WITH_PARABOLAS if parabolas_help(layers, in_branches=True) else _NODE
+        price = max(node, int(layers.cost / _MULTIPLICATIONS))
         upper = np.minimum(upper, seen.farthest)
         n_neurons = sum(len(slope) for slope in layers.slopes)
         n_scores = len(layers.weights[-1])

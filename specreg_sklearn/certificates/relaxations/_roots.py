@@ -16,11 +16,13 @@ from specreg_sklearn.certificates.relaxations._ascent import (
 )
 from specreg_sklearn.certificates.relaxations._layers import MovedLayers
 from specreg_sklearn.certificates.relaxations._linear_bounds import neuron_bounds
+from specreg_sklearn.certificates.relaxations._parabolas import parabolas_help
 from specreg_sklearn.certificates.relaxations._rounding import Centres, sizes_within
 from specreg_sklearn.certificates.stages import Stage
 
-# Balls tried for a row, and how near the largest one is enough, relative to it.
-_BALLS, _NARROW = 8, 0.005
+# Balls tried for a row, with lines and then with parabolas, and how near the largest one is enough,
+# relative to it.
+_BALLS, _BALLS_WITH_PARABOLAS, _NARROW = 6, 4, 0.01
 _FIRST_STEPS, _STEPS = 12, 6
 # The first ball, relative to the radius known before.
 _WIDER = 1.4
@@ -65,6 +67,8 @@ def answers(
     dual: Dual | None,
     n_steps: int,
     pace: FloatArray | None = None,
+    *,
+    parabolas: bool = False,
 ) -> Answer:
     """Return what relaxations prove of rows in balls, for all of their rivals."""
     centres, own, rivals = rows
@@ -94,7 +98,7 @@ def answers(
             [np.zeros((*shape, line.low.shape[2])) for line in bounds.lines],
         )
     pace = np.ones(len(own)) if pace is None else pace
-    return largest_margins(layers, question, bounds, dual, n_steps, pace)
+    return largest_margins(layers, question, bounds, dual, n_steps, pace, parabolas)
 
 
 def no_signs(layers: MovedLayers, n_rows: int) -> list[FloatArray]:
@@ -134,15 +138,27 @@ def relaxed_radii(
     proved = np.repeat(known[:, None], rows.rivals.shape[1], axis=1)
     low, high = known.copy(), upper.copy()
     radius = np.minimum(_WIDER * known, upper)
+    curved = parabolas_help(layers, in_branches=False)
     last: Answer | None = None
+<<<<<<< HEAD
     for turn in range(_BALLS):
         some = np.flatnonzero(has_room(low, high) & (radius > low))
+=======
+    for turn in range(_BALLS + (_BALLS_WITH_PARABOLAS if curved else 0)):
+        if turn == _BALLS:
+            # Parabolas reach farther than the lines that ended the search so far.
+            high, radius = upper.copy(), np.minimum(_WIDER * low, upper)
+        some = np.flatnonzero((high - low > _NARROW * low) & (radius > low))
+>>>>>>> relax
         if not len(some):
-            break
+            continue
         dual = None if last is None else last.dual.take(some)
         steps = _STEPS if turn else _FIRST_STEPS
         signs = no_signs(layers, len(some))
-        answer = answers(layers, stages, rows.take(some), radius[some], signs, dual, steps)
+        part = rows.take(some)
+        answer = answers(
+            layers, stages, part, radius[some], signs, dual, steps, parabolas=turn >= _BALLS
+        )
         proved[some] = np.maximum(proved[some], answer.radius)
         last = answer if last is None else _put(last, answer, some, n)
         least = answer.radius.min(axis=1)
@@ -151,7 +167,7 @@ def relaxed_radii(
         high[some] = np.where(whole, high[some], np.minimum(high[some], radius[some]))
         gap = high[some] - low[some]
         inside = low[some] + np.where(whole, 0.6, 0.4) * gap
-        further = np.minimum(1.6 * radius[some], upper[some])
+        further = np.minimum(1.5 * radius[some], upper[some])
         open_end = whole & (high[some] >= upper[some])
         radius[some] = np.where(open_end, further, inside)
     assert last is not None

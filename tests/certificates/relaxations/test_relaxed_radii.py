@@ -34,7 +34,7 @@ def test_closes_to_the_exact_distance_and_never_passes_it(norm, widths, n_classe
     exact = np.array([exact_distance(model, row, norm) for row in X])
     assert np.isfinite(exact).sum() >= 2
     before = LipschitzProver(model).bounds(rows, norm=norm).lower
-    quick, long = (prover.bounds(rows, norm=norm, max_nodes=n).lower for n in (1, 20_000))
+    quick, long = (prover.bounds(rows, norm=norm, max_nodes=n).lower for n in (1, 30_000))
     assert prover.name == "relaxation"
     for lower in (quick, long):
         assert (lower <= exact * (1 + 1e-9)).all()
@@ -50,7 +50,7 @@ def test_no_row_that_is_found_lies_inside():
         norm, dtype = (1, 2, np.inf)[trial % 3], (np.float64, np.float32)[trial // 3]
         widths = tuple(rng.integers(4, 33, size=1 + trial % 2).tolist())
         model, X = random_network(rng, int(rng.integers(2, 8)), widths, 3, dtype)
-        X = X[:3]
+        X = X[:2]
         lower = distance_prover(model, X).bounds(space_of(X).bind(X), norm=norm).lower
         for row, radius in zip(X, lower, strict=True):
             if radius > 0:
@@ -90,7 +90,7 @@ def test_a_witness_ends_the_search_and_more_nodes_are_never_worse():
     model, X = random_network(rng, 4, (12,), 2)
     X = X[:6]
     rows, prover = space_of(X).bind(X), distance_prover(model, X)
-    lower = [prover.bounds(rows, norm=2, max_nodes=n).lower for n in (1, 200, 1000, 5000, 8000)]
+    lower = [prover.bounds(rows, norm=2, max_nodes=n).lower for n in (1, 1000, 3000, 5000, 20_000)]
     assert (np.diff(lower, axis=0) >= 0).all() and (lower[-1] > lower[0]).any()
     exact = np.array([exact_distance(model, row, 2) for row in X[:1]])
     assert lower[-1][0] <= exact[0] * (1 + 1e-9)
@@ -114,7 +114,7 @@ def test_units_columns_that_stay_and_slopes_below_zero():
     space = space_of(raw, scale=scaler.scale_, mutable=[0, 2])
     inside = scaler.transform(raw)
     lower = (
-        distance_prover(model, raw).bounds(space.bind(raw[:4]), norm=np.inf, max_nodes=20_000).lower
+        distance_prover(model, raw).bounds(space.bind(raw[:4]), norm=np.inf, max_nodes=30_000).lower
     )
     for row, radius in zip(inside[:4], lower, strict=True):
         smaller = MLPClassifier((5,), max_iter=1, random_state=0).fit(
@@ -180,8 +180,8 @@ def test_a_second_slope_and_what_is_left_to_constants():
     ]
     prover = distance_prover(leaky, X)
     assert prover.name == "relaxation"
-    lower = prover.bounds(space_of(X).bind(X[:3]), norm=1, max_nodes=8000).lower
-    exact = np.array([exact_distance(twin, row, 1) for row in X[:3]])
+    lower = prover.bounds(space_of(X).bind(X[:2]), norm=1, max_nodes=10_000).lower
+    exact = np.array([exact_distance(twin, row, 1) for row in X[:2]])
     assert (lower <= exact * (1 + 1e-9)).all() and np.isfinite(exact).any()
     np.testing.assert_allclose(lower[np.isfinite(exact)], exact[np.isfinite(exact)], rtol=2e-3)
     curved = Curved((4,), max_iter=1, random_state=0).fit(X, np.arange(60) % 2)

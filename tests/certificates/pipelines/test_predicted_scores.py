@@ -263,6 +263,34 @@ def test_the_end_of_the_range_of_float32_is_no_margin():
     assert FLOAT32_ROUNDING >= 2.0**29
 
 
+def test_products_that_leave_float32_far_from_the_boundary():
+    """Products beyond the range are inf - inf, NaN, which is another label, in a large lead."""
+    X = np.array([[1.69, 1.69, 1.0]], dtype=np.float32)
+    model = LogisticRegression().fit(np.eye(3, dtype=np.float32), [0, 1, 0])
+    model.coef_ = np.array([[2e38, -2e38, 1e38]], dtype=np.float32)
+    model.intercept_ = np.zeros(1, dtype=np.float32)
+    moved = np.array([[1.71, 1.71, 1.0]], dtype=np.float32)
+    with np.errstate(all="ignore"):
+        assert model.predict(X)[0] != model.predict(moved)[0]
+    assert certified_radius(model, X, scale=None)[0] <= 0.02 * 2**0.5
+    # In float64 there is room.
+    assert certified_radius(model, X.astype(float), scale=None)[0] > 0.3
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int64, np.float32, np.float64])
+def test_short_whole_numbers_are_multiplied_in_the_type_of_the_weights(dtype):
+    """Three products that cancel in float32 alone, which int8 and int16 rows are multiplied in."""
+    X = np.array([[100, 100, 1]], dtype=dtype)
+    model = LogisticRegression().fit(np.eye(3, dtype=np.float32), [0, 1, 0])
+    model.coef_ = np.array([[1e6, -1e6, 1e-3]], dtype=np.float32)
+    model.intercept_ = np.zeros(1, dtype=np.float32)
+    radius = certified_radius(model, X, scale=None)[0]
+    if np.result_type(dtype, np.float32) == np.float32:
+        assert radius == 0
+    else:
+        assert radius > 0
+
+
 def test_no_radius_leaves_the_range_of_float32():
     """A hidden unit that no score reads: beyond float32 it gives inf times zero, which is NaN."""
     X = np.zeros((4, 1), dtype=np.float32)

@@ -16,12 +16,8 @@ from specreg_sklearn.certificates.distances import (
 from specreg_sklearn.certificates.pipelines import SeenRows
 from specreg_sklearn.certificates.relaxations._branches import branched_radii
 from specreg_sklearn.certificates.relaxations._layers import hidden_slopes, moved_layers
-<<<<<<< HEAD
-from specreg_sklearn.certificates.relaxations._roots import Rows, has_room, relaxed_radii
-=======
 from specreg_sklearn.certificates.relaxations._parabolas import parabolas_help
-from specreg_sklearn.certificates.relaxations._roots import Rows, relaxed_radii
->>>>>>> relax
+from specreg_sklearn.certificates.relaxations._roots import Rows, has_room, relaxed_radii
 from specreg_sklearn.certificates.relaxations._rounding import centres_of
 from specreg_sklearn.space import CONVEX_NORMS, NORMS, CleanRows
 

@@ -140,16 +140,11 @@ def relaxed_radii(
     radius = np.minimum(_WIDER * known, upper)
     curved = parabolas_help(layers, in_branches=False)
     last: Answer | None = None
-<<<<<<< HEAD
-    for turn in range(_BALLS):
-        some = np.flatnonzero(has_room(low, high) & (radius > low))
-=======
     for turn in range(_BALLS + (_BALLS_WITH_PARABOLAS if curved else 0)):
         if turn == _BALLS:
             # Parabolas reach farther than the lines that ended the search so far.
             high, radius = upper.copy(), np.minimum(_WIDER * low, upper)
-        some = np.flatnonzero((high - low > _NARROW * low) & (radius > low))
->>>>>>> relax
+        some = np.flatnonzero(has_room(low, high) & (radius > low))
         if not len(some):
             continue
         dual = None if last is None else last.dual.take(some)

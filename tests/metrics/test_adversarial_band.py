@@ -272,7 +272,7 @@ def test_bad_rows(models, wine):
 def test_a_proof_of_some_norms_only(models, wine):
     X, y = wine
     band = adversarial_band(models["network"], X, y, norm=0, max_samples=5)
-    assert band.unproved == "The proof 'lipschitz' does not know norm=0."
+    assert band.unproved == "The proof 'relaxation' does not know norm=0."
     assert set(band.status) <= {"attack_only", "already_wrong"}
     trees = adversarial_band(models["tree"], X, y, norm=0, max_samples=5)
     assert trees.closed.all()

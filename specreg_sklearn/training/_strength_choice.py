@@ -157,7 +157,7 @@ def choose_by_held_out(rise: StrengthRise, tolerance: float) -> StrengthChoice:
             f"alpha='auto' chose {alpha:g}, since the {end} strength of its path did best. Look at "
             f"alpha_path_, and give alpha a number if {how} would be better.",
             UserWarning,
-            stacklevel=stacklevel_of_caller() + 1,  # behind the wrapper of scikit-learn
+            stacklevel=stacklevel_of_caller(),
         )
     return StrengthChoice(alpha, path)
 

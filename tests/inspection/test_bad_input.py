@@ -60,7 +60,8 @@ def test_labels_of_another_length(name, rows):
         call(LogisticRegression().fit(X, y), X, y[:-1])
 
 
-@pytest.mark.parametrize("name", CALLS)
+# Trees have no logits, but distances, which a search of their boxes finds.
+@pytest.mark.parametrize("name", sorted(CALLS.keys() - {"instance_margins"}))
 def test_a_model_without_logits_is_named(name, rows):
     X, y = rows
     tree = DecisionTreeClassifier(random_state=0).fit(X, y)

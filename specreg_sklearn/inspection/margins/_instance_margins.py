@@ -124,7 +124,8 @@ def instance_margins(
     measurement = Measurement(norm, attack, None, scale, None, random_state, n_jobs)
     if method in ("auto", "exact"):
         proof = proof_of(estimator, X, norm, constants=False)
-        if proof.prover is not None:
+        # Of linear models the distance is known without a search, and outside the range of X, too.
+        if proof.prover is not None and proof.prover.name != "linear":
             return _of_search(estimator, X, measurement, proof, attacks=method == "auto")
     if method != "attack":
         view = ModelView(estimator)

@@ -158,7 +158,7 @@ def _adam(
     square[k] = _DECAY_OF_SQUARES * square[k] + (1 - _DECAY_OF_SQUARES) * g * g
     first = mean[k] / (1 - _DECAY ** (t + 1))
     second = square[k] / (1 - _DECAY_OF_SQUARES ** (t + 1))
-    return np.asarray(first / (np.sqrt(second) + 1e-12))
+    return np.asarray(first / (np.sqrt(second) + 1e-150))
 
 
 def _backward(

@@ -130,7 +130,8 @@ def test_scorers_are_the_functions(cancer):
     median = make_robust_scorer("median_certified_radius", max_samples="all")
     right = model.predict(X) == y
     exact = np.median(np.where(right, margins(model, X), 0))
-    np.testing.assert_allclose(median(model, X, y), exact, rtol=1e-6)
+    # Rows stay within the range of X here, where the nearest one may lie a little farther.
+    assert exact * (1 - 1e-6) <= median(model, X, y) <= 1.01 * exact
     shown = "make_robust_scorer('median_certified_radius', norm=2, max_samples={})"
     assert repr(median) == shown.format("'all'")
     assert repr(make_robust_scorer("median_certified_radius")) == shown.format(100)

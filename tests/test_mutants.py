@@ -75,8 +75,8 @@ PROOFS = {
     ),
     "moves beyond float32": Mutant(
         MODEL,
-        "return np.minimum(radii, farthest), predicted",
-        "return radii, predicted",
+        "return np.minimum(radii, seen.farthest)",
+        "return radii",
         f"{SCORES}::test_no_radius_leaves_the_range_of_float32",
     ),
     "PCA centres before it projects": Mutant(
@@ -124,9 +124,9 @@ PROOFS = {
     ),
     "units of columns": Mutant(
         MODEL,
-        "return np.asarray(space.scale[columns])",
-        "return np.ones(len(columns))",
-        f"{RADIUS}::test_units_and_columns_that_cannot_move",
+        "rows.columns, rows.scale, n_moving",
+        "rows.columns, np.ones_like(rows.scale), n_moving",
+        f"{RADIUS}::test_units_of_networks",
     ),
     "frames in any order": Mutant(
         "tables/_fitted_names.py",

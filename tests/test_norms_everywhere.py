@@ -83,6 +83,7 @@ ENTRIES = {
         lambda norm: metrics.robust_accuracy_score(MODEL, X, y, eps=0.1, norm=norm),
         MEASURED,
     ),
+    "suggest_eps": (lambda norm: metrics.suggest_eps(X, y, norm=norm), MEASURED),
     "adversarial_distances": (
         lambda norm: metrics.adversarial_distances(MODEL, X, y, norm=norm),
         MEASURED,

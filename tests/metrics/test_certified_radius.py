@@ -503,3 +503,16 @@ def test_rows_that_span_a_small_box_are_not_safe_beyond_it(cancer_rows, model):
     expected = certified_radius(model, few, scale=few.std(axis=0))
     np.testing.assert_allclose(radii, expected, rtol=1e-12)
     assert np.isfinite(radii).all()
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("norm", [1, 2, np.inf])
+def test_units_of_networks(iris_rows, activation, norm):
+    """In units four times as large distances are a quarter, to the last bit of a power of two."""
+    X, y = iris_rows
+    network = MLPClassifier((6,), activation=activation, max_iter=300, random_state=0).fit(X, y)
+    raw = certified_radius(network, X[::10], norm=norm, scale=None)
+    np.testing.assert_allclose(
+        certified_radius(network, X[::10], norm=norm, scale=4.0), raw / 4, rtol=1e-9
+    )
+    assert (raw > 0).all()

@@ -53,6 +53,7 @@ def test_breast_cancer():
     check_search(main_job(X, y, eps=0.5), X, y, accuracy=0.93)
 
 
+@pytest.mark.slow
 def test_digits():
     X, y = load_digits(return_X_y=True)
     check_search(main_job(X, y, eps=0.5, max_iter=40, max_samples=8), X, y, accuracy=0.9)
@@ -60,7 +61,7 @@ def test_digits():
 
 def test_frame_with_named_columns_and_string_labels():
     X, y = cancer_frame()
-    search = main_job(X, y, eps=0.5)
+    search = main_job(X, y, eps=0.5, max_samples=8)
     check_search(search, X, y, accuracy=0.93)
     assert list(search.feature_names_in_) == list(X.columns)
 

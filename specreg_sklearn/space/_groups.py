@@ -106,7 +106,7 @@ def _lists(groups: Iterable[Any]) -> Iterable[Sequence[Hashable]]:
         yield _listed(columns)
 
 
-def _listed(columns: Any) -> Sequence[Hashable]:
+def _listed(columns: object) -> Sequence[Hashable]:
     if isinstance(columns, (str, bytes)) or not isinstance(columns, Iterable):
         raise ValueError(f"groups holds {columns!r}, which is not a list of columns: {_ACCEPTED}.")
     return list(columns)

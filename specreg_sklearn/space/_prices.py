@@ -68,7 +68,7 @@ def _swap_price(name: Hashable, price: Any) -> float:
     return float(price)
 
 
-def _pair(factors: Any, label: str) -> FloatArray:
+def _pair(factors: object, label: str) -> FloatArray:
     """Return a factor upwards and one downwards."""
     try:
         pair = np.broadcast_to(np.asarray(factors, dtype=np.float64), (2,))

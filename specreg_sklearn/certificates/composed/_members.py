@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import Pipeline
 
-from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn._typing import BoolArray, Classifier, FloatArray, IntArray
 from specreg_sklearn.certificates.composed._ranges import MemberRanges, member_ranges
 from specreg_sklearn.space import CleanRows
 from specreg_sklearn.tables import cell_rounding
@@ -54,7 +54,7 @@ class Members:
         self.blur = max(1e-12, 64 * held.coarsest)
 
     def __call__(
-        self, estimator: Any, *, columns: IntArray | None = None, n_columns: int = 0
+        self, estimator: Classifier, *, columns: IntArray | None = None, n_columns: int = 0
     ) -> MemberRanges:
         """Return what a fitted member may answer, given some of `n_columns` columns, or all."""
         named = list(self.steps)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn._typing import BoolArray, FloatArray
+from specreg_sklearn._typing import BoolArray, Classifier, FloatArray
 from specreg_sklearn.certificates.composed._members import Members, Rule
 from specreg_sklearn.certificates.composed._scores import (
     another_cut,
@@ -73,7 +73,7 @@ class ComposedProver:
     name = "composed"
     norms: tuple[float, ...] = CONVEX_NORMS
 
-    def __init__(self, estimator: Any, X: Any) -> None:
+    def __init__(self, estimator: Classifier, X: Any) -> None:
         self.estimator = estimator
         self.steps, self.last = split_pipeline(estimator)
         classes = getattr(self.last, "classes_", None)
@@ -126,7 +126,7 @@ class ComposedProver:
     "sklearn.multiclass.OneVsRestClassifier",
     "sklearn.multiclass.OutputCodeClassifier",
 )
-def prove_composed(estimator: Any, X: Any) -> DistanceProver:
+def prove_composed(estimator: Classifier, X: Any) -> DistanceProver:
     """Return the proof of a classifier made of classifiers.
 
     Where its scores as a whole are linear, or have constants for pairs of classes, these lose less

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from sklearn.discriminant_analysis import (
@@ -21,7 +21,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import SVC, NuSVC
 
-from specreg_sklearn._typing import BoolArray, FloatArray
+from specreg_sklearn._typing import BoolArray, Classifier, FloatArray
 from specreg_sklearn.certificates.distances import distance_prover
 from specreg_sklearn.certificates.kernels import Margin, machine_pairs
 from specreg_sklearn.certificates.moves import ModelRows, model_rows
@@ -32,6 +32,9 @@ from specreg_sklearn.certificates.pipelines import (
 )
 from specreg_sklearn.certificates.quadratic import quadratic_scores
 from specreg_sklearn.space import CleanRows
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
 Range: TypeAlias = tuple[FloatArray, FloatArray]
 """The least and the greatest of something, an array each."""
@@ -149,7 +152,7 @@ class ScoredMember(MemberRanges):
         return np.maximum(low - self.blur, 0.0), np.minimum(high + self.blur, 1.0)
 
 
-def _normalised(last: Any, n_classes: int) -> bool:
+def _normalised(last: object, n_classes: int) -> bool:
     """Return whether shares are sigmoids of single scores, divided by their sum."""
     if getattr(last, "multi_class", None) == "multinomial":
         return n_classes == 2  # a softmax of the score and its negative
@@ -161,7 +164,7 @@ class ProvedMember(MemberRanges):
     """A member of which the distance to another label is known, and no more."""
 
     def __init__(
-        self, estimator: Any, rows: CleanRows, norm: float, max_nodes: int, blur: float
+        self, estimator: Classifier, rows: CleanRows, norm: float, max_nodes: int, blur: float
     ) -> None:
         self.blur = blur
         X = rows.write(rows.raw, np.arange(len(rows)))
@@ -207,7 +210,7 @@ class ProvedMember(MemberRanges):
 class MachineMember(MemberRanges):
     """A support vector machine with two classes: one sum of kernels, and no shares."""
 
-    def __init__(self, last: Any, rows: ModelRows) -> None:
+    def __init__(self, last: SVC | NuSVC, rows: ModelRows) -> None:
         self.classes = np.asarray(last.classes_)
         # Positive where the first class wins; decision_function has the other sign.
         function = machine_pairs(last)[0, 1]
@@ -226,7 +229,7 @@ class MachineMember(MemberRanges):
 class ConstantMember(MemberRanges):
     """What meta-estimators put in place of a member whose rows were all on one side."""
 
-    def __init__(self, estimator: Any, n_columns: int) -> None:
+    def __init__(self, estimator: BaseEstimator, n_columns: int) -> None:
         self.classes = np.array([0, 1])
         row = np.zeros((1, n_columns))
         self.score = float(np.ravel(estimator.decision_function(row))[0])
@@ -243,7 +246,7 @@ class ConstantMember(MemberRanges):
 
 
 def member_ranges(
-    estimator: Any, rows: CleanRows, norm: float, max_nodes: int, blur: float
+    estimator: Classifier, rows: CleanRows, norm: float, max_nodes: int, blur: float
 ) -> MemberRanges:
     """Return what a fitted member may answer, by its scores, or by its distances.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,8 +12,14 @@ from specreg_sklearn.certificates.composed._ranges import MemberRanges, Range
 from specreg_sklearn.certificates.composed._votes import binary_score, from_totals
 from specreg_sklearn.certificates.pipelines import NoCertificateError, decision_cut
 
+if TYPE_CHECKING:
+    from sklearn.calibration import CalibratedClassifierCV, _CalibratedClassifier
+    from sklearn.ensemble import StackingClassifier
+    from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+    from sklearn.multiclass import OneVsRestClassifier, OutputCodeClassifier
 
-def one_against_the_rest(step: Any, member: Members) -> Rule:
+
+def one_against_the_rest(step: OneVsRestClassifier, member: Members) -> Rule:
     """Return the rule of the largest score of binary members."""
     if step.multilabel_:
         raise NoCertificateError(
@@ -33,7 +39,7 @@ def one_against_the_rest(step: Any, member: Members) -> Rule:
     return rule
 
 
-def nearest_code(step: Any, member: Members) -> Rule:
+def nearest_code(step: OutputCodeClassifier, member: Members) -> Rule:
     """Return the rule of the nearest code word."""
     parts = [(each, member(each)) for each in step.estimators_]
     book = np.asarray(step.code_book_, dtype=np.float64)
@@ -58,7 +64,7 @@ def nearest_code(step: Any, member: Members) -> Rule:
     return rule
 
 
-def calibrated(step: Any, member: Members) -> Rule:
+def calibrated(step: CalibratedClassifierCV, member: Members) -> Rule:
     """Return the rule of mean shares, each a calibrated score of a member."""
     if step.method == "temperature":
         raise NoCertificateError(
@@ -79,7 +85,11 @@ def calibrated(step: Any, member: Members) -> Rule:
 
 
 def _calibrated_shares(
-    each: Any, ranges: MemberRanges, radius: FloatArray, classes: np.ndarray, blur: float
+    each: _CalibratedClassifier,
+    ranges: MemberRanges,
+    radius: FloatArray,
+    classes: np.ndarray,
+    blur: float,
 ) -> Range:
     if hasattr(each.estimator, "decision_function"):
         ends = ranges.decision(radius)
@@ -115,7 +125,7 @@ def _finite(scores: FloatArray) -> FloatArray:
     return np.clip(scores, -1e300, 1e300)
 
 
-def stacked(step: Any, member: Members) -> Rule:
+def stacked(step: StackingClassifier, member: Members) -> Rule:
     """Return the rule of a linear classifier on the answers of members."""
     if step.passthrough:
         raise NoCertificateError(
@@ -146,7 +156,7 @@ def stacked(step: Any, member: Members) -> Rule:
     return rule
 
 
-def _linear_scores(final: Any) -> tuple[FloatArray, FloatArray]:
+def _linear_scores(final: object) -> tuple[FloatArray, FloatArray]:
     coef, intercept = getattr(final, "coef_", None), getattr(final, "intercept_", None)
     name = type(final).__module__
     if coef is None or intercept is None or not name.startswith("sklearn.linear_model"):
@@ -179,7 +189,9 @@ def _stack_columns(ranges: MemberRanges, method: str, radius: FloatArray) -> Ran
     return low[:, None], high[:, None]
 
 
-def another_cut(step: Any, member: Members) -> Rule:
+def another_cut(
+    step: FixedThresholdClassifier | TunedThresholdClassifierCV, member: Members
+) -> Rule:
     """Return the rule of a threshold on the score or the share of one class."""
     cut = decision_cut(step)
     ranges = member(cut.estimator)

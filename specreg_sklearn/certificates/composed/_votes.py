@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,6 +10,10 @@ from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.certificates.composed._members import Members, Rule
 from specreg_sklearn.certificates.composed._ranges import MemberRanges, Range
 from specreg_sklearn.certificates.pipelines import NoCertificateError
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier, VotingClassifier
+    from sklearn.multiclass import OneVsOneClassifier
 
 
 def from_totals(low: FloatArray, high: FloatArray, blur: float) -> BoolArray:
@@ -67,7 +71,7 @@ def _in_order(ends: Range, own: np.ndarray, classes: np.ndarray) -> Range:
     return out[0], out[1]
 
 
-def voted(step: Any, member: Members) -> Rule:
+def voted(step: VotingClassifier, member: Members) -> Rule:
     """Return the rule of VotingClassifier."""
     members = [member(each) for each in step.estimators_]
     given = step._weights_not_none
@@ -77,7 +81,7 @@ def voted(step: Any, member: Members) -> Rule:
     return rule(members, weights, positions, member.blur)
 
 
-def boosted(step: Any, member: Members) -> Rule:
+def boosted(step: AdaBoostClassifier, member: Members) -> Rule:
     """Return the rule of AdaBoost: a vote weighted by how well members do."""
     weights = np.asarray(step.estimator_weights_[: len(step.estimators_)], dtype=np.float64)
     return hard_votes(
@@ -85,7 +89,7 @@ def boosted(step: Any, member: Members) -> Rule:
     )
 
 
-def bagged(step: Any, member: Members) -> Rule:
+def bagged(step: BaggingClassifier, member: Members) -> Rule:
     """Return the rule of mean shares of members on columns of their own."""
     members = [
         (each, member(each, columns=np.asarray(columns), n_columns=step.n_features_in_))
@@ -105,7 +109,7 @@ def bagged(step: Any, member: Members) -> Rule:
     return rule
 
 
-def binary_score(member: Any, ranges: MemberRanges, radius: FloatArray) -> Range:
+def binary_score(member: object, ranges: MemberRanges, radius: FloatArray) -> Range:
     """Return the score that meta-estimators compare binary members by."""
     if hasattr(member, "decision_function"):
         low, high = ranges.decision(radius)
@@ -114,7 +118,7 @@ def binary_score(member: Any, ranges: MemberRanges, radius: FloatArray) -> Range
     return low[:, 1], high[:, 1]
 
 
-def one_against_one(step: Any, member: Members) -> Rule:
+def one_against_one(step: OneVsOneClassifier, member: Members) -> Rule:
     """Return the rule of votes of pairs, with confidences for ties."""
     if step.pairwise_indices_ is not None:
         raise NoCertificateError("OneVsOneClassifier over precomputed kernels has no certificate.")

@@ -193,7 +193,7 @@ def register_constants_prover(better: F) -> F:
     return better
 
 
-def _by_constants(estimator: Any) -> DistanceProver:
+def _by_constants(estimator: Classifier) -> DistanceProver:
     """Return the best proof about the stages of a model."""
     for folder in _CONSTANTS_FOLDERS:
         import_module(folder)
@@ -204,7 +204,7 @@ def _by_constants(estimator: Any) -> DistanceProver:
     return constants
 
 
-def _factories(last: Any, place: str, reasons: list[str]) -> Iterator[Factory]:
+def _factories(last: object, place: str, reasons: list[str]) -> Iterator[Factory]:
     """Yield what may prove distances of a classifier; reasons why not are appended."""
     for folder in _PROVER_FOLDERS:
         import_module(folder)
@@ -227,7 +227,7 @@ def _factories(last: Any, place: str, reasons: list[str]) -> Iterator[Factory]:
         return
 
 
-def _overridden(estimator: Any, home: type) -> str | None:
+def _overridden(estimator: object, home: type) -> str | None:
     """Return a method that decides labels and is not that of the class the proof is made for."""
     for method in _MEANING:
         mine, theirs = (getattr_static(kind, method, None) for kind in (type(estimator), home))

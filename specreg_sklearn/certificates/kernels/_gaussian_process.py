@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, Kernel, Product
@@ -12,8 +12,11 @@ from specreg_sklearn.certificates.kernels._expansions import RadialKernel
 from specreg_sklearn.certificates.kernels._margins import Expansion
 from specreg_sklearn.certificates.pipelines import NoCertificateError
 
+if TYPE_CHECKING:
+    from sklearn.gaussian_process._gpc import _BinaryGaussianProcessClassifierLaplace
 
-def latent_expansion(step: Any) -> tuple[FloatArray, Expansion]:
+
+def latent_expansion(step: _BinaryGaussianProcessClassifierLaplace) -> tuple[FloatArray, Expansion]:
     """Return what inputs are divided by, and the latent mean in these units.
 
     Parameters

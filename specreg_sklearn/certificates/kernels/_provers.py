@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 
-from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn._typing import BoolArray, Classifier, FloatArray, IntArray
 from specreg_sklearn.certificates.distances import register_distance_prover
 from specreg_sklearn.certificates.kernels._expansions import (
     Kernel,
@@ -20,13 +20,16 @@ from specreg_sklearn.certificates.kernels._margins import Expansion, Margin
 from specreg_sklearn.certificates.moves import LocalProof, ModelRows, MoveProver, largest_radius
 from specreg_sklearn.certificates.pipelines import NoCertificateError
 
+if TYPE_CHECKING:
+    from sklearn.svm import SVC, NuSVC
+
 
 class SupportVectorProver(MoveProver):
     """Votes of pairs of classes, each a sum of kernels."""
 
     name = "kernels"
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Classifier) -> None:
         super().__init__(estimator)
         step = self.last
         self.pairs = machine_pairs(step)
@@ -82,7 +85,7 @@ def _wins(
     return np.asarray(sure[own] > rest.max(axis=0, initial=-1.0))
 
 
-def _kernel(step: Any) -> Kernel:
+def _kernel(step: SVC | NuSVC) -> Kernel:
     """Return the kernel of a fitted machine."""
     name = step.kernel
     if (step._sparse and name == "precomputed") or callable(name) or name == "precomputed":
@@ -105,7 +108,7 @@ def _kernel(step: Any) -> Kernel:
     return PolynomialKernel(1.0, 0.0, 1)
 
 
-def machine_pairs(step: Any) -> dict[tuple[int, int], Expansion]:
+def machine_pairs(step: SVC | NuSVC) -> dict[tuple[int, int], Expansion]:
     """Return, for each pair of classes, the function that is positive where the first one wins."""
     kernel, centre = _kernel(step), _dense(step.support_vectors_)
     dual, n_support = _dense(step._dual_coef_), step._n_support
@@ -132,7 +135,7 @@ class GaussianProcessProver(MoveProver):
 
     name = "kernels"
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Classifier) -> None:
         super().__init__(estimator)
         if len(self.classes) != 2:
             raise NoCertificateError(
@@ -160,7 +163,7 @@ class LabelSpreadingProver(MoveProver):
 
     name = "kernels"
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Classifier) -> None:
         super().__init__(estimator)
         step = self.last
         if step.kernel != "rbf":
@@ -192,7 +195,7 @@ class LabelSpreadingProver(MoveProver):
 
 
 @register_distance_prover("sklearn.svm._classes.SVC", "sklearn.svm._classes.NuSVC")
-def prove_support_vectors(estimator: Any, X: Any) -> SupportVectorProver:
+def prove_support_vectors(estimator: Classifier, X: Any) -> SupportVectorProver:
     """Return the proof of a support vector machine."""
     return SupportVectorProver(estimator)
 
@@ -201,12 +204,12 @@ def prove_support_vectors(estimator: Any, X: Any) -> SupportVectorProver:
     "sklearn.semi_supervised._label_propagation.LabelPropagation",
     "sklearn.semi_supervised._label_propagation.LabelSpreading",
 )
-def prove_label_spreading(estimator: Any, X: Any) -> LabelSpreadingProver:
+def prove_label_spreading(estimator: Classifier, X: Any) -> LabelSpreadingProver:
     """Return the proof of a classifier that spreads labels by kernels."""
     return LabelSpreadingProver(estimator)
 
 
 @register_distance_prover("sklearn.gaussian_process._gpc.GaussianProcessClassifier")
-def prove_gaussian_process(estimator: Any, X: Any) -> GaussianProcessProver:
+def prove_gaussian_process(estimator: Classifier, X: Any) -> GaussianProcessProver:
     """Return the proof of a Gaussian process with two classes."""
     return GaussianProcessProver(estimator)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import Classifier, FloatArray, IntArray
 from specreg_sklearn.certificates.distances import (
     DEFAULT_MAX_NODES,
     DistanceBounds,
@@ -48,7 +48,7 @@ class LinearProver(MoveProver):
 
     name = "linear"
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Classifier) -> None:
         super().__init__(estimator)
         scores = linear_scores(self.last)
         if len(scores.bias) == 1:
@@ -199,6 +199,6 @@ class LinearProver(MoveProver):
     "sklearn.semi_supervised._self_training.SelfTrainingClassifier",
     "sklearn.svm._classes.LinearSVC",
 )
-def prove_linear(estimator: Any, X: Any) -> LinearProver:
+def prove_linear(estimator: Classifier, X: Any) -> LinearProver:
     """Return the proof of a classifier with linear scores."""
     return LinearProver(estimator)

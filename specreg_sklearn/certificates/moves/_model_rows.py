@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import Classifier, FloatArray, IntArray
 from specreg_sklearn.certificates.pipelines import (
     NoCertificateError,
     StepsInFront,
@@ -105,7 +105,7 @@ class ModelRows:
         flat = slopes.reshape(-1, slopes.shape[-1])
         return self.norm.dual.length(flat).reshape(slopes.shape[:-1])
 
-    def take(self, some: Any) -> ModelRows:
+    def take(self, some: IntArray) -> ModelRows:
         """Return some of the rows."""
         return replace(self, values=self.values[some], error=self.error[some])
 
@@ -126,7 +126,9 @@ class ModelRows:
         return replace(self, values=values, slope=slope, error=error, growth=growth)
 
 
-def model_rows(estimator: Any, rows: CleanRows, norm: float, n_inputs: int | None) -> ModelRows:
+def model_rows(
+    estimator: Classifier, rows: CleanRows, norm: float, n_inputs: int | None
+) -> ModelRows:
     """Return what the last step of a fitted model reads of rows.
 
     Parameters
@@ -164,7 +166,7 @@ def model_rows(estimator: Any, rows: CleanRows, norm: float, n_inputs: int | Non
 
 
 def _numbers(
-    estimator: Any, rows: CleanRows, n_inputs: int | None, first: Any
+    estimator: Classifier, rows: CleanRows, n_inputs: int | None, first: Any
 ) -> tuple[FloatArray, FloatArray, float]:
     """Return the cells that a model reads, what moves do to them, and their unit roundoff."""
     table = rows.table
@@ -190,13 +192,13 @@ def _chosen_by_the_other_factor(table: Table, place: np.ndarray) -> bool:
     return all(kind.kind != "f" and kind.itemsize <= 2 for kind in kinds)
 
 
-def _bare(estimator: Any, rows: CleanRows, norm: float, n_inputs: int | None) -> ModelRows:
+def _bare(estimator: Classifier, rows: CleanRows, norm: float, n_inputs: int | None) -> ModelRows:
     cells, slope, unit = _numbers(estimator, rows, n_inputs, None)
     error = np.zeros(len(cells))
     return ModelRows(cells, slope, as_norm(norm), error, 0.0, unit, True)
 
 
-def _behind(estimator: Any, steps: list[Any], rows: CleanRows, norm: float) -> ModelRows:
+def _behind(estimator: Classifier, steps: list[Any], rows: CleanRows, norm: float) -> ModelRows:
     front = StepsInFront(steps, [name_of_step(estimator, step) for step in steps])
     if not front.stages:
         return _bare(estimator, rows, norm, getattr(steps[0], "n_features_in_", None))

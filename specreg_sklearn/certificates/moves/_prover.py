@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import Classifier, FloatArray, IntArray
 from specreg_sklearn.certificates.distances import (
     DEFAULT_MAX_NODES,
     DistanceBounds,
@@ -64,7 +64,7 @@ class MoveProver(ABC):
     name: ClassVar[str]
     norms: tuple[float, ...] = CONVEX_NORMS
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Classifier) -> None:
         self.estimator = estimator
         self.last = split_pipeline(estimator)[1]
         classes = getattr(self.last, "classes_", None)

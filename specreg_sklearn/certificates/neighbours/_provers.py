@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
 from scipy.spatial.distance import cdist
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import BoolArray, Classifier, FloatArray, IntArray
 from specreg_sklearn.certificates.distances import register_distance_prover
 from specreg_sklearn.certificates.moves import LocalProof, ModelRows, MoveProver
 from specreg_sklearn.certificates.neighbours._beating import Points
@@ -24,13 +25,16 @@ from specreg_sklearn.certificates.neighbours._metric_balls import (
 from specreg_sklearn.certificates.neighbours._nearest_point import nearest_point_proof
 from specreg_sklearn.certificates.pipelines import NoCertificateError
 
+if TYPE_CHECKING:
+    from sklearn.neighbors import KNeighborsClassifier, RadiusNeighborsClassifier
+
 _WEIGHTS = {"uniform": uniform_weights, "distance": inverse_weights}
 # Names of metrics that are those of Minkowski, by the power.
 _POWERS = {"euclidean": 2.0, "l2": 2.0, "manhattan": 1.0, "cityblock": 1.0, "l1": 1.0}
 _POWERS |= {"chebyshev": np.inf, "infinity": np.inf}
 
 
-def _power(step: Any) -> float:
+def _power(step: KNeighborsClassifier | RadiusNeighborsClassifier) -> float:
     """Return the power p of the Minkowski metric that neighbours are found by."""
     metric, settings = step.metric, dict(step.metric_params or {})
     settings.pop("p", None)
@@ -46,7 +50,9 @@ def _power(step: Any) -> float:
     return power
 
 
-def _fitted_points(step: Any) -> tuple[FloatArray, IntArray]:
+def _fitted_points(
+    step: KNeighborsClassifier | RadiusNeighborsClassifier,
+) -> tuple[FloatArray, IntArray]:
     if step.outputs_2d_:
         raise NoCertificateError(
             f"{type(step).__name__} has no certificate: it was fitted on several outputs per row. "
@@ -57,7 +63,7 @@ def _fitted_points(step: Any) -> tuple[FloatArray, IntArray]:
     return np.asarray(X, dtype=np.float64), np.asarray(step._y, dtype=np.int64).ravel()
 
 
-def _unit_of(step: Any, rows: ModelRows) -> ModelRows:
+def _unit_of(step: object, rows: ModelRows) -> ModelRows:
     """Count float32 if the points are held in it."""
     dtype = np.asarray(getattr(step, "_fit_X", getattr(step, "centroids_", 0.0))).dtype
     if dtype == np.float32 and rows.unit < 2.0**-24:
@@ -70,7 +76,7 @@ class NeighboursProver(MoveProver):
 
     name = "neighbours"
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Classifier) -> None:
         super().__init__(estimator)
         step = self.last
         if step.weights not in (None, *_WEIGHTS):
@@ -110,7 +116,7 @@ class RadiusProver(NeighboursProver):
 
 
 def _by_triangles(
-    points: Points, power: float, hold: Any, rows: ModelRows, own: IntArray
+    points: Points, power: float, hold: Callable[..., bool], rows: ModelRows, own: IntArray
 ) -> LocalProof:
     n = len(rows)
     lower, rate = np.zeros(n), _rate(rows, power)
@@ -131,7 +137,9 @@ def _by_triangles(
             blur = min(blur, relative * reach**2 / near)
         inexact = rows.error[i] * size + blur
 
-        def holds(change: float, d: Any = distance, own: Any = mine, e: float = inexact) -> bool:
+        def holds(
+            change: float, d: FloatArray = distance, own: BoolArray = mine, e: float = inexact
+        ) -> bool:
             return bool(hold(d, own, change=change + e))
 
         change = largest_change(holds, most)
@@ -158,7 +166,7 @@ class CentroidProver(MoveProver):
 
     name = "centroids"
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Classifier) -> None:
         super().__init__(estimator)
         step = self.last
         if step.metric != "euclidean":
@@ -185,18 +193,18 @@ class CentroidProver(MoveProver):
 
 
 @register_distance_prover("sklearn.neighbors._classification.KNeighborsClassifier")
-def prove_k_neighbours(estimator: Any, X: Any) -> NeighboursProver:
+def prove_k_neighbours(estimator: Classifier, X: Any) -> NeighboursProver:
     """Return the proof of a classifier by its nearest neighbours."""
     return NeighboursProver(estimator)
 
 
 @register_distance_prover("sklearn.neighbors._classification.RadiusNeighborsClassifier")
-def prove_radius_neighbours(estimator: Any, X: Any) -> RadiusProver:
+def prove_radius_neighbours(estimator: Classifier, X: Any) -> RadiusProver:
     """Return the proof of a classifier by the neighbours within a radius."""
     return RadiusProver(estimator)
 
 
 @register_distance_prover("sklearn.neighbors._nearest_centroid.NearestCentroid")
-def prove_centroids(estimator: Any, X: Any) -> CentroidProver:
+def prove_centroids(estimator: Classifier, X: Any) -> CentroidProver:
     """Return the proof of a classifier by the nearest centroid."""
     return CentroidProver(estimator)

@@ -112,11 +112,11 @@ def _says_in_place(node: fx.Node) -> bool:
     return ends or node.kwargs.get("inplace") is True or "out" in node.kwargs
 
 
-def _versions(value: Any) -> list[int]:
+def _versions(value: object) -> list[int]:
     return [tensor._version for tensor in _tensors(value)]
 
 
-def _tensors(value: Any) -> list[Tensor]:
+def _tensors(value: object) -> list[Tensor]:
     if isinstance(value, Tensor):
         return [value]
     if isinstance(value, tuple | list):
@@ -124,7 +124,7 @@ def _tensors(value: Any) -> list[Tensor]:
     return []
 
 
-def _may_share(node: fx.Node, value: Any, source: fx.Node) -> bool:
+def _may_share(node: fx.Node, value: object, source: fx.Node) -> bool:
     places = {tensor.untyped_storage().data_ptr() for tensor in _tensors(value)} - {0}
     others = {tensor.untyped_storage().data_ptr() for tensor in _tensors(source.meta["value"])}
     if places & others or source in node.meta["written"]:

@@ -112,7 +112,7 @@ def _difference(left: fx.Graph, right: fx.Graph) -> fx.Node | None:
     return None if len(nodes) == len(others) else nodes[-1]
 
 
-def _same(left: Any, right: Any, matched: dict[fx.Node, int], place: dict[fx.Node, int]) -> bool:
+def _same(left: Any, right: object, matched: dict[fx.Node, int], place: dict[fx.Node, int]) -> bool:
     if isinstance(left, fx.Node):
         return isinstance(right, fx.Node) and matched[left] == place[right]
     if isinstance(left, Tensor):

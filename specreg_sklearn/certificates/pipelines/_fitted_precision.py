@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
@@ -15,6 +15,9 @@ from sklearn.neural_network import MLPClassifier
 from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
 from specreg_sklearn.certificates.stages import COARSEST, FINEST, Arithmetic, Precision
 from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
+
+if TYPE_CHECKING:
+    import torch
 
 # Their scores are products of the rows with fitted numbers, and nothing else.
 _PRODUCTS = (LinearClassifierMixin, MLPClassifier)
@@ -62,7 +65,7 @@ def _dtypes(value: Any, seen: set[int]) -> Iterator[np.dtype]:
             yield from _dtypes(part, seen)
 
 
-def _parts(value: Any) -> list[Any]:
+def _parts(value: object) -> list[Any]:
     if isinstance(value, (list, tuple)):
         return list(value)
     if isinstance(value, Mapping):
@@ -80,7 +83,7 @@ def _parts(value: Any) -> list[Any]:
     return []
 
 
-def _dtypes_of_module(module: Any) -> Iterator[np.dtype]:
+def _dtypes_of_module(module: torch.nn.Module) -> Iterator[np.dtype]:
     tensors = [*module.parameters(), *module.buffers()]
     yield from _dtypes_of_tensors(tensors)
 

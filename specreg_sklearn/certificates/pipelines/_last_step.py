@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from specreg_sklearn.certificates.pipelines._registry import best_of_search
 
 
-def split_pipeline(estimator: Any) -> tuple[list[Any], Any]:
+def split_pipeline(estimator: object) -> tuple[list[Any], Any]:
     """Return the steps in front of the last one, and the last one, out of searches and wrappers."""
     steps: list[Any] = []
     while True:
@@ -26,7 +26,7 @@ def split_pipeline(estimator: Any) -> tuple[list[Any], Any]:
             return [step for step in steps if not passes_on(step)], estimator
 
 
-def path_to_step(estimator: Any, step: Any) -> list[str]:
+def path_to_step(estimator: object, step: object) -> list[str]:
     """Return what pipelines call a step, or the classifier at their end, from outside to inside."""
     path: list[str] = []
     while True:
@@ -44,12 +44,12 @@ def path_to_step(estimator: Any, step: Any) -> list[str]:
             return path
 
 
-def name_of_step(estimator: Any, step: Any) -> str:
+def name_of_step(estimator: object, step: object) -> str:
     """Return the path to a step as words to put before a reason; empty where it stands alone."""
     return "".join(f"step {name!r}: " for name in path_to_step(estimator, step))
 
 
-def passes_on(step: Any) -> bool:
+def passes_on(step: object) -> bool:
     """Return whether a step of a pipeline hands rows on as they are.
 
     Besides "passthrough" that goes for what draws rows for `fit` alone, as imbalanced-learn's

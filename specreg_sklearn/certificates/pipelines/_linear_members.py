@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
@@ -25,8 +25,11 @@ from specreg_sklearn.certificates.pipelines._registry import (
 from specreg_sklearn.certificates.pipelines._transformers import linear, shift
 from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage, side_by_side
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
 
-def _is_logistic(estimator: Any) -> bool:
+
+def _is_logistic(estimator: object) -> bool:
     """Return whether the probability of the second class is the sigmoid of the score."""
     last = split_pipeline(estimator)[1]
     return is_logistic(last) or type(last) is MLPClassifier
@@ -73,12 +76,16 @@ def _another_cut(step: FixedThresholdClassifier | TunedThresholdClassifierCV) ->
     return [*stages, moved]
 
 
-def _member_scores(step: Any) -> list[tuple[list[Stage], Any]]:
+def _member_scores(
+    step: OneVsRestClassifier | OutputCodeClassifier,
+) -> list[tuple[list[Stage], Any]]:
     """Return the stages of binary members, each with one score."""
     return [(_one_score(step, member), member) for member in step.estimators_]
 
 
-def _one_score(step: Any, member: Any) -> list[Stage]:
+def _one_score(
+    step: OneVsRestClassifier | OutputCodeClassifier, member: BaseEstimator
+) -> list[Stage]:
     # scikit-learn puts this in place of a model where all rows are on one side.
     if type(member).__name__ == "_ConstantPredictor":
         always = float(np.ravel(member.decision_function(np.zeros((1, step.n_features_in_))))[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from sklearn import linear_model
@@ -24,6 +24,9 @@ from sklearn.svm import LinearSVC
 from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
 from specreg_sklearn.certificates.pipelines._decision_cut import decision_cut
+
+if TYPE_CHECKING:
+    from sklearn.linear_model._base import LinearClassifierMixin
 
 COEFFICIENTS = (
     LinearDiscriminantAnalysis,
@@ -63,7 +66,7 @@ class LinearScores(NamedTuple):
     unit: float = 2.0**-53
 
 
-def linear_scores(step: Any) -> LinearScores:
+def linear_scores(step: object) -> LinearScores:
     """Return the scores of a fitted linear classifier.
 
     Raises
@@ -101,13 +104,13 @@ def linear_scores(step: Any) -> LinearScores:
     raise NoCertificateError(f"{type(step).__name__} has no linear scores.")
 
 
-def is_logistic(last: Any) -> bool:
+def is_logistic(last: object) -> bool:
     """Return whether the share of the second of two classes is the sigmoid of a linear score."""
     # Older versions of scikit-learn took a softmax of the score and its negative.
     return type(last) in _LOGISTIC and getattr(last, "multi_class", None) != "multinomial"
 
 
-def _coefficients(step: Any) -> LinearScores:
+def _coefficients(step: LinearClassifierMixin) -> LinearScores:
     labels = getattr(step, "_label_binarizer", None)
     if labels is not None and labels.y_type_.startswith("multilabel"):
         raise NoCertificateError(
@@ -122,7 +125,7 @@ def _coefficients(step: Any) -> LinearScores:
     return LinearScores(coef, bias, unit=unit)
 
 
-def _another_cut(step: Any) -> LinearScores:
+def _another_cut(step: FixedThresholdClassifier | TunedThresholdClassifierCV) -> LinearScores:
     cut = decision_cut(step)
     inside = linear_scores(cut.estimator)
     if cut.method == "predict_proba" and not is_logistic(cut.estimator):

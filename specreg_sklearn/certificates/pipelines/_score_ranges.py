@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import Classifier, FloatArray
 from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
 from specreg_sklearn.certificates.pipelines._model import (
     CertifiedModel,
@@ -51,7 +49,7 @@ class ScoreRanges:
         If a step has none, or categories can change.
     """
 
-    def __init__(self, estimator: Any, rows: CleanRows, norm: float) -> None:
+    def __init__(self, estimator: Classifier, rows: CleanRows, norm: float) -> None:
         # Stages need torch, which whoever only measures never loads.
         from specreg_sklearn.certificates.bounds import CertifiedMap
         from specreg_sklearn.certificates.pipelines._predicted_scores import PredictedScores

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import Classifier, FloatArray, IntArray
 from specreg_sklearn.certificates.distances import register_distance_prover
 from specreg_sklearn.certificates.moves import LocalProof, ModelRows, MoveProver
 from specreg_sklearn.certificates.quadratic._quadratic_scores import QuadraticScores
+
+if TYPE_CHECKING:
+    from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
+    from sklearn.naive_bayes import GaussianNB
 
 
 class QuadraticProver(MoveProver):
@@ -17,7 +21,7 @@ class QuadraticProver(MoveProver):
 
     name = "quadratic"
 
-    def __init__(self, estimator: Any) -> None:
+    def __init__(self, estimator: Classifier) -> None:
         super().__init__(estimator)
         self.scores = quadratic_scores(self.last)
 
@@ -28,7 +32,7 @@ class QuadraticProver(MoveProver):
         return self.scores.proof(rows, own, box)
 
 
-def quadratic_scores(step: Any) -> QuadraticScores:
+def quadratic_scores(step: GaussianNB | QuadraticDiscriminantAnalysis) -> QuadraticScores:
     """Return the scores of a fitted GaussianNB or QuadraticDiscriminantAnalysis."""
     if hasattr(step, "theta_"):
         mean = np.asarray(step.theta_, dtype=np.float64)
@@ -46,6 +50,6 @@ def quadratic_scores(step: Any) -> QuadraticScores:
 @register_distance_prover(
     "sklearn.naive_bayes.GaussianNB", "sklearn.discriminant_analysis.QuadraticDiscriminantAnalysis"
 )
-def prove_quadratic(estimator: Any, X: Any) -> QuadraticProver:
+def prove_quadratic(estimator: Classifier, X: Any) -> QuadraticProver:
     """Return the proof of a classifier with quadratic scores."""
     return QuadraticProver(estimator)

@@ -84,7 +84,7 @@ class TreeEnsemble:
     reach: float = np.inf
 
     @classmethod
-    def from_estimator(cls, estimator: Any, X: Any = None) -> TreeEnsemble:
+    def from_estimator(cls, estimator: Classifier, X: Any = None) -> TreeEnsemble:
         """Read the trees of a fitted classifier, and compare them with what it predicts.
 
         Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import Classifier, FloatArray
 from specreg_sklearn.certificates.distances import (
     DEFAULT_MAX_NODES,
     DistanceBounds,
@@ -49,6 +49,6 @@ class TreeProver:
 
 
 @register_distance_prover(has_tree_reader)
-def prove_trees(estimator: Any, X: Any) -> TreeProver:
+def prove_trees(estimator: Classifier, X: Any) -> TreeProver:
     """Return the proof of a classifier made of trees, alone or at the end of a pipeline."""
     return TreeProver(TreeEnsemble.from_estimator(estimator, X))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -10,6 +10,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.certificates.trees.readers._registry import register_tree_reader
 from specreg_sklearn.certificates.trees.readers._tree_sum import Nodes, TreeSum
+
+if TYPE_CHECKING:
+    from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 
 
 @register_tree_reader(HistGradientBoostingClassifier)
@@ -45,7 +48,7 @@ def _places(categorical: BoolArray | None, n_columns: int) -> IntArray:
 class _Encoder:
     """From the user's rows to numbers, by the model's own preprocessor."""
 
-    def __init__(self, estimator: Any, place: IntArray) -> None:
+    def __init__(self, estimator: HistGradientBoostingClassifier, place: IntArray) -> None:
         self.estimator, self.place = estimator, place
 
     def __call__(self, X: Any) -> FloatArray:
@@ -55,7 +58,7 @@ class _Encoder:
         return out
 
 
-def _nodes(tree: Any, place: IntArray, output: int, n_outputs: int) -> Nodes:
+def _nodes(tree: TreePredictor, place: IntArray, output: int, n_outputs: int) -> Nodes:
     nodes, n = tree.nodes, len(tree.nodes)
     inner = nodes["is_leaf"] == 0
     value = np.zeros((n, n_outputs))

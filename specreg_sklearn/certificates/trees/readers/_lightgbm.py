@@ -43,7 +43,7 @@ def _lightgbm(estimator: Any) -> TreeSum:
     )
 
 
-def _nodes(estimator: Any, root: dict[str, Any], output: int, n_outputs: int) -> Nodes:
+def _nodes(estimator: object, root: dict[str, Any], output: int, n_outputs: int) -> Nodes:
     listed, children, stack = [root], [], [0]
     while stack:
         at = stack.pop()
@@ -85,7 +85,7 @@ def _beside_zero(threshold: float) -> float:
     return _ZERO if threshold >= 0 else float(np.nextafter(-_ZERO, -np.inf))
 
 
-def _refused(estimator: Any, setting: str, reason: str) -> NoCertificateError:
+def _refused(estimator: object, setting: str, reason: str) -> NoCertificateError:
     return NoCertificateError(
         f"{type(estimator).__name__}({setting}) has no certificate: {reason}."
     )

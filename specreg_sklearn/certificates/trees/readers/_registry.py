@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from sklearn.utils.validation import check_is_fitted
 
+from specreg_sklearn._typing import Classifier
 from specreg_sklearn.certificates.pipelines import NoCertificateError
 from specreg_sklearn.certificates.trees.readers._tree_sum import TreeSum
 
@@ -52,7 +53,7 @@ def register_tree_reader(kind: type | str, *others: type | str) -> Callable[[R],
     return register
 
 
-def read_trees(estimator: Any) -> TreeSum:
+def read_trees(estimator: Classifier) -> TreeSum:
     """Return the trees of a fitted classifier.
 
     Raises

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.dummy import DummyClassifier
@@ -21,10 +21,13 @@ from specreg_sklearn.certificates.trees.readers._float_tests import at_most_afte
 from specreg_sklearn.certificates.trees.readers._registry import register_tree_reader
 from specreg_sklearn.certificates.trees.readers._tree_sum import Nodes, TreeSum
 
+if TYPE_CHECKING:
+    from sklearn.tree._tree import Tree
+
 _TREES = (DecisionTreeClassifier, ExtraTreeClassifier)
 
 
-def _nodes(tree: Any, value: FloatArray, columns: IntArray | None = None) -> Nodes:
+def _nodes(tree: Tree, value: FloatArray, columns: IntArray | None = None) -> Nodes:
     """Return the nodes of a fitted ``tree_``; `columns` says which column each of its own is."""
     inner = tree.children_left >= 0
     column = np.where(inner, tree.feature, 0)
@@ -41,12 +44,14 @@ def _nodes(tree: Any, value: FloatArray, columns: IntArray | None = None) -> Nod
     )
 
 
-def _probabilities(estimator: Any) -> FloatArray:
+def _probabilities(estimator: DecisionTreeClassifier) -> FloatArray:
     """Return the class probabilities (n_nodes, n_classes) that a fitted tree gives."""
     return np.asarray(estimator.tree_.value[:, 0, :], dtype=np.float64)
 
 
-def _check_one_output(estimator: Any) -> None:
+def _check_one_output(
+    estimator: DecisionTreeClassifier | RandomForestClassifier | ExtraTreesClassifier,
+) -> None:
     if getattr(estimator, "n_outputs_", 1) != 1:
         raise NoCertificateError(
             f"{type(estimator).__name__} has no certificate: it was fitted on "
@@ -55,7 +60,7 @@ def _check_one_output(estimator: Any) -> None:
 
 
 @register_tree_reader(*_TREES)
-def _tree(estimator: Any) -> TreeSum:
+def _tree(estimator: DecisionTreeClassifier) -> TreeSum:
     _check_one_output(estimator)
     return TreeSum(
         name=type(estimator).__name__,
@@ -68,7 +73,7 @@ def _tree(estimator: Any) -> TreeSum:
 
 
 @register_tree_reader(RandomForestClassifier, ExtraTreesClassifier)
-def _forest(estimator: Any) -> TreeSum:
+def _forest(estimator: RandomForestClassifier | ExtraTreesClassifier) -> TreeSum:
     _check_one_output(estimator)
     # Sums in place of means: a division by one number keeps the order of scores.
     trees = [_nodes(tree.tree_, _probabilities(tree)) for tree in estimator.estimators_]
@@ -154,7 +159,7 @@ def _bagging(estimator: BaggingClassifier) -> TreeSum:
     )
 
 
-def _check_member(estimator: Any, member: Any) -> None:
+def _check_member(estimator: object, member: object) -> None:
     if type(member) not in _TREES:
         raise NoCertificateError(
             f"{type(estimator).__name__} over {type(member).__name__} has no certificate; members "

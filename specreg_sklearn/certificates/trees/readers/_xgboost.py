@@ -81,7 +81,7 @@ def _nodes(tree: dict[str, Any], output: int, n_outputs: int) -> Nodes:
     )
 
 
-def _refused(estimator: Any, setting: str, reason: str) -> NoCertificateError:
+def _refused(estimator: object, setting: str, reason: str) -> NoCertificateError:
     return NoCertificateError(
         f"{type(estimator).__name__}({setting}) has no certificate: {reason}."
     )

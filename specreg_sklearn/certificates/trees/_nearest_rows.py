@@ -8,7 +8,12 @@ import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
 
 from specreg_sklearn._typing import FloatArray, IntArray
-from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES, DistanceBounds, ends_meet
+from specreg_sklearn.certificates.distances import (
+    DEFAULT_MAX_NODES,
+    DistanceBounds,
+    confirmed_witnesses,
+    ends_meet,
+)
 from specreg_sklearn.certificates.pipelines import NoCertificateError, check_underived
 from specreg_sklearn.certificates.trees._against_predict import check_labels
 from specreg_sklearn.certificates.trees._ensemble import TreeEnsemble
@@ -164,7 +169,8 @@ def _search_rows(
     check_labels(ensemble.trees, ensemble.trees.evaluate(numbers), labels, ensemble.rounding)
     own = LabelCoder(ensemble.classes).encode(labels)
     cells = CellsOfRows(ensemble, rows, numbers, norm)
-    witness, distance = _confirmed(ensemble, rows, labels, known, norm)
+    predict = ensemble.estimator.predict
+    witness, distance = confirmed_witnesses(predict, rows, labels, known, norm)
     lower, n_nodes = np.full(n, np.inf), np.zeros(n, dtype=np.int64)
     duels: dict[int, list] = {}
     for i in range(n):
@@ -211,33 +217,6 @@ def _within_reach(ensemble: TreeEnsemble, rows: CleanRows, norm: float) -> Float
         return np.ones(len(rows))
     room = (ensemble.reach - np.abs(rows.raw[:, far])) / rows.scale[far]
     return np.maximum(room.min(axis=1), 0.0)
-
-
-def _confirmed(
-    ensemble: TreeEnsemble,
-    rows: CleanRows,
-    labels: np.ndarray,
-    known: FloatArray | None,
-    norm: float,
-) -> tuple[FloatArray, FloatArray]:
-    """Return the known witnesses that `predict` confirms, and how far they are."""
-    witness, distance = np.full(rows.raw.shape, np.nan), np.full(len(rows), np.inf)
-    if known is None:
-        return witness, distance
-    given = np.asarray(known, dtype=np.float64)
-    if given.shape != rows.raw.shape:
-        raise ValueError(
-            f"known has shape {given.shape}; accepted is {rows.raw.shape}, a row of movable cells "
-            "for each row, NaN without one."
-        )
-    some = np.flatnonzero(~np.isnan(given).any(axis=1))
-    if len(some):
-        # Whoever made them: they count as cells that the rows can hold, inside the boxes.
-        held = rows.fit(given[some].copy(), *rows.box(some))
-        other = ask(ensemble.estimator.predict, rows.build(held, some), len(some)) != labels[some]
-        witness[some[other]] = held[other]
-        distance[some[other]] = rows.distance(held[other], some[other], norm)
-    return witness, distance
 
 
 def _distances(

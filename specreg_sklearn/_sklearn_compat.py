@@ -32,8 +32,9 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Fit], _Fit
 try:  # scikit-learn 1.9 and later
     from sklearn.callback import CallbackSupportMixin
 except ImportError:
-    # mypy sees both branches; a name of its own would have to be chosen wherever it is used.
-    class CallbackSupportMixin:  # type: ignore[no-redef]  # only one of the two ever exists
+    # mypy reads both branches as one scope, where this defines the imported name again. At run time
+    # only one of the two exists, and bases of classes need one name for either.
+    class CallbackSupportMixin:  # type: ignore[no-redef]
         """Stand-in for scikit-learn 1.6 to 1.8, which know no callbacks."""
 
 

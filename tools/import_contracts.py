@@ -121,7 +121,8 @@ class OwnFolderContract(Contract):
 
     def check(self, graph: grimp.ImportGraph, verbose: bool) -> ContractCheck:
         """Read the files; the graph is not needed."""
-        # Fields hold their values on an instance; the types of import-linter know the class only.
+        # import-linter puts the configured values on the instance under the names of the fields,
+        # but its types know the `ListField` of the class alone, which cannot be looped over.
         roots, ground = list(self.roots), set(self.ground)  # type: ignore[call-overload]
         found = private_imports(Path.cwd(), roots, ground)
         return ContractCheck(kept=not found, metadata={"found": found})

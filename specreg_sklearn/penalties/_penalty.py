@@ -43,7 +43,8 @@ class BoundPenalty(ABC):
 
     layer_names: tuple[str, ...] = ()
 
-    def see_batch(  # noqa: B027  empty is right: most penalties look at weights alone
+    # Empty, yet not abstract: a penalty on weights alone need not write it.
+    def see_batch(  # noqa: B027
         self, network: Network, X: Tensor, y: Tensor, sample_weight: Tensor | None
     ) -> None:
         """Take note of the rows that the next values refer to; a penalty on weights ignores them.

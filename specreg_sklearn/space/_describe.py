@@ -81,9 +81,10 @@ def records(space: FeatureSpace) -> list[dict[str, Any]]:
     out = []
     for j in range(space.n_features):
         group = group_of.get(j)
-        low, high = float(space.minimum[j]), float(space.maximum[j])
+        low: float | None = float(space.minimum[j])
+        high: float | None = float(space.maximum[j])
         if j in space.large:
-            low, high = space.large[j].low, space.large[j].high  # type: ignore[assignment]
+            low, high = space.large[j].low, space.large[j].high
         free = j in moves and (group is None or group.price is None)
         out.append(
             {

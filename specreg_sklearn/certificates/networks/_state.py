@@ -136,11 +136,14 @@ def _content(value: Tensor) -> tuple[Any, ...]:
     head = (tuple(value.shape), value.dtype, value.requires_grad)
     try:
         array = value.detach().cpu().contiguous().view(torch.uint8).numpy()
-    except (RuntimeError, TypeError):  # such as sparse tensors and those with no axis
+    except (RuntimeError, TypeError):
+        # torch refuses to show the bytes of sparse and quantised tensors and of those without axes;
+        # their numbers can still be listed.
         try:
             return (*head, repr(value.detach().tolist()))
         except (RuntimeError, TypeError, NotImplementedError):
-            # Tensors without storage, on "meta", have no content that could change.
+            # What torch refuses to list either, which it says by any of these, has no numbers to
+            # change: tensors on "meta" have no storage. Shape, type and flags still count.
             return head
     return (*head, zlib.crc32(array.data))
 

@@ -205,8 +205,8 @@ for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul"
 class _ShapeTracer(fx.Tracer):
     def __init__(self, input_shape: tuple[int, ...], n_rows: int) -> None:
         # By default fx wraps every function of `math`, so that they can be recorded. None of them
-        # has a rule here, and wrapping takes a fifth of the time of a recording. torch's types ask
-        # for a tuple of one module, but its code takes any number.
+        # has a rule here, and wrapping takes a fifth of the time of a recording. The annotation in
+        # torch is `tuple[ModuleType]`, exactly one; the code loops over however many there are.
         super().__init__(autowrap_modules=())  # type: ignore[arg-type]
         self._input_shape = input_shape
         self._n_rows = n_rows

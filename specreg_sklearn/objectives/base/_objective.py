@@ -30,7 +30,8 @@ class BoundObjective(ABC):
 
     n_warm_up_epochs: int = 0
 
-    def begin_epoch(self, epoch: int) -> None:  # noqa: B027  a default, not a gap: most do not change
+    # Empty, yet not abstract: an objective that is the same in all epochs need not write it.
+    def begin_epoch(self, epoch: int) -> None:  # noqa: B027
         """Take note that an epoch of training begins; the training loop calls this.
 
         Parameters

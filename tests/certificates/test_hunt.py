@@ -39,6 +39,7 @@ from torch import nn
 
 from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import CGBA, FeatureSpace
+from specreg_sklearn.certificates import torch_stages
 from specreg_sklearn.certificates.pipelines import classifier_stages
 from specreg_sklearn.certificates.stages import apply_stages
 from specreg_sklearn.metrics import StatedLipschitz, certified_radius
@@ -368,7 +369,12 @@ def hooks_inside(patch):
 
 
 def outside(patch):
-    patch.setattr("specreg_sklearn.estimators._encoder.check_only_backbone_and_head", nothing)
+    def of_the_parts(encoder, role):
+        network = encoder.module_
+        features = torch_stages(network.backbone, network.input_shape)
+        return [*features, *torch_stages(network.head, (network.head.in_features,))]
+
+    patch.setattr(SpectrallyRegularizedEncoder, "__certified_stages__", of_the_parts)
 
 
 def float32_as_float64(patch):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import warnings
 
 import numpy as np
@@ -263,18 +261,3 @@ def test_errors_are_those_of_the_attack(models, digits):
         options = {"eps": 0.1, "scale": None, "certify": certify}
         with pytest.raises(ValueError, match="NaN"):
             robust_accuracy_score(models[0], gap, y, max_samples="all", **options)
-
-
-def test_torch_is_not_loaded_for_a_plain_score():
-    code = """
-import sys
-from sklearn.datasets import load_iris
-from sklearn.linear_model import LogisticRegression
-from specreg_sklearn.metrics import certified_radius, robust_accuracy_score
-X, y = load_iris(return_X_y=True)
-m = LogisticRegression(max_iter=500).fit(X, y)
-robust_accuracy_score(m, X, y, eps=0.1, max_samples=5)
-print("torch" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

@@ -144,13 +144,13 @@ def test_nothing_found_is_the_error_itself(cancer):
 @pytest.mark.parametrize("attack", [CGBA(max_queries=600), RayS(max_queries=600)])
 def test_going_on_costs_no_more_than_one_run(digits, attack):
     X, y, _ = digits
-    model = SVC(random_state=0).fit(X[:500], y[:500])
-    T, t, pool = X[1000:1030], y[1000:1030], X[:500]
+    model = SVC(random_state=0).fit(X[:1000], y[:1000])
+    T, t, pool = X[1000:1040], y[1000:1040], X[:1000]
     whole = attack.run(model, T, t, pool=pool)
     found = whole.status == "found"
     for n_calls in (1, 10**9):
         with pytest.warns(UserWarning, match="interrupted"):
-            part = attack.run(Limited(model, 8_000, timeout, n_calls), T, t, pool=pool)
+            part = attack.run(Limited(model, 10_600, timeout, n_calls), T, t, pool=pool)
         limited = Limited(model, 10**9, timeout)
         resumed = attack.run(limited, T, t, pool=pool, resume=part)
         assert (resumed.n_queries <= 600).all() and (resumed.n_queries >= part.n_queries).all()

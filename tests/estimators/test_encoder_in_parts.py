@@ -194,7 +194,7 @@ def test_datasets_of_torch_are_refused_and_their_batches_taken(iris_rows):
     loader = torch.utils.data.DataLoader(dataset, batch_size=100, generator=torch.Generator())
     model = encoder(random_state=0)
     for given in (dataset, loader):
-        with pytest.raises(TypeError, match=rf"X is a {type(given).__name__} of torch.* memory map"):
+        with pytest.raises(TypeError, match=f"X is a {type(given).__name__} of torch.* memory"):
             model.fit(given, y)
     by_batches, by_rows = encoder(random_state=0), encoder(random_state=0)
     for start, batch in zip(range(0, len(X), 100), loader, strict=True):

@@ -1,4 +1,4 @@
-"""The version of this library travels with a stored estimator, and is compared when it is loaded."""
+"""The version of this library is stored with an estimator, and compared when it is loaded."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class StoredVersionMixin:
     """
 
     def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()  # type: ignore[misc]
+        state: Any = super().__getstate__()
         return {**state, _KEY: __version__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.estimators import (
     RobustLinearProbe,
     SelfSupervisedEncoder,
@@ -61,7 +62,7 @@ def with_role(model: Any, *, as_classifier: bool) -> Any:
     wanted = "predict" if as_classifier else "transform"
     if not hasattr(model, wanted):
         raise TypeError(f"to_onnx needs {wanted} of {type(model).__name__}, which has none.")
-    role = "classifier" if as_classifier else "transformer"
+    role: Role = "classifier" if as_classifier else "transformer"
     if home is RobustLinearProbe:
         plain = type(model) is RobustLinearProbe
     else:

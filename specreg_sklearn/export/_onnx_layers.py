@@ -43,6 +43,7 @@ class Graph:
 
         array = np.asarray(value)
         name = self.scope.get_unique_variable_name("constant")
+        flat: Any
         if array.dtype.kind == "f":
             kind, flat = TensorProto.FLOAT, array.astype(np.float32).ravel()
         elif array.dtype.kind in "iub":
@@ -100,11 +101,14 @@ def _add_block(
 ) -> tuple[str, Shape]:
     inner, inner_shape = rows, shape
     for part in ("conv1", "norm1", "activation1", "conv2", "norm2"):
-        layer = getattr(block, part)
+        layer = block.get_submodule(part)
         inner, inner_shape = _add_layer(graph, inner, inner_shape, layer, f"{name}.{part}")
-    shortcut, _ = _add_layer(graph, rows, shape, block.shortcut, f"{name}.shortcut")
+    shortcut, _ = _add_layer(
+        graph, rows, shape, block.get_submodule("shortcut"), f"{name}.shortcut"
+    )
     total = graph.add("Add", [inner, shortcut])
-    return _add_layer(graph, total, inner_shape, block.activation2, f"{name}.activation2")
+    last = block.get_submodule("activation2")
+    return _add_layer(graph, total, inner_shape, last, f"{name}.activation2")
 
 
 def _array(tensor: Tensor) -> np.ndarray:
@@ -203,7 +207,9 @@ def _plain(kind: str, **settings: str) -> Callable[..., str]:
     """Return the rule of a layer with an ONNX operator of its own; settings name its attributes."""
 
     def rule(graph: Graph, rows: str, shape: Shape, layer: Any, name: str) -> str:
-        given = {theirs: float(getattr(layer, ours)) for theirs, ours in settings.items()}
+        given: dict[str, Any] = {
+            theirs: float(getattr(layer, ours)) for theirs, ours in settings.items()
+        }
         return graph.add(kind, [rows], **given)
 
     return rule

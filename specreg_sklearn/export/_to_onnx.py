@@ -28,10 +28,8 @@ def to_onnx(model: Any, X: Any, *, target_opset: int | None = None) -> ModelProt
     Parameters
     ----------
     model : estimator
-        Fitted: :class:`~specreg_sklearn.SpectrallyRegularizedEncoder`,
-        :class:`~specreg_sklearn.SelfSupervisedEncoder`, :class:`~specreg_sklearn.RobustLinearProbe`,
-        a pipeline or column transformer with them, or what skl2onnx knows. Of a search its
-        ``best_estimator_`` is taken.
+        Fitted: one of the estimators of this library, a pipeline, column transformer or union of
+        features with them, or what skl2onnx knows. Of a search its ``best_estimator_`` is taken.
     X : array or frame of shape (n_samples, n_features) or (n_samples, C, H, W)
         Rows; their columns and types are looked at, and one row is enough. An array becomes one
         input ``"X"`` of flat rows in float32, a frame one input for each column, of shape

@@ -28,9 +28,9 @@ _TYPES = {
     *_settings_of(self_supervised),
 }
 
-#: What ``skops.io.load(file, trusted=SKOPS_TRUSTED_TYPES)`` needs for the estimators of this library
-#: and the objects that are their settings. Loading them runs no code of the file: networks are built
-#: from a fixed table of layers, and weights are arrays.
+#: What ``skops.io.load(file, trusted=SKOPS_TRUSTED_TYPES)`` needs for the estimators of this
+#: library and the objects that are their settings. Loading them runs no code of the file: networks
+#: are built from a fixed table of layers, and weights are arrays.
 SKOPS_TRUSTED_TYPES: tuple[str, ...] = tuple(
     sorted(f"{kind.__module__}.{kind.__qualname__}" for kind in _TYPES)
 )

@@ -122,7 +122,7 @@ def _describe(layer: nn.Module, name: str) -> Description:
             "kind": "Sequential",
             "parts": [[part, _describe(child, f"{name}.{part}")] for part, child in parts],
         }
-    if kind is BasicBlock:
+    if isinstance(layer, BasicBlock) and kind is BasicBlock:
         for part, child in layer.named_children():  # they may have been replaced
             _describe(child, f"{name}.{part}")
         return {

@@ -40,9 +40,7 @@ def plain_state(net: PenalizedNet) -> dict[str, Any]:
         ) from error
     optimizer = net.optimizer
     known = getattr(torch.optim, optimizer.__name__, None) is optimizer
-    settings = {
-        name: value for name, value in vars(net).items() if name.startswith(_OPTIMIZER)
-    }
+    settings = {name: value for name, value in vars(net).items() if name.startswith(_OPTIMIZER)}
     moments = net.optimizer_.state
     return {
         "network": description,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import numpy as np
@@ -34,7 +33,8 @@ X = X.astype(np.float32)
 WORDS = np.array(["setosa", "versicolor", "virginica"])[Y]
 FEW = X[::5]
 IMAGES = np.random.default_rng(0).random((40, 1, 8, 8), dtype=np.float32)
-IMAGE_LABELS = (IMAGES[:, 0, :4].sum((1, 2)) > IMAGES[:, 0, 4:].sum((1, 2))).astype(int)
+IMAGE_LABELS = np.arange(40) % 2
+IMAGES[IMAGE_LABELS == 1, :, :4] += 1  # bright above
 
 
 def encoder(**settings):
@@ -44,9 +44,14 @@ def encoder(**settings):
 
 
 def self_supervised():
-    return SelfSupervisedEncoder(
-        hidden_layer_sizes=8, projector=8, max_iter=2, random_state=0
-    )
+    return SelfSupervisedEncoder(hidden_layer_sizes=8, projector=8, max_iter=2, random_state=0)
+
+
+def linear_layer():
+    """A layer of the user's with weights that are drawn from no global generator."""
+    layer = torch.nn.utils.skip_init(torch.nn.Linear, 4, 4)
+    layer.load_state_dict({"weight": torch.eye(4) - 0.3, "bias": torch.arange(4.0) - 2})
+    return layer
 
 
 def answers(model, rows):
@@ -114,8 +119,8 @@ def test_every_activation_is_written_down(activation):
 
 @pytest.mark.parametrize("layer", [torch.nn.Softplus(beta=2.0), torch.nn.LeakyReLU(0.2)])
 def test_layers_of_the_users_own_module(layer):
-    module = torch.nn.Sequential(torch.nn.Linear(4, 4), layer, torch.nn.Dropout())
-    assert_same_classifier(encoder(module=module).fit(X, Y), FEW)
+    module = torch.nn.Sequential(linear_layer(), layer)
+    assert_same_classifier(encoder(module=module, max_iter=20).fit(X, Y), FEW)
 
 
 @pytest.mark.parametrize(
@@ -123,11 +128,12 @@ def test_layers_of_the_users_own_module(layer):
     [
         (ConvNet(channels=(4, 8), n_features=8), "groupsort"),
         (ConvNet(channels=4, n_features=None, batch_norm=True), "relu"),
-        (ResNet18(width=2), "tanh"),
+        (ResNet18(width=1), "tanh"),
     ],
 )
 def test_networks_of_images(module, activation):
-    model = encoder(module=module, activation=activation).fit(IMAGES, IMAGE_LABELS)
+    settings = {"max_iter": 3, "batch_size": 5, "penalty": None}
+    model = encoder(module=module, activation=activation, **settings).fit(IMAGES, IMAGE_LABELS)
     assert_same_classifier(model, IMAGES)
 
 
@@ -138,7 +144,9 @@ def test_two_classes_of_a_probe_and_of_flags():
     np.testing.assert_allclose(found["probabilities"], model.predict_proba(FEW), atol=1e-5)
 
 
-@pytest.mark.parametrize("model", [self_supervised(), make_pipeline(StandardScaler(), self_supervised())])
+@pytest.mark.parametrize(
+    "model", [self_supervised(), make_pipeline(StandardScaler(), self_supervised())]
+)
 def test_a_transformer_gives_its_features(model):
     (features,) = answers(model.fit(X), FEW).values()
     np.testing.assert_allclose(features, model.transform(FEW), atol=1e-5)
@@ -198,7 +206,7 @@ def test_a_subclass_with_answers_of_its_own_is_refused(kind):
 
 
 def test_an_unknown_layer_is_named():
-    module = torch.nn.Sequential(torch.nn.Linear(4, 4), torch.nn.Hardswish())
+    module = torch.nn.Sequential(linear_layer(), torch.nn.Hardswish())
     model = encoder(module=module).fit(X, Y)
     with pytest.raises(ValueError, match=r"no rule for backbone\.1.*Hardswish.*It knows"):
         to_onnx(model, FEW)
@@ -212,9 +220,9 @@ def test_labels_without_a_counterpart_are_named():
 
 def test_sparse_rows_and_words_in_an_array_are_refused():
     model = RobustLinearProbe().fit(X, Y)
-    with pytest.raises(TypeError, match="X is a sparse matrix.*toarray"):
+    with pytest.raises(TypeError, match=r"X is a sparse matrix.*toarray"):
         to_onnx(model, sparse.csr_array(FEW))
-    with pytest.raises(TypeError, match="X has dtype object.*Give a frame"):
+    with pytest.raises(TypeError, match=r"X has dtype object.*Give a frame"):
         to_onnx(model, FEW.astype(object))
 
 
@@ -228,11 +236,3 @@ def test_a_missing_package_is_named_with_its_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "skl2onnx", None)
     with pytest.raises(ImportError, match=r'pip install "specreg-sklearn\[onnx\]"'):
         to_onnx(RobustLinearProbe().fit(X, Y), FEW)
-
-
-def test_nothing_is_loaded_before_it_is_used():
-    code = (
-        "import sys, specreg_sklearn.export as e; e.to_onnx; "
-        "bad = {'torch', 'onnx', 'skl2onnx', 'onnxruntime'} & set(sys.modules); assert not bad, bad"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

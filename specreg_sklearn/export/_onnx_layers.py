@@ -115,14 +115,14 @@ def _array(tensor: Tensor) -> np.ndarray:
     return tensor.detach().cpu().numpy()
 
 
-def _linear(graph: Graph, rows: str, shape: Shape, layer: Any, name: str) -> str:
+def _linear(graph: Graph, rows: str, shape: Shape, layer: nn.Linear, name: str) -> str:
     inputs = [rows, graph.constant(_array(layer.weight))]
     if layer.bias is not None:
         inputs.append(graph.constant(_array(layer.bias)))
     return graph.add("Gemm", inputs, transB=1)
 
 
-def _convolution(graph: Graph, rows: str, shape: Shape, layer: Any, name: str) -> str:
+def _convolution(graph: Graph, rows: str, shape: Shape, layer: nn.Conv2d, name: str) -> str:
     if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
         raise ValueError(
             f"to_onnx needs zeros and a number of pixels as the padding of {name}; it has "
@@ -142,18 +142,20 @@ def _convolution(graph: Graph, rows: str, shape: Shape, layer: Any, name: str) -
     )
 
 
-def _batch_norm(graph: Graph, rows: str, shape: Shape, layer: Any, name: str) -> str:
-    if layer.running_mean is None or layer.weight is None:
+def _batch_norm(
+    graph: Graph, rows: str, shape: Shape, layer: nn.BatchNorm1d | nn.BatchNorm2d, name: str
+) -> str:
+    values = layer.weight, layer.bias, layer.running_mean, layer.running_var
+    if any(value is None for value in values):
         raise ValueError(
             f"to_onnx needs running statistics and weights in {name}, without which the answer for "
             "a row depends on the other rows. Use track_running_stats=True and affine=True."
         )
-    values = (layer.weight, layer.bias, layer.running_mean, layer.running_var)
-    inputs = [rows, *(graph.constant(_array(value)) for value in values)]
+    inputs = [rows, *(graph.constant(_array(value)) for value in values if value is not None)]
     return graph.add("BatchNormalization", inputs, epsilon=layer.eps)
 
 
-def _group_sort(graph: Graph, rows: str, shape: Shape, layer: Any, name: str) -> str:
+def _group_sort(graph: Graph, rows: str, shape: Shape, layer: GroupSort, name: str) -> str:
     channels, size = shape[0], layer.group_size
     groups = graph.constant([-1, channels // size, size, math.prod(shape[1:])])
     grouped = graph.add("Reshape", [rows, groups])
@@ -171,7 +173,7 @@ def _group_sort(graph: Graph, rows: str, shape: Shape, layer: Any, name: str) ->
     return graph.add("Reshape", [ordered, graph.constant([-1, *shape])])
 
 
-def _gelu(graph: Graph, rows: str, shape: Shape, layer: Any, name: str) -> str:
+def _gelu(graph: Graph, rows: str, shape: Shape, layer: nn.GELU, name: str) -> str:
     if layer.approximate != "none":
         raise ValueError(f"to_onnx needs approximate='none' in {name}, a GELU.")
     scaled = graph.add("Mul", [rows, graph.constant(np.array(math.sqrt(0.5)))])
@@ -181,32 +183,34 @@ def _gelu(graph: Graph, rows: str, shape: Shape, layer: Any, name: str) -> str:
     return graph.add("Mul", [rows, half])
 
 
-def _softplus(graph: Graph, rows: str, shape: Shape, layer: Any, name: str) -> str:
+def _softplus(graph: Graph, rows: str, shape: Shape, layer: nn.Softplus, name: str) -> str:
     sharper = graph.add("Mul", [rows, graph.constant(np.array(float(layer.beta)))])
     raised = graph.add("Softplus", [sharper])
     return graph.add("Div", [raised, graph.constant(np.array(float(layer.beta)))])
 
 
-def _average_all(graph: Graph, rows: str, shape: Shape, layer: Any, name: str) -> str:
+def _average_all(
+    graph: Graph, rows: str, shape: Shape, layer: nn.AdaptiveAvgPool2d, name: str
+) -> str:
     if layer.output_size not in (1, (1, 1)):
         raise ValueError(f"to_onnx needs output_size=1 in {name}; it is {layer.output_size!r}.")
     return graph.add("GlobalAveragePool", [rows])
 
 
-def _flatten(graph: Graph, rows: str, shape: Shape, layer: Any, name: str) -> str:
+def _flatten(graph: Graph, rows: str, shape: Shape, layer: nn.Flatten, name: str) -> str:
     if (layer.start_dim, layer.end_dim) != (1, -1):
         raise ValueError(f"to_onnx needs a Flatten of all axes but the first in {name}.")
     return graph.add("Flatten", [rows], axis=1)
 
 
-def _same(graph: Graph, rows: str, shape: Shape, layer: Any, name: str) -> str:
+def _same(graph: Graph, rows: str, shape: Shape, layer: nn.Module, name: str) -> str:
     return rows
 
 
 def _plain(kind: str, **settings: str) -> Callable[..., str]:
     """Return the rule of a layer with an ONNX operator of its own; settings name its attributes."""
 
-    def rule(graph: Graph, rows: str, shape: Shape, layer: Any, name: str) -> str:
+    def rule(graph: Graph, rows: str, shape: Shape, layer: nn.Module, name: str) -> str:
         given: dict[str, Any] = {
             theirs: float(getattr(layer, ours)) for theirs, ours in settings.items()
         }

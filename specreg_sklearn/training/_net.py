@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 from skorch.callbacks import Callback
@@ -297,7 +297,7 @@ class PenalizedNet(ScoredNet):
         """Return plain data, for formats that must not run code; skorch's state holds a pickle."""
         return plain_state(self)
 
-    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         """Let pickles and copies keep the whole net, whatever its layers and attributes are."""
         state = _Everything(super().__getstate__())
         state["module"] = None  # module_ is the same object and travels with the optimizer

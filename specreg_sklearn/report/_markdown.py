@@ -37,7 +37,7 @@ def as_markdown(document: dict[str, Any]) -> str:
     ]
     for model in document["models"]:
         used = model["summary"]["columns"][:5]
-        shown = ", ".join(f"{_plain(str(e['column']))} ({e['n_rows']} rows)" for e in used)
+        shown = ", ".join(f"{_plain(str(e['column']))} ({100 * e['share']:.0f} %)" for e in used)
         lines.append(f"- {_plain(model['name'])}: {shown or 'no row within eps fools it'}")
     lines += ["", "### What the numbers do not say", ""]
     lines += [f"- {_plain(line)}" for line in document["limits"]]

@@ -34,7 +34,7 @@ class RobustnessReport:
     >>> model = LogisticRegression(max_iter=500).fit(X, y)
     >>> report = robustness_report(model, X, y, eps=0.2, max_samples=15)
     >>> report
-    RobustnessReport('Within 0.2 standard deviations an attacker turns ...')
+    RobustnessReport('Within 0.2 standard deviations, an attacker turns ...')
     >>> report.to_dict()["models"][0]["summary"]["accuracy"]["of"]
     15
     """

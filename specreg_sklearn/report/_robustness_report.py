@@ -131,7 +131,7 @@ def robustness_report(
     >>> trees = HistGradientBoostingClassifier(max_iter=10, random_state=0).fit(X[::2], y[::2])
     >>> report = robustness_report(trees, X[1::2], y[1::2], eps=0.3, max_samples=20)
     >>> report.headline
-    'Within 0.3 standard deviations an attacker turns exactly ... of ... right answers wrong.'
+    'Within 0.3 standard deviations, an attacker turns exactly ... of ... right answers wrong.'
     >>> verify_report(report, trees, X[1::2], y[1::2]).held
     True
     """

@@ -32,7 +32,7 @@ def follow_up(document: dict[str, Any]) -> dict[str, Any]:
     models, threat = document["models"], document["threat_model"]
     eps = threat["eps"]
     grid = _grid(models, eps)
-    summaries = [_summary(model, eps, grid) for model in models]
+    summaries = [_summary(model, eps, grid, threat["columns"]) for model in models]
     pairs = list(zip(models, summaries, strict=True))
     return {
         "summaries": summaries,
@@ -42,7 +42,9 @@ def follow_up(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _summary(model: dict[str, Any], eps: float, grid: list[float]) -> dict[str, Any]:
+def _summary(
+    model: dict[str, Any], eps: float, grid: list[float], columns: list[dict[str, Any]]
+) -> dict[str, Any]:
     rows, n = model["rows"], len(model["rows"])
     right = [row for row in rows if row["status"] != "already_wrong"]
     count = Counter(row["status"] for row in rows)
@@ -68,7 +70,7 @@ def _summary(model: dict[str, Any], eps: float, grid: list[float]) -> dict[str, 
             for size in grid
         ],
         "classes": _classes(rows, eps),
-        "columns": _columns(changed),
+        "columns": _columns(changed, columns),
         "examples": _examples(right, eps),
     }
 
@@ -102,30 +104,48 @@ def _classes(rows: list[dict[str, Any]], eps: float) -> list[dict[str, Any]]:
     ]
 
 
-def _columns(changed: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the columns that witnesses within eps change, the most frequent first, in raw units.
+def _columns(changed: list[dict[str, Any]], columns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the columns that witnesses within eps change, those that carry most first.
 
-    Of columns that are not numbers the values that were written are listed instead.
+    `share` is the mean part of a column in the move of a row, by its steps in its units; changes
+    are in the units of the data. Of columns that are not numbers the latter are None.
     """
-    steps: dict[Any, list[Any]] = {}
+    records = {record["column"]: record for record in columns}
+    found: dict[Any, list[dict[str, Any]]] = {}
+    shares: Counter[Any] = Counter()
     for row in changed:
+        steps = {c["column"]: _step(c, records[c["column"]]) for c in row["changes"]}
+        whole = sum(steps.values())
         for change in row["changes"]:
-            steps.setdefault(change["column"], []).append(change)
+            found.setdefault(change["column"], []).append(change)
+            shares[change["column"]] += steps[change["column"]] / whole if whole else 0.0
     out = []
-    for column, changes in steps.items():
+    for column, changes in found.items():
         pairs = [(change["from"], change["to"]) for change in changes]
         numbers = all(isinstance(v, (int, float)) for pair in pairs for v in pair)
         sizes = [float(abs(new - old)) for old, new in pairs] if numbers else []
         out.append(
             {
                 "column": column,
+                "share": shares[column] / len(changed),
                 "n_rows": len(changes),
+                "raised": sum(new > old for old, new in pairs) if numbers else None,
                 "median_change": median(sizes) if sizes else None,
                 "largest_change": max(sizes) if sizes else None,
-                "raised": sum(new > old for old, new in pairs) if numbers else None,
             }
         )
-    return sorted(out, key=lambda entry: (-entry["n_rows"], str(entry["column"])))
+    return sorted(out, key=lambda entry: (-round(entry["share"], 12), str(entry["column"])))
+
+
+def _step(change: dict[str, Any], record: dict[str, Any]) -> float:
+    """Return how long a change is in units of its column; of a swap, what it costs."""
+    old, new = change["from"], change["to"]
+    if record["moves"] != "yes":
+        return 0.0
+    if record["swap"] is not None or not all(isinstance(v, (int, float)) for v in (old, new)):
+        return float(record["swap"] or 0.0)
+    unit = record["one_up"] if new > old else record["one_down"]
+    return abs(new - old) / unit if unit else 0.0
 
 
 def _examples(right: list[dict[str, Any]], eps: float) -> list[int]:
@@ -143,18 +163,18 @@ def _examples(right: list[dict[str, Any]], eps: float) -> list[int]:
 def _headline(pairs: list[tuple[dict[str, Any], dict[str, Any]]], threat: dict[str, Any]) -> str:
     within = f"Within {threat['eps']:.3g} {threat['units']}"
     if len(pairs) == 1:
-        return f"{within} {_in_words(*pairs[0])}."
+        return f"{within}, {_in_words(pairs[0][1])}."
 
     def order(pair: tuple[dict[str, Any], dict[str, Any]]) -> tuple[int, int]:
         return pair[1]["robust_proved"]["count"], pair[1]["robust_attacked"]["count"]
 
     best, *others = sorted(pairs, key=order, reverse=True)
-    rest = "; ".join(f"{model['name']}: {_kept(summary)}" for model, summary in others)
+    rest = ", ".join(f"{model['name']} {_kept(summary)}" for model, summary in others)
     n = best[1]["n_rows"]
-    return f"{within} {best[0]['name']} keeps most: {_kept(best[1])} of {n} answers stay right. {rest}."
+    return f"{within}, {best[0]['name']} keeps {_kept(best[1])} of {n} answers right; {rest}."
 
 
-def _in_words(model: dict[str, Any], summary: dict[str, Any]) -> str:
+def _in_words(summary: dict[str, Any]) -> str:
     low, high = summary["changed_at_least"], summary["changed_at_most"]
     n = summary["accuracy"]["count"]
     if low == high:
@@ -174,12 +194,12 @@ def _kept(summary: dict[str, Any]) -> str:
 def _limits(document: dict[str, Any], summaries: list[dict[str, Any]]) -> list[str]:
     """Return what the numbers do not say."""
     data, threat = document["data"], document["threat_model"]
-    moving = sum(column["moves"] == "yes" for column in threat["columns"])
+    fixed = sum(column["moves"] == "no" for column in threat["columns"])
+    others = f", such as changes of the {fixed} columns that cannot move here," if fixed else ""
     said = [
-        "The numbers are about moves of this threat model. Of others, such as changes of the "
-        f"{len(threat['columns']) - moving} columns that cannot move here, they say nothing.",
-        f"{data['n_measured']} of {data['n_rows']} rows were measured, chosen by their labels and a "
-        "seed. Intervals say what chance may add for rows drawn in the same way; data that drifts "
+        f"The numbers are about moves of this threat model. Of others{others} they say nothing.",
+        f"{data['n_measured']} of {data['n_rows']} rows were measured, chosen by label and seed. "
+        "Intervals say what chance may add for rows drawn in the same way; data that drifts "
         "is not covered.",
         "Distances are in units of the columns. In other units the same model has other numbers.",
         "Changes are possible in the table; whether somebody can make them in the world, the "

@@ -97,7 +97,9 @@ def _sentences(space: FeatureSpace, norm: float, eps: float) -> list[str]:
     said = [
         f"A row may move by at most {eps:.4g}, measured in {as_norm(norm).name}: {length}{units} "
         "(the table below has the units).",
-        f"{len(movable)} of {space.n_features} columns can move: {_names(space, movable)}.",
+        f"{len(movable)} of {space.n_features} columns can move: {_names(space, movable)}."
+        if len(movable) < space.n_features
+        else f"All {len(movable)} columns can move.",
     ]
     bounded = [j for j in movable if np.isfinite([space.minimum[j], space.maximum[j]]).any()]
     if bounded:
@@ -125,8 +127,6 @@ def _sentences(space: FeatureSpace, norm: float, eps: float) -> list[str]:
 
 
 def _names(space: FeatureSpace, columns: list[int]) -> str:
-    if len(columns) == space.n_features:
-        return "all"
     names = [f"column {j}" if space.names is None else str(space.names[j]) for j in columns]
     rest = len(names) - _FEW
     return ", ".join(names[:_FEW]) + (f" and {rest} more" if rest > 0 else "") if names else "none"

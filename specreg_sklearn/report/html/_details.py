@@ -1,8 +1,9 @@
-"""The parts of the page beside the measurement: examples, comparison, question, limits, checking."""
+"""The parts of the page beside the measurement: examples, pairs, question, limits, checking."""
 
 from __future__ import annotations
 
 import json
+import shlex
 from html import escape
 from typing import Any
 
@@ -26,9 +27,8 @@ def examples(document: dict[str, Any]) -> str:
         rows = {row["row"]: row for row in model["rows"]}
         shown = [_example(rows[place], records) for place in model["summary"]["examples"]]
         if shown:
-            parts.append(
-                f"<h3>{escape(model['name'])}</h3><div class='grid'>{''.join(shown)}</div>"
-            )
+            grid = f'<div class="grid">{"".join(shown)}</div>'
+            parts.append(f'<div class="group"><h3>{escape(model["name"])}</h3>{grid}</div>')
     if not parts:
         return ""
     note = (
@@ -88,7 +88,8 @@ def comparison(document: dict[str, Any]) -> str:
         "Rows that one model answers rightly under attack and the other does not. The difference "
         "is in percentage points, with its 95 % interval; p is that of McNemar's exact test."
     )
-    return section("The models compared", table("Pairs", head, rows, hidden=True), note=note)
+    pairs = table("Pairs", head, rows, hidden=True, stack=True)
+    return section("The models compared", pairs, note=note)
 
 
 def question(document: dict[str, Any]) -> str:
@@ -132,11 +133,11 @@ def limits(document: dict[str, Any]) -> str:
 
 def checking(document: dict[str, Any]) -> str:
     """Return how to check the report, and what identifies models, data and software."""
-    several = len(document["models"]) > 1
-    models = " ".join(
-        f"{model['name']}=MODEL" if several else "MODEL" for model in document["models"]
+    names = [model["name"] for model in document["models"]]
+    models = [shlex.quote(f"{name}=MODEL") for name in names] if len(names) > 1 else ["MODEL"]
+    command = " ".join(
+        ("python -m specreg_sklearn verify REPORT.json", *models, "DATA --target COLUMN")
     )
-    command = f"python -m specreg_sklearn verify REPORT.json {models} DATA --target COLUMN"
     data, settings = document["data"], document["settings"]
     facts = [
         ("rows and columns", f"{data['n_rows']:,} and {data['n_columns']:,}"),

@@ -40,10 +40,12 @@ def table(
     *,
     words: int = 1,
     hidden: bool = False,
+    stack: bool = False,
 ) -> str:
     """Return a table whose cells are HTML; the first `words` columns are text, others numbers.
 
-    The caption is for screen readers only if it is `hidden`.
+    The caption is for screen readers only if it is `hidden`. On narrow screens the lines of a table
+    that is to `stack` stand one below the other, each with the names of its cells.
     """
     kind = ["w" if k < words else "n" for k in range(len(head))]
     top = "".join(
@@ -51,13 +53,15 @@ def table(
     )
     body = []
     for row in rows:
-        first, *rest = zip(row, kind, strict=True)
+        first, *rest = zip(row, kind, head, strict=True)
         cells = f'<th scope="row" class="{first[1]}">{first[0]}</th>'
-        cells += "".join(f'<td class="{k}">{cell}</td>' for cell, k in rest)
+        for cell, k, name in rest:
+            said = f' data-name="{name}"' if stack else ""
+            cells += f'<td class="{k}"{said}>{cell}</td>'
         body.append(f"<tr>{cells}</tr>")
-    look = ' class="hear"' if hidden else ""
+    look, made = ' class="hear"' if hidden else "", ' class="stack"' if stack else ""
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(caption)}"><table>'
+        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(caption)}"><table{made}>'
         f"<caption{look}>{escape(caption)}</caption><thead><tr>{top}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
@@ -68,10 +72,11 @@ def details(summary: str, content: str, *, open_: bool = False) -> str:
     return f"<details{' open' * open_}><summary>{escape(summary)}</summary>{content}</details>"
 
 
-def figure(picture: str, caption: str, behind: str) -> str:
-    """Return a picture with a caption, and the table of its numbers behind it."""
+def figure(name: str, picture: str, behind: str, *, said: str = "") -> str:
+    """Return a picture under its name, and the table of its numbers behind it."""
+    note = f"<figcaption>{said}</figcaption>" if said else ""
     return (
-        f"<figure>{picture}<figcaption>{caption}</figcaption>"
+        f"<figure><h3>{escape(name)}</h3>{picture}{note}"
         f"{details('Numbers of this picture', behind)}</figure>"
     )
 

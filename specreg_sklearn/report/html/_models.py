@@ -10,7 +10,7 @@ from specreg_sklearn.report.document import WORDS
 from specreg_sklearn.report.html._markup import figure, interval, number, percent, section, table
 from specreg_sklearn.report.html._pictures import bars, curve, ranges, stacked
 
-_MOST_COLUMNS = 10
+_MOST_COLUMNS, _MOST_LISTED = 8, 50
 _COLOURS = {
     "exact": "var(--good)",
     "none_exists": "var(--good)",
@@ -50,7 +50,7 @@ def overview(document: dict[str, Any]) -> str:
         f"{number(document['threat_model']['eps'])}, on {data['n_measured']:,} of them: the lower "
         "end is proved, the upper end is what the attack left. In brackets, 95 % intervals."
     )
-    return section("In short", table("All models", head, rows, hidden=True), note=note)
+    return section("In short", table("All models", head, rows, hidden=True, stack=True), note=note)
 
 
 def curves(ids: count[int], document: dict[str, Any]) -> str:
@@ -66,8 +66,8 @@ def curves(ids: count[int], document: dict[str, Any]) -> str:
             ],
             words=0,
         )
-        caption = f"<strong>{escape(model['name'])}</strong>"
-        figures.append(figure(curve(ids, model, document["threat_model"]), caption, behind))
+        picture = curve(ids, model, document["threat_model"])
+        figures.append(figure(model["name"], picture, behind))
     note = (
         "The share of answers that stay right, against the size of the move. The truth for these "
         "rows lies between the dashed line, which is proved, and the solid one, which the attack "
@@ -89,10 +89,10 @@ def states(ids: count[int], document: dict[str, Any]) -> str:
             [(escape(word), str(n)) for word, n, _ in pieces],
         )
         picture = stacked(ids, f"{model['name']}: what is known of its rows", pieces)
-        said = f"<strong>{escape(model['name'])}</strong>"
+        said = ""
         if model["unproved"]:
-            said += f". Nothing is proved: {escape(model['unproved'].splitlines()[0])}"
-        figures.append(figure(picture, said, behind))
+            said = f"Nothing is proved: {escape(model['unproved'].splitlines()[0])}"
+        figures.append(figure(model["name"], picture, behind, said=said))
     note = "For how many rows the distance is known exactly, and for how many it is bounded."
     return section("What is known", f'<div class="grid">{"".join(figures)}</div>', note=note)
 
@@ -123,7 +123,7 @@ def classes(ids: count[int], document: dict[str, Any]) -> str:
             ],
         )
         picture = ranges(ids, f"{model['name']}: rows that stay right, by class", shown)
-        figures.append(figure(picture, f"<strong>{escape(model['name'])}</strong>", behind))
+        figures.append(figure(model["name"], picture, behind))
     note = (
         "Answers that stay right within eps, by true class: dark what is proved, light what the "
         "attack left standing."
@@ -136,31 +136,34 @@ def columns(ids: count[int], document: dict[str, Any]) -> str:
     figures = []
     for model in document["models"]:
         found, n = model["summary"]["columns"], model["summary"]["changed_at_least"]
-        name = f"<strong>{escape(model['name'])}</strong>"
         if not found:
-            figures.append(f"<div><p>{name}: no row within eps fools the model.</p></div>")
+            none = "<p>No row within eps fools the model.</p>"
+            figures.append(f"<div><h3>{escape(model['name'])}</h3>{none}</div>")
             continue
-        top = found[:_MOST_COLUMNS]
-        shown = [(str(e["column"]), e["n_rows"], f"{e['n_rows']} of {n}") for e in top]
+        shown = [(str(e["column"]), e["share"], percent(e["share"])) for e in found[:_MOST_COLUMNS]]
         behind = table(
-            f"Columns that witnesses change, {model['name']}",
-            ("column", "rows", "raised", "median change", "largest change"),
+            f"Columns that change in the {n} rows turned wrong, {model['name']}",
+            ("column", "part", "rows", "raised", "median change", "largest"),
             [
                 (
                     escape(str(e["column"])),
+                    percent(e["share"]),
                     str(e["n_rows"]),
                     number(e["raised"]),
                     number(e["median_change"]),
                     number(e["largest_change"]),
                 )
-                for e in found[:50]
+                for e in found[:_MOST_LISTED]
             ],
         )
-        picture = bars(ids, f"{model['name']}: columns the attacker changes", shown, n)
-        figures.append(figure(picture, name, behind))
+        said = f"{n} rows turned wrong; {len(found)} columns take part."
+        picture = bars(
+            ids, f"{model['name']}: columns the attacker changes", shown, found[0]["share"]
+        )
+        figures.append(figure(model["name"], picture, behind, said=said))
     note = (
-        "Of the rows that an attacker turns wrong within eps, how many need a change in which "
-        "column. Sizes of the changes, in the units of the data, are in the tables."
+        "In rows that an attacker turns wrong within eps: the mean part of each column in the "
+        "move. How many rows change it, and by how much in the units of the data, is in the tables."
     )
     return section("Where it is attacked", f'<div class="grid">{"".join(figures)}</div>', note=note)
 

@@ -14,8 +14,10 @@ from typing import Any
 
 from specreg_sklearn.report.html._markup import number
 
-_WIDTH, _HEIGHT = 420, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 22, 40
+_WIDTH, _HEIGHT = 340, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 24, 42
+# Room for words on the left of bars, and for what is written at their ends.
+_LABEL, _WRITTEN, _LONGEST = 124, 66, 17
 
 
 def _svg(ids: count[int], width: int, height: int, title: str, said: str, inside: str) -> str:
@@ -90,7 +92,7 @@ def _ticks(last: float) -> list[float]:
 def stacked(ids: count[int], title: str, parts: Sequence[tuple[str, int, str]]) -> str:
     """Draw counts as one bar in pieces: (word, count, colour)."""
     total = sum(n for _, n, _ in parts) or 1
-    width, at, drawn = 420, 0.0, []
+    width, at, drawn = _WIDTH, 0.0, []
     for word, n, colour in parts:
         if not n:
             continue
@@ -114,12 +116,12 @@ def stacked(ids: count[int], title: str, parts: Sequence[tuple[str, int, str]]) 
 
 def bars(ids: count[int], title: str, rows: Sequence[tuple[str, float, str]], most: float) -> str:
     """Draw horizontal bars: (word, size, what to write at the end)."""
-    width, label, drawn = 420, 150, []
-    room = width - label - 88
+    width, label, drawn = _WIDTH, _LABEL, []
+    room = width - label - _WRITTEN
     for k, (word, size, written) in enumerate(rows):
         y = 24 * k
         wide = room * size / most if most else 0
-        shown = word if len(word) <= 21 else word[:20] + "…"
+        shown = word if len(word) <= _LONGEST else word[: _LONGEST - 1] + "…"
         drawn.append(
             f'<text x="{label - 8}" y="{y + 15}" text-anchor="end">{escape(shown)}'
             f"<title>{escape(word)}</title></text>"
@@ -133,11 +135,11 @@ def bars(ids: count[int], title: str, rows: Sequence[tuple[str, float, str]], mo
 
 def ranges(ids: count[int], title: str, rows: Sequence[tuple[str, float, float, str]]) -> str:
     """Draw shares between two ends on a scale from 0 to 1: (word, low, high, what to write)."""
-    width, label, drawn = 420, 150, []
-    room = width - label - 88
+    width, label, drawn = _WIDTH, _LABEL, []
+    room = width - label - _WRITTEN
     for k, (word, low, high, written) in enumerate(rows):
         y = 24 * k
-        shown = word if len(word) <= 21 else word[:20] + "…"
+        shown = word if len(word) <= _LONGEST else word[: _LONGEST - 1] + "…"
         drawn.append(
             f'<text x="{label - 8}" y="{y + 15}" text-anchor="end">{escape(shown)}'
             f"<title>{escape(word)}</title></text>"

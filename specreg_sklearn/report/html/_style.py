@@ -15,7 +15,7 @@ STYLE = """
   }
 }
 .specreg * { box-sizing: border-box; }
-.specreg main { max-width: 62rem; margin: 0 auto; padding: clamp(1rem, 4vw, 3rem); }
+.specreg main { max-width: 68rem; margin: 0 auto; padding: clamp(1rem, 4vw, 3rem); }
 .specreg header { border-bottom: 1px solid var(--line); padding-bottom: 1.5rem; }
 .specreg .over { color: var(--accent); font-weight: 600; margin: 0 0 .5rem; }
 .specreg h1 {
@@ -32,14 +32,17 @@ STYLE = """
 .specreg ul { padding-left: 1.2rem; margin: .5rem 0; max-width: 44rem; }
 .specreg li { margin: .25rem 0; }
 .specreg .grid {
-  display: grid; gap: 2rem 2.5rem; margin-top: 1rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr));
+  display: grid; gap: 2rem 2.25rem; margin-top: 1rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 17.5rem), 1fr));
 }
-.specreg .grid > * { min-width: 0; max-width: 32rem; }
+.specreg .grid > * { min-width: 0; max-width: 27rem; }
+.specreg .group { margin-top: 1.5rem; }
+.specreg .group .grid { margin-top: 0; gap: 1rem 2.25rem; }
+.specreg .group .note { font-size: .9rem; margin: 0; }
 .specreg figure { margin: 0; break-inside: avoid; }
-.specreg figure svg { display: block; width: 100%; height: auto; max-width: 32rem; }
-.specreg figcaption { font-size: .9rem; margin-top: .35rem; max-width: 32rem; }
-.specreg svg text { fill: var(--ink); font-family: inherit; font-size: 12px; }
+.specreg figure svg { display: block; width: 100%; height: auto; }
+.specreg figcaption { font-size: .9rem; margin-top: .35rem; }
+.specreg svg text { fill: var(--ink); font-family: inherit; font-size: 13px; }
 .specreg svg .soft { fill: var(--soft); }
 .specreg .wide { overflow-x: auto; margin: .75rem 0; }
 .specreg .wide:focus-visible, .specreg summary:focus-visible {
@@ -71,6 +74,15 @@ STYLE = """
 @media (max-width: 30rem) {
   .specreg th, .specreg td { padding-right: .6rem; }
   .specreg section { margin-top: 2.2rem; }
+  .specreg .stack, .specreg .stack tbody, .specreg .stack tr { display: block; }
+  .specreg .stack thead { display: none; }
+  .specreg .stack tr { padding: .6rem 0; border-bottom: 1px solid var(--line); }
+  .specreg .stack th { display: block; border: 0; padding: 0 0 .2rem; font-weight: 600; }
+  .specreg .stack td {
+    display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .15rem 0;
+    max-width: none;
+  }
+  .specreg .stack td::before { content: attr(data-name); color: var(--soft); white-space: normal; }
 }
 @media print {
   .specreg { font-size: 10pt; --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; }

@@ -1,4 +1,4 @@
-"""Witnesses asked again: is each a row of the space, that far away, and wrong?"""
+"""Witnesses asked again: each a row of the space, that far away, and wrong."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from specreg_sklearn.report._markdown import as_markdown
-from specreg_sklearn.report.document import read_document, to_text
+from specreg_sklearn.report.document import read_document, to_text, with_names
 from specreg_sklearn.report.html import fragment, page
 
 
@@ -88,7 +88,7 @@ class RobustnessReport:
         str
             Markdown, from a heading of the second level on.
         """
-        return as_markdown(self._document)
+        return as_markdown(with_names(self._document))
 
     def write_json(self, path: str | PathLike[str]) -> Path:
         """Write the report as JSON, which :func:`verify_report` checks.
@@ -118,7 +118,7 @@ class RobustnessReport:
         pathlib.Path
             The file.
         """
-        return _write(path, page(self._document))
+        return _write(path, page(with_names(self._document)))
 
     def write_markdown(self, path: str | PathLike[str]) -> Path:
         """Write the section of a model card that :meth:`to_markdown` returns.
@@ -168,7 +168,7 @@ class RobustnessReport:
         return f"RobustnessReport({self.headline!r})"
 
     def _repr_html_(self) -> str:
-        return fragment(self._document)
+        return fragment(with_names(self._document))
 
     def _repr_markdown_(self) -> str:
         return self.to_markdown()

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from tqdm.auto import tqdm
 
 from specreg_sklearn._show_versions import versions
@@ -37,6 +38,7 @@ from specreg_sklearn.report.document import (
 from specreg_sklearn.space import NORMS, FeatureSpace, check_norm
 from specreg_sklearn.tables import (
     DEFAULT_MAX_SAMPLES,
+    Table,
     as_table,
     as_targets,
     ask,
@@ -66,6 +68,7 @@ def robustness_report(
     random_state: RandomState = 0,
     n_jobs: int | None = None,
     verbose: int = 0,
+    feature_names: ArrayLike | None = None,
 ) -> RobustnessReport:
     """Measure one model or several and report it in a form that somebody else can check.
 
@@ -105,6 +108,8 @@ def robustness_report(
         Workers of joblib.
     verbose : int, default=0
         1 and more shows progress bars.
+    feature_names : array-like of shape (n_features,) or None, default=None
+        How the report calls the columns of an array; a frame has names of its own.
 
     Returns
     -------
@@ -153,13 +158,14 @@ def robustness_report(
         eps, eps_from = check_eps(eps), "given"
     places = measured_with.places_of(X, y)
     attack_name = attack if isinstance(attack, str) else repr(attack)
+    names = _feature_names(feature_names, as_table(X))
     document: dict[str, Any] = {
         "format": FORMAT,
         "schema_version": SCHEMA_VERSION,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "headline": "",
-        "threat_model": threat_model(space, norm, float(eps), eps_from),
-        "data": _data(X, labels, places),
+        "threat_model": threat_model(space, norm, float(eps), eps_from, names),
+        "data": _data(X, labels, places) | {"feature_names": names},
         "settings": {
             "attack": attack_name,
             "max_samples": check_max_samples(max_samples),
@@ -193,6 +199,20 @@ def robustness_report(
     document |= parts
     document["sha256"] = own_hash(document)
     return RobustnessReport(document)
+
+
+def _feature_names(names: ArrayLike | None, table: Table) -> list[str] | None:
+    if names is None:
+        return None
+    if table.names is not None:
+        raise ValueError("feature_names is for arrays; X is a frame, and has names of its own.")
+    found = [str(name) for name in np.asarray(names).ravel()]
+    if len(found) != table.n_columns or len(set(found)) != len(found):
+        raise ValueError(
+            f"feature_names holds {len(set(found))} different names; X has {table.n_columns} "
+            "columns, and each has a name of its own."
+        )
+    return found
 
 
 def _named(models: Any) -> dict[str, Any]:

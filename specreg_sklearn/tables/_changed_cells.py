@@ -42,7 +42,7 @@ def changed_cells(before: Any, after: Any) -> dict[tuple[int, int], tuple[Any, A
 
     Keys are row and column, values the cell before and after.
     """
-    out = {}
+    out: dict[tuple[int, int], tuple[Any, Any]] = {}
     for j in range(as_table(before).n_columns):
         pairs = zip(column_cells(before, j), column_cells(after, j), strict=True)
         out |= {(i, j): (old, new) for i, (old, new) in enumerate(pairs) if not _same(old, new)}

@@ -13,6 +13,7 @@ from specreg_sklearn.report.document._fingerprints import (
     pickle_fingerprint,
     plain_label,
 )
+from specreg_sklearn.report.document._names import with_names
 from specreg_sklearn.report.document._rows import WORDS, row_records, status_of, witness_rows
 from specreg_sklearn.report.document._schema import (
     FORMAT,
@@ -53,6 +54,7 @@ __all__ = [
     "status_of",
     "threat_model",
     "to_text",
+    "with_names",
     "withstands",
     "witness_rows",
 ]

@@ -54,6 +54,7 @@ _PARTS: dict[str, dict[str, Any]] = {
         "X_sha256": str,
         "y_sha256": str,
         "classes": list,
+        "feature_names": (list, type(None)),
     },
     "settings": {
         "attack": str,

@@ -6,7 +6,7 @@ again from the rows that held.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from statistics import median
 from typing import Any
 
@@ -112,7 +112,7 @@ def _columns(changed: list[dict[str, Any]], columns: list[dict[str, Any]]) -> li
     """
     records = {record["column"]: record for record in columns}
     found: dict[Any, list[dict[str, Any]]] = {}
-    shares: Counter[Any] = Counter()
+    shares: dict[Any, float] = defaultdict(float)
     for row in changed:
         steps = {c["column"]: _step(c, records[c["column"]]) for c in row["changes"]}
         whole = sum(steps.values())

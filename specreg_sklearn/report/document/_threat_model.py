@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn.space import FeatureSpace, as_norm, column_records, rule_names
+from specreg_sklearn.tables import column_label
 
 _LENGTHS = {
     0: "the number of columns that change",
@@ -35,8 +36,12 @@ def norm_from_json(norm: int | str) -> float:
     return np.inf if norm == "inf" else norm  # type: ignore[return-value]
 
 
-def threat_model(space: FeatureSpace, norm: float, eps: float, eps_from: str) -> dict[str, Any]:
+def threat_model(
+    space: FeatureSpace, norm: float, eps: float, eps_from: str, names: list[str] | None
+) -> dict[str, Any]:
     """Return a threat model as plain data, with sentences that say what it is.
+
+    `names` are those of the columns of an array, None where the space knows them or nobody does.
 
     A space with functions in it (a repair, formulas, rules) has no `space` in there: `functions`
     names them, and whoever checks the report brings the space.
@@ -52,7 +57,7 @@ def threat_model(space: FeatureSpace, norm: float, eps: float, eps_from: str) ->
         "functions": functions,
         "columns": [_record(record) for record in column_records(space)],
         "rules": rule_names(space),
-        "sentences": _sentences(space, norm, eps),
+        "sentences": _sentences(space, norm, eps, names or space.names),
     }
 
 
@@ -61,7 +66,9 @@ def functions_of(space: FeatureSpace) -> list[str]:
     found = [] if space.repair is None else [_name(space.repair)]
     if space.relations is not None:
         found += [_name(rule) for rule in space.relations.others]
-        found += [f"formula of {column}" for column in map(str, space.relations.derived)]
+        found += [
+            f"formula of {column_label(j, space.names)}" for j in space.relations.derived or ()
+        ]
     return found
 
 
@@ -91,13 +98,13 @@ def units_in_words(space: FeatureSpace, norm: float) -> str:
     return _UNITS.get(names.pop(), "given units") if len(names) == 1 else "units of the columns"
 
 
-def _sentences(space: FeatureSpace, norm: float, eps: float) -> list[str]:
+def _sentences(space: FeatureSpace, norm: float, eps: float, names: list[Any] | None) -> list[str]:
     length, movable = _LENGTHS[norm], space.movable.tolist()
     units = "" if norm == 0 else ", each in its own unit"
     said = [
         f"A row may move by at most {eps:.4g}, measured in {as_norm(norm).name}: {length}{units} "
         "(the table below has the units).",
-        f"{len(movable)} of {space.n_features} columns can move: {_names(space, movable)}."
+        f"{len(movable)} of {space.n_features} columns can move: {_listed(names, movable)}."
         if len(movable) < space.n_features
         else f"All {len(movable)} columns can move.",
     ]
@@ -107,7 +114,7 @@ def _sentences(space: FeatureSpace, norm: float, eps: float) -> list[str]:
     for way, word in ((1, "grow"), (-1, "shrink")):
         if space.directions is not None and (space.directions == way).any():
             columns = np.flatnonzero(space.directions == way).tolist()
-            said.append(f"May only {word}: {_names(space, columns)}.")
+            said.append(f"May only {word}: {_listed(names, columns)}.")
     if space.groups:
         said.append(
             f"{len(space.groups)} group{'s' * (len(space.groups) > 1)} of flags: exactly one flag "
@@ -126,7 +133,7 @@ def _sentences(space: FeatureSpace, norm: float, eps: float) -> list[str]:
     return said
 
 
-def _names(space: FeatureSpace, columns: list[int]) -> str:
-    names = [f"column {j}" if space.names is None else str(space.names[j]) for j in columns]
-    rest = len(names) - _FEW
-    return ", ".join(names[:_FEW]) + (f" and {rest} more" if rest > 0 else "") if names else "none"
+def _listed(names: list[Any] | None, columns: list[int]) -> str:
+    shown = [f"column {j}" if names is None else str(names[j]) for j in columns]
+    rest = len(shown) - _FEW
+    return ", ".join(shown[:_FEW]) + (f" and {rest} more" if rest > 0 else "") if shown else "none"

@@ -79,10 +79,12 @@ STYLE = """
   .specreg .stack tr { padding: .6rem 0; border-bottom: 1px solid var(--line); }
   .specreg .stack th { display: block; border: 0; padding: 0 0 .2rem; font-weight: 600; }
   .specreg .stack td {
-    display: flex; justify-content: space-between; gap: 1rem; border: 0; padding: .15rem 0;
+    display: flex; justify-content: flex-end; gap: .5rem; border: 0; padding: .15rem 0;
     max-width: none;
   }
-  .specreg .stack td::before { content: attr(data-name); color: var(--soft); white-space: normal; }
+  .specreg .stack td::before {
+    content: attr(data-name); color: var(--soft); white-space: normal; margin-right: auto;
+  }
 }
 @media print {
   .specreg { font-size: 10pt; --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; }

@@ -42,7 +42,7 @@ ON_TRUST = (
     "created",
     "versions",
     "models[].warnings, seconds, n_queries, n_nodes, found_by, pickle_sha256",
-    "threat_model.eps_from",
+    "threat_model.eps_from, data.feature_names",
     "settings.attack, pool_sha256",
     "that no nearer row was found and left out, beyond what proofs say",
 )
@@ -194,7 +194,8 @@ def _file(document: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _data(document: dict[str, Any], X: Any, labels: np.ndarray) -> list[tuple[str, str]]:
-    stated, table = document["data"], as_table(X)
+    table = as_table(X)
+    stated = {key: v for key, v in document["data"].items() if key != "feature_names"}
     plain = [plain_label(label) for label in labels.tolist()]
     rows = [row["row"] for row in document["models"][0]["rows"]]
     measured = [plain[row] for row in rows if 0 <= row < len(plain)]
@@ -214,13 +215,13 @@ def _data(document: dict[str, Any], X: Any, labels: np.ndarray) -> list[tuple[st
 
 def _threat(document: dict[str, Any], space: FeatureSpace) -> list[tuple[str, str]]:
     stated = document["threat_model"]
-    norm = norm_from_json(stated["norm"])
-    failed = []
+    norm, names = norm_from_json(stated["norm"]), document["data"]["feature_names"]
+    failed: list[tuple[str, str]] = []
     if norm not in (0, 1, 2, np.inf):
         return [("threat_model.norm", f"is {stated['norm']!r}; accepted: 0, 1, 2, 'inf'")]
     if not stated["eps"] >= 0:
         return [("threat_model.eps", f"is {stated['eps']!r}, and no distance")]
-    found = threat_model(space, norm, stated["eps"], stated["eps_from"])
+    found = threat_model(space, norm, stated["eps"], stated["eps_from"], names)
     failed += differences(stated, found, "threat_model", TOLERANCES["number"])
     failed += differences(document["tolerances"], TOLERANCES, "tolerances", 0.0)
     return failed

@@ -121,7 +121,7 @@ def _inside(
     names = range(space.n_features) if space.names is None else space.names
     free = {space.names[j] if space.names else j for j in clean.columns.tolist()}
     if space.relations is not None:
-        free |= {names[j] for j in space.relations.derived}
+        free |= {names[j] for j in space.relations.derived or ()}
     if space.repair is not None:
         text = space.mutable & (space.kinds == "categorical")
         free |= {names[j] for j in np.flatnonzero(text).tolist()}

@@ -32,6 +32,7 @@ PACKAGES = (
             "constraints",
             "datasets",
             "estimators",
+            "export",
             "inspection",
             "metrics",
             "modules",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from specreg_sklearn.export import SKOPS_TRUSTED_TYPES
 from specreg_sklearn.report.command_line._errors import InputError
 
 _PICKLES = (".joblib", ".pkl", ".pickle")
@@ -85,8 +86,9 @@ def _skops(path: Path, trusted_types: Sequence[str]) -> Any:
         from skops import io
     except ImportError as error:
         raise InputError(f"model '{path}' needs skops: pip install skops.") from error
+    trusted = [*SKOPS_TRUSTED_TYPES, *trusted_types]
     try:
-        unknown = [t for t in io.get_untrusted_types(file=path) if t not in trusted_types]
+        unknown = [t for t in io.get_untrusted_types(file=path) if t not in trusted]
     except Exception as error:
         raise InputError(f"model '{path}' is no skops file: {error}.") from error
     if unknown:
@@ -95,7 +97,7 @@ def _skops(path: Path, trusted_types: Sequence[str]) -> Any:
             f"{', '.join(unknown)}. Look at them, and if they are what you expect, add "
             f"--trusted-types {','.join(unknown)}"
         )
-    return io.load(path, trusted=list(trusted_types))
+    return io.load(path, trusted=trusted)
 
 
 def _onnx(path: Path) -> Any:

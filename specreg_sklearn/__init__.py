@@ -2,8 +2,8 @@
 
 Train representations that are hard to fool (:class:`SpectrallyRegularizedEncoder`,
 :class:`SelfSupervisedEncoder`, :class:`RobustLinearProbe`), measure how hard any scikit-learn
-classifier or pipeline is to fool (:func:`robust_accuracy`, :func:`make_robust_scorer`), and report it
-so that somebody else can check it (:func:`robustness_report`).
+classifier or pipeline is to fool (:func:`robust_accuracy`, :func:`make_robust_scorer`), and report
+it so that somebody else can check it (:func:`robustness_report`).
 """
 
 from __future__ import annotations

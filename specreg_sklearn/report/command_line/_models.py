@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from specreg_sklearn.export import SKOPS_TRUSTED_TYPES
 from specreg_sklearn.report.command_line._errors import InputError
 
 _PICKLES = (".joblib", ".pkl", ".pickle")
@@ -86,9 +85,14 @@ def _skops(path: Path, trusted_types: Sequence[str]) -> Any:
         from skops import io
     except ImportError as error:
         raise InputError(f"model '{path}' needs skops: pip install skops.") from error
-    trusted = [*SKOPS_TRUSTED_TYPES, *trusted_types]
+    trusted = list(trusted_types)
     try:
-        unknown = [t for t in io.get_untrusted_types(file=path) if t not in trusted]
+        types = io.get_untrusted_types(file=path)
+        if any(t.startswith("specreg_sklearn.") for t in types):
+            from specreg_sklearn.export import SKOPS_TRUSTED_TYPES
+
+            trusted += SKOPS_TRUSTED_TYPES
+        unknown = [t for t in types if t not in trusted]
     except Exception as error:
         raise InputError(f"model '{path}' is no skops file: {error}.") from error
     if unknown:

@@ -38,6 +38,7 @@ PACKAGES = (
             "modules",
             "objectives",
             "penalties",
+            "report",
             "spectral",
             "training",
         )

@@ -254,7 +254,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from {PACKAGE}.attacks import as_art_classifier, resolve_attack
 from {PACKAGE}.metrics import certified_radius, robust_accuracy_score
-import benchmarks.loaders, {PACKAGE}.certificates
+import benchmarks.loaders, {PACKAGE}.certificates, {PACKAGE}.export
 for name in ("gradients", "strongest", "art/HopSkipJump"):
     resolve_attack(name, norm=2).get_params()
 X, y = load_iris(return_X_y=True)

@@ -165,6 +165,12 @@ PROOFS = {
         "",
         f"{HIDDEN}::test_hooks_are_refused_by_name",
     ),
+    "rows of the user in front of a linear model": Mutant(
+        "certificates/pipelines/_steps_in_front.py",
+        "function.compare(cells[:: max(1, len(cells) // _N_COMPARED)])",
+        "pass",
+        "certificates/networks/test_rows_that_reach_a_network.py",
+    ),
     "rows of the user": Mutant(
         MODEL,
         "self.scores.compare(some)",

@@ -10,14 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.tables import stacklevel_of_caller
+from specreg_sklearn.tables import as_numpy, stacklevel_of_caller
 
 _COLOURS = (1, 3, 4)
 _LARGEST_BINARY = 1
 
 
 def flat_rows(X: Any) -> tuple[Any, tuple[int, ...] | None]:
-    """Flatten rows that have axes of their own, in C order, and return these; None for a table."""
+    """Flatten rows that have axes of their own, in C order, and return these; None for a table.
+
+    Arrays of other libraries become numpy arrays.
+    """
+    X = as_numpy(X)
     if getattr(X, "ndim", 0) < 3:
         return X, None
     array = np.asarray(X)

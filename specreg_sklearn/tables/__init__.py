@@ -11,6 +11,12 @@ from specreg_sklearn.tables._arrays import (
 )
 from specreg_sklearn.tables._as_classifier import as_classifier
 from specreg_sklearn.tables._cell_types import CellRounding, cell_rounding
+from specreg_sklearn.tables._changed_cells import (
+    changed_cells,
+    column_cells,
+    is_missing,
+    with_cells,
+)
 from specreg_sklearn.tables._columns import (
     check_columns,
     check_exact_numbers,
@@ -71,6 +77,7 @@ __all__ = [
     "as_targets",
     "ask",
     "cell_rounding",
+    "changed_cells",
     "check_choice",
     "check_columns",
     "check_count",
@@ -87,12 +94,14 @@ __all__ = [
     "check_share",
     "check_wanted_labels",
     "checked",
+    "column_cells",
     "column_label",
     "columns_read",
     "complete_rows",
     "dispatches_to",
     "frame_of",
     "in_library_of",
+    "is_missing",
     "places_of",
     "replace_rows",
     "same_labels",
@@ -100,4 +109,5 @@ __all__ = [
     "stacklevel_of_caller",
     "subsample",
     "take_rows",
+    "with_cells",
 ]

@@ -16,7 +16,7 @@ from sklearn import get_config
 from specreg_sklearn.tables._arrays import NOTHING_EXACT, ArrayTable, Exact
 
 
-def as_numpy(values: Any) -> Any:
+def as_numpy(values: object) -> Any:
     """Return an array of another library as a numpy array; everything else as it is."""
     if not _is_foreign(values):
         return values
@@ -73,7 +73,7 @@ class ForeignTable(ArrayTable):
         return _namespace(self.like).asarray(written, device=self.like.device)
 
 
-def _is_foreign(values: Any) -> bool:
+def _is_foreign(values: object) -> bool:
     if isinstance(values, (np.ndarray, np.generic, list, tuple)):
         return False
     torch = sys.modules.get("torch")

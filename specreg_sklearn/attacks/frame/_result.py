@@ -106,7 +106,7 @@ class AttackResult:
     def _repr_html_(self) -> str:
         n = len(self.status)
         counts = "".join(
-            f"<li>{count} of {n} rows: {escape(_MEANING.get(word, word))}</li>"
+            f"<li>{count} of {n} rows: {escape(_MEANING.get(str(word), str(word)))}</li>"
             for word, count in Counter(self.status.tolist()).items()
         )
         columns = ("row", "status", "distance", "queries", "found by")

@@ -247,7 +247,7 @@ def test_names_that_users_import_are_still_there(module):
     assert [name for name in HELD[module].split() if not hasattr(found, name)] == []
 
 
-@pytest.mark.parametrize("module", ["", ".metrics", ".attacks", ".certificates"])
+@pytest.mark.parametrize("module", ["", ".metrics", ".attacks", ".certificates", ".export"])
 def test_a_fresh_interpreter_loads_no_torch(module):
     code = (
         f"import sys, {PACKAGE}{module}\n"

@@ -126,7 +126,7 @@ def compare_robustness(
     n_jobs: int | None = None,
     verbose: int = 0,
     certify: Certify = "auto",
-    pool: Any = None,
+    pool: ArrayLike | None = None,
     max_nodes: int = DEFAULT_MAX_NODES,
 ) -> RobustnessComparison:
     """Compare models under the same attack, row by row.

@@ -128,7 +128,7 @@ def robustness_score(
     n_jobs: int | None = None,
     verbose: int = 0,
     certify: Certify = "auto",
-    pool: Any = None,
+    pool: ArrayLike | None = None,
     max_nodes: int = DEFAULT_MAX_NODES,
 ) -> float | FloatArray | RobustnessScore:
     """Score the predictions that an attacker brings about who may move each row by `eps`.

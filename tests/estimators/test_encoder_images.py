@@ -139,7 +139,7 @@ def test_binary_bytes_and_tables_of_bytes_are_not(digits):
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", "max_iter=.* epochs were reached")
         encoder().fit((X > 0.5).astype(np.uint8).reshape(-1, 1, 8, 8), y)
-        encoder("mlp", hidden_layer_sizes=16).fit((16 * X).astype(np.uint8), y)
+        encoder("mlp", hidden_layer_sizes=16, alpha=0.02).fit((16 * X).astype(np.uint8), y)
 
 
 def test_batches_of_one_row_with_batch_norm(digits):

@@ -8,14 +8,14 @@ import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.metrics._row_groups import column_cells
-from specreg_sklearn.tables import CATEGORICAL, as_table
+from specreg_sklearn.tables import CATEGORICAL, Table
 
 if TYPE_CHECKING:
     import pandas
 
 
 def moved_columns(
-    clean: Any, moved: Any, some: IntArray, weight: FloatArray
+    clean: Table, moved: Table, some: IntArray, weight: FloatArray
 ) -> dict[str, list[Any]]:
     """Return a table of the columns that differ between clean and moved rows.
 
@@ -23,19 +23,18 @@ def moved_columns(
     those that are looked at, and `weight`, (n_rows,), is what each counts. Columns that are moved
     more often come first.
     """
-    before, after = as_table(clean), as_table(moved)
     weight = weight[some]
     lines: list[tuple[Any, ...]] = []
-    for j in range(before.n_columns):
-        name = j if before.names is None else before.names[j]
-        numeric = CATEGORICAL not in (before.kind(j), after.kind(j))
+    for j in range(clean.n_columns):
+        name = j if clean.names is None else clean.names[j]
+        numeric = CATEGORICAL not in (clean.kind(j), moved.kind(j))
         if numeric:
             column = np.array([j])
-            steps = (after.numbers(column) - before.numbers(column))[some, 0]
+            steps = (moved.numbers(column) - clean.numbers(column))[some, 0]
             steps = np.nan_to_num(steps)  # missing cells do not move
             there = steps != 0
         else:
-            there = _differ(column_cells(before, j)[some], column_cells(after, j)[some])
+            there = _differ(column_cells(clean, j)[some], column_cells(moved, j)[some])
         if not there.any():
             continue
         share = float(weight[there].sum() / weight.sum())

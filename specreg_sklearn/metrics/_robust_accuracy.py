@@ -67,7 +67,7 @@ def robust_accuracy_score(
     n_jobs: int | None = None,
     verbose: int = 0,
     certify: Certify = "auto",
-    pool: Any = None,
+    pool: ArrayLike | None = None,
     max_nodes: int = DEFAULT_MAX_NODES,
 ) -> float | FloatArray:
     """Share of rows classified correctly for which no adversarial row within `eps` was found.
@@ -192,7 +192,7 @@ def adversarial_distances(
     n_jobs: int | None = None,
     verbose: int = 0,
     certify: Certify = "auto",
-    pool: Any = None,
+    pool: ArrayLike | None = None,
     max_nodes: int = DEFAULT_MAX_NODES,
 ) -> FloatArray:
     """Distance from each row to the nearest adversarial row that is known.

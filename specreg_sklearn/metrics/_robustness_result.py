@@ -17,7 +17,7 @@ from specreg_sklearn.metrics._row_groups import row_groups
 from specreg_sklearn.metrics.measurement import Sample
 from specreg_sklearn.metrics.statistics import Answers, LabelMetric, check_confidence
 from specreg_sklearn.space import as_norm
-from specreg_sklearn.tables import check_eps, same_labels, take_rows
+from specreg_sklearn.tables import as_table, check_eps, same_labels, take_rows
 
 if TYPE_CHECKING:
     import pandas
@@ -224,7 +224,7 @@ class RobustnessScore:
         """
         size = float(self.eps[-1]) if eps is None else check_eps(eps)
         fooled = np.flatnonzero(self.right & (self.distances <= size))
-        both = self.found.clean, self.found.X_adv
+        both = as_table(self.found.clean), as_table(self.found.X_adv)
         return frame_of_lines(moved_columns(*both, fooled, self.weight), "moved")
 
     def to_frame(self) -> pandas.DataFrame:

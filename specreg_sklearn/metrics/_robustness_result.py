@@ -61,6 +61,8 @@ class RobustnessScore:
         What `to_frame` has lines for beside all rows.
     confidence : float
         That of the intervals in tables.
+    label_metric : object
+        What computes the score from labels.
 
     Notes
     -----

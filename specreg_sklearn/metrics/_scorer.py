@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import Certify, Classifier, MaxSamples, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
@@ -133,7 +134,7 @@ def make_robust_scorer(
     random_state: RandomState = 0,
     n_jobs: int | None = None,
     certify: Certify = "auto",
-    pool: Any = None,
+    pool: ArrayLike | None = None,
     max_nodes: int = DEFAULT_MAX_NODES,
 ) -> RobustScorer:
     """Make a scorer that measures robustness, for ``GridSearchCV`` and ``cross_validate``.

@@ -44,6 +44,7 @@ from specreg_sklearn.tables._setting_checks import (
     check_positive_int,
     check_seed,
     check_share,
+    check_weights,
 )
 from specreg_sklearn.tables._subsample import (
     DEFAULT_MAX_SAMPLES,
@@ -91,6 +92,7 @@ __all__ = [
     "check_seed",
     "check_share",
     "check_wanted_labels",
+    "check_weights",
     "checked",
     "column_cells",
     "column_label",

@@ -243,9 +243,8 @@ def test_the_bundled_example_needs_no_files(here, capsys):
 
 def test_without_a_word_it_is_the_demo(here, monkeypatch, tmp_path):
     asked = []
-    from specreg_sklearn.report.command_line import _demo
-
-    monkeypatch.setattr(_demo, "run_demo", asked.append)
+    home = "specreg_sklearn.report.command_line._demo"
+    monkeypatch.setattr(f"{home}.run_demo", asked.append)
     assert here() == here("demo") == here("--output", "other.png") == 0
     assert [path.name for path in asked] == [
         "robustness_curve.png",

@@ -114,7 +114,7 @@ def _columns_for(models: dict[str, Any], frame: Any, place: str) -> tuple[Any, l
     return (X if named or not numbers else X.to_numpy()), [str(column) for column in columns]
 
 
-def _columns_of(model: Any, name: str, frame: Any, place: str) -> list[Any]:
+def _columns_of(model: object, name: str, frame: Any, place: str) -> list[Any]:
     """Return the columns that a model was fitted on, in its order."""
     wanted = getattr(model, "feature_names_in_", None)
     if wanted is not None:
@@ -134,11 +134,11 @@ def _columns_of(model: Any, name: str, frame: Any, place: str) -> list[Any]:
     return list(frame.columns)
 
 
-def _is_number(dtype: Any) -> bool:
+def _is_number(dtype: object) -> bool:
     return getattr(dtype, "kind", "O") in "iufb"
 
 
-def _check_labels(model: Any, name: str, y: np.ndarray, target: str) -> None:
+def _check_labels(model: object, name: str, y: np.ndarray, target: str) -> None:
     classes = getattr(model, "classes_", None)
     if classes is None:
         return

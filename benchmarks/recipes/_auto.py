@@ -19,7 +19,7 @@ BOLD = 3.0
 
 
 def auto(report: Report, extent: Extent) -> None:
-    """Compare the strengths that are chosen, with the tolerance as it is and with twice that much."""
+    """Compare the strengths that are chosen, with the tolerance as it is and doubled."""
     for penalty, fixed in PENALTIES.items():
         recipes: dict[str, dict[str, Any]] = {
             "fixed": {"penalty": penalty, "alpha": fixed},

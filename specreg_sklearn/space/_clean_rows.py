@@ -48,9 +48,9 @@ class CleanRows:
     only grow, -1 where they may only shrink, and 0 elsewhere. `dearer`, of shape (2, d), says how
     many times its length in units a step upwards and downwards costs, at least once; None if once.
     `groups` are the groups of flags among the columns, `halved`, (d,), marks flags whose swap has a
-    price of its own, and `relations` are the rules between columns. `choices` are the categories, by
-    the position of their column. Each of their values is a column of its own here, behind those of
-    numbers: a flag, 0 in the clean row, and missing where the clean row has the value.
+    price of its own, and `relations` are the rules between columns. `choices` are the categories,
+    by the position of their column. Each of their values is a column of its own here, behind those
+    of numbers: a flag, 0 in the clean row, and missing where the clean row has the value.
 
     Attributes
     ----------
@@ -409,7 +409,7 @@ class CleanRows:
         """Return the movable cells (m, d) of a table of changed rows; NaN where missing."""
         raw = np.empty((len(owner), len(self.columns)))
         raw[:, : self.n_numbers] = table.numbers(self.columns[: self.n_numbers])
-        for j, choice in self.choices.items():
+        for choice in self.choices.values():
             raw[:, choice.places] = choice.moved_to(table, owner)
         for k, cells in self.large.items():
             column = int(self.columns[k])

@@ -76,12 +76,13 @@ def _names_of_units(space: FeatureSpace) -> str:
 
 def records(space: FeatureSpace) -> list[dict[str, Any]]:
     """Return what a space says about each column, in order."""
-    swaps = {category.column: category for category in space.categories}
     group_of = {j: group for group in space.groups for j in group.columns}
     derived = (space.relations.derived if space.relations else None) or {}
     moves = set(space.movable.tolist())
     dearer = np.ones((2, space.n_features)) if space.dearer is None else space.dearer
     ways = np.zeros(space.n_features, dtype=int) if space.directions is None else space.directions
+    price_of = {category.column: _swap_price(category) for category in space.categories}
+    price_of |= {j: group.price for j, group in group_of.items()}
     out = []
     for j in range(space.n_features):
         group = group_of.get(j)
@@ -89,7 +90,7 @@ def records(space: FeatureSpace) -> list[dict[str, Any]]:
         high: float | None = float(space.maximum[j])
         if j in space.large:
             low, high = space.large[j].low, space.large[j].high
-        moving = j in moves or j in swaps
+        moving = j in moves or (j in price_of and j not in group_of)
         free = j in moves and (group is None or group.price is None)
         out.append(
             {
@@ -102,17 +103,13 @@ def records(space: FeatureSpace) -> list[dict[str, Any]]:
                 "one_up": float(space.scale[j] / dearer[0, j]) if free and ways[j] >= 0 else None,
                 "one_down": float(space.scale[j] / dearer[1, j]) if free and ways[j] <= 0 else None,
                 "group": None if group is None else _label(group.name),
-                "swap": _swap_price(swaps[j])
-                if j in swaps
-                else None
-                if group is None
-                else group.price,
+                "swap": price_of.get(j),
             }
         )
     return out
 
 
-def _swap_price(category: Category) -> float | str | None:
+def _swap_price(category: Category) -> Any:
     """Return the price of a swap, or, where values have their own, that of each."""
     if len(set(category.prices)) == 1:
         return category.prices[0]

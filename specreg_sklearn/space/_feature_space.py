@@ -211,13 +211,14 @@ class FeatureSpace:
         ------
         ValueError
             If an option names an unknown column, a categorical column is mutable without a
-            `repair` and not in `categories`, a price of a swap is not positive or is that of a
-            value that no row holds, a category has more than 1000 values, bounds cross or exclude all values of a mutable column, a unit is not
-            positive, `scale` gives no unit for a mutable column that does not vary, a column is to
-            move one way but is not mutable or is named for both ways, a cost is not positive or
-            that of a column that is not mutable, rows of `X` break a rule or do not have exactly
-            one flag of a group set, a rule cannot be read, a derived column is mutable or there is
-            a `repair` beside it, or a column holds infinite values.
+            `repair` and not in `categories`, bounds cross or exclude all values of a mutable
+            column, a unit is not positive, `scale` gives no unit for a mutable column that does not
+            vary, a column is to move one way but is not mutable or is named for both ways, a cost
+            is not positive or that of a column that is not mutable, the price of a swap is not
+            positive or that of a value that no row holds, a category has more than 1000 values,
+            rows of `X` break a rule or do not have exactly one flag of a group set, a rule cannot
+            be read, a derived column is mutable or there is a `repair` beside it, or a column holds
+            infinite values.
         TypeError
             If `X` is sparse, or `repair` cannot be called.
 

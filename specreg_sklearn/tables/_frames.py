@@ -117,6 +117,9 @@ class PandasTable:
         """Do as :meth:`ArrayTable.extended`."""
         pd = sys.modules["pandas"]
         series = self.data.iloc[:, column]
+        known = getattr(series.dtype, "categories", None)
+        if known is not None and not set(values) <= set(known.tolist()):
+            raise ValueError(f"dtype {series.dtype}")
         try:
             more = pd.Series(list(values), dtype=series.dtype)
         except TypeError as error:

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 WORDS = {"packer": ("none", "upx", "vmp"), "signed": (False, True), "origin": tuple("abcd")}
@@ -37,14 +37,22 @@ def encoded():
     return make_column_transformer(("passthrough", ["size", "calls"]), (words, list(WORDS)))
 
 
-def fitted(kind, X, y):
-    """Return a tree or a linear model behind the encoder."""
+def flags(X):
+    """Do as :func:`encoded`, in less time."""
+    cells = {name: np.asarray(X[name].array, dtype=object) for name in WORDS}
+    words = [cells[name] == value for name, values in WORDS.items() for value in values]
+    return np.column_stack([X["size"], X["calls"], *words]).astype(float)
+
+
+def fitted(kind, X, y, *, by_scikit_learn=False):
+    """Return a tree or a linear model behind an encoder."""
     last = (
         DecisionTreeClassifier(max_leaf_nodes=40, random_state=0)
         if kind == "tree"
         else LogisticRegression()
     )
-    return make_pipeline(encoded(), last).fit(X, y)
+    front = encoded() if by_scikit_learn else FunctionTransformer(flags)
+    return make_pipeline(front, last).fit(X, y)
 
 
 def combined(parts, norm):

@@ -16,7 +16,7 @@ import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.integers._gains import regressed
-from specreg_sklearn.attacks.questions import SearchTask, bisect
+from specreg_sklearn.attacks.questions import SearchTask, bisect, stream
 
 # Sets of swaps of a row that are tried, alone and with steps of one column of whole numbers; how
 # many numbers all of them may hold. Columns of numbers that are tried alone.
@@ -28,16 +28,17 @@ _N_STARTS = 3
 _PER_ROUND, _INSIDE = 12, 0.9996
 _TOLERANCE, _ROUNDING = 2.0**-10, 1e-9
 _MOST_ROUNDS = 200
+_DIGITS, _NAME_DRAW = 1000, 2**53
 # Queries that rows have spent when they turn to swaps, and when they leave them.
 _TURNS = ((0, 160), (400, 550), (800, 1000), *((2 * 1000 * 2**k, 2500 * 2**k) for k in range(12)))
 
 
 class _Questions(NamedTuple):
-    """Moves to ask about, (m, d), what of them is swaps and steps, and what they are called."""
+    """What moves have of swaps and steps, the moves, (m, d), and numbers that name them, (m,)."""
 
     base: FloatArray
     moves: FloatArray
-    names: list[bytes]
+    names: np.ndarray
 
 
 class SwapSearch:
@@ -46,7 +47,11 @@ class SwapSearch:
     def __init__(self, task: SearchTask) -> None:
         self.task, self.n_numbers = task, task.oracle.rows.n_numbers
         self._slopes = self._all_slopes()
-        self._asked: dict[int, set[bytes]] = {}
+        # What a row has asked already, by numbers that hardly ever fall together.
+        self._asked: dict[int, np.ndarray] = {}
+        self._weights = stream(task.seed, _NAME_DRAW).integers(
+            2**20, 2**63, size=self.n_numbers, dtype=np.uint64
+        )
         self._sets: dict[int, tuple[FloatArray, FloatArray]] = {}
 
     @classmethod
@@ -65,13 +70,16 @@ class SwapSearch:
                 return
             moves = np.concatenate([p.moves for p in parts])
             base = np.concatenate([p.base for p in parts])
-            names = [name for p in parts for name in p.names]
+            names = np.concatenate([p.names for p in parts])
             fooled = task.oracle.decide(task.x[owner] + moves, owner)
             _, first = np.unique(owner[fooled], return_index=True)
             chosen = np.flatnonzero(fooled)[first]
             # What fools may be asked about again, once the best point is nearer.
-            for k in [*np.flatnonzero(~fooled).tolist(), *chosen.tolist()]:
-                self._asked[int(owner[k])].add(names[k])
+            done = ~fooled
+            done[chosen] = True
+            for i in np.unique(owner).tolist():
+                mine = names[done & (owner == i)]
+                self._asked[i] = np.concatenate([self._asked[i], mine])
             self._shorten(base[chosen], moves[chosen], owner[chosen])
 
     def _shorten(self, base: FloatArray, moves: FloatArray, owner: IntArray) -> None:
@@ -96,9 +104,9 @@ class SwapSearch:
         moves[:, 1:, :d] += room[:, None, None] * ways * free
         moves = self._held(i, moves.reshape(-1, moves.shape[2]))
         base = np.repeat(sets[some], n, axis=0)
-        asked = self._asked.setdefault(i, set())
-        names = [self._name(some[k // n], k % n, ways) for k in range(len(moves))]
-        new = np.array([name not in asked for name in names], dtype=bool)
+        asked = self._asked.setdefault(i, np.zeros(0, dtype=np.uint64))
+        names = (some.astype(np.uint64)[:, None] + self._names(ways)).ravel()
+        new = ~np.isin(names, asked)
         # Rounded as they are, moves of whole numbers may fall together with others.
         alone = np.arange(len(moves)) % n == 0
         new &= alone | (moves != base).any(axis=1)
@@ -107,7 +115,7 @@ class SwapSearch:
         worth = np.where(alone & (base[:, :d] == 0).all(axis=1), np.inf, worth)
         order = np.flatnonzero(new)
         order = order[np.argsort(-worth[order], kind="stable")][:_PER_ROUND]
-        return _Questions(base[order], moves[order], [names[k] for k in order.tolist()])
+        return _Questions(base[order], moves[order], names[order])
 
     def _held(self, i: int, moves: FloatArray) -> FloatArray:
         """Return moves of a row as its box and columns of whole numbers allow, never longer."""
@@ -117,10 +125,10 @@ class SwapSearch:
         moves[:, whole] = np.trunc(moves[:, whole] * scale[whole] * (1 + _ROUNDING)) / scale[whole]
         return moves
 
-    @staticmethod
-    def _name(which: int, way: int, ways: FloatArray) -> bytes:
-        place = np.array([which], dtype=np.int64).tobytes()
-        return place + (np.round(ways[way - 1], 3) + 0.0).tobytes() if way else place
+    def _names(self, ways: FloatArray) -> np.ndarray:
+        """Return a number for no way at all, and one for each way, (1 + n,) uint64."""
+        digits = np.round(ways * _DIGITS).astype(np.int64).astype(np.uint64)
+        return np.append(np.zeros(1, dtype=np.uint64), digits @ self._weights)
 
     def _sets_of(self, i: int) -> tuple[FloatArray, FloatArray]:
         if i not in self._sets:

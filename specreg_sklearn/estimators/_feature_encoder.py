@@ -32,6 +32,7 @@ from specreg_sklearn.estimators._build_net import (
 )
 from specreg_sklearn.estimators._differentiable import WithPullback, with_pullback
 from specreg_sklearn.estimators._input_shape import check_row_shape, flat_rows, warn_of_raw_pixels
+from specreg_sklearn.estimators._stored_version import StoredVersionMixin
 from specreg_sklearn.estimators._trained_backbone import Module
 from specreg_sklearn.estimators._training_report import spectral_norms
 from specreg_sklearn.estimators._training_rows import TrainingRows
@@ -50,7 +51,9 @@ from specreg_sklearn.training import (
 )
 
 
-class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin):
+class FeatureEncoderMixin(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, StoredVersionMixin
+):
     """A transformer that gives the features of the network inside `net_`."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {

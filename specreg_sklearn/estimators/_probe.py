@@ -20,6 +20,7 @@ from specreg_sklearn.certificates import Affine, NoCertificateError, Stage
 from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.estimators._differentiable import WithPullback
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
+from specreg_sklearn.estimators._stored_version import StoredVersionMixin
 from specreg_sklearn.estimators._training_rows import ClassWeight, TrainingRows, training_rows
 from specreg_sklearn.estimators.robust_logistic import (
     DUAL_NORMS,
@@ -36,7 +37,7 @@ from specreg_sklearn.training import own_torch_settings
 _IGNORED = 1e-3
 
 
-class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
+class RobustLinearProbe(LogitClassifierMixin, StoredVersionMixin, BaseEstimator):
     """Multinomial logistic regression that withstands every small move of its input.
 
     Minimises the mean over rows of

@@ -10,6 +10,12 @@ from specreg_sklearn.tables._arrays import (
 )
 from specreg_sklearn.tables._as_classifier import as_classifier
 from specreg_sklearn.tables._cell_types import CellRounding, cell_rounding
+from specreg_sklearn.tables._changed_cells import (
+    changed_cells,
+    column_cells,
+    is_missing,
+    with_cells,
+)
 from specreg_sklearn.tables._columns import (
     check_columns,
     check_exact_numbers,
@@ -69,6 +75,7 @@ __all__ = [
     "as_targets",
     "ask",
     "cell_rounding",
+    "changed_cells",
     "check_choice",
     "check_columns",
     "check_count",
@@ -85,10 +92,12 @@ __all__ = [
     "check_share",
     "check_wanted_labels",
     "checked",
+    "column_cells",
     "column_label",
     "columns_read",
     "complete_rows",
     "frame_of",
+    "is_missing",
     "places_of",
     "replace_rows",
     "same_labels",
@@ -96,4 +105,5 @@ __all__ = [
     "stacklevel_of_caller",
     "subsample",
     "take_rows",
+    "with_cells",
 ]

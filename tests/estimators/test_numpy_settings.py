@@ -98,7 +98,7 @@ def test_attacks_take_numpy(iris_rows, name, setting):
     model = (RobustLinearProbe if name == "gradients" else LogisticRegression)().fit(X, y)
     make = resolve("attacks", name)
     ((parameter, value),) = setting.items()
-    budget = {} if parameter == "max_queries" else {"max_queries": 120}
+    budget = {} if parameter == "max_queries" else {"max_queries": 60}
     found = []
     for v in (value, value.item()):
         attack = make(**{**budget, parameter: v})

@@ -356,9 +356,9 @@ METRICS = {
         "metrics/test_certified_scorers.py",
     ),
     "wrong rows are spared": Mutant(
-        "metrics/measurement/_decided_rows.py",
-        "distances[~right] = 0.0",
-        "distances[~right] = np.inf",
+        "metrics/measurement/_attacked_rows.py",
+        "distances=np.where(right, np.inf, 0.0),",
+        "distances=np.full(len(right), np.inf),",
         "metrics/test_certify_auto.py",
     ),
 }

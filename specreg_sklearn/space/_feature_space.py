@@ -217,10 +217,10 @@ class FeatureSpace:
             is not positive or that of a column that is not mutable, the price of a swap is not
             positive or that of a value that no row holds, a category has more than 1000 values,
             rows of `X` break a rule or do not have exactly one flag of a group set, a rule cannot
-            be read, a derived column is mutable or there is a `repair` beside it, or a column holds
-            infinite values.
+            be read, a derived column is mutable or there is a `repair` beside it, a column holds
+            infinite values, or `X` is sparse and too large to be read.
         TypeError
-            If `X` is sparse, or `repair` cannot be called.
+            If `repair` cannot be called.
 
         Warns
         -----

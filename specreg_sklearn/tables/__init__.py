@@ -1,5 +1,6 @@
 """Any container in: frames, arrays, labels, columns, and what a model predicts for them."""
 
+from specreg_sklearn.tables._array_api import as_numpy, dispatches_to, in_library_of
 from specreg_sklearn.tables._arrays import (
     CATEGORICAL,
     INTEGER,
@@ -44,6 +45,7 @@ from specreg_sklearn.tables._setting_checks import (
     check_positive_int,
     check_seed,
     check_share,
+    check_weights,
 )
 from specreg_sklearn.tables._subsample import (
     DEFAULT_MAX_SAMPLES,
@@ -71,6 +73,7 @@ __all__ = [
     "Table",
     "as_classifier",
     "as_labels",
+    "as_numpy",
     "as_table",
     "as_targets",
     "ask",
@@ -91,12 +94,15 @@ __all__ = [
     "check_seed",
     "check_share",
     "check_wanted_labels",
+    "check_weights",
     "checked",
     "column_cells",
     "column_label",
     "columns_read",
     "complete_rows",
+    "dispatches_to",
     "frame_of",
+    "in_library_of",
     "is_missing",
     "places_of",
     "replace_rows",

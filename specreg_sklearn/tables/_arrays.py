@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from types import MappingProxyType
@@ -51,6 +52,10 @@ class ArrayTable:
             return dtype_of_objects(self.data[:, column])
         return self.data.dtype
 
+    def cells(self, column: int) -> np.ndarray:
+        """Return one column as it is."""
+        return self.data[:, column]
+
     def integers(self, column: int) -> Integers:
         """Return a column of whole numbers exactly; see :data:`Integers`."""
         if self.data.dtype.kind == "O":
@@ -64,7 +69,7 @@ class ArrayTable:
 
     def objects(self, column: int) -> list[Any]:
         """Return the cells of a column as Python objects; a missing value is None."""
-        return python_objects(self.data[:, column])
+        return python_objects(self.cells(column))
 
     def extended(self, column: int, values: Sequence[Any]) -> Any:
         """Return a column, in its own dtype, with more cells behind it: ``out[i]`` are copies.
@@ -76,7 +81,7 @@ class ArrayTable:
         more = cells.astype(self.data.dtype)
         if python_objects(more) != list(values):
             raise ValueError(f"dtype {self.data.dtype}")
-        return np.concatenate([self.data[:, column], more])
+        return np.concatenate([self.cells(column), more])
 
     def take(self, rows: np.ndarray) -> ArrayTable:
         """Return the table of some rows."""
@@ -164,12 +169,13 @@ class ImageTable(ArrayTable):
 def python_objects(cells: np.ndarray) -> list[Any]:
     """Return cells as Python objects; whatever a library calls a missing value is None."""
     out = [c.item() if isinstance(c, np.generic) else c for c in cells.tolist()]
-    return [None if _is_missing(c) else c for c in out]
+    return [None if is_missing(c) else c for c in out]
 
 
-def _is_missing(cell: object) -> bool:
-    # NaN alone differs from itself; pandas' NA answers no question, and is known by its name.
-    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or cell != cell
+def is_missing(cell: object) -> bool:
+    """Return whether a cell is None, NaN, or what pandas has for a missing value."""
+    gone = isinstance(cell, float) and math.isnan(cell)
+    return cell is None or gone or type(cell).__name__ in ("NAType", "NaTType")
 
 
 def kind_of_dtype(dtype: np.dtype) -> str:

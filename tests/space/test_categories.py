@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import sparse
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier
@@ -63,12 +64,16 @@ def columns_of_every_kind():
         yield pytest.param(pl.DataFrame([pl.Series("x", [0.5, 1.5, 2.5, 3.5]), column]), id=name)
     mixed = np.array([[0.5, "b"], [1.5, "a"], [2.5, None], [3.5, "a"]], dtype=object)
     yield pytest.param(mixed, id="array of objects")
+    codes = np.array([[0.5, 2.0], [1.5, 0.0], [2.5, 1.0], [3.5, 0.0]])
+    yield pytest.param(codes, id="codes in an array of numbers")
+    yield pytest.param(sparse.csr_array(codes), id="codes in a sparse array")
     yield pytest.param(np.array([["0", "b"], ["1", "a"], ["2", "cc"], ["3", "a"]]), id="text array")
 
 
 def cells_of(X, column):
     if isinstance(X, pl.DataFrame):
         return X.to_series(column).to_list()
+    X = X.toarray() if sparse.issparse(X) else X
     cells = X.iloc[:, column] if isinstance(X, pd.DataFrame) else X[:, column]
     return [None if c is None or c is pd.NA or c != c else c for c in cells]
 
@@ -82,10 +87,12 @@ def dtypes_of(X):
 @pytest.mark.parametrize("X", list(columns_of_every_kind()))
 def test_cells_are_swapped_in_the_dtype_of_their_column(X):
     """Raising each flag gives each value; dtypes, missing cells and other columns stay."""
+    framed = isinstance(X, pd.DataFrame | pl.DataFrame)
     space = FeatureSpace.from_data(
         X,
-        categories={1: 1.0} if isinstance(X, np.ndarray) else {"c": 1.0},
-        mutable=[] if isinstance(X, np.ndarray) else None,
+        categories={"c": 1.0} if framed else {1: 1.0},
+        mutable=None if framed else [],
+        types="auto" if framed or X.dtype.kind != "f" else {1: "categorical"},
     )
     values = space.categories[0].values
     Z = space.to_coordinates(X)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from html import escape
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
@@ -233,6 +234,21 @@ class RobustScorer(Measurement, BaseScorer):
         return self._label_metric is None or takes_weights(self._label_metric)
 
     def __repr__(self) -> str:
+        inside = "".join(f", {name}={value!r}" for name, value in self._shown().items())
+        metric = repr(self.metric) if isinstance(self.metric, str) else metric_name(self.metric)
+        return f"make_robust_scorer({metric}{inside})"
+
+    def _repr_html_(self) -> str:
+        lines = "".join(
+            f"<tr><td>{name}</td><td>{escape(repr(value))}</td></tr>"
+            for name, value in self._shown().items()
+        )
+        space = "" if self.space is None else self.space._repr_html_()
+        title = escape(metric_name(self.metric))
+        return f"<div><p>Scorer: {title}</p><table>{lines}</table>{space}</div>"
+
+    def _shown(self) -> dict[str, object]:
+        """Return the settings that tell this scorer from others."""
         is_median = isinstance(self.metric, str) and self.metric.startswith("median")
         shown: dict[str, object] = {} if is_median else {"eps": self.eps}
         shown["norm"] = self.norm
@@ -243,10 +259,7 @@ class RobustScorer(Measurement, BaseScorer):
             if field.name not in ("metric", "eps", "norm") and shows:
                 long = field.name in ("space", "pool")
                 shown[field.name] = f"{type(value).__name__}(...)" if long else value
-        inside = "".join(f", {name}={value!r}" for name, value in shown.items())
-        metric = self.metric
-        shown_metric = repr(metric) if isinstance(metric, str) else metric_name(metric)
-        return f"make_robust_scorer({shown_metric}{inside})"
+        return shown
 
 
 def make_robust_scorer(

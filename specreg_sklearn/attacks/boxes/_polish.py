@@ -188,12 +188,13 @@ class Polish:
         size = low + inner * (high - low)
         known = self._known[rows[row], column]
         inside = (known > low) & (known < (1 - _ROUNDING) * high)
-        once = (known > 0) & ~inside
+        once = known >= (1 - _ROUNDING) * high
         best = self._task.oracle.best_distance[rows[row]]
         at = np.where(inside, known, high)
         step = 0.99 * _PRECISION * best**self._power / at ** (self._power - 1)
         short = np.maximum(at - step, low + _INNER[0] * (at - low))
-        size = np.where(once | (inside & (inner == _INNER[0])), short, np.where(inside, known, size))
+        size = np.where(inside, known, size)
+        size = np.where(once | (inside & (inner == _INNER[0])), short, size)
         unit = self._unit[column]
         whole = unit > 0
         size[whole] = np.floor(size[whole] / unit[whole] + _ROUNDING) * unit[whole]

@@ -61,7 +61,7 @@ def robustness_report(
     eps: float | None = None,
     norm: float = 2,
     scale: Scale = "std",
-    pool: Any = None,
+    pool: ArrayLike | None = None,
     attack: str | BlackBoxAttack = "strongest",
     max_samples: MaxSamples = DEFAULT_MAX_SAMPLES,
     max_nodes: int = DEFAULT_MAX_NODES,
@@ -231,7 +231,7 @@ def _named(models: Any) -> dict[str, Any]:
     return dict(models)
 
 
-def _short_name(model: Any) -> str:
+def _short_name(model: object) -> str:
     steps = getattr(model, "steps", None)
     return type(steps[-1][1] if steps else model).__name__
 

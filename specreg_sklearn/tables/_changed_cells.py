@@ -49,7 +49,7 @@ def changed_cells(before: Any, after: Any) -> dict[tuple[int, int], tuple[Any, A
     return dict(sorted(out.items()))
 
 
-def _same(old: Any, new: Any) -> bool:
+def _same(old: object, new: object) -> bool:
     return bool(old is new or old == new)
 
 

@@ -47,10 +47,8 @@ def load_model(place: str, *, trust: bool, trusted_types: Sequence[str]) -> Any:
     """Return the model of a file, or an object that can be imported."""
     path = Path(place)
     if not path.exists():
-        if ":" in place and not path.suffix:
-            return _imported(place)
         module, _, name = place.partition(":")
-        if name.isidentifier() and all(part.isidentifier() for part in module.split(".")):
+        if name and all(part.isidentifier() for part in [*module.split("."), *name.split(".")]):
             return _imported(place)
         raise InputError(f"model {place!r}: there is no such file. Accepted: {_ACCEPTED}.")
     if path.suffix == ".skops":

@@ -51,8 +51,9 @@ def read_table(place: str) -> Any:
             return pd.read_parquet(path)
         if name.endswith(_CSV):
             sign = "\t" if name.endswith(".tsv") else ","
-            # Cells must be the same numbers on every machine.
-            return pd.read_csv(path, sep=sign, float_precision="round_trip")
+            # Before 3.1 the last digit of a number could get lost.
+            old = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
+            return pd.read_csv(path, sep=sign, **({"float_precision": "round_trip"} if old else {}))
     except ImportError as error:
         raise InputError(f"data {place!r} needs pyarrow: pip install pyarrow.") from error
     except Exception as error:  # what is in a file decides what readers raise
@@ -113,7 +114,7 @@ def _columns_for(models: dict[str, Any], frame: Any, place: str) -> tuple[Any, l
     return (X if named or not numbers else X.to_numpy()), [str(column) for column in columns]
 
 
-def _columns_of(model: Any, name: str, frame: Any, place: str) -> list[Any]:
+def _columns_of(model: object, name: str, frame: Any, place: str) -> list[Any]:
     """Return the columns that a model was fitted on, in its order."""
     wanted = getattr(model, "feature_names_in_", None)
     if wanted is not None:
@@ -133,11 +134,11 @@ def _columns_of(model: Any, name: str, frame: Any, place: str) -> list[Any]:
     return list(frame.columns)
 
 
-def _is_number(dtype: Any) -> bool:
+def _is_number(dtype: object) -> bool:
     return getattr(dtype, "kind", "O") in "iufb"
 
 
-def _check_labels(model: Any, name: str, y: np.ndarray, target: str) -> None:
+def _check_labels(model: object, name: str, y: np.ndarray, target: str) -> None:
     classes = getattr(model, "classes_", None)
     if classes is None:
         return

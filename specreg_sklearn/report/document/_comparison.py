@@ -6,15 +6,16 @@ import math
 from itertools import combinations
 from typing import Any
 
-_Z = 1.959963984540054
+_Z = 1.959963984540054  # the normal quantile of 97.5 %
 
 
 def comparisons(models: list[dict[str, Any]], eps: float) -> list[dict[str, Any]]:
     """Return one record for each pair of models, on rows that both were measured on.
 
     A row counts for a model if it is right and no row within `eps` is known that the model gets
-    wrong. `p_value` is that of the exact two-sided test of McNemar (1947) of the rows on which the
-    two differ, and `interval` the 95 % interval of Agresti and Min (2005) for paired differences.
+    wrong. `p_value` is that of McNemar's exact test of the rows on which the two differ, two-sided
+    and in its mid-p form (Fagerland, Lydersen, Laake 2013), and `interval` the 95 % interval of
+    Bonett and Price (2012) for paired differences.
     """
     return [_pair(one, other, eps) for one, other in combinations(models, 2)]
 
@@ -32,7 +33,7 @@ def _pair(one: dict[str, Any], other: dict[str, Any], eps: float) -> dict[str, A
         "only_second_withstands": only_other,
         "difference": (only_one - only_other) / n,
         "interval": _interval(only_one, only_other, n),
-        "p_value": _mcnemar(only_one, only_other),
+        "p_value": _mid_p(only_one, only_other),
     }
 
 
@@ -48,14 +49,17 @@ def holds(row: dict[str, Any], eps: float) -> bool:
     return right and (eps == 0 or row["lower"] is None or row["lower"] > eps)
 
 
-def _interval(b: int, c: int, n: int) -> list[float]:
-    b_, c_, n_ = b + 0.5, c + 0.5, n + 2
-    middle = (b_ - c_) / n_
-    half = _Z * math.sqrt(b_ + c_ - (b_ - c_) ** 2 / n_) / n_
-    return [max(-1.0, middle - half), min(1.0, middle + half)]
+def _interval(only_one: int, only_other: int, n: int) -> list[float]:
+    # One row more for each kind of disagreement: without it no disagreement would mean certainty.
+    a, b = (only_one + 1) / (n + 2), (only_other + 1) / (n + 2)
+    half = _Z * math.sqrt((a + b - (a - b) ** 2) / (n + 2))
+    return [max(a - b - half, -1.0), min(a - b + half, 1.0)]
 
 
-def _mcnemar(b: int, c: int) -> float:
-    n = b + c
-    tail: float = sum(math.comb(n, k) for k in range(min(b, c) + 1)) / 2**n
-    return min(1.0, 2 * tail)
+def _mid_p(only_one: int, only_other: int) -> float:
+    if only_one == only_other:
+        return 1.0
+    n, least = only_one + only_other, min(only_one, only_other)
+    ways = [math.comb(n, k) for k in range(least + 1)]
+    # Outcomes as likely as the observed one count half, on both sides.
+    return min(1.0, (2 * sum(ways) - ways[-1]) / 2**n)

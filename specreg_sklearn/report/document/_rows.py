@@ -128,14 +128,14 @@ def _together(wanted: list[dict[int, Any]]) -> dict[tuple[int, int], Any]:
     return {(i, j): new for i, cells in enumerate(wanted) for j, new in cells.items()}
 
 
-def as_json(cell: Any) -> Any:
+def as_json(cell: object) -> Any:
     """Return a cell as JSON has it: a number, True or False, text, or None where missing."""
     if isinstance(cell, np.generic):
         cell = cell.item()
     return cell if cell is None or isinstance(cell, (bool, int, float, str)) else str(cell)
 
 
-def _key(name: Any) -> int | str:
+def _key(name: object) -> int | str:
     return name if isinstance(name, (int, str)) and not isinstance(name, bool) else str(name)
 
 

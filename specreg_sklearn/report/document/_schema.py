@@ -160,7 +160,7 @@ def _check_form(document: dict[str, Any], where: str) -> None:
                 _check_keys(change, _CHANGE, where, f"models[{i}].rows[{k}].changes[{m}]")
 
 
-def _check_keys(part: Any, keys: dict[str, Any], where: str, place: str) -> None:
+def _check_keys(part: object, keys: dict[str, Any], where: str, place: str) -> None:
     shown = place or "the report"
     if not isinstance(part, dict):
         raise ValueError(f"{where}: {shown} is {type(part).__name__}, and not an object.")

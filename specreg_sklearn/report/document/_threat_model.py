@@ -72,7 +72,7 @@ def functions_of(space: FeatureSpace) -> list[str]:
     return found
 
 
-def _name(function: Any) -> str:
+def _name(function: object) -> str:
     return getattr(function, "__name__", type(function).__name__)
 
 

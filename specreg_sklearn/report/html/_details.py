@@ -86,7 +86,7 @@ def comparison(document: dict[str, Any]) -> str:
     head = ("models", "only the first", "only the second", "difference in points", "p")
     note = (
         "Rows that one model answers rightly under attack and the other does not. The difference "
-        "is in percentage points, with its 95 % interval; p is that of McNemar's exact test."
+        "is in percentage points, with its 95 % interval; p is that of McNemar's test, mid-p."
     )
     pairs = table("Pairs", head, rows, hidden=True, stack=True)
     return section("The models compared", pairs, note=note)

@@ -9,7 +9,7 @@ from typing import Any
 MINUS = "\u2212"
 
 
-def number(value: Any, digits: int = 3) -> str:
+def number(value: object, digits: int = 3) -> str:
     """Return a number with so many significant digits, and other values as text."""
     if value is None:
         return "–"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TypeGuard
 
 
-def differences(stated: Any, found: Any, place: str, tolerance: float) -> Iterator[tuple[str, str]]:
+def differences(
+    stated: object, found: object, place: str, tolerance: float
+) -> Iterator[tuple[str, str]]:
     """Yield places at which what is stated is not what was found, and what was found there.
 
     Numbers may differ by `tolerance`, relative to the larger one.
@@ -28,18 +30,18 @@ def differences(stated: Any, found: Any, place: str, tolerance: float) -> Iterat
         yield place, f"is {_short(stated)}; found {_short(found)}"
 
 
-def same_value(one: Any, other: Any, tolerance: float) -> bool:
+def same_value(one: object, other: object, tolerance: float) -> bool:
     """Return whether two values are equal, numbers up to a relative difference."""
     if is_number(one) and is_number(other):
         return bool(one == other or abs(one - other) <= tolerance * max(abs(one), abs(other)))
     return type(one) is type(other) and bool(one == other)
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int | float]:
     """Return whether a value is a number; True and False are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -242,7 +242,7 @@ def _follow_up(document: dict[str, Any]) -> tuple[int, list[tuple[str, str]]]:
     return _n_leaves([found, summaries]), failed
 
 
-def _n_leaves(value: Any) -> int:
+def _n_leaves(value: object) -> int:
     if isinstance(value, (dict, list)):
         parts = value.values() if isinstance(value, dict) else value
         return sum(map(_n_leaves, parts))

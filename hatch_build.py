@@ -1,4 +1,4 @@
-"""The README of a release: its links and pictures lead to the repository, at the tag of the version.
+"""The README of a release: its links lead to the repository, at the tag of the version.
 
 On the page of a package index there is nothing that a relative link could lead to.
 """

@@ -66,7 +66,13 @@ html_show_sourcelink = False
 # The menu of versions reads one file, that of the newest site, so that old sites know new versions.
 DOCUMENTATION = metadata("specreg-sklearn").get_all("Project-URL") or []
 SITE = next((url.split(", ")[1] for url in DOCUMENTATION if url.startswith("Documentation")), "")
+html_favicon = "_static/logo_light.svg"
 html_theme_options = {
+    "logo": {
+        "text": "specreg-sklearn",
+        "image_light": "_static/logo_light.svg",
+        "image_dark": "_static/logo_dark.svg",
+    },
     "switcher": {
         "json_url": f"{SITE}dev/_static/versions.json",
         "version_match": "dev" if "dev" in release else release,

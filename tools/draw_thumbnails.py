@@ -24,7 +24,7 @@ WIDTH, HEIGHT = 10.0, 7.0
 
 
 def adversarial_examples(axes: Any) -> None:
-    """Two images that differ in a few pixels, which are marked."""
+    """Draw two images that differ in a few pixels, which are marked."""
     image = load_digits().images[3] / 16
     moved = image.copy()
     places = [(2, 3), (4, 2), (4, 6), (6, 1)]
@@ -39,7 +39,7 @@ def adversarial_examples(axes: Any) -> None:
 
 
 def certificate_band(axes: Any) -> None:
-    """Two smooth curves and the gap between them."""
+    """Draw two smooth curves and the gap between them."""
     x = np.linspace(0.6, 9.4, 100)
     high, low = 6.2 / (1 + np.exp(1.1 * (x - 6))) + 0.4, 6.2 / (1 + np.exp(1.1 * (x - 3.4))) + 0.4
     axes.fill_between(x, low, high, color="#56B4E9", alpha=0.6)
@@ -48,7 +48,7 @@ def certificate_band(axes: Any) -> None:
 
 
 def convnet_digits(axes: Any) -> None:
-    """An image, and maps that get smaller and more."""
+    """Draw an image, and maps that get smaller and more."""
     axes.imshow(load_digits().images[8], cmap="gray_r", extent=(0.4, 3.4, 2, 5), zorder=1)
     axes.add_patch(Rectangle((0.4, 2), 3, 3, fill=False, color=INK, linewidth=2))
     for left, side, n, color in ((4.2, 2.0, 3, BLUE), (6.9, 1.1, 5, ORANGE)):
@@ -58,13 +58,15 @@ def convnet_digits(axes: Any) -> None:
 
 
 def dataframe(axes: Any) -> None:
-    """A table with columns that may change, and some that are locked."""
+    """Draw a table with columns that may change, and some that are locked."""
     for column in range(5):
         locked = column in (1, 3)
         for row in range(5):
             color = GRAY if locked else "#9FD3F2"
             color = INK if row == 4 else color
-            axes.add_patch(Rectangle((0.7 + 1.75 * column, 0.8 + 1.1 * row), 1.6, 0.95, color=color))
+            axes.add_patch(
+                Rectangle((0.7 + 1.75 * column, 0.8 + 1.1 * row), 1.6, 0.95, color=color)
+            )
         if locked:
             x = 1.5 + 1.75 * column
             axes.add_patch(Rectangle((x - 0.45, 2.2), 0.9, 0.8, color=RED, zorder=3))
@@ -72,7 +74,7 @@ def dataframe(axes: Any) -> None:
 
 
 def forest_band(axes: Any) -> None:
-    """A tree, and steps whose two ends are one line."""
+    """Draw a tree, and steps whose two ends are one line."""
     for x, y, parent in (
         (2.2, 6, None), (1.2, 4.3, (2.2, 6)), (3.2, 4.3, (2.2, 6)), (0.7, 2.6, (1.2, 4.3)),
         (1.7, 2.6, (1.2, 4.3)), (2.7, 2.6, (3.2, 4.3)), (3.7, 2.6, (3.2, 4.3)),
@@ -86,14 +88,14 @@ def forest_band(axes: Any) -> None:
 
 
 def forest_budgets(axes: Any) -> None:
-    """Bars that fall as the budget grows, towards the true distance."""
+    """Draw bars that fall as the budget grows, towards the true distance."""
     for k, height in enumerate((6.0, 4.6, 3.6, 3.0, 2.7)):
         axes.add_patch(Rectangle((0.8 + 1.75 * k, 0.5), 1.3, height, color=ORANGE))
     axes.plot([0.4, 9.6], [3.0, 3.0], color=INK, linewidth=5, linestyle="--")
 
 
 def phishing_table(axes: Any) -> None:
-    """An address with a lock that is not closed."""
+    """Draw an address with a lock that is not closed."""
     axes.add_patch(Rectangle((0.4, 2.5), 9.2, 2, facecolor="white", edgecolor=INK, linewidth=4))
     axes.add_patch(Rectangle((0.9, 2.95), 1.0, 0.85, color=RED))
     axes.add_patch(Circle((1.75, 3.95), 0.38, fill=False, color=RED, linewidth=4))
@@ -101,7 +103,7 @@ def phishing_table(axes: Any) -> None:
 
 
 def regularization_view(axes: Any) -> None:
-    """Two histograms of margins, one moved away from zero."""
+    """Draw two histograms of margins, one moved away from zero."""
     x = np.linspace(0.3, 9.7, 34)
     for centre, color in ((3.6, GRAY), (6.4, BLUE)):
         height = 5 * np.exp(-((x - centre) ** 2) / 2.6)
@@ -110,14 +112,14 @@ def regularization_view(axes: Any) -> None:
 
 
 def robust_digits(axes: Any) -> None:
-    """One digit in the ball within which it stays what it is."""
+    """Draw one digit in the ball within which it stays what it is."""
     axes.add_patch(Circle((5, 3.5), 3.2, facecolor="#CBE8DC", edgecolor=GREEN, linewidth=6))
     pixels = np.ma.masked_less(load_digits().images[0], 3)
     axes.imshow(pixels, cmap="gray_r", extent=(3.1, 6.9, 1.6, 5.4), zorder=3)
 
 
 def self_supervised_table(axes: Any) -> None:
-    """One row, two views of it, and one place where both go."""
+    """Draw one row, two views of it, and one place where both go."""
     arrow = {"arrowstyle": "-|>", "linewidth": 4, "color": INK, "mutation_scale": 28}
     for y, color in ((5.4, BLUE), (1.6, ORANGE)):
         axes.annotate("", (4.1, y), (2.0, 3.5), arrowprops=arrow)
@@ -128,7 +130,7 @@ def self_supervised_table(axes: Any) -> None:
 
 
 def transfer(axes: Any) -> None:
-    """Layers that are kept, and a new head on top of them."""
+    """Draw layers that are kept, and a new head on top of them."""
     for level, (half, color) in enumerate(((3.6, BLUE), (2.9, BLUE), (2.2, BLUE))):
         corner = (5 - half, 0.5 + 1.25 * level)
         axes.add_patch(Rectangle(corner, 2 * half, 1.05, color=color))
@@ -141,7 +143,7 @@ def transfer(axes: Any) -> None:
 
 
 def xor_geometry(axes: Any) -> None:
-    """Four corners of two classes, and the boundary between them."""
+    """Draw four corners of two classes, and the boundary between them."""
     x, y = np.meshgrid(np.linspace(0, 10, 200), np.linspace(0, 7, 200))
     axes.contourf(x, y, (x - 5) * (y - 3.5), [-100, 0, 100], colors=["#F7D9C4", "#CFE4F3"])
     axes.contour(x, y, (x - 5) * (y - 3.5) - 0.6, [0], colors=[INK], linewidths=5)

@@ -76,7 +76,7 @@ def test_the_recipe_has_the_version_and_the_dependencies_of_the_project():
 
 def test_the_menu_of_versions_has_the_development_site():
     versions = json.loads((ROOT / "docs" / "_static" / "versions.json").read_text("utf-8"))
-    assert [entry["version"] for entry in versions][0] == "dev"
+    assert versions[0]["version"] == "dev"
     assert all(entry["url"].startswith(PROJECT["urls"]["Documentation"]) for entry in versions)
 
 

@@ -120,7 +120,7 @@ def test_readme_trains_a_network_that_is_harder_to_fool(capsys):
     printed = [line.split() for line in capsys.readouterr().out.splitlines()]
     shown = re.findall(r"^# ([\d. ]+?)  ", PYTHON_BLOCKS[3], flags=re.MULTILINE)
     expected = np.array([line.split() for line in shown], dtype=float)
-    np.testing.assert_allclose(np.array(printed, dtype=float), expected, atol=0.03)
+    np.testing.assert_allclose(np.array(printed, dtype=float), expected, atol=0.1)
     plain, robust = np.array(printed, dtype=float)
     assert (robust >= plain * [0.99, 1.2, 1.2]).all()
 

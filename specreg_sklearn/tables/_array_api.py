@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 from sklearn import get_config
 
-from specreg_sklearn.tables._arrays import NOTHING_EXACT, ArrayTable, Exact
+from specreg_sklearn.tables._arrays import (
+    NOTHING_EXACT,
+    NOTHING_REPLACED,
+    ArrayTable,
+    Exact,
+    Replaced,
+)
 
 
 def as_numpy(values: object) -> Any:
@@ -67,9 +73,10 @@ class ForeignTable(ArrayTable):
         values: np.ndarray,
         moved: np.ndarray | None,
         exact: Exact = NOTHING_EXACT,
+        replaced: Replaced = NOTHING_REPLACED,
     ) -> Any:
         """Do as :meth:`ArrayTable.write`, and return an array of the library."""
-        written = super().write(rows, columns, values, moved, exact)
+        written = super().write(rows, columns, values, moved, exact, replaced)
         return _namespace(self.like).asarray(written, device=self.like.device)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from specreg_sklearn.tables._array_api import as_numpy, in_library_of
-from specreg_sklearn.tables._arrays import ArrayTable
+from specreg_sklearn.tables._arrays import ArrayTable, is_missing
 from specreg_sklearn.tables._frames import as_table, frame_of
 from specreg_sklearn.tables._subsample import take_rows
 
@@ -33,12 +32,6 @@ def column_cells(X: Any, column: int) -> list[Any]:
     else:
         cells = data.to_series(column).to_list()
     return [None if is_missing(cell) else cell for cell in cells]
-
-
-def is_missing(cell: object) -> bool:
-    """Return whether a cell is None, NaN, or what pandas has for a missing value."""
-    gone = isinstance(cell, float) and math.isnan(cell)
-    return cell is None or gone or type(cell).__name__ in ("NAType", "NaTType")
 
 
 def changed_cells(before: Any, after: Any) -> dict[tuple[int, int], tuple[Any, Any]]:

@@ -83,6 +83,16 @@ def load(path):
     return runpy.run_path(str(ROOT / path), run_name="documentation")
 
 
+def test_every_example_has_a_thumbnail_of_its_own():
+    found = {}
+    for path in sorted((ROOT / "examples").glob("plot_*.py")):
+        text = path.read_text(encoding="utf-8")
+        named = re.findall(r'^# sphinx_gallery_thumbnail_path = "(.*)"$', text, re.MULTILINE)
+        assert len(named) == 1, path.name
+        found[path.name] = (ROOT / "docs" / named[0]).read_bytes()
+    assert len(set(found.values())) == len(found) >= 12
+
+
 def test_readme_has_the_blocks_that_are_tested_here():
     assert ['alpha="auto"' in block for block in PYTHON_BLOCKS] == [False, False, False, True]
 

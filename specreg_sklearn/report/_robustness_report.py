@@ -50,7 +50,6 @@ from specreg_sklearn.tables import (
     take_rows,
 )
 
-
 MAX_NODES = 1000
 
 

@@ -82,6 +82,7 @@ def test_two_reports_in_one_notebook_share_no_ids(flower_report, evil_report):
     assert ids[0] and len(set(ids[0])) == len(ids[0])
     assert not set(ids[0]) & set(ids[1])
     page = flower_report._repr_html_()
+    assert "specreg-sklearn</th>" in page
     named = {key for both in re.findall(r'labelledby="([^"]+)"', page) for key in both.split()}
     assert named == set(ids[0])
 

@@ -30,6 +30,7 @@ from specreg_sklearn.estimators._training_rows import ClassWeight, TrainingRows,
 from specreg_sklearn.modules import readout
 from specreg_sklearn.objectives import Objective, resolve_objective
 from specreg_sklearn.penalties import Penalty
+from specreg_sklearn.tables import as_numpy
 from specreg_sklearn.training import (
     StrengthChoice,
     hand_on_interruption,
@@ -430,7 +431,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         in_parts = all_classes is not None
         X, row_shape = flat_rows(X)
         reset = not (in_parts and hasattr(self, "net_"))
-        X, y = validate_data(self, X, y, reset=reset, dtype=[np.float64, np.float32])
+        X, y = validate_data(self, X, as_numpy(y), reset=reset, dtype=[np.float64, np.float32])
         objective = resolve_objective(self.objective, uses_labels=True)
         if hasattr(objective, "check_rows"):
             objective.check_rows(X)

@@ -39,6 +39,7 @@ from specreg_sklearn.estimators._training_rows import TrainingRows
 from specreg_sklearn.modules import ACTIVATIONS, Network, predicting
 from specreg_sklearn.objectives import Objective
 from specreg_sklearn.penalties import Penalty
+from specreg_sklearn.tables import in_library_of
 from specreg_sklearn.training import (
     PenalizedNet,
     SklearnCallbackBridge,
@@ -198,8 +199,7 @@ class FeatureEncoderMixin(
         ndarray of shape (n_samples, n_features_out)
             Activations of the last hidden layer, in the dtype of the training.
         """
-        X = self._validated(X)
-        return self._apply(X, self.module_.features)
+        return in_library_of(X, self._apply(self._validated(X), self.module_.features))
 
     def __differentiable__(self, role: Role) -> WithPullback:
         """Return the network up to the features, or up to the logits of a classifier."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
-from specreg_sklearn.tables import stacklevel_of_caller
+from specreg_sklearn.tables import as_numpy, stacklevel_of_caller
 
 _COLOURS = (1, 3, 4)
 _LARGEST_BINARY = 1
@@ -20,7 +20,7 @@ _LARGEST_BINARY = 1
 def flat_rows(X: Any) -> tuple[Any, tuple[int, ...] | None]:
     """Flatten rows that have axes of their own, in C order, and return these; None for a table.
 
-    TypeError for a Dataset or a DataLoader of torch.
+    Arrays of other libraries become numpy arrays. TypeError for a Dataset or a DataLoader of torch.
     """
     if isinstance(X, (Dataset, DataLoader)):
         raise TypeError(
@@ -28,6 +28,7 @@ def flat_rows(X: Any) -> tuple[Any, tuple[int, ...] | None]:
             "not fit into memory give a memory map, np.load(path, mmap_mode='r'), which is read "
             "batch by batch, or hand the batches of a DataLoader to partial_fit, one by one."
         )
+    X = as_numpy(X)
     if getattr(X, "ndim", 0) < 3:
         return X, None
     array = np.asarray(X)

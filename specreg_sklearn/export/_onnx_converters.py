@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
@@ -18,25 +18,29 @@ from specreg_sklearn.estimators import (
 )
 from specreg_sklearn.export._onnx_layers import Graph, add_network
 
+if TYPE_CHECKING:
+    from skl2onnx.common._container import ModelComponentContainer as Container
+    from skl2onnx.common._topology import Operator, Scope
+
 _WITH_NETWORK = (SpectrallyRegularizedEncoder, SelfSupervisedEncoder)
 
 
 class Features(TransformerMixin, BaseEstimator):
     """An encoder where its features are wanted: skl2onnx tells a transformer by its type."""
 
-    def __init__(self, encoder: Any) -> None:
+    def __init__(self, encoder: BaseEstimator) -> None:
         self.encoder = encoder
 
 
 class Labels(ClassifierMixin, BaseEstimator):
     """An encoder or probe where its labels and probabilities are wanted."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: BaseEstimator) -> None:
         self.model = model
         self.classes_ = model.classes_
 
 
-def with_role(model: Any, *, as_classifier: bool) -> Any:
+def with_role(model: BaseEstimator, *, as_classifier: bool) -> Any:
     """Return an estimator of this library inside the type that stands for its role.
 
     Parameters
@@ -111,14 +115,14 @@ def _check_labels(classes: np.ndarray, owner: str) -> None:
         )
 
 
-def _features_shape(operator: Any) -> None:
+def _features_shape(operator: Operator) -> None:
     from skl2onnx.common.data_types import FloatTensorType
 
     width = operator.raw_operator.encoder.module_.n_features_out
     operator.outputs[0].type = FloatTensorType([operator.inputs[0].get_first_dimension(), width])
 
 
-def _labels_shape(operator: Any) -> None:
+def _labels_shape(operator: Operator) -> None:
     from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
 
     classes = operator.raw_operator.classes_
@@ -128,14 +132,14 @@ def _labels_shape(operator: Any) -> None:
     operator.outputs[1].type = FloatTensorType([n_rows, len(classes)])
 
 
-def _convert_features(scope: Any, operator: Any, container: Any) -> None:
+def _convert_features(scope: Scope, operator: Operator, container: Container) -> None:
     graph = Graph(scope, container)
     rows = _rows(graph, operator)
     features = add_network(graph, rows, operator.raw_operator.encoder.module_, with_head=False)
     graph.add("Identity", [features], operator.outputs[0].full_name)
 
 
-def _convert_labels(scope: Any, operator: Any, container: Any) -> None:
+def _convert_labels(scope: Scope, operator: Operator, container: Container) -> None:
     graph = Graph(scope, container)
     model = operator.raw_operator.model
     rows = _rows(graph, operator)
@@ -156,7 +160,7 @@ def _convert_labels(scope: Any, operator: Any, container: Any) -> None:
     graph.add("Gather", [graph.constant(model.classes_), places], label, axis=0)
 
 
-def _rows(graph: Graph, operator: Any) -> str:
+def _rows(graph: Graph, operator: Operator) -> str:
     """Return the name of the rows as one table in single precision."""
     from onnx import TensorProto
     from skl2onnx.common.data_types import FloatTensorType

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from specreg_sklearn.modules import BasicBlock, GroupSort, MaxMin, Network
+
+if TYPE_CHECKING:
+    from skl2onnx.common._container import ModelComponentContainer as Container
+    from skl2onnx.common._topology import Scope
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -26,7 +31,7 @@ class Graph:
         Takes nodes and constants.
     """
 
-    def __init__(self, scope: Any, container: Any) -> None:
+    def __init__(self, scope: Scope, container: Container) -> None:
         self.scope = scope
         self.container = container
 
@@ -37,7 +42,7 @@ class Graph:
         self.container.add_node(kind, inputs, output, name=name, **settings)
         return output
 
-    def constant(self, value: Any) -> str:
+    def constant(self, value: ArrayLike) -> str:
         """Add numbers, in single precision, whole numbers or strings, and return their name."""
         from onnx import TensorProto
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import is_classifier
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.compose import ColumnTransformer
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import FeatureUnion, Pipeline
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 
-def to_onnx(model: Any, X: Any, *, target_opset: int | None = None) -> ModelProto:
+def to_onnx(model: BaseEstimator, X: Any, *, target_opset: int | None = None) -> ModelProto:
     """Return a fitted model as an ONNX model.
 
     The encoders and the probe of this library are written down layer by layer, wherever they stand
@@ -84,7 +84,7 @@ def to_onnx(model: Any, X: Any, *, target_opset: int | None = None) -> ModelProt
     )
 
 
-def _of_search(model: Any) -> Any:
+def _of_search(model: BaseEstimator) -> Any:
     """Return the estimator inside searches and frozen estimators."""
     while True:
         if isinstance(model, FrozenEstimator):
@@ -95,7 +95,7 @@ def _of_search(model: Any) -> Any:
             return model
 
 
-def _with_roles(model: Any, *, as_classifier: bool) -> Any:
+def _with_roles(model: BaseEstimator, *, as_classifier: bool) -> Any:
     """Return the model with types inside that tell skl2onnx which answer of a step is used.
 
     Containers are copied, and what is in them is not.

@@ -1,5 +1,6 @@
 """Any container in: frames, arrays, labels, columns, and what a model predicts for them."""
 
+from specreg_sklearn.tables._array_api import as_numpy, dispatches_to, in_library_of
 from specreg_sklearn.tables._arrays import (
     CATEGORICAL,
     INTEGER,
@@ -72,6 +73,7 @@ __all__ = [
     "Table",
     "as_classifier",
     "as_labels",
+    "as_numpy",
     "as_table",
     "as_targets",
     "ask",
@@ -98,7 +100,9 @@ __all__ = [
     "column_label",
     "columns_read",
     "complete_rows",
+    "dispatches_to",
     "frame_of",
+    "in_library_of",
     "is_missing",
     "places_of",
     "replace_rows",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,19 @@ from numpy.typing import NDArray
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.tables import check_eps, replace_rows, take_rows
+
+# Rows that a notebook shows, and what it says of their states.
+_SHOWN = 20
+_MEANING = {
+    "already_wrong": "wrong before the attack",
+    "already_right": "of the wanted label before the attack",
+    "found": "fooled, at the nearest row found",
+    "stopped_at_eps": "fooled within eps, where the search ended",
+    "not_found": "nothing found within eps",
+    "start_failed": "undecided: no row to start from",
+    "unverified": "undecided: the model did not repeat its answer",
+    "interrupted": "cut short",
+}
 
 
 @dataclass(eq=False)
@@ -145,3 +159,22 @@ class AttackResult:
             parts.append(f"median_distance={np.median(self.distances[self.success]):.4g}")
         parts.append(f"n_queries={int(self.n_queries.sum())}")
         return f"AttackResult({', '.join(parts)})"
+
+    def _repr_html_(self) -> str:
+        n = len(self.status)
+        counts = "".join(
+            f"<li>{count} of {n} rows: {escape(_MEANING.get(str(word), str(word)))}</li>"
+            for word, count in Counter(self.status.tolist()).items()
+        )
+        columns = ("row", "status", "distance", "queries", "found by")
+        head = "".join(f"<th>{name}</th>" for name in columns)
+        lines = []
+        for i in range(min(_SHOWN, n)):
+            cells = [str(i), self.status[i], f"{self.distances[i]:.4g}", str(self.n_queries[i])]
+            cells.append(self.found_by[i])
+            lines.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
+        more = f"<p>and {n - len(lines)} more</p>" if n > len(lines) else ""
+        return (
+            f"<div><p>{escape(repr(self))}</p><ul>{counts}</ul><table><thead><tr>{head}</tr>"
+            f"</thead><tbody>{''.join(lines)}</tbody></table>{more}</div>"
+        )

@@ -23,6 +23,7 @@ from specreg_sklearn.report.document import (
     MOST_PREDICTED,
     SCHEMA_VERSION,
     TOLERANCES,
+    class_counts,
     class_name,
     data_fingerprint,
     follow_up,
@@ -30,7 +31,6 @@ from specreg_sklearn.report.document import (
     own_hash,
     parameters_of,
     pickle_fingerprint,
-    plain_label,
     row_records,
     threat_model,
 )
@@ -44,6 +44,7 @@ from specreg_sklearn.tables import (
     check_eps,
     check_estimator,
     check_max_samples,
+    check_positive_int,
     check_seed,
     same_labels,
     stacklevel_of_caller,
@@ -173,7 +174,7 @@ def robustness_report(
             "attack": attack_name,
             "max_samples": check_max_samples(max_samples),
             "random_state": seed,
-            "max_nodes": int(max_nodes),
+            "max_nodes": check_positive_int(max_nodes, "max_nodes"),
             "pool_sha256": None if pool is None else data_fingerprint(pool),
         },
         "tolerances": dict(TOLERANCES),
@@ -240,18 +241,13 @@ def _short_name(model: object) -> str:
 
 
 def _data(X: Any, labels: np.ndarray, places: np.ndarray) -> dict[str, Any]:
-    plain = [plain_label(label) for label in labels.tolist()]
-    measured = [plain[place] for place in places.tolist()]
     return {
         "n_rows": len(labels),
         "n_columns": as_table(X).n_columns,
         "n_measured": len(places),
         "X_sha256": data_fingerprint(X),
         "y_sha256": labels_fingerprint(labels),
-        "classes": [
-            {"label": label, "n_rows": plain.count(label), "n_measured": measured.count(label)}
-            for label in sorted(set(plain), key=lambda label: (isinstance(label, str), label))
-        ],
+        "classes": class_counts(labels, places.tolist()),
     }
 
 

@@ -229,6 +229,7 @@ def test_warnings_are_in_the_report_and_are_given(flowers):
         ({"eps": -1}, r"eps=-1 is not a distance"),
         ({"norm": 7}, r"norm=7 is not supported by robustness_report"),
         ({"max_samples": 0}, "max_samples=0 is not accepted"),
+        ({"max_nodes": 0}, "max_nodes=0 is not accepted"),
         ({"space": "all"}, "space=str is not a FeatureSpace"),
         ({"attack": "nothing"}, "nothing"),
     ],

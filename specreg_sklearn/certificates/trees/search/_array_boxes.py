@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn._typing import BoolArray, ByteArray, FloatArray, IntArray
 from specreg_sklearn.certificates.trees.search._boxes import (
     AT_TARGET,
     BOUNDED,
@@ -34,6 +34,7 @@ class ArrayBoxes:
 
     def __init__(self, terms: Terms) -> None:
         self.terms, stub = terms, terms.stub
+        self.levels = np.unique(stub.cost)
         self.shift = stub.start[stub.entry_column]
         self.entry_tree = stub.tree[stub.entry_leaf]
         self.n_entries = np.diff(np.append(stub.entry_start, len(stub.entry_leaf)))
@@ -42,7 +43,14 @@ class ArrayBoxes:
         self.ends = self.chosen, self.chosen
 
     def look(
-        self, low: IntArray, high: IntArray, radius: float, price: float, *, past_near: bool
+        self,
+        low: IntArray,
+        high: IntArray,
+        is_open: ByteArray,
+        radius: float,
+        price: float,
+        *,
+        past_near: bool,
     ) -> Look:
         """Look at a box."""
         terms, stub, cost = self.terms, self.terms.stub, self.terms.stub.cost
@@ -53,7 +61,7 @@ class ArrayBoxes:
             return Look(PRUNED, base, near)
         first = np.maximum(low[stub.entry_column], stub.first)
         last = np.minimum(high[stub.entry_column], stub.last)
-        meets = np.logical_and.reduceat(first <= last, stub.entry_start)
+        meets = np.logical_and.reduceat(first <= last, stub.entry_start) & (is_open > 0)
         entry = np.flatnonzero(meets[stub.entry_leaf])
         of = stub.entry_leaf[entry]
         column, shift, first, last = (
@@ -71,7 +79,8 @@ class ArrayBoxes:
             leaf_cost = base + np.bincount(of, needed - cost[shift + near_here], n)
         else:
             np.maximum.at(leaf_cost, of, needed)
-        alive = np.flatnonzero(meets & (leaf_cost < radius))
+        is_open[:] = meets & (leaf_cost < radius)
+        alive = np.flatnonzero(is_open)
         counts = np.bincount(stub.tree[alive], minlength=len(stub.tree_start))
         if (counts == 0).any():
             return Look(PRUNED, base, near)
@@ -93,9 +102,12 @@ class ArrayBoxes:
             _by_price(terms, value, charge[alive], begin, base, fixed, pools, radius, price)
             if terms.priced
             else _by_radius(
-                terms, value, charge[alive], begin, leaf_cost[alive], base, fixed, pools, radius
+                terms, value, charge[alive], begin, leaf_cost[alive], base, fixed, pools, radius,
+                self.levels,
             )
-        )
+        )  # fmt: skip
+        if key >= radius:
+            return Look(PRUNED, base, near, key=key, price=price)
         if not terms.priced:
             # Leaves dearer than the bound do not attain it.
             paid = np.where(leaf_cost[alive] <= key, paid, np.inf)
@@ -106,10 +118,8 @@ class ArrayBoxes:
         points = float(_in_order(value[place]))
         if points < terms.target:
             meeting = np.inf
-        cut = (-1, 0)
-        if key < radius:
-            weight = np.maximum.reduceat(value, begin) - np.minimum.reduceat(value, begin)
-            cut = self._cut(low, high, near, weight * (price if terms.priced else 1.0))
+        weight = np.maximum.reduceat(value, begin) - np.minimum.reduceat(value, begin)
+        cut = self._cut(low, high, near, weight * (price if terms.priced else 1.0))
         return Look(BOUNDED, base, near, score, key, price, meeting, point, points, cut)
 
     def _charges(
@@ -346,10 +356,10 @@ def _by_radius(
     fixed: float,
     pools: float,
     radius: float,
+    levels: FloatArray,
 ) -> tuple[FloatArray, float, float]:
     """Return what leaves pay, and the smallest cost at which leaves no dearer reach the target."""
     paid = charge - value
-    levels = np.sort(cost)
     low, high = 0, len(levels)
     while low < high:
         middle = (low + high) // 2

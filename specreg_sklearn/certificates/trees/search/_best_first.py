@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import ByteArray, FloatArray, IntArray
 from specreg_sklearn.certificates.trees.search._boxes import (
     AT_TARGET,
     PRUNED,
@@ -19,8 +19,10 @@ from specreg_sklearn.certificates.trees.search._boxes import (
 )
 from specreg_sklearn.certificates.trees.search._stub import Stub
 
-_ROOT_STEPS = 60
-_ROOT_PATIENCE = 12
+_ROOT_STEPS = 400
+_ROOT_PATIENCE = 20
+_WORTHWHILE = 0.05
+_COOLING = 0.02
 _STEP_EVERY = 2
 _RATE = 0.45
 _DIVE_EVERY = 3
@@ -71,6 +73,7 @@ class _Node(NamedTuple):
     number: int
     low: IntArray
     high: IntArray
+    is_open: ByteArray
     cut: tuple[int, int]
     price: float
 
@@ -110,17 +113,18 @@ class BestFirst:
         stub = self.question.stub
         low = np.zeros(len(stub.column), dtype=np.int64)
         high = np.diff(stub.start) - 1
-        root = self._root_look(low, high)
+        is_open = np.ones(len(stub.leaf), dtype=np.uint8)
+        root = self._root_look(low, high, is_open)
         if root.verdict == PRUNED:
             self.lower, self.done = self.radius, True
             return
         self._consider(root)
-        node = self._node(root, low, high, 0.0)
+        node = self._node(root, low, high, is_open, 0.0)
         if node is not None:
             heappush(self._heap, node)
         self._settle()
 
-    def _root_look(self, low: IntArray, high: IntArray) -> Look:
+    def _root_look(self, low: IntArray, high: IntArray, is_open: ByteArray) -> Look:
         """Look at everything, while the multipliers are improved step by step."""
         held = self._terms.multipliers
         # Some price of the score in the right range; the first looks find a better one.
@@ -128,23 +132,26 @@ class BestFirst:
         reach = self.radius if np.isfinite(self.radius) else float(self._terms.stub.cost.max())
         price = reach / spread
         self.n_nodes += 1
-        look = self._boxes.look(low, high, self.radius, price, past_near=True)
+        look = self._boxes.look(low, high, is_open, self.radius, price, past_near=True)
         if held is None or look.verdict == PRUNED:
             return look
-        best, in_vain = look.key, 0
+        best = before = look.key
         held.keep()
-        for i in range(_ROOT_STEPS):
-            if best >= self.radius or in_vain >= _ROOT_PATIENCE:
-                break
-            self._boxes.improve(low, high, 1 / (1 + 0.1 * i))
+        for i in range(1, _ROOT_STEPS + 1):
+            self._boxes.improve(low, high, 1 / (1 + _COOLING * i))
             self.n_nodes += 1
-            look = self._boxes.look(low, high, self.radius, look.price, past_near=True)
-            in_vain = 0 if look.key > best * (1 + 1e-3) else in_vain + 1
+            look = self._boxes.look(low, high, is_open, self.radius, look.price, past_near=True)
+            if look.verdict == PRUNED:
+                return look
             if look.key >= best:
                 best = look.key
                 held.keep()
+            if i % _ROOT_PATIENCE == 0:
+                if best - before < _WORTHWHILE * (self.radius - best):
+                    break
+                before = best
         held.put_back()
-        return self._boxes.look(low, high, self.radius, look.price, past_near=True)
+        return self._boxes.look(low, high, is_open, self.radius, look.price, past_near=True)
 
     def run(self, most_nodes: int, *, until_found: bool = False) -> None:
         """Continue until `most_nodes` boxes were scanned in all, or everything is decided.
@@ -180,19 +187,20 @@ class BestFirst:
         pushed = []
         for above in (False, True):
             low, high = node.low.copy(), node.high.copy()
+            is_open = np.unpackbits(node.is_open, count=len(self.question.stub.leaf))
             if above:
                 low[j] = q
             else:
                 high[j] = q - 1
-            look = self._boxes.look(low, high, self.radius, node.price, past_near=False)
+            look = self._boxes.look(low, high, is_open, self.radius, node.price, past_near=False)
             if look.verdict == AT_TARGET:
                 if self._accept(look.base, look.near, look.score):
                     continue
-                look = self._boxes.look(low, high, self.radius, node.price, past_near=True)
+                look = self._boxes.look(low, high, is_open, self.radius, node.price, past_near=True)
             if look.verdict == PRUNED:
                 continue
             self._consider(look)
-            made = self._node(look, low, high, node.key)
+            made = self._node(look, low, high, is_open, node.key)
             if made is not None:
                 pushed.append(made)
             self._bounded += 1
@@ -206,7 +214,9 @@ class BestFirst:
         for made in pushed:
             heappush(self._heap, made)
 
-    def _node(self, look: Look, low: IntArray, high: IntArray, parent: float) -> _Node | None:
+    def _node(
+        self, look: Look, low: IntArray, high: IntArray, is_open: ByteArray, parent: float
+    ) -> _Node | None:
         key = max(look.key, parent)
         # Without a cut it is one cell in each column, near the target, and predict said that it is
         # no other label.
@@ -214,7 +224,7 @@ class BestFirst:
             return None
         # Among equal keys, of which Linf has many, the latest goes first: it is nearest to an end.
         self._made -= 1
-        return _Node(key, self._made, low, high, look.cut, look.price)
+        return _Node(key, self._made, low, high, np.packbits(is_open), look.cut, look.price)
 
     def _consider(self, look: Look) -> None:
         """Try the cheapest point that lies in all the leaves that attain a bound, if one does."""

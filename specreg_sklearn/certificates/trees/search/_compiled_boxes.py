@@ -11,7 +11,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import ByteArray, FloatArray, IntArray
 from specreg_sklearn.certificates.trees.search._boxes import (
     AT_TARGET,
     BOUNDED,
@@ -62,6 +62,7 @@ class CompiledBoxes:
             _short(stub.last),
         )
         self.value, self.cost = _floats(terms.value), _floats(stub.cost)
+        self.levels = np.unique(self.cost)
         none = np.zeros((1, 1))
         self.sums = (
             (held.asked_to, held.forbidden_to, held.pool_to, held.total)
@@ -85,18 +86,26 @@ class CompiledBoxes:
         self.out, self.point, self.cut = np.zeros(6), np.zeros(d, dtype=np.int32), np.zeros(2, int)
 
     def look(
-        self, low: IntArray, high: IntArray, radius: float, price: float, *, past_near: bool
+        self,
+        low: IntArray,
+        high: IntArray,
+        is_open: ByteArray,
+        radius: float,
+        price: float,
+        *,
+        past_near: bool,
     ) -> Look:
         """Look at a box."""
         terms, out = self.terms, self.out
         verdict = _look(
-            low, high, radius, price, past_near, terms.additive, terms.multipliers is not None,
-            terms.target, terms.margin, self.home, self.start, self.cost, self.value,
+            low, high, is_open, radius, price, past_near, terms.additive,
+            terms.multipliers is not None, terms.target, terms.margin, self.home, self.start,
+            self.cost, self.levels, self.value,
             *self.leaves, *self.sums, *self.shares, self.near, *self.work, out, self.point,
             self.cut,
         )  # fmt: skip
         if verdict == PRUNED:
-            return Look(PRUNED, float(out[0]), self.near)
+            return Look(PRUNED, float(out[0]), self.near, key=float(out[2]), price=float(out[3]))
         if verdict == AT_TARGET:
             return Look(AT_TARGET, float(out[0]), self.near.copy(), float(out[1]))
         base, score, key, price, meeting, points = out.tolist()
@@ -179,39 +188,39 @@ def _by_price(charge, value, begin, chosen, target, margin, base, fixed, pools, 
 
 
 @_compiled
-def _by_radius(charge, value, cost, begin, chosen, target, margin, base, fixed, pools, radius):
+def _by_radius(
+    charge, value, cost, begin, chosen, target, margin, base, fixed, pools, radius, levels
+):
     """Return the smallest cost at which leaves no dearer reach the target."""
-    n_trees = len(chosen)
-    n = begin[n_trees]
-    levels = np.sort(cost[:n])
-    low, high = 0, n
+    n_trees, needed = len(chosen), target - (margin + ROUNDING * pools)
+    low, high = 0, len(levels)
     while low < high:
         middle = (low + high) // 2
         total = 0.0
         for t in range(n_trees):
-            least = np.inf
+            smallest = np.inf
             for i in range(begin[t], begin[t + 1]):
                 if cost[i] <= levels[middle]:
-                    least = min(least, charge[i] - value[i])
-            total += least
-        if fixed - total >= target - (margin + ROUNDING * pools):
+                    smallest = min(smallest, charge[i] - value[i])
+            total += smallest
+        if fixed - total >= needed:
             high = middle
         else:
             low = middle + 1
-    key = radius if low == n else max(levels[low], base)
+    key = radius if low == len(levels) else max(levels[low], base)
     for t in range(n_trees):
-        least, at = np.inf, begin[t]
+        smallest, at = np.inf, begin[t]
         for i in range(begin[t], begin[t + 1]):
-            if cost[i] <= key and charge[i] - value[i] < least:
-                least, at = charge[i] - value[i], i
+            if cost[i] <= key and charge[i] - value[i] < smallest:
+                smallest, at = charge[i] - value[i], i
         chosen[t] = at
     return key
 
 
 @_compiled
 def _look(
-    low, high, radius, price, past_near, additive, shared, target, margin, home, start, cost, value,
-    tree_start, entry_start, entry_column, entry_first, entry_last,
+    low, high, is_open, radius, price, past_near, additive, shared, target, margin, home, start,
+    cost, levels, value, tree_start, entry_start, entry_column, entry_first, entry_last,
     asked_to, forbidden_to, pool_to, total_pool, prices, pools, asking,
     near, alive, leaf_cost, charge, values, begin, chosen, firsts, lasts, up, down,
     out, point, cut,
@@ -222,22 +231,25 @@ def _look(
         near[c] = min(max(home[c], low[c]), high[c])
         here = cost[start[c] + near[c]]
         base = base + here if additive else max(base, here)
-    out[0] = base
+    out[0] = out[2] = base
     if base >= radius:
         return PRUNED
-    fixed = 0.0
+    fixed, all_pools = 0.0, 0.0
     if shared:
+        all_pools = total_pool[0]
         for c in range(d):
             at_near = pool_to[start[c] + near[c]]
             fixed += (pool_to[start[c] + high[c]] - at_near) + (
                 pool_to[start[c] + low[c]] - at_near
             )
-    # One pass over the leaves: which of them meet the box, at what cost, and what they are charged.
+    # One pass over the leaves: which meet the box, at what cost, and what they are charged.
     n, most, score = 0, 0.0, 0.0
     for t in range(n_trees):
         begin[t] = n
         best = -np.inf
         for leaf in range(tree_start[t], tree_start[t + 1]):
+            if not is_open[leaf]:
+                continue
             extra, charged, inside, out_of_reach = 0.0, 0.0, True, False
             for e in range(entry_start[leaf], entry_start[leaf + 1]):
                 c = entry_column[e]
@@ -263,6 +275,7 @@ def _look(
                     asked = asked_to[s + need, t] - asked_to[s + k, t]
                     charged += (above + below) + asked
             if out_of_reach:
+                is_open[leaf] = 0
                 continue
             alive[n], charge[n], values[n] = leaf, charged, value[leaf]
             leaf_cost[n] = base + extra if additive else max(base, extra)
@@ -281,15 +294,17 @@ def _look(
         return AT_TARGET
     if additive and shared:
         key, price = _by_price(
-            charge, values, begin, chosen, target, margin, base, fixed, total_pool[0], radius, price
+            charge, values, begin, chosen, target, margin, base, fixed, all_pools, radius, price
         )
     else:
-        all_pools = total_pool[0] if shared else 0.0
         key = _by_radius(
-            charge, values, leaf_cost, begin, chosen, target, margin, base, fixed, all_pools, radius
-        )
+            charge, values, leaf_cost, begin, chosen, target, margin, base, fixed, all_pools,
+            radius, levels,
+        )  # fmt: skip
         price = 0.0
     out[2], out[3] = key, price
+    if key >= radius:
+        return PRUNED
     points = 0.0
     for c in range(d):
         firsts[c, :], lasts[c, :] = low[c], high[c]
@@ -305,12 +320,11 @@ def _look(
     if points < target:
         out[4] = np.inf
     cut[0], cut[1] = -1, 0
-    if key < radius:
-        _cut(
-            low, high, near, price if additive and shared else 1.0, shared, start,
-            entry_start, entry_column, entry_first, entry_last, prices, pools, asking,
-            alive, values, begin, chosen, firsts, lasts, up, down, cut,
-        )  # fmt: skip
+    _cut(
+        low, high, near, price if additive and shared else 1.0, shared, start,
+        entry_start, entry_column, entry_first, entry_last, prices, pools, asking,
+        alive, values, begin, chosen, firsts, lasts, up, down, cut,
+    )  # fmt: skip
     return BOUNDED
 
 
@@ -359,14 +373,20 @@ def _cut(
                 continue
             if shared:
                 entered = g if q > near[c] else g - 1
+                outwards = q > near[c]
+                whole = prices[entered] + pools[entered]
+                # No more than this if nobody is charged: most places need no closer look.
+                above, below = (up[g], down[g] + whole) if outwards else (up[g] + whole, down[g])
+                if min(above, below) + LESSER_SIDE * max(above, below) <= best:
+                    continue
                 charged = 0.0
                 for t in range(n_trees):
                     asks = firsts[c, t] >= q if q > near[c] else lasts[c, t] <= q - 1
                     if asks:
                         charged += asking[entered, t]
-                unpaid = max(prices[entered] + pools[entered] - charged, 0.0)
+                unpaid = max(whole - charged, 0.0)
                 # The half that has to cross pays what nobody is charged for.
-                if q > near[c]:
+                if outwards:
                     down[g] += unpaid
                 else:
                     up[g] += unpaid

@@ -33,7 +33,7 @@ _WORTHWHILE = 0.05
 _MOST_CLASSES = 3
 # Rows that this many boxes do not settle have deep stubs, whose first witness is seldom the best.
 _HARD = 500
-_TRIES = 60
+_TRIES = 30
 _TRY_COUNTS = 5
 _WIDER = 1.1
 _SMALLEST = float(np.finfo(np.float64).tiny)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.trees._ensemble import Duel
 from specreg_sklearn.certificates.trees._leaf_boxes import LeafBoxes
 from specreg_sklearn.certificates.trees._row_cells import RowCells
@@ -204,30 +204,32 @@ class RowSearch:
     def _restart(self, max_nodes: int) -> None:
         """Look for nearer points around the best one, for as long as tries go on to find some."""
         self._restarted = True
-        if self.point is None:
-            return
         radius = self.upper * _WIDER**self.costs.power
         stub = self._within(radius)
-        if not len(stub.leaf):
+        if not np.isfinite(radius) or not len(stub.leaf):
             return
-        walks = []
-        cells = cells_at(stub, self.point[stub.column])
-        for pair in self.pairs:
+        descent, cells = self._around_best(stub, radius)
+        walk = Restarts(descent, cells, self.upper, np.random.default_rng(0))
+        found = True
+        while found and self.n_nodes < max_nodes:
+            reached = walk.run(_TRIES)
+            self.n_nodes += _TRIES * _TRY_COUNTS
+            found = reached is not None and reached.cost < self.upper * (1 - 1e-9)
+            if reached is not None and found:
+                self.take(reached.cost, self._point(stub, reached.cells))
+
+    def _around_best(self, stub: Stub, radius: float) -> tuple[Descent, IntArray]:
+        """Return the moves towards the class of the best point, and its cells."""
+        nearest = min(self.pairs, key=lambda pair: pair.lower)
+        cells = stub.home if self.point is None else cells_at(stub, self.point[stub.column])
+        descents = []
+        for pair in (nearest, *self.pairs):
             value, target = _asked(stub, pair.duel)
-            target += pair.duel.tolerance
-            descent = Descent(stub, value, target, radius, additive=self.costs.additive)
-            if descent.moves(cells)[0] >= target:
-                # A point has one label, so it is the class of one pair that wins there, or of few.
-                walks.append(Restarts(descent, cells, np.random.default_rng(0)))
-        for walk in walks[:1]:
-            found = True
-            while found and self.n_nodes < max_nodes:
-                before = walk.best.cost
-                best = walk.run(_TRIES)
-                self.n_nodes += _TRIES * _TRY_COUNTS
-                found = best.cost < before
-                if best.cost < self.upper * (1 - 1e-9):
-                    self.take(best.cost, self._point(stub, best.cells))
+            blur, additive = pair.duel.tolerance, self.costs.additive
+            descents.append(Descent(stub, value, target + blur, radius, additive=additive))
+        # Where only the place of a witness outside is known, the nearest class is tried.
+        best = (d for d in descents if self.point is not None and d.moves(cells)[0] >= d.target)
+        return next(best, descents[0]), cells
 
     def _begin(self, pair: _Pair, radius: float) -> None:
         """Start a search within a radius, and note what its root says."""

@@ -21,11 +21,11 @@ from specreg_sklearn.certificates.trees.search._stub import Stub
 
 _ROOT_STEPS = 400
 _ROOT_PATIENCE = 20
-_WORTHWHILE = 0.05
+_WORTHWHILE = 0.02
 _COOLING = 0.02
-_STEP_EVERY = 2
+_STEP_EVERY = 1
 _RATE = 0.45
-_DIVE_EVERY = 3
+_DIVE_EVERY = 4
 # What predict says no to counts as so many boxes: a question about one row costs as much, and where
 # a forest is tied on a whole region, nearly every box asks one.
 _REFUSED = 20

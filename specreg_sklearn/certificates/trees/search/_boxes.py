@@ -108,8 +108,9 @@ class Boxes(Protocol):
     ) -> Look:
         """Look in the box from cells `low` to `high`, (d,), for points cheaper than `radius`.
 
-        Leaves whose byte in `is_open`, (n_leaves,), is 0 are known to hold none; the bytes of more
-        that turn out so are set to 0, for the looks at parts of the box.
+        Leaves whose byte in `is_open`, (n_leaves,), is 0 are known to hold none. Those of more
+        leaves become 0, and the box shrinks to what the others cover: `low`, `high` and `is_open`
+        are written to, for looks at parts of the box.
         The search for the price of the score starts from `price`. With `past_near` the cheapest
         point was refused, so the rest of the box is looked at.
         """

@@ -24,31 +24,35 @@ class Restarts:
     descent : Descent
         Moves over a stub whose radius is a little larger than the cost of the best point.
     cells : ndarray of shape (d,), int
-        The best point so far.
+        Where the walk begins, such as the best point so far.
+    cost : float
+        The cost of the best point so far.
     generator : numpy.random.Generator
         Draws what is put back, and the noise.
     """
 
-    def __init__(self, descent: Descent, cells: IntArray, generator: np.random.Generator) -> None:
+    def __init__(
+        self, descent: Descent, cells: IntArray, cost: float, generator: np.random.Generator
+    ) -> None:
         self.descent, self.generator = descent, generator
-        self.best = self._here = Reached(descent.cost(cells), cells)
+        self._here, self._best, self._cost = cells, cells, cost
+        self._found: Reached | None = None
 
-    def run(self, n_tries: int) -> Reached:
-        """Return the cheapest point after so many more tries."""
+    def run(self, n_tries: int) -> Reached | None:
+        """Return the cheapest point after so many more tries, if it is cheaper than the first."""
         for _ in range(n_tries):
             reached = self._next()
             if reached is None:
                 continue
-            if reached.cost < self.best.cost * (1 - 1e-9):
-                self.best = reached
-            near = reached.cost <= self.best.cost * _AWAY
-            self._here = reached if near else self.best
-        return self.best
+            if reached.cost < self._cost * (1 - 1e-9):
+                self._found, self._cost, self._best = reached, reached.cost, reached.cells
+            self._here = reached.cells if reached.cost <= self._cost * _AWAY else self._best
+        return self._found
 
     def _next(self) -> Reached | None:
         """Put some columns back, and climb again by moves whose gains are blurred."""
         draw, stub = self.generator, self.descent.stub
-        cells = self._here.cells.copy()
+        cells = self._here.copy()
         moved = np.flatnonzero(cells != stub.home)
         if len(moved):
             n_back = int(draw.integers(1, max(2, len(moved) // 2) + 1))
@@ -56,7 +60,7 @@ class Restarts:
             cells[back] = stub.home[back]
         noise = np.exp(draw.normal(0.0, _NOISE, len(stub.cost)))
         # Dearer points than the best one are of use on the way.
-        return self.descent.climb(cells, self.best.cost * _AWAY, noise)
+        return self.descent.climb(cells, self._cost * _AWAY, noise)
 
 
 def cells_at(stub: Stub, numbers: FloatArray) -> IntArray:

@@ -19,11 +19,12 @@ from specreg_sklearn.certificates.trees.search._boxes import (
 )
 from specreg_sklearn.certificates.trees.search._stub import Stub
 
+# Steps at the root go on for as long as so many of them close this part of what is left between
+# the bound and the radius.
 _ROOT_STEPS = 400
 _ROOT_PATIENCE = 20
 _WORTHWHILE = 0.02
 _COOLING = 0.02
-_STEP_EVERY = 1
 _RATE = 0.45
 _DIVE_EVERY = 4
 # What predict says no to counts as so many boxes: a question about one row costs as much, and where
@@ -100,7 +101,7 @@ class BestFirst:
         stub = question.stub
         self._heap: list[_Node] = []
         self._next: _Node | None = None
-        self._made = self._popped = self._bounded = 0
+        self._made = self._popped = 0
         if not len(stub.leaf):
             self.lower, self.done = radius, True
             return
@@ -203,8 +204,7 @@ class BestFirst:
             made = self._node(look, low, high, is_open, node.key)
             if made is not None:
                 pushed.append(made)
-            self._bounded += 1
-            if self._terms.multipliers is not None and self._bounded % _STEP_EVERY == 0:
+            if self._terms.multipliers is not None:
                 self._boxes.improve(low, high, _RATE)
         pushed = [made for made in pushed if made.key < self.radius]
         # A dive goes on with the cheaper half, whatever else there is, until nothing is left of it.

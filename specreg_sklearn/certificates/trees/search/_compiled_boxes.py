@@ -315,8 +315,8 @@ def _look(
             return AT_TARGET
         if additive and shared:
             key, rate, spare = _by_price(
-                charge, values, begin, chosen, target, margin, base, fixed, all_pools, radius, price,
-                least,
+                charge, values, begin, chosen, target, margin, base, fixed, all_pools, radius,
+                price, least,
             )  # fmt: skip
             price = rate if rate != 0 else price
         else:
@@ -328,7 +328,8 @@ def _look(
         out[2], out[3] = key, price
         if key >= radius:
             return PRUNED
-        # A leaf that pays so much more than the best one of its tree takes the bound beyond the radius.
+        # A leaf that pays so much more than the best one of its tree takes the bound beyond the
+        # radius.
         for t in range(n_trees):
             for i in range(begin[t], begin[t + 1]):
                 if (charge[i] - rate * values[i]) - least[t] > spare:

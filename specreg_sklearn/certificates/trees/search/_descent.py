@@ -105,7 +105,7 @@ class Descent:
         radius: float | None = None,
         weight: float | FloatArray = 1.0,
     ) -> IntArray | None:
-        """Climb to the target, from the row if not from elsewhere, by what gains most for a cost."""
+        """Climb to the target, from the row or elsewhere, by what gains most for a cost."""
         stub, cells = self.stub, (self.stub.home if cells is None else cells).copy()
         radius = self.radius if radius is None else radius
         for _ in range(_MOST_MOVES):

@@ -30,6 +30,9 @@ _DIVE_EVERY = 4
 # What predict says no to counts as so many boxes: a question about one row costs as much, and where
 # a forest is tied on a whole region, nearly every box asks one.
 _REFUSED = 20
+# A box costs by its leaves, besides what it costs anyway: one with so many in all counts as one.
+_LEAVES_OF_A_NODE = 1400
+_BESIDES = 400
 
 Confirm = Callable[[IntArray], bool]
 """Says whether a point of the stub, given by its cells, has another label by `predict`."""
@@ -88,8 +91,6 @@ class BestFirst:
         No point costs less; at most the radius.
     found : Found or None
         The best point so far, below the radius.
-    n_nodes : int
-        Boxes that were compared with the leaves.
     done : bool
         Whether `found` is the best point, or there is none below the radius.
     """
@@ -97,7 +98,8 @@ class BestFirst:
     def __init__(self, question: Question, radius: float) -> None:
         self.question, self.radius = question, radius
         self.found: Found | None = None
-        self.lower, self.n_nodes, self.done = 0.0, 0, False
+        self.lower, self.done = 0.0, False
+        self._work = 0
         stub = question.stub
         self._heap: list[_Node] = []
         self._next: _Node | None = None
@@ -109,6 +111,19 @@ class BestFirst:
         self._terms = terms_of(stub, question.value, target, additive=question.additive)
         self._boxes = boxes_of(self._terms)
         self._start()
+
+    @property
+    def n_nodes(self) -> int:
+        """Work so far, in boxes of a usual size."""
+        return -(-self._work // _LEAVES_OF_A_NODE)
+
+    def _looked(
+        self, low: IntArray, high: IntArray, is_open: ByteArray, price: float, *, past_near: bool
+    ) -> Look:
+        """Look at a box, and count it."""
+        look = self._boxes.look(low, high, is_open, self.radius, price, past_near=past_near)
+        self._work += _BESIDES + int(is_open.sum())
+        return look
 
     def _start(self) -> None:
         stub = self.question.stub
@@ -132,16 +147,14 @@ class BestFirst:
         spread = float(np.ptp(self._terms.value)) or 1.0
         reach = self.radius if np.isfinite(self.radius) else float(self._terms.stub.cost.max())
         price = reach / spread
-        self.n_nodes += 1
-        look = self._boxes.look(low, high, is_open, self.radius, price, past_near=True)
+        look = self._looked(low, high, is_open, price, past_near=True)
         if held is None or look.verdict == PRUNED:
             return look
         best = before = look.key
         held.keep()
         for i in range(1, _ROOT_STEPS + 1):
             self._boxes.improve(low, high, 1 / (1 + _COOLING * i))
-            self.n_nodes += 1
-            look = self._boxes.look(low, high, is_open, self.radius, look.price, past_near=True)
+            look = self._looked(low, high, is_open, look.price, past_near=True)
             if look.verdict == PRUNED:
                 return look
             if look.key >= best:
@@ -152,7 +165,7 @@ class BestFirst:
                     break
                 before = best
         held.put_back()
-        return self._boxes.look(low, high, is_open, self.radius, look.price, past_near=True)
+        return self._looked(low, high, is_open, look.price, past_near=True)
 
     def run(self, most_nodes: int, *, until_found: bool = False) -> None:
         """Continue until `most_nodes` boxes were scanned in all, or everything is decided.
@@ -184,7 +197,6 @@ class BestFirst:
 
     def _split(self, node: _Node) -> None:
         j, q = node.cut
-        self.n_nodes += 2
         pushed = []
         for above in (False, True):
             low, high = node.low.copy(), node.high.copy()
@@ -193,11 +205,11 @@ class BestFirst:
                 low[j] = q
             else:
                 high[j] = q - 1
-            look = self._boxes.look(low, high, is_open, self.radius, node.price, past_near=False)
+            look = self._looked(low, high, is_open, node.price, past_near=False)
             if look.verdict == AT_TARGET:
                 if self._accept(look.base, look.near, look.score):
                     continue
-                look = self._boxes.look(low, high, is_open, self.radius, node.price, past_near=True)
+                look = self._looked(low, high, is_open, node.price, past_near=True)
             if look.verdict == PRUNED:
                 continue
             self._consider(look)
@@ -237,7 +249,7 @@ class BestFirst:
         if cost >= self.radius:
             return True
         if score < question.target + question.tolerance and not question.confirm(cells):
-            self.n_nodes += _REFUSED
+            self._work += _REFUSED * _LEAVES_OF_A_NODE
             return False
         self.found, self.radius = Found(cost, cells.astype(np.int64)), cost
         return True

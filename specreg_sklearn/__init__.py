@@ -1,8 +1,9 @@
 """Adversarial robustness as ordinary scikit-learn parts.
 
 Train representations that are hard to fool (:class:`SpectrallyRegularizedEncoder`,
-:class:`SelfSupervisedEncoder`, :class:`RobustLinearProbe`) and measure how hard any scikit-learn
-classifier or pipeline is to fool (:func:`robust_accuracy`, :func:`make_robust_scorer`).
+:class:`SelfSupervisedEncoder`, :class:`RobustLinearProbe`), measure how hard any scikit-learn
+classifier or pipeline is to fool (:func:`robust_accuracy`, :func:`make_robust_scorer`), and report
+it so that somebody else can check it (:func:`robustness_report`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         SpectrallyRegularizedEncoder,
     )
     from specreg_sklearn.metrics import make_robust_scorer, robust_accuracy
+    from specreg_sklearn.report import robustness_report
     from specreg_sklearn.space import FeatureSpace
     from specreg_sklearn.tables import as_classifier
 
@@ -36,6 +38,7 @@ __getattr__, __dir__ = lazy_names(
         "make_robust_scorer": "specreg_sklearn.metrics",
         "register": "specreg_sklearn._registry",
         "robust_accuracy": "specreg_sklearn.metrics",
+        "robustness_report": "specreg_sklearn.report",
         "show_versions": "specreg_sklearn._show_versions",
     },
 )
@@ -50,5 +53,6 @@ __all__ = [
     "make_robust_scorer",
     "register",
     "robust_accuracy",
+    "robustness_report",
     "show_versions",
 ]

@@ -29,10 +29,16 @@ def show_versions() -> None:
     >>> show_versions()
     python: ...
     """
-    print(f"python: {sys.version.split()[0]}")
-    print(f"system: {platform.platform()}")
+    for name, shown in versions().items():
+        print(f"{name}: {shown}")
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python, the system and the packages that matter here, by name."""
+    found = {"python": sys.version.split()[0], "system": platform.platform()}
     for package in _PACKAGES:
         try:
-            print(f"{package}: {version(package)}")
+            found[package] = version(package)
         except PackageNotFoundError:
-            print(f"{package}: not installed")
+            found[package] = "not installed"
+    return found

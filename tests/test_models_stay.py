@@ -247,7 +247,7 @@ MODEL_CALLS = {
         model, ROWS, LABELS, ROWS, LABELS
     ),
     "gradient_masking_report": lambda model: inspection.gradient_masking_report(
-        model, ROWS, LABELS, eps=0.1
+        model, ROWS, LABELS, eps=0.1, n_steps=10
     ),
     "instance_margins": lambda model: inspection.instance_margins(model, ROWS[:2]),
     "layer_stretch": lambda model: inspection.layer_stretch(model, ROWS, radius=0.1),

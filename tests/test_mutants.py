@@ -61,6 +61,12 @@ PROOFS = {
         "moving = constants",
         f"{SCORES}::test_rounding_grows_with_the_move",
     ),
+    "rounding of linear models does not grow over the ball": Mutant(
+        "certificates/linear/_prover.py",
+        "per_unit = float(rounded * speed.sum() + rows.growth * steepest.sum())",
+        "per_unit = 0.0",
+        f"{SCORES}::test_rounding_grows_with_the_move",
+    ),
     "softmax makes no ties": Mutant(
         "certificates/pipelines/_classifiers.py",
         "_PROBABILITY_ERROR = 16 * UNIT_ROUNDOFF",
@@ -71,6 +77,12 @@ PROOFS = {
         "certificates/pipelines/_predicted_scores.py",
         "error[lost] = np.inf",
         "error[lost] = 0.0",
+        f"{SCORES}::test_the_end_of_the_range_of_float32_is_no_margin",
+    ),
+    "scores of linear models beyond float32": Mutant(
+        "certificates/linear/_prover.py",
+        "farthest = np.where(terms < _FLOAT32_TOO_LARGE, room, 0.0)",
+        "farthest = room",
         f"{SCORES}::test_the_end_of_the_range_of_float32_is_no_margin",
     ),
     "moves beyond float32": Mutant(
@@ -152,6 +164,12 @@ PROOFS = {
         '            raise _refusal(subject, "forward hook", hook)\n',
         "",
         f"{HIDDEN}::test_hooks_are_refused_by_name",
+    ),
+    "rows of the user in front of a linear model": Mutant(
+        "certificates/pipelines/_steps_in_front.py",
+        "function.compare(cells[:: max(1, len(cells) // _N_COMPARED)])",
+        "pass",
+        "certificates/networks/test_rows_that_reach_a_network.py",
     ),
     "rows of the user": Mutant(
         MODEL,
@@ -356,9 +374,9 @@ METRICS = {
         "metrics/test_certified_scorers.py",
     ),
     "wrong rows are spared": Mutant(
-        "metrics/measurement/_decided_rows.py",
-        "distances[~right] = 0.0",
-        "distances[~right] = np.inf",
+        "metrics/measurement/_attacked_rows.py",
+        "distances=np.where(right, np.inf, 0.0),",
+        "distances=np.full(len(right), np.inf),",
         "metrics/test_certify_auto.py",
     ),
 }

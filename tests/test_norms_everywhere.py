@@ -83,6 +83,14 @@ ENTRIES = {
         lambda norm: metrics.robust_accuracy_score(MODEL, X, y, eps=0.1, norm=norm),
         MEASURED,
     ),
+    "robustness_score": (
+        lambda norm: metrics.robustness_score(MODEL, X, y, eps=0.1, norm=norm, by="class"),
+        MEASURED,
+    ),
+    "compare_robustness": (
+        lambda norm: metrics.compare_robustness({"a": MODEL, "b": MODEL}, X, y, eps=1, norm=norm),
+        MEASURED,
+    ),
     "suggest_eps": (lambda norm: metrics.suggest_eps(X, y, norm=norm), MEASURED),
     "adversarial_distances": (
         lambda norm: metrics.adversarial_distances(MODEL, X, y, norm=norm),
@@ -155,7 +163,7 @@ ENTRIES = {
     "RobustLinearProbe": (lambda norm: RobustLinearProbe(norm=norm).fit(X, y), PROVED),
 }
 # What measured in a norm says so, and takes no norm from a user.
-RESULTS = {"AdversarialBand", "InstanceMargins"}
+RESULTS = {"AdversarialBand", "RobustnessScore", "InstanceMargins"}
 
 
 @pytest.mark.parametrize("norm", [7, -1, "l1", True, None, np.nan, [2]], ids=repr)

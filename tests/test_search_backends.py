@@ -49,7 +49,7 @@ def test_joblib_backends_agree_with_serial(serial, backend):
 
 def test_dask_cluster_agrees_with_serial(serial):
     cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+        n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
     )
     with cluster, distributed.Client(cluster), joblib.parallel_config("dask"):
         np.testing.assert_array_equal(scores(n_jobs=2), serial)

@@ -6,8 +6,10 @@ from specreg_sklearn.estimators._certified_network import (
 from specreg_sklearn.estimators._encoder import SpectrallyRegularizedEncoder
 from specreg_sklearn.estimators._probe import RobustLinearProbe
 from specreg_sklearn.estimators._self_supervised import SelfSupervisedEncoder
+from specreg_sklearn.estimators._stored_version import InconsistentVersionWarning
 
 __all__ = [
+    "InconsistentVersionWarning",
     "RobustLinearProbe",
     "SelfSupervisedEncoder",
     "SpectrallyRegularizedEncoder",

@@ -21,7 +21,7 @@ from specreg_sklearn.constraints import Constraint
 from specreg_sklearn.estimators._build_net import Callbacks, strength_of
 from specreg_sklearn.estimators._certified_network import check_only_backbone_and_head
 from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
-from specreg_sklearn.estimators._input_shape import flat_rows
+from specreg_sklearn.estimators._input_shape import flat_rows, has_raw_pixels
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
 from specreg_sklearn.estimators._rows_in_parts import classes_of_parts, held_out_rows
 from specreg_sklearn.estimators._trained_backbone import Module
@@ -30,7 +30,13 @@ from specreg_sklearn.estimators._training_rows import ClassWeight, TrainingRows,
 from specreg_sklearn.modules import readout
 from specreg_sklearn.objectives import Objective, resolve_objective
 from specreg_sklearn.penalties import Penalty
-from specreg_sklearn.training import StrengthChoice, hand_on_interruption, preset_settings
+from specreg_sklearn.tables import as_numpy
+from specreg_sklearn.training import (
+    StrengthChoice,
+    hand_on_interruption,
+    preset_settings,
+    warn_of_units,
+)
 
 
 class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, BaseEstimator):
@@ -85,8 +91,10 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         With ``alpha="auto"``, how many standard errors the held-out balanced error may lie above
         its smallest value on the path. 1 is careful; 2 trades accuracy for robustness.
     weight_decay : float, default=1e-4
-        Strength of the sum of squares of all weights (biases are free), beside any penalty. The
-        two together do better than either alone.
+        Strength of the sum of squares of all weights (biases are free), beside any penalty. For
+        the network's own labels a little of it beside a spectral penalty was measured to help;
+        for features that another readout will use it helped on some data and harmed on others:
+        choose it there with `alpha`, by the new task.
     objective : str or Objective, default="cross_entropy"
         What a batch is scored on. ``"cross_entropy"``: the log loss of the rows as they are;
         ``"adversarial"``: of the worst rows nearby; ``"trades"``: of the rows, plus how much the
@@ -274,7 +282,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         """Return an encoder with settings that were measured together.
 
         They are meant for columns in units of their spread, or pixels from 0 to 1: strengths and
-        epsilons are in the units of the encoder's input.
+        epsilons are in the units of the encoder's input. :meth:`fit` warns of other rows.
 
         Parameters
         ----------
@@ -357,8 +365,9 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
             If training diverged, collapsed to one prediction, or was still improving after
             `max_iter` epochs, or if the penalty's estimate lagged.
         UserWarning
-            If `X` holds images of bytes from 0 to 255, or the labels are -1, 0 and 1 and the
-            objective uses no unlabelled rows.
+            If `X` holds images of bytes from 0 to 255, if the settings are those of a preset, such
+            as the defaults, and `X` is neither in units of its spread nor in pixels from 0 to 1, or
+            if the labels are -1, 0 and 1 and the objective uses no unlabelled rows.
         """
         return self._train(X, y, sample_weight, validation=(X_val, y_val))
 
@@ -422,7 +431,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         in_parts = all_classes is not None
         X, row_shape = flat_rows(X)
         reset = not (in_parts and hasattr(self, "net_"))
-        X, y = validate_data(self, X, y, reset=reset, dtype=[np.float64, np.float32])
+        X, y = validate_data(self, X, as_numpy(y), reset=reset, dtype=[np.float64, np.float32])
         objective = resolve_objective(self.objective, uses_labels=True)
         if hasattr(objective, "check_rows"):
             objective.check_rows(X)
@@ -456,6 +465,9 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         else:
             logits = self._apply(rows.X, net.module_)
             warn_of_trouble(net, logits, rows.codes, weighs_classes=self.class_weight is not None)
+            if not has_raw_pixels(given[0], net.module_.input_shape):  # that has been said
+                settings = self.get_params(deep=False)
+                warn_of_units(rows.X, settings, getattr(self, "feature_names_in_", None))
         return self
 
     def _choose_strength(

@@ -32,12 +32,14 @@ from specreg_sklearn.estimators._build_net import (
 )
 from specreg_sklearn.estimators._differentiable import WithPullback, with_pullback
 from specreg_sklearn.estimators._input_shape import check_row_shape, flat_rows, warn_of_raw_pixels
+from specreg_sklearn.estimators._stored_version import StoredVersionMixin
 from specreg_sklearn.estimators._trained_backbone import Module
 from specreg_sklearn.estimators._training_report import spectral_norms
 from specreg_sklearn.estimators._training_rows import TrainingRows
 from specreg_sklearn.modules import ACTIVATIONS, Network, predicting
 from specreg_sklearn.objectives import Objective
 from specreg_sklearn.penalties import Penalty
+from specreg_sklearn.tables import in_library_of
 from specreg_sklearn.training import (
     PenalizedNet,
     SklearnCallbackBridge,
@@ -50,7 +52,9 @@ from specreg_sklearn.training import (
 )
 
 
-class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin):
+class FeatureEncoderMixin(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, CallbackSupportMixin, StoredVersionMixin
+):
     """A transformer that gives the features of the network inside `net_`."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -195,8 +199,7 @@ class FeatureEncoderMixin(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cal
         ndarray of shape (n_samples, n_features_out)
             Activations of the last hidden layer, in the dtype of the training.
         """
-        X = self._validated(X)
-        return self._apply(X, self.module_.features)
+        return in_library_of(X, self._apply(self._validated(X), self.module_.features))
 
     def __differentiable__(self, role: Role) -> WithPullback:
         """Return the network up to the features, or up to the logits of a classifier."""

@@ -1,4 +1,4 @@
-"""Rows that are images: from (n, C, H, W) to flat rows, and the shape that the backbone gets."""
+"""Rows as they are given: images become flat rows, and the backbone gets their shape."""
 
 from __future__ import annotations
 
@@ -9,15 +9,26 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from torch.utils.data import DataLoader, Dataset
 
-from specreg_sklearn.tables import stacklevel_of_caller
+from specreg_sklearn.tables import as_numpy, stacklevel_of_caller
 
 _COLOURS = (1, 3, 4)
 _LARGEST_BINARY = 1
 
 
 def flat_rows(X: Any) -> tuple[Any, tuple[int, ...] | None]:
-    """Flatten rows that have axes of their own, in C order, and return these; None for a table."""
+    """Flatten rows that have axes of their own, in C order, and return these; None for a table.
+
+    Arrays of other libraries become numpy arrays. TypeError for a Dataset or a DataLoader of torch.
+    """
+    if isinstance(X, (Dataset, DataLoader)):
+        raise TypeError(
+            f"X is a {type(X).__name__} of torch; rows in an array are expected. For rows that do "
+            "not fit into memory give a memory map, np.load(path, mmap_mode='r'), which is read "
+            "batch by batch, or hand the batches of a DataLoader to partial_fit, one by one."
+        )
+    X = as_numpy(X)
     if getattr(X, "ndim", 0) < 3:
         return X, None
     array = np.asarray(X)
@@ -76,14 +87,19 @@ def check_row_shape(row_shape: tuple[int, ...] | None, input_shape: tuple[int, .
     )
 
 
-def warn_of_raw_pixels(X: Any, input_shape: tuple[int, ...]) -> None:
-    """Warn about images, as the user gave them, whose pixels are bytes from 0 to 255."""
-    if (
+def has_raw_pixels(X: Any, input_shape: tuple[int, ...]) -> bool:
+    """Tell whether rows, as the user gave them, are images of bytes from 0 to 255."""
+    return bool(
         len(input_shape) == 3
         and getattr(X, "dtype", None) == np.uint8
         and X.size
         and X.max() > _LARGEST_BINARY
-    ):
+    )
+
+
+def warn_of_raw_pixels(X: Any, input_shape: tuple[int, ...]) -> None:
+    """Warn about images, as the user gave them, whose pixels are bytes from 0 to 255."""
+    if has_raw_pixels(X, input_shape):
         warnings.warn(
             f"X holds images of dtype uint8 with values up to {X.max()}. Networks train badly on "
             "such units, and distances are then in them: divide by 255, or put a MinMaxScaler in "

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_softmax, softmax
 from sklearn.base import ClassifierMixin
 
+from specreg_sklearn.tables import in_library_of
+
 
 class LogitClassifierMixin(ClassifierMixin):
     """Labels, probabilities and decision values from the logits of a subclass."""
@@ -34,7 +36,8 @@ class LogitClassifierMixin(ClassifierMixin):
             For two classes the logit of ``classes_[1]`` minus that of ``classes_[0]``.
         """
         logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+        values = logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+        return in_library_of(X, values)
 
     def predict_proba(self, X: Any) -> NDArray[np.floating]:
         """Return class probabilities: the softmax of the logits.
@@ -49,7 +52,7 @@ class LogitClassifierMixin(ClassifierMixin):
         ndarray of shape (n_samples, n_classes)
             Probabilities in the order of `classes_`.
         """
-        return softmax(self._logits(X), axis=1)
+        return in_library_of(X, softmax(self._logits(X), axis=1))
 
     def predict_log_proba(self, X: Any) -> NDArray[np.floating]:
         """Return the logarithms of the class probabilities, also of those that round to zero.
@@ -64,7 +67,7 @@ class LogitClassifierMixin(ClassifierMixin):
         ndarray of shape (n_samples, n_classes)
             Log-probabilities in the order of `classes_`.
         """
-        return log_softmax(self._logits(X), axis=1)
+        return in_library_of(X, log_softmax(self._logits(X), axis=1))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """Return the label of the largest logit of each row.
@@ -80,7 +83,7 @@ class LogitClassifierMixin(ClassifierMixin):
             Labels as given to `fit`.
         """
         codes = self._logits(X).argmax(axis=1)
-        return self.classes_[codes]
+        return in_library_of(X, self.classes_[codes])
 
     if TYPE_CHECKING:  # scikit-learn has it, and no types
 

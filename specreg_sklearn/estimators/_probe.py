@@ -20,6 +20,7 @@ from specreg_sklearn.certificates import Affine, NoCertificateError, Stage
 from specreg_sklearn.certificates.pipelines import Role
 from specreg_sklearn.estimators._differentiable import WithPullback
 from specreg_sklearn.estimators._logit_classifier import LogitClassifierMixin
+from specreg_sklearn.estimators._stored_version import StoredVersionMixin
 from specreg_sklearn.estimators._training_rows import ClassWeight, TrainingRows, training_rows
 from specreg_sklearn.estimators.robust_logistic import (
     DUAL_NORMS,
@@ -29,14 +30,14 @@ from specreg_sklearn.estimators.robust_logistic import (
     solve,
 )
 from specreg_sklearn.space import check_norm
-from specreg_sklearn.tables import stacklevel_of_caller
+from specreg_sklearn.tables import as_numpy, stacklevel_of_caller
 from specreg_sklearn.training import own_torch_settings
 
 # A larger coefficient, on a column of unit spread, means that the column is looked at.
 _IGNORED = 1e-3
 
 
-class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
+class RobustLinearProbe(LogitClassifierMixin, StoredVersionMixin, BaseEstimator):
     """Multinomial logistic regression that withstands every small move of its input.
 
     Minimises the mean over rows of
@@ -190,6 +191,7 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
             the features.
         """
         check_norm(self.norm, DUAL_NORMS, type(self).__name__)
+        X, y = as_numpy(X), as_numpy(y)
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32])
         rows = training_rows(X, y, sample_weight, self.class_weight)
         # The matrices are small: with two threads on a busy machine BLAS took ten times as long.
@@ -264,6 +266,7 @@ class RobustLinearProbe(LogitClassifierMixin, BaseEstimator):
 
     def _logits(self, X: Any) -> NDArray[np.floating]:
         check_is_fitted(self, "coef_")
+        X = as_numpy(X)
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=self.coef_.dtype)
         scores = X @ self.coef_.T + self.intercept_
         return np.hstack([-scores / 2, scores / 2]) if len(self.coef_) == 1 else scores

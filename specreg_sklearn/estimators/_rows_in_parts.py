@@ -11,6 +11,7 @@ from sklearn.utils.validation import validate_data
 from specreg_sklearn.estimators._input_shape import flat_rows
 from specreg_sklearn.estimators._training_rows import TrainingRows, training_rows
 from specreg_sklearn.objectives import Objective
+from specreg_sklearn.tables import as_numpy
 
 if TYPE_CHECKING:
     from specreg_sklearn.estimators._encoder import SpectrallyRegularizedEncoder
@@ -77,7 +78,7 @@ def held_out_rows(
         )
     try:
         X, _ = flat_rows(X_val)
-        X, y = validate_data(encoder, X, y_val, reset=False, dtype=rows.X.dtype)
+        X, y = validate_data(encoder, X, as_numpy(y_val), reset=False, dtype=rows.X.dtype)
         found = training_rows(X, y, None, encoder.class_weight, objective, all_classes=rows.classes)
     except ValueError as error:
         raise ValueError(f"X_val and y_val do not fit X and y: {error}") from error

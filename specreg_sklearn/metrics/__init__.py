@@ -19,22 +19,29 @@ from specreg_sklearn.metrics._certified import (
     certified_radius,
     lipschitz_bound,
 )
+from specreg_sklearn.metrics._comparison import RobustnessComparison, compare_robustness
 from specreg_sklearn.metrics._robust_accuracy import adversarial_distances, robust_accuracy_score
+from specreg_sklearn.metrics._robustness_result import RobustnessScore
+from specreg_sklearn.metrics._robustness_score import robustness_score
 from specreg_sklearn.metrics._scorer import make_robust_scorer, robust_accuracy
 from specreg_sklearn.space import EpsSuggestion, suggest_eps
 
 __all__ = [
     "AdversarialBand",
     "EpsSuggestion",
+    "RobustnessComparison",
+    "RobustnessScore",
     "StatedLipschitz",
     "adversarial_band",
     "adversarial_distances",
     "certified_accuracy_score",
     "certified_radius",
+    "compare_robustness",
     "lipschitz_bound",
     "make_robust_scorer",
     "register_certified_step",
     "robust_accuracy",
     "robust_accuracy_score",
+    "robustness_score",
     "suggest_eps",
 ]

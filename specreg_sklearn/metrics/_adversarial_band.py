@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import Classifier, MaxSamples, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
@@ -31,7 +32,7 @@ def adversarial_band(
     random_state: RandomState = 0,
     n_jobs: int | None = None,
     verbose: int = 0,
-    pool: Any = None,
+    pool: ArrayLike | None = None,
     max_nodes: int = DEFAULT_MAX_NODES,
 ) -> AdversarialBand:
     """Bound the adversarial distance of each row by a proof and by an attack.

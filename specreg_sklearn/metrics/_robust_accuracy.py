@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Unpack, overload
 
+from numpy.typing import ArrayLike
+
 from specreg_sklearn._typing import (
     Certify,
     Classifier,
@@ -27,22 +29,25 @@ from specreg_sklearn.space import FeatureSpace
 from specreg_sklearn.tables import DEFAULT_MAX_SAMPLES
 
 
-class _Options(CertifiedOptions, total=False):
+class RobustOptions(CertifiedOptions, total=False):
+    """Settings of a score under attack."""
+
     attack: str | BlackBoxAttack
     pool: Any
+    sample_weight: ArrayLike | None
     verbose: int
     certify: Certify
 
 
 @overload
 def robust_accuracy_score(
-    estimator: Classifier, X: Any, y: Any, *, eps: float, **options: Unpack[_Options]
+    estimator: Classifier, X: Any, y: Any, *, eps: float, **options: Unpack[RobustOptions]
 ) -> float: ...
 
 
 @overload
 def robust_accuracy_score(
-    estimator: Classifier, X: Any, y: Any, *, eps: Sizes, **options: Unpack[_Options]
+    estimator: Classifier, X: Any, y: Any, *, eps: Sizes, **options: Unpack[RobustOptions]
 ) -> FloatArray: ...
 
 
@@ -52,6 +57,7 @@ def robust_accuracy_score(
     y: Any,
     *,
     eps: Eps,
+    sample_weight: ArrayLike | None = None,
     norm: float = 2,
     attack: str | BlackBoxAttack = "auto",
     space: FeatureSpace | None = None,
@@ -61,7 +67,7 @@ def robust_accuracy_score(
     n_jobs: int | None = None,
     verbose: int = 0,
     certify: Certify = "auto",
-    pool: Any = None,
+    pool: ArrayLike | None = None,
     max_nodes: int = DEFAULT_MAX_NODES,
 ) -> float | FloatArray:
     """Share of rows classified correctly for which no adversarial row within `eps` was found.
@@ -83,6 +89,8 @@ def robust_accuracy_score(
         Size of the attack, in the norm of ``(X_adv - X) / scale``. Several values, in increasing
         order, give a curve from one run; from one run for each value with an attack that works at a
         fixed size, such as "square".
+    sample_weight : array-like of shape (n_samples,), default=None
+        What each row counts.
     norm : {0, 1, 2, inf}, default=2
         The norm, one that the attack knows; 0 counts the columns that change.
     attack : str or BlackBoxAttack, default="auto"
@@ -157,7 +165,16 @@ def robust_accuracy_score(
     measurement = Measurement(
         norm, attack, space, scale, max_samples, random_state, n_jobs, pool, max_nodes
     )
-    scores = robust_shares(estimator, X, y, grid, measurement, certify=certify, verbose=verbose)
+    scores = robust_shares(
+        estimator,
+        X,
+        y,
+        grid,
+        measurement,
+        certify=certify,
+        sample_weight=sample_weight,
+        verbose=verbose,
+    )
     return scores if several else float(scores[0])
 
 
@@ -175,7 +192,7 @@ def adversarial_distances(
     n_jobs: int | None = None,
     verbose: int = 0,
     certify: Certify = "auto",
-    pool: Any = None,
+    pool: ArrayLike | None = None,
     max_nodes: int = DEFAULT_MAX_NODES,
 ) -> FloatArray:
     """Distance from each row to the nearest adversarial row that is known.

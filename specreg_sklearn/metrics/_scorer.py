@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from html import escape
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import Certify, Classifier, MaxSamples, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
@@ -108,6 +110,19 @@ class RobustScorer(Measurement):
         return False
 
     def __repr__(self) -> str:
+        inside = "".join(f", {name}={value!r}" for name, value in self._shown().items())
+        return f"make_robust_scorer({self.metric!r}{inside})"
+
+    def _repr_html_(self) -> str:
+        lines = "".join(
+            f"<tr><td>{name}</td><td>{escape(repr(value))}</td></tr>"
+            for name, value in self._shown().items()
+        )
+        space = "" if self.space is None else self.space._repr_html_()
+        return f"<div><p>Scorer: {self.metric}</p><table>{lines}</table>{space}</div>"
+
+    def _shown(self) -> dict[str, object]:
+        """Return the settings that tell this scorer from others."""
         shown: dict[str, object] = {"eps": self.eps} if self.metric.endswith("_accuracy") else {}
         shown["norm"] = self.norm
         for field in fields(self):
@@ -117,8 +132,7 @@ class RobustScorer(Measurement):
             if field.name not in ("metric", "eps", "norm") and shows:
                 long = field.name in ("space", "pool")
                 shown[field.name] = f"{type(value).__name__}(...)" if long else value
-        inside = "".join(f", {name}={value!r}" for name, value in shown.items())
-        return f"make_robust_scorer({self.metric!r}{inside})"
+        return shown
 
 
 def make_robust_scorer(
@@ -133,7 +147,7 @@ def make_robust_scorer(
     random_state: RandomState = 0,
     n_jobs: int | None = None,
     certify: Certify = "auto",
-    pool: Any = None,
+    pool: ArrayLike | None = None,
     max_nodes: int = DEFAULT_MAX_NODES,
 ) -> RobustScorer:
     """Make a scorer that measures robustness, for ``GridSearchCV`` and ``cross_validate``.

@@ -21,6 +21,8 @@ class BasicBlock(nn.Module):
     with a kernel of side one.
     """
 
+    conv1: nn.Conv2d
+
     def __init__(
         self, n_inputs: int, n_outputs: int, stride: int, activation: type[nn.Module]
     ) -> None:

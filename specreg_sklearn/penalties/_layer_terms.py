@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -34,17 +36,34 @@ class LayerTerm:
 
     def add_gradient(self, strength: float) -> None:
         """Add the gradient of ``strength * value()`` where the loss has left one."""
-        learning = [parameter for parameter in self._parameters if parameter.grad is not None]
-        if not learning:
-            return
+        if self._learning():
+            self.follow()[1](strength)
+
+    def follow(self) -> tuple[float, Callable[[float], None]]:
+        """Move on; return the estimate, and what adds a multiple of its gradient.
+
+        A penalty that is no sum needs the estimates of all layers before the gradient of one.
+        """
+        learning = self._learning()
         with torch.enable_grad():
             weight = self._layer.weight()
-        gradient = strength * self._followed.update(weight.detach()).gradient
-        # A weight without a batch norm is its own only parameter.
-        parts = [gradient] if weight.is_leaf else torch.autograd.grad(weight, learning, gradient)
-        for parameter, part in zip(learning, parts, strict=True):
-            assert parameter.grad is not None
-            parameter.grad.add_(part)
+        top = self._followed.update(weight.detach())
+
+        def add(factor: float) -> None:
+            if not learning:
+                return
+            gradient = factor * top.gradient
+            # A weight without a batch norm is its own only parameter.
+            leaf = weight.is_leaf
+            parts = [gradient] if leaf else torch.autograd.grad(weight, learning, gradient)
+            for parameter, part in zip(learning, parts, strict=True):
+                assert parameter.grad is not None
+                parameter.grad.add_(part)
+
+        return top.value, add
+
+    def _learning(self) -> list[Tensor]:
+        return [parameter for parameter in self._parameters if parameter.grad is not None]
 
     def check(self) -> tuple[float, float]:
         """Return the exact norm and the one that training sees; called once an epoch."""
@@ -80,8 +99,15 @@ class _MatrixTerm(LayerTerm):
     def add_gradient(self, strength: float) -> None:
         if self._weight.grad is not None:
             top = self._iteration.update(self._weight)
-            mixed = top.mixing @ top.directions
-            self._weight.grad.addmm_(top.images.T, mixed, alpha=2 * strength)
+            self._add(top.images, top.mixing @ top.directions, strength)
+
+    def follow(self) -> tuple[float, Callable[[float], None]]:
+        top = self._iteration.update(self._weight)
+        return top.squared_norm, partial(self._add, top.images, top.mixing @ top.directions)
+
+    def _add(self, images: Tensor, mixed: Tensor, factor: float) -> None:
+        if self._weight.grad is not None:
+            self._weight.grad.addmm_(images.T, mixed, alpha=2 * factor)
 
     def check(self) -> tuple[float, float]:
         exact = matrix_norm(self._weight, double=False)

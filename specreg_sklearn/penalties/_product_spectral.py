@@ -18,6 +18,8 @@ from specreg_sklearn.penalties._spectral import RepSpectral
 _SHARING_POWER = 256
 # Squared distances below this share of the squares are taken from differences of the rows.
 _CANCELLED = 1e-10
+# exp of what lies below is beyond the range of a float; nothing pulls there any more.
+_LEAST_LOGARITHM = -700.0
 
 
 class ProductSpectral(RepSpectral):
@@ -83,14 +85,24 @@ class _BoundProduct(BoundPenalty):
             return 0 * squares.sum()  # a layer has vanished, and nothing pulls it further
         return softplus(squares.log().sum())  # P^2 itself may be beyond the range of the dtype
 
+    @torch.no_grad()
     def add_gradient(self, strength: float) -> None:
-        """Add the gradient of ``strength * value()``."""
+        """Add the closed form of the gradient of ``strength * value()``."""
         try:
-            value = self.value()
+            factors = [term.follow() for term in self._terms]
         except torch.linalg.LinAlgError:  # weights that are not finite: the training loop says so
             return
-        if value.requires_grad:  # not so where no weight is left to train
-            (strength * value).backward()
+        gap, pull = _gap_and_gradient(self._readout)
+        squares = [*(square for square, _ in factors), gap]
+        if not all(0 < square < math.inf for square in squares):
+            return  # a layer has vanished, and nothing pulls it further
+        # The slope along the logarithm of a factor is P^2 / (1 + P^2); P^2 may be out of range.
+        logarithm = max(sum(map(math.log, squares)), _LEAST_LOGARITHM)
+        slope = strength / (1 + math.exp(-logarithm))
+        for square, add in factors:
+            add(slope / square)
+        if self._readout.grad is not None:
+            self._readout.grad.add_(pull, alpha=slope / gap)
 
     @torch.no_grad()
     def report(self) -> PenaltyReport:
@@ -124,16 +136,24 @@ def _squared_gaps(rows: Tensor) -> Tensor:
 
 def _gap(rows: Tensor) -> Tensor:
     """Return the largest squared distance between two rows, with its gradient."""
-    gaps = _squared_gaps(rows.detach().double())
+    largest, gradient = _gap_and_gradient(rows.detach())
+    linear = (gradient * rows).sum()
+    return linear + (largest - linear.detach())
+
+
+def _gap_and_gradient(rows: Tensor) -> tuple[float, Tensor]:
+    """Return the largest squared distance between two rows, and what it grows with.
+
+    Both are 0 where rows are all equal, or not finite.
+    """
+    gaps = _squared_gaps(rows.double())
     largest = float(gaps.max())
     if not 0 < largest < math.inf:
-        return (0 * rows).sum()
+        return 0.0, torch.zeros_like(rows)
     shares = (gaps / largest) ** _SHARING_POWER
     shares /= shares.sum()
     laplacian = shares.sum(1).diag() - shares
-    gradient = (4 * laplacian).to(rows) @ rows.detach()
-    linear = (gradient * rows).sum()
-    return linear + (largest - linear.detach())
+    return largest, (4 * laplacian).to(rows) @ rows
 
 
 def _log(value: float) -> float:

@@ -1,6 +1,8 @@
 """What may change in a row, in which units, and how long a change is."""
 
 from specreg_sklearn.space._clean_rows import CleanRows
+from specreg_sklearn.space._describe import records as column_records
+from specreg_sklearn.space._describe import rule_names
 from specreg_sklearn.space._feature_space import FeatureSpace, check_room
 from specreg_sklearn.space._norms import (
     CONVEX_NORMS,
@@ -31,5 +33,7 @@ __all__ = [
     "check_norm",
     "check_room",
     "check_scale",
+    "column_records",
+    "rule_names",
     "suggest_eps",
 ]

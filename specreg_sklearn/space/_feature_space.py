@@ -201,9 +201,10 @@ class FeatureSpace:
             move one way but is not mutable or is named for both ways, a cost is not positive or
             that of a column that is not mutable, rows of `X` break a rule or do not have exactly
             one flag of a group set, a rule cannot be read, a derived column is mutable or there is
-            a `repair` beside it, or a column holds infinite values.
+            a `repair` beside it, a column holds infinite values, or `X` is sparse and too large to
+            be read.
         TypeError
-            If `X` is sparse, or `repair` cannot be called.
+            If `repair` cannot be called.
 
         Warns
         -----

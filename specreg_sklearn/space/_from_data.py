@@ -80,8 +80,10 @@ def read_fields(
         check_one_set(group, table, names)
     prices, found = read_cost(cost, flags, names, found)
     numeric = np.flatnonzero(kinds != CATEGORICAL)
-    numbers = np.full((table.n_rows, n), np.nan)
-    numbers[:, numeric] = table.numbers(numeric)
+    numbers = table.numbers(numeric)
+    if len(numeric) < n:
+        cells, numbers = numbers, np.full((table.n_rows, n), np.nan)
+        numbers[:, numeric] = cells
     check_cells(numbers, kinds, names)
     low, high = _range(numbers)
     lo, hi = read_bounds(bounds, low, high, kinds, table)

@@ -279,7 +279,7 @@ def _is_same_column(a: Table, b: Table, j: int) -> bool:
 def _column(table: Table, j: int) -> np.ndarray:
     """Return one column as numbers if it is plainly that, or else as Python objects."""
     if isinstance(table, ArrayTable):
-        cells = table.data[:, j]
+        cells = table.cells(j)
     elif isinstance(table, PandasTable):
         cells = table.data.iloc[:, j].to_numpy()
     else:

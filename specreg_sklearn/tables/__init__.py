@@ -1,5 +1,6 @@
 """Any container in: frames, arrays, labels, columns, and what a model predicts for them."""
 
+from specreg_sklearn.tables._array_api import as_numpy, dispatches_to, in_library_of
 from specreg_sklearn.tables._arrays import (
     CATEGORICAL,
     INTEGER,
@@ -10,6 +11,12 @@ from specreg_sklearn.tables._arrays import (
 )
 from specreg_sklearn.tables._as_classifier import as_classifier
 from specreg_sklearn.tables._cell_types import CellRounding, cell_rounding
+from specreg_sklearn.tables._changed_cells import (
+    changed_cells,
+    column_cells,
+    is_missing,
+    with_cells,
+)
 from specreg_sklearn.tables._columns import (
     check_columns,
     check_exact_numbers,
@@ -38,6 +45,7 @@ from specreg_sklearn.tables._setting_checks import (
     check_positive_int,
     check_seed,
     check_share,
+    check_weights,
 )
 from specreg_sklearn.tables._subsample import (
     DEFAULT_MAX_SAMPLES,
@@ -65,10 +73,12 @@ __all__ = [
     "Table",
     "as_classifier",
     "as_labels",
+    "as_numpy",
     "as_table",
     "as_targets",
     "ask",
     "cell_rounding",
+    "changed_cells",
     "check_choice",
     "check_columns",
     "check_count",
@@ -84,11 +94,16 @@ __all__ = [
     "check_seed",
     "check_share",
     "check_wanted_labels",
+    "check_weights",
     "checked",
+    "column_cells",
     "column_label",
     "columns_read",
     "complete_rows",
+    "dispatches_to",
     "frame_of",
+    "in_library_of",
+    "is_missing",
     "places_of",
     "replace_rows",
     "same_labels",
@@ -96,4 +111,5 @@ __all__ = [
     "stacklevel_of_caller",
     "subsample",
     "take_rows",
+    "with_cells",
 ]

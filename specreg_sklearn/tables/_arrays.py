@@ -48,6 +48,10 @@ class ArrayTable:
             return dtype_of_objects(self.data[:, column])
         return self.data.dtype
 
+    def cells(self, column: int) -> np.ndarray:
+        """Return one column as it is."""
+        return self.data[:, column]
+
     def integers(self, column: int) -> Integers:
         """Return a column of whole numbers exactly; see :data:`Integers`."""
         if self.data.dtype.kind == "O":

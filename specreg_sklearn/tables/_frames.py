@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from scipy import sparse
 
+from specreg_sklearn.tables._array_api import ForeignTable, as_numpy, dispatches_to
 from specreg_sklearn.tables._arrays import (
     CATEGORICAL,
     NOTHING_EXACT,
@@ -30,6 +31,7 @@ from specreg_sklearn.tables._arrays import (
     kind_of_objects,
     python_numbers,
 )
+from specreg_sklearn.tables._sparse import SparseTable
 
 if TYPE_CHECKING:
     import pandas
@@ -254,17 +256,14 @@ Table = ArrayTable | PandasTable | PolarsTable
 
 def as_table(X: Any, *, parameter: str = "X") -> Table:
     """Return the table of the user's X, or say why it is none."""
-    if sparse.issparse(X):
-        raise TypeError(
-            f"{parameter} is a sparse {type(X).__name__}; dense data is needed. "
-            f"Pass {parameter}.toarray()."
-        )
     pd, pl = sys.modules.get("pandas"), sys.modules.get("polars")
     table: Table
     if pd is not None and isinstance(X, pd.DataFrame):
         table = PandasTable(X)
     elif pl is not None and isinstance(X, pl.DataFrame):
         table = PolarsTable(X)
+    elif sparse.issparse(X):
+        table = SparseTable(X)
     else:
         table = _array_table(X, parameter)
     if table.n_rows == 0 or table.n_columns == 0:
@@ -281,7 +280,7 @@ def as_table(X: Any, *, parameter: str = "X") -> Table:
 def _array_table(X: Any, parameter: str) -> ArrayTable:
     is_list = isinstance(X, (list, tuple))
     try:
-        data = np.asarray(X)
+        data = np.asarray(as_numpy(X))
         # numpy would turn the numbers of a mixed list into text, and True into 1: keep its cells.
         if is_list and _mixes_cells(X, data):
             data = np.asarray(X, dtype=object)
@@ -294,6 +293,8 @@ def _array_table(X: Any, parameter: str) -> ArrayTable:
             f"Expected 2D array for {parameter}, got {data.ndim}D array of shape {data.shape}. "
             "Rows are samples and columns are features; images come as one array."
         )
+    if dispatches_to(X):
+        return ForeignTable(data, X[:1, :])
     return ListTable(data) if is_list else ArrayTable(data)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
 from specreg_sklearn._typing import BoolArray, IntArray
+from specreg_sklearn.tables._array_api import as_numpy
 
 UNKNOWN = -1
 """Code of a label that was neither in y nor among the first predictions."""
@@ -107,7 +108,7 @@ def as_targets(y: Any, n_rows: int) -> np.ndarray:
 
 def as_labels(labels: object, what: str) -> np.ndarray:
     """Return labels as a 1-D array; text held as objects becomes a text array."""
-    array = np.asarray(labels)
+    array = np.asarray(as_numpy(labels))
     if array.dtype.kind == "f" and not hasattr(labels, "dtype") and _is_wide(array):
         # A list of whole numbers of which some need uint64 becomes float64.
         array = np.asarray(labels, dtype=object)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from specreg_sklearn._typing import RandomState
+from specreg_sklearn._typing import FloatArray, RandomState
 
 
 def check_number(
@@ -108,3 +108,28 @@ def check_seed(random_state: RandomState) -> int:
         f"random_state={random_state!r} is not accepted; give None, an integer >= 0, a RandomState "
         "or a Generator."
     )
+
+
+def check_weights(sample_weight: object, n_rows: int) -> FloatArray:
+    """Return one weight for each row, (n_rows,), as float64."""
+    try:
+        weights = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"sample_weight={sample_weight!r} is not accepted; give one number for each of the "
+            f"{n_rows} rows of X."
+        ) from error
+    if weights.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight has the shape {weights.shape}, but X has {n_rows} rows; give one "
+            "number for each of them."
+        )
+    bad = np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))
+    if bad.size:
+        raise ValueError(
+            f"sample_weight holds {weights[bad[0]]} for row {bad[0]}; accepted: finite numbers "
+            ">= 0."
+        )
+    if not weights.any():
+        raise ValueError("sample_weight is 0 for all rows; at least one must count.")
+    return weights

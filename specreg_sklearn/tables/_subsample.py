@@ -7,8 +7,10 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from specreg_sklearn._typing import MaxSamples, RandomState
+from specreg_sklearn.tables._array_api import as_numpy, dispatches_to, in_library_of
 from specreg_sklearn.tables._frames import as_table, frame_of
 from specreg_sklearn.tables._labels import as_targets
 from specreg_sklearn.tables._setting_checks import check_seed
@@ -67,7 +69,7 @@ def replace_rows(container: Any, where: np.ndarray, rows: Any) -> Any:
     written to.
     """
     pd, pl = sys.modules.get("pandas"), sys.modules.get("polars")
-    place = np.where(where, len(container) + np.cumsum(where) - 1, np.arange(len(container)))
+    place = np.where(where, len(where) + np.cumsum(where) - 1, np.arange(len(where)))
     if pl is not None and isinstance(container, pl.DataFrame):
         return pl.concat([container, rows])[place]
     if pd is not None and isinstance(container, pd.DataFrame):
@@ -80,6 +82,12 @@ def replace_rows(container: Any, where: np.ndarray, rows: Any) -> Any:
     if isinstance(container, list):
         repaired = iter(rows)
         return [next(repaired) if w else row for w, row in zip(where, container, strict=True)]
+    if sparse.issparse(container):
+        return type(container)(sparse.vstack([container, rows], format="csr")[place])
+    if dispatches_to(container):
+        written = as_numpy(container).copy()
+        written[where] = as_numpy(rows)
+        return in_library_of(container, written)
     container[where] = rows
     return container
 

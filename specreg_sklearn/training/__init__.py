@@ -5,7 +5,7 @@ from specreg_sklearn.training._epoch_callbacks import EpochBar, EpochKeeper, Pat
 from specreg_sklearn.training._held_out_rows import HeldOutLook, HeldOutRows
 from specreg_sklearn.training._interruption import hand_on_interruption
 from specreg_sklearn.training._net import PenalizedNet
-from specreg_sklearn.training._presets import preset_settings
+from specreg_sklearn.training._presets import preset_settings, warn_of_units
 from specreg_sklearn.training._sklearn_callbacks import SklearnCallbackBridge
 from specreg_sklearn.training._solver_device_seed import draw_seed, resolve_device, solver_settings
 from specreg_sklearn.training._strength_choice import (
@@ -39,4 +39,5 @@ __all__ = [
     "solver_settings",
     "tensor_rows",
     "threads_for_step",
+    "warn_of_units",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 from skorch.callbacks import Callback
@@ -17,6 +17,7 @@ from specreg_sklearn.objectives import Objective
 from specreg_sklearn.penalties import BoundPenalty
 from specreg_sklearn.training._batches import Batch, BatchLoader, TensorRows
 from specreg_sklearn.training._interruption import is_interruption
+from specreg_sklearn.training._plain_state import plain_state, restore
 from specreg_sklearn.training._scoring import (
     ScoredNet,
     listens_to_batches,
@@ -293,13 +294,31 @@ class PenalizedNet(ScoredNet):
         self.train_split = None
 
     def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
+        """Return plain data, for formats that must not run code; skorch's state holds a pickle."""
+        return plain_state(self)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        """Let pickles and copies keep the whole net, whatever its layers and attributes are."""
+        state = _Everything(super().__getstate__())
         state["module"] = None  # module_ is the same object and travels with the optimizer
-        return state
+        return _new, (type(self),), state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self.module = self.module_
+        # Of that type only: a file that claims to hold plain data must not bring a pickle.
+        if isinstance(state, _Everything):
+            super().__setstate__(dict(state))
+            self.module = self.module_
+        else:
+            restore(self, state)
+
+
+class _Everything(dict[str, Any]):
+    """The attributes of a net in a pickle, as opposed to plain data."""
+
+
+def _new(kind: type[PenalizedNet]) -> PenalizedNet:
+    """Return a net without attributes, which a pickle or a copy gets later."""
+    return kind.__new__(kind)
 
 
 def _split(

@@ -118,7 +118,7 @@ def test_ten_linear_classes(digits):
 def test_nothing_nearer_on_dense_rays_in_the_plane(model, missed):
     X, y = make_moons(400, noise=0.2, random_state=0)
     model.fit(X[:200], y[:200])
-    rows = 200 + np.flatnonzero(model.predict(X[200:]) == y[200:])[:100]
+    rows = 200 + np.flatnonzero(model.predict(X[200:]) == y[200:])[:50]
     space = FeatureSpace.from_data(X, bounds=None, scale=None)
     found = CGBA().run(model, X[rows], y[rows], space=space, pool=X).distances
     angle = np.arange(360) * (2 * np.pi / 360)
@@ -159,7 +159,7 @@ def test_more_queries_come_nearer(digits):
     space = FeatureSpace.from_data(X, bounds=(0, 1), scale=None)
     means = [
         CGBA(max_queries=q).run(model, X[rows], y[rows], space=space, pool=X).distances.mean()
-        for q in (100, 300, 1000, 3000)
+        for q in (100, 300, 1000)
     ]
     assert (np.diff(means) < 0).all()
 
@@ -169,7 +169,7 @@ def test_many_features_take_fewer_queries_than_hop_skip_jump_does(digits, max_qu
     X, y, _ = digits
     large = np.kron(X.reshape(-1, 8, 8), np.ones((3, 3))).reshape(len(X), -1)
     model = MLPClassifier((32,), max_iter=40, random_state=0).fit(large, y)
-    rows = np.flatnonzero(model.predict(large) == y)[:30]
+    rows = np.flatnonzero(model.predict(large) == y)[:15]
     space = FeatureSpace.from_data(large, bounds=(0, 1), scale=None)
     ours, theirs = (
         kind(max_queries=max_queries)

@@ -50,7 +50,7 @@ def test_exact_on_a_tree(cancer_rows, order):
 def test_near_the_exact_distance_on_a_linear_model(cancer_rows, order):
     X, y = cancer_rows
     model = LogisticRegression(C=0.1).fit(X, y)
-    rows = np.flatnonzero(model.predict(X) == y)[::30]
+    rows = np.flatnonzero(model.predict(X) == y)[::60]
     space = FeatureSpace.from_data(X, bounds=None, scale=None)
     attack = ScoreSearch(norm=order, max_queries=500)
     found = attack.run(model, X[rows], y[rows], pool=X, space=space)
@@ -78,7 +78,7 @@ def test_longer_searches_begin_like_shorter_ones(monkeypatch, model, order):
 
     X, y = load_iris(return_X_y=True)
     model.fit(X, y)
-    rows = np.flatnonzero(model.predict(X) == y)[::13]
+    rows = np.flatnonzero(model.predict(X) == y)[::20]
     asked, ask = [], Margins.ask
 
     def recorded(self, Z, owner, rival=None):
@@ -87,7 +87,7 @@ def test_longer_searches_begin_like_shorter_ones(monkeypatch, model, order):
 
     monkeypatch.setattr(Margins, "ask", recorded)
     runs, distances = [], []
-    for budget in (150, 400):
+    for budget in (120, 250):
         asked.clear()
         found = ScoreSearch(norm=order, max_queries=budget).run(model, X[rows], y[rows], pool=X)
         runs.append([[z for k, z in asked if k == i] for i in range(len(rows))])

@@ -48,7 +48,7 @@ def test_the_nearest_leaf_of_a_tree(norm, name):
     attack = resolve_attack(name, norm=norm, max_queries=2000)
     X, y = heavy_tailed(600, 8)
     tree = DecisionTreeClassifier(max_leaf_nodes=12, random_state=0).fit(X, y)
-    rows = right_rows(tree, X, y, 40)
+    rows = right_rows(tree, X, y, 20)
     exact = np.full(len(rows), np.inf)
     for low, high, label in leaf_boxes(tree):
         gap = np.clip(X[rows], low, high) - X[rows]
@@ -152,7 +152,7 @@ def boosted():
 def test_more_budget_never_leads_to_a_farther_row(boosted, kind):
     X, y, model, rows = boosted
     space, before = FeatureSpace.from_data(X, scale=None), np.full(len(rows), np.inf)
-    for budget in (100, 250, 500, 1000, 2000):
+    for budget in (100, 300, 1000):
         found = kind(max_queries=budget).run(model, X[rows], y[rows], space=space, pool=X)
         assert (found.distances <= before * (1 + 1e-9)).all()
         assert (found.n_queries <= budget).all()

@@ -129,6 +129,9 @@ class Turned(Asked):
         return super().stages(X[:, np.argsort(self.order)])
 
 
+REASONS = ("hook", "in place", "something else", "overrides")
+
+
 class Odd(Asked):
     """A model with something that its stages do not say."""
 
@@ -136,7 +139,7 @@ class Odd(Asked):
         try:
             return super().radii(X, norm)
         except TypeError as refusal:
-            assert any(reason in str(refusal) for reason in ("hook", "in place", "something else"))
+            assert any(reason in str(refusal) for reason in REASONS)
             return np.zeros(len(X))
 
 
@@ -156,19 +159,27 @@ class ByMode(nn.Module):
         return x * 3.0 if torch.is_inference_mode_enabled() else x * 1.0
 
 
-def append(layer, network):
+def append(layer, encoder):
+    network = encoder.module_
     network.backbone = nn.Sequential(*network.backbone, layer)
+
+
+def triple_rows(encoder):
+    """Triple what an encoder is given, in front of its network."""
+    checked = encoder._validated
+    encoder._validated = lambda X: 3.0 * checked(X)
 
 
 ODDITIES = {
     "in place": partial(append, InPlace()),
     "mode": partial(append, ByMode()),
-    "hook inside": lambda network: network.backbone[-1].register_forward_hook(
+    "hook inside": lambda encoder: encoder.module_.backbone[-1].register_forward_hook(
         lambda layer, inputs, output: 3.0 * output
     ),
-    "hook outside": lambda network: network.register_forward_pre_hook(
+    "hook outside": lambda encoder: encoder.module_.register_forward_pre_hook(
         lambda layer, inputs: (3.0 * inputs[0],)
     ),
+    "method outside": triple_rows,
 }
 
 
@@ -179,7 +190,7 @@ def draw_odd(rng, oddity=None):
     y = (X[:, 0] + 0.3 * X[:, 1] > 0.5).astype(int)
     encoder = SpectrallyRegularizedEncoder(hidden_layer_sizes=(6,), max_iter=5, random_state=0)
     encoder.fit(X, y)
-    ODDITIES[oddity](encoder.module_)
+    ODDITIES[oddity](encoder)
     model = Odd(encoder)
     return model, near_boundary(model, X, rng), (oddity,)
 
@@ -368,7 +379,8 @@ def hooks_inside(patch):
 
 
 def outside(patch):
-    patch.setattr("specreg_sklearn.estimators._encoder.check_only_backbone_and_head", nothing)
+    for file in ("_encoder", "_certified_network"):  # stages of proofs, networks of relaxations
+        patch.setattr(f"specreg_sklearn.estimators.{file}.check_only_backbone_and_head", nothing)
 
 
 def float32_as_float64(patch):
@@ -387,7 +399,7 @@ FAULTS = {
     "steps in place": (in_place, partial(draw_odd, oddity="in place"), 40),
     "functions of the mode": (without_comparison, partial(draw_odd, oddity="mode"), 40),
     "hooks": (hooks_inside, partial(draw_odd, oddity="hook inside"), 40),
-    "outside of backbone and head": (outside, partial(draw_odd, oddity="hook outside"), 40),
+    "outside of backbone and head": (outside, partial(draw_odd, oddity="method outside"), 40),
     "rounding of float32": (float32_as_float64, draw, 200),
     "rounding of predict": (no_rounding_of_its_own, draw, 200),
 }

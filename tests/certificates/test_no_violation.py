@@ -59,7 +59,7 @@ NAMES = ["random", "no penalty", "penalty", "gelu", "conv net"]
 @pytest.mark.parametrize("norm", [2, np.inf])
 @pytest.mark.parametrize("name", NAMES)
 def test_gradients_find_nothing_at_0_999_of_the_radius(name, norm, models, digits, truth):
-    X = digits[0][:200]
+    X = digits[0][:60]
     radius = certified_radius(models[name], X, norm=norm, scale=None)
     assert (radius > 0).mean() > 0.99
     assert not truth.fallen_inside(models[name], X, 0.999 * radius, norm=norm).any()
@@ -88,7 +88,7 @@ def test_the_gradient_attack_finds_what_is_there(models, digits, truth):
 @pytest.mark.filterwarnings("ignore:.*found no adversarial row:UserWarning")
 def test_labels_alone_find_nothing_nearer(name, attack, models, digits):
     X, model = digits[0], models[name]
-    rows = X[::45]
+    rows = X[::90]
     space = FeatureSpace.from_data(X, bounds=(-2.0, 3.0), scale=None)
     found = attack.run(model, rows, model.predict(rows), space=space, pool=X)
     assert np.isfinite(found.distances).mean() > 0.5
@@ -98,7 +98,7 @@ def test_labels_alone_find_nothing_nearer(name, attack, models, digits):
 @pytest.mark.parametrize("norm", [2, np.inf])
 @pytest.mark.parametrize("name", NAMES)
 def test_square_attack_finds_nothing_nearer(name, norm, models, digits):
-    rows, model = digits[0][::45], models[name]
+    rows, model = digits[0][::90], models[name]
     space = FeatureSpace.from_data(digits[0], bounds=(-2.0, 3.0), scale=None)
     radius = certified_radius(model, rows, norm=norm, scale=None)
     attack = SquareAttack(max_queries=120, norm=norm)

@@ -254,6 +254,14 @@ def _distance(a, b):
 _PAIR = [("a", LogisticRegression()), ("b", LinearSVC(random_state=0))]
 
 
+# scikit-learn 1.8 and later have it.
+_TEMPERATURE = [
+    (CalibratedClassifierCV(LogisticRegression(), method="temperature", cv=2), "temperature")
+    for accepted in CalibratedClassifierCV._parameter_constraints["method"]
+    if accepted.is_satisfied_by("temperature")
+]
+
+
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
@@ -266,7 +274,7 @@ _PAIR = [("a", LogisticRegression()), ("b", LinearSVC(random_state=0))]
         (GaussianProcessClassifier(), "more than two classes"),
         (LabelPropagation(kernel="knn"), "kernel='knn'"),
         (DummyClassifier(strategy="stratified"), "stratified"),
-        (CalibratedClassifierCV(LogisticRegression(), method="temperature", cv=2), "temperature"),
+        *_TEMPERATURE,
         (StackingClassifier(_PAIR, passthrough=True, cv=2), "passthrough=True"),
         (StackingClassifier(_PAIR, final_estimator=GaussianNB(), cv=2), "final_estimator"),
     ],

@@ -196,19 +196,3 @@ def test_bad_settings_name_themselves(iris_rows, changes, n_rows, message):
 def test_without_labels_there_is_nothing_to_choose_by(iris_rows):
     with pytest.raises(ValueError, match="'alpha' parameter of SelfSupervisedEncoder must be a fl"):
         SelfSupervisedEncoder(alpha="auto").fit(iris_rows[0])
-
-
-@pytest.mark.parametrize("preset", ["robust", "fast", "distance", "certified", "transfer"])
-def test_presets_are_settings_and_certify_what_no_attack_beats(iris_rows, preset):
-    model = SpectrallyRegularizedEncoder.from_preset(preset, max_iter=8, random_state=0)
-    given = {k: v for k, v in model.get_params().items() if k in ("penalty", "alpha", "objective")}
-    clone(model).set_params(**given).fit(*iris_rows)
-    chosen = SpectrallyRegularizedEncoder.from_preset(preset, alpha=0.5, batch_size=7)
-    assert (chosen.alpha, chosen.batch_size) == (0.5, 7)
-
-
-def test_unknown_presets_list_the_names():
-    with pytest.raises(ValueError, match=r"preset='strong' is not known\. Valid names: \['robust'"):
-        SpectrallyRegularizedEncoder.from_preset("strong")
-    with pytest.raises(TypeError, match="alfa"):
-        SpectrallyRegularizedEncoder.from_preset("fast", alfa=1)

@@ -13,7 +13,7 @@ from joblib import Parallel, delayed, parallel_config
 from sklearn.datasets import load_iris
 from sklearn.model_selection import GridSearchCV
 
-from specreg_sklearn import SpectrallyRegularizedEncoder
+from specreg_sklearn import SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 from specreg_sklearn.penalties import RepSpectral
 
 
@@ -102,14 +102,24 @@ def test_another_process_gets_the_same_weights():
     code = """
 import json
 from sklearn.datasets import load_iris
-from specreg_sklearn import SpectrallyRegularizedEncoder
+from specreg_sklearn import SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 import torch
 torch.set_num_threads(1)
-model = SpectrallyRegularizedEncoder(
-    hidden_layer_sizes=8, max_iter=8, random_state=0, batch_size=32
-).fit(*load_iris(return_X_y=True))
-print(json.dumps([p.tolist() for p in model.module_.parameters()]))
+X, y = load_iris(return_X_y=True)
+models = (
+    SpectrallyRegularizedEncoder(
+        hidden_layer_sizes=8, max_iter=8, random_state=0, batch_size=32
+    ).fit(X, y),
+    SelfSupervisedEncoder(
+        hidden_layer_sizes=8, projector=(16, 6), max_iter=8, random_state=0
+    ).fit(X),
+)
+print(json.dumps([[p.tolist() for p in model.module_.parameters()] for model in models]))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    here = encoder().fit(*load_iris(return_X_y=True))
-    assert json.loads(run.stdout) == [p.tolist() for p in here.module_.parameters()]
+    X, y = load_iris(return_X_y=True)
+    views = SelfSupervisedEncoder(
+        hidden_layer_sizes=8, projector=(16, 6), max_iter=8, random_state=0
+    )
+    here = encoder().fit(X, y), views.fit(X)
+    assert json.loads(run.stdout) == [[p.tolist() for p in m.module_.parameters()] for m in here]

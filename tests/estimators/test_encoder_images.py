@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
 from specreg_sklearn import SpectrallyRegularizedEncoder, make_robust_scorer
+from specreg_sklearn.attacks import CGBA
 from specreg_sklearn.metrics import adversarial_distances, certified_radius
 from specreg_sklearn.modules import ConvNet, ResNet18
 
@@ -56,15 +57,17 @@ def test_images_go_through_cross_validation(digits):
 
 def test_resnet_with_batch_norm_trains_and_is_certified(digits):
     X, y = digits
-    model = encoder(ResNet18(width=2), input_shape=(1, 8, 8), alpha=1e-3)
+    model = encoder(ResNet18(width=2), input_shape=(1, 8, 8), alpha=1e-3, max_iter=8)
     model.fit(X.astype(np.float64), y)
     assert model.score(X, y) > 0.8
     assert len([name for name in model.spectral_norms_ if "conv" in name]) == 20
-    rows = X[:20].astype(np.float64)
-    found = adversarial_distances(model, rows, y[:20], scale=None, attack="cgba")
+    rows = X[:8].astype(np.float64)
+    attack = CGBA(max_queries=300)
+    found = adversarial_distances(model, rows, y[:8], scale=None, attack=attack, certify=False)
     proved = certified_radius(model, rows, scale=None)
     assert (proved > 0).all()
-    right = model.predict(rows) == y[:20]
+    right = model.predict(rows) == y[:8]
+    assert np.isfinite(found[right]).sum() > 4
     assert (proved[right] <= found[right]).all()
 
 
@@ -79,12 +82,13 @@ def test_scores_under_attack_and_proofs_take_images(digits):
     X, y = digits
     images = X.reshape(-1, 1, 8, 8)
     model = encoder().fit(images, y)
-    scorer = make_robust_scorer(eps=0.3, scale=None, max_samples=20)
+    attack = CGBA(max_queries=200)
+    scorer = make_robust_scorer(eps=0.3, scale=None, max_samples=8, attack=attack)
     assert scorer(model, images, y) == scorer(model, X, y)
     np.testing.assert_array_equal(
         certified_radius(model, images[:5], scale=None), certified_radius(model, X[:5], scale=None)
     )
-    search = GridSearchCV(encoder(max_iter=5), {"alpha": [1e-3, 1e-2]}, scoring=scorer, cv=2)
+    search = GridSearchCV(encoder(max_iter=3), {"alpha": [1e-3, 1e-2]}, scoring=scorer, cv=2)
     assert 0 <= search.fit(images, y).best_score_ <= 1
 
 
@@ -139,7 +143,7 @@ def test_binary_bytes_and_tables_of_bytes_are_not(digits):
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", "max_iter=.* epochs were reached")
         encoder().fit((X > 0.5).astype(np.uint8).reshape(-1, 1, 8, 8), y)
-        encoder("mlp", hidden_layer_sizes=16).fit((16 * X).astype(np.uint8), y)
+        encoder("mlp", hidden_layer_sizes=16, alpha=0.02).fit((16 * X).astype(np.uint8), y)
 
 
 def test_batches_of_one_row_with_batch_norm(digits):

@@ -7,6 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
@@ -185,3 +186,21 @@ def test_rows_of_a_memory_map_are_not_copied_as_a_whole(large_file):
     np.testing.assert_array_equal(model.loss_curve_, in_memory.loss_curve_)
     few = mapped[:9]
     np.testing.assert_array_equal(model.predict_proba(few), in_memory.predict_proba(few))
+
+
+def test_datasets_of_torch_are_refused_and_their_batches_taken(iris_rows):
+    X, y = (rows.copy() for rows in iris_rows)
+    dataset = torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(y))
+    loader = torch.utils.data.DataLoader(dataset, batch_size=100, generator=torch.Generator())
+    model = encoder(random_state=0)
+    for given in (dataset, loader):
+        with pytest.raises(TypeError, match=f"X is a {type(given).__name__} of torch.* memory"):
+            model.fit(given, y)
+    by_batches, by_rows = encoder(random_state=0), encoder(random_state=0)
+    for start, batch in zip(range(0, len(X), 100), loader, strict=True):
+        by_batches.partial_fit(*batch, classes=np.unique(y))
+        rows = slice(start, start + 100)
+        by_rows.partial_fit(X[rows], y[rows], classes=np.unique(y))
+    np.testing.assert_array_equal(by_batches.predict_proba(X), by_rows.predict_proba(X))
+    with pytest.raises(TypeError, match="X is a TensorDataset"):
+        by_rows.predict(dataset)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import scale
 
 from specreg_sklearn import (
     RobustLinearProbe,
@@ -91,21 +94,27 @@ ATTACKS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "setting"), ATTACKS)
-def test_attacks_take_numpy(iris_rows, name, setting):
-    X, y = iris_rows
+@cache
+def found_by(name, **settings):
+    """Attack three rows of iris, once for each way to write the settings in Python's own types."""
+    X, y = load_iris(return_X_y=True)
+    X = scale(X)
     # Gradients are those of the networks and probes of this package.
     model = (RobustLinearProbe if name == "gradients" else LogisticRegression)().fit(X, y)
-    make = resolve("attacks", name)
+    attack = resolve("attacks", name)(**{"max_queries": 60, **settings})
+    return attack, attack.run(model, X[::50], y[::50], eps=0.4, pool=X)
+
+
+@pytest.mark.parametrize(("name", "setting"), ATTACKS)
+def test_attacks_take_numpy(name, setting):
     ((parameter, value),) = setting.items()
-    budget = {} if parameter == "max_queries" else {"max_queries": 120}
-    found = []
-    for v in (value, value.item()):
-        attack = make(**{**budget, parameter: v})
-        found.append(attack.run(model, X[::50], y[::50], eps=0.4, pool=X))
-        assert getattr(attack, parameter) is v
-    np.testing.assert_array_equal(found[0].distances, found[1].distances)
-    np.testing.assert_array_equal(found[0].n_queries, found[1].n_queries)
+    attack, found = found_by.__wrapped__(name, **setting)
+    assert getattr(attack, parameter) is value
+    default = inspect.signature(resolve("attacks", name)).parameters[parameter].default
+    same = value.item() == default and parameter != "max_queries"
+    _, expected = found_by(name, **({} if same else {parameter: value.item()}))
+    np.testing.assert_array_equal(found.distances, expected.distances)
+    np.testing.assert_array_equal(found.n_queries, expected.n_queries)
 
 
 @pytest.mark.parametrize("widths", [np.int64(4), np.array(4), np.array([4]), np.array([4], "u1")])

@@ -79,7 +79,7 @@ def test_the_truth_lies_between_the_ends(name, models, wine):
     space = FeatureSpace.from_data(X)
     for norm in (2, np.inf):
         attack = (RayS if norm == np.inf else CGBA)(max_queries=100)
-        options = {"norm": norm, "space": space, "max_samples": 8}
+        options = {"norm": norm, "space": space, "max_samples": 6}
         band = adversarial_band(model, X, y, attack=attack, **options)
         chosen, labels = X[band.places], y[band.places]
         right = model.predict(chosen) == labels

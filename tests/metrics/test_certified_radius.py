@@ -202,15 +202,14 @@ ATTACKS = [
 def test_no_attack_gets_inside_the_radius(data, request):
     X, y = request.getfixturevalue(data)
     for model in fitted_models((X, y)):
-        rows = np.arange(0, len(X), len(X) // 25)
+        rows = np.arange(0, len(X), len(X) // 12)
         for attack in ATTACKS:
             # What the model predicts plays the part of the truth: the radius is about that.
-            found = adversarial_distances(
-                model, X[rows], model.predict(X[rows]), attack=attack, norm=attack.norm, scale=None
-            )
+            options = {"attack": attack, "norm": attack.norm, "scale": None, "certify": False}
+            found = adversarial_distances(model, X[rows], model.predict(X[rows]), **options)
             radius = certified_radius(model, X[rows], norm=attack.norm, scale=None)
             assert (radius <= found).all()
-            assert (radius > 0).all() and np.isfinite(found).sum() > 20
+            assert (radius > 0).all() and np.isfinite(found).sum() > 9
 
 
 def test_square_attack_fails_inside_the_radius(digits):
@@ -261,7 +260,7 @@ def test_the_readme_pipeline_in_raw_units(digits):
             SpectrallyRegularizedEncoder(hidden_layer_sizes=(32,), max_iter=20, random_state=0),
             RobustLinearProbe(),
         ).fit(X, y)
-    X = X[::6]
+    X = X[::12]
     radius = certified_radius(model, X, scale=None)
     assert radius.shape == (len(X),) and radius.dtype == np.float64
     assert (radius > 0).mean() > 0.99

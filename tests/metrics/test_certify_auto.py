@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import warnings
 
 import numpy as np
@@ -87,7 +85,7 @@ def is_linear(model):
 def test_the_score_does_not_change_but_for_a_search(attack, models, digits):
     X, y = digits
     grid = [0.0, 0.01, 0.03, 0.1] if attack.norm == np.inf else [0.0, 0.1, 0.3, 1.0]
-    options = {"norm": attack.norm, "attack": attack, "max_samples": 30}
+    options = {"norm": attack.norm, "attack": attack, "max_samples": 12}
     for model in models:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # failed starts
@@ -127,7 +125,7 @@ def test_proved_rows_are_not_attacked(models, digits, counting):
 def test_all_rows_proved_needs_no_attack(models, digits, counting):
     X, y = digits
     model = models[0]
-    right = model.predict(X) == y
+    right = np.flatnonzero(model.predict(X) == y)[:200]
     X, y = X[right], y[right]
     eps = certified_radius(model, X, space=FeatureSpace.from_data(X)).min() / 2
     assert robust_accuracy_score(model, X, y, eps=eps, attack=counting) == 1.0
@@ -263,19 +261,3 @@ def test_errors_are_those_of_the_attack(models, digits):
         options = {"eps": 0.1, "scale": None, "certify": certify}
         with pytest.raises(ValueError, match="NaN"):
             robust_accuracy_score(models[0], gap, y, max_samples="all", **options)
-
-
-@pytest.mark.parametrize("call", ["robust_accuracy_score(m, X, y, eps=0.1, max_samples=5)", ""])
-def test_torch_is_not_loaded_for_a_plain_score(call):
-    code = f"""
-import sys
-from sklearn.datasets import load_iris
-from sklearn.linear_model import LogisticRegression
-from specreg_sklearn.metrics import certified_radius, robust_accuracy_score
-X, y = load_iris(return_X_y=True)
-m = LogisticRegression(max_iter=500).fit(X, y)
-{call}
-print("torch" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

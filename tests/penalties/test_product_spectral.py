@@ -131,6 +131,32 @@ def test_gradients_equal_finite_differences_of_the_truth(closed_form, scale):
     assert not network.head.bias.grad.any()
 
 
+@pytest.mark.parametrize("frozen", ["backbone.0.weight", "backbone.3.weight", "head.weight"])
+def test_closed_form_through_a_batch_norm_is_that_of_automatic_differentiation(frozen):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layers = nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.Flatten(), nn.Linear(48, 5)
+        parts = {"backbone": nn.Sequential(*layers), "head": nn.Linear(5, 3)}
+    network = nn.ModuleDict(parts).double()
+    gradients = []
+    for closed_form in (True, False):
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad_(name != frozen)
+            parameter.grad = None if name == frozen else torch.zeros_like(parameter)
+        bound = ProductSpectral().bind(
+            network.backbone, network.head, generator=seeded(1), input_shape=(1, 6, 6)
+        )
+        if closed_form:
+            bound.add_gradient(0.7)
+        else:
+            (0.7 * bound.value()).backward()
+        gradients.append([p.grad for p in network.parameters() if p.grad is not None])
+    assert len(gradients[0]) == 7
+    for closed, automatic in zip(*gradients, strict=True):
+        torch.testing.assert_close(closed, automatic, rtol=1e-6, atol=1e-12)
+    assert sum(bool(gradient.any()) for gradient in gradients[0]) == 3
+
+
 def test_pairs_that_tie_share_the_gradient():
     network = network_of((3,), n_features=3, n_classes=3)
     with torch.no_grad():

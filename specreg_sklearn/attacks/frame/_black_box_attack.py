@@ -149,7 +149,7 @@ class BlackBoxAttack(BaseEstimator, AttackHooks):
         Raises
         ------
         TypeError
-            If the estimator has no ``predict`` or is a regressor, or `X` is sparse.
+            If the estimator has no ``predict`` or is a regressor.
         ValueError
             If shapes or columns do not fit, or a parameter is not accepted.
         sklearn.exceptions.NotFittedError

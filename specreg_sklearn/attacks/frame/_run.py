@@ -166,6 +166,7 @@ def run_attack(
     run = _Run(attack, setting, oracle, outcome, chosen, repeats, search)
     run.run(known, before.verified, before.cells)
     result = make_result(oracle, outcome, run.raw, run.success, chosen, eps, attack, setting)
+    result.clean = X
     result.resumable = Resumable(clean, pooled, repeats)
     if outcome.error is None:
         warn_of_unverified(attack, len(chosen), result.status)

@@ -8,6 +8,8 @@ from importlib import import_module
 from inspect import getattr_static
 from typing import Any, TypeVar
 
+from scipy import sparse
+
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.certificates.distances._lipschitz import LipschitzProver
 from specreg_sklearn.certificates.distances._prover import DistanceProver
@@ -16,7 +18,7 @@ from specreg_sklearn.certificates.pipelines import (
     name_of_step,
     split_pipeline,
 )
-from specreg_sklearn.tables import check_estimator
+from specreg_sklearn.tables import check_estimator, dispatches_to
 
 Factory = Callable[[Any, Any], DistanceProver]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -33,6 +35,8 @@ _PROVER_FOLDERS = (
 )
 # The same for proofs about models whose steps are read as stages, which loads torch.
 _CONSTANTS_FOLDERS = ("specreg_sklearn.certificates.relaxations",)
+# Proofs whose account of rounding holds for any order of sums; sparse rows are summed in their own.
+_ON_SPARSE_ROWS = ("linear", "lipschitz")
 # A subclass with its own version of one of these decides otherwise than its parent does.
 _MEANING = ("predict", "predict_proba", "decision_function")
 
@@ -160,6 +164,23 @@ def distance_prover(estimator: Classifier, X: Any, *, constants: bool = True) ->
     True
     """
     check_estimator(estimator)
+    if dispatches_to(X):
+        raise NoCertificateError(
+            f"{type(estimator).__name__} has no certificate for arrays of another library: X is a "
+            f"{type(X).__module__}.{type(X).__qualname__}, and proofs read models that were fitted "
+            "on numpy arrays. Fit on such arrays, and prove on them."
+        )
+    prover = _first_prover(estimator, X, constants=constants)
+    if sparse.issparse(X) and prover.name not in _ON_SPARSE_ROWS:
+        raise NoCertificateError(
+            f"{type(estimator).__name__} has no certificate for sparse rows, on which it may "
+            "compute in another way than on dense ones; linear classifiers have one. If it takes "
+            "dense rows, prove on X.toarray()."
+        )
+    return prover
+
+
+def _first_prover(estimator: Classifier, X: Any, *, constants: bool) -> DistanceProver:
     _, last = split_pipeline(estimator)
     place = name_of_step(estimator, last)
     reasons: list[str] = []

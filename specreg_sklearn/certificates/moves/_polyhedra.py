@@ -181,7 +181,7 @@ def _by_projection(G: FloatArray, h: FloatArray) -> tuple[FloatArray | None, Flo
     unit = max(float(np.abs(h).max()), 1e-300)
     try:
         multipliers, _ = nnls(np.vstack([G.T, h / unit]), target, maxiter=50 * G.shape[1] + 500)
-    except RuntimeError:  # it gives up: the bound so far stands
+    except (RuntimeError, np.linalg.LinAlgError):  # it gives up: the bound so far stands
         return None, np.zeros(len(h))
     rest = np.vstack([G.T, h / unit]) @ multipliers - target
     if abs(rest[-1]) < 1e-14:

@@ -1,6 +1,8 @@
 """Stages: the parts of a function that a proof knows a Lipschitz constant of."""
 
 from specreg_sklearn.certificates.stages._activations import Activation, activation
+from specreg_sklearn.certificates.stages._affine import Affine
+from specreg_sklearn.certificates.stages._elementwise import Elementwise
 from specreg_sklearn.certificates.stages._image_stages import (
     AxisProduct,
     ChannelAffine,
@@ -19,6 +21,7 @@ from specreg_sklearn.certificates.stages._joins import (
     Value,
     growth_after,
 )
+from specreg_sklearn.certificates.stages._no_lipschitz_bound import NoLipschitzBound
 from specreg_sklearn.certificates.stages._parallel import (
     Parallel,
     apply_stages,
@@ -35,7 +38,7 @@ from specreg_sklearn.certificates.stages._precision import (
     Precision,
     Units,
 )
-from specreg_sklearn.certificates.stages._stage import Affine, Elementwise, NoLipschitzBound, Stage
+from specreg_sklearn.certificates.stages._stage import Stage
 from specreg_sklearn.certificates.stages._stated_function import BoundedLayer, StatedFunction
 
 __all__ = [

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from specreg_sklearn.certificates.stages._affine import Affine
 from specreg_sklearn.certificates.stages._joins import Value, growth_after
-from specreg_sklearn.certificates.stages._stage import Affine, Stage
+from specreg_sklearn.certificates.stages._stage import Stage
 from specreg_sklearn.spectral.bounds import above
 
 

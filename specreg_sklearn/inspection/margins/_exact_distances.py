@@ -103,7 +103,8 @@ def least_distance(A: np.ndarray, b: np.ndarray) -> float:
 def _nonnegative_least_squares(E: np.ndarray, f: np.ndarray) -> tuple[np.ndarray, float]:
     try:
         return nnls(E, f)
-    except RuntimeError:  # that of scipy before 1.15 may go round in circles
+    except (RuntimeError, np.linalg.LinAlgError):
+        # That of scipy before 1.15 may go round in circles, or meet a matrix without an inverse.
         u = lsq_linear(E, f, bounds=(0, np.inf), method="bvls", tol=1e-14).x
         return u, float(np.linalg.norm(E @ u - f))
 

@@ -1,5 +1,6 @@
 """What scores, scorers, displays and reports share: the settings of a measurement, and shares."""
 
+from specreg_sklearn.metrics.measurement._attacked_rows import AttackedRows, attacked_rows
 from specreg_sklearn.metrics.measurement._both_ends import (
     BothEnds,
     both_ends,
@@ -7,6 +8,7 @@ from specreg_sklearn.metrics.measurement._both_ends import (
 )
 from specreg_sklearn.metrics.measurement._measurement import (
     Measurement,
+    Sample,
     check_certify,
     read_eps,
     read_grid,
@@ -26,13 +28,18 @@ from specreg_sklearn.metrics.measurement._shares import (
     radii_of_labels,
     robust_shares,
     shares_beyond,
+    shares_of_rows,
     warn_of_undecided,
+    weighted_shares,
 )
 
 __all__ = [
+    "AttackedRows",
     "BothEnds",
     "Measurement",
     "Proof",
+    "Sample",
+    "attacked_rows",
     "both_ends",
     "bound_rows",
     "bounds_of_rows",
@@ -48,6 +55,8 @@ __all__ = [
     "read_grid",
     "robust_shares",
     "shares_beyond",
+    "shares_of_rows",
     "wanted_proof",
     "warn_of_undecided",
+    "weighted_shares",
 ]

@@ -16,6 +16,7 @@ from specreg_sklearn._typing import BoolArray, Certify, Classifier, FloatArray
 from specreg_sklearn.attacks import AttackResult, BlackBoxAttack
 from specreg_sklearn.attacks.frame import NearestOfAll
 from specreg_sklearn.certificates.distances import DistanceBounds
+from specreg_sklearn.metrics.measurement._attacked_rows import unmoved
 from specreg_sklearn.metrics.measurement._measurement import Measurement, check_certify
 from specreg_sklearn.metrics.measurement._proofs import (
     Proof,
@@ -122,7 +123,7 @@ def both_ends(
             nearest.add_cells(proof.prover.name, more.witness)
     wrong = np.flatnonzero(~right)
     if len(wrong):
-        nearest.add(1, "", wrong, _already_wrong(take_rows(X, wrong), len(wrong)))
+        nearest.add(1, "", wrong, unmoved(take_rows(X, wrong), right[wrong]))
     found = nearest.result(None)
     found.status[bounds.closed & ~found.success] = "certified"
     return BothEnds(bounds, found, proof, right)
@@ -183,14 +184,4 @@ def _joined(one: DistanceBounds, other: DistanceBounds) -> DistanceBounds:
         np.where(nearer[:, None], other.witness, one.witness),
         one.closed | other.closed,
         one.n_nodes + other.n_nodes,
-    )
-
-
-def _already_wrong(X: Any, n: int) -> AttackResult:
-    return AttackResult(
-        X_adv=X,
-        distances=np.zeros(n),
-        success=np.ones(n, dtype=bool),
-        status=np.full(n, "already_wrong", dtype="<U14"),
-        n_queries=np.zeros(n, dtype=np.int64),
     )

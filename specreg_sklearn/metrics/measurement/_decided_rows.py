@@ -2,54 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, Certify, Classifier, FloatArray
 from specreg_sklearn.metrics.measurement._measurement import Measurement
 from specreg_sklearn.metrics.measurement._proofs import (
+    Proof,
     bound_rows,
     bounds_of_rows,
     nodes_for,
     wanted_proof,
 )
 from specreg_sklearn.space import FeatureSpace
-from specreg_sklearn.tables import ask, same_labels
+
+
+class DecidedRows(NamedTuple):
+    """What a proof knows of rows at increasing sizes.
+
+    Parameters
+    ----------
+    lower : ndarray of shape (n_rows,)
+        Distances within which nothing changes; 0 where nothing is proved, or the model is wrong.
+    witness : ndarray of shape (n_rows, n_movable) or None
+        Movable cells of rows that are misclassified, which `predict` confirmed; NaN without one.
+    decided : ndarray of shape (n_rows,), bool
+        Rows that need no attack.
+    proof : Proof
+        The prover, or why there is none.
+    """
+
+    lower: FloatArray
+    witness: FloatArray | None
+    decided: BoolArray
+    proof: Proof
 
 
 def decided_by_proof(
     estimator: Classifier,
     X: Any,
-    y: np.ndarray,
+    right: BoolArray,
     sizes: FloatArray,
     measurement: Measurement,
     *,
     space: FeatureSpace,
     certify: Certify,
-) -> tuple[FloatArray, np.ndarray, BoolArray]:
-    """Return what a proof knows of rows at increasing sizes.
+) -> DecidedRows:
+    """Return what a proof knows of rows of which some are classified right.
 
     A row is decided if it is wrong as it stands, proved to stay right within the largest size, or
     at each size either proved, or shown to fail by a row that `predict` confirms. No attack changes
     that: it finds nothing nearer than a proof allows, and one that fails to start leaves the row
     undecided, which counts as withstanding.
-
-    Returns
-    -------
-    distances : ndarray of shape (n_rows,)
-        0 where the model is wrong, the distance of the witness where there is one, else infinite.
-    status : ndarray of shape (n_rows,), str
-        "already_wrong", "found", "certified"; empty where the row is left to an attack.
-    decided : ndarray of shape (n_rows,), bool
-        Rows that need no attack.
     """
-    n, norm = len(y), measurement.norm
-    distances, status = np.full(n, np.inf), np.full(n, "", dtype="<U14")
+    n, norm = len(right), measurement.norm
     proof = wanted_proof(estimator, X, norm, certify)
     if proof.prover is None:
-        return distances, status, np.zeros(n, dtype=bool)
-    right = same_labels(y, ask(estimator.predict, X, n))
+        return DecidedRows(np.zeros(n), None, np.zeros(n, dtype=bool), proof)
     rows = bound_rows(estimator, X, space)
     bounds, proof = bounds_of_rows(
         proof,
@@ -62,11 +72,7 @@ def decided_by_proof(
         n_jobs=measurement.n_jobs,
     )
     if proof.prover is None:
-        return distances, status, np.zeros(n, dtype=bool)
-    proved = right & (bounds.lower > sizes[-1])
-    shown = right & np.isfinite(bounds.upper)
-    distances[shown] = bounds.upper[shown]
-    distances[~right] = 0.0
-    status[shown], status[proved], status[~right] = "found", "certified", "already_wrong"
+        return DecidedRows(np.zeros(n), None, np.zeros(n, dtype=bool), proof)
     at_each = (bounds.lower > sizes[:, None]) | (bounds.upper <= sizes[:, None])
-    return distances, status, ~right | at_each.all(axis=0)
+    lower = np.where(right, bounds.lower, 0.0)
+    return DecidedRows(lower, bounds.witness, ~right | at_each.all(axis=0), proof)

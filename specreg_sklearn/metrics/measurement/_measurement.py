@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import (
     Classifier,
@@ -29,9 +30,31 @@ from specreg_sklearn.tables import (
     check_max_samples,
     check_names,
     check_positive_int,
+    check_weights,
     sampled_rows,
     subsample,
 )
+
+
+class Sample(NamedTuple):
+    """The rows that are measured.
+
+    Parameters
+    ----------
+    X : container like the user's X, n_rows rows
+        The rows.
+    y : ndarray of shape (n_rows,)
+        Their labels.
+    places : ndarray of shape (n_rows,), int
+        Their positions in the `X` of the user.
+    weight : ndarray of shape (n_rows,), float64
+        What each of them counts; all 1 where none stands for more rows than another.
+    """
+
+    X: Any
+    y: np.ndarray
+    places: IntArray
+    weight: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +92,20 @@ class Measurement:
     def rows_of(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         """Return the rows that are measured, and their labels."""
         return subsample(X, y, self.max_samples, self.random_state)
+
+    def sample(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Sample:
+        """Return the rows that are measured, and what each of them counts."""
+        places = self.places_of(X, y)
+        X_part, y_part = self.rows_of(X, y)
+        weight = np.ones(len(places))
+        if sample_weight is not None:
+            weight = weight * check_weights(sample_weight, as_table(X).n_rows)[places]
+            if not weight.any():
+                raise ValueError(
+                    "sample_weight is 0 for all rows that are measured; raise max_samples, or "
+                    "leave these rows out of X."
+                )
+        return Sample(X_part, y_part, places, weight)
 
     def places_of(self, X: Any, y: Any) -> IntArray:
         """Return the positions in `X` of the rows that are measured."""

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import BoolArray, Certify, Classifier, FloatArray
-from specreg_sklearn.attacks import AttackResult
-from specreg_sklearn.metrics.measurement._decided_rows import decided_by_proof
-from specreg_sklearn.metrics.measurement._measurement import Measurement, check_certify
+from specreg_sklearn.metrics.measurement._attacked_rows import AttackedRows, attacked_rows
+from specreg_sklearn.metrics.measurement._measurement import Measurement
 from specreg_sklearn.metrics.measurement._proofs import bound_rows, demanded_proof
 from specreg_sklearn.space import NORMS, check_norm
-from specreg_sklearn.tables import (
-    as_table,
-    ask,
-    check_estimator,
-    same_labels,
-    stacklevel_of_caller,
-    take_rows,
-)
+from specreg_sklearn.tables import ask, same_labels, stacklevel_of_caller
 
 _REASONS = {
     "start_failed": "the attack found no row to start from for {}",
@@ -42,7 +33,7 @@ def warn_of_undecided(
     """
     undecided = ~np.isfinite(distances)
     if status is not None:
-        undecided &= ~np.isin(status, ("not_found", "certified"))
+        undecided &= ~np.isin(status, ("not_found", "certified", "beyond_eps"))
     n_undecided, n_right = int(undecided.sum()), int((distances != 0).sum())
     if not n_undecided:
         return
@@ -68,24 +59,36 @@ def warn_of_undecided(
 
 
 def shares_beyond(
-    distances: FloatArray, grid: FloatArray, what: str, status: np.ndarray | None = None
+    distances: FloatArray,
+    grid: FloatArray,
+    what: str,
+    status: np.ndarray | None = None,
+    weight: FloatArray | None = None,
 ) -> FloatArray:
     """Return the share of rows that lie beyond each size of the grid.
 
-    It is an upper bound: undecided rows count as lying beyond every size, with a warning.
+    It is an upper bound: undecided rows count as lying beyond every size, with a warning. A row
+    counts `weight`; None is once.
     """
     warn_of_undecided(distances, what, status, counts="withstanding at every eps")
     beyond = (distances[None, :] > grid[:, None]) | ~np.isfinite(distances)
-    shares = np.asarray(beyond.mean(axis=1))
     # Without room to move every correct row is safe.
-    shares[grid == 0] = np.mean(distances != 0 if status is None else status != "already_wrong")
-    return shares
+    beyond[grid == 0] = distances != 0 if status is None else status != "already_wrong"
+    return weighted_shares(beyond, weight)
 
 
-def proved_beyond(radii: FloatArray, right: BoolArray, grid: FloatArray) -> FloatArray:
+def weighted_shares(rows: BoolArray, weight: FloatArray | None) -> FloatArray:
+    """Return what share of all rows some are, along the last axis."""
+    w = np.ones(rows.shape[-1]) if weight is None else weight
+    return np.asarray(rows @ w / w.sum())
+
+
+def proved_beyond(
+    radii: FloatArray, right: BoolArray, grid: FloatArray, weight: FloatArray | None = None
+) -> FloatArray:
     """Return the share of rows that are right and have a radius above each size of the grid."""
     kept = np.where(grid[:, None] > 0, radii > grid[:, None], True) & right
-    return np.asarray(kept.mean(axis=1))
+    return weighted_shares(kept, weight)
 
 
 def radii_of_labels(
@@ -134,63 +137,16 @@ def robust_shares(
     measurement: Measurement,
     *,
     certify: Certify = "auto",
+    sample_weight: ArrayLike | None = None,
     verbose: int = 0,
 ) -> FloatArray:
     """Return the share of rows that withstand the attack, for each size of an increasing grid."""
-    check_certify(certify)
-    X_part, y_part = measurement.rows_of(X, y)
-    attack, pool = measurement.resolved_attack(), measurement.pool_of(X)
-    sizes = grid[grid > 0]
-    if not sizes.size:
-        # Nothing can move: no attack is needed to know the answer.
-        check_estimator(estimator)
-        right = same_labels(y_part, ask(estimator.predict, X_part, len(y_part)))
-        return np.full(grid.shape, right.mean())
-    space = measurement.space_of(X)
-    distances, status, decided = decided_by_proof(
-        estimator, X_part, y_part, sizes, measurement, space=space, certify=certify
-    )
-    if decided.any():
-        # What an attack would complain about does not depend on how many rows it is left.
-        attack._check_run(as_table(X_part).n_columns, float(sizes[-1]))
-        attack._prepare()
-    # Starts that the user gave belong to the rows one by one, so that none can be taken out.
-    left = ~decided if isinstance(attack.starts, str) else np.ones_like(decided)
-    rows = np.flatnonzero(left & (~decided).any())
-    if len(rows):
-        # A score of half the rows would be no score of all.
-        run = partial(attack.run, estimator, pool=pool, on_error="raise")
-        run = partial(run, space=space, n_jobs=measurement.n_jobs, verbose=verbose)
-        X_left = X_part if len(rows) == len(y_part) else take_rows(X_part, rows)
-        # The nearest rows, once found, answer for every size; a search within a size does not.
-        sizes = sizes if attack._within_eps else sizes[:1]
-        found, words = _attacked(run, X_left, y_part[rows], sizes)
-        nearer = found < distances[rows]
-        unknown = status[rows] == ""
-        distances[rows] = np.minimum(distances[rows], found)
-        status[rows] = np.where(nearer | unknown, words, status[rows])
-    return shares_beyond(distances, grid, "robust_accuracy_score", status)
+    sample = measurement.sample(X, y, sample_weight)
+    rows = attacked_rows(estimator, X, sample, grid, measurement, certify=certify, verbose=verbose)
+    return shares_of_rows(rows, grid, "robust_accuracy_score")
 
 
-def _attacked(
-    run: Callable[..., AttackResult], X: Any, y: np.ndarray, sizes: FloatArray
-) -> tuple[FloatArray, np.ndarray]:
-    """Return the distances and the status of all rows after an attack at each size.
-
-    Rows that were found within one size are not attacked at the next.
-    """
-    result = run(X, y, eps=float(sizes[0]))
-    distances, status = result.distances, result.status
-    for eps in sizes[1:].tolist():
-        rows = np.flatnonzero(distances > eps)
-        if not len(rows):
-            break
-        result = run(take_rows(X, rows), y[rows], eps=eps)
-        # What is known already stays known, even if this run does not find it again.
-        news = rows[~np.isfinite(distances[rows]) | result.success]
-        better = np.isin(rows, news)
-        distances[news] = np.minimum(distances[news], result.distances[better])
-        # What was undecided within one size is not decided by a search of another in vain.
-        changed = result.success[better] | (status[news] != "unverified")
-        status[news[changed]] = result.status[better][changed]
-    return distances, status
+def shares_of_rows(rows: AttackedRows, grid: FloatArray, what: str) -> FloatArray:
+    """Return the share of attacked rows that withstand each size; a warning counts undecided."""
+    found = rows.found
+    return shares_beyond(found.distances, grid, what, found.status, rows.sample.weight)

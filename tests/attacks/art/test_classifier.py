@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -289,12 +287,3 @@ def test_unknown_labels_are_named():
     classifier = as_art_classifier(Strange(), FeatureSpace.from_data(np.eye(2)))
     with pytest.raises(ValueError, match=r"returned the label .*7.*, which is not in its classes_"):
         classifier.predict(np.eye(2))
-
-
-def test_art_is_not_imported_with_the_package():
-    code = (
-        "import sys; from specreg_sklearn.attacks import as_art_classifier;"
-        "print([m for m in sys.modules if m.split('.')[0] == 'art'])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

@@ -15,7 +15,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from specreg_sklearn.attacks import ARTAttack, FeatureSpace
 
-ATTACK = ARTAttack("HopSkipJump", max_iter=2, init_eval=40)
+ATTACK = ARTAttack("HopSkipJump", max_iter=2, init_eval=20)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_mixed_frame_in_a_pipeline(people):
     frame, labels = people
     model = pipeline().fit(frame, labels)
     space = FeatureSpace.from_data(frame)
-    part, y = frame[:15], labels[:15]
+    part, y = frame[:10], labels[:10]
     result = ATTACK.run(model, part, y, space=space, pool=frame)
     check_rows(model, part, y, result, space)
     assert result.X_adv.dtypes.equals(part.dtypes)
@@ -114,8 +114,8 @@ def test_search_as_the_model(people):
     frame, labels = people
     grid = {"logisticregression__C": [0.1, 1]}
     model = GridSearchCV(pipeline(), grid, cv=2).fit(frame, labels)
-    result = ATTACK.run(model, frame[:10], labels[:10], pool=frame)
-    assert (model.predict(result.X_adv) != labels[:10]).all()
+    result = ATTACK.run(model, frame[:5], labels[:5], pool=frame)
+    assert (model.predict(result.X_adv) != labels[:5]).all()
 
 
 def test_integer_array():

@@ -242,8 +242,8 @@ def check_all(problems, n, n_art, stride, turns):
 
 
 @pytest.mark.usefixtures("no_check_of_repeats")
-def test_none_of_a_few_hundred_rows_fails(problems):
-    assert check_all(problems, n=11, n_art=3, stride=4, turns=1) >= 300
+def test_none_of_a_hundred_rows_fails(problems):
+    assert check_all(problems, n=6, n_art=3, stride=5, turns=1) >= 100
 
 
 @pytest.mark.slow

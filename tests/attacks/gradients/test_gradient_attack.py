@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import copy
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -124,7 +122,7 @@ def test_frames_with_text_and_steps_that_bend(raw_cancer_rows):
     rows = chosen(model, frame, y, 120)
     part = frame.iloc[rows]
     found = GradientAttack().run(model, part, y[rows], pool=frame)
-    labels = CGBA().run(model, part, y[rows], pool=frame)
+    labels = CGBA(max_queries=1000).run(model, part, y[rows], pool=frame)
     assert (found.X_adv["kind"] == part["kind"]).all()
     assert np.median(found.distances / labels.distances) < 1.02
 
@@ -195,12 +193,3 @@ def test_strongest_uses_gradients(raw_cancer_rows, network):
 
 def test_registered():
     assert isinstance(resolve_attack("gradients", norm=1), GradientAttack)
-
-
-def test_torch_is_loaded_only_when_used():
-    code = (
-        "import sys; from specreg_sklearn.attacks import GradientAttack, resolve_attack;"
-        "resolve_attack('gradients'); resolve_attack('strongest');"
-        "assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -179,7 +179,7 @@ def test_whole_numbers_take_the_cheapest_steps(norm, scale):
     score = X @ np.array([1.0, -0.8, 0.5, -0.4, 0.2]) + (X[:, 0] > 0) * (X[:, 2] > 2)
     y = (score > np.median(score)).astype(int)
     model = RandomForestClassifier(15, random_state=0).fit(X, y)
-    rows = correct_rows(model, X, y, 25)
+    rows = correct_rows(model, X, y, 10)
     space = FeatureSpace.from_data(X, scale=scale)
     every = np.array(list(product(*map(range, width))))
     label = model.predict(every)

@@ -28,7 +28,7 @@ def trained(hidden, alpha, generator):
             layers += [nn.Linear(n_in, n_out), nn.ReLU()]
         net = nn.Sequential(*layers, nn.Linear(hidden[-1], 4))
     optimizer = torch.optim.Adam(net.parameters(), 1e-3)
-    for _ in range(500):
+    for _ in range(250):
         batch = torch.randint(1000, (128,), generator=generator)
         loss = nn.functional.cross_entropy(net(rows[batch]), labels[batch])
         if alpha:

@@ -92,3 +92,20 @@ def test_lower_bounds_are_below_a_grid(n_classes):
             grid, _ = _grid_distances(model, X, X[::5], space, norm)
             assert (lower <= grid).all(), (last, norm)
             assert (lower > 0).mean() > 0.5, (last, norm)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, np.linalg.LinAlgError])
+def test_a_projection_that_gives_up_leaves_a_bound(monkeypatch, error):
+    def gives_up(*args, **options):
+        raise error("Matrix is singular.")
+
+    X, y = _data(3)
+    space = FeatureSpace.from_data(X, scale=[1.0, 2.0])
+    rows = space.bind(X[::5])
+    prover = distance_prover(KNeighborsClassifier(1).fit(X, y), X)
+    exact = prover.bounds(rows, norm=2)
+    monkeypatch.setattr("specreg_sklearn.certificates.moves._polyhedra.nnls", gives_up)
+    bounds = prover.bounds(rows, norm=2)
+    assert (bounds.lower <= exact.lower * (1 + 1e-9)).all()
+    assert (bounds.upper >= exact.upper * (1 - 1e-9)).all()
+    assert (bounds.lower[exact.lower > 0] > 0).all() and (bounds.lower < exact.lower).any()

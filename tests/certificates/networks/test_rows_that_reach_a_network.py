@@ -13,7 +13,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from specreg_sklearn.certificates import NoLipschitzBound, module_lipschitz_bound, torch_stages
+from specreg_sklearn.certificates.pipelines import CertifiedModel
 from specreg_sklearn.metrics import certified_radius
+from specreg_sklearn.space import FeatureSpace
 
 FAR = 1e5  # where no random row is
 
@@ -93,8 +95,14 @@ def test_a_step_that_only_rows_of_the_user_show(place, activation, monkeypatch):
         X[5] *= FAR
     assert certified_radius(model, X, scale=None).max() > 0
     monkeypatch.setattr(Rare, "rare", True)
-    with pytest.raises(NoLipschitzBound, match="computes something else"):
-        certified_radius(model, X, scale=None)
+    space = FeatureSpace.from_data(X, bounds=None, scale=None)
+    # By the proof of a linear model behind steps, and by that of any stages.
+    for proof in (
+        lambda: certified_radius(model, X, scale=None),
+        lambda: CertifiedModel(model).radii(X, space, norm=2),
+    ):
+        with pytest.raises(NoLipschitzBound, match="computes something else"):
+            proof()
 
 
 @pytest.mark.parametrize("activation", [nn.ReLU, nn.Tanh])

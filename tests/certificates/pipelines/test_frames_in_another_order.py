@@ -15,6 +15,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
+from specreg_sklearn.attacks import CGBA
 from specreg_sklearn.certificates import Affine
 from specreg_sklearn.inspection import logit_margins
 from specreg_sklearn.metrics import StatedLipschitz, certified_radius, robust_accuracy_score
@@ -129,7 +130,7 @@ def test_a_radius_is_right_or_refused(name, order):
         with pytest.raises(ValueError, match=r"the step 'columntransformer' \(ColumnTransformer\)"):
             logit_margins(model, X, LABELS)
         # A score does without proofs where there are none.
-        eps = {"eps": 0.5, "scale": None, "max_samples": 20}
+        eps = {"eps": 0.5, "scale": None, "max_samples": 8, "attack": CGBA(max_queries=100)}
         plain = robust_accuracy_score(model, X, LABELS, certify=False, **eps)
         assert robust_accuracy_score(model, X, LABELS, **eps) == plain
 

@@ -27,6 +27,7 @@ from specreg_sklearn.certificates.pipelines._predicted_scores import (
     PredictedScores,
 )
 from specreg_sklearn.metrics import certified_radius
+from specreg_sklearn.space import FeatureSpace
 from specreg_sklearn.tables import as_table, cell_rounding
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -60,6 +61,12 @@ def closest_other(model, X, reach):
         other = model.predict(rows) != label
         nearest[i] = away[other].min(initial=np.inf)
     return nearest
+
+
+def both_proofs(model, X):
+    """Return the radii of rows by the proof of linear models, and by that of any stages."""
+    space = FeatureSpace.from_data(X, bounds=None, scale=None)
+    return certified_radius(model, X, scale=None), CertifiedModel(model).radii(X, space, norm=2)[0]
 
 
 STEPS = {
@@ -116,7 +123,10 @@ def test_the_radius_of_a_float32_model_is_not_thrown_away():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 5)).astype(np.float32)
     model = LogisticRegression().fit(X, X[:, 0] > 0)
-    assert model.coef_.dtype == np.float32
+    # As scikit-learn 1.7 and later give it.
+    model.coef_, model.intercept_ = (
+        part.astype(np.float32) for part in (model.coef_, model.intercept_)
+    )
     away = np.abs(model.decision_function(X.astype(float))) / np.linalg.norm(
         model.coef_.astype(float)
     )
@@ -142,7 +152,8 @@ def test_rounding_grows_with_the_move(dtype):
     line = np.geomspace(1e-3, 1, 4000).astype(dtype)[:, None] * dtype(1 / slope)
     flipped = np.abs(line[model.predict(line) != 1].astype(float)).min()
     assert flipped < 0.99 / slope  # nearer than real arithmetic has it
-    assert 0 < certified_radius(model, X, scale=None)[0] <= flipped
+    for radius in both_proofs(model, X):
+        assert 0 < radius[0] <= flipped
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -257,9 +268,10 @@ def test_the_end_of_the_range_of_float32_is_no_margin():
     X = np.array([[1e30], [1.0]], dtype=np.float32)
     model = LogisticRegression().fit(np.array([[0], [1]], dtype=np.float32), [0, 1])
     model.coef_ = np.array([[1e8]], dtype=np.float32)  # the score of the first row is 1e38
-    assert certified_radius(model, X, scale=None)[0] == 0
-    # The difference of the scores never changes, but 1e38 is where they end.
-    assert certified_radius(model, X, scale=None)[1] < 1e38
+    for radius in both_proofs(model, X):
+        assert radius[0] == 0
+        # The difference of the scores never changes, but 1e38 is where they end.
+        assert radius[1] < 1e38
     assert FLOAT32_ROUNDING >= 2.0**29
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-from scipy.optimize import linprog, nnls
+from scipy.optimize import linprog, lsq_linear, nnls
 from sklearn.neural_network import MLPClassifier
 
 
@@ -62,8 +62,12 @@ def _shortest(G, h, norm):
     if norm == 2:
         # Lawson and Hanson's least distance programming.
         E = np.vstack([G.T, h])
-        u, _ = nnls(E, np.append(np.zeros(d), 1.0))
-        r = E @ u - np.append(np.zeros(d), 1.0)
+        target = np.append(np.zeros(d), 1.0)
+        try:
+            u, _ = nnls(E, target)
+        except (RuntimeError, np.linalg.LinAlgError):  # that of scipy before 1.15
+            u = lsq_linear(E, target, bounds=(0, np.inf), method="bvls", tol=1e-14).x
+        r = E @ u - target
         if np.linalg.norm(r) < 1e-9:
             return np.inf
         return float(np.linalg.norm(r[:d] / r[d]))

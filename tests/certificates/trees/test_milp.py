@@ -87,6 +87,7 @@ def distance_by_milp(x, trees, values, needed, norm):
     else:
         c[:n_cells] = np.concatenate(cost) ** power
     i, j, v = zip(*entries, strict=True)
+    i, j = np.array(i, dtype=np.int32), np.array(j, dtype=np.int32)  # as scipy before 1.15 needs
     matrix = coo_array((v, (i, j)), shape=(len(low), size)).tocsr()
     whole = np.ones(size)
     whole[-1] = 0

@@ -1,5 +1,7 @@
 """Trees behind the steps of a pipeline: thresholds pulled back, constants, gaps."""
 
+import inspect
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,6 +33,12 @@ from specreg_sklearn.space import FeatureSpace
 from tests.certificates.trees.models import toy_rows
 from tests.certificates.trees.test_brute_force import NORMS, every_distance
 
+# Named by scikit-learn 1.7 and later, whose default is going to change.
+QUANTILES = (
+    {"quantile_method": "averaged_inverted_cdf"}
+    if "quantile_method" in inspect.signature(KBinsDiscretizer).parameters
+    else {}
+)
 STEPS = {
     "standard": StandardScaler(),
     "min max": MinMaxScaler((-3, 5), clip=True),
@@ -41,7 +49,7 @@ STEPS = {
         n_quantiles=40, output_distribution="normal", random_state=0
     ),
     "power": PowerTransformer(),
-    "bins": KBinsDiscretizer(6, encode="ordinal", quantile_method="averaged_inverted_cdf"),
+    "bins": KBinsDiscretizer(6, encode="ordinal", **QUANTILES),
     "imputer": SimpleImputer(),
     "union": FeatureUnion([("a", StandardScaler()), ("b", "passthrough")]),
     "selection": SelectKBest(k=2),

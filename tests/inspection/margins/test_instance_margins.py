@@ -167,6 +167,17 @@ def test_least_distance_against_slsqp():
         assert least_distance(A, b) == pytest.approx(np.sqrt(result.fun), rel=1e-6, abs=1e-6)
 
 
+@pytest.mark.parametrize("error", [RuntimeError, np.linalg.LinAlgError])
+def test_least_distance_where_the_first_solver_gives_up(monkeypatch, error):
+    def gives_up(*args):
+        raise error("Matrix is singular.")
+
+    monkeypatch.setattr("specreg_sklearn.inspection.margins._exact_distances.nnls", gives_up)
+    corner = np.array([[-1.0, 0.0], [0.0, -1.0], [-1.0, -1.0]]), np.array([-3.0, -4.0, 0.0])
+    assert least_distance(*corner) == pytest.approx(5.0)
+    assert np.isinf(least_distance(np.array([[1.0], [-1.0]]), np.array([-1.0, -1.0])))
+
+
 def test_half_spaces_that_exclude_each_other_and_flat_ones():
     A = np.array([[1.0], [-1.0]])
     assert np.isinf(least_distance(A, np.array([-1.0, -1.0])))

@@ -1,0 +1,154 @@
+"""Pictures as SVG that stands in the page: the curve between proof and attack, and bars.
+
+Every picture has a title and a description for who cannot see it, and takes its colours from the
+page, so that it is dark where the page is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+from itertools import count
+from typing import Any
+
+from specreg_sklearn.report.html._markup import number
+
+_WIDTH, _HEIGHT = 340, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 24, 42
+# Room for words on the left of bars, and for what is written at their ends.
+_LABEL, _WRITTEN, _LONGEST = 124, 66, 17
+
+
+def _svg(ids: count[int], width: int, height: int, title: str, said: str, inside: str) -> str:
+    key = f"specreg-{next(ids)}"
+    return (
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-labelledby="{key}-t {key}-d">'
+        f'<title id="{key}-t">{escape(title)}</title><desc id="{key}-d">{escape(said)}</desc>'
+        f"{inside}</svg>"
+    )
+
+
+def curve(ids: count[int], model: dict[str, Any], threat: dict[str, Any]) -> str:
+    """Draw the share of rows that stay right against the size of moves, as a band."""
+    points, eps = model["summary"]["curve"], threat["eps"]
+    last = points[-1]["eps"]
+
+    def x(size: float) -> float:
+        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * size / last
+
+    def y(share: float) -> float:
+        return _TOP + (_HEIGHT - _TOP - _BOTTOM) * (1 - share)
+
+    parts = []
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        parts.append(
+            f'<path d="M{_LEFT} {y(share):.1f}H{_WIDTH - _RIGHT}" stroke="var(--line)"/>'
+            f'<text class="soft" x="{_LEFT - 7}" y="{y(share) + 4:.1f}" text-anchor="end">'
+            f"{share * 100:.0f} %</text>"
+        )
+    for size in _ticks(last):
+        parts.append(
+            f'<text class="soft" x="{x(size):.1f}" y="{_HEIGHT - _BOTTOM + 17}" '
+            f'text-anchor="middle">{number(size)}</text>'
+        )
+    proved = [(x(p["eps"]), y(p["proved"])) for p in points]
+    attacked = [(x(p["eps"]), y(p["attacked"])) for p in points]
+    parts.append(f'<path d="{_line([*attacked, *proved[::-1]])}Z" fill="var(--band)"/>')
+    parts.append(
+        f'<path d="{_line(attacked)}" fill="none" stroke="var(--accent)" stroke-width="2"/>'
+        f'<path d="{_line(proved)}" fill="none" stroke="var(--accent)" stroke-width="2" '
+        'stroke-dasharray="5 3"/>'
+    )
+    side = "end" if x(eps) > _WIDTH * 0.7 else "start"
+    parts.append(
+        f'<path d="M{x(eps):.1f} {_TOP - 6}V{_HEIGHT - _BOTTOM}" stroke="var(--soft)"/>'
+        f'<text x="{x(eps) + (5 if side == "start" else -5):.1f}" y="{_TOP - 8}" '
+        f'text-anchor="{side}">eps {number(eps)}</text>'
+        f'<text class="soft" x="{(_LEFT + _WIDTH - _RIGHT) / 2:.0f}" y="{_HEIGHT - 6}" '
+        f'text-anchor="middle">size of the move ({escape(threat["units"])})</text>'
+    )
+    summary = model["summary"]
+    said = (
+        f"Share of answers that stay right, from {number(100 * points[0]['attacked'])} percent "
+        f"without a move. Within {number(eps)}: between "
+        f"{number(100 * summary['robust_proved']['share'])} percent, proved, and "
+        f"{number(100 * summary['robust_attacked']['share'])} percent, attacked."
+    )
+    return _svg(ids, _WIDTH, _HEIGHT, f"{model['name']}: what it withstands", said, "".join(parts))
+
+
+def _line(points: Sequence[tuple[float, float]]) -> str:
+    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+
+
+def _ticks(last: float) -> list[float]:
+    """Return three to six round numbers from 0 on."""
+    power = 10.0 ** math.floor(math.log10(last / 3))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= last / 5)
+    return [k * step for k in range(int(last / step + 1e-9) + 1)]
+
+
+def stacked(ids: count[int], title: str, parts: Sequence[tuple[str, int, str]]) -> str:
+    """Draw counts as one bar in pieces: (word, count, colour)."""
+    total = sum(n for _, n, _ in parts) or 1
+    width, at, drawn = _WIDTH, 0.0, []
+    for word, n, colour in parts:
+        if not n:
+            continue
+        wide = width * n / total
+        drawn.append(
+            f'<rect x="{at:.1f}" y="0" width="{max(wide - 1.5, 1):.1f}" height="22" rx="2" '
+            f'fill="{colour}"><title>{escape(f"{word}: {n}")}</title></rect>'
+        )
+        at += wide
+    lines = []
+    for k, (word, n, colour) in enumerate((w, n, c) for w, n, c in parts if n):
+        y = 42 + 19 * k
+        lines.append(
+            f'<rect x="0" y="{y - 9}" width="10" height="10" rx="2" fill="{colour}"/>'
+            f'<text x="18" y="{y}">{n} {escape(word)}</text>'
+        )
+    said = ", ".join(f"{n} {word}" for word, n, _ in parts if n)
+    height = 36 + 19 * len(lines)
+    return _svg(ids, width, height, title, said, "".join(drawn + lines))
+
+
+def bars(ids: count[int], title: str, rows: Sequence[tuple[str, float, str]], most: float) -> str:
+    """Draw horizontal bars: (word, size, what to write at the end)."""
+    width, label, drawn = _WIDTH, _LABEL, []
+    room = width - label - _WRITTEN
+    for k, (word, size, written) in enumerate(rows):
+        y = 24 * k
+        wide = room * size / most if most else 0
+        shown = word if len(word) <= _LONGEST else word[: _LONGEST - 1] + "…"
+        drawn.append(
+            f'<text x="{label - 8}" y="{y + 15}" text-anchor="end">{escape(shown)}'
+            f"<title>{escape(word)}</title></text>"
+            f'<rect x="{label}" y="{y + 3}" width="{max(wide, 1):.1f}" height="16" rx="2" '
+            'fill="var(--accent)"/>'
+            f'<text class="soft" x="{label + wide + 6:.1f}" y="{y + 15}">{escape(written)}</text>'
+        )
+    said = ", ".join(f"{word} {written}" for word, _, written in rows)
+    return _svg(ids, width, 24 * max(len(rows), 1), title, said, "".join(drawn))
+
+
+def ranges(ids: count[int], title: str, rows: Sequence[tuple[str, float, float, str]]) -> str:
+    """Draw shares between two ends on a scale from 0 to 1: (word, low, high, what to write)."""
+    width, label, drawn = _WIDTH, _LABEL, []
+    room = width - label - _WRITTEN
+    for k, (word, low, high, written) in enumerate(rows):
+        y = 24 * k
+        shown = word if len(word) <= _LONGEST else word[: _LONGEST - 1] + "…"
+        drawn.append(
+            f'<text x="{label - 8}" y="{y + 15}" text-anchor="end">{escape(shown)}'
+            f"<title>{escape(word)}</title></text>"
+            f'<rect x="{label}" y="{y + 3}" width="{room}" height="16" rx="2" fill="var(--faint)"/>'
+            f'<rect x="{label}" y="{y + 3}" width="{room * high:.1f}" height="16" rx="2" '
+            'fill="var(--open)"/>'
+            f'<rect x="{label}" y="{y + 3}" width="{room * low:.1f}" height="16" rx="2" '
+            'fill="var(--good)"/>'
+            f'<text class="soft" x="{label + room + 6}" y="{y + 15}">{escape(written)}</text>'
+        )
+    said = ", ".join(f"{word} {written}" for word, _, _, written in rows)
+    return _svg(ids, width, 24 * max(len(rows), 1), title, said, "".join(drawn))

@@ -8,6 +8,8 @@ a search engine thinks of it. This example attacks two detectors within these li
 result: what gets through, at which price, and by which columns.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/phishing_table.png"
+
 # %%
 # The table
 # ---------

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import is_classifier
 
 from specreg_sklearn._typing import (
@@ -166,6 +167,7 @@ class CertifiedOptions(TypedDict, total=False):
     norm: float
     space: FeatureSpace | None
     scale: Scale
+    sample_weight: ArrayLike | None
     max_samples: MaxSamples
     random_state: RandomState
     n_jobs: int | None
@@ -190,6 +192,7 @@ def certified_accuracy_score(
     y: Any,
     *,
     eps: Eps,
+    sample_weight: ArrayLike | None = None,
     norm: float = 2,
     space: FeatureSpace | None = None,
     scale: Scale = "std",
@@ -212,6 +215,8 @@ def certified_accuracy_score(
     eps : float or array-like of shape (n_eps,)
         Size of the moves, in the norm of ``(X_moved - X) / scale``. Several values, in increasing
         order, give a curve.
+    sample_weight : array-like of shape (n_samples,), default=None
+        What each row counts.
     norm : {0, 1, 2, inf}, default=2
         The norm; 0 for trees.
     space : FeatureSpace or None, default=None
@@ -256,7 +261,7 @@ def certified_accuracy_score(
         n_jobs=n_jobs,
         max_nodes=max_nodes,
     )
-    scores = certified_shares(estimator, X, y, grid, measurement)
+    scores = certified_shares(estimator, X, y, grid, measurement, sample_weight=sample_weight)
     return scores if several else float(scores[0])
 
 

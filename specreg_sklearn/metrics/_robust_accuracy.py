@@ -34,7 +34,6 @@ class RobustOptions(CertifiedOptions, total=False):
 
     attack: str | BlackBoxAttack
     pool: Any
-    sample_weight: ArrayLike | None
     verbose: int
     certify: Certify
 

@@ -17,7 +17,7 @@ from specreg_sklearn.metrics._row_groups import row_groups
 from specreg_sklearn.metrics.measurement import Sample
 from specreg_sklearn.metrics.statistics import Answers, LabelMetric, check_confidence
 from specreg_sklearn.space import as_norm
-from specreg_sklearn.tables import as_table, check_eps, same_labels, take_rows
+from specreg_sklearn.tables import LabelCoder, as_table, check_eps, same_labels, take_rows
 
 if TYPE_CHECKING:
     import pandas
@@ -51,8 +51,8 @@ class RobustnessScore:
     weight : ndarray of shape (n_rows,), float64
         What each row counts. Not all the same where there are sample weights, or rows of a rare
         class were taken more often than their share; their mean is 1.
-    n_total : int
-        Rows of the `X` that was passed.
+    all_labels : ndarray of shape (n_samples,)
+        True labels of all rows of the `X` that was passed.
     unproved : str
         Why nothing is proved; empty if something is.
     seconds : float
@@ -91,7 +91,7 @@ class RobustnessScore:
     radii: FloatArray
     places: IntArray
     weight: FloatArray
-    n_total: int
+    all_labels: np.ndarray
     unproved: str
     seconds: float
     groups: NDArray[np.object_] | None = None
@@ -100,6 +100,11 @@ class RobustnessScore:
 
     def __len__(self) -> int:
         return len(self.y_true)
+
+    @property
+    def n_total(self) -> int:
+        """How many rows the `X` that was passed has."""
+        return len(self.all_labels)
 
     @property
     def distances(self) -> FloatArray:
@@ -142,6 +147,29 @@ class RobustnessScore:
         """What is proved of the score at each size, (n_eps,): a lower bound; NaN without one."""
         proved = [self.label_metric.proved(self._clean, self._safe(eps)) for eps in self.eps]
         return np.where(self._has_proof, proved, np.nan)
+
+    def sampled(self) -> pandas.DataFrame:
+        """Return which rows were measured, class by class.
+
+        Returns
+        -------
+        DataFrame
+            `label`, the rows of each class in `X`, `n_total`, those that were measured, `n_rows`,
+            and what one of these counts on average, `weight`.
+        """
+        labels = LabelCoder(self.all_labels)
+        every, mine = labels.encode(self.all_labels), labels.encode(self.y_true)
+        n = labels.n_classes
+        n_rows = np.bincount(mine, minlength=n)
+        sums = np.bincount(mine, self.weight, minlength=n)
+        weight = np.divide(sums, n_rows, out=np.full(n, np.nan), where=n_rows > 0)
+        columns = {
+            "label": labels.known,
+            "n_total": np.bincount(every, minlength=n).tolist(),
+            "n_rows": n_rows.tolist(),
+            "weight": weight.tolist(),
+        }
+        return frame_of_lines(columns, "sampled")
 
     def predictions(self, eps: float) -> np.ndarray:
         """Return the predictions that the attacker brings about who may move rows by `eps`.

@@ -264,10 +264,13 @@ def measured_score(
             "sample_weight. Leave it out, or take a metric that weighs rows."
         )
     n_total = as_table(X).n_rows
-    sample = measurement.sample(X, y, sample_weight)
+    # Rows of rare classes that count less are of no use to a function that cannot weigh rows.
+    proportional = not takes_weights(metric)
+    sample = measurement.sample(X, y, sample_weight, proportional=proportional)
     groups = None if by is None else row_groups(by, sample, n_total)
     models = [estimator] if beside is None else beside
-    label_metric = _metric_of(models, as_targets(y, n_total), sample, metric, pos_label)
+    labels = as_targets(y, n_total)
+    label_metric = _metric_of(models, labels, sample, metric, pos_label)
     rows = attacked_rows(estimator, X, sample, grid, measurement, certify=certify, verbose=verbose)
     if grid[-1] > 0:
         warn_of_undecided(
@@ -284,7 +287,7 @@ def measured_score(
         radii=rows.lower,
         places=sample.places,
         weight=sample.weight,
-        n_total=n_total,
+        all_labels=labels,
         unproved=rows.unproved,
         seconds=rows.seconds,
         groups=groups,

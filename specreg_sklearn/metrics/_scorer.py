@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from html import escape
-from typing import Any, Literal, TypeAlias, get_args
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn import get_config
+from sklearn.utils.metadata_routing import MetadataRequest, get_routing_for_object
 
-from specreg_sklearn._typing import Certify, Classifier, MaxSamples, RandomState, Scale
+from specreg_sklearn._sklearn_compat import BaseScorer
+from specreg_sklearn._typing import (
+    Certify,
+    Classifier,
+    FloatArray,
+    MaxSamples,
+    RandomState,
+    Scale,
+)
 from specreg_sklearn.attacks import BlackBoxAttack
 from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES
+from specreg_sklearn.metrics._robustness_score import measured_score
 from specreg_sklearn.metrics.measurement import (
     Measurement,
     certified_shares,
@@ -19,14 +32,24 @@ from specreg_sklearn.metrics.measurement import (
     nearest_rows_found,
     radii_of_labels,
     read_eps,
-    robust_shares,
     warn_of_undecided,
 )
-from specreg_sklearn.space import NORMS, FeatureSpace, check_norm
-from specreg_sklearn.tables import DEFAULT_MAX_SAMPLES, check_eps, check_seed
+from specreg_sklearn.metrics.statistics import check_metric, metric_name, takes_weights
+from specreg_sklearn.space import NORMS, FeatureSpace, as_norm, check_norm
+from specreg_sklearn.tables import (
+    DEFAULT_MAX_SAMPLES,
+    as_labels,
+    check_eps,
+    check_seed,
+    check_weights,
+)
 
 Metric: TypeAlias = Literal[
     "robust_accuracy",
+    "robust_balanced_accuracy",
+    "robust_recall",
+    "robust_precision",
+    "robust_f1",
     "median_adversarial_distance",
     "certified_accuracy",
     "median_certified_radius",
@@ -35,23 +58,42 @@ METRICS = get_args(Metric)
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class RobustScorer(Measurement):
+class RobustScorer(Measurement, BaseScorer):
     """Callable ``(estimator, X, y) -> float`` that measures robustness; greater is better.
 
     Made by :func:`make_robust_scorer`, which explains the parameters. The scorer holds plain
     settings and builds the attack inside the call, so it pickles and copies cheaply.
     """
 
-    metric: Metric
+    metric: Metric | Callable[..., Any]
     eps: float
     certify: Certify = "auto"
+    pos_label: object = None
+    name: str | None = None
+
+    # What scikit-learn asks its own scorers for.
+    _sign: ClassVar[int] = 1
+    _kwargs: ClassVar[Mapping[str, object]] = MappingProxyType({})
+    _response_method: ClassVar[str] = "predict"
 
     def __post_init__(self) -> None:
-        if self.metric not in METRICS:
-            raise ValueError(f"metric={self.metric!r} is not one of {list(METRICS)}.")
+        if isinstance(self.metric, str) and self.metric not in METRICS:
+            raise ValueError(
+                f"metric={self.metric!r} is not one of {list(METRICS)}, and no function "
+                "(y_true, y_pred) -> float."
+            )
+        if self._label_metric is not None:
+            check_metric(self._label_metric, self.pos_label)
+        elif self.pos_label is not None:
+            raise ValueError(
+                f"pos_label={self.pos_label!r} is given, but metric={self.metric!r} is about all "
+                "classes. Leave it out."
+            )
+        if self.name is not None and not (isinstance(self.name, str) and self.name):
+            raise ValueError(f"name={self.name!r} is not accepted; give a word, or None.")
         check_eps(self.eps)
         check_certify(self.certify)
-        if "certified" in self.metric:
+        if self._certified:
             check_norm(self.norm, NORMS, f"the metric {self.metric!r}")
             if not (isinstance(self.attack, str) and self.attack == "auto"):
                 raise ValueError(
@@ -72,30 +114,112 @@ class RobustScorer(Measurement):
                 )
         self.check()
 
+    @property
+    def __name__(self) -> str:
+        """What tables, displays and logs call the scorer."""
+        if self.name is not None:
+            return self.name
+        metric = self.metric if isinstance(self.metric, str) else metric_name(self.metric)
+        parts = [metric, as_norm(self.norm).name.lower()]
+        if not metric.startswith("median"):
+            parts.append(f"eps{self.eps:g}")
+        if not (isinstance(self.attack, str) and self.attack == "auto"):
+            attack = self.attack
+            parts.append(attack if isinstance(attack, str) else type(attack).__name__)
+        return "_".join(parts)
+
     def __call__(
-        self, estimator: Classifier, X: Any, y: Any, sample_weight: object = None
+        self, estimator: Classifier, X: Any, y: Any, sample_weight: ArrayLike | None = None
     ) -> float:
         """Return the score; a warning says how many rows the attack could not decide.
 
-        `X` and `y` are rows of shape (n_samples, n_features) and their true labels. A TypeError
-        says so if `sample_weight` is given, or if a certified score meets a model without proof.
+        `X` and `y` are rows of shape (n_samples, n_features) and their true labels, and
+        `sample_weight`, (n_samples,), is what each counts. A TypeError says so if a certified score
+        meets a model without proof.
         """
-        if sample_weight is not None:
-            raise TypeError(
-                f"{self!r} does not support sample_weight: rows are attacked, not weighted. "
-                "Leave it out of the scoring call."
-            )
         grid, _ = read_eps(self.eps)
-        if self.metric == "robust_accuracy":
-            return float(robust_shares(estimator, X, y, grid, self, certify=self.certify)[0])
         if self.metric == "certified_accuracy":
-            return float(certified_shares(estimator, X, y, grid, self)[0])
+            shares = certified_shares(estimator, X, y, grid, self, sample_weight=sample_weight)
+            return float(shares[0])
+        if self._label_metric is not None:
+            result = measured_score(
+                estimator,
+                X,
+                y,
+                grid,
+                self,
+                metric=self._label_metric,
+                pos_label=self.pos_label,
+                sample_weight=sample_weight,
+                certify=self.certify,
+                caller=f"{self.metric}" if isinstance(self.metric, str) else self.__name__,
+            )
+            return float(result.score[0])
+        weight = None
+        if sample_weight is not None:
+            weight = check_weights(sample_weight, len(as_labels(y, "y")))[self.places_of(X, y)]
         if self.metric == "median_certified_radius":
             radii, right = radii_of_labels(estimator, X, y, self, "this score")
-            return float(np.median(np.where(right, radii, 0.0)))
-        result = nearest_rows_found(estimator, X, y, self, certify=self.certify)
-        warn_of_undecided(result.distances, self.metric, result.status, counts="distance inf")
-        return float(np.median(result.distances))
+            return weighted_median(np.where(right, radii, 0.0), weight)
+        found = nearest_rows_found(estimator, X, y, self, certify=self.certify)
+        warn_of_undecided(found.distances, str(self.metric), found.status, counts="distance inf")
+        return weighted_median(found.distances, weight)
+
+    def set_score_request(self, **kwargs: bool | str | None) -> RobustScorer:
+        """Say whether routed metadata is for this scorer, such as ``sample_weight=True``.
+
+        Parameters
+        ----------
+        **kwargs : bool, str or None by name
+            As for the scorers of scikit-learn; only `sample_weight` is known.
+
+        Returns
+        -------
+        RobustScorer
+            The scorer itself.
+        """
+        unknown = sorted(set(kwargs) - {"sample_weight"})
+        if unknown:
+            raise TypeError(f"set_score_request knows sample_weight, not {unknown}.")
+        if not get_config()["enable_metadata_routing"]:
+            raise RuntimeError(
+                "set_score_request works with metadata routing only: call "
+                "sklearn.set_config(enable_metadata_routing=True) first."
+            )
+        # The settings are frozen; what is routed is none of them.
+        object.__setattr__(self, "_metadata_request", self._request(kwargs.get("sample_weight")))
+        return self
+
+    def _request(self, alias: bool | str | None) -> MetadataRequest:
+        request = MetadataRequest(owner=repr(self))
+        request.score.add_request(param="sample_weight", alias=alias)
+        return request
+
+    def _get_metadata_request(self) -> MetadataRequest:
+        request = getattr(self, "_metadata_request", None)
+        return self._request(None) if request is None else get_routing_for_object(request)
+
+    def _score(
+        self,
+        method_caller: object,
+        estimator: Classifier,
+        X: Any,
+        y_true: ArrayLike,
+        **kwargs: ArrayLike | None,
+    ) -> float:
+        # scikit-learn calls scorers in a dict this way, and would share predictions among them.
+        return self(estimator, X, y_true, **kwargs)
+
+    @property
+    def _certified(self) -> bool:
+        return self.metric in ("certified_accuracy", "median_certified_radius")
+
+    @property
+    def _label_metric(self) -> str | Callable[..., Any] | None:
+        """What is computed from labels; None if it is something else."""
+        if not isinstance(self.metric, str):
+            return self.metric
+        return self.metric.removeprefix("robust_") if self.metric.startswith("robust_") else None
 
     @property
     def _score_func(self) -> Any:
@@ -107,11 +231,12 @@ class RobustScorer(Measurement):
 
     def _accept_sample_weight(self) -> bool:
         # scikit-learn asks this of every scorer in a dict when fit was given sample_weight.
-        return False
+        return self._label_metric is None or takes_weights(self._label_metric)
 
     def __repr__(self) -> str:
         inside = "".join(f", {name}={value!r}" for name, value in self._shown().items())
-        return f"make_robust_scorer({self.metric!r}{inside})"
+        metric = repr(self.metric) if isinstance(self.metric, str) else metric_name(self.metric)
+        return f"make_robust_scorer({metric}{inside})"
 
     def _repr_html_(self) -> str:
         lines = "".join(
@@ -119,11 +244,13 @@ class RobustScorer(Measurement):
             for name, value in self._shown().items()
         )
         space = "" if self.space is None else self.space._repr_html_()
-        return f"<div><p>Scorer: {self.metric}</p><table>{lines}</table>{space}</div>"
+        title = escape(metric_name(self.metric))
+        return f"<div><p>Scorer: {title}</p><table>{lines}</table>{space}</div>"
 
     def _shown(self) -> dict[str, object]:
         """Return the settings that tell this scorer from others."""
-        shown: dict[str, object] = {"eps": self.eps} if self.metric.endswith("_accuracy") else {}
+        is_median = isinstance(self.metric, str) and self.metric.startswith("median")
+        shown: dict[str, object] = {} if is_median else {"eps": self.eps}
         shown["norm"] = self.norm
         for field in fields(self):
             value = getattr(self, field.name)
@@ -136,7 +263,7 @@ class RobustScorer(Measurement):
 
 
 def make_robust_scorer(
-    metric: Metric = "robust_accuracy",
+    metric: Metric | Callable[..., Any] = "robust_accuracy",
     *,
     eps: float = 0.5,
     norm: float = 2,
@@ -149,15 +276,19 @@ def make_robust_scorer(
     certify: Certify = "auto",
     pool: ArrayLike | None = None,
     max_nodes: int = DEFAULT_MAX_NODES,
+    pos_label: object = None,
+    name: str | None = None,
 ) -> RobustScorer:
     """Make a scorer that measures robustness, for ``GridSearchCV`` and ``cross_validate``.
 
     Parameters
     ----------
-    metric : str, default="robust_accuracy"
+    metric : str or callable, default="robust_accuracy"
         What is measured:
 
         - "robust_accuracy": :func:`robust_accuracy_score`.
+        - "robust_balanced_accuracy", "robust_recall", "robust_precision", "robust_f1", or a
+          function ``(y_true, y_pred) -> float``: :func:`robustness_score` with this metric.
         - "median_adversarial_distance": the median of :func:`adversarial_distances`, misclassified
           rows (0) and undecided rows (``inf``) included. It is an upper bound of the true median,
           and ``inf`` where half of the rows or more are undecided.
@@ -168,7 +299,7 @@ def make_robust_scorer(
         The last two prove instead of attacking. They are quick, and defined for the models that
         :func:`certified_radius` accepts.
     eps : float, default=0.5
-        Size of the attack, in scaled units. Only the two accuracies use it.
+        Size of the attack, in scaled units. The medians do not use it.
     norm : {0, 1, 2, inf}, default=2
         The norm of the distance; 0, the number of columns that change, for what is attacked, and
         for proofs about trees.
@@ -197,11 +328,18 @@ def make_robust_scorer(
     max_nodes : int, default=5000
         How many nodes the search of a proof looks at for a row, as in
         :func:`robust_accuracy_score` and :func:`certified_radius`.
+    pos_label : object, default=None
+        The class of recall, precision and f1, as in :func:`robustness_score`.
+    name : str or None, default=None
+        What tables, displays and logs call the scorer, its ``__name__``; None makes it of metric,
+        norm, eps and attack, such as "robust_accuracy_l2_eps0.5".
 
     Returns
     -------
     callable
-        ``scorer(estimator, X, y) -> float``, greater is better. It takes no ``sample_weight``.
+        ``scorer(estimator, X, y, sample_weight=None) -> float``, greater is better. With metadata
+        routing it asks for sample weights after
+        ``scorer.set_score_request(sample_weight=True)``, as the scorers of scikit-learn do.
 
     Raises
     ------
@@ -240,7 +378,20 @@ def make_robust_scorer(
         certify=certify,
         pool=pool,
         max_nodes=max_nodes,
+        pos_label=pos_label,
+        name=name,
     )
+
+
+def weighted_median(values: FloatArray, weight: FloatArray | None) -> float:
+    """Return the median of values that count `weight` each; None is once."""
+    if weight is None or (weight == weight[0]).all():
+        return float(np.median(values))
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(weight[order]) / weight.sum()
+    at = int(np.searchsorted(below, 0.5))
+    tie = below[at] == 0.5 and at + 1 < len(order)
+    return float(np.mean(values[order[at : at + 1 + tie]]))
 
 
 def _same(value: object, default: object) -> bool:
@@ -250,13 +401,14 @@ def _same(value: object, default: object) -> bool:
 
 robust_accuracy = make_robust_scorer(eps=0.5)
 # A text of its own. The attributes of a frozen object are set like this only.
-vars(robust_accuracy).update(
-    __doc__="""Scorer ``(estimator, X, y) -> float``: robust accuracy at distance 0.5.
+object.__setattr__(
+    robust_accuracy,
+    "__doc__",
+    """Scorer ``(estimator, X, y) -> float``: robust accuracy at distance 0.5.
 
 The share of rows that are classified correctly and for which the black-box attack CGBA found no
 adversarial row within 0.5 standard deviations (L2 norm of ``(X_adv - X) / std(X)``), among 100 of
-the rows, with the shares of the classes kept. Use it as ``scoring=robust_accuracy`` in a search, or
-call it. For another distance, norm, attack, unit or number of rows, see
-:func:`make_robust_scorer`.
-"""
+the rows. Use it as ``scoring=robust_accuracy`` in a search, or call it. For another distance, norm,
+attack, unit or number of rows, see :func:`make_robust_scorer`.
+""",
 )

@@ -52,6 +52,7 @@ from specreg_sklearn.tables._subsample import (
     check_max_samples,
     replace_rows,
     sampled_rows,
+    stratified_rows,
     subsample,
     take_rows,
 )
@@ -109,6 +110,7 @@ __all__ = [
     "same_labels",
     "sampled_rows",
     "stacklevel_of_caller",
+    "stratified_rows",
     "subsample",
     "take_rows",
     "with_cells",

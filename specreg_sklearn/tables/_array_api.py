@@ -32,12 +32,12 @@ def as_numpy(values: object) -> Any:
     return np.asarray(values)
 
 
-def in_library_of(X: Any, values: np.ndarray) -> Any:
+def in_library_of(X: Any, values: Any) -> Any:
     """Return numbers as an array of the library of `X`, if scikit-learn dispatches to it.
 
     What such a library cannot hold, as text, stays a numpy array.
     """
-    if not dispatches_to(X) or values.dtype.kind not in "biuf":
+    if not dispatches_to(X) or np.asarray(values).dtype.kind not in "biuf":
         return values
     return _namespace(X).asarray(values, device=X.device)
 

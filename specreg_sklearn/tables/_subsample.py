@@ -56,6 +56,58 @@ def sampled_rows(
     return np.sort(_spread(strata, most, check_seed(random_state)))
 
 
+LEAST_OF_CLASS = 10
+"""Rows of each class that :func:`stratified_rows` takes, where there are as many."""
+
+
+def stratified_rows(
+    labels: np.ndarray, max_samples: MaxSamples, random_state: RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of at most `max_samples` rows, and what each of them stands for.
+
+    Each class has its share, as in :func:`sampled_rows`, but at least `LEAST_OF_CLASS` rows, or as
+    many as it has; fewer if that would take more than half of all rows, and one at the very least,
+    unless there are more classes than rows. A row of a class that has more than its share counts
+    less, and the others more, so that weighted means stay unbiased: each counts as many rows as it
+    stands for, as in the estimator of Horvitz and Thompson (1952). The mean weight is 1, and all
+    are 1 where each class has its share anyway.
+    """
+    most, n = check_max_samples(max_samples), len(labels)
+    if most is None or most >= n:
+        return np.arange(n), np.ones(n)
+    _, strata, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    quota = _quota_of_rare_classes(counts, most)
+    if not quota.any():
+        return sampled_rows(labels, max_samples, random_state), np.ones(most)
+    seed = check_seed(random_state)
+    shuffled = np.random.default_rng(seed).permutation(n)
+    weight = np.zeros(n)
+    for code in np.flatnonzero(quota).tolist():
+        mine = shuffled[strata[shuffled] == code][: quota[code]]
+        weight[mine] = counts[code] / quota[code]
+    others = np.flatnonzero(quota[strata] == 0)
+    size = most - int(quota.sum())
+    if len(others):
+        weight[others[_spread(strata[others], size, seed)]] = len(others) / size
+    places = np.flatnonzero(weight)
+    return places, weight[places] * (len(places) / n)
+
+
+def _quota_of_rare_classes(counts: np.ndarray, size: int) -> np.ndarray:
+    """Return how many rows to take of classes that would have too few; 0 for all others."""
+    k = len(counts)
+    least = 0 if size < k else max(1, min(LEAST_OF_CLASS, size // (2 * k)))
+    quota = np.zeros(k, dtype=int)
+    while True:
+        # Rows for rare classes are taken from the others, which may become rare themselves.
+        rest = quota == 0
+        share = (size - quota.sum()) * counts / max(counts[rest].sum(), 1)
+        rare = rest & (share < least) & (share < counts)
+        if not rare.any():
+            return quota
+        quota[rare] = np.minimum(counts[rare], least)
+
+
 def take_rows(X: Any, rows: np.ndarray) -> Any:
     """Return some rows of `X` in the container of `X`."""
     nothing = np.empty((len(rows), 0))

@@ -4,6 +4,7 @@ import pickle
 import warnings
 
 import joblib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,17 +12,26 @@ import sklearn
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import load_iris
 from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import ConvergenceWarning, UnsetMetadataPassedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
+from sklearn.metrics import f1_score
+from sklearn.model_selection import (
+    GridSearchCV,
+    LearningCurveDisplay,
+    cross_val_score,
+    cross_validate,
+)
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from specreg_sklearn.attacks import CGBA, FeatureSpace
 from specreg_sklearn.metrics import (
     adversarial_distances,
+    certified_radius,
     make_robust_scorer,
     robust_accuracy,
     robust_accuracy_score,
+    robustness_score,
 )
 
 QUICK = CGBA(max_queries=100)
@@ -196,6 +206,15 @@ def routing():
 def test_with_metadata_routing(iris, scorer, routing):
     X, y, _ = iris
     weights = np.ones(len(y))
+    with pytest.raises(UnsetMetadataPassedError, match="set_score_request"):
+        cross_validate(
+            LogisticRegression().set_fit_request(sample_weight=False),
+            X,
+            y,
+            scoring=scorer,
+            params={"sample_weight": weights},
+        )
+    assert scorer.set_score_request(sample_weight=False) is scorer
     model = LogisticRegression(max_iter=500).set_fit_request(sample_weight=True)
     search = GridSearchCV(model, GRID, scoring=scorer, cv=2).fit(X, y, sample_weight=weights)
     assert np.isfinite(search.best_score_)
@@ -210,11 +229,109 @@ def test_with_metadata_routing(iris, scorer, routing):
     np.testing.assert_array_equal(scores["test_robust"], scores["test_again"])
 
 
-def test_sample_weight_is_refused_not_ignored(iris, scorer):
+def test_routed_weights_count(iris, routing):
+    """Weight on the rows of one class makes its robust recall of the score."""
+    X, y, _ = iris
+    weights = (y == 1).astype(float)
+    options = {"eps": 0.3, "attack": QUICK, "max_samples": "all", "certify": False}
+    scorer = make_robust_scorer(**options).set_score_request(sample_weight="w")
+    recall = make_robust_scorer("robust_recall", pos_label=1, **options)
+    recall.set_score_request(sample_weight=False)
+    model = LogisticRegression(max_iter=500).set_fit_request(sample_weight=False)
+    scores = cross_validate(
+        model, X, y, scoring={"w": scorer, "r": recall}, cv=2, params={"w": weights}
+    )
+    np.testing.assert_allclose(scores["test_w"], scores["test_r"])
+    assert scores["test_w"].max() < 1
+
+
+def test_weights_without_routing(iris, scorer):
     X, y, model = iris
-    with pytest.raises(TypeError, match="does not support sample_weight"):
-        scorer(model, X, y, sample_weight=np.ones(len(y)))
-    assert scorer._accept_sample_weight() is False
+    weights = 1.0 + y
+    given = {"attack": QUICK, "max_samples": 15}
+    expected = robust_accuracy_score(model, X, y, eps=0.3, sample_weight=weights, **given)
+    assert scorer(model, X, y, sample_weight=weights) == expected
+    assert expected != scorer(model, X, y)
+    with pytest.raises(RuntimeError, match="enable_metadata_routing=True"):
+        scorer.set_score_request(sample_weight=True)
+    own = make_robust_scorer(lambda truth, given: np.mean(truth == given), eps=0.3)
+    assert scorer._accept_sample_weight() and not own._accept_sample_weight()
+
+
+def test_weighted_medians(iris):
+    X, y, model = iris
+    weights = np.where(np.arange(150) % 3 == 0, 2.0, 1.0)
+    for metric in ("median_adversarial_distance", "median_certified_radius"):
+        scorer = make_robust_scorer(metric, max_samples="all")
+        twice = np.repeat(np.arange(150), weights.astype(int))
+        radii = certified_radius(model, X) * (model.predict(X) == y)
+        if metric == "median_certified_radius":
+            assert scorer(model, X, y, sample_weight=weights) == np.median(radii[twice])
+        else:
+            distances = adversarial_distances(model, X, y)
+            assert scorer(model, X, y, sample_weight=weights) == np.median(distances[twice])
+
+
+def test_names_tell_scorers_apart():
+    scorers = [
+        robust_accuracy,
+        make_robust_scorer(eps=1),
+        make_robust_scorer(norm=np.inf),
+        make_robust_scorer("robust_recall"),
+        make_robust_scorer("median_certified_radius"),
+        make_robust_scorer(attack="strongest"),
+        make_robust_scorer(attack=QUICK),
+        make_robust_scorer(f1_score),
+        make_robust_scorer(name="mine"),
+    ]
+    names = [scorer.__name__ for scorer in scorers]
+    assert names[0] == "robust_accuracy_l2_eps0.5" and names[-1] == "mine"
+    assert len(set(names)) == len(names)
+    assert type(robust_accuracy).__name__ == "RobustScorer"
+
+
+def test_displays_of_scikit_learn_name_their_axis(iris, scorer):
+    X, y, _ = iris
+    display = LearningCurveDisplay.from_estimator(
+        LogisticRegression(max_iter=500), X, y, scoring=scorer, cv=2, train_sizes=[0.5, 1.0]
+    )
+    assert display.ax_.get_ylabel() == "Robust accuracy l2 eps0.3 cgba"
+    plt.close(display.figure_)
+
+
+def test_in_a_callback_that_monitors_scores(scorer):
+    """As scikit-learn's ScoringMonitor does it: scorers in a dict, called for each step."""
+    callback = pytest.importorskip("sklearn.callback", reason="scikit-learn 1.9 has callbacks")
+    X, y = load_iris(return_X_y=True)
+    monitor = callback.ScoringMonitor(scoring=scorer)
+    model = LogisticRegression(max_iter=3).set_callbacks(monitor)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(X, y)
+    logged = [line["score"] for line in monitor.get_logs().data]
+    assert len(logged) >= 3  # each iteration, and the whole fit
+    assert logged[-1] == scorer(model, X, y)
+
+
+def test_an_objective_of_another_search(iris):
+    """What Optuna and the like do: call, pickle for a worker, compare numbers."""
+    X, y, _ = iris
+    scorer = pickle.loads(pickle.dumps(make_robust_scorer("robust_f1", eps=0.2, max_samples=30)))
+    values = {}
+    for C in GRID["C"]:
+        model = LogisticRegression(C=C, max_iter=500).fit(X, y)
+        values[C] = scorer(model, X, y)
+        assert isinstance(values[C], float)
+        assert values[C] == robustness_score(model, X, y, eps=0.2, metric="f1", max_samples=30)
+    assert len(set(values.values())) > 1
+
+
+def test_label_metrics_equal_the_function(iris):
+    X, y, model = iris
+    given = {"eps": 0.3, "attack": QUICK, "max_samples": 30}
+    for metric in ("balanced_accuracy", "recall", "precision", "f1"):
+        expected = robustness_score(model, X, y, metric=metric, **given)
+        assert make_robust_scorer(f"robust_{metric}", **given)(model, X, y) == expected
 
 
 def test_frames_in_a_search(iris, scorer):
@@ -240,6 +357,8 @@ def test_global_generator_stays(iris, scorer):
     ("settings", "error", "message"),
     [
         ({"metric": "accuracy"}, ValueError, r"metric='accuracy' is not one of \['robust_acc"),
+        ({"pos_label": 1}, ValueError, "pos_label=1 is given, but metric='accuracy' is about all"),
+        ({"name": ""}, ValueError, "name='' is not accepted"),
         ({"eps": -0.1}, ValueError, r"eps=-0\.1 is not a distance"),
         ({"eps": float("nan")}, ValueError, "eps=nan"),
         ({"eps": [0.1, 0.2]}, ValueError, r"eps=\[0\.1, 0\.2\] is not a number"),

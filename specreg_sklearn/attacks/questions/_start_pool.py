@@ -151,6 +151,12 @@ class StartPool:
         """
         return np.flatnonzero((self.codes == label) == targeted)
 
+    def mean(self, chosen: BoolArray) -> FloatArray:
+        """Return the mean of the rows marked in `chosen`, (p,), over the cells that they have."""
+        there = ~self.missing[chosen]
+        total = np.where(there, self.x[chosen], 0.0).sum(axis=0)
+        return np.asarray(total / np.maximum(there.sum(axis=0), 1))
+
     def filled(
         self, x: FloatArray, missing: BoolArray, row: IntArray, candidate: IntArray
     ) -> FloatArray:

@@ -32,7 +32,9 @@ from specreg_sklearn.tables import (
     check_positive_int,
     check_weights,
     sampled_rows,
+    stratified_rows,
     subsample,
+    take_rows,
 )
 
 
@@ -90,16 +92,31 @@ class Measurement:
             )
 
     def rows_of(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
-        """Return the rows that are measured, and their labels."""
+        """Return the rows whose distances are measured, each class with its share, and labels."""
         return subsample(X, y, self.max_samples, self.random_state)
 
-    def sample(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Sample:
-        """Return the rows that are measured, and what each of them counts."""
-        places = self.places_of(X, y)
-        X_part, y_part = self.rows_of(X, y)
-        weight = np.ones(len(places))
+    def sample(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: ArrayLike | None = None,
+        *,
+        proportional: bool = False,
+    ) -> Sample:
+        """Return the rows that a score is measured on, and what each of them counts.
+
+        A rare class has more than its share of them, and its rows count less, unless the choice
+        has to be `proportional`.
+        """
+        labels = as_targets(y, as_table(X).n_rows)
+        if proportional:
+            places = sampled_rows(labels, self.max_samples, self.random_state)
+            weight = np.ones(len(places))
+        else:
+            places, weight = stratified_rows(labels, self.max_samples, self.random_state)
+        X_part, y_part = X if len(places) == len(labels) else take_rows(X, places), labels[places]
         if sample_weight is not None:
-            weight = weight * check_weights(sample_weight, as_table(X).n_rows)[places]
+            weight = weight * check_weights(sample_weight, len(labels))[places]
             if not weight.any():
                 raise ValueError(
                     "sample_weight is 0 for all rows that are measured; raise max_samples, or "
@@ -108,7 +125,7 @@ class Measurement:
         return Sample(X_part, y_part, places, weight)
 
     def places_of(self, X: Any, y: Any) -> IntArray:
-        """Return the positions in `X` of the rows that are measured."""
+        """Return the positions in `X` of :meth:`rows_of`."""
         labels = as_targets(y, as_table(X).n_rows)
         return sampled_rows(labels, self.max_samples, self.random_state)
 

@@ -104,9 +104,24 @@ def radii_of_labels(
 
     `within` is the only size that they are compared with, if there is just one.
     """
-    norm = check_norm(measurement.norm, NORMS, caller)
+    check_norm(measurement.norm, NORMS, caller)
     measurement.check()
-    X_part, y_part = measurement.rows_of(X, y)
+    rows = measurement.rows_of(X, y)
+    return _radii(estimator, X, rows, measurement, caller, within=within)
+
+
+def _radii(
+    estimator: Classifier,
+    X: Any,
+    chosen: tuple[Any, np.ndarray],
+    measurement: Measurement,
+    caller: str,
+    *,
+    within: float | None,
+) -> tuple[FloatArray, BoolArray]:
+    """Return the radii of chosen rows of `X` with these labels, and which are right."""
+    norm = check_norm(measurement.norm, NORMS, caller)
+    X_part, y_part = chosen
     prover = demanded_proof(estimator, X_part, norm, caller)
     rows = bound_rows(estimator, X_part, measurement.space_of(X))
     bounds = prover.bounds(
@@ -120,13 +135,23 @@ def radii_of_labels(
 
 
 def certified_shares(
-    estimator: Classifier, X: Any, y: Any, grid: FloatArray, measurement: Measurement
+    estimator: Classifier,
+    X: Any,
+    y: Any,
+    grid: FloatArray,
+    measurement: Measurement,
+    *,
+    sample_weight: ArrayLike | None = None,
 ) -> FloatArray:
     """Return the share of rows that are right and proved to stay so, for each size of the grid."""
     within = float(grid[0]) if len(grid) == 1 else None
     caller = "certified_accuracy_score"
-    radii, right = radii_of_labels(estimator, X, y, measurement, caller, within=within)
-    return proved_beyond(radii, right, grid)
+    check_norm(measurement.norm, NORMS, caller)
+    measurement.check()
+    sample = measurement.sample(X, y, sample_weight)
+    rows = sample.X, sample.y
+    radii, right = _radii(estimator, X, rows, measurement, caller, within=within)
+    return proved_beyond(radii, right, grid, sample.weight)
 
 
 def robust_shares(

@@ -84,9 +84,9 @@ print(space)
 # The attack
 # ----------
 # Only phishing pages are attacked, so that the score is the recall of this class: the share that is
-# caught and stays caught. `pool` gives the attack rows to start from; the pages that are measured are
-# all of one class and could not. A distance of 1 along one column is one standard deviation of that
-# column. Both detectors meet the same attack on the same pages.
+# caught and stays caught. `pool` gives the attack rows to start from; the pages that are measured
+# are all of one class and could not. A distance of 1 along one column is one standard deviation of
+# that column. Both detectors meet the same attack on the same pages.
 caught = y_test == "phishing"
 eps = np.linspace(0, 4, 17)
 with warnings.catch_warnings(record=True) as told:
@@ -113,9 +113,9 @@ for name, result in comparison.scores.items():
 # - *certified*: no page within reach is taken for legitimate, proved. Trees can be searched to the
 #   end.
 # - *already_wrong*: the detector misses the page as it is. Its distance is 0, and it costs nothing.
-# - *start_failed*: undecided. The attack begins at a page that passes, with the cells of the attacked
-#   page that cannot change; where none of these passes any longer, it has nowhere to begin. It counts
-#   as caught, since nobody knows better.
+# - *start_failed*: undecided, where there is one. The attack begins at a page that passes, with the
+#   cells of the attacked page that cannot change; where none of these passes any longer, it has
+#   nowhere to begin. It counts as caught, since nobody knows better.
 
 # %%
 # How many pages are still caught
@@ -133,7 +133,7 @@ for name, result in comparison.scores.items():
     axes.annotate(
         name,
         (eps[at], result.score[at]),
-        xytext=(8, 8),
+        xytext=(8, 8) if result.score[at] > 0.7 else (8, -18),
         textcoords="offset points",
         color=color,
         weight="bold",
@@ -153,8 +153,8 @@ plt.show()
 # %%
 # Is one detector better?
 # -----------------------
-# Both were asked about the same pages, so that what counts is where they differ: pages that only one
-# of them still catches. The interval of the difference and McNemar's test say whether it may be
+# Both were asked about the same pages, so that what counts is where they differ: pages that only
+# one of them still catches. The interval of the difference and McNemar's test say whether it may be
 # chance; `p_holm` holds for all sizes in the table at once.
 print(comparison.to_frame().iloc[[0, 4, 8, 16]].drop(columns=["a", "b"]).round(3).to_string())
 
@@ -182,9 +182,9 @@ plt.show()
 # %%
 # Before and after
 # ----------------
-# `within` hands back a frame with the columns, dtypes and index of the input, in which every page is
-# as its author would leave it. Here are those that changed least to fool the trees. Cells that cannot
-# change are the same, bit by bit.
+# `within` hands back a frame with the columns, dtypes and index of the input, in which every page
+# is as its author would leave it. Here are those that changed least to fool the trees. Cells that
+# cannot change are the same, bit by bit.
 result = comparison.scores["boosted trees"]
 changed = result.within(2.0)
 unit = pd.Series(space.scale, index=X.columns)
@@ -200,5 +200,5 @@ print("dtypes as before:", changed.X_adv.dtypes.equals(changed.clean.dtypes))
 
 # %%
 # A row that fools a detector is a row of numbers. Whether somebody can write the page that has
-# these numbers is another question, which bounds, fixed columns and rules answer only as far as they
-# go. See the threat model in the guide.
+# these numbers is another question, which bounds, fixed columns and rules answer only as far as
+# they go. See the threat model in the guide.

@@ -8,7 +8,7 @@ INSTALL = $(BIN)/python -m pip install -q -c $(CONSTRAINTS)
 USER_SCRIPT = tests/typed/user_script.py
 
 .PHONY: demo test test-slow test-oldest test-nightly lint floors docs bench bench-attacks \
-	bench-certificates bench-recipes reproduce reproduce-small clean help
+	bench-certificates bench-recipes release-check reproduce reproduce-small clean help
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -41,6 +41,9 @@ lint: $(VENV)/.lint ## Check style, types, a user's view of the types, and the f
 	$(BIN)/pyright --pythonpath $(BIN)/python $(USER_SCRIPT)
 	$(BIN)/lint-imports
 	$(BIN)/python tools/count_any.py --most 150
+
+release-check: | $(BIN)/python ## Build from a clean clone and use the result; FULL=1 runs all tests of the sdist
+	$(BIN)/python tools/release_check.py --constraints $(abspath $(CONSTRAINTS)) $(if $(FULL),--full)
 
 docs: $(VENV)/.docs ## Build the site in docs/_build/html
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
@@ -76,7 +79,7 @@ $(BIN)/python:
 		{ echo "Creating $(VENV) failed; your distribution may need its python3-venv package"; exit 1; }
 
 $(VENV)/.demo: pyproject.toml $(CONSTRAINTS) | $(BIN)/python
-	$(INSTALL) -e '.[plot]'
+	$(INSTALL) -e '.[demo]'
 	@touch $@
 
 $(VENV)/.test $(VENV)/.lint $(VENV)/.docs: $(VENV)/.%: pyproject.toml $(CONSTRAINTS) | $(BIN)/python

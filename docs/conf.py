@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from importlib.metadata import metadata
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
@@ -62,7 +63,22 @@ html_theme = "pydata_sphinx_theme"
 html_title = "specreg-sklearn"
 html_static_path = ["_static"]
 html_show_sourcelink = False
+# The menu of versions reads one file, that of the newest site, so that old sites know new versions.
+DOCUMENTATION = metadata("specreg-sklearn").get_all("Project-URL") or []
+SITE = next((url.split(", ")[1] for url in DOCUMENTATION if url.startswith("Documentation")), "")
+html_favicon = "_static/logo_light.svg"
 html_theme_options = {
+    "logo": {
+        "text": "specreg-sklearn",
+        "image_light": "_static/logo_light.svg",
+        "image_dark": "_static/logo_dark.svg",
+    },
+    "switcher": {
+        "json_url": f"{SITE}dev/_static/versions.json",
+        "version_match": "dev" if "dev" in release else release,
+    },
+    "check_switcher": False,  # it would ask the network
+    "navbar_end": ["version-switcher", "theme-switcher"],
     "show_prev_next": True,
     "navigation_with_keys": False,
     "navbar_align": "left",

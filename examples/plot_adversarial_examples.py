@@ -6,6 +6,8 @@ A robust accuracy says how often a model is fooled. It pays to look at the rows 
 a person would still read the same digit, and which columns of a table a model leans on.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/adversarial_examples.png"
+
 # %%
 # Digits, side by side
 # --------------------

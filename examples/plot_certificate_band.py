@@ -9,6 +9,8 @@ one. Where the band is narrow, you know how robust the model is. The
 :doc:`guide to certificates </guide/certificates>` says what is proved, and what is not.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/certificate_band.png"
+
 # %%
 # Three pipelines
 # ---------------

@@ -7,6 +7,8 @@ norm of that operator. Everything else is as with tables: a conv net may sit beh
 searched, attacked and certified.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/convnet_digits.png"
+
 # %%
 # Flat rows or images
 # -------------------

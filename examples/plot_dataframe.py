@@ -7,6 +7,8 @@ columns and not others. This example trains on a pandas frame with string labels
 far a row must move when only some of its columns can.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/dataframe.png"
+
 # %%
 # A frame and labels that are words
 # ---------------------------------

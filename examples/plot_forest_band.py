@@ -8,6 +8,8 @@ label can be searched for, exactly. Proof and attack then meet: the distance is 
 shows it. This example draws the two ends of a forest by attack alone, and by both.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/forest_band.png"
+
 # %%
 # Web pages, and a forest
 # -----------------------

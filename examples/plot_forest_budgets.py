@@ -8,6 +8,8 @@ one. The forest then looks far more robust than it is, and a search that trusts 
 picks the wrong model. This example measures one forest in four ways, and shows what to look at.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/forest_budgets.png"
+
 # %%
 # A forest on a table with heavy tails
 # ------------------------------------

@@ -9,6 +9,8 @@ of the phishing pages two detectors still catch within these limits, whether one
 and by which columns the others got through.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/phishing_table.png"
+
 # %%
 # The table
 # ---------

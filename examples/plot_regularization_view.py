@@ -9,6 +9,8 @@ Every picture is a display in scikit-learn's manner: `from_estimator` measures a
 numbers stay in its attributes.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/regularization_view.png"
+
 # %%
 # Three networks
 # --------------

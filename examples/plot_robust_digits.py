@@ -7,6 +7,8 @@ penalty on their weights. We attack all four with the same black-box attack, dra
 withstand, and then let a grid search choose the strength of the penalty by accuracy under attack.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/robust_digits.png"
+
 # %%
 # Data and the space of the attack
 # --------------------------------

@@ -7,6 +7,8 @@ two random views of a row, with some cells borrowed from other rows, should look
 network. Then a few labels do for a probe on top.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/self_supervised_table.png"
+
 # %%
 # Forty labels
 # ------------

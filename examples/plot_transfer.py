@@ -7,6 +7,8 @@ fool, too. Here features learned from the digits 0 to 4 serve to read the digits
 frozen, with a probe on top; then fine-tuned.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/transfer.png"
+
 # %%
 # Features of one task
 # --------------------

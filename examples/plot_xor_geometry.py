@@ -7,6 +7,8 @@ whole of the input space. The penalty acts on the feature map. Where that map st
 small move of a row is a large move of its features, and the boundary is near.
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/xor_geometry.png"
+
 # %%
 # Noisy XOR
 # ---------

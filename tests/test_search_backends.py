@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder, make_robust_scorer
 
 X, Y = load_iris(return_X_y=True)
+LOADED = "'specreg_sklearn' in __import__('sys').modules"
 
 
 def scores(n_jobs=None):
@@ -49,7 +50,9 @@ def test_joblib_backends_agree_with_serial(serial, backend):
 
 def test_dask_cluster_agrees_with_serial(serial):
     cluster = distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+        n_workers=1, threads_per_worker=2, dashboard_address=None, host="127.0.0.1"
     )
-    with cluster, distributed.Client(cluster), joblib.parallel_config("dask"):
+    with cluster, distributed.Client(cluster) as client, joblib.parallel_config("dask"):
         np.testing.assert_array_equal(scores(n_jobs=2), serial)
+        # With a single thread joblib would have stayed in this process.
+        assert all(client.run(eval, LOADED).values())

@@ -19,7 +19,7 @@ BOLD = 2.0
 
 
 def auto(report: Report, extent: Extent) -> None:
-    """Compare the strengths that are chosen, with the tolerance as it is and with twice that."""
+    """Compare the strengths that are chosen, with the tolerance as it is and a larger one."""
     for penalty, fixed in PENALTIES.items():
         recipes: dict[str, dict[str, Any]] = {
             "fixed": {"penalty": penalty, "alpha": fixed},

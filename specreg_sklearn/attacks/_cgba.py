@@ -18,7 +18,7 @@ from specreg_sklearn.attacks.boundary import (
     semicircle_step,
 )
 from specreg_sklearn.attacks.boxes import BoxSearch, ThresholdRows, is_oblique
-from specreg_sklearn.attacks.integers import FlipSearch
+from specreg_sklearn.attacks.integers import FlipSearch, turns_of_swaps
 from specreg_sklearn.attacks.questions import SearchTask
 
 # Where there are few dimensions, rows are searched for other places to go on. What is found is
@@ -112,6 +112,15 @@ class CGBA(BoundaryWalk):
         if FlipSearch.applies(task):
             FlipSearch(task).search(task.active())
             return
+        limit = task.oracle.limit
+        for until in turns_of_swaps(task):
+            task.oracle.limit = min(until, limit)
+            self._search_numbers(task.from_best())
+            task.oracle.limit = limit
+        self._search_numbers(task.from_best() if task.oracle.rows.choices else task)
+
+    def _search_numbers(self, task: SearchTask) -> None:
+        """Search along boundaries, and at thresholds, from the starts of a task."""
         thresholds = ThresholdRows(task)
         current, keep = self._first_points(task)
         few = task.x.shape[1] <= MOST_DIMENSIONS

@@ -98,6 +98,8 @@ class RayS(BlackBoxAttack):
 
     _norms: ClassVar[tuple[float, ...]] = (np.inf,)
     _from_boundary: ClassVar[bool] = False
+    # The search is as fine, and what it finds next may gain less than a bisection of a shorter run.
+    _last_bisection: ClassVar[bool] = False
 
     norm: float = np.inf
     blocks: Literal["permuted", "contiguous"] = "permuted"
@@ -148,7 +150,8 @@ class _Turns:
     """Which rows go to corners in a round and which ask in cubes.
 
     Two rounds of three belong to the search that has brought a row nearer at less cost so far: on
-    smooth models the corners, on trees the cubes. The third one belongs to the other.
+    smooth models the corners, on trees the cubes. The third one belongs to the other. All begin
+    with one round of each.
     """
 
     def __init__(self, n: int) -> None:
@@ -156,10 +159,11 @@ class _Turns:
 
     def take(self, turn: int) -> tuple[BoolArray, int]:
         """Return which rows go to corners, and how many such rounds they have had."""
-        smooth = self.gain[1] * self.cost[0] > self.gain[0] * self.cost[1]
+        smooth = self.gain[1] * self.cost[0] >= self.gain[0] * self.cost[1]
+        if turn == 1:
+            smooth = np.zeros_like(smooth)
         if turn % _OTHER == 0:
-            # All begin with corners.
-            return ~smooth, turn // _OTHER
+            return (~smooth if turn else smooth), turn // _OTHER
         return smooth, turn - turn // _OTHER - 1
 
     def learn(

@@ -9,6 +9,7 @@ import numpy as np
 
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.attacks.frame import BlackBoxAttack
+from specreg_sklearn.attacks.integers import turns_of_swaps
 from specreg_sklearn.attacks.margins import MarginSearch
 from specreg_sklearn.attacks.questions import (
     Margins,
@@ -71,4 +72,9 @@ class ScoreSearch(BlackBoxAttack):
         return ScoredPredict(estimator, self.scores, needed_by=type(self).__name__)
 
     def _search(self, task: SearchTask) -> None:
-        MarginSearch(task, Margins(task.oracle)).search()
+        margins, limit = Margins(task.oracle), task.oracle.limit
+        for until in turns_of_swaps(task):
+            task.oracle.limit = min(until, limit)
+            MarginSearch(task, margins).search()
+            task.oracle.limit = limit
+        MarginSearch(task, margins).search()

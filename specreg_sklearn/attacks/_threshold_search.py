@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from specreg_sklearn.attacks.boxes import BoxSearch, is_oblique, trade_columns
 from specreg_sklearn.attacks.frame import BlackBoxAttack
-from specreg_sklearn.attacks.integers import FlipSearch
+from specreg_sklearn.attacks.integers import FlipSearch, turns_of_swaps
 from specreg_sklearn.attacks.questions import SearchTask
 
 # In L1 rows are tested for a slope once they have sent so many queries.
@@ -64,6 +64,8 @@ class ThresholdSearch(BlackBoxAttack):
             FlipSearch(task).search(task.active())
             return
         boxes = BoxSearch(task)
+        for until in turns_of_swaps(task):
+            boxes.search(task.active(), until)
         if task.oracle.norm == 1:
             rows = boxes.search(task.active(), _TESTED_AT)
             trade_columns(task, rows[is_oblique(task, rows, 0)])

@@ -87,9 +87,9 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         other rows, the one with the largest certificate is found, and lowered by half a decade; the
         fit on all rows follows. It needs at least 50 labelled rows. A warm start and `partial_fit`
         keep the strength of the last fit.
-    alpha_tolerance : float, default=1.0
+    alpha_tolerance : float, default=1.5
         With ``alpha="auto"``, how many standard errors the held-out balanced error may lie above
-        its smallest value on the path. 1 is careful; 2 trades accuracy for robustness.
+        that of weak strengths on the path. 1.5 is careful; 2 trades accuracy for robustness.
     weight_decay : float, default=1e-4
         Strength of the sum of squares of all weights (biases are free), beside any penalty. For
         the network's own labels a little of it beside a spectral penalty was measured to help;
@@ -229,7 +229,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         input_shape: Sequence[int] | None = None,
         penalty: str | Penalty | None = "rep_spectral",
         alpha: float | Literal["auto"] = 1e-2,
-        alpha_tolerance: float = 1.0,
+        alpha_tolerance: float = 1.5,
         weight_decay: float = 1e-4,
         objective: str | Objective = "cross_entropy",
         constraint: str | Constraint | None = None,

@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from specreg_sklearn.space._categories import Choices, cheapest_swaps
 from specreg_sklearn.space._groups import BoundGroup
 from specreg_sklearn.space._large_integers import IntegerRange, LargeCells, integer_ends
 from specreg_sklearn.space._norms import as_norm
-from specreg_sklearn.tables import INTEGER, Table, column_label
+from specreg_sklearn.tables import INTEGER, Table, as_table, column_label
 
 if TYPE_CHECKING:
-    from specreg_sklearn.space._relations import Relations
+    from specreg_sklearn.space._relations import Relations, RowView
     from specreg_sklearn.space._repair import Repair
-    from specreg_sklearn.space._row_view import RowView
 
 # Numbers held at once where a computation has intermediate results as large as the data.
 _BLOCK = 2**20
@@ -48,10 +48,14 @@ class CleanRows:
     only grow, -1 where they may only shrink, and 0 elsewhere. `dearer`, of shape (2, d), says how
     many times its length in units a step upwards and downwards costs, at least once; None if once.
     `groups` are the groups of flags among the columns, `halved`, (d,), marks flags whose swap has a
-    price of its own, and `relations` are the rules between columns.
+    price of its own, and `relations` are the rules between columns. `choices` are the categories,
+    by the position of their column. Each of their values is a column of its own here, behind those
+    of numbers: a flag, 0 in the clean row, and missing where the clean row has the value.
 
     Attributes
     ----------
+    n_numbers : int
+        How many of the columns hold numbers; the others are the flags of categories.
     missing : ndarray of shape (n, d), bool
         Missing cells: they never move.
     unit : bool
@@ -85,8 +89,11 @@ class CleanRows:
         groups: Sequence[BoundGroup] = (),
         halved: np.ndarray | None = None,
         relations: Relations | None = None,
+        choices: Mapping[int, Choices] = MappingProxyType({}),
     ) -> None:
         self.large, self._dearer, self._halved = large, dearer, halved
+        self.choices = choices
+        self.n_numbers = len(columns) - sum(len(choice.places) for choice in choices.values())
         self.groups, self.relations = tuple(groups), relations
         self.table, self.columns, self.scale, self.integer = table, columns, scale, integer
         self.low, self.high, self.repair = low, high, repair
@@ -104,7 +111,7 @@ class CleanRows:
         low[integer], high[integer] = np.ceil(low[integer]), np.floor(high[integer])
         self.narrow: list[tuple[np.dtype, np.ndarray]] = []
         held: dict[np.dtype, list[int]] = {}
-        for j, c in enumerate(columns.tolist()):
+        for j, c in enumerate(columns[: self.n_numbers].tolist()):
             if j not in large:
                 held.setdefault(table.dtype(c), []).append(j)
         for dtype in sorted(held, key=str):
@@ -138,11 +145,13 @@ class CleanRows:
         self.unit = bool((scale == 1).all())
         # Whether any number inside the box can be a cell as it is.
         self.exact = not self._whole and not self.narrow
-        self._writes_all = table.plain and not self.missing.any() and not self.derives
+        self._writes_all = (
+            table.plain and not self.missing.any() and not self.derives and not choices
+        )
         self._numbers: dict[int, np.ndarray] = {}
         self._derived: dict[int, np.ndarray] = {}
         self.seen: tuple[Any, Any, RowView | None] = None, None, None
-        self._places = {j: k for k, j in enumerate(columns.tolist())}
+        self._places = {j: k for k, j in enumerate(columns[: self.n_numbers].tolist())}
         # Whether an array of cells is a container such as the user's just as it is.
         self.are_cells = self._writes_all and table.bare and len(columns) == table.n_columns
 
@@ -173,8 +182,9 @@ class CleanRows:
         """Return some of the rows, for example those that one worker attacks."""
         raw = self.raw[rows]
         raw[self.missing[rows]] = np.nan
+        table = self.table.take(rows)
         return CleanRows(
-            self.table.take(rows),
+            table,
             self.columns,
             raw,
             low=self.low,
@@ -188,12 +198,13 @@ class CleanRows:
             groups=[group.take(rows) for group in self.groups],
             halved=self._halved,
             relations=self.relations,
+            choices={j: choice.take(rows, table) for j, choice in self.choices.items()},
         )
 
     @property
     def settles(self) -> bool:
         """Whether cells that fit the boxes may still be changed, by a rule or a repair."""
-        return self.moves_others or bool(self.groups)
+        return self.moves_others or bool(self.groups) or bool(self.choices)
 
     @property
     def moves_others(self) -> bool:
@@ -220,6 +231,28 @@ class CleanRows:
             directions=self.directions,
             dearer=self._dearer,
             halved=self._halved,
+            choices=self.choices,
+        )
+
+    def chosen(self, raw: np.ndarray, owner: np.ndarray) -> CleanRows:
+        """Return rows, (m, d) settled cells, as clean rows of which only numbers move further."""
+        d = self.n_numbers
+        missing = self.missing[owner, :d]
+        return CleanRows(
+            as_table(self.write(raw, owner)),
+            self.columns[:d],
+            np.where(missing, np.nan, raw[:, :d]),
+            low=self.low[:d],
+            high=self.high[:d],
+            integer=self.integer[:d],
+            scale=self.scale[:d],
+            repair=self.repair,
+            large={k: cells.take(owner) for k, cells in self.large.items()},
+            directions=self.directions[:d],
+            dearer=None if self._dearer is None else self._dearer[:, :d],
+            groups=[group.take(owner) for group in self.groups],
+            halved=None if self._halved is None else self._halved[:d],
+            relations=self.relations,
         )
 
     def finite_box(self, reach: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -282,11 +315,13 @@ class CleanRows:
 
     def _ruled(self, raw: np.ndarray, owner: np.ndarray) -> np.ndarray:
         """Return cells that obey the rules; a row that cannot be made to is the clean row."""
-        if not self.groups and self.relations is None:
+        if not self.groups and self.relations is None and not self.choices:
             return raw
         raw = raw.copy()
         for group in self.groups:
             group.settle(raw, self.raw, owner)
+        for choice in self.choices.values():
+            choice.settle(raw)
         if self.relations is not None:
             self.relations.settle(self, raw, owner)
         return raw
@@ -356,22 +391,26 @@ class CleanRows:
 
     def write(self, raw: np.ndarray, owner: np.ndarray) -> Any:
         """Do as :meth:`build`, but leave the repair out."""
-        moved = raw != self.raw[owner]
         exact = {k: cells.written(raw[:, k], owner) for k, cells in self.large.items()}
-        columns = self.columns
+        replaced = {j: c.cells[c.index(raw, owner)] for j, c in self.choices.items()}
+        columns = self.columns[: self.n_numbers]
+        moved = raw[:, : self.n_numbers] != self.raw[owner, : self.n_numbers]
         if self.relations is not None and self.derives:
             columns, raw, changed = self.relations.with_derived(self, raw, owner)
-            if self.table.plain and not self.gaps:
+            if self.table.plain and not self.gaps and not replaced:
                 order = np.argsort(columns)  # all columns at once are written as they stand
                 return self.table.write(owner, columns[order], raw[:, order], None)
             moved = np.concatenate([moved, changed], axis=1)
-        if not exact:
-            return self.table.write(owner, columns, raw, moved)
-        return self.table.write(owner, columns, raw, moved, exact)
+        else:
+            raw = raw[:, : self.n_numbers]
+        return self.table.write(owner, columns, raw, moved, exact, replaced)
 
     def read(self, table: Table, owner: np.ndarray) -> np.ndarray:
         """Return the movable cells (m, d) of a table of changed rows; NaN where missing."""
-        raw = table.numbers(self.columns)
+        raw = np.empty((len(owner), len(self.columns)))
+        raw[:, : self.n_numbers] = table.numbers(self.columns[: self.n_numbers])
+        for choice in self.choices.values():
+            raw[:, choice.places] = choice.moved_to(table, owner)
         for k, cells in self.large.items():
             column = int(self.columns[k])
             if table.kind(column) != INTEGER:
@@ -410,6 +449,37 @@ class CleanRows:
         if dearer is not None:
             steps = steps * np.where(steps > 0, *dearer)
         return as_norm(norm).length(steps)
+
+    def goals(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return cells (n, d) that other rows may be moved to, and which of them are missing.
+
+        They are `raw`, and of categories the flags that other rows raise to become as these are.
+        """
+        if not self.choices:
+            return self.raw, self.missing
+        raw, missing = self.raw.copy(), self.missing.copy()
+        for choice in self.choices.values():
+            goals = choice.goals()
+            missing[:, choice.places] = np.isnan(goals)
+            raw[:, choice.places] = np.nan_to_num(goals)
+        return raw, missing
+
+    def swaps_of(self, row: int, norm: float, most: int) -> tuple[np.ndarray, np.ndarray, float]:
+        """Return the cheapest sets of swaps of a row; see :func:`cheapest_swaps`."""
+        n_flags = len(self.columns) - self.n_numbers
+        return cheapest_swaps(tuple(self.choices.values()), row, norm, most, n_flags)
+
+    def seen_from(self, clean: CleanRows, owner: np.ndarray) -> np.ndarray:
+        """Return the cells (m, d) of these rows as moves of the clean rows that own them.
+
+        Both are bound to one space. Without categories it is `raw`, whoever owns it.
+        """
+        if not self.choices:
+            return self.raw
+        raw = self.raw.copy()
+        for choice in clean.choices.values():
+            raw[:, choice.places] = np.nan_to_num(choice.moved_to(self.table, owner))
+        return raw
 
     def numbers(self, column: int) -> np.ndarray:
         """Return the clean cells (n,) of any column of the table; NaN where missing."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.space._categories import Category
 from specreg_sklearn.space._groups import Group
 from specreg_sklearn.space._large_integers import IntegerRange
 from specreg_sklearn.space._linear_rules import read_rule
@@ -43,6 +44,8 @@ def as_text(space: FeatureSpace) -> str:
             parts.append(f"{name}={int((space.directions == way).sum())}")
     if space.groups:
         parts.append(f"groups={len(space.groups)}")
+    if space.categories:
+        parts.append(f"categories={len(space.categories)}")
     if space.relations is not None:
         n_rules = len(space.relations.linear) + len(space.relations.others)
         parts += [f"rules={n_rules}"] if n_rules else []
@@ -78,6 +81,8 @@ def records(space: FeatureSpace) -> list[dict[str, Any]]:
     moves = set(space.movable.tolist())
     dearer = np.ones((2, space.n_features)) if space.dearer is None else space.dearer
     ways = np.zeros(space.n_features, dtype=int) if space.directions is None else space.directions
+    price_of = {category.column: _swap_price(category) for category in space.categories}
+    price_of |= {j: group.price for j, group in group_of.items()}
     out = []
     for j in range(space.n_features):
         group = group_of.get(j)
@@ -85,22 +90,31 @@ def records(space: FeatureSpace) -> list[dict[str, Any]]:
         high: float | None = float(space.maximum[j])
         if j in space.large:
             low, high = space.large[j].low, space.large[j].high
+        moving = j in moves or (j in price_of and j not in group_of)
         free = j in moves and (group is None or group.price is None)
         out.append(
             {
                 "column": j if space.names is None else space.names[j],
                 "type": str(space.kinds[j]),
-                "moves": "derived" if j in derived else "yes" if j in moves else "no",
+                "moves": "derived" if j in derived else "yes" if moving else "no",
                 "low": low if j in moves else None,
                 "high": high if j in moves else None,
                 "unit": space.units[j] if space.units and j in moves else None,
                 "one_up": float(space.scale[j] / dearer[0, j]) if free and ways[j] >= 0 else None,
                 "one_down": float(space.scale[j] / dearer[1, j]) if free and ways[j] <= 0 else None,
                 "group": None if group is None else _label(group.name),
-                "swap": None if group is None else group.price,
+                "swap": price_of.get(j),
             }
         )
     return out
+
+
+def _swap_price(category: Category) -> Any:
+    """Return the price of a swap, or, where values have their own, that of each."""
+    if len(set(category.prices)) == 1:
+        return category.prices[0]
+    prices = zip(category.values, category.prices, strict=True)
+    return ", ".join(f"{value}: {price:g}" for value, price in prices) or None
 
 
 def _label(name: Hashable) -> str:
@@ -151,6 +165,13 @@ def to_json(space: FeatureSpace) -> str:
             f"A feature space with functions ({', '.join(held)}) cannot be kept as JSON; pickle "
             "it, or keep the call that makes it."
         )
+    swapped = [value for category in space.categories for value in category.values]
+    strange = [value for value in swapped if not isinstance(value, (str, int, float))]
+    if strange:
+        raise ValueError(
+            f"The category {strange[0]!r} cannot be kept as JSON; accepted: text, True and False, "
+            "numbers."
+        )
     odd = [name for name in space.names or () if not isinstance(name, (str, int))]
     if odd:
         raise ValueError(f"The column name {odd[0]!r} cannot be kept as JSON; accepted: text, int.")
@@ -162,6 +183,7 @@ def to_json(space: FeatureSpace) -> str:
         "large": [[j, r.origin, r.low, r.high] for j, r in space.large.items()],
         "groups": [[_plain(g.name), list(g.columns), g.price] for g in space.groups],
         "rules": [rule.text for rule in relations.linear],
+        "categories": [[c.column, list(c.values), list(c.prices)] for c in space.categories],
     }
     return json.dumps(fields)
 
@@ -203,6 +225,10 @@ def fields_of_json(text: str) -> dict[str, Any]:
             for name, columns, price in read["groups"]
         ),
         "relations": Relations(rules, (), {}) if rules else None,
+        "categories": tuple(
+            Category(column, tuple(values), tuple(prices))
+            for column, values, prices in read.get("categories", ())
+        ),
     }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray, Scale
+from specreg_sklearn.space._categories import Categories, Category, Choices
 from specreg_sklearn.space._clean_rows import CleanRows
 from specreg_sklearn.space._describe import as_html, as_text, fields_of_json, records, to_json
 from specreg_sklearn.space._from_data import may_move, read_fields
@@ -18,9 +19,8 @@ from specreg_sklearn.space._large_integers import EXACT_INTEGERS, IntegerRange, 
 from specreg_sklearn.space._norms import NORMS, check_norm
 from specreg_sklearn.space._options import Bounds, Columns, Kinds, check_cells, whole_ends
 from specreg_sklearn.space._prices import Cost
-from specreg_sklearn.space._relations import Relations, Rules
+from specreg_sklearn.space._relations import Formula, Relations, Rules
 from specreg_sklearn.space._repair import Repair
-from specreg_sklearn.space._row_view import Formula
 from specreg_sklearn.tables import (
     CATEGORICAL,
     INTEGER,
@@ -73,6 +73,8 @@ class FeatureSpace:
         Groups of columns of flags of which exactly one is set: positions, and the price of a swap.
     relations : Relations or None, default=None
         Rules between columns, and columns that follow from others.
+    categories : tuple of Category, default=()
+        Columns whose cells may take other values: positions, the values, and what each costs.
 
     Notes
     -----
@@ -111,6 +113,7 @@ class FeatureSpace:
     dearer: FloatArray | None = None
     groups: tuple[Group, ...] = ()
     relations: Relations | None = None
+    categories: tuple[Category, ...] = ()
 
     @classmethod
     def from_data(
@@ -125,6 +128,7 @@ class FeatureSpace:
         decrease_only: Columns = None,
         cost: Cost | None = None,
         groups: Groups = (),
+        categories: Categories = None,
         derived: Mapping[Hashable, Formula] | None = None,
         rules: Rules = (),
         repair: RowRepair | None = None,
@@ -139,7 +143,8 @@ class FeatureSpace:
             Columns the attack may change, by name, number or mask. None means every numeric
             column. Columns of True and False move as the whole numbers 0 and 1 if they are named
             here or are "integer" in `types`, else they are immutable. Text and categories are
-            immutable, unless they are named here and there is a `repair`, which alone changes them.
+            immutable, unless `categories` names them, or they are named here and there is a
+            `repair`, which then changes them.
         bounds : "data", None, (low, high) or dict, default="data"
             "data" takes the smallest and largest value of each column, None sets no bounds. A pair
             holds numbers or arrays of shape (n_features,), and None for an open end. A dict gives
@@ -170,6 +175,16 @@ class FeatureSpace:
             rows are bound. They hold 0 and 1, or True and False, in any dtype, and move as whole
             numbers. "dummies" finds the flags of a frame that :func:`pandas.get_dummies` made, by
             the beginning of their names. A group in a list is named by its columns, as a tuple.
+        categories : None, "swap" or dict by column, default=None
+            Columns of text, of a category dtype, or of True and False (or of any type that is
+            "categorical" in `types`) whose cells may take other values that `X` holds. A number is
+            the price of a swap, whatever the values: in every norm but L0 a swap counts as a move
+            of so many units in its column, in L0 it is one column. A dict gives prices by the value
+            that a cell may become, ``{"packer": {"none": 1.0, "upx": 0.2}}``, and others are out of
+            reach. "swap" is a price of 1 for all such columns, or for those of them that `mutable`
+            names, if it is given. Missing cells stay missing, no cell becomes missing, and a cell
+            whose own value `X` did not hold may be swapped for one that it did. Cells are written
+            in the dtype of their column.
         derived : None or dict by column, default=None
             Columns that follow from others: ``formula(rows)`` gives their numbers. They are
             computed anew for every row that moves, cost nothing, and have no bounds. `rows` gives a
@@ -196,13 +211,14 @@ class FeatureSpace:
         ------
         ValueError
             If an option names an unknown column, a categorical column is mutable without a
-            `repair`, bounds cross or exclude all values of a mutable column, a unit is not
-            positive, `scale` gives no unit for a mutable column that does not vary, a column is to
-            move one way but is not mutable or is named for both ways, a cost is not positive or
-            that of a column that is not mutable, rows of `X` break a rule or do not have exactly
-            one flag of a group set, a rule cannot be read, a derived column is mutable or there is
-            a `repair` beside it, a column holds infinite values, or `X` is sparse and too large to
-            be read.
+            `repair` and not in `categories`, bounds cross or exclude all values of a mutable
+            column, a unit is not positive, `scale` gives no unit for a mutable column that does not
+            vary, a column is to move one way but is not mutable or is named for both ways, a cost
+            is not positive or that of a column that is not mutable, the price of a swap is not
+            positive or that of a value that no row holds, a category has more than 1000 values,
+            rows of `X` break a rule or do not have exactly one flag of a group set, a rule cannot
+            be read, a derived column is mutable or there is a `repair` beside it, a column holds
+            infinite values, or `X` is sparse and too large to be read.
         TypeError
             If `repair` cannot be called.
 
@@ -268,6 +284,15 @@ class FeatureSpace:
            part  whole level
         0   4.0    4.0  full
         1   2.0    2.0  full
+
+        Text moves without a repair where its swaps have a price. Distances add up as the norm says,
+        here the price of the swap and the way of the number:
+
+        >>> frame = pd.DataFrame({"size": [1.0, 3.0, 6.0], "packer": ["none", "upx", "none"]})
+        >>> space = FeatureSpace.from_data(frame, scale=None, categories={"packer": 2.0})
+        >>> moved = pd.DataFrame({"size": [2.0, 3.0, 6.0], "packer": ["upx", "upx", "upx"]})
+        >>> space.distances(moved, frame, norm=1)
+        array([3., 0., 2.])
         """
         space = cls(
             **read_fields(
@@ -280,6 +305,7 @@ class FeatureSpace:
                 decrease_only=decrease_only,
                 cost=cost,
                 groups=groups,
+                categories=categories,
                 derived=derived,
                 rules=rules,
                 repair=repair,
@@ -390,6 +416,7 @@ class FeatureSpace:
         check_columns(table, self.names, self.kinds, self.mutable, parameter)
         columns = self.movable
         raw = table.numbers(columns)
+        n = len(columns)
         low, high = self.minimum[columns], self.maximum[columns]
         large = {}
         for k, j in enumerate(columns.tolist()):
@@ -404,22 +431,36 @@ class FeatureSpace:
             for group in self.groups:
                 check_one_set(group, table, self.names)
         groups, halved = self._bound_groups(columns, raw)
+        choices = self._bound_categories(table, n, parameter)
+        flags = np.array([c.column for c in self.categories for _ in c.values], dtype=np.int64)
+        prices = np.array([price for c in self.categories for price in c.prices])
+        k = len(flags)
+
+        def with_flags(ends: np.ndarray, flag: float | np.ndarray) -> np.ndarray:
+            """Append what holds of flags to what holds of numbers, along the last axis."""
+            more = np.broadcast_to(flag, (*ends.shape[:-1], k)).astype(ends.dtype)
+            return np.concatenate([ends, more], axis=-1)
+
+        if choices:
+            raw = np.concatenate([raw, *(c.flags() for c in choices.values())], axis=1)
+        # A column of reals may be stored as whole numbers in these very rows.
+        integer = (self.kinds[columns] == INTEGER) | np.array(whole, dtype=bool)
         rows = CleanRows(
             table,
-            columns,
+            with_flags(columns, flags),
             raw,
-            low=low,
-            high=high,
-            # A column of reals may be stored as whole numbers in these very rows.
-            integer=(self.kinds[columns] == INTEGER) | np.array(whole, dtype=bool),
-            scale=self.scale[columns],
+            low=with_flags(low, 0),
+            high=with_flags(high, 1),
+            integer=with_flags(integer, True),
+            scale=with_flags(self.scale[columns], 1 / prices),
             repair=self._bound_repair(),
             large=large,
-            directions=None if self.directions is None else self.directions[columns],
-            dearer=None if self.dearer is None else self.dearer[:, columns],
+            directions=None if self.directions is None else with_flags(self.directions[columns], 0),
+            dearer=None if self.dearer is None else with_flags(self.dearer[:, columns], 1),
             groups=groups,
-            halved=halved,
+            halved=None if halved is None else with_flags(halved, False),
             relations=self.relations,
+            choices=choices,
         )
         if parameter == "X" and self.relations is not None:
             self.relations.check_clean(rows)
@@ -493,9 +534,10 @@ class FeatureSpace:
         clean, moved = self.bind(X), self.bind(X_adv, parameter="X_adv")
         if len(clean) != len(moved):
             raise ValueError(f"X_adv has {len(moved)} rows and X has {len(clean)}.")
+        every = np.arange(len(clean))
         if clean.large:
             return clean.distance_to(moved.table, norm)
-        return clean.distance(moved.raw, np.arange(len(clean)), norm)
+        return clean.distance(moved.seen_from(clean, every), every, norm)
 
     def _range_of(
         self, table: Table, column: int, numbers: FloatArray, parameter: str
@@ -531,6 +573,15 @@ class FeatureSpace:
             halved[places] = group.price is not None
         return groups, halved if halved.any() else None
 
+    def _bound_categories(self, table: Table, n_numbers: int, parameter: str) -> dict[int, Choices]:
+        """Return the categories of the rows of a table; their flags stand behind the numbers."""
+        choices, begin = {}, n_numbers
+        for category in self.categories:
+            places = np.arange(begin, begin + len(category.values))
+            choices[category.column] = Choices.read(category, table, places, parameter)
+            begin += len(places)
+        return choices
+
     def _bound_repair(self) -> Repair | None:
         if self.repair is None:
             return None
@@ -541,7 +592,7 @@ class FeatureSpace:
 
 def check_room(space: FeatureSpace, table: Table) -> None:
     """Raise if no column of a table can move."""
-    if len(space.movable):
+    if len(space.movable) or any(category.values for category in space.categories):
         return
     flags = [j for j in range(table.n_columns) if table.is_flag(j)]
     hint = ""

@@ -12,6 +12,12 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, Scale
+from specreg_sklearn.space._categories import (
+    Categories,
+    check_swaps,
+    columns_in,
+    read_categories,
+)
 from specreg_sklearn.space._groups import (
     Groups,
     check_group_moves,
@@ -34,8 +40,7 @@ from specreg_sklearn.space._options import (
     read_types,
 )
 from specreg_sklearn.space._prices import Cost, read_cost, split_prices
-from specreg_sklearn.space._relations import Rules, read_relations
-from specreg_sklearn.space._row_view import Formula
+from specreg_sklearn.space._relations import Formula, Rules, read_relations
 from specreg_sklearn.space._units import read_scale
 from specreg_sklearn.tables import CATEGORICAL, as_table
 
@@ -51,6 +56,7 @@ def read_fields(
     decrease_only: Columns,
     cost: Cost | None,
     groups: Groups,
+    categories: Categories,
     derived: Mapping[Hashable, Formula] | None,
     rules: Rules,
     repair: Callable[[Any, Any], Any] | None,
@@ -70,11 +76,22 @@ def read_fields(
             "derived and rules."
         )
     encode_flags(found, kinds, table, all_move=mutable is None)
-    flags = read_mutable(mutable, kinds, table, types, repaired=repair is not None)
+    flags = read_mutable(
+        mutable, kinds, table, types, repaired=repair is not None, swapped=categories
+    )
     if mutable is None:
         flags[derived_columns] = False
+    swaps = read_categories(
+        categories,
+        kinds,
+        table,
+        mutable=None if mutable is None else flags,
+        taken=columns_in(found, derived_columns),
+    )
+    flags[[category.column for category in swaps]] = True
     relations = read_relations(rules, derived, table, flags)
     directions = read_directions(increase_only, decrease_only, flags, table)
+    check_swaps(swaps, cost, directions, names)
     found = [g for g in found if check_group_moves(g, flags, directions, names)]
     for group in found:
         check_one_set(group, table, names)
@@ -116,6 +133,7 @@ def read_fields(
         "dearer": dearer,
         "groups": tuple(found),
         "relations": relations,
+        "categories": tuple(swaps),
     }
 
 

@@ -22,7 +22,7 @@ from specreg_sklearn.space._options import column_index
 
 if TYPE_CHECKING:
     from specreg_sklearn.space._clean_rows import CleanRows
-    from specreg_sklearn.space._row_view import RowView
+    from specreg_sklearn.space._relations import RowView
 
 _SIGNS = {ast.LtE: "<=", ast.GtE: ">=", ast.Eq: "=="}
 _ACCEPTED = (

@@ -88,25 +88,37 @@ def read_types(types: Kinds, table: Table) -> NDArray[np.str_]:
 
 
 def read_mutable(
-    mutable: Columns, kinds: np.ndarray, table: Table, types: Kinds, *, repaired: bool = False
+    mutable: Columns,
+    kinds: np.ndarray,
+    table: Table,
+    types: Kinds,
+    *,
+    repaired: bool = False,
+    swapped: Any = None,
 ) -> BoolArray:
-    """Return a mask of the columns that may change; categorical ones only with a repair.
+    """Return a mask of the columns that may change; categorical ones only by swaps or a repair.
 
-    Flags that are named and have no type from the user become "integer" in `kinds`.
+    Flags that are named and have no type from the user become "integer" in `kinds`, unless they are
+    among those that are `swapped`: a dict by column, or text for all that are left.
     """
     n, names = len(kinds), table.names
     if mutable is None:
         return np.asarray(kinds != CATEGORICAL)
     mask = _mask(mutable, names, n, "mutable")
-    typed = _typed(types, table)
-    for j in np.flatnonzero(mask & (kinds == CATEGORICAL) & ~typed).tolist():
+    typed, swaps = _typed(types, table), np.zeros(n, dtype=bool)
+    if isinstance(swapped, Mapping):
+        swaps[[column_index(c, names, n, "categories") for c in swapped]] = True
+    for j in np.flatnonzero(mask & (kinds == CATEGORICAL) & ~typed & ~swaps).tolist():
         if table.is_flag(j):
             kinds[j] = INTEGER
-    stuck = [column_label(j, names) for j in np.flatnonzero(mask & (kinds == CATEGORICAL)).tolist()]
+    swaps |= isinstance(swapped, str)
+    stays = mask & (kinds == CATEGORICAL) & ~swaps
+    stuck = [column_label(j, names) for j in np.flatnonzero(stays).tolist()]
     if stuck and not repaired:
         raise ValueError(
             f"mutable includes {', '.join(stuck)}, which are categorical; attacks change numeric "
-            "columns only. Leave them out of mutable, or give a repair that sets them."
+            "columns only. Leave them out of mutable, let their values be swapped at a price by "
+            "categories, or give a repair that sets them."
         )
     return mask
 

@@ -1,5 +1,7 @@
 """What holds between the columns of a row: linear relations, any other rule, and derived columns.
 
+Rules and formulas see candidate rows through :class:`RowView`, one column at a time.
+
 Everything is computed column by column, on many candidate rows at once, so that what a row becomes
 does not depend on the others. A candidate that cannot be brought to obey becomes the clean row:
 then it is no question, costs nothing and fools nobody.
@@ -16,11 +18,81 @@ import numpy as np
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.space._linear_rules import LinearRule, balance, project, read_rule
 from specreg_sklearn.space._options import column_index
-from specreg_sklearn.space._row_view import Formula, RowView
 from specreg_sklearn.tables import CATEGORICAL, Table, column_label
 
 if TYPE_CHECKING:
     from specreg_sklearn.space._clean_rows import CleanRows
+
+Formula: TypeAlias = Callable[["RowView"], Any]
+
+
+class RowView:
+    """Rows of which single columns can be read: ``view["age"]`` are float64 numbers, shape (m,).
+
+    This is what functions in `rules` and `derived` of :meth:`FeatureSpace.from_data` get. Columns
+    are named as there, by name or by number. Missing cells are NaN, True and False are 1 and 0, and
+    derived columns hold their new values. Columns named in `categories` hold their cells, as Python
+    objects, None where missing, unless these are True and False. The arrays are copies.
+    """
+
+    def __init__(
+        self,
+        rows: CleanRows,
+        raw: FloatArray,
+        owner: IntArray,
+        derived: Mapping[int, Formula],
+    ) -> None:
+        self._rows, self._raw, self._owner, self._derived = rows, raw, owner, derived
+        self._known: dict[int, FloatArray] = {}
+        self._open: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self._owner)
+
+    def __getitem__(self, column: Hashable) -> FloatArray:
+        table = self._rows.table
+        return self.column(column_index(column, table.names, table.n_columns, "A rule")).copy()
+
+    def column(self, j: int) -> FloatArray:
+        """Return the column at position `j`, which must not be written to."""
+        if j in self._derived:
+            return self._computed(j)
+        rows, owner = self._rows, self._owner
+        if j in rows.choices:
+            return rows.choices[j].objects(self._raw, owner)
+        k = rows.place_of(j)
+        if k is None:
+            return rows.numbers(j)[owner]
+        if k in rows.large:
+            return rows.large[k].written(self._raw[:, k], owner).astype(np.float64)
+        cells = self._raw[:, k]
+        return np.where(rows.missing[owner, k], np.nan, cells) if rows.gaps else cells
+
+    def _computed(self, j: int) -> FloatArray:
+        if j in self._known:
+            return self._known[j]
+        names = self._rows.table.names
+        label = column_label(j, names)
+        if j in self._open:
+            raise ValueError(f"derived column {label} depends on itself.")
+        self._open.append(j)
+        try:
+            with np.errstate(all="ignore"):
+                found = self._derived[j](self)
+        except Exception as error:
+            error.add_note(f"This happened in the formula of the derived column {label}.")
+            raise
+        finally:
+            self._open.pop()
+        numbers = np.asarray(found, dtype=np.float64)
+        if numbers.shape != (len(self),):
+            raise ValueError(
+                f"The formula of derived column {label} returned an array of shape "
+                f"{numbers.shape} for {len(self)} rows; accepted: one number per row."
+            )
+        self._known[j] = self._rows.as_held(j, numbers)
+        return self._known[j]
+
 
 Rule: TypeAlias = str | Callable[[RowView], Any]
 Rules: TypeAlias = Iterable[Rule]
@@ -111,14 +183,14 @@ class Relations:
             view = self.view(rows, raw, owner)
         rows.seen = None, None, None
         places = list(self.derived or ())
-        m, d = raw.shape
+        m, d = len(raw), rows.n_numbers
         cells, changed = np.empty((m, d + len(places))), np.empty((m, len(places)), dtype=bool)
-        cells[:, :d] = raw
+        cells[:, :d] = raw[:, :d]
         for k, j in enumerate(places):
             new = view.column(j)
             changed[:, k] = (new != rows.derived_of(j)[owner]) & np.isfinite(new)
             cells[:, d + k] = np.where(changed[:, k], new, rows.numbers(j)[owner])
-        return np.append(rows.columns, places).astype(np.int64), cells, changed
+        return np.append(rows.columns[:d], places).astype(np.int64), cells, changed
 
     def check_clean(self, rows: CleanRows) -> None:
         """Raise if clean rows break a rule, and tell how many do."""

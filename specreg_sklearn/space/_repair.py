@@ -174,7 +174,9 @@ def _with_cells(
     changed = raw != held
     if not changed.any():
         return built
-    return as_table(built).write(np.arange(len(raw)), rows.columns, raw, changed)
+    d = rows.n_numbers
+    every = np.arange(len(raw))
+    return as_table(built).write(every, rows.columns[:d], raw[:, :d], changed[:, :d])
 
 
 def _check_shape(table: Table, wanted: Table, n_rows: int) -> None:
@@ -210,7 +212,7 @@ def _read_cells(table: Table, rows: CleanRows, owner: np.ndarray) -> tuple[np.nd
     try:
         raw = rows.read(table, owner)
     except (TypeError, ValueError):
-        _find_the_word(table, rows.columns)
+        _find_the_word(table, rows.columns[: rows.n_numbers])
         raise
     lo, hi = (np.broadcast_to(end, raw.shape) for end in rows.box(owner))
     missing = rows.missing[owner]

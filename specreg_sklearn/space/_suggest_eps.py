@@ -143,7 +143,7 @@ def suggest_eps(
         raise ValueError(f"y holds the single class {only!r}; suggest_eps compares classes.")
     space = FeatureSpace.from_data(X) if space is None else space
     rows = space.bind(X)
-    if not len(rows.columns):
+    if not rows.raw.shape[1]:
         raise ValueError("The feature space has no column to move, so there is no distance.")
     if max_samples is not None:
         max_samples = check_positive_int(max_samples, "max_samples")
@@ -171,14 +171,16 @@ def _to_another_class(
 ) -> FloatArray:
     """Return how far rows are from the nearest row of another class."""
     d = rows.raw.shape[1]
+    goals, gone = rows.goals()
+    goals = goals / rows.scale
     out = np.full(len(some), np.inf)
     for place, i in enumerate(some.tolist()):
         others = np.flatnonzero(classes != classes[i])
         for begin in range(0, len(others), max(1, _BLOCK // d)):
             part = others[begin : begin + max(1, _BLOCK // d)]
-            steps = rows.x[part] - rows.x[i]
+            steps = goals[part] - rows.x[i]
             # A missing cell does not move, and what is missing elsewhere is no place to go.
-            steps[rows.missing[part] | rows.missing[i]] = 0.0
+            steps[gone[part] | rows.missing[i]] = 0.0
             out[place] = min(out[place], float(rows.length(steps, norm).min()))
     return out
 
@@ -211,7 +213,7 @@ def _noise_size(
 
 def _whole_steps(rows: CleanRows, norm: float) -> list[tuple[str, float, str]]:
     """Return what one step of whole numbers costs, in the cheapest and the middle column."""
-    whole = np.flatnonzero(rows.integer)
+    whole = np.flatnonzero(rows.integer[: rows.n_numbers])
     if not len(whole):
         return []
     steps = np.zeros((len(whole), len(rows.columns)))

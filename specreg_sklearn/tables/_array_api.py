@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 from sklearn import get_config
 
-from specreg_sklearn.tables._arrays import NOTHING_EXACT, ArrayTable, Exact
+from specreg_sklearn.tables._arrays import (
+    NOTHING_EXACT,
+    NOTHING_REPLACED,
+    ArrayTable,
+    Exact,
+    Replaced,
+)
 
 
 def as_numpy(values: object) -> Any:
@@ -26,12 +32,12 @@ def as_numpy(values: object) -> Any:
     return np.asarray(values)
 
 
-def in_library_of(X: Any, values: np.ndarray) -> Any:
+def in_library_of(X: Any, values: Any) -> Any:
     """Return numbers as an array of the library of `X`, if scikit-learn dispatches to it.
 
     What such a library cannot hold, as text, stays a numpy array.
     """
-    if not dispatches_to(X) or values.dtype.kind not in "biuf":
+    if not dispatches_to(X) or np.asarray(values).dtype.kind not in "biuf":
         return values
     return _namespace(X).asarray(values, device=X.device)
 
@@ -67,9 +73,10 @@ class ForeignTable(ArrayTable):
         values: np.ndarray,
         moved: np.ndarray | None,
         exact: Exact = NOTHING_EXACT,
+        replaced: Replaced = NOTHING_REPLACED,
     ) -> Any:
         """Do as :meth:`ArrayTable.write`, and return an array of the library."""
-        written = super().write(rows, columns, values, moved, exact)
+        written = super().write(rows, columns, values, moved, exact, replaced)
         return _namespace(self.like).asarray(written, device=self.like.device)
 
 

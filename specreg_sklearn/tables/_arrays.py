@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -15,6 +16,9 @@ Integers: TypeAlias = tuple[np.ndarray, np.ndarray]
 Exact: TypeAlias = Mapping[int, np.ndarray]
 """Whole numbers by the place of a column among those that are written, (m,) int64 or uint64."""
 NOTHING_EXACT: Exact = MappingProxyType({})
+Replaced: TypeAlias = Mapping[int, Any]
+"""Columns that are written as they are, by position: (m,), picked from :meth:`extended`."""
+NOTHING_REPLACED: Replaced = MappingProxyType({})
 
 
 class ArrayTable:
@@ -63,6 +67,22 @@ class ArrayTable:
         # Indexing with an array copies; another copy would double the memory.
         return np.ascontiguousarray(self.data[:, columns], dtype=np.float64)
 
+    def objects(self, column: int) -> list[Any]:
+        """Return the cells of a column as Python objects; a missing value is None."""
+        return python_objects(self.cells(column))
+
+    def extended(self, column: int, values: Sequence[Any]) -> Any:
+        """Return a column, in its own dtype, with more cells behind it: ``out[i]`` are copies.
+
+        Raises ValueError if the column cannot hold the values.
+        """
+        cells = np.empty(len(values), dtype=object)
+        cells[:] = values
+        more = cells.astype(self.data.dtype)
+        if python_objects(more) != list(values):
+            raise ValueError(f"dtype {self.data.dtype}")
+        return np.concatenate([self.cells(column), more])
+
     def take(self, rows: np.ndarray) -> ArrayTable:
         """Return the table of some rows."""
         return type(self)(self.data[rows])
@@ -74,13 +94,15 @@ class ArrayTable:
         values: np.ndarray,
         moved: np.ndarray | None,
         exact: Exact = NOTHING_EXACT,
+        replaced: Replaced = NOTHING_REPLACED,
     ) -> Any:
         """Copy `rows` into a new container, with `values` in the cells that `moved`.
 
         `values` and `moved` have shape (len(rows), len(columns)); every value is exactly
         representable in its column's dtype. Cells that did not move keep their bits. None, for
         a table that is `plain`, means that all cells may be written. For columns whose place among
-        `columns` is in `exact`, what stands there is written instead of `values`.
+        `columns` is in `exact`, what stands there is written instead of `values`. Columns of the
+        table that are `replaced` are not among `columns`.
         """
         if moved is None and len(columns) == self.n_columns:
             return values.astype(self.data.dtype, order="C")
@@ -98,6 +120,8 @@ class ArrayTable:
         for k, cells in exact.items():
             block[moved[:, k], k] = cells[moved[:, k]]
         out[:, columns] = block
+        for column, cells in replaced.items():
+            out[:, column] = cells
         return out
 
 
@@ -111,9 +135,10 @@ class ListTable(ArrayTable):
         values: np.ndarray,
         moved: np.ndarray | None,
         exact: Exact = NOTHING_EXACT,
+        replaced: Replaced = NOTHING_REPLACED,
     ) -> Any:
         """Do as :meth:`ArrayTable.write`, and return lists."""
-        return super().write(rows, columns, values, moved, exact).tolist()
+        return super().write(rows, columns, values, moved, exact, replaced).tolist()
 
 
 class ImageTable(ArrayTable):
@@ -134,9 +159,23 @@ class ImageTable(ArrayTable):
         values: np.ndarray,
         moved: np.ndarray | None,
         exact: Exact = NOTHING_EXACT,
+        replaced: Replaced = NOTHING_REPLACED,
     ) -> Any:
         """Do as :meth:`ArrayTable.write`, and return rows with their axes."""
-        return super().write(rows, columns, values, moved, exact).reshape(-1, *self.row_shape)
+        out = super().write(rows, columns, values, moved, exact, replaced)
+        return out.reshape(-1, *self.row_shape)
+
+
+def python_objects(cells: np.ndarray) -> list[Any]:
+    """Return cells as Python objects; whatever a library calls a missing value is None."""
+    out = [c.item() if isinstance(c, np.generic) else c for c in cells.tolist()]
+    return [None if is_missing(c) else c for c in out]
+
+
+def is_missing(cell: object) -> bool:
+    """Return whether a cell is None, NaN, or what pandas has for a missing value."""
+    gone = isinstance(cell, float) and math.isnan(cell)
+    return cell is None or gone or type(cell).__name__ in ("NAType", "NaTType")
 
 
 def kind_of_dtype(dtype: np.dtype) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
+from specreg_sklearn.tables._array_api import as_numpy, in_library_of
+from specreg_sklearn.tables._arrays import ArrayTable, is_missing
 from specreg_sklearn.tables._frames import as_table, frame_of
 from specreg_sklearn.tables._subsample import take_rows
 
@@ -21,20 +23,15 @@ def column_cells(X: Any, column: int) -> list[Any]:
 
     Single precision becomes Python's float, which holds it exactly.
     """
-    data: Any = as_table(X).data
-    if hasattr(data, "iloc"):
+    table = as_table(X)
+    data: Any = table.data
+    if isinstance(table, ArrayTable):
+        cells = table.cells(column).tolist()
+    elif hasattr(data, "iloc"):
         cells = data.iloc[:, column].tolist()
-    elif hasattr(data, "to_series"):
-        cells = data.to_series(column).to_list()
     else:
-        cells = data[:, column].tolist()
+        cells = data.to_series(column).to_list()
     return [None if is_missing(cell) else cell for cell in cells]
-
-
-def is_missing(cell: object) -> bool:
-    """Return whether a cell is None, NaN, or what pandas has for a missing value."""
-    gone = isinstance(cell, float) and math.isnan(cell)
-    return cell is None or gone or type(cell).__name__ in ("NAType", "NaTType")
 
 
 def changed_cells(before: Any, after: Any) -> dict[tuple[int, int], tuple[Any, Any]]:
@@ -81,12 +78,17 @@ def with_cells(X: Any, cells: Cells) -> Any:
         out = X.with_columns(written)
     else:
         out = take_rows(X, np.arange(n))
+        if sparse.issparse(out):
+            out = out.tolil()
+        elif not isinstance(out, list):
+            out = as_numpy(out)
         for j, some in columns.items():
             for i, value in some.items():
                 if isinstance(out, list):
                     out[i][j] = value
                 else:
-                    out.reshape(n, -1)[i, j] = value
+                    (out if sparse.issparse(out) else out.reshape(n, -1))[i, j] = value
+        out = type(X)(out) if sparse.issparse(X) else in_library_of(X, out)
     _check_written(out, columns)
     return out
 

@@ -9,6 +9,7 @@ cannot be theirs.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,17 +20,21 @@ from specreg_sklearn.tables._array_api import ForeignTable, as_numpy, dispatches
 from specreg_sklearn.tables._arrays import (
     CATEGORICAL,
     NOTHING_EXACT,
+    NOTHING_REPLACED,
     ArrayTable,
     Exact,
     ImageTable,
     Integers,
     ListTable,
+    Replaced,
     are_flags,
     dtype_of_objects,
     integers_of_objects,
+    is_missing,
     kind_of_dtype,
     kind_of_objects,
     python_numbers,
+    python_objects,
 )
 from specreg_sklearn.tables._sparse import SparseTable
 
@@ -106,6 +111,26 @@ class PandasTable:
         cells = series.to_numpy(dtype=_numpy_dtype(series.dtype), na_value=0)
         return cells, series.isna().to_numpy(dtype=bool)
 
+    def objects(self, column: int) -> list[Any]:
+        """Return the cells of a column as Python objects; a missing value is None."""
+        series = self.data.iloc[:, column]
+        return python_objects(series.to_numpy(dtype=object, na_value=None))
+
+    def extended(self, column: int, values: Sequence[Any]) -> Any:
+        """Do as :meth:`ArrayTable.extended`."""
+        pd = sys.modules["pandas"]
+        series = self.data.iloc[:, column]
+        known = getattr(series.dtype, "categories", None)
+        if known is not None and not set(values) <= set(known.tolist()):
+            raise ValueError(f"dtype {series.dtype}")
+        try:
+            more = pd.Series(list(values), dtype=series.dtype)
+        except TypeError as error:
+            raise ValueError(f"dtype {series.dtype}") from error
+        if PandasTable(more.to_frame()).objects(0) != list(values):
+            raise ValueError(f"dtype {series.dtype}")
+        return pd.concat([series, more], ignore_index=True).array
+
     def take(self, rows: np.ndarray) -> PandasTable:
         """Return the table of some rows."""
         return type(self)(self.data.iloc[rows])
@@ -117,19 +142,24 @@ class PandasTable:
         values: np.ndarray,
         moved: np.ndarray | None,
         exact: Exact = NOTHING_EXACT,
+        replaced: Replaced = NOTHING_REPLACED,
     ) -> Any:
         """Do as :meth:`ArrayTable.write`; the index is kept only when `rows` is every row."""
         pd = sys.modules["pandas"]
         whole = len(rows) == self.n_rows and np.array_equal(rows, np.arange(self.n_rows))
         index = self.data.index if whole else pd.RangeIndex(len(rows))
         if self._uniform:
-            out = ArrayTable(self._block).write(rows, columns, values, moved, exact)
+            block = ArrayTable(self._block)
+            out = block.write(rows, columns, values, moved, exact, replaced)
             frame = pd.DataFrame(out, index=index, columns=self.data.columns, copy=False)
             return _finished(frame, self.data)
         assert moved is not None  # the table is not plain
         place = {int(column): k for k, column in enumerate(columns)}
         arrays = []
         for j in range(self.n_columns):
+            if j in replaced:
+                arrays.append(replaced[j])
+                continue
             old = self._arrays[j].take(rows)
             if j in place:
                 k = place[j]
@@ -225,6 +255,23 @@ class PolarsTable:
             out[:, k] = series.fill_null(float("nan")).to_numpy()
         return out
 
+    def objects(self, column: int) -> list[Any]:
+        """Return the cells of a column as Python objects; a missing value is None."""
+        cells = self.data.to_series(int(column)).to_list()
+        return [None if is_missing(cell) else cell for cell in cells]
+
+    def extended(self, column: int, values: Sequence[Any]) -> Any:
+        """Do as :meth:`ArrayTable.extended`."""
+        pl = sys.modules["polars"]
+        series = self.data.to_series(int(column))
+        try:
+            more = pl.Series(series.name, list(values), dtype=series.dtype)
+        except (TypeError, pl.exceptions.PolarsError) as error:
+            raise ValueError(f"dtype {series.dtype}") from error
+        if more.to_list() != list(values):
+            raise ValueError(f"dtype {series.dtype}")
+        return pl.concat([series, more])
+
     def take(self, rows: np.ndarray) -> PolarsTable:
         """Return the table of some rows."""
         return type(self)(self.data[np.asarray(rows)])
@@ -236,6 +283,7 @@ class PolarsTable:
         values: np.ndarray,
         moved: np.ndarray | None,
         exact: Exact = NOTHING_EXACT,
+        replaced: Replaced = NOTHING_REPLACED,
     ) -> Any:
         """Do as :meth:`ArrayTable.write`."""
         pl = sys.modules["polars"]
@@ -248,7 +296,7 @@ class PolarsTable:
             cells = cells.astype(self.dtype(int(column)))
             new = pl.Series(old.name, cells, dtype=old.dtype)
             written.append(new.zip_with(pl.Series(moved[:, k]), old))
-        return out.with_columns(written)
+        return out.with_columns(written + list(replaced.values()))
 
 
 Table = ArrayTable | PandasTable | PolarsTable

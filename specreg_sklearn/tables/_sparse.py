@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from specreg_sklearn.tables._arrays import NOTHING_EXACT, ArrayTable, Exact, Integers
+from specreg_sklearn.tables._arrays import (
+    NOTHING_EXACT,
+    NOTHING_REPLACED,
+    ArrayTable,
+    Exact,
+    Integers,
+    Replaced,
+)
 
 # Cells that are held dense at once while rows are written: 128 MB.
 _BLOCK = 2**24
@@ -69,10 +76,11 @@ class SparseTable(ArrayTable):
         values: np.ndarray,
         moved: np.ndarray | None,
         exact: Exact = NOTHING_EXACT,
+        replaced: Replaced = NOTHING_REPLACED,
     ) -> Any:
         """Do as :meth:`ArrayTable.write`, and return the container of the data."""
         rows = np.arange(self.n_rows)[rows]
-        if not len(columns):
+        if not len(columns) and not replaced:
             return self.container(self.rows[rows])
         step = max(1, _BLOCK // self.n_columns)
         parts = []
@@ -85,6 +93,7 @@ class SparseTable(ArrayTable):
                 values[part],
                 None if moved is None else moved[part],
                 {k: cells[part] for k, cells in exact.items()},
+                {j: cells[part] for j, cells in replaced.items()},
             )
             parts.append(sparse.csr_array(written))
         if not parts:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import BoolArray, FloatArray
 from specreg_sklearn.tables import stacklevel_of_caller
 from specreg_sklearn.training._batches import TensorRows
 from specreg_sklearn.training._epoch_callbacks import EpochBar, EpochKeeper, Patience
@@ -23,9 +23,12 @@ STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 
 # Shares of the epochs of a fit: at the weakest strength, and while it rises.
 _HOLD, _RISE = 0.52, 0.78
-# Standard errors that the log loss may lie above its smallest value: a strong penalty makes a
+# Up to here strengths count as weak. What held-out rows say of these epochs together is what the
+# others are compared with: the smallest error of all epochs would be that of a lucky one.
+_WEAK = 1e-2
+# Standard errors that the log loss may lie above that of weak strengths: a strong penalty makes a
 # network less sure, which alone is no harm.
-_LOSS_TOLERANCE = 4.0
+_LOSS_TOLERANCE = 8.0
 # Half decades below the best strength of the path. A network that has reached a strength from below
 # keeps more accuracy than one that starts with it.
 _CAUTION = 1
@@ -77,9 +80,9 @@ def choose_strength(
     """Train a net while its strength rises, and choose by rows that it is not trained on.
 
     The strength is the one with the largest certificate among those whose balanced error on the
-    held-out rows is at most `tolerance` standard errors above the smallest one, and whose log loss
-    is at most four; the errors are those of mean differences, row by row. It is rounded to half a
-    decade, and lowered by one.
+    held-out rows is at most `tolerance` standard errors above that of the weak strengths, up to
+    0.01, and whose log loss is at most eight; the errors are those of mean differences, row by row.
+    It is rounded to half a decade, and lowered by one.
 
     Parameters
     ----------
@@ -142,10 +145,12 @@ def choose_by_held_out(rise: StrengthRise, tolerance: float) -> StrengthChoice:
     losses = np.array([look.losses for look in looks])
     wrong = np.array([look.wrong for look in looks], dtype=np.float64)
     # A model that has given up a rare class may still have the best log loss.
-    fair = _excess(wrong, held_out.balanced_shares) <= tolerance
-    kept = np.flatnonzero(fair & (_excess(losses, held_out.shares) <= _LOSS_TOLERANCE))
-    if not len(kept):
-        kept = np.flatnonzero(fair)
+    is_weak = path["alpha"] <= _WEAK * (1 + 1e-9)
+    fair = _excess(wrong, held_out.balanced_shares, is_weak) <= tolerance
+    sure = _excess(losses, held_out.shares, is_weak) <= _LOSS_TOLERANCE
+    kept = np.flatnonzero(fair & sure)
+    if not len(kept):  # no epoch may be as good as the average of the weak ones
+        kept = np.flatnonzero(is_weak)
     certificates = _smoothed(path["certificate"][:, None])[kept, 0]
     best = kept[certificates.argmax()] if np.isfinite(certificates).all() else kept[-1]
     distances = np.abs(np.log(STRENGTHS) - np.log(path["alpha"][best]))
@@ -162,13 +167,12 @@ def choose_by_held_out(rise: StrengthRise, tolerance: float) -> StrengthChoice:
     return StrengthChoice(alpha, path)
 
 
-def _excess(values: FloatArray, shares: FloatArray) -> FloatArray:
-    """Return by how many standard errors the mean of each epoch lies above the smallest mean.
+def _excess(values: FloatArray, shares: FloatArray, is_reference: BoolArray) -> FloatArray:
+    """Return by how many standard errors the mean of each epoch lies above that of a reference.
 
     The error is that of the mean difference: row by row it is far smaller than that of the means.
     """
-    smooth = _smoothed(values)
-    difference = smooth - smooth[(smooth @ shares).argmin()]
+    difference = _smoothed(values) - values[is_reference].mean(axis=0)
     mean = difference @ shares
     error = np.sqrt((difference - mean[:, None]) ** 2 @ shares**2)
     return np.divide(mean, error, out=np.where(mean > 0, np.inf, 0.0), where=error > 0)

@@ -192,7 +192,6 @@ def fitted_models(data):
 
 ATTACKS = [
     CGBA(max_queries=150),
-    HopSkipJump(max_queries=150),
     RayS(max_queries=150),
     HopSkipJump(max_queries=150, norm=np.inf),
 ]

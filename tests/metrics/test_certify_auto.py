@@ -86,7 +86,8 @@ def test_the_score_does_not_change_but_for_a_search(attack, models, digits):
     X, y = digits
     grid = [0.0, 0.01, 0.03, 0.1] if attack.norm == np.inf else [0.0, 0.1, 0.3, 1.0]
     options = {"norm": attack.norm, "attack": attack, "max_samples": 12}
-    for model in models:
+    # One attack meets all models, the others a network and a tree.
+    for model in models if attack is ATTACKS[0] else (models[1], models[4]):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # failed starts
             for eps in (grid, grid[1]):

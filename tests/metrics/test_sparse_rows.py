@@ -24,6 +24,7 @@ from specreg_sklearn.metrics import (
     certified_radius,
     robust_accuracy_score,
 )
+from specreg_sklearn.tables import changed_cells, column_cells, with_cells
 
 X, Y = load_breast_cancer(return_X_y=True)
 X = MaxAbsScaler().fit_transform(X)[:, :8]
@@ -150,3 +151,12 @@ def test_columns_that_stay_and_repairs_see_sparse_rows():
     result = CGBA(max_queries=200).run(model, rows[:5], Y[:5], space=space)
     assert set(seen) == {sparse.csr_array}
     np.testing.assert_array_equal(result.X_adv.toarray()[:, 3:], X[:5, 3:])
+
+
+def test_cells_are_read_and_written():
+    rows = sparse.csc_array(X[:3])
+    changed = with_cells(rows, {(0, 1): 0.25, (2, 0): 0.0})
+    assert type(changed) is sparse.csc_array
+    assert column_cells(changed, 1)[0] == 0.25
+    assert set(changed_cells(rows, changed)) <= {(0, 1), (2, 0)}
+    np.testing.assert_array_equal(rows.toarray(), X[:3])

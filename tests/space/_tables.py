@@ -10,11 +10,12 @@ from specreg_sklearn import FeatureSpace
 
 JOBS = ["job_clerk", "job_cook", "job_none"]
 NUMBERS = ["age", "income", "paid", "billed", "part", "rest", "visits", "share", *JOBS]
+SWAPS = {"branch": 0.7, "grade": {"A": 2.0, "B": 1.0}, "insured": 0.4}
 COST = {"income": (3.0, 0.5), "job": 1.5, "part": 2.0}
 
 
-def loans(n, seed=0):
-    """Return a frame of n loans that obey all rules, and labels."""
+def loans(n, seed=0, *, words=False):
+    """Return a frame of n loans that obey all rules, and labels; with the columns of SWAPS."""
     rng = np.random.default_rng(seed)
     billed = rng.lognormal(4, 1, n)
     paid = np.where(rng.random(n) < 0.2, billed, billed * rng.random(n))
@@ -36,7 +37,16 @@ def loans(n, seed=0):
             **{name: job == k for k, name in enumerate(JOBS)},
         }
     )
+    if words:
+        X["branch"] = pd.Series(rng.choice(["north", "south", "east"], n), dtype="str")
+        X.loc[rng.random(n) < 0.1, "branch"] = None
+        X["grade"] = pd.Categorical(rng.choice(["A", "B", "C"], n), categories=["C", "B", "A", "Z"])
+        X["insured"] = pd.Series(rng.random(n) < 0.5).astype("boolean")
+        X.loc[rng.random(n) < 0.1, "insured"] = pd.NA
     score = X["share"] + X["age"] / 60 + 0.6 * X["job_none"] + X["part"] / 100 - X["income"] / 3000
+    if words:
+        score += 0.3 * (X["branch"] == "south") - 0.3 * (X["grade"] == "A")
+        score += 0.3 * X["insured"].fillna(False).astype(float)
     return X, (score + 0.1 * rng.normal(size=n) > score.median()).astype(int).to_numpy()
 
 
@@ -66,7 +76,12 @@ def numbers(X):
     """Return what the models of the tests read of a frame of any library."""
     if isinstance(X, pl.DataFrame):
         X = X.to_pandas()
-    return X[NUMBERS].astype(float).to_numpy()
+    cells = X[NUMBERS].astype(float).to_numpy()
+    if "branch" not in X:
+        return cells
+    words = [X["branch"].to_numpy(object) == "south"]
+    words += [X["grade"].to_numpy(object) == grade for grade in "ABC"]
+    return np.column_stack([cells, *words, X["insured"].to_numpy(float, na_value=np.nan)])
 
 
 def check_rows(X, X_adv, distances, scale, norm):
@@ -91,5 +106,13 @@ def check_rows(X, X_adv, distances, scale, norm):
         step = (X_adv[name].astype(float) - X[name].astype(float)).fillna(0.0) / scale[name]
         up, down = np.broadcast_to(COST.get(name, 1.0), (2,))
         prices.append(np.where(step > 0, up * step, -down * step))
+    for name in [name for name in SWAPS if name in X]:
+        assert (X_adv[name].isna() == X[name].isna()).all()
+        new, old = (f[name].astype(object).where(f[name].notna(), "") for f in (X_adv, X))
+        assert set(new) <= set(old)
+        price = SWAPS[name] if isinstance(SWAPS[name], float) else new.map(SWAPS[name])
+        swap = np.where(new != old, price, 0.0).astype(float)
+        assert np.isfinite(swap).all()  # what has no price was not to be had
+        prices.append(swap)
     prices.append(1.5 * (X_adv[JOBS] != X[JOBS]).any(axis=1))
     assert np.allclose(np.linalg.norm(prices, ord=norm, axis=0), distances, rtol=1e-9)

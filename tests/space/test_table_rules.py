@@ -23,7 +23,7 @@ from specreg_sklearn.attacks import resolve_attack
 from specreg_sklearn.certificates import NoCertificateError, distance_prover
 from specreg_sklearn.certificates.trees import TreeEnsemble, nearest_rows
 from specreg_sklearn.metrics import certified_radius
-from tests.space._tables import JOBS, check_rows, loans, numbers, share, space_of
+from tests.space._tables import JOBS, SWAPS, check_rows, loans, numbers, share, space_of
 
 
 def trees(X, y):
@@ -64,16 +64,34 @@ def test_every_changed_row_obeys(library, attack, norm):
     )
 
 
+@pytest.mark.parametrize(("library", "norm"), [("pandas", 1), ("polars", 2)])
+def test_every_changed_row_with_swaps_obeys(library, norm):
+    X, y = loans(400, words=True)
+    scale, model = spreads(X), trees(X, y)
+    X = pl.from_pandas(X) if library == "polars" else X
+    space = space_of(X, categories=SWAPS)
+    attack = resolve_attack("auto", norm=norm, max_queries=120)
+    found = attack.run(model, X[:50], y[:50], space=space, pool=X)
+    check_found(X[:50], found, model, y[:50], norm, scale)
+    assert np.allclose(
+        space.distances(found.X_adv, X[:50], norm=norm)[found.success],
+        found.distances[found.success],
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_ten_thousand_changed_rows_obey(library):
-    X, y = loans(5000)
+    X, y = loans(5000, words=True)
     scale, model = spreads(X), trees(X, y)
     X = pl.from_pandas(X) if library == "polars" else X
-    space = space_of(X)
+    space = space_of(X, categories=SWAPS)
     found = resolve_attack("auto", norm=1, max_queries=100).run(model, X, y, space=space)
     check_found(X, found, model, y, 1, scale)
     assert found.success.sum() > 4500
+    old, new = (f.to_pandas() if library == "polars" else f for f in (X, found.X_adv))
+    swapped = [(old[name].astype("str") != new[name].astype("str")).sum() for name in SWAPS]
+    assert min(swapped) > 50
 
 
 def test_candidates_are_moved_to_where_the_rules_hold():

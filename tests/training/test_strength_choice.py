@@ -23,7 +23,7 @@ class _Rows:
 
     def __init__(self, strengths, log_losses, certificates, *, spread=0.0, n=400):
         noise = np.random.default_rng(0).normal(size=n)
-        noise -= noise.mean()
+        noise = (noise - noise.mean()) / noise.std()
         self.strengths = np.asarray(strengths)
         self.shares = self.balanced_shares = np.full(n, 1 / n)
         self.held_out = self
@@ -79,14 +79,33 @@ def test_the_tolerance_counts_standard_errors_of_paired_balanced_errors():
     assert found == [False, True] * 4
 
 
-def test_a_log_loss_four_errors_above_the_smallest_is_too_much():
-    """Differences between neighbours have a deviation of 0.1 times their distance: known errors."""
-    strengths = np.geomspace(1e-3, 1, 24)
+def test_a_log_loss_eight_errors_above_that_of_weak_strengths_is_too_much():
+    """The k-th epoch has k times a known noise, and the reference that of the first eight."""
+    strengths, k = np.geomspace(1e-3, 1, 24), np.arange(24.0)
     error = 0.1 / np.sqrt(400)
-    loss = 0.3 + error * np.arange(24.0) ** 2 / 4  # the k-th is k / 4 of its errors above the first
-    chosen = choose_by_held_out(_Rows(strengths, loss, np.arange(24.0), spread=0.1), 1.0).alpha
-    nearest = np.abs(np.log(STRENGTHS) - np.log(strengths[16])).argmin()
+    rows = _Rows(strengths, 0.3 + error * k**2 / 2, k, spread=0.1)
+    chosen = choose_by_held_out(rows, 1.0).alpha
+    above = (k**2 + 2 / 3 - np.mean(k[:8] ** 2)) / 2  # in errors of one; three epochs are averaged
+    last = np.flatnonzero(above[8:-1] / (k[8:-1] - 3.5) <= 8)[-1] + 8
+    assert last == 12
+    nearest = np.abs(np.log(STRENGTHS) - np.log(strengths[last])).argmin()
     assert chosen == STRENGTHS[nearest - 1]
+
+
+def test_lucky_epochs_set_no_standard():
+    """20 of 40 hard rows are wrong in every epoch, but in three of weak strength none is.
+
+    Against the best of those, 20 errors more are over four standard errors; against all weak
+    epochs, with 12.5 errors in the mean, they are about two.
+    """
+    strengths, n = np.geomspace(1e-3, 1, 24), 400
+    rise = _Rows(strengths, np.full(24, 0.3), np.arange(24.0), n=n)
+    wrong = np.zeros((24, n), dtype=bool)
+    for epoch in {*range(24)} - {2, 3, 4}:
+        wrong[epoch, (7 * epoch + np.arange(20)) % 40] = True
+    rise.looks = [look._replace(wrong=w) for look, w in zip(rise.looks, wrong, strict=True)]
+    assert choose_by_held_out(rise, 3.0).alpha == 0.3
+    assert choose_by_held_out(rise, 1.0).alpha < 0.01
 
 
 def test_an_end_of_the_range_is_told():
@@ -94,4 +113,4 @@ def test_an_end_of_the_range_is_told():
     with pytest.warns(UserWarning, match="chose 0.3, since the strongest strength"):
         choose_by_held_out(_Rows(strengths, np.full(24, 0.3), rising), 1.0)
     with pytest.warns(UserWarning, match=r"chose 0\.001, since the weakest strength"):
-        choose_by_held_out(_Rows(strengths, 0.3 + rising, rising), 1.0)
+        choose_by_held_out(_Rows(strengths, np.full(24, 0.3), -rising), 1.0)

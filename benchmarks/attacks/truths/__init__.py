@@ -4,7 +4,7 @@ from benchmarks.attacks.truths._additive import binned_problem, read_bins
 from benchmarks.attacks.truths._ensembles import read
 from benchmarks.attacks.truths._nearest_row import nearest_row
 from benchmarks.attacks.truths._neighbours import nearest_cell, neighbour_problem
-from benchmarks.attacks.truths._prove import SMALLEST, Truth, known_rows, prove
+from benchmarks.attacks.truths._prove import SMALLEST, Truth, known_rows, prove, witnesses
 from benchmarks.attacks.truths._smooth import kernel_problem, nearest_by_descent
 from benchmarks.attacks.truths._tree_problems import (
     HELD_OUT,
@@ -42,4 +42,5 @@ __all__ = [
     "split_of",
     "tree_problems",
     "whole_number_problems",
+    "witnesses",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.boundary._choose_starts import choose_starts
+from specreg_sklearn.attacks.boundary._mean_starts import with_means
 from specreg_sklearn.attacks.questions import SearchTask, nearest_by_group, rank_within
 
 # Starts are compared after so many halvings; one that is then much farther out is dropped.
@@ -46,14 +47,23 @@ class BoundaryPoints:
     ) -> BoundaryPoints:
         """Bring the best starts of each row to the boundary.
 
-        A row keeps at most `keep` of them and no more than it has classes of starts, but
+        They are the starts of the task, and with many columns those by class means as well. A row
+        keeps at most `keep` of them and no more than it has classes of starts, but
         `same_class` of them in any case.
         """
         fresh = rank_within((task.group, task.owner)) == 0
         n_classes = np.bincount(task.owner[fresh], minlength=len(task.x))
         # Each row counts its own classes: those its neighbours start from must not matter.
-        most = np.maximum(np.minimum(keep, n_classes), same_class)[task.owner]
-        found = choose_starts(task, most, _START_ROUNDS, slack=_START_SLACK, tolerance=tolerance)
+        most = np.maximum(np.minimum(keep, n_classes), same_class)
+        points, owner, group = with_means(task)
+        found = choose_starts(
+            task,
+            most[owner],
+            _START_ROUNDS,
+            slack=_START_SLACK,
+            tolerance=tolerance,
+            starts=(points, owner, group),
+        )
         return cls(*found)
 
     @classmethod

@@ -26,7 +26,7 @@ _N_DOWNWARDS = 3
 # Hits that are kept for polishing, and how far beyond the best point they may lie.
 _N_HITS, _BEYOND = 5, 1.2
 # While a row polishes a point, it makes proposals at every so many of its steps.
-_EVERY = 8
+_EVERY = 6
 # A hit is judged by its largest moves: the others are hardly needed.
 _N_LARGEST = 4
 # Keys of the draws of each phase.

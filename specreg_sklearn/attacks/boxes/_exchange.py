@@ -1,9 +1,10 @@
 """Exchange: one column of the best move is left out, or shortened, and others make up for it.
 
 The nearest rows move few columns, one of them far and the others a little, and a search ends at a
-row that moves a dear column where several cheap ones would do. A proposal leaves out the dear
-column, or moves it just less far than its threshold, and moves many of the others, inside a cube
-that leaves room for a gain.
+row that moves a dear column where several cheap ones would do, or one of them a little farther. A
+proposal leaves out the dear column, or moves it just less far than its threshold, and moves many of
+the others, inside a cube that leaves room for a gain; half of them move the columns of the best
+move farther as well.
 """
 
 from __future__ import annotations
@@ -27,13 +28,15 @@ _AROUND, _FRESH = (0.04, 0.8), (0.8, 1.0)
 _ROOM = 0.9
 # Odds that all other columns of the best move stay; else that each is left out, or drawn anew.
 _KEEP_ALL, _DROP, _REDRAW = 0.6, 0.2, 0.4
+# Odds that the columns that stay move farther instead, by the half-width of the cube.
+_FARTHER = 0.5
 _CHOICE_KEYS = 2**20
 
 
 @lru_cache(maxsize=64)
 def _numbers(seed: int, key: int, d: int) -> tuple[FloatArray, FloatArray]:
     rng = stream(seed, key + _CHOICE_KEYS)
-    return rng.random((N_AROUND + N_FRESH, 4)), rng.random((N_AROUND, d))
+    return rng.random((N_AROUND + N_FRESH, 5)), rng.random((N_AROUND, d))
 
 
 def exchanged(task: SearchTask, draws: CubeDraws, rows: IntArray, keys: IntArray) -> FloatArray:
@@ -64,15 +67,16 @@ def exchanged(task: SearchTask, draws: CubeDraws, rows: IntArray, keys: IntArray
     room = np.sqrt(np.maximum(length**2 - (stays * largest) ** 2, 0.0))
     low, high = np.log(_AROUND)
     half = np.minimum(length * np.exp(low + choice[:, :, 0] * (high - low)), _ROOM * room)
-    if counted:
-        # All moves cost the same: they may be of any size.
-        stays, half = np.zeros_like(stays), np.full_like(half, np.inf)
-
     moved = best[:, None] != 0
     keep_all = (choice[:, :, 3] < _KEEP_ALL)[:, :, None]
     dropped = ~keep_all & moved & (fate < _DROP)
     redrawn = ~keep_all & moved & (fate >= _DROP) & (fate < _DROP + _REDRAW)
     kept = np.broadcast_to(best[:, None], fate.shape) * ~dropped
+    farther = (choice[:, :, 4] < _FARTHER)[:, :, None] & (kept != 0)
+    kept = kept + np.where(farther, np.copysign(half[:, :, None], kept), 0.0)
+    if counted:
+        # All moves cost the same: they may be of any size.
+        stays, half = np.zeros_like(stays), np.full_like(half, np.inf)
     chosen = np.arange(d) == column[:, :, None]
     free = np.where(chosen, (stays == 0)[:, :, None], ~moved | redrawn | dropped)
     kept = np.where(chosen, stays[:, :, None] * best[:, None], np.where(redrawn, 0.0, kept))

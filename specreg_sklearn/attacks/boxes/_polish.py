@@ -53,7 +53,8 @@ class Polish:
         self._rank = np.full((n, d), d)
         self._new_gap, self._new_low = np.zeros((n, d)), np.zeros((n, d))
         rows = task.oracle.rows
-        self._at_threshold = np.zeros((n, d), dtype=bool)
+        # How far the best point moves columns that move at least as far here; 0 stands for none.
+        self._known = np.zeros((n, d))
         self._unit = np.where(rows.integer, 1 / rows.scale, 0.0)
 
     def busy(self, rows: IntArray) -> BoolArray:
@@ -63,14 +64,13 @@ class Polish:
     def start(self, rows: IntArray, points: FloatArray) -> None:
         """Begin with one point of each of some rows, which fool the model.
 
-        Columns that are where the best point has them were polished once: most of them still sit
-        at their thresholds, so one question each comes before their brackets.
+        Where the best point has columns they were polished once: most of them sit at thresholds.
+        So that place, and one just short of it, are asked about before a bracket is cut.
         """
         task = self._task
         gap = task.as_built(points, rows) - task.x[rows]
-        self._at_threshold[rows] = (gap != 0) & (
-            np.abs(points - task.oracle.best[rows]) <= _ROUNDING * np.abs(gap)
-        )
+        known = np.sign(gap) * (task.oracle.best[rows] - task.x[rows])
+        self._known[rows] = np.where(known <= (1 + _ROUNDING) * np.abs(gap), known, 0.0).clip(0.0)
         self._gap[rows], self._low[rows] = gap, 0.0
         self._place[rows] = self._order(rows, gap)
         self._n_moved[rows] = np.maximum(np.count_nonzero(gap, axis=1), 1)
@@ -186,10 +186,15 @@ class Polish:
         high = np.abs(gap[each, column])
         inner = np.tile(_INNER, len(row) // len(_INNER))
         size = low + inner * (high - low)
-        once = self._at_threshold[rows[row], column]
+        known = self._known[rows[row], column]
+        inside = (known > low) & (known < (1 - _ROUNDING) * high)
+        once = known >= (1 - _ROUNDING) * high
         best = self._task.oracle.best_distance[rows[row]]
-        step = 0.99 * _PRECISION * best**self._power / high ** (self._power - 1)
-        size = np.where(once, np.maximum(high - step, size), size)
+        at = np.where(inside, known, high)
+        step = 0.99 * _PRECISION * best**self._power / at ** (self._power - 1)
+        short = np.maximum(at - step, low + _INNER[0] * (at - low))
+        size = np.where(inside, known, size)
+        size = np.where(once | (inside & (inner == _INNER[0])), short, size)
         unit = self._unit[column]
         whole = unit > 0
         size[whole] = np.floor(size[whole] / unit[whole] + _ROUNDING) * unit[whole]
@@ -209,7 +214,7 @@ class Polish:
         first[1:] = (np.diff(owner) != 0) | (np.diff(column) != 0)
         group = np.cumsum(first) - 1
         whose, which = owner[first], column[first]
-        self._at_threshold[whose, which] = False
+        self._known[whose, which] = 0.0
         high = np.abs(self._gap[whose, which])
         new = high.copy()
         np.minimum.at(new, group[fooled], size[fooled])

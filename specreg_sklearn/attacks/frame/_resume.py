@@ -73,8 +73,9 @@ def what_is_known(
     before.clean, before.pooled, before.repeats = kept.clean, kept.pooled, kept.repeats
     verified = resume.success if kept.verified is None else kept.verified
     every, old = np.arange(len(rows)), space.bind(resume.X_adv, parameter="resume.X_adv")
-    points, before.cells = old.x, old.raw
-    distance = rows.distance(old.raw, every, norm)
+    before.cells = old.seen_from(rows, every)
+    points = before.cells / rows.scale
+    distance = rows.distance(before.cells, every, norm)
     before.verified = verified & (distance > 0)
     if kept.outcome is not None:
         outcome.take_over(every, kept.outcome)

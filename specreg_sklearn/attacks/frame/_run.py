@@ -36,7 +36,7 @@ from specreg_sklearn.attacks.questions import (
     spread_rows,
     verify,
 )
-from specreg_sklearn.space import FeatureSpace, check_norm, check_room
+from specreg_sklearn.space import CleanRows, FeatureSpace, check_norm, check_room
 from specreg_sklearn.tables import (
     LabelCoder,
     as_table,
@@ -95,7 +95,7 @@ def run_attack(
     rows = space.bind(X)
     check_room(space, table)
     targets = as_targets(y, len(rows))
-    given = _given_starts(attack.starts, space, X, len(rows))
+    given = _given_starts(attack.starts, space, rows)
     if pool is not None:
         pool = _few_enough(pool, space)
     pool_rows = rows if pool is None else space.bind(pool, parameter="pool")
@@ -227,20 +227,24 @@ def _with_plain_numbers(attack: AttackHooks) -> AttackHooks:
     return attack
 
 
-def _given_starts(starts: Starts, space: FeatureSpace, X: Any, n_rows: int) -> FloatArray | None:
+def _given_starts(starts: Starts, space: FeatureSpace, rows: CleanRows) -> FloatArray | None:
     """Return the user's own starts as coordinates of shape (n, n_starts, d)."""
     if isinstance(starts, str):
         return None
-    shape = np.shape(starts)
+    shape, n_rows = np.shape(starts), len(rows)
+    every = np.arange(n_rows)
     if len(shape) == 3 and shape[0] == n_rows and shape[1] > 0:
         flat = np.asarray(starts).reshape(-1, shape[2])
-        return space.bind(flat, parameter="starts").x.reshape(n_rows, shape[1], -1)
+        points = space.bind(flat, parameter="starts")
+        cells = points.seen_from(rows, np.repeat(every, shape[1])) / rows.scale
+        return np.asarray(cells.reshape(n_rows, shape[1], -1))
     if len(shape) != 2 or shape[0] != n_rows:
         raise ValueError(
             f"starts has the shape {shape}, but X has {n_rows} rows; accepted: one row per row of "
             "X, or an array of shape (n_samples, n_starts, n_features)."
         )
-    return space.bind(starts, parameter="starts").x[:, None, :]
+    cells = space.bind(starts, parameter="starts").seen_from(rows, every)
+    return np.asarray((cells / rows.scale)[:, None, :])
 
 
 class _Run:

@@ -2,9 +2,11 @@
 
 from specreg_sklearn.attacks.integers._cube_search import IntegerCubeSearch
 from specreg_sklearn.attacks.integers._flip_search import FlipSearch, improve
+from specreg_sklearn.attacks.integers._swap_search import turns_of_swaps
 
 __all__ = [
     "FlipSearch",
     "IntegerCubeSearch",
     "improve",
+    "turns_of_swaps",
 ]

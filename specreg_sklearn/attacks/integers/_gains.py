@@ -57,7 +57,7 @@ class Gains:
         typical = np.where(differ > 0, gap.sum(axis=0) / np.maximum(differ, 1), 1.0)
         self.typical = np.tile(typical, 2)
         for code in np.unique(task.oracle.labels).tolist():
-            slopes, variances = _regressed(X, (codes == code) == task.oracle.targeted)
+            slopes, variances = regressed(X, (codes == code) == task.oracle.targeted)
             worth, rows = slopes * unit * typical, task.oracle.labels == code
             self.weights[rows] = np.concatenate([worth, -worth])
             self._variance[rows] = np.tile(variances * (unit * typical) ** 2, 2)
@@ -125,7 +125,7 @@ class Gains:
         self._constant_variance[owner] -= shrink * self._constant_variance[owner] ** 2
 
 
-def _regressed(X: FloatArray, wrong: BoolArray) -> tuple[FloatArray, FloatArray]:
+def regressed(X: FloatArray, wrong: BoolArray) -> tuple[FloatArray, FloatArray]:
     """Return slopes, per coordinate, of a regression of `wrong` on data, and their variances."""
     deviation = X.std(axis=0)
     varies = np.flatnonzero(deviation > 0)

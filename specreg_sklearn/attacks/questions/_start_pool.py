@@ -51,13 +51,14 @@ class StartPool:
     """
 
     def __init__(self, rows: CleanRows, codes: IntArray, *, size: int = MAX_POOL) -> None:
-        kept = _spread(rows.raw, codes, size)
-        x, missing, codes = rows.raw[kept] / rows.scale, rows.missing[kept], codes[kept]
+        cells, gone = rows.goals()
+        kept = _spread(cells, codes, size)
+        x, missing, codes = cells[kept] / rows.scale, gone[kept], codes[kept]
         order = _by_content(x, codes)
         self.x, self.missing, self.codes = x[order], missing[order], codes[order]
         self._gaps = bool(self.missing.any())
         # How far to search where a space has no bounds: the data's range, three times.
-        self.reach = _range(rows)
+        self.reach = _range(cells, gone, rows.scale)
 
     def nearest(
         self, x: FloatArray, missing: BoolArray, labels: IntArray, n_starts: int, targeted: bool
@@ -150,6 +151,12 @@ class StartPool:
         """
         return np.flatnonzero((self.codes == label) == targeted)
 
+    def mean(self, chosen: BoolArray) -> FloatArray:
+        """Return the mean of the rows marked in `chosen`, (p,), over the cells that they have."""
+        there = ~self.missing[chosen]
+        total = np.where(there, self.x[chosen], 0.0).sum(axis=0)
+        return np.asarray(total / np.maximum(there.sum(axis=0), 1))
+
     def filled(
         self, x: FloatArray, missing: BoolArray, row: IntArray, candidate: IntArray
     ) -> FloatArray:
@@ -188,11 +195,12 @@ def _spread(raw: FloatArray, codes: IntArray, size: int) -> IntArray:
     return np.concatenate(chosen)
 
 
-def _range(rows: CleanRows) -> tuple[FloatArray, FloatArray]:
-    present = not rows.missing.any()
-    low = (rows.raw if present else np.where(rows.missing, np.inf, rows.raw)).min(axis=0)
-    high = (rows.raw if present else np.where(rows.missing, -np.inf, rows.raw)).max(axis=0)
-    low, high = low / rows.scale, high / rows.scale
+def _range(
+    cells: FloatArray, missing: BoolArray, scale: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    present = not missing.any()
+    low = (cells if present else np.where(missing, np.inf, cells)).min(axis=0) / scale
+    high = (cells if present else np.where(missing, -np.inf, cells)).max(axis=0) / scale
     empty = ~(low <= high)
     low[empty], high[empty] = 0.0, 0.0
     width = np.where(high > low, high - low, 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -75,6 +75,12 @@ class SearchTask:
         if self._ended:
             open_ &= ~np.isin(rows, list(self._ended))
         return np.asarray(open_)
+
+    def from_best(self) -> SearchTask:
+        """Return a task that goes on from the nearest points so far."""
+        rows = self.active()
+        group = np.zeros(len(rows), dtype=np.int64)
+        return replace(self, starts=self.oracle.best[rows], owner=rows, group=group)
 
     def end(self, rows: IntArray) -> None:
         """Ask no more about rows whose next step costs more than they have left.

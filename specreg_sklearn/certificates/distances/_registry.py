@@ -13,6 +13,7 @@ from scipy import sparse
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.certificates.distances._lipschitz import LipschitzProver
 from specreg_sklearn.certificates.distances._prover import DistanceProver
+from specreg_sklearn.certificates.distances._swaps import SwapsProver
 from specreg_sklearn.certificates.pipelines import (
     NoCertificateError,
     name_of_step,
@@ -139,7 +140,8 @@ def distance_prover(estimator: Classifier, X: Any, *, constants: bool = True) ->
     Returns
     -------
     DistanceProver
-        The first one that accepts the model.
+        The first one that accepts the model. Where a space swaps categories, it is asked about the
+        numbers of a row with each set of swaps made, up to 256 of them.
 
     Raises
     ------
@@ -186,7 +188,7 @@ def _first_prover(estimator: Classifier, X: Any, *, constants: bool) -> Distance
     reasons: list[str] = []
     for factory in _factories(last, place, reasons):
         try:
-            return factory(estimator, X)
+            return SwapsProver(factory(estimator, X), estimator)
         except NoCertificateError as error:
             reason = str(error)
             # Steps in front of it are named as they are read.
@@ -194,7 +196,7 @@ def _first_prover(estimator: Classifier, X: Any, *, constants: bool) -> Distance
             reasons.append(f"{place}{reason}" if about_last else reason)
     if constants:
         try:
-            return _by_constants(estimator)
+            return SwapsProver(_by_constants(estimator), estimator)
         except NoCertificateError as error:
             reasons.append(str(error))
     if not reasons:

@@ -152,7 +152,7 @@ def model_rows(
     steps = split_pipeline(estimator)[0]
     table = rows.table
     check_fitted_columns(estimator, table)
-    check_underived(rows.derives)
+    check_underived(rows.derives, bool(rows.choices))
     free = 0 if rows.repair is None else table.n_columns - len(rows.repair.fixed)
     moves_categories = any(table.kind(int(j)) == CATEGORICAL for j in rows.columns)
     if moves_categories or free > len(rows.columns):

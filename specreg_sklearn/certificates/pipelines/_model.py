@@ -108,7 +108,8 @@ class CertifiedModel:
         check_columns(table, space.names, space.kinds, space.mutable, "X")
         check_room(space, table)
         moves_categories = bool((space.mutable & (space.kinds == CATEGORICAL)).any())
-        check_underived(space.relations is not None and bool(space.relations.derived))
+        derives = space.relations is not None and bool(space.relations.derived)
+        check_underived(derives, bool(space.categories))
         units = space.scale[space.movable]
         seen = self._seen(X, table, space.movable, units, moves_categories, measure)
         return self.radii_from(seen, norm=norm), seen.predicted
@@ -123,7 +124,7 @@ class CertifiedModel:
         measure = NORMS[check_norm(norm, CONVEX_NORMS, "CertifiedModel")]
         table: Table = rows.table
         check_fitted_columns(self.estimator, table)
-        check_underived(rows.derives)
+        check_underived(rows.derives, bool(rows.choices))
         stays = None if rows.repair is None else rows.repair.fixed
         n_moving = 0 if stays is None else table.n_columns - len(stays)
         X = rows.write(rows.raw, np.arange(len(rows)))
@@ -255,8 +256,14 @@ def directions_of(
     return np.where(place[:, None] == columns[None, :], units, 0.0)
 
 
-def check_underived(derives: bool) -> None:
-    """Refuse spaces with derived columns: a proof that holds them fixed would be wrong."""
+def check_underived(derives: bool, swaps: bool = False) -> None:
+    """Refuse derived columns, and swaps: a proof that holds them fixed would be wrong."""
+    if swaps:
+        raise NoCertificateError(
+            "The feature space swaps categories; this proof is about numbers alone. Ask "
+            "certified_radius, adversarial_band or the prover that distance_prover returns, which "
+            "go through the swaps."
+        )
     if derives:
         raise NoCertificateError(
             "The feature space has derived columns, which change without costing anything; "

@@ -64,7 +64,7 @@ class ScoreRanges:
             [*model.scores.stages, Affine(np.vstack([np.eye(n), np.zeros(n)]))]
         )
         table = rows.table
-        check_underived(rows.derives)
+        check_underived(rows.derives, bool(rows.choices))
         check_fitted_columns(estimator, table)
         place = places_of(estimator, model.scores.n_inputs, table)
         read = columns_read(model.scores.stages[0], len(place))

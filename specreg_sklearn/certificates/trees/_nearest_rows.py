@@ -101,7 +101,7 @@ def nearest_rows(
     """
     as_norm(norm)
     n = len(rows)
-    check_underived(rows.derives)
+    check_underived(rows.derives, bool(rows.choices))
     if rows.groups or rows.relations is not None:
         # Fewer rows obey rules than do not, so a lower bound without them holds with them.
         found = nearest_rows(

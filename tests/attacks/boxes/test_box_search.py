@@ -180,6 +180,20 @@ def polished(task, points):
     raise AssertionError("a polish does not end")
 
 
+def test_thresholds_of_the_best_point_spare_brackets():
+    d, threshold = 12, np.linspace(0.5, 1.5, 12)
+    region = Region(lambda Z: (Z >= threshold).all(axis=1))
+    X, far = np.zeros((1, d)), np.full((1, d), 2.0)
+    asked = []
+    for known in (far, threshold[None] * (1 + 1e-9)):
+        task = task_at(region, X, known)
+        found = polished(task, far)
+        assert np.linalg.norm(found[0]) < 1.01 * np.linalg.norm(threshold)
+        asked.append(n_asked(region))
+    # 2 questions a column, against 2 for each third that its bracket is cut to.
+    assert asked[1] < 0.5 * asked[0]
+
+
 @pytest.mark.parametrize("norm", [2, 1])
 @pytest.mark.parametrize("d", [1, 2, 6, 40])
 def test_the_nearest_point_of_a_box(d, norm):
@@ -458,3 +472,15 @@ def test_edges_where_many_thresholds_meet(k, d):
     space = FeatureSpace.from_data(pool, bounds=None, scale=None)
     found = CGBA().run(Quadrant(), X, np.zeros(50, int), space=space, pool=pool)
     assert (found.distances / exact).max() < 1.01
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_columns_of_the_best_move_go_farther_for_another_one(seed):
+    # The nearer box asks for a little more in ten columns and nothing in the eleventh.
+    low, high = np.full((2, 14), -9.0), np.full((2, 14), 9.0)
+    low[0, :10], low[0, 10], low[1, :10] = 1.0, 3.0, 1.2
+    start = np.where(low[0] > 0, low[0], 0.0)[None]
+    task = task_at(boxes(low, high), np.zeros((1, 14)), start, limit=500)
+    task.seed = seed
+    BoxSearch(task).search(np.arange(1), 500)
+    assert task.oracle.best_distance[0] < 1.01 * 1.2 * np.sqrt(10)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # whoever only measures never loads torch
 
 FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
+ByteArray: TypeAlias = NDArray[np.uint8]
 BoolArray: TypeAlias = NDArray[np.bool_]
 
 RandomState: TypeAlias = int | np.integer | np.random.RandomState | np.random.Generator | None

@@ -19,6 +19,7 @@ from specreg_sklearn import (
     inspection,
     metrics,
     objectives,
+    robustness_report,
 )
 from specreg_sklearn.attacks import BlackBoxAttack, resolve_attack
 from specreg_sklearn.space import NORMS, Norm
@@ -97,6 +98,7 @@ ENTRIES = {
         MEASURED,
     ),
     "adversarial_band": (lambda norm: metrics.adversarial_band(MODEL, X, y, norm=norm), MEASURED),
+    "robustness_report": (lambda norm: robustness_report(MODEL, X, y, norm=norm), MEASURED),
     "certified_radius": (
         lambda norm: metrics.certified_radius(MODEL, X, norm=norm, scale=None),
         MEASURED,

@@ -23,10 +23,13 @@ NO_BOOSTING = "xgboost or lightgbm is not installed: their models are left out"
 
 # Share of rows within 1 %, ninth decile and largest ratio to the truth, by norm and budget.
 BARS: dict[tuple[float, int], tuple[Any, Any, Any]] = {
+    (2, 250): (None, None, None),
     (2, 1000): (75, 1.35, 10),
     (2, 5000): (86, 1.12, 4),
+    (np.inf, 250): (None, None, None),
     (np.inf, 1000): (80, 1.4, None),
     (np.inf, 5000): (None, None, None),
+    (1, 250): (None, None, None),
     (1, 1000): (78, 1.3, None),
     (1, 5000): (None, None, None),
 }

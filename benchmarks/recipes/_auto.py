@@ -15,11 +15,11 @@ from benchmarks.recipes._measure import ROWS, Against, Outcome, measure, outcome
 
 GRID = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 PENALTIES = {"rep_spectral": 1e-2, "ll_spectral+jacobian": 3e-3}
-BOLD = 3.0
+BOLD = 2.0
 
 
 def auto(report: Report, extent: Extent) -> None:
-    """Compare the strengths that are chosen, with the tolerance as it is and doubled."""
+    """Compare the strengths that are chosen, with the tolerance as it is and a larger one."""
     for penalty, fixed in PENALTIES.items():
         recipes: dict[str, dict[str, Any]] = {
             "fixed": {"penalty": penalty, "alpha": fixed},

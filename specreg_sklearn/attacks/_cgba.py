@@ -15,6 +15,7 @@ from specreg_sklearn.attacks.boundary import (
     BoundaryPoints,
     BoundaryWalk,
     SphereSearch,
+    follow_priced_slopes,
     semicircle_step,
 )
 from specreg_sklearn.attacks.boxes import BoxSearch, ThresholdRows, is_oblique
@@ -112,6 +113,9 @@ class CGBA(BoundaryWalk):
         if FlipSearch.applies(task):
             FlipSearch(task).search(task.active())
             return
+        if task.oracle.rows.dearer(task.oracle.norm) is not None:
+            rows = task.active()
+            follow_priced_slopes(task, rows[is_oblique(task, rows, 0)])
         limit = task.oracle.limit
         for until in turns_of_swaps(task):
             task.oracle.limit = min(until, limit)

@@ -14,7 +14,9 @@ from specreg_sklearn.attacks.boundary import (
     CubeSearch,
     Lattice,
     SphereSearch,
+    follow_priced_slopes,
 )
+from specreg_sklearn.attacks.boxes import is_oblique
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.integers import IntegerCubeSearch
 from specreg_sklearn.attacks.questions import SearchTask
@@ -118,6 +120,9 @@ class RayS(BlackBoxAttack):
         n, oracle, lattice = len(task.x), task.oracle, Lattice(task)
         if isinstance(self.starts, str):
             _add_corner(task)
+        if oracle.rows.dearer(oracle.norm) is not None:
+            rows = task.active()
+            follow_priced_slopes(task, rows[is_oblique(task, rows, 0)])
         corners, cubes = CornerSearch(task, lattice, self.blocks), CubeSearch(task, lattice)
         spheres = SphereSearch(task) if task.x.shape[1] <= MOST_DIMENSIONS else None
         turns, idle, vain = _Turns(n), np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from specreg_sklearn.attacks.boundary import follow_priced_slopes
 from specreg_sklearn.attacks.boxes import BoxSearch, is_oblique, trade_columns
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.integers import FlipSearch, turns_of_swaps
@@ -68,5 +69,7 @@ class ThresholdSearch(BlackBoxAttack):
             boxes.search(task.active(), until)
         if task.oracle.norm == 1:
             rows = boxes.search(task.active(), _TESTED_AT)
-            trade_columns(task, rows[is_oblique(task, rows, 0)])
+            rows = rows[is_oblique(task, rows, 0)]
+            follow_priced_slopes(task, rows)
+            trade_columns(task, rows)
         boxes.search(task.active(), task.oracle.limit)

@@ -59,8 +59,8 @@ def adversarial_band(
     space, scale
         As in :func:`robust_accuracy_score`: proof and attack share one space and its units.
     max_samples, random_state, n_jobs, verbose, pool
-        As in :func:`robust_accuracy_score`, which measures the same rows: 100 of them unless
-        `max_samples` says otherwise.
+        As in :func:`robust_accuracy_score`, which measures the same rows where no class is rare:
+        100 of them, with the shares of the classes kept, unless `max_samples` says otherwise.
     max_nodes : int, default=5000
         How many nodes the search of a proof looks at for a row. The more, the more rows are closed.
 

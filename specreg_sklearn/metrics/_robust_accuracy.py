@@ -105,8 +105,10 @@ def robust_accuracy_score(
     scale : "std", "range", None, float or array, default="std"
         Units of the distance. A `space` has its own units: with one, leave this out.
     max_samples : int, "all" or None, default=100
-        Measure only so many rows, chosen once, with the shares of the classes in `y` kept; "all",
-        or None, takes every row. The standard error of a share of 100 rows is at most 0.05. Rows
+        Measure only so many rows, chosen once; "all", or None, takes every row. Each class has its
+        share of them. A rare one has more, at least 10 rows, if it has as many and that takes no
+        more than half of all; its rows count less for it, so that the score is an unbiased estimate
+        of that of all rows. The standard error of a share of 100 rows is about 0.05 at most. Rows
         of `X` that are not measured still serve as starts, unless there is a `pool`.
     random_state : None, int, RandomState or Generator, default=0
         Seed of the choice of rows, and of an attack given by name.
@@ -205,7 +207,7 @@ def adversarial_distances(
     estimator, X, y, norm, attack, space, scale
         As in :func:`robust_accuracy_score`.
     max_samples : int, "all" or None, default="all"
-        Measure only so many rows, chosen as in :func:`robust_accuracy_score`. By default every row
+        Measure only so many rows, with the shares of the classes in `y` kept. By default every row
         gets its distance, so that they stand beside those of :func:`certified_radius`.
     random_state, n_jobs, verbose
         As in :func:`robust_accuracy_score`.

@@ -311,9 +311,9 @@ def make_robust_scorer(
     scale : "std", "range", None, float or array, default="std"
         As in :func:`robust_accuracy_score`.
     max_samples : int, "all" or None, default=100
-        Measure only so many rows of a fold, the same for every candidate, with the shares of the
-        classes kept. The standard error of a share of 100 rows is at most 0.05. "all", or None,
-        takes every row. The repr of the scorer says which.
+        Measure only so many rows of a fold, the same for every candidate, chosen as in
+        :func:`robust_accuracy_score`; for the medians with the shares of the classes kept. "all",
+        or None, takes every row. The repr of the scorer says which.
     random_state : None, int, RandomState or Generator, default=0
         Seed of the choice of rows and of the attack. It is turned into one integer when the scorer
         is made, so that all candidates of a search meet the same attack.

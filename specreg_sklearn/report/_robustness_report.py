@@ -15,7 +15,6 @@ from tqdm.auto import tqdm
 from specreg_sklearn._show_versions import versions
 from specreg_sklearn._typing import Classifier, MaxSamples, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
-from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES
 from specreg_sklearn.metrics import adversarial_band, suggest_eps
 from specreg_sklearn.metrics.measurement import Measurement
 from specreg_sklearn.report._report import RobustnessReport
@@ -24,6 +23,7 @@ from specreg_sklearn.report.document import (
     MOST_PREDICTED,
     SCHEMA_VERSION,
     TOLERANCES,
+    class_counts,
     class_name,
     data_fingerprint,
     follow_up,
@@ -31,7 +31,6 @@ from specreg_sklearn.report.document import (
     own_hash,
     parameters_of,
     pickle_fingerprint,
-    plain_label,
     row_records,
     threat_model,
 )
@@ -45,11 +44,14 @@ from specreg_sklearn.tables import (
     check_eps,
     check_estimator,
     check_max_samples,
+    check_positive_int,
     check_seed,
     same_labels,
     stacklevel_of_caller,
     take_rows,
 )
+
+MAX_NODES = 1000
 
 
 def robustness_report(
@@ -64,7 +66,7 @@ def robustness_report(
     pool: ArrayLike | None = None,
     attack: str | BlackBoxAttack = "strongest",
     max_samples: MaxSamples = DEFAULT_MAX_SAMPLES,
-    max_nodes: int = DEFAULT_MAX_NODES,
+    max_nodes: int = MAX_NODES,
     random_state: RandomState = 0,
     n_jobs: int | None = None,
     verbose: int = 0,
@@ -100,8 +102,10 @@ def robustness_report(
         As in :func:`~specreg_sklearn.metrics.robust_accuracy_score`.
     max_samples : int, "all" or None, default=100
         How many rows are measured, chosen by label and seed; "all", or None, takes every row.
-    max_nodes : int, default=5000
-        How many nodes the search of a proof looks at for a row.
+    max_nodes : int, default=1000
+        How many nodes the search of a proof looks at for a row. The more, the more rows are exact,
+        and the longer it takes, to report and to verify: with 1000 a forest of 100 deep trees takes
+        about as long as its attack.
     random_state : None, int, RandomState or Generator, default=0
         Seed of the choice of rows and of the attack. It is kept in the report as one number.
     n_jobs : int or None, default=None
@@ -170,7 +174,7 @@ def robustness_report(
             "attack": attack_name,
             "max_samples": check_max_samples(max_samples),
             "random_state": seed,
-            "max_nodes": int(max_nodes),
+            "max_nodes": check_positive_int(max_nodes, "max_nodes"),
             "pool_sha256": None if pool is None else data_fingerprint(pool),
         },
         "tolerances": dict(TOLERANCES),
@@ -237,18 +241,13 @@ def _short_name(model: object) -> str:
 
 
 def _data(X: Any, labels: np.ndarray, places: np.ndarray) -> dict[str, Any]:
-    plain = [plain_label(label) for label in labels.tolist()]
-    measured = [plain[place] for place in places.tolist()]
     return {
         "n_rows": len(labels),
         "n_columns": as_table(X).n_columns,
         "n_measured": len(places),
         "X_sha256": data_fingerprint(X),
         "y_sha256": labels_fingerprint(labels),
-        "classes": [
-            {"label": label, "n_rows": plain.count(label), "n_measured": measured.count(label)}
-            for label in sorted(set(plain), key=lambda label: (isinstance(label, str), label))
-        ],
+        "classes": class_counts(labels, places.tolist()),
     }
 
 

@@ -10,7 +10,7 @@ from scipy.stats import binom, binomtest
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from specreg_sklearn.metrics import adversarial_band
+from specreg_sklearn.metrics import adversarial_band, compare_robustness
 from specreg_sklearn.report import RobustnessReport, robustness_report, verify_report
 from specreg_sklearn.report.document import TOLERANCES
 from specreg_sklearn.space import FeatureSpace
@@ -73,6 +73,21 @@ def test_pairs_of_models_are_compared_by_an_exact_test(document):
     assert pair["p_value"] == pytest.approx(expected)
     low, high = pair["interval"]
     assert low <= pair["difference"] <= high
+
+
+def test_shares_intervals_and_tests_are_those_of_the_scores(flowers, document):
+    X, y, models, space = flowers
+    options = {"space": space, "eps": 0.6, "attack": "auto", "max_samples": 24}
+    found = compare_robustness(models, X, y, **options)
+    for name in models:
+        share = model_of(document, name)["summary"]["robust_attacked"]
+        score = found.scores[name]
+        assert share["share"] == pytest.approx(score.score[0])
+        assert share["interval"] == pytest.approx(score.interval()[0])
+    (mine,), (theirs,) = document["comparison"], found.to_frame().to_dict("records")
+    assert mine["difference"] == pytest.approx(theirs["difference"])
+    assert mine["p_value"] == pytest.approx(theirs["p_value"])
+    assert mine["interval"] == pytest.approx([theirs["low"], theirs["high"]])
 
 
 def test_columns_of_the_attacker_are_in_units_of_the_data(document):
@@ -214,6 +229,7 @@ def test_warnings_are_in_the_report_and_are_given(flowers):
         ({"eps": -1}, r"eps=-1 is not a distance"),
         ({"norm": 7}, r"norm=7 is not supported by robustness_report"),
         ({"max_samples": 0}, "max_samples=0 is not accepted"),
+        ({"max_nodes": 0}, "max_nodes=0 is not accepted"),
         ({"space": "all"}, "space=str is not a FeatureSpace"),
         ({"attack": "nothing"}, "nothing"),
     ],

@@ -164,3 +164,27 @@ def test_bad_ways_name_the_column(options, message):
     )
     with pytest.raises(ValueError, match=message):
         FeatureSpace.from_data(frame, **options)
+
+
+@pytest.mark.parametrize("dear", [4.0, 10.0])
+@pytest.mark.parametrize("norm", [1, 2, np.inf])
+def test_prices_by_way_of_a_linear_model_are_near_the_closed_form(norm, dear):
+    """Of a flat boundary each column goes the way that helps, at the price of that way."""
+    rng = np.random.default_rng(0)
+    d = 12
+    X, weight = rng.normal(size=(300, d)), rng.normal(size=d)
+    model = LogisticRegression(C=10).fit(X, X @ weight + rng.normal(size=300) > 0)
+    dear_up = rng.random(d) < 0.5
+    cost = {j: (dear, 1.0) if dear_up[j] else (1.0, dear) for j in range(d)}
+    space = FeatureSpace.from_data(X, scale=None, bounds=None, cost=cost)
+    some, slope = X[:25], model.coef_[0]
+    score = model.decision_function(some)
+    ups = -np.sign(score)[:, None] * slope > 0
+    gain = np.abs(slope) / np.where(ups == dear_up, dear, 1.0)
+    dual = {1: gain.max(axis=1), 2: np.linalg.norm(gain, axis=1), np.inf: gain.sum(axis=1)}
+    exact = np.abs(score) / dual[norm]
+    found = resolve_attack("auto", norm=norm, max_queries=1000).run(
+        model, some, model.predict(some), space=space, pool=X
+    )
+    assert (found.distances >= exact * (1 - 1e-9)).all()
+    assert np.median(found.distances / exact) < 1.02

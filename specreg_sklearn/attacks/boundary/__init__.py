@@ -19,6 +19,7 @@ from specreg_sklearn.attacks.boundary._linf_moves import (
 )
 from specreg_sklearn.attacks.boundary._linf_shrink import shrink
 from specreg_sklearn.attacks.boundary._normals import boundary_normals
+from specreg_sklearn.attacks.boundary._priced_slopes import follow_priced_slopes
 from specreg_sklearn.attacks.boundary._restarts import FIRST_STARTS, BeforeStep, Restarts
 from specreg_sklearn.attacks.boundary._semicircle import (
     PER_ROUND,
@@ -53,6 +54,7 @@ __all__ = [
     "boundary_normals",
     "check_image_shape",
     "choose_starts",
+    "follow_priced_slopes",
     "random_moves",
     "semicircle_step",
     "shrink",

@@ -59,7 +59,8 @@ def nearest_rows(
         when it knows the answer: `upper` is at most `within`, or `lower` is above it. That is
         cheaper than the distance itself.
     max_nodes : int, default=5000
-        How many boxes of cells are looked at for a row. The more, the more rows are closed.
+        How many boxes of cells are looked at for a row; a box that meets a thousand leaves counts
+        as one, a smaller one as less, a larger one as more. The more, the more rows are closed.
     n_jobs : int or None, default=None
         Processes, as in joblib. Results do not depend on it.
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.trees._ensemble import Duel
 from specreg_sklearn.certificates.trees._leaf_boxes import LeafBoxes
 from specreg_sklearn.certificates.trees._row_cells import RowCells
@@ -20,7 +20,9 @@ from specreg_sklearn.certificates.trees.search import (
     BestFirst,
     Descent,
     Question,
+    Restarts,
     Stub,
+    cells_at,
     stub_within,
 )
 
@@ -29,6 +31,11 @@ _LONGEST = 6
 _DESCENTS = 3
 _WORTHWHILE = 0.05
 _MOST_CLASSES = 3
+# Rows that this many boxes do not settle have deep stubs, whose first witness is seldom the best.
+_HARD = 500
+_TRIES = 30
+_TRY_COUNTS = 5
+_WIDER = 1.1
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
 
@@ -124,6 +131,7 @@ class RowSearch:
         self.point: FloatArray | None = None
         self.n_nodes = 0
         self._stub: tuple[float, Stub] | None = None
+        self._restarted = False
 
     def take(self, cost: float, point: FloatArray) -> None:
         """Note a point with another label."""
@@ -155,8 +163,12 @@ class RowSearch:
             open_pairs = [pair for pair in self.pairs if pair.lower < min(self.upper, self.limit)]
             if not open_pairs:
                 break
+            if self.n_nodes >= _HARD and not self._restarted:
+                self._restart(max_nodes)
+                continue
             # The smallest bound is the one that counts.
-            self._advance(min(open_pairs, key=lambda pair: pair.lower), max_nodes)
+            until = max_nodes if self._restarted else min(max_nodes, _HARD)
+            self._advance(min(open_pairs, key=lambda pair: pair.lower), until)
         lower = min((pair.lower for pair in self.pairs), default=np.inf)
         return Outcome(min(lower, self.upper), self.upper, self.point, self.n_nodes)
 
@@ -188,6 +200,36 @@ class RowSearch:
             reached = descent.nearest()
             if reached is not None:
                 self.take(reached.cost, self._point(stub, reached.cells))
+
+    def _restart(self, max_nodes: int) -> None:
+        """Look for nearer points around the best one, for as long as tries go on to find some."""
+        self._restarted = True
+        radius = self.upper * _WIDER**self.costs.power
+        stub = self._within(radius)
+        if not np.isfinite(radius) or not len(stub.leaf):
+            return
+        descent, cells = self._around_best(stub, radius)
+        walk = Restarts(descent, cells, self.upper, np.random.default_rng(0))
+        found = True
+        while found and self.n_nodes < max_nodes:
+            reached = walk.run(_TRIES)
+            self.n_nodes += _TRIES * _TRY_COUNTS
+            found = reached is not None and reached.cost < self.upper * (1 - 1e-9)
+            if reached is not None and found:
+                self.take(reached.cost, self._point(stub, reached.cells))
+
+    def _around_best(self, stub: Stub, radius: float) -> tuple[Descent, IntArray]:
+        """Return the moves towards the class of the best point, and its cells."""
+        nearest = min(self.pairs, key=lambda pair: pair.lower)
+        cells = stub.home if self.point is None else cells_at(stub, self.point[stub.column])
+        descents = []
+        for pair in (nearest, *self.pairs):
+            value, target = _asked(stub, pair.duel)
+            blur, additive = pair.duel.tolerance, self.costs.additive
+            descents.append(Descent(stub, value, target + blur, radius, additive=additive))
+        # Where only the place of a witness outside is known, the nearest class is tried.
+        best = (d for d in descents if self.point is not None and d.moves(cells)[0] >= d.target)
+        return next(best, descents[0]), cells
 
     def _begin(self, pair: _Pair, radius: float) -> None:
         """Start a search within a radius, and note what its root says."""
@@ -222,7 +264,8 @@ class RowSearch:
         """Continue the search of a class, or start one within a radius that suits its bound."""
         search = pair.search
         target = self._next_radius(pair)
-        if search is None or (search.radius > target * (1 + 1e-12) and search.found is None):
+        far = search is not None and search.radius > target * (1 + 1e-12)
+        if search is None or (far and (search.found is None or search.found.cost > self.upper)):
             self._begin(pair, target)
             search = pair.search
             if search is None or search.radius > self._next_radius(pair) * (1 + 1e-12):

@@ -98,7 +98,10 @@ def make_parser() -> argparse.ArgumentParser:
     )
     how.add_argument("--attack", default="strongest", help="name of an attack (default: strongest)")
     how.add_argument(
-        "--max-nodes", type=int, metavar="N", help="how long a proof searches for a row"
+        "--max-nodes",
+        type=int,
+        metavar="N",
+        help="how long a proof searches for a row (default: 1000)",
     )
     how.add_argument("--seed", type=int, default=0, help="of the choice of rows (default: 0)")
     how.add_argument("--jobs", type=int, metavar="N", help="workers (default: 1)")

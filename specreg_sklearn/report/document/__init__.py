@@ -6,6 +6,7 @@ Nothing in this folder runs an attack or loads one.
 from specreg_sklearn.report.document._comparison import holds, withstands
 from specreg_sklearn.report.document._fingerprints import (
     MOST_PREDICTED,
+    class_counts,
     class_name,
     data_fingerprint,
     labels_fingerprint,
@@ -37,6 +38,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "TOLERANCES",
     "WORDS",
+    "class_counts",
     "class_name",
     "data_fingerprint",
     "follow_up",

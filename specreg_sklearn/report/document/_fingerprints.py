@@ -17,7 +17,8 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,17 @@ def labels_fingerprint(labels: np.ndarray) -> str:
     """Return the SHA-256 of labels, in order; True and 1 are the same label."""
     plain = [plain_label(label) for label in labels.tolist()]
     return hashlib.sha256(_text(json.dumps(label) for label in plain)).hexdigest()
+
+
+def class_counts(labels: np.ndarray, places: Sequence[int]) -> list[dict[str, Any]]:
+    """Return how many rows each class has, and how many of them are at some places."""
+    plain = [plain_label(label) for label in labels.tolist()]
+    everywhere = Counter(plain)
+    there = Counter(plain[place] for place in places)
+    order = sorted(everywhere, key=lambda label: (isinstance(label, str), label))
+    return [
+        {"label": label, "n_rows": everywhere[label], "n_measured": there[label]} for label in order
+    ]
 
 
 def plain_label(label: object) -> Any:

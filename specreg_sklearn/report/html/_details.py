@@ -165,7 +165,7 @@ def checking(document: dict[str, Any]) -> str:
             ("seconds", number(model["seconds"])),
         ]
         made = table(f"Model {model['name']}", ("what", "value"), lines, words=2, hidden=True)
-        made += details("Parameters", f"<pre>{escape(parameters)}</pre>")
+        made += details("Parameters", f"<pre>{escape(parameters)}</pre>", paper=False)
         content += details(f"Model {model['name']}", made)
     packages = [(escape(name), escape(v)) for name, v in document["versions"].items()]
     content += details("Versions", table("Versions", ("package", "version"), packages, words=2))

@@ -67,9 +67,10 @@ def table(
     )
 
 
-def details(summary: str, content: str, *, open_: bool = False) -> str:
-    """Return content that opens on a click."""
-    return f"<details{' open' * open_}><summary>{escape(summary)}</summary>{content}</details>"
+def details(summary: str, content: str, *, paper: bool = True) -> str:
+    """Return content that opens on a click; on `paper` it is open, or left out."""
+    kind = "" if paper else ' class="screen"'
+    return f"<details{kind}><summary>{escape(summary)}</summary>{content}</details>"
 
 
 def figure(name: str, picture: str, behind: str, *, said: str = "") -> str:
@@ -77,7 +78,7 @@ def figure(name: str, picture: str, behind: str, *, said: str = "") -> str:
     note = f"<figcaption>{said}</figcaption>" if said else ""
     return (
         f"<figure><h3>{escape(name)}</h3>{picture}{note}"
-        f"{details('Numbers of this picture', behind)}</figure>"
+        f"{details('Numbers of this picture', behind, paper=False)}</figure>"
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from html import escape
-from itertools import count
 from typing import Any
 
 from specreg_sklearn.report.document import WORDS
@@ -53,7 +53,7 @@ def overview(document: dict[str, Any]) -> str:
     return section("In short", table("All models", head, rows, hidden=True, stack=True), note=note)
 
 
-def curves(ids: count[int], document: dict[str, Any]) -> str:
+def curves(ids: Iterator[str], document: dict[str, Any]) -> str:
     """Return the curve of each model, with its numbers behind."""
     figures = []
     for model in document["models"]:
@@ -77,7 +77,7 @@ def curves(ids: count[int], document: dict[str, Any]) -> str:
     return section("How much each model withstands", grid, note=note)
 
 
-def states(ids: count[int], document: dict[str, Any]) -> str:
+def states(ids: Iterator[str], document: dict[str, Any]) -> str:
     """Return what is known of the rows of each model."""
     figures = []
     for model in document["models"]:
@@ -97,7 +97,7 @@ def states(ids: count[int], document: dict[str, Any]) -> str:
     return section("What is known", f'<div class="grid">{"".join(figures)}</div>', note=note)
 
 
-def classes(ids: count[int], document: dict[str, Any]) -> str:
+def classes(ids: Iterator[str], document: dict[str, Any]) -> str:
     """Return what each class of rows withstands."""
     figures = []
     for model in document["models"]:
@@ -131,7 +131,7 @@ def classes(ids: count[int], document: dict[str, Any]) -> str:
     return section("Which classes", f'<div class="grid">{"".join(figures)}</div>', note=note)
 
 
-def columns(ids: count[int], document: dict[str, Any]) -> str:
+def columns(ids: Iterator[str], document: dict[str, Any]) -> str:
     """Return the columns that the attacker used most."""
     figures = []
     for model in document["models"]:

@@ -32,7 +32,8 @@ def page(document: dict[str, Any]) -> str:
 
 def fragment(document: dict[str, Any]) -> str:
     """Return the report as a part of a page, such as a notebook; its style touches nothing else."""
-    ids = count(1)
+    # Pictures of a notebook must not share names with those of another report in it.
+    ids = (f"specreg-{document['sha256'][:8]}-{k}" for k in count(1))
     data, versions = document["data"], document["versions"]
     names = [model["name"] for model in document["models"]]
     about = names[0] if len(names) == 1 else f"{len(names)} models"
@@ -41,8 +42,6 @@ def fragment(document: dict[str, Any]) -> str:
         f"{document['threat_model']['norm_name']} · {document['created'][:10]} · "
         f"specreg-sklearn {versions.get('specreg-sklearn', '')}"
     )
-    # Pictures of a notebook must not share names with those of another report in it.
-    key = f"r{document['sha256'][:8]}"
     body = "".join(
         (
             overview(document),
@@ -56,7 +55,7 @@ def fragment(document: dict[str, Any]) -> str:
             limits(document),
             checking(document),
         )
-    ).replace("specreg-", f"specreg-{key}-")
+    )
     return (
         f'<div class="specreg"><style>{STYLE}</style><main><header><p class="over">Robustness '
         f"report</p><h1>{escape(document['headline'])}</h1>"

@@ -7,9 +7,8 @@ page, so that it is dark where the page is.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
-from itertools import count
 from typing import Any
 
 from specreg_sklearn.report.html._markup import number
@@ -20,8 +19,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 24, 42
 _LABEL, _WRITTEN, _LONGEST = 124, 66, 17
 
 
-def _svg(ids: count[int], width: int, height: int, title: str, said: str, inside: str) -> str:
-    key = f"specreg-{next(ids)}"
+def _svg(ids: Iterator[str], width: int, height: int, title: str, said: str, inside: str) -> str:
+    key = next(ids)
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-labelledby="{key}-t {key}-d">'
         f'<title id="{key}-t">{escape(title)}</title><desc id="{key}-d">{escape(said)}</desc>'
@@ -29,7 +28,7 @@ def _svg(ids: count[int], width: int, height: int, title: str, said: str, inside
     )
 
 
-def curve(ids: count[int], model: dict[str, Any], threat: dict[str, Any]) -> str:
+def curve(ids: Iterator[str], model: dict[str, Any], threat: dict[str, Any]) -> str:
     """Draw the share of rows that stay right against the size of moves, as a band."""
     points, eps = model["summary"]["curve"], threat["eps"]
     last = points[-1]["eps"]
@@ -89,7 +88,7 @@ def _ticks(last: float) -> list[float]:
     return [k * step for k in range(int(last / step + 1e-9) + 1)]
 
 
-def stacked(ids: count[int], title: str, parts: Sequence[tuple[str, int, str]]) -> str:
+def stacked(ids: Iterator[str], title: str, parts: Sequence[tuple[str, int, str]]) -> str:
     """Draw counts as one bar in pieces: (word, count, colour)."""
     total = sum(n for _, n, _ in parts) or 1
     width, at, drawn = _WIDTH, 0.0, []
@@ -114,7 +113,9 @@ def stacked(ids: count[int], title: str, parts: Sequence[tuple[str, int, str]]) 
     return _svg(ids, width, height, title, said, "".join(drawn + lines))
 
 
-def bars(ids: count[int], title: str, rows: Sequence[tuple[str, float, str]], most: float) -> str:
+def bars(
+    ids: Iterator[str], title: str, rows: Sequence[tuple[str, float, str]], most: float
+) -> str:
     """Draw horizontal bars: (word, size, what to write at the end)."""
     width, label, drawn = _WIDTH, _LABEL, []
     room = width - label - _WRITTEN
@@ -133,7 +134,7 @@ def bars(ids: count[int], title: str, rows: Sequence[tuple[str, float, str]], mo
     return _svg(ids, width, 24 * max(len(rows), 1), title, said, "".join(drawn))
 
 
-def ranges(ids: count[int], title: str, rows: Sequence[tuple[str, float, float, str]]) -> str:
+def ranges(ids: Iterator[str], title: str, rows: Sequence[tuple[str, float, float, str]]) -> str:
     """Draw shares between two ends on a scale from 0 to 1: (word, low, high, what to write)."""
     width, label, drawn = _WIDTH, _LABEL, []
     room = width - label - _WRITTEN

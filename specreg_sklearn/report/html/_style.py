@@ -60,6 +60,7 @@ STYLE = """
 .specreg thead th { color: var(--soft); font-size: .85rem; vertical-align: bottom; }
 .specreg tbody tr:last-child > * { border-bottom: 0; }
 .specreg th.n, .specreg td.n { text-align: right; white-space: nowrap; }
+.specreg thead th.n { white-space: normal; }
 .specreg td.n:last-child, .specreg th.n:last-child { padding-right: 0; }
 .specreg .w { min-width: 6.5rem; }
 .specreg details { margin-top: .5rem; font-size: .95rem; }
@@ -90,9 +91,15 @@ STYLE = """
   .specreg { font-size: 10pt; --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; }
   .specreg main { max-width: none; padding: 0; }
   .specreg .wide { overflow: visible; }
-  .specreg section { break-inside: avoid-page; margin-top: 1.6rem; }
-  .specreg h2 { break-after: avoid; }
+  .specreg section { margin-top: 1.6rem; }
+  .specreg h2, .specreg h3, .specreg .note, .specreg caption { break-after: avoid; }
   .specreg details::details-content { content-visibility: visible; display: block; height: auto; }
-  .specreg .behind::details-content { display: none; }
+  .specreg .screen { display: none; }
+  .specreg .group .w { min-width: 0; }
+  .specreg .group table { font-size: 7.5pt; }
+  .specreg summary { color: var(--ink); font-weight: 600; list-style: none; }
+  .specreg .grid { grid-template-columns: repeat(3, 1fr); gap: 1rem 1.5rem; }
+  .specreg figure, .specreg tr, .specreg .grid > * { break-inside: avoid; }
+  .specreg th, .specreg td { padding-top: .25rem; padding-bottom: .25rem; }
 }
 """

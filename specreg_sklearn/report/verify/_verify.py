@@ -12,6 +12,7 @@ from specreg_sklearn._typing import Classifier
 from specreg_sklearn.report.document import (
     MOST_PREDICTED,
     TOLERANCES,
+    class_counts,
     class_name,
     data_fingerprint,
     follow_up,
@@ -196,19 +197,14 @@ def _file(document: dict[str, Any]) -> list[tuple[str, str]]:
 def _data(document: dict[str, Any], X: Any, labels: np.ndarray) -> list[tuple[str, str]]:
     table = as_table(X)
     stated = {key: v for key, v in document["data"].items() if key != "feature_names"}
-    plain = [plain_label(label) for label in labels.tolist()]
     rows = [row["row"] for row in document["models"][0]["rows"]]
-    measured = [plain[row] for row in rows if 0 <= row < len(plain)]
     found = {
         "n_rows": table.n_rows,
         "n_columns": table.n_columns,
         "n_measured": len(rows),
         "X_sha256": data_fingerprint(X),
         "y_sha256": labels_fingerprint(labels),
-        "classes": [
-            {"label": label, "n_rows": plain.count(label), "n_measured": measured.count(label)}
-            for label in sorted(set(plain), key=lambda label: (isinstance(label, str), label))
-        ],
+        "classes": class_counts(labels, [row for row in rows if 0 <= row < len(labels)]),
     }
     return list(differences(stated, found, "data", 0.0))
 

@@ -66,21 +66,29 @@ def test_no_multipliers_give_a_bound_above_a_point_of_the_box(additive):
     costs = stub.cost[stub.start[:-1] + points]
     costs = costs.sum(axis=1) if additive else costs.max(axis=1)
     scores = _scores(stub, terms.value, points)
-    tight = 0
-    for _ in range(60):
+    tight = n_closed = 0
+    for _ in range(120):
         ends = np.sort(rng.integers(0, size, size=(2, len(size))), axis=0)
         ends = np.where(rng.random(len(size)) < 0.6, [0 * size, size - 1], ends)
-        look = looks.look(ends[0], ends[1], np.inf, 1.0, past_near=True)
-        held = ((points >= ends[0]) & (points <= ends[1])).all(axis=1) & (scores >= terms.target)
+        radius = np.quantile(costs, rng.random())
+        held = ((points >= ends[0]) & (points <= ends[1])).all(axis=1)
+        held &= (scores >= terms.target) & (costs < radius)
+        is_open = np.ones(len(stub.leaf), dtype=np.uint8)
+        look = looks.look(ends[0], ends[1], is_open, radius, 1.0, past_near=True)
         if look.verdict == PRUNED:
             assert not held.any()
             continue
+        # What was taken off the box and closed holds no point that counts.
+        assert ((points[held] >= ends[0]) & (points[held] <= ends[1])).all()
+        assert not _inside(stub, points[held])[:, is_open == 0].any()
+        n_closed += int(is_open.size - is_open.sum())
         nearest = costs[held].min(initial=np.inf)
         assert look.key <= nearest * (1 + 1e-12)
         tight += look.key > 0.5 * nearest
         looks.improve(ends[0], ends[1], 0.9)
     assert terms.multipliers.pool.max() > 2 * terms.multipliers.least_pool
     assert tight > 5
+    assert n_closed > 100
 
 
 def _random_problem(rng):
@@ -122,7 +130,11 @@ def _random_problem(rng):
     return stub, value, 3.0
 
 
-def _scores(stub, value, points):
+def _inside(stub, points):
     here = points[:, stub.entry_column]
     inside = (here >= stub.first) & (here <= stub.last)
-    return (np.logical_and.reduceat(inside, stub.entry_start, axis=1) * value).sum(axis=1)
+    return np.logical_and.reduceat(inside, stub.entry_start, axis=1)
+
+
+def _scores(stub, value, points):
+    return (_inside(stub, points) * value).sum(axis=1)

@@ -3,6 +3,7 @@
 from specreg_sklearn.certificates.trees.search._best_first import BestFirst, Found, Question
 from specreg_sklearn.certificates.trees.search._boxes import PRUNED, boxes_of, compiled, terms_of
 from specreg_sklearn.certificates.trees.search._descent import Descent, Reached
+from specreg_sklearn.certificates.trees.search._restarts import Restarts, cells_at
 from specreg_sklearn.certificates.trees.search._stub import Stub, stub_within
 
 __all__ = [
@@ -12,8 +13,10 @@ __all__ = [
     "Found",
     "Question",
     "Reached",
+    "Restarts",
     "Stub",
     "boxes_of",
+    "cells_at",
     "compiled",
     "stub_within",
     "terms_of",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn._typing import BoolArray, ByteArray, FloatArray, IntArray
 from specreg_sklearn.certificates.trees.search._boxes import (
     AT_TARGET,
     BOUNDED,
@@ -18,6 +18,7 @@ from specreg_sklearn.certificates.trees.search._boxes import (
 )
 from specreg_sklearn.certificates.trees.search._constants import (
     LESSER_SIDE,
+    MOST_ROUNDS,
     MOST_TANGENTS,
     ROUNDING,
 )
@@ -34,17 +35,57 @@ class ArrayBoxes:
 
     def __init__(self, terms: Terms) -> None:
         self.terms, stub = terms, terms.stub
+        self.levels = np.unique(stub.cost)
         self.shift = stub.start[stub.entry_column]
         self.entry_tree = stub.tree[stub.entry_leaf]
         self.n_entries = np.diff(np.append(stub.entry_start, len(stub.entry_leaf)))
         self.column = np.repeat(np.arange(len(stub.column)), np.diff(stub.start))
         self.chosen = self.near = np.zeros(0, dtype=np.int64)
         self.ends = self.chosen, self.chosen
+        self.weight = np.zeros(0)
 
     def look(
-        self, low: IntArray, high: IntArray, radius: float, price: float, *, past_near: bool
+        self,
+        low: IntArray,
+        high: IntArray,
+        is_open: ByteArray,
+        radius: float,
+        price: float,
+        *,
+        past_near: bool,
     ) -> Look:
         """Look at a box."""
+        for again in range(MOST_ROUNDS):
+            look = self._look(low, high, is_open, radius, price, past_near=past_near)
+            price = look.price
+            if look.verdict != BOUNDED or again == MOST_ROUNDS - 1:
+                break
+            before = low.copy(), high.copy()
+            self._tighten(low, high, is_open)
+            if (low > high).any():
+                return Look(PRUNED, look.base, look.near, key=look.key, price=price)
+            if (low == before[0]).all() and (high == before[1]).all():
+                break
+        if look.verdict != BOUNDED:
+            return look
+        self._note_ends(low, high)
+        meeting, point = self._meeting(low)
+        if look.point_score < self.terms.target:
+            meeting = np.inf
+        cut = self._cut(low, high, look.near, self.weight)
+        return look._replace(meeting=meeting, point=point, cut=cut)
+
+    def _look(
+        self,
+        low: IntArray,
+        high: IntArray,
+        is_open: ByteArray,
+        radius: float,
+        price: float,
+        *,
+        past_near: bool,
+    ) -> Look:
+        """Return what a look tells, but for the point where leaves meet, and the cut."""
         terms, stub, cost = self.terms, self.terms.stub, self.terms.stub.cost
         near = np.minimum(np.maximum(stub.home, low), high)
         here = cost[stub.start[:-1] + near]
@@ -53,7 +94,7 @@ class ArrayBoxes:
             return Look(PRUNED, base, near)
         first = np.maximum(low[stub.entry_column], stub.first)
         last = np.minimum(high[stub.entry_column], stub.last)
-        meets = np.logical_and.reduceat(first <= last, stub.entry_start)
+        meets = np.logical_and.reduceat(first <= last, stub.entry_start) & (is_open > 0)
         entry = np.flatnonzero(meets[stub.entry_leaf])
         of = stub.entry_leaf[entry]
         column, shift, first, last = (
@@ -71,7 +112,8 @@ class ArrayBoxes:
             leaf_cost = base + np.bincount(of, needed - cost[shift + near_here], n)
         else:
             np.maximum.at(leaf_cost, of, needed)
-        alive = np.flatnonzero(meets & (leaf_cost < radius))
+        is_open[:] = meets & (leaf_cost < radius)
+        alive = np.flatnonzero(is_open)
         counts = np.bincount(stub.tree[alive], minlength=len(stub.tree_start))
         if (counts == 0).any():
             return Look(PRUNED, base, near)
@@ -82,35 +124,57 @@ class ArrayBoxes:
             return Look(PRUNED, base, near)
         inside = np.bincount(of, need != near_here, n)[alive] == 0
         score = float(_in_order(np.where(inside, value, 0.0)))
-        if score >= terms.target and not past_near:
+        # A leaf that was closed before holds no point that counts: the nearest one is none if it is
+        # there, and its score is not known.
+        if inside.sum() == len(begin) and score >= terms.target and not past_near:
             return Look(AT_TARGET, base, near, score)
         charge, fixed, pools = np.zeros(n), 0.0, 0.0
         if terms.multipliers is not None:
             pools = float(terms.multipliers.total[0])
             charge = self._charges(low, high, near, entry, first, last, need, n)
             fixed = self._fixed(low, high, near)
-        paid, key, price = (
-            _by_price(terms, value, charge[alive], begin, base, fixed, pools, radius, price)
-            if terms.priced
-            else _by_radius(
-                terms, value, charge[alive], begin, leaf_cost[alive], base, fixed, pools, radius
+        rest = terms, value, charge[alive], begin
+        if terms.priced:
+            paid, key, rate, spare = _by_price(*rest, base, fixed, pools, radius, price)
+            price = rate or price
+            least = np.minimum.reduceat(paid, begin)
+        else:
+            paid, key, least, spare = _by_radius(
+                *rest, leaf_cost[alive], base, fixed, pools, radius, self.levels
             )
-        )
+            price = 0.0
+        if key >= radius:
+            return Look(PRUNED, base, near, key=key, price=price)
+        # A leaf that pays so much more than the best one of its tree takes the bound beyond the
+        # radius.
+        is_open[alive[paid - np.repeat(least, counts) > spare]] = 0
         if not terms.priced:
             # Leaves dearer than the bound do not attain it.
             paid = np.where(leaf_cost[alive] <= key, paid, np.inf)
         place = _first_at(paid, np.minimum.reduceat(paid, begin), counts, begin)
         self.chosen, self.near = alive[place], near
-        self._note_ends(low, high)
-        meeting, point = self._meeting(low)
         points = float(_in_order(value[place]))
-        if points < terms.target:
-            meeting = np.inf
-        cut = (-1, 0)
-        if key < radius:
-            weight = np.maximum.reduceat(value, begin) - np.minimum.reduceat(value, begin)
-            cut = self._cut(low, high, near, weight * (price if terms.priced else 1.0))
-        return Look(BOUNDED, base, near, score, key, price, meeting, point, points, cut)
+        spread = np.maximum.reduceat(value, begin) - np.minimum.reduceat(value, begin)
+        self.weight = spread * (price if terms.priced else 1.0)
+        return Look(BOUNDED, base, near, score, key, price, point_score=points)
+
+    def _tighten(self, low: IntArray, high: IntArray, is_open: ByteArray) -> None:
+        """Shrink a box to what the open leaves of each tree cover."""
+        stub, d = self.terms.stub, len(low)
+        shape = len(stub.tree_start), d
+        entry = np.flatnonzero(is_open[stub.entry_leaf])
+        place = self.entry_tree[entry] * d + stub.entry_column[entry]
+        n_open = np.bincount(stub.tree[is_open > 0], minlength=shape[0])
+        n_asking = np.bincount(place, minlength=shape[0] * d).reshape(shape)
+        all_ask = n_asking == n_open[:, None]
+        smallest, largest = np.full((2, shape[0] * d), -1)
+        smallest[:] = len(stub.cost)
+        np.minimum.at(smallest, place, stub.first[entry])
+        np.maximum.at(largest, place, stub.last[entry])
+        begins = np.where(all_ask, smallest.reshape(shape), -1).max(axis=0)
+        ends = np.where(all_ask, largest.reshape(shape), len(stub.cost)).min(axis=0)
+        np.maximum(low, begins, out=low)
+        np.minimum(high, ends, out=high)
 
     def _charges(
         self,
@@ -289,8 +353,8 @@ def _by_price(
     pools: float,
     radius: float,
     start: float,
-) -> tuple[FloatArray, float, float]:
-    """Return what leaves pay, the bound, and the price of the score, from tangents.
+) -> tuple[FloatArray, float, float, float]:
+    """Return what leaves pay, the bound, the price of the score, and what lacks to the radius.
 
     For each price, ``price * target`` plus the smallest ``charge - price * value`` of each tree,
     less the pools, is no larger than the cost beyond the cheapest point. It is concave in the
@@ -333,7 +397,7 @@ def _by_price(
     least = np.abs(np.minimum.reduceat(paid, begin))
     size = abs(best_price * terms.target) + float(_in_order(least)) + (base + pools)
     gained = (best - fixed) - (terms.margin + ROUNDING * size)
-    return paid, base + max(gained, 0.0), best_price or start
+    return paid, base + max(gained, 0.0), best_price, radius - (base + gained)
 
 
 def _by_radius(
@@ -346,21 +410,28 @@ def _by_radius(
     fixed: float,
     pools: float,
     radius: float,
-) -> tuple[FloatArray, float, float]:
-    """Return what leaves pay, and the smallest cost at which leaves no dearer reach the target."""
-    paid = charge - value
-    levels = np.sort(cost)
+    levels: FloatArray,
+) -> tuple[FloatArray, float, FloatArray, float]:
+    """Return what leaves pay, the bound, the least of each tree, and what these have to spare.
+
+    The bound is the smallest cost at which leaves no dearer reach the target.
+    """
+    paid, needed = charge - value, terms.target - (terms.margin + ROUNDING * pools)
+    least = np.minimum.reduceat(paid, begin)
+    spare = (fixed - float(_in_order(least))) - needed
+    if spare < 0:
+        return paid, radius, least, spare
     low, high = 0, len(levels)
     while low < high:
         middle = (low + high) // 2
         within = np.where(cost <= levels[middle], paid, np.inf)
         total = float(_in_order(np.minimum.reduceat(within, begin)))
-        if fixed - total >= terms.target - (terms.margin + ROUNDING * pools):
+        if fixed - total >= needed:
             high = middle
         else:
             low = middle + 1
     key = radius if low == len(levels) else max(float(levels[low]), base)
-    return paid, key, 0.0
+    return paid, key, least, spare
 
 
 def _first_at(paid: FloatArray, least: FloatArray, counts: IntArray, begin: IntArray) -> IntArray:

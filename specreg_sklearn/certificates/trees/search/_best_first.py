@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import ByteArray, FloatArray, IntArray
 from specreg_sklearn.certificates.trees.search._boxes import (
     AT_TARGET,
     PRUNED,
@@ -19,14 +19,20 @@ from specreg_sklearn.certificates.trees.search._boxes import (
 )
 from specreg_sklearn.certificates.trees.search._stub import Stub
 
-_ROOT_STEPS = 60
-_ROOT_PATIENCE = 12
-_STEP_EVERY = 2
+# Steps at the root go on for as long as so many of them close this part of what is left between
+# the bound and the radius.
+_ROOT_STEPS = 400
+_ROOT_PATIENCE = 20
+_WORTHWHILE = 0.02
+_COOLING = 0.02
 _RATE = 0.45
-_DIVE_EVERY = 3
+_DIVE_EVERY = 4
 # What predict says no to counts as so many boxes: a question about one row costs as much, and where
 # a forest is tied on a whole region, nearly every box asks one.
 _REFUSED = 20
+# A box costs by its leaves, besides what it costs anyway: one with so many in all counts as one.
+_LEAVES_OF_A_NODE = 1400
+_BESIDES = 400
 
 Confirm = Callable[[IntArray], bool]
 """Says whether a point of the stub, given by its cells, has another label by `predict`."""
@@ -71,6 +77,7 @@ class _Node(NamedTuple):
     number: int
     low: IntArray
     high: IntArray
+    is_open: ByteArray
     cut: tuple[int, int]
     price: float
 
@@ -84,8 +91,6 @@ class BestFirst:
         No point costs less; at most the radius.
     found : Found or None
         The best point so far, below the radius.
-    n_nodes : int
-        Boxes that were compared with the leaves.
     done : bool
         Whether `found` is the best point, or there is none below the radius.
     """
@@ -93,11 +98,12 @@ class BestFirst:
     def __init__(self, question: Question, radius: float) -> None:
         self.question, self.radius = question, radius
         self.found: Found | None = None
-        self.lower, self.n_nodes, self.done = 0.0, 0, False
+        self.lower, self.done = 0.0, False
+        self._work = 0
         stub = question.stub
         self._heap: list[_Node] = []
         self._next: _Node | None = None
-        self._made = self._popped = self._bounded = 0
+        self._made = self._popped = 0
         if not len(stub.leaf):
             self.lower, self.done = radius, True
             return
@@ -106,45 +112,60 @@ class BestFirst:
         self._boxes = boxes_of(self._terms)
         self._start()
 
+    @property
+    def n_nodes(self) -> int:
+        """Work so far, in boxes of a usual size."""
+        return -(-self._work // _LEAVES_OF_A_NODE)
+
+    def _looked(
+        self, low: IntArray, high: IntArray, is_open: ByteArray, price: float, *, past_near: bool
+    ) -> Look:
+        """Look at a box, and count it."""
+        look = self._boxes.look(low, high, is_open, self.radius, price, past_near=past_near)
+        self._work += _BESIDES + int(is_open.sum())
+        return look
+
     def _start(self) -> None:
         stub = self.question.stub
         low = np.zeros(len(stub.column), dtype=np.int64)
         high = np.diff(stub.start) - 1
-        root = self._root_look(low, high)
+        is_open = np.ones(len(stub.leaf), dtype=np.uint8)
+        root = self._root_look(low, high, is_open)
         if root.verdict == PRUNED:
             self.lower, self.done = self.radius, True
             return
         self._consider(root)
-        node = self._node(root, low, high, 0.0)
+        node = self._node(root, low, high, is_open, 0.0)
         if node is not None:
             heappush(self._heap, node)
         self._settle()
 
-    def _root_look(self, low: IntArray, high: IntArray) -> Look:
+    def _root_look(self, low: IntArray, high: IntArray, is_open: ByteArray) -> Look:
         """Look at everything, while the multipliers are improved step by step."""
         held = self._terms.multipliers
         # Some price of the score in the right range; the first looks find a better one.
         spread = float(np.ptp(self._terms.value)) or 1.0
         reach = self.radius if np.isfinite(self.radius) else float(self._terms.stub.cost.max())
         price = reach / spread
-        self.n_nodes += 1
-        look = self._boxes.look(low, high, self.radius, price, past_near=True)
+        look = self._looked(low, high, is_open, price, past_near=True)
         if held is None or look.verdict == PRUNED:
             return look
-        best, in_vain = look.key, 0
+        best = before = look.key
         held.keep()
-        for i in range(_ROOT_STEPS):
-            if best >= self.radius or in_vain >= _ROOT_PATIENCE:
-                break
-            self._boxes.improve(low, high, 1 / (1 + 0.1 * i))
-            self.n_nodes += 1
-            look = self._boxes.look(low, high, self.radius, look.price, past_near=True)
-            in_vain = 0 if look.key > best * (1 + 1e-3) else in_vain + 1
+        for i in range(1, _ROOT_STEPS + 1):
+            self._boxes.improve(low, high, 1 / (1 + _COOLING * i))
+            look = self._looked(low, high, is_open, look.price, past_near=True)
+            if look.verdict == PRUNED:
+                return look
             if look.key >= best:
                 best = look.key
                 held.keep()
+            if i % _ROOT_PATIENCE == 0:
+                if best - before < _WORTHWHILE * (self.radius - best):
+                    break
+                before = best
         held.put_back()
-        return self._boxes.look(low, high, self.radius, look.price, past_near=True)
+        return self._looked(low, high, is_open, look.price, past_near=True)
 
     def run(self, most_nodes: int, *, until_found: bool = False) -> None:
         """Continue until `most_nodes` boxes were scanned in all, or everything is decided.
@@ -176,27 +197,26 @@ class BestFirst:
 
     def _split(self, node: _Node) -> None:
         j, q = node.cut
-        self.n_nodes += 2
         pushed = []
         for above in (False, True):
             low, high = node.low.copy(), node.high.copy()
+            is_open = np.unpackbits(node.is_open, count=len(self.question.stub.leaf))
             if above:
                 low[j] = q
             else:
                 high[j] = q - 1
-            look = self._boxes.look(low, high, self.radius, node.price, past_near=False)
+            look = self._looked(low, high, is_open, node.price, past_near=False)
             if look.verdict == AT_TARGET:
                 if self._accept(look.base, look.near, look.score):
                     continue
-                look = self._boxes.look(low, high, self.radius, node.price, past_near=True)
+                look = self._looked(low, high, is_open, node.price, past_near=True)
             if look.verdict == PRUNED:
                 continue
             self._consider(look)
-            made = self._node(look, low, high, node.key)
+            made = self._node(look, low, high, is_open, node.key)
             if made is not None:
                 pushed.append(made)
-            self._bounded += 1
-            if self._terms.multipliers is not None and self._bounded % _STEP_EVERY == 0:
+            if self._terms.multipliers is not None:
                 self._boxes.improve(low, high, _RATE)
         pushed = [made for made in pushed if made.key < self.radius]
         # A dive goes on with the cheaper half, whatever else there is, until nothing is left of it.
@@ -206,7 +226,9 @@ class BestFirst:
         for made in pushed:
             heappush(self._heap, made)
 
-    def _node(self, look: Look, low: IntArray, high: IntArray, parent: float) -> _Node | None:
+    def _node(
+        self, look: Look, low: IntArray, high: IntArray, is_open: ByteArray, parent: float
+    ) -> _Node | None:
         key = max(look.key, parent)
         # Without a cut it is one cell in each column, near the target, and predict said that it is
         # no other label.
@@ -214,7 +236,7 @@ class BestFirst:
             return None
         # Among equal keys, of which Linf has many, the latest goes first: it is nearest to an end.
         self._made -= 1
-        return _Node(key, self._made, low, high, look.cut, look.price)
+        return _Node(key, self._made, low, high, np.packbits(is_open), look.cut, look.price)
 
     def _consider(self, look: Look) -> None:
         """Try the cheapest point that lies in all the leaves that attain a bound, if one does."""
@@ -227,7 +249,7 @@ class BestFirst:
         if cost >= self.radius:
             return True
         if score < question.target + question.tolerance and not question.confirm(cells):
-            self.n_nodes += _REFUSED
+            self._work += _REFUSED * _LEAVES_OF_A_NODE
             return False
         self.found, self.radius = Found(cost, cells.astype(np.int64)), cost
         return True

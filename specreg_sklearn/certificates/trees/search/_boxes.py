@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import ByteArray, FloatArray, IntArray
 from specreg_sklearn.certificates.trees.search._constants import ROUNDING
 from specreg_sklearn.certificates.trees.search._multipliers import LARGEST, Multipliers
 from specreg_sklearn.certificates.trees.search._stub import Stub
@@ -59,7 +59,7 @@ class Look(NamedTuple):
     Parameters
     ----------
     verdict : int
-        PRUNED, AT_TARGET or BOUNDED; fields after those that it needs are empty.
+        PRUNED, AT_TARGET or BOUNDED; fields that it does not need are empty.
     base : float
         The cost of the cheapest point of the box.
     near : ndarray of shape (d,), int
@@ -97,10 +97,20 @@ class Boxes(Protocol):
     """Looks at boxes, and improves the multipliers by what was seen last."""
 
     def look(
-        self, low: IntArray, high: IntArray, radius: float, price: float, *, past_near: bool
+        self,
+        low: IntArray,
+        high: IntArray,
+        is_open: ByteArray,
+        radius: float,
+        price: float,
+        *,
+        past_near: bool,
     ) -> Look:
         """Look in the box from cells `low` to `high`, (d,), for points cheaper than `radius`.
 
+        Leaves whose byte in `is_open`, (n_leaves,), is 0 are known to hold none. Those of more
+        leaves become 0, and the box shrinks to what the others cover: `low`, `high` and `is_open`
+        are written to, for looks at parts of the box.
         The search for the price of the score starts from `price`. With `past_near` the cheapest
         point was refused, so the rest of the box is looked at.
         """

@@ -11,7 +11,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import ByteArray, FloatArray, IntArray
 from specreg_sklearn.certificates.trees.search._boxes import (
     AT_TARGET,
     BOUNDED,
@@ -21,6 +21,7 @@ from specreg_sklearn.certificates.trees.search._boxes import (
 )
 from specreg_sklearn.certificates.trees.search._constants import (
     LESSER_SIDE,
+    MOST_ROUNDS,
     MOST_TANGENTS,
     ROUNDING,
 )
@@ -62,6 +63,7 @@ class CompiledBoxes:
             _short(stub.last),
         )
         self.value, self.cost = _floats(terms.value), _floats(stub.cost)
+        self.levels = np.unique(self.cost)
         none = np.zeros((1, 1))
         self.sums = (
             (held.asked_to, held.forbidden_to, held.pool_to, held.total)
@@ -77,26 +79,38 @@ class CompiledBoxes:
             np.zeros(n),
             np.zeros(n_trees + 1, dtype=np.int32),
             np.zeros(n_trees, dtype=np.int32),
+            np.zeros(n_trees),
             np.zeros((d, n_trees), dtype=np.int32),
             np.zeros((d, n_trees), dtype=np.int32),
             np.zeros(n_cells),
             np.zeros(n_cells),
+            np.zeros(d, dtype=np.int32),
+            np.zeros(d, dtype=np.int32),
+            np.zeros(d, dtype=np.int32),
         )
         self.out, self.point, self.cut = np.zeros(6), np.zeros(d, dtype=np.int32), np.zeros(2, int)
 
     def look(
-        self, low: IntArray, high: IntArray, radius: float, price: float, *, past_near: bool
+        self,
+        low: IntArray,
+        high: IntArray,
+        is_open: ByteArray,
+        radius: float,
+        price: float,
+        *,
+        past_near: bool,
     ) -> Look:
         """Look at a box."""
         terms, out = self.terms, self.out
         verdict = _look(
-            low, high, radius, price, past_near, terms.additive, terms.multipliers is not None,
-            terms.target, terms.margin, self.home, self.start, self.cost, self.value,
+            low, high, is_open, radius, price, past_near, terms.additive,
+            terms.multipliers is not None, terms.target, terms.margin, self.home, self.start,
+            self.cost, self.levels, self.value,
             *self.leaves, *self.sums, *self.shares, self.near, *self.work, out, self.point,
             self.cut,
         )  # fmt: skip
         if verdict == PRUNED:
-            return Look(PRUNED, float(out[0]), self.near)
+            return Look(PRUNED, float(out[0]), self.near, key=float(out[2]), price=float(out[3]))
         if verdict == AT_TARGET:
             return Look(AT_TARGET, float(out[0]), self.near.copy(), float(out[1]))
         base, score, key, price, meeting, points = out.tolist()
@@ -111,7 +125,7 @@ class CompiledBoxes:
         _improve(
             low, high, self.near, rate, growth_of(rate), held.least_pool, held.small_pool,
             self.home, self.start, held.price, held.pool, held.asking, held.forbidding,
-            held.asked_to, held.forbidden_to, held.pool_to, held.total, self.work[6], self.work[7],
+            held.asked_to, held.forbidden_to, held.pool_to, held.total, self.work[7], self.work[8],
         )  # fmt: skip
 
 
@@ -142,8 +156,10 @@ def _at_price(price, target, charge, value, begin, chosen):
 
 
 @_compiled
-def _by_price(charge, value, begin, chosen, target, margin, base, fixed, pools, radius, start):
-    """Return the bound and the price of the score, from tangents; charges become payments."""
+def _by_price(
+    charge, value, begin, chosen, target, margin, base, fixed, pools, radius, start, least
+):
+    """Return the bound, the price of the score from tangents, and what it lacks to the radius."""
     best, slope = _at_price(0.0, target, charge, value, begin, chosen)
     best_price = 0.0
     left, at_left, rising = 0.0, best, slope
@@ -172,124 +188,162 @@ def _by_price(charge, value, begin, chosen, target, margin, base, fixed, pools, 
     _at_price(best_price, target, charge, value, begin, chosen)
     paid = 0.0
     for t in range(len(chosen)):
-        paid += abs(charge[chosen[t]] - best_price * value[chosen[t]])
+        least[t] = charge[chosen[t]] - best_price * value[chosen[t]]
+        paid += abs(least[t])
     size = abs(best_price * target) + paid + (base + pools)
     gained = (best - fixed) - (margin + ROUNDING * size)
-    return base + max(gained, 0.0), best_price if best_price != 0 else start
+    return base + max(gained, 0.0), best_price, radius - (base + gained)
 
 
 @_compiled
-def _by_radius(charge, value, cost, begin, chosen, target, margin, base, fixed, pools, radius):
-    """Return the smallest cost at which leaves no dearer reach the target."""
-    n_trees = len(chosen)
-    n = begin[n_trees]
-    levels = np.sort(cost[:n])
-    low, high = 0, n
+def _by_radius(
+    charge, value, cost, begin, chosen, target, margin, base, fixed, pools, radius, levels, least
+):
+    """Return the cost at which leaves no dearer reach the target, and what all have to spare."""
+    n_trees, needed = len(chosen), target - (margin + ROUNDING * pools)
+    total = 0.0
+    for t in range(n_trees):
+        least[t] = np.inf
+        for i in range(begin[t], begin[t + 1]):
+            least[t] = min(least[t], charge[i] - value[i])
+        total += least[t]
+    spare = (fixed - total) - needed
+    if spare < 0:
+        return radius, spare
+    low, high = 0, len(levels)
     while low < high:
         middle = (low + high) // 2
         total = 0.0
         for t in range(n_trees):
-            least = np.inf
+            smallest = np.inf
             for i in range(begin[t], begin[t + 1]):
                 if cost[i] <= levels[middle]:
-                    least = min(least, charge[i] - value[i])
-            total += least
-        if fixed - total >= target - (margin + ROUNDING * pools):
+                    smallest = min(smallest, charge[i] - value[i])
+            total += smallest
+        if fixed - total >= needed:
             high = middle
         else:
             low = middle + 1
-    key = radius if low == n else max(levels[low], base)
+    key = radius if low == len(levels) else max(levels[low], base)
     for t in range(n_trees):
-        least, at = np.inf, begin[t]
+        smallest, at = np.inf, begin[t]
         for i in range(begin[t], begin[t + 1]):
-            if cost[i] <= key and charge[i] - value[i] < least:
-                least, at = charge[i] - value[i], i
+            if cost[i] <= key and charge[i] - value[i] < smallest:
+                smallest, at = charge[i] - value[i], i
         chosen[t] = at
-    return key
+    return key, spare
 
 
 @_compiled
 def _look(
-    low, high, radius, price, past_near, additive, shared, target, margin, home, start, cost, value,
-    tree_start, entry_start, entry_column, entry_first, entry_last,
+    low, high, is_open, radius, price, past_near, additive, shared, target, margin, home, start,
+    cost, levels, value, tree_start, entry_start, entry_column, entry_first, entry_last,
     asked_to, forbidden_to, pool_to, total_pool, prices, pools, asking,
-    near, alive, leaf_cost, charge, values, begin, chosen, firsts, lasts, up, down,
-    out, point, cut,
+    near, alive, leaf_cost, charge, values, begin, chosen, least, firsts, lasts, up, down,
+    asking_leaves, smallest, largest, out, point, cut,
 ):  # fmt: skip
     d, n_trees = len(home), len(tree_start) - 1
-    base = 0.0
-    for c in range(d):
-        near[c] = min(max(home[c], low[c]), high[c])
-        here = cost[start[c] + near[c]]
-        base = base + here if additive else max(base, here)
-    out[0] = base
-    if base >= radius:
-        return PRUNED
-    fixed = 0.0
-    if shared:
+    for again in range(MOST_ROUNDS):
+        base = 0.0
         for c in range(d):
-            at_near = pool_to[start[c] + near[c]]
-            fixed += (pool_to[start[c] + high[c]] - at_near) + (
-                pool_to[start[c] + low[c]] - at_near
-            )
-    # One pass over the leaves: which of them meet the box, at what cost, and what they are charged.
-    n, most, score = 0, 0.0, 0.0
-    for t in range(n_trees):
-        begin[t] = n
-        best = -np.inf
-        for leaf in range(tree_start[t], tree_start[t + 1]):
-            extra, charged, inside, out_of_reach = 0.0, 0.0, True, False
-            for e in range(entry_start[leaf], entry_start[leaf + 1]):
-                c = entry_column[e]
-                first, last = max(entry_first[e], low[c]), min(entry_last[e], high[c])
-                if first > last:
-                    out_of_reach = True
-                    break
-                s, k = start[c], near[c]
-                need = min(max(k, first), last)
-                if need != k:
-                    inside = False
-                    if additive:
-                        extra += cost[s + need] - cost[s + k]
-                        out_of_reach = base + extra >= radius
-                    else:
-                        extra = max(extra, cost[s + need])
-                        out_of_reach = extra >= radius
-                    if out_of_reach:
-                        break
-                if shared:
-                    above = forbidden_to[s + high[c], t] - forbidden_to[s + max(last, k), t]
-                    below = forbidden_to[s + low[c], t] - forbidden_to[s + min(first, k), t]
-                    asked = asked_to[s + need, t] - asked_to[s + k, t]
-                    charged += (above + below) + asked
-            if out_of_reach:
-                continue
-            alive[n], charge[n], values[n] = leaf, charged, value[leaf]
-            leaf_cost[n] = base + extra if additive else max(base, extra)
-            n += 1
-            best = max(best, value[leaf])
-            if inside:
-                score += value[leaf]
-        if best == -np.inf:
+            near[c] = min(max(home[c], low[c]), high[c])
+            here = cost[start[c] + near[c]]
+            base = base + here if additive else max(base, here)
+        out[0] = out[2] = base
+        if base >= radius:
             return PRUNED
-        most += best
-    begin[n_trees] = n
-    if most < target:
-        return PRUNED
-    out[1] = score
-    if score >= target and not past_near:
-        return AT_TARGET
-    if additive and shared:
-        key, price = _by_price(
-            charge, values, begin, chosen, target, margin, base, fixed, total_pool[0], radius, price
-        )
-    else:
-        all_pools = total_pool[0] if shared else 0.0
-        key = _by_radius(
-            charge, values, leaf_cost, begin, chosen, target, margin, base, fixed, all_pools, radius
-        )
-        price = 0.0
-    out[2], out[3] = key, price
+        fixed, all_pools = 0.0, 0.0
+        if shared:
+            all_pools = total_pool[0]
+            for c in range(d):
+                at_near = pool_to[start[c] + near[c]]
+                fixed += (pool_to[start[c] + high[c]] - at_near) + (
+                    pool_to[start[c] + low[c]] - at_near
+                )
+        # One pass over the leaves: which meet the box, at what cost, and what they are charged.
+        n, n_inside, most, score = 0, 0, 0.0, 0.0
+        for t in range(n_trees):
+            begin[t] = n
+            best = -np.inf
+            for leaf in range(tree_start[t], tree_start[t + 1]):
+                if not is_open[leaf]:
+                    continue
+                extra, charged, inside, out_of_reach = 0.0, 0.0, True, False
+                for e in range(entry_start[leaf], entry_start[leaf + 1]):
+                    c = entry_column[e]
+                    first, last = max(entry_first[e], low[c]), min(entry_last[e], high[c])
+                    if first > last:
+                        out_of_reach = True
+                        break
+                    s, k = start[c], near[c]
+                    need = min(max(k, first), last)
+                    if need != k:
+                        inside = False
+                        if additive:
+                            extra += cost[s + need] - cost[s + k]
+                            out_of_reach = base + extra >= radius
+                        else:
+                            extra = max(extra, cost[s + need])
+                            out_of_reach = extra >= radius
+                        if out_of_reach:
+                            break
+                    if shared:
+                        above = forbidden_to[s + high[c], t] - forbidden_to[s + max(last, k), t]
+                        below = forbidden_to[s + low[c], t] - forbidden_to[s + min(first, k), t]
+                        asked = asked_to[s + need, t] - asked_to[s + k, t]
+                        charged += (above + below) + asked
+                if out_of_reach:
+                    is_open[leaf] = 0
+                    continue
+                alive[n], charge[n], values[n] = leaf, charged, value[leaf]
+                leaf_cost[n] = base + extra if additive else max(base, extra)
+                n += 1
+                best = max(best, value[leaf])
+                if inside:
+                    score += value[leaf]
+                    n_inside += 1
+            if best == -np.inf:
+                return PRUNED
+            most += best
+        begin[n_trees] = n
+        if most < target:
+            return PRUNED
+        out[1] = score
+        # A leaf that was closed before holds no point that counts: the nearest one is none if it is
+        # there, and its score is not known.
+        if n_inside == n_trees and score >= target and not past_near:
+            return AT_TARGET
+        if additive and shared:
+            key, rate, spare = _by_price(
+                charge, values, begin, chosen, target, margin, base, fixed, all_pools, radius,
+                price, least,
+            )  # fmt: skip
+            price = rate if rate != 0 else price
+        else:
+            key, spare = _by_radius(
+                charge, values, leaf_cost, begin, chosen, target, margin, base, fixed, all_pools,
+                radius, levels, least,
+            )  # fmt: skip
+            price, rate = 0.0, 1.0
+        out[2], out[3] = key, price
+        if key >= radius:
+            return PRUNED
+        # A leaf that pays so much more than the best one of its tree takes the bound beyond the
+        # radius.
+        for t in range(n_trees):
+            for i in range(begin[t], begin[t + 1]):
+                if (charge[i] - rate * values[i]) - least[t] > spare:
+                    is_open[alive[i]] = 0
+        if again == MOST_ROUNDS - 1:
+            break
+        tightened = _tighten(
+            low, high, is_open, tree_start, entry_start, entry_column, entry_first, entry_last,
+            asking_leaves, smallest, largest,
+        )  # fmt: skip
+        if tightened < 0:
+            return PRUNED
+        if tightened == 0:
+            break
     points = 0.0
     for c in range(d):
         firsts[c, :], lasts[c, :] = low[c], high[c]
@@ -305,13 +359,44 @@ def _look(
     if points < target:
         out[4] = np.inf
     cut[0], cut[1] = -1, 0
-    if key < radius:
-        _cut(
-            low, high, near, price if additive and shared else 1.0, shared, start,
-            entry_start, entry_column, entry_first, entry_last, prices, pools, asking,
-            alive, values, begin, chosen, firsts, lasts, up, down, cut,
-        )  # fmt: skip
+    _cut(
+        low, high, near, price if additive and shared else 1.0, shared, start,
+        entry_start, entry_column, entry_first, entry_last, prices, pools, asking,
+        alive, values, begin, chosen, firsts, lasts, up, down, cut,
+    )  # fmt: skip
     return BOUNDED
+
+
+@_compiled
+def _tighten(
+    low, high, is_open, tree_start, entry_start, entry_column, entry_first, entry_last,
+    asking_leaves, smallest, largest,
+):  # fmt: skip
+    """Shrink a box to what the open leaves of each tree cover; return whether it did, or -1."""
+    changed, d = 0, len(low)
+    for t in range(len(tree_start) - 1):
+        n = 0
+        for c in range(d):
+            asking_leaves[c], smallest[c], largest[c] = 0, high[c] + 1, low[c] - 1
+        for leaf in range(tree_start[t], tree_start[t + 1]):
+            if not is_open[leaf]:
+                continue
+            n += 1
+            for e in range(entry_start[leaf], entry_start[leaf + 1]):
+                c = entry_column[e]
+                smallest[c] = min(smallest[c], entry_first[e])
+                largest[c] = max(largest[c], entry_last[e])
+                asking_leaves[c] += 1
+        for c in range(d):
+            if asking_leaves[c] < n:
+                continue
+            if smallest[c] > low[c]:
+                low[c], changed = smallest[c], 1
+            if largest[c] < high[c]:
+                high[c], changed = largest[c], 1
+            if low[c] > high[c]:
+                return -1
+    return changed
 
 
 @_compiled
@@ -359,14 +444,20 @@ def _cut(
                 continue
             if shared:
                 entered = g if q > near[c] else g - 1
+                outwards = q > near[c]
+                whole = prices[entered] + pools[entered]
+                # No more than this if nobody is charged: most places need no closer look.
+                above, below = (up[g], down[g] + whole) if outwards else (up[g] + whole, down[g])
+                if min(above, below) + LESSER_SIDE * max(above, below) <= best:
+                    continue
                 charged = 0.0
                 for t in range(n_trees):
                     asks = firsts[c, t] >= q if q > near[c] else lasts[c, t] <= q - 1
                     if asks:
                         charged += asking[entered, t]
-                unpaid = max(prices[entered] + pools[entered] - charged, 0.0)
+                unpaid = max(whole - charged, 0.0)
                 # The half that has to cross pays what nobody is charged for.
-                if q > near[c]:
+                if outwards:
                     down[g] += unpaid
                 else:
                     up[g] += unpaid

@@ -8,3 +8,6 @@ LESSER_SIDE = 1e-3
 
 ROUNDING = 1e-12
 """Sums of thousands of terms are off by less than this part of their largest one."""
+
+MOST_ROUNDS = 2
+"""How often a box is looked at again after it was shrunk to what its leaves cover."""

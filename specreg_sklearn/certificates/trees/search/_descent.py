@@ -67,6 +67,14 @@ class Descent:
         """Return the best point found from one that reaches the target."""
         return self._polished(cells) if self.additive else self._shrunk(cells)
 
+    def climb(self, cells: IntArray, radius: float, weight: FloatArray) -> Reached | None:
+        """Return the best point found from any one, by gains times `weight`, (n_cells,)."""
+        if not self.additive:
+            reached, score = self._climb(cells, radius, weight)
+            return self._shrunk(reached) if score >= self.target else None
+        climbed = self._ascent(1.0, cells, radius, weight)
+        return None if climbed is None else self._polished(climbed)
+
     def cost(self, cells: IntArray) -> float:
         """Return the cost of a point."""
         costs = self.stub.cost[self.stub.start[:-1] + cells]
@@ -90,9 +98,16 @@ class Descent:
         score = float(now.sum())
         return score, np.asarray(score + np.cumsum(edges)[:-1], dtype=np.float64)
 
-    def _ascent(self, power: float) -> IntArray | None:
-        """Climb from the row to the target, by the moves that gain most for their cost."""
-        stub, cells = self.stub, self.stub.home.copy()
+    def _ascent(
+        self,
+        power: float,
+        cells: IntArray | None = None,
+        radius: float | None = None,
+        weight: float | FloatArray = 1.0,
+    ) -> IntArray | None:
+        """Climb to the target, from the row or elsewhere, by what gains most for a cost."""
+        stub, cells = self.stub, (self.stub.home if cells is None else cells).copy()
+        radius = self.radius if radius is None else radius
         for _ in range(_MOST_MOVES):
             score, after = self.moves(cells)
             if score >= self.target:
@@ -100,11 +115,11 @@ class Descent:
             own = stub.cost[stub.start[:-1] + cells]
             extra = stub.cost - own[self.column]
             gain = np.minimum(after, self.target) - score
-            allowed = (gain > 1e-12 * (1 + abs(score))) & (own.sum() + extra < self.radius)
+            allowed = (gain > 1e-12 * (1 + abs(score))) & (own.sum() + extra < radius)
             if not allowed.any():
                 return None
             price = np.maximum(extra, 1e-12 * (1e-300 + stub.cost.max()))
-            rate = np.where(allowed, gain / price**power, -np.inf)
+            rate = np.where(allowed, weight * gain / price**power, -np.inf)
             self._move(cells, int(np.argmax(rate)))
         return None
 
@@ -165,7 +180,9 @@ class Descent:
                 return self._shrunk(cells)
         return None
 
-    def _climb(self, cells: IntArray, level: float) -> tuple[IntArray, float]:
+    def _climb(
+        self, cells: IntArray, level: float, weight: float | FloatArray = 1.0
+    ) -> tuple[IntArray, float]:
         """Raise the score by moves to cells of cost `level` at most."""
         cells = cells.copy()
         allowed = self.stub.cost <= level
@@ -173,8 +190,8 @@ class Descent:
             score, after = self.moves(cells)
             if score >= self.target:
                 break
-            after = np.where(allowed, after, -np.inf)
-            best = int(np.argmax(after))
+            gain = np.where(allowed, weight * (after - score), -np.inf)
+            best = int(np.argmax(gain))
             if not after[best] > score + 1e-12 * (1 + abs(score)):
                 break
             self._move(cells, best)

@@ -34,6 +34,8 @@ def with_means(task: SearchTask) -> StartPoints:
     steps = _steps(task, task.pool, owner, group)
     length = task.length(steps)
     owner, group, steps, length = (a[length > 0] for a in (owner, group, steps, length))
+    if not len(owner):  # as where the pool holds one class only
+        return starts
     nearest = np.full(len(task.x), np.inf)
     np.minimum.at(nearest, task.owner, task.distance(task.starts, task.owner))
     size = (nearest[owner] / length)[:, None] * _REACH

@@ -8,6 +8,8 @@ and duration. This example says all that in one call, and asks two questions: ho
 "no" into a "yes", and what do these changes have in common?
 """
 
+# sphinx_gallery_thumbnail_path = "_static/thumbnails/credit_table.png"
+
 # %%
 # The table
 # ---------

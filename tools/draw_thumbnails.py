@@ -57,6 +57,17 @@ def convnet_digits(axes: Any) -> None:
             axes.add_patch(Rectangle(corner, side, side, facecolor=color, edgecolor="white", lw=2))
 
 
+def credit_table(axes: Any) -> None:
+    """Draw coins that may become fewer, and a line that they have to get below."""
+    for x, n in ((2.2, 6), (7.4, 3)):
+        for k in range(n):
+            corner = (x - 1.3, 0.6 + 0.85 * k)
+            axes.add_patch(Rectangle(corner, 2.6, 0.7, facecolor=ORANGE, edgecolor=INK, lw=2))
+    arrow = {"arrowstyle": "-|>", "linewidth": 5, "color": INK, "mutation_scale": 30}
+    axes.annotate("", (6.0, 2.0), (3.7, 4.2), arrowprops=arrow)
+    axes.plot([5.7, 9.5], [3.7, 3.7], color=GREEN, linewidth=6, linestyle="--")
+
+
 def dataframe(axes: Any) -> None:
     """Draw a table with columns that may change, and some that are locked."""
     for column in range(5):
@@ -92,6 +103,15 @@ def forest_budgets(axes: Any) -> None:
     for k, height in enumerate((6.0, 4.6, 3.6, 3.0, 2.7)):
         axes.add_patch(Rectangle((0.8 + 1.75 * k, 0.5), 1.3, height, color=ORANGE))
     axes.plot([0.4, 9.6], [3.0, 3.0], color=INK, linewidth=5, linestyle="--")
+
+
+def malware_table(axes: Any) -> None:
+    """Draw an app whose switches are on or off."""
+    axes.add_patch(Rectangle((2.6, 0.3), 4.8, 6.4, facecolor="white", edgecolor=INK, linewidth=6))
+    for y, on in ((5.2, True), (3.5, False), (1.8, True)):
+        color = RED if on else GRAY
+        axes.plot([4.2, 5.8], [y, y], color=color, linewidth=30, solid_capstyle="round")
+        axes.add_patch(Circle((5.8 if on else 4.2, y), 0.42, color="white", zorder=3))
 
 
 def phishing_table(axes: Any) -> None:
@@ -157,9 +177,9 @@ def xor_geometry(axes: Any) -> None:
 THUMBNAILS: dict[str, Callable[[Any], None]] = {
     function.__name__: function
     for function in (
-        adversarial_examples, certificate_band, convnet_digits, dataframe, forest_band,
-        forest_budgets, phishing_table, regularization_view, robust_digits, self_supervised_table,
-        transfer, xor_geometry,
+        adversarial_examples, certificate_band, convnet_digits, credit_table, dataframe,
+        forest_band, forest_budgets, malware_table, phishing_table, regularization_view,
+        robust_digits, self_supervised_table, transfer, xor_geometry,
     )
 }  # fmt: skip
 

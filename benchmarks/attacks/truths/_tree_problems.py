@@ -19,7 +19,7 @@ from benchmarks.common import Problem
 
 TABLES = ("spambase", "german_credit", "url_phishing", "nsl_kdd")
 HELD_OUT = ("adult", "breast_cancer")
-"""Tables that no attack was tuned on."""
+"""Tables that attacks were not tuned on, but for one setting of exchanges."""
 
 N_TRAIN, N_POOL, N_ROWS = 4000, 1500, 25
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
@@ -9,6 +11,7 @@ from specreg_sklearn.certificates.distances import (
     DEFAULT_MAX_NODES,
     DistanceBounds,
     LipschitzProver,
+    bounds_by_workers,
     confirmed_witnesses,
     ends_meet,
     register_constants_prover,
@@ -70,8 +73,20 @@ class RelaxationProver:
 
         A node of the search counts as 100 of `max_nodes`, or as more in L2 or in a large network.
         In L1 and Linf a relaxation in L2, without such nodes, is asked as well for rows that are
-        open. All of it runs in one process: the work is matrix products.
+        open.
         """
+        prove = partial(self._bounds, norm=norm, within=within, max_nodes=max_nodes)
+        return bounds_by_workers(prove, rows, known, n_jobs=n_jobs)
+
+    def _bounds(
+        self,
+        rows: CleanRows,
+        known: FloatArray | None,
+        *,
+        norm: float,
+        within: float | None,
+        max_nodes: int,
+    ) -> DistanceBounds:
         seen = self.model.seen(rows, norm=norm)
         lower = self.model.radii_from(seen, norm=norm)
         witness, upper = confirmed_witnesses(

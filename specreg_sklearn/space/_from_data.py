@@ -12,36 +12,35 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, Scale
-from specreg_sklearn.space._categories import (
-    Categories,
-    check_swaps,
-    columns_in,
-    read_categories,
-)
-from specreg_sklearn.space._groups import (
-    Groups,
-    check_group_moves,
-    check_one_set,
-    encode_flags,
-    read_groups,
-)
-from specreg_sklearn.space._large_integers import IntegerRange, LargeCells
-from specreg_sklearn.space._options import (
+from specreg_sklearn.space._relations import Formula, Rules, read_relations
+from specreg_sklearn.space.columns import (
     Bounds,
+    Categories,
     Columns,
+    Cost,
+    Groups,
+    IntegerRange,
     Kinds,
+    LargeCells,
     check_bounds,
     check_data,
+    check_group_moves,
+    check_one_set,
+    check_swaps,
     column_index,
+    columns_in,
+    encode_flags,
     read_bounds,
+    read_categories,
+    read_cost,
     read_directions,
+    read_groups,
     read_large,
     read_mutable,
+    read_scale,
     read_types,
+    split_prices,
 )
-from specreg_sklearn.space._prices import Cost, read_cost, split_prices
-from specreg_sklearn.space._relations import Formula, Rules, read_relations
-from specreg_sklearn.space._units import read_scale
 from specreg_sklearn.tables import CATEGORICAL, INTEGER, ColumnNumbers, as_table
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.space._large_integers import EXACT_INTEGERS, IntegerRange
+from specreg_sklearn.space.columns._large_integers import EXACT_INTEGERS, IntegerRange
 from specreg_sklearn.tables import (
     CATEGORICAL,
     INTEGER,

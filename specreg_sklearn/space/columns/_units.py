@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, Scale
-from specreg_sklearn.space._options import column_index
+from specreg_sklearn.space.columns._options import column_index
 from specreg_sklearn.tables import ColumnNumbers, column_label
 
 _ACCEPTED = (

@@ -8,17 +8,11 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.boundary import (
-    MOST_DIMENSIONS,
-    CornerSearch,
-    CubeSearch,
-    Lattice,
-    SphereSearch,
-    follow_priced_slopes,
-)
+from specreg_sklearn.attacks.boundary import MOST_DIMENSIONS, SphereSearch, follow_priced_slopes
 from specreg_sklearn.attacks.boxes import is_oblique
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.integers import IntegerCubeSearch
+from specreg_sklearn.attacks.linf import CornerSearch, CubeSearch, Lattice
 from specreg_sklearn.attacks.questions import SearchTask
 
 # With no budget, a row that came no nearer in so many rounds is done.

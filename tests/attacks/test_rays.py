@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn._registry import available
 from specreg_sklearn.attacks import FeatureSpace, RayS, resolve_attack
-from specreg_sklearn.attacks.boundary import (
+from specreg_sklearn.attacks.linf import (
     Lattice,
     Moves,
     block_flips,
@@ -234,7 +234,7 @@ def test_a_row_does_not_depend_on_its_neighbours(digits, max_queries, monkeypatc
     small = run(rows, attack=clone(attack).set_params(batch_rows=37))
     np.testing.assert_array_equal(small.X_adv, batch.X_adv)
     # Perturbations are asked in blocks that fit the cache; where they are cut must not show.
-    monkeypatch.setattr("specreg_sklearn.attacks.boundary._linf_moves._BLOCK", 1)
+    monkeypatch.setattr("specreg_sklearn.attacks.linf._moves._BLOCK", 1)
     np.testing.assert_array_equal(run(rows).X_adv, batch.X_adv)
 
 

@@ -8,16 +8,6 @@ from specreg_sklearn.attacks.boundary._directions import (
     ImageShape,
     check_image_shape,
 )
-from specreg_sklearn.attacks.boundary._linf_corners import CornerSearch
-from specreg_sklearn.attacks.boundary._linf_cubes import CubeSearch
-from specreg_sklearn.attacks.boundary._linf_lattice import Lattice
-from specreg_sklearn.attacks.boundary._linf_moves import (
-    Moves,
-    block_flips,
-    random_moves,
-    try_moves,
-)
-from specreg_sklearn.attacks.boundary._linf_shrink import shrink
 from specreg_sklearn.attacks.boundary._normals import boundary_normals
 from specreg_sklearn.attacks.boundary._priced_slopes import follow_priced_slopes
 from specreg_sklearn.attacks.boundary._restarts import FIRST_STARTS, BeforeStep, Restarts
@@ -41,22 +31,14 @@ __all__ = [
     "BoundaryPoints",
     "BoundaryWalk",
     "CornerMoves",
-    "CornerSearch",
-    "CubeSearch",
     "Directions",
     "ImageShape",
-    "Lattice",
-    "Moves",
     "Restarts",
     "SphereMoves",
     "SphereSearch",
-    "block_flips",
     "boundary_normals",
     "check_image_shape",
     "choose_starts",
     "follow_priced_slopes",
-    "random_moves",
     "semicircle_step",
-    "shrink",
-    "try_moves",
 ]

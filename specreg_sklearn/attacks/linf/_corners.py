@@ -14,10 +14,10 @@ from typing import Literal
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.boundary._choose_starts import choose_starts
-from specreg_sklearn.attacks.boundary._linf_lattice import Lattice
-from specreg_sklearn.attacks.boundary._linf_moves import Moves, block_flips, random_moves, try_moves
-from specreg_sklearn.attacks.boundary._linf_shrink import shrink
+from specreg_sklearn.attacks.boundary import choose_starts
+from specreg_sklearn.attacks.linf._lattice import Lattice
+from specreg_sklearn.attacks.linf._moves import Moves, block_flips, random_moves, try_moves
+from specreg_sklearn.attacks.linf._shrink import shrink
 from specreg_sklearn.attacks.questions import SearchTask, rank_within
 
 # Smallest progress that counts, as a share of the radius.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
-from specreg_sklearn.attacks.boundary._linf_lattice import Lattice
+from specreg_sklearn.attacks.linf._lattice import Lattice
 from specreg_sklearn.attacks.questions import Decide
 
 # Radii are tried in steps that grow by this factor until the model is no longer fooled.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.boundary._linf_lattice import Lattice
+from specreg_sklearn.attacks.linf._lattice import Lattice
 from specreg_sklearn.attacks.questions import Decide
 
 # Numbers built at once: a megabyte. Larger blocks fall out of the processor's cache.

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.boundary._linf_lattice import Lattice
-from specreg_sklearn.attacks.boundary._linf_shrink import shrink
+from specreg_sklearn.attacks.linf._lattice import Lattice
+from specreg_sklearn.attacks.linf._shrink import shrink
 from specreg_sklearn.attacks.questions import SearchTask, stream
 
 # Keeps these draws apart from those of other searches.

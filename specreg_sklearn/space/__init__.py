@@ -16,7 +16,7 @@ from specreg_sklearn.space._norms import (
     check_norm,
 )
 from specreg_sklearn.space._suggest_eps import EpsSuggestion, suggest_eps
-from specreg_sklearn.space._units import check_scale
+from specreg_sklearn.space.columns import check_scale
 
 __all__ = [
     "CONVEX_NORMS",

@@ -20,10 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from specreg_sklearn.space._categories import Choices, cheapest_swaps
-from specreg_sklearn.space._groups import BoundGroup
-from specreg_sklearn.space._large_integers import IntegerRange, LargeCells, integer_ends
 from specreg_sklearn.space._norms import as_norm
+from specreg_sklearn.space.columns import (
+    BoundGroup,
+    Choices,
+    IntegerRange,
+    LargeCells,
+    cheapest_swaps,
+    integer_ends,
+)
 from specreg_sklearn.tables import INTEGER, Table, as_table, column_label
 
 if TYPE_CHECKING:

@@ -11,12 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray
-from specreg_sklearn.space._categories import Category
-from specreg_sklearn.space._groups import Group
-from specreg_sklearn.space._large_integers import IntegerRange
 from specreg_sklearn.space._linear_rules import read_rule
-from specreg_sklearn.space._options import TYPES
 from specreg_sklearn.space._relations import Relations
+from specreg_sklearn.space.columns import TYPES, Category, Group, IntegerRange
 from specreg_sklearn.tables import column_label
 
 if TYPE_CHECKING:

@@ -10,17 +10,30 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray, Scale
-from specreg_sklearn.space._categories import Categories, Category, Choices
 from specreg_sklearn.space._clean_rows import CleanRows
 from specreg_sklearn.space._describe import as_html, as_text, fields_of_json, records, to_json
 from specreg_sklearn.space._from_data import may_move, read_fields
-from specreg_sklearn.space._groups import BoundGroup, Group, Groups, check_one_set
-from specreg_sklearn.space._large_integers import EXACT_INTEGERS, IntegerRange, LargeCells
 from specreg_sklearn.space._norms import NORMS, check_norm
-from specreg_sklearn.space._options import Bounds, Columns, Kinds, check_cells, whole_ends
-from specreg_sklearn.space._prices import Cost
 from specreg_sklearn.space._relations import Formula, Relations, Rules
 from specreg_sklearn.space._repair import Repair
+from specreg_sklearn.space.columns import (
+    EXACT_INTEGERS,
+    BoundGroup,
+    Bounds,
+    Categories,
+    Category,
+    Choices,
+    Columns,
+    Cost,
+    Group,
+    Groups,
+    IntegerRange,
+    Kinds,
+    LargeCells,
+    check_cells,
+    check_one_set,
+    whole_ends,
+)
 from specreg_sklearn.tables import (
     CATEGORICAL,
     INTEGER,

@@ -12,37 +12,36 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, Scale
-from specreg_sklearn.space._categories import (
+from specreg_sklearn.space._relations import Formula, Rules, read_relations
+from specreg_sklearn.space.columns import (
+    Bounds,
     Categories,
-    check_swaps,
-    columns_in,
-    read_categories,
-)
-from specreg_sklearn.space._groups import (
+    Columns,
+    Cost,
     Groups,
+    IntegerRange,
+    Kinds,
+    LargeCells,
+    check_bounds,
+    check_data,
     check_group_moves,
     check_one_set,
-    encode_flags,
-    read_groups,
-)
-from specreg_sklearn.space._large_integers import IntegerRange, LargeCells
-from specreg_sklearn.space._options import (
-    Bounds,
-    Columns,
-    Kinds,
-    check_bounds,
-    check_cells,
+    check_swaps,
     column_index,
+    columns_in,
+    encode_flags,
     read_bounds,
+    read_categories,
+    read_cost,
     read_directions,
+    read_groups,
     read_large,
     read_mutable,
+    read_scale,
     read_types,
+    split_prices,
 )
-from specreg_sklearn.space._prices import Cost, read_cost, split_prices
-from specreg_sklearn.space._relations import Formula, Rules, read_relations
-from specreg_sklearn.space._units import read_scale
-from specreg_sklearn.tables import CATEGORICAL, as_table
+from specreg_sklearn.tables import CATEGORICAL, INTEGER, ColumnNumbers, as_table
 
 
 def read_fields(
@@ -97,21 +96,17 @@ def read_fields(
         check_one_set(group, table, names)
     prices, found = read_cost(cost, flags, names, found)
     numeric = np.flatnonzero(kinds != CATEGORICAL)
-    numbers = table.numbers(numeric)
-    if len(numeric) < n:
-        cells, numbers = numbers, np.full((table.n_rows, n), np.nan)
-        numbers[:, numeric] = cells
-    check_cells(numbers, kinds, names)
-    low, high = _range(numbers)
-    lo, hi = read_bounds(bounds, low, high, kinds, table)
+    numbers = ColumnNumbers(table, numeric, kinds == INTEGER)
+    check_data(numbers, names)
+    lo, hi = read_bounds(bounds, numbers.low, numbers.high, kinds, table)
     for group in found:
         columns = list(group.columns)
         lo[columns], hi[columns] = np.clip(lo[columns], 0, 1), np.clip(hi[columns], 0, 1)
-    check_bounds((lo, hi), (low, high), numbers, flags, names)
+    check_bounds((lo, hi), numbers, table.n_rows, flags, names)
     large = read_large(bounds, numbers, table)
     for j, limits in large.items():
         # Spreads do not depend on where numbers are counted from.
-        numbers[:, j] = LargeCells.read(table.integers(j), limits).raw
+        numbers.count_from_elsewhere(j, LargeCells.read(table.integers(j), limits).raw)
     unit, units = read_scale(scale, numbers, may_move(flags, lo, hi, large), names)
     unit, dearer = split_prices(unit, prices, directions)
     for group in found:
@@ -146,13 +141,3 @@ def may_move(
     for j, limits in large.items():
         room[j] = limits.has_room
     return mutable & room
-
-
-def _range(numbers: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the smallest and largest number of each column, 0 where there is none."""
-    missing = np.isnan(numbers)
-    low = np.where(missing, np.inf, numbers).min(axis=0)
-    high = np.where(missing, -np.inf, numbers).max(axis=0)
-    empty = missing.all(axis=0)
-    low[empty], high[empty] = 0.0, 0.0
-    return low, high

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.space._options import column_index
+from specreg_sklearn.space.columns import column_index
 
 if TYPE_CHECKING:
     from specreg_sklearn.space._clean_rows import CleanRows

@@ -17,7 +17,7 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.space._linear_rules import LinearRule, balance, project, read_rule
-from specreg_sklearn.space._options import column_index
+from specreg_sklearn.space.columns import column_index
 from specreg_sklearn.tables import CATEGORICAL, Table, column_label
 
 if TYPE_CHECKING:

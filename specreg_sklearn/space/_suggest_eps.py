@@ -13,7 +13,7 @@ from specreg_sklearn._typing import FloatArray, RandomState
 from specreg_sklearn.space._clean_rows import CleanRows
 from specreg_sklearn.space._feature_space import FeatureSpace
 from specreg_sklearn.space._norms import NORMS, check_norm
-from specreg_sklearn.space._options import column_index
+from specreg_sklearn.space.columns import column_index
 from specreg_sklearn.tables import (
     as_table,
     as_targets,

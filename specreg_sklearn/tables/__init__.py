@@ -17,6 +17,7 @@ from specreg_sklearn.tables._changed_cells import (
     is_missing,
     with_cells,
 )
+from specreg_sklearn.tables._column_numbers import ColumnNumbers, row_blocks
 from specreg_sklearn.tables._columns import (
     check_columns,
     check_exact_numbers,
@@ -66,6 +67,7 @@ __all__ = [
     "UNKNOWN",
     "ArrayTable",
     "CellRounding",
+    "ColumnNumbers",
     "Integers",
     "LabelCoder",
     "ListTable",
@@ -107,6 +109,7 @@ __all__ = [
     "is_missing",
     "places_of",
     "replace_rows",
+    "row_blocks",
     "same_labels",
     "sampled_rows",
     "stacklevel_of_caller",

@@ -62,7 +62,7 @@ class ForeignTable(ArrayTable):
         super().__init__(data)
         self.like = like
 
-    def take(self, rows: np.ndarray) -> ForeignTable:
+    def take(self, rows: np.ndarray | slice) -> ForeignTable:
         """Return the table of some rows."""
         return ForeignTable(self.data[rows], self.like)
 

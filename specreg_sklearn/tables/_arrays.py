@@ -64,6 +64,10 @@ class ArrayTable:
 
     def numbers(self, columns: np.ndarray) -> np.ndarray:
         """Return numeric columns as a new float64 array; a missing value is NaN."""
+        if are_all(columns, self.n_columns):
+            return np.array(self.data, dtype=np.float64, order="C")
+        if len(columns) == 1:
+            return self.data[:, int(columns[0])].astype(np.float64)[:, None]
         # Indexing with an array copies; another copy would double the memory.
         return np.ascontiguousarray(self.data[:, columns], dtype=np.float64)
 
@@ -83,7 +87,7 @@ class ArrayTable:
             raise ValueError(f"dtype {self.data.dtype}")
         return np.concatenate([self.cells(column), more])
 
-    def take(self, rows: np.ndarray) -> ArrayTable:
+    def take(self, rows: np.ndarray | slice) -> ArrayTable:
         """Return the table of some rows."""
         return type(self)(self.data[rows])
 
@@ -148,7 +152,7 @@ class ImageTable(ArrayTable):
         super().__init__(data)
         self.row_shape = row_shape
 
-    def take(self, rows: np.ndarray) -> ImageTable:
+    def take(self, rows: np.ndarray | slice) -> ImageTable:
         """Return the table of some rows."""
         return ImageTable(self.data[rows], self.row_shape)
 
@@ -164,6 +168,11 @@ class ImageTable(ArrayTable):
         """Do as :meth:`ArrayTable.write`, and return rows with their axes."""
         out = super().write(rows, columns, values, moved, exact, replaced)
         return out.reshape(-1, *self.row_shape)
+
+
+def are_all(columns: np.ndarray, n_columns: int) -> bool:
+    """Return whether positions are those of all columns in their order."""
+    return len(columns) == n_columns and bool((np.diff(columns, prepend=-1) == 1).all())
 
 
 def python_objects(cells: np.ndarray) -> list[Any]:

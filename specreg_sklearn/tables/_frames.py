@@ -27,6 +27,7 @@ from specreg_sklearn.tables._arrays import (
     Integers,
     ListTable,
     Replaced,
+    are_all,
     are_flags,
     dtype_of_objects,
     integers_of_objects,
@@ -92,6 +93,8 @@ class PandasTable:
 
     def numbers(self, columns: np.ndarray) -> np.ndarray:
         """Return numeric columns as a new float64 array; a missing value is NaN."""
+        if self._uniform and are_all(columns, self.n_columns):
+            return np.array(self.data.to_numpy(), dtype=np.float64, order="C")
         out = np.empty((self.n_rows, len(columns)))
         for k, column in enumerate(columns):
             series = self.data.iloc[:, column]
@@ -131,7 +134,7 @@ class PandasTable:
             raise ValueError(f"dtype {series.dtype}")
         return pd.concat([series, more], ignore_index=True).array
 
-    def take(self, rows: np.ndarray) -> PandasTable:
+    def take(self, rows: np.ndarray | slice) -> PandasTable:
         """Return the table of some rows."""
         return type(self)(self.data.iloc[rows])
 
@@ -272,9 +275,9 @@ class PolarsTable:
             raise ValueError(f"dtype {series.dtype}")
         return pl.concat([series, more])
 
-    def take(self, rows: np.ndarray) -> PolarsTable:
+    def take(self, rows: np.ndarray | slice) -> PolarsTable:
         """Return the table of some rows."""
-        return type(self)(self.data[np.asarray(rows)])
+        return type(self)(self.data[rows if isinstance(rows, slice) else np.asarray(rows)])
 
     def write(
         self,

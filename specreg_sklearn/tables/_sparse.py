@@ -65,7 +65,7 @@ class SparseTable(ArrayTable):
         part = self.rows if every and _is_range(columns) else self._by_column[:, columns]
         return np.ascontiguousarray(part.toarray(), dtype=np.float64)
 
-    def take(self, rows: np.ndarray) -> SparseTable:
+    def take(self, rows: np.ndarray | slice) -> SparseTable:
         """Return the table of some rows."""
         return SparseTable(self.rows[rows], self.container)
 

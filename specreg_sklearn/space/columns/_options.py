@@ -15,11 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.space._large_integers import EXACT_INTEGERS, IntegerRange
+from specreg_sklearn.space.columns._large_integers import EXACT_INTEGERS, IntegerRange
 from specreg_sklearn.tables import (
     CATEGORICAL,
     INTEGER,
     REAL,
+    ColumnNumbers,
     Table,
     column_label,
     stacklevel_of_caller,
@@ -225,12 +226,9 @@ def read_bounds(
     return lo, hi
 
 
-def read_large(bounds: Bounds, numbers: np.ndarray, table: Table) -> dict[int, IntegerRange]:
-    """Return columns of whole numbers beyond 2**53, with an origin and their exact bounds.
-
-    `numbers` are the rounded cells of all columns, (n, n_columns); NaN where there is none.
-    """
-    size = np.abs(numbers).max(axis=0, initial=0.0, where=~np.isnan(numbers))
+def read_large(bounds: Bounds, numbers: ColumnNumbers, table: Table) -> dict[int, IntegerRange]:
+    """Return columns of whole numbers beyond 2**53, with an origin and their exact bounds."""
+    size = np.maximum(np.abs(numbers.low), np.abs(numbers.high))
     large = {}
     for j in np.flatnonzero(size >= EXACT_INTEGERS).tolist():
         if table.kind(j) != INTEGER or table.dtype(j).kind not in "iu":
@@ -277,12 +275,24 @@ def whole_ends(ends: Iterable[Any]) -> tuple[int | None, int | None]:
 
 
 def check_cells(numbers: np.ndarray, kinds: np.ndarray, names: list[Any] | None) -> None:
-    """Raise on infinite numbers, and on fractions in integer columns."""
-    infinite = np.flatnonzero(np.isinf(numbers).any(axis=0))
+    """Raise on infinite numbers, and on fractions in integer columns; (n, n_columns)."""
+    broken = np.zeros(len(kinds), dtype=bool)
+    whole = np.flatnonzero(kinds == INTEGER)
+    with np.errstate(invalid="ignore"):
+        broken[whole] = (np.nan_to_num(np.mod(numbers[:, whole], 1)) != 0).any(axis=0)
+    _check_cells(np.isinf(numbers).any(axis=0), broken, names)
+
+
+def check_data(numbers: ColumnNumbers, names: list[Any] | None) -> None:
+    """Do as :func:`check_cells`, for columns that have been read."""
+    _check_cells(np.isinf(numbers.low) | np.isinf(numbers.high), numbers.broken, names)
+
+
+def _check_cells(infinite_in: BoolArray, broken: BoolArray, names: list[Any] | None) -> None:
+    infinite = np.flatnonzero(infinite_in)
     if infinite.size:
         raise ValueError(f"X holds infinite values in column {column_label(infinite[0], names)}.")
-    whole = np.flatnonzero(kinds == INTEGER)
-    fraction = whole[(np.nan_to_num(np.mod(numbers[:, whole], 1)) != 0).any(axis=0)]
+    fraction = np.flatnonzero(broken)
     if fraction.size:
         raise ValueError(
             f"Column {column_label(fraction[0], names)} is of type 'integer' but holds fractions."
@@ -291,18 +301,18 @@ def check_cells(numbers: np.ndarray, kinds: np.ndarray, names: list[Any] | None)
 
 def check_bounds(
     bounds: tuple[FloatArray, FloatArray],
-    data: tuple[FloatArray, FloatArray],
-    numbers: FloatArray,
+    numbers: ColumnNumbers,
+    n_rows: int,
     mutable: BoolArray,
     names: list[Any] | None,
 ) -> None:
     """Raise if the bounds of a column exclude all of the data, and warn if they exclude some.
 
-    `data` holds the smallest and the largest number of each column. With all values outside, units
-    or columns were mixed up. Some values outside may be meant: such rows keep their values.
+    With all values outside, units or columns were mixed up. Some values outside may be meant: such
+    rows keep their values.
     """
-    (lo, hi), (low, high) = bounds, data
-    mutable = mutable & ~np.isnan(numbers).all(axis=0)
+    (lo, hi), low, high = bounds, numbers.low, numbers.high
+    mutable = mutable & ~numbers.empty
     slack = _ROUNDING * np.maximum(np.abs(low), np.abs(high))
     apart = np.flatnonzero(mutable & ((low > hi + slack) | (high < lo - slack)))
     if apart.size:
@@ -314,12 +324,12 @@ def check_bounds(
     partly = np.flatnonzero(mutable & ((low < lo - slack) | (high > hi + slack)))
     if partly.size:
         j = int(partly[0])
-        outside = int(((numbers[:, j] < lo[j]) | (numbers[:, j] > hi[j])).sum())
+        outside = numbers.n_outside(j, lo[j], hi[j])
         value = low[j] if low[j] < lo[j] else high[j]
         more = f" {len(partly) - 1} more columns are like that." if len(partly) > 1 else ""
         warnings.warn(
             f"bounds of column {column_label(j, names)} are ({lo[j]}, {hi[j]}), but {outside} of "
-            f"{len(numbers)} rows of X are outside, one with the value {value}. Such rows may keep "
+            f"{n_rows} rows of X are outside, one with the value {value}. Such rows may keep "
             f"their own values.{more}",
             UserWarning,
             stacklevel=stacklevel_of_caller(),

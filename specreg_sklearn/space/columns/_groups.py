@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.space._options import column_index
+from specreg_sklearn.space.columns._options import column_index
 from specreg_sklearn.tables import CATEGORICAL, INTEGER, Table, column_label
 
 Groups: TypeAlias = (

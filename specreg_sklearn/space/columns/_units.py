@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, Scale
-from specreg_sklearn.space._options import column_index
-from specreg_sklearn.tables import column_label
+from specreg_sklearn.space.columns._options import column_index
+from specreg_sklearn.tables import ColumnNumbers, column_label
 
 _ACCEPTED = (
     "'std', 'range', 'iqr', 'mad', None, a number, an array with one number per column, or a dict "
@@ -18,7 +18,7 @@ _ACCEPTED = (
 
 
 def read_scale(
-    scale: Scale, numbers: FloatArray, may_move: BoolArray, names: list[Any] | None
+    scale: Scale, numbers: ColumnNumbers, may_move: BoolArray, names: list[Any] | None
 ) -> tuple[FloatArray, list[str]]:
     """Return the unit of each column, and what each is: a name of `SPREADS`, "X" or "given".
 
@@ -27,7 +27,7 @@ def read_scale(
     The robust spreads are 0 as well where more than half of the cells are equal: there the standard
     deviation stands in.
     """
-    n = numbers.shape[1]
+    n = len(numbers)
     if scale is None:
         return np.ones(n), ["X"] * n
     check_scale(scale)
@@ -58,10 +58,10 @@ def check_scale(scale: Scale) -> None:
 
 
 def _spreads(
-    asked: Mapping[int, Any], numbers: FloatArray, may_move: BoolArray, names: list[Any] | None
+    asked: Mapping[int, Any], numbers: ColumnNumbers, may_move: BoolArray, names: list[Any] | None
 ) -> tuple[FloatArray, list[str]]:
     """Return units that are asked for column by column, by name or as numbers."""
-    n = numbers.shape[1]
+    n = len(numbers)
     out, kinds = np.ones(n), ["given"] * n
     for j, unit in asked.items():
         if not isinstance(unit, str):
@@ -73,10 +73,18 @@ def _spreads(
                     f"number, or one of {sorted(SPREADS)}."
                 ) from error
             continue
-        cells = numbers[:, j][~np.isnan(numbers[:, j])]
-        kinds[j] = next((k for k in (unit, "std") if SPREADS[k](cells) > 0), unit)
-        out[j] = SPREADS[kinds[j]](cells)
+        kinds[j] = unit
+        if unit == "range":
+            out[j] = numbers.ranges()[j]
+        elif unit != "std":
+            out[j] = _ROBUST[unit](numbers.column(j))
+    # The standard deviation stands in for a robust spread of 0.
     named = np.array([isinstance(asked[j], str) for j in range(n)], dtype=bool)
+    by_std = np.array([kind == "std" for kind in kinds], dtype=bool)
+    read = np.flatnonzero(by_std | (named & (out == 0)))
+    out[read] = numbers.stds(read)
+    for j in read[out[read] > 0].tolist():
+        kinds[j] = "std"
     lacking = np.flatnonzero(may_move & named & (out == 0))
     if lacking.size:
         shown = ", ".join(column_label(j, names) for j in lacking[:10].tolist())
@@ -100,22 +108,6 @@ def _check_positive(units: FloatArray, names: list[Any] | None) -> None:
         )
 
 
-def _std(values: FloatArray) -> float:
-    # The mean of equal values rounds, so a constant column is told by its range, not its std.
-    peak = np.abs(values).max(initial=0.0)
-    if not _range(values):
-        return 0.0
-    # Squares of very large or very small numbers would not be finite, or would vanish.
-    return float(max(np.std(values / peak) * peak, np.finfo(float).tiny))
-
-
-def _range(values: FloatArray) -> float:
-    if not values.size:
-        return 0.0
-    with np.errstate(over="ignore"):
-        return float(min(values.max() - values.min(), np.finfo(float).max))
-
-
 def _iqr(values: FloatArray) -> float:
     if not values.size:
         return 0.0
@@ -129,4 +121,5 @@ def _mad(values: FloatArray) -> float:
     return float(np.median(np.abs(values - np.median(values))))
 
 
-SPREADS = {"std": _std, "range": _range, "iqr": _iqr, "mad": _mad}
+_ROBUST = {"iqr": _iqr, "mad": _mad}
+SPREADS = ("std", "range", *_ROBUST)

@@ -10,8 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.space._groups import Group
-from specreg_sklearn.space._options import column_index
+from specreg_sklearn.space.columns._groups import Group
+from specreg_sklearn.space.columns._options import column_index
 from specreg_sklearn.tables import column_label
 
 Cost: TypeAlias = Mapping[Hashable, float | tuple[float, float]]

@@ -1,0 +1,165 @@
+"""What columns of numbers hold: ranges, gaps and spreads, read in blocks of rows.
+
+A pool may have millions of rows of which an attack uses a few. It is read in blocks that fit into a
+processor's cache, transposed so that each column is contiguous there, and never copied as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn.tables._arrays import are_all
+from specreg_sklearn.tables._frames import Table
+from specreg_sklearn.tables._sparse import SparseTable
+
+# Cells in one block: 2 MB.
+_BLOCK = 2**18
+
+
+def row_blocks(table: Table, columns: IntArray) -> Iterator[tuple[slice, FloatArray]]:
+    """Yield slices of rows, and the numbers of columns there: (n_columns, n_rows), NaN for a gap.
+
+    A table of at most a quarter of a million cells is one block.
+    """
+    if isinstance(table, SparseTable):
+        # Asked for all rows at once, it refuses what would be too large as dense rows.
+        yield slice(0, table.n_rows), np.ascontiguousarray(table.numbers(columns).T)
+        return
+    step = max(1, _BLOCK // max(1, len(columns)))
+    for begin in range(0, table.n_rows, step):
+        rows = slice(begin, min(begin + step, table.n_rows))
+        part = table if step >= table.n_rows else table.take(rows)
+        if part.bare and are_all(columns, part.n_columns):
+            # Once copied, not twice; but never handed out as they are.
+            yield rows, np.array(part.data.T, order="C")
+        else:
+            yield rows, np.ascontiguousarray(part.numbers(columns).T)
+
+
+class ColumnNumbers:
+    """The numbers in columns of a table.
+
+    Parameters
+    ----------
+    table : Table
+        The rows.
+    columns : ndarray of shape (n_numeric,), int
+        Positions of the columns that hold numbers. The others count as empty.
+    whole : ndarray of shape (n_columns,), bool
+        Columns that should hold whole numbers.
+
+    Attributes
+    ----------
+    low, high : ndarray of shape (n_columns,), float64
+        The smallest and largest number of each column, 0 where there is none.
+    empty, broken : ndarray of shape (n_columns,), bool
+        Columns without a number, and those of `whole` that hold fractions.
+    """
+
+    def __init__(self, table: Table, columns: IntArray, whole: BoolArray) -> None:
+        self._table = table
+        self._moved: dict[int, FloatArray] = {}
+        self.low, self.high = np.full((2, table.n_columns), np.nan)
+        self.broken = np.zeros(table.n_columns, dtype=bool)
+        # Whole numbers as such need no look.
+        doubtful = [
+            k for k, j in enumerate(columns) if whole[j] and table.dtype(j).kind not in "iub"
+        ]
+        for _, block in row_blocks(table, columns):
+            low, high = block.min(axis=1), block.max(axis=1)
+            gaps = np.flatnonzero(np.isnan(low))
+            low[gaps] = np.fmin.reduce(block[gaps], axis=1)
+            high[gaps] = np.fmax.reduce(block[gaps], axis=1)
+            self.low[columns] = np.fmin(self.low[columns], low)
+            self.high[columns] = np.fmax(self.high[columns], high)
+            for k in doubtful:
+                with np.errstate(invalid="ignore"):
+                    rest = np.nan_to_num(np.mod(block[k], 1))
+                self.broken[columns[k]] |= bool(rest.any())
+        self.empty = np.isnan(self.low)
+        self.low[self.empty], self.high[self.empty] = 0.0, 0.0
+
+    def __len__(self) -> int:
+        return len(self.low)
+
+    def count_from_elsewhere(self, column: int, numbers: FloatArray) -> None:
+        """Take these numbers, (n_rows,), for those of a column."""
+        self._moved[column] = numbers
+        self.low[column], self.high[column] = np.nanmin(numbers), np.nanmax(numbers)
+
+    def column(self, column: int) -> FloatArray:
+        """Return the numbers of one column, without gaps."""
+        if self.empty[column]:
+            return np.empty(0)
+        cells = self._moved.get(column)
+        if cells is None:
+            cells = self._table.numbers(np.array([column]))[:, 0]
+        return np.asarray(cells[~np.isnan(cells)])
+
+    def n_outside(self, column: int, low: float, high: float) -> int:
+        """Return how many numbers of a column are outside two ends."""
+        cells = self.column(column)
+        return int(((cells < low) | (cells > high)).sum())
+
+    def ranges(self) -> FloatArray:
+        """Return the largest minus the smallest number of each column; finite in any case."""
+        with np.errstate(over="ignore"):
+            return np.minimum(self.high - self.low, np.finfo(np.float64).max)
+
+    def stds(self, columns: IntArray) -> FloatArray:
+        """Return the standard deviations of columns, (n,); 0 exactly where one does not vary."""
+        out = np.zeros(len(columns))
+        # The mean of equal values rounds, so a constant column is told by its range.
+        varies = np.flatnonzero(self.ranges()[columns] > 0)
+        out[varies] = self._stds(np.asarray(columns)[varies])
+        return out
+
+    def _stds(self, columns: IntArray) -> FloatArray:
+        # Squares of very large or very small numbers would not be finite, or would vanish.
+        peak = np.maximum(np.abs(self.low[columns]), np.abs(self.high[columns]))
+        moments = _Moments(len(columns))
+        for rows, block in row_blocks(self._table, columns) if len(columns) else ():
+            for k, j in enumerate(columns.tolist()):
+                if j in self._moved:
+                    block[k] = self._moved[j][rows]
+            block /= peak[:, None]
+            moments.add(block)
+        return np.maximum(moments.stds() * peak, np.finfo(np.float64).tiny)
+
+
+class _Moments:
+    """Means and sums of squared deviations of n columns that come in blocks.
+
+    Two blocks are put together as Chan, Golub and LeVeque (1983), "Algorithms for computing the
+    sample variance", do it; a single one gives what `numpy.std` does, to the bit.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.count, self.mean, self.squares = np.zeros((3, n))
+
+    def add(self, block: FloatArray) -> None:
+        """Add a block of shape (n, n_rows)."""
+        count = np.full(len(block), float(block.shape[1]))
+        mean = block.mean(axis=1)
+        rest = block - mean[:, None]
+        squares = np.multiply(rest, rest, out=rest).sum(axis=1)
+        for k in np.flatnonzero(np.isnan(mean)).tolist():
+            cells = block[k][~np.isnan(block[k])]
+            count[k], mean[k], squares[k] = len(cells), 0.0, 0.0
+            if len(cells):
+                mean[k] = cells.mean()
+                squares[k] = ((cells - mean[k]) ** 2).sum()
+        total = self.count + count
+        share = count / np.maximum(total, 1)
+        gap = mean - self.mean
+        self.squares += squares + gap**2 * self.count * share
+        # The first block's mean as it is: 0 + (mean - 0) * 1.
+        self.mean += gap * share
+        self.count = total
+
+    def stds(self) -> FloatArray:
+        """Return the standard deviations, (n,)."""
+        return np.asarray(np.sqrt(self.squares / np.maximum(self.count, 1)))

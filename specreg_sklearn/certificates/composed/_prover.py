@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from specreg_sklearn.certificates.distances import (
     DistanceBounds,
     DistanceProver,
     LipschitzProver,
+    bounds_by_workers,
     confirmed_witnesses,
     ends_meet,
     register_distance_prover,
@@ -95,7 +97,16 @@ class ComposedProver:
         max_nodes: int = DEFAULT_MAX_NODES,
         n_jobs: int | None = None,
     ) -> DistanceBounds:
-        """Return lower bounds; upper ones are those of the known rows."""
+        """Return lower bounds; upper ones are those of the known rows.
+
+        All distances come from one bisection, so `within` changes nothing.
+        """
+        prove = partial(self._bounds, norm=norm, max_nodes=max_nodes)
+        return bounds_by_workers(prove, rows, known, n_jobs=n_jobs)
+
+    def _bounds(
+        self, rows: CleanRows, known: FloatArray | None, *, norm: float, max_nodes: int
+    ) -> DistanceBounds:
         n = len(rows)
         labels = ask(self.estimator.predict, rows.write(rows.raw, np.arange(n)), n)
         own = LabelCoder(self.classes).encode(labels)

@@ -17,6 +17,7 @@ from specreg_sklearn.certificates.distances._registry import (
     register_constants_prover,
     register_distance_prover,
 )
+from specreg_sklearn.certificates.distances._workers import bounds_by_workers
 
 __all__ = [
     "CLOSED",
@@ -24,6 +25,7 @@ __all__ = [
     "DistanceBounds",
     "DistanceProver",
     "LipschitzProver",
+    "bounds_by_workers",
     "confirmed_witnesses",
     "distance_prover",
     "ends_meet",

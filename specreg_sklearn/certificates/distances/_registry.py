@@ -16,6 +16,7 @@ from specreg_sklearn.certificates.distances._prover import DistanceProver
 from specreg_sklearn.certificates.distances._swaps import SwapsProver
 from specreg_sklearn.certificates.pipelines import (
     NoCertificateError,
+    has_stages,
     name_of_step,
     split_pipeline,
 )
@@ -40,6 +41,15 @@ _CONSTANTS_FOLDERS = ("specreg_sklearn.certificates.relaxations",)
 _ON_SPARSE_ROWS = ("linear", "lipschitz")
 # A subclass with its own version of one of these decides otherwise than its parent does.
 _MEANING = ("predict", "predict_proba", "decision_function")
+
+_PROVABLE = (
+    "Accepted are trees, forests and boosting of scikit-learn, XGBoost and LightGBM; linear "
+    "classifiers and RobustLinearProbe; MLPClassifier and the networks of this package; nearest "
+    "neighbours and NearestCentroid; SVC, NuSVC and Gaussian processes with usual kernels; naive "
+    "Bayes and discriminant analysis; and votes, bagging, boosting, stacking, calibration, "
+    "thresholds, one-vs-one and one-vs-rest of these. They may stand alone, in pipelines or in "
+    "searches. register_distance_prover adds proofs, register_certified_step Lipschitz constants"
+)
 
 _by_class: dict[str, Factory] = {}
 _by_question: list[tuple[Callable[[Any], bool], Factory]] = []
@@ -194,15 +204,20 @@ def _first_prover(estimator: Classifier, X: Any, *, constants: bool) -> Distance
             # Steps in front of it are named as they are read.
             about_last = reason.startswith(type(last).__name__)
             reasons.append(f"{place}{reason}" if about_last else reason)
-    if constants:
+    if not reasons and not constants:
+        reasons.append(
+            f"{place}{type(last).__name__} has no certificate: no proof is registered for it."
+        )
+    elif not reasons and not has_stages(last):
+        reasons.append(
+            f"{place}{type(last).__name__} has no certificate: no proof is known for it. "
+            f"{_PROVABLE}."
+        )
+    elif constants:
         try:
             return SwapsProver(_by_constants(estimator), estimator)
         except NoCertificateError as error:
             reasons.append(str(error))
-    if not reasons:
-        reasons.append(
-            f"{place}{type(last).__name__} has no certificate: no proof is registered for it."
-        )
     raise NoCertificateError("\n".join(dict.fromkeys(reasons)))
 
 

@@ -40,10 +40,12 @@ def largest_radius(holds: Callable[[FloatArray], BoolArray], n_rows: int) -> Flo
             break
         high = np.where(far, 4 * high, high)
     for _ in range(_STEPS):
+        # A row that is narrow stays as it is: it must not depend on the others.
+        wide = high - low > _NARROW * high
+        if not wide.any():
+            break
         middle = 0.5 * (low + high)
         far = holds(middle) & ever
-        low, high = np.where(far, middle, low), np.where(far, high, middle)
-        if (high - low <= _NARROW * high).all():
-            break
+        low, high = np.where(wide & far, middle, low), np.where(wide & ~far, middle, high)
     low = np.where(low >= _FARTHEST, np.inf, low)
     return np.where(ever, low, 0.0)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import partial
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
 
 from specreg_sklearn._typing import Classifier, FloatArray, IntArray
 from specreg_sklearn.certificates.distances import (
     DEFAULT_MAX_NODES,
     DistanceBounds,
+    bounds_by_workers,
     confirmed_witnesses,
     ends_meet,
 )
@@ -104,22 +105,15 @@ class MoveProver(ABC):
         max_nodes: int = DEFAULT_MAX_NODES,
         n_jobs: int | None = None,
     ) -> DistanceBounds:
-        """Return bounds and witnesses, as every :class:`DistanceProver` does."""
-        n = len(rows)
-        n_workers = min(effective_n_jobs(n_jobs), max(n, 1))
-        chunks = [some for some in np.array_split(np.arange(n), n_workers) if len(some)]
-        if len(chunks) <= 1:
-            return self._bounds(rows, norm, known, max_nodes)
-        parts = Parallel(n_jobs=n_workers)(
-            delayed(self._bounds)(
-                rows.take(some), norm, None if known is None else known[some], max_nodes
-            )
-            for some in chunks
-        )
-        return DistanceBounds(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+        """Return bounds and witnesses, as every :class:`DistanceProver` does.
+
+        No row is left early, so `within` changes nothing.
+        """
+        prove = partial(self._bounds, norm=norm, max_nodes=max_nodes)
+        return bounds_by_workers(prove, rows, known, n_jobs=n_jobs)
 
     def _bounds(
-        self, rows: CleanRows, norm: float, known: FloatArray | None, max_nodes: int
+        self, rows: CleanRows, known: FloatArray | None, *, norm: float, max_nodes: int
     ) -> DistanceBounds:
         n = len(rows)
         every = np.arange(n)

@@ -23,6 +23,7 @@ from specreg_sklearn.certificates.pipelines._model import (
 from specreg_sklearn.certificates.pipelines._registry import (
     best_of_search,
     classifier_stages,
+    has_stages,
     register_certified_step,
     transformer_stages,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "check_underived",
     "classifier_stages",
     "decision_cut",
+    "has_stages",
     "linear_scores",
     "name_of_step",
     "passes_on",

@@ -40,6 +40,17 @@ _MEANING = {
     CLASSIFIER: ("predict", "decision_function", "_logits"),
 }
 
+_ACCEPTED = {
+    TRANSFORMER: "Accepted are scalers, linear projections, column selections, FunctionTransformer "
+    "with a StatedLipschitz function and the encoders of this package, alone, in pipelines or in "
+    "searches; __certified_stages__ and register_certified_step add others. In front of trees, "
+    "QuantileTransformer, PowerTransformer and KBinsDiscretizer are accepted as well, and any step "
+    "whose columns do not move",
+    CLASSIFIER: "Accepted are linear classifiers, MLPClassifier, SpectrallyRegularizedEncoder and "
+    "RobustLinearProbe, alone, in pipelines or in searches; __certified_stages__ and "
+    "register_certified_step add others",
+}
+
 _rules: dict[str, dict[type, Rule]] = {TRANSFORMER: {}, CLASSIFIER: {}}
 
 
@@ -183,9 +194,13 @@ def best_of_search(search: GridSearchCV | RandomizedSearchCV) -> Any:
 def _stages(step: object, role: Role) -> list[Stage]:
     if isinstance(step, type):
         raise TypeError(f"estimator={step.__name__} is a class; pass a fitted instance.")
-    for module in _RULE_MODULES:
-        import_module(f"specreg_sklearn.certificates.pipelines.{module}")
+    _load_rules()
     home = _home_of_stages(type(step), role)
+    if home is None:
+        raise NoCertificateError(
+            f"{type(step).__name__} has no certificate: no Lipschitz constant is known for it. "
+            f"{_ACCEPTED[role]}."
+        )
     # A pipeline's steps are checked one by one.
     if hasattr(step, "fit") and not isinstance(step, Pipeline):
         check_is_fitted(step)
@@ -208,20 +223,25 @@ def _with_precision(stages: list[Stage], step: object, role: Role) -> list[Stage
     return stages
 
 
-def _home_of_stages(kind: type, role: Role) -> type:
+def has_stages(classifier: object) -> bool:
+    """Return whether a rule or the method says what the stages of a classifier are."""
+    _load_rules()
+    return _home_of_stages(type(classifier), CLASSIFIER) is not None
+
+
+def _load_rules() -> None:
+    for module in _RULE_MODULES:
+        import_module(f"specreg_sklearn.certificates.pipelines.{module}")
+
+
+def _home_of_stages(kind: type, role: Role) -> type | None:
     """Return the nearest class in the order of inheritance that has a rule or the method."""
     for home in kind.__mro__:
         if home in _rules[role] or vars(home).get(_METHOD) is not None:
             return home
         if _METHOD in vars(home):  # None takes it away, as Python does with __hash__
             break
-    raise NoCertificateError(
-        f"{kind.__name__} has no certificate: no Lipschitz constant is known for it. "
-        "Accepted are scalers, linear projections, column selections, FunctionTransformer with a "
-        "StatedLipschitz function, linear classifiers, MLPClassifier, the encoders of this package "
-        "and RobustLinearProbe, alone, in pipelines or in searches; __certified_stages__ and "
-        "register_certified_step add others."
-    )
+    return None
 
 
 def _check_not_overridden(step: object, role: Role, home: type) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
@@ -9,17 +11,19 @@ from specreg_sklearn.certificates.distances import (
     DEFAULT_MAX_NODES,
     DistanceBounds,
     LipschitzProver,
+    bounds_by_workers,
     confirmed_witnesses,
     ends_meet,
     register_constants_prover,
 )
 from specreg_sklearn.certificates.pipelines import SeenRows
 from specreg_sklearn.certificates.relaxations._branches import branched_radii
+from specreg_sklearn.certificates.relaxations._from_l2 import implied_radii, reach_of
 from specreg_sklearn.certificates.relaxations._layers import hidden_slopes, moved_layers
 from specreg_sklearn.certificates.relaxations._parabolas import parabolas_help
 from specreg_sklearn.certificates.relaxations._roots import Rows, has_room, relaxed_radii
 from specreg_sklearn.certificates.relaxations._rounding import centres_of
-from specreg_sklearn.space import CONVEX_NORMS, NORMS, CleanRows
+from specreg_sklearn.space import CONVEX_NORMS, L2, NORMS, CleanRows
 
 # A node costs as much as so many of a search among trees, and as so many multiplications.
 _NODE, _MULTIPLICATIONS = 100, 4e4
@@ -32,7 +36,7 @@ _SAFETY = 1 - 1e-9
 
 
 class RelaxationProver:
-    """The larger of the radius by Lipschitz constants and that by linear relaxation.
+    """The largest of the radii by Lipschitz constants, by linear relaxation, and from that in L2.
 
     Parameters
     ----------
@@ -68,8 +72,21 @@ class RelaxationProver:
         """Return radii as lower bounds; upper ones are those of the known rows.
 
         A node of the search counts as 100 of `max_nodes`, or as more in L2 or in a large network.
-        All of them run in one process: their work is matrix products.
+        In L1 and Linf a relaxation in L2, without such nodes, is asked as well for rows that are
+        open.
         """
+        prove = partial(self._bounds, norm=norm, within=within, max_nodes=max_nodes)
+        return bounds_by_workers(prove, rows, known, n_jobs=n_jobs)
+
+    def _bounds(
+        self,
+        rows: CleanRows,
+        known: FloatArray | None,
+        *,
+        norm: float,
+        within: float | None,
+        max_nodes: int,
+    ) -> DistanceBounds:
         seen = self.model.seen(rows, norm=norm)
         lower = self.model.radii_from(seen, norm=norm)
         witness, upper = confirmed_witnesses(
@@ -85,7 +102,33 @@ class RelaxationProver:
             lower[some], n_nodes[some] = self._raised(
                 seen, some, lower[some], upper[some], norm, far, max_nodes
             )
+            if norm != 2:
+                some = some[(lower[some] <= far) & has_room(lower[some], upper[some])]
+                lower[some] = np.maximum(lower[some], self._by_l2(rows, some, witness, norm))
         return DistanceBounds(lower, upper, witness, ends_meet(lower, upper), n_nodes)
+
+    def _by_l2(
+        self, rows: CleanRows, some: IntArray, witness: FloatArray, norm: float
+    ) -> FloatArray:
+        """Return what relaxations in L2 imply for some rows, 0 where these can be no better."""
+        nothing = np.zeros(len(some))
+        if not len(some):
+            return nothing
+        rows = rows.take(some)
+        seen = self.model.seen(rows, norm=2)
+        layers, _ = moved_layers(self.model, seen, self.slopes, L2)
+        if not parabolas_help(layers, in_branches=False):
+            return nothing
+        lower = self.model.radii_from(seen, norm=2)
+        known = np.flatnonzero(~np.isnan(witness[some]).any(axis=1))
+        upper = np.full(len(some), np.inf)
+        upper[known] = rows.distance(witness[some[known]], known, 2)
+        is_open = np.flatnonzero((lower > 0) & np.isfinite(lower) & (lower < upper))
+        if len(is_open):
+            lower[is_open], _ = self._raised(
+                seen, is_open, lower[is_open], upper[is_open], 2, np.inf, 0
+            )
+        return implied_radii(lower, reach_of(rows), norm)
 
     def _raised(
         self,

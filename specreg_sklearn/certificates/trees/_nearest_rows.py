@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
 
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.distances import (
     DEFAULT_MAX_NODES,
     DistanceBounds,
+    bounds_by_workers,
     confirmed_witnesses,
     ends_meet,
 )
@@ -116,22 +117,8 @@ def nearest_rows(
         )
         return _obeying(found, rows)
     limits = _limits(within, n)
-    n_workers = min(effective_n_jobs(n_jobs), max(n, 1))
-    chunks = [some for some in np.array_split(np.arange(n), n_workers) if len(some)]
-    if len(chunks) <= 1:
-        return _search_rows(ensemble, rows, norm, known, limits, max_nodes)
-    parts = Parallel(n_jobs=n_workers)(
-        delayed(_search_rows)(
-            ensemble,
-            rows.take(some),
-            norm,
-            None if known is None else known[some],
-            limits[some],
-            max_nodes,
-        )
-        for some in chunks
-    )
-    return DistanceBounds(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    search = partial(_search_rows, ensemble, norm=norm, max_nodes=max_nodes)
+    return bounds_by_workers(search, rows, known, limits, n_jobs=n_jobs)
 
 
 def _obeying(found: DistanceBounds, rows: CleanRows) -> DistanceBounds:
@@ -157,9 +144,10 @@ def _limits(within: float | FloatArray | None, n: int) -> FloatArray:
 def _search_rows(
     ensemble: TreeEnsemble,
     rows: CleanRows,
-    norm: float,
     known: FloatArray | None,
     limits: FloatArray,
+    *,
+    norm: float,
     max_nodes: int,
 ) -> DistanceBounds:
     n = len(rows)

@@ -20,10 +20,10 @@ from specreg_sklearn.metrics._certified import (
     lipschitz_bound,
 )
 from specreg_sklearn.metrics._comparison import RobustnessComparison, compare_robustness
+from specreg_sklearn.metrics._make_robust_scorer import make_robust_scorer, robust_accuracy
 from specreg_sklearn.metrics._robust_accuracy import adversarial_distances, robust_accuracy_score
 from specreg_sklearn.metrics._robustness_result import RobustnessScore
 from specreg_sklearn.metrics._robustness_score import robustness_score
-from specreg_sklearn.metrics._scorer import make_robust_scorer, robust_accuracy
 from specreg_sklearn.space import EpsSuggestion, suggest_eps
 
 __all__ = [

@@ -21,13 +21,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from specreg_sklearn.space._norms import as_norm
+from specreg_sklearn.space._row_boxes import RowBoxes
 from specreg_sklearn.space.columns import (
     BoundGroup,
     Choices,
-    IntegerRange,
     LargeCells,
     cheapest_swaps,
-    integer_ends,
 )
 from specreg_sklearn.tables import INTEGER, Table, as_table, column_label
 
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
 
 # Numbers held at once where a computation has intermediate results as large as the data.
 _BLOCK = 2**20
-# Up to so many numbers, two functions of numpy cost less than one that is written in Python.
-_FEW = 2**14
 
 
 class CleanRows:
@@ -112,44 +109,14 @@ class CleanRows:
         else:
             # One cell stands for all: ten thousand images would hold ten million flags.
             self.missing = np.broadcast_to(np.array(False), raw.shape)
-        low, high = low.copy(), high.copy()
-        low[integer], high[integer] = np.ceil(low[integer]), np.floor(high[integer])
-        self.narrow: list[tuple[np.dtype, np.ndarray]] = []
-        held: dict[np.dtype, list[int]] = {}
-        for j, c in enumerate(columns[: self.n_numbers].tolist()):
-            if j not in large:
-                held.setdefault(table.dtype(c), []).append(j)
-        for dtype in sorted(held, key=str):
-            mask = np.array(held[dtype])
-            if dtype.kind in "iub":
-                ends = IntegerRange(0, *integer_ends(dtype)).ends()
-                low[mask] = np.maximum(low[mask], ends[0])
-                high[mask] = np.minimum(high[mask], ends[1])
-            elif dtype.itemsize < 8:
-                self.narrow.append((dtype, mask))
-                low[mask] = _inwards(np.maximum(low[mask], float(np.finfo(dtype).min)), dtype, 1)
-                high[mask] = _inwards(np.minimum(high[mask], float(np.finfo(dtype).max)), dtype, -1)
-        for k, cells in large.items():
-            # Rows that are counted from the origin share these ends, or are widened below.
-            low[k], high[k] = cells.limits
-        self._by_row = {k: cells for k, cells in large.items() if not cells.exact.all()}
-        self._low, self._high = low[None], high[None]
-        # Widened boxes are not stored: they are as large as the data.
-        inside = (self.raw >= low).all() and (self.raw <= high).all() if len(raw) else True
         ways = np.zeros(len(columns), dtype=np.int64) if directions is None else directions
         self.directions = ways
-        self._ups, self._downs = np.flatnonzero(ways > 0), np.flatnonzero(ways < 0)
-        self._shared_box = (
-            bool(inside) and not self.missing.any() and not self._by_row and not ways.any()
+        dtypes = [table.dtype(c) for c in columns[: self.n_numbers].tolist()]
+        self._boxes = RowBoxes(
+            self.raw, self.missing, dtypes, low, high, integer, large=large, directions=ways
         )
-        one_box = len(low) > 0 and (low == low[0]).all() and (high == high[0]).all()
-        if self._shared_box and one_box:
-            # One interval for all columns is clipped several times faster than a row of them.
-            self._low, self._high = self._low[:, :1], self._high[:, :1]
-        self._whole = bool(integer.any())
+        self.narrow, self.exact = self._boxes.narrow, self._boxes.exact
         self.unit = bool((scale == 1).all())
-        # Whether any number inside the box can be a cell as it is.
-        self.exact = not self._whole and not self.narrow
         self._writes_all = (
             table.plain and not self.missing.any() and not self.derives and not choices
         )
@@ -267,7 +234,7 @@ class CleanRows:
         far to go where the space itself sets no bound.
         """
         open_below, open_above = np.isinf(self.low), np.isinf(self.high)
-        open_below[self._ups], open_above[self._downs] = False, False
+        open_below[self.directions > 0], open_above[self.directions < 0] = False, False
         lo = np.where(open_below, np.minimum(reach[0], self.x), self.lo)
         hi = np.where(open_above, np.maximum(reach[1], self.x), self.hi)
         return np.where(self.missing, self.x, lo), np.where(self.missing, self.x, hi)
@@ -285,20 +252,7 @@ class CleanRows:
 
         `raw` has shape (..., d); the ends of the box broadcast to it.
         """
-        if self._whole:
-            raw[..., self.integer] = np.rint(raw[..., self.integer])
-        for dtype, columns in self.narrow:
-            # Points far outside the box may overflow here; clipping brings them back.
-            with np.errstate(over="ignore"):
-                if len(columns) == raw.shape[-1]:
-                    raw[...] = raw.astype(dtype)
-                else:
-                    raw[..., columns] = raw[..., columns].astype(dtype)
-        # The ends of the box are representable, so clipping last cannot undo the cast.
-        if lo.size == hi.size == 1 and raw.size > _FEW:
-            return np.clip(raw, lo, hi, out=raw)
-        np.maximum(raw, lo, out=raw)
-        return np.minimum(raw, hi, out=raw)
+        return self._boxes.fit(raw, lo, hi)
 
     def snap(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
         """Return the cells (m, d) that coordinates really stand for: rounded, cast and clipped.
@@ -359,18 +313,7 @@ class CleanRows:
 
     def box(self, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the boxes of rows in the units of X; shape (1, d) or (1, 1) if all share one."""
-        if self._shared_box:
-            return self._low, self._high
-        raw = self.raw[owner]
-        lo, hi = np.minimum(self._low, raw), np.maximum(self._high, raw)
-        for k, cells in self._by_row.items():
-            lo[:, k], hi[:, k] = cells.low[owner], cells.high[owner]
-        lo[:, self._ups], hi[:, self._downs] = raw[:, self._ups], raw[:, self._downs]
-        if self._writes_all:
-            return lo, hi
-        # A missing cell reads 0 here, and stays there.
-        missing = self.missing[owner]
-        return np.where(missing, 0.0, lo), np.where(missing, 0.0, hi)
+        return self._boxes.of(owner)
 
     def clip(self, Z: np.ndarray, owner: np.ndarray) -> np.ndarray:
         """Return coordinates moved into the boxes of their rows."""
@@ -536,11 +479,3 @@ class CleanRows:
             part = slice(begin, begin + step)
             out[part] = (raw[part] != self.raw[owner[part]]).any(axis=1)
         return out
-
-
-def _inwards(end: np.ndarray, dtype: np.dtype, side: int) -> np.ndarray:
-    """Return the nearest ends that `dtype` can hold and that do not leave the box."""
-    cast = end.astype(dtype)
-    step = np.nextafter(cast, np.array(side * np.inf, dtype))
-    outside = (cast.astype(np.float64) - end) * side < 0
-    return np.where(outside, step, cast).astype(np.float64)

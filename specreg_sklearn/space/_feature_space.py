@@ -176,7 +176,9 @@ class FeatureSpace:
             bounds that keep it from moving.
         increase_only, decrease_only : None, list of columns, or mask, default=None
             Columns whose numbers an attack may only raise, or only lower, from row to row: an
-            account does not get younger. They are mutable columns of numbers.
+            account does not get younger. They are mutable columns of numbers. Proved distances can
+            only become larger by it. A short attack may find a row in the smaller space that it
+            misses in the larger one: give its rows as `starts` of the second attack, to compare.
         cost : None or dict by column, default=None
             What one unit of a column costs: a positive factor, or a pair of one for steps upwards
             and one for steps downwards. Columns it leaves out cost 1. Distances, eps and proofs are

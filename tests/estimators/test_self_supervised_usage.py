@@ -102,7 +102,10 @@ def test_features_as_a_frame(iris_rows, name, kind):
     names = [f"selfsupervisedencoder{column}" for column in range(8)]
     assert isinstance(frame, kind) and list(frame.columns) == names
     assert fitted.get_feature_names_out().tolist() == names
-    assert fitted.feature_names_in_.tolist() == list("abcd")
+    # scikit-learn 1.6 does not read the names of a newer polars.
+    theirs = getattr(StandardScaler().fit(X), "feature_names_in_", None)
+    np.testing.assert_array_equal(getattr(fitted, "feature_names_in_", None), theirs)
+    assert name == "polars" or theirs.tolist() == list("abcd")
 
 
 # The same numbers everywhere

@@ -16,6 +16,7 @@ from sklearn.datasets import load_iris
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.fixes import parse_version
 from specreg_sklearn import RobustLinearProbe, SelfSupervisedEncoder, SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import CGBA
 from specreg_sklearn.certificates import NoCertificateError
@@ -23,14 +24,17 @@ from specreg_sklearn.metrics import *
 
 warnings.simplefilter("ignore", sklearn.exceptions.ConvergenceWarning)
 X, y = load_iris(return_X_y=True)
-plain = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis()).fit(X, y)
+# The scaler of scikit-learn before 1.8 takes numpy's arrays only.
+recent = parse_version(sklearn.__version__) >= parse_version("1.8")
+scaler = StandardScaler() if recent else "passthrough"
+plain = make_pipeline(scaler, LinearDiscriminantAnalysis()).fit(X, y)
 wanted = adversarial_distances(plain, X, y, max_samples=5)
 small = {"hidden_layer_sizes": 4, "max_iter": 2, "random_state": 0}
 
 for library in (torch, array_api_strict):
     A, b = library.asarray(X), library.asarray(y)
     with sklearn.config_context(array_api_dispatch=True):
-        model = make_pipeline(StandardScaler(), LinearDiscriminantAnalysis()).fit(A, b)
+        model = make_pipeline(scaler, LinearDiscriminantAnalysis()).fit(A, b)
         kind = type(model.predict(A))
         assert kind is type(A), kind
         found = adversarial_distances(model, A, b, max_samples=5)
@@ -54,8 +58,8 @@ for library in (torch, array_api_strict):
         assert abs(float(ours.score(A, b)) - numbers.score(X, y)) < 1e-6
         features = SelfSupervisedEncoder(projector=4, **small).fit(A).transform(A)
         assert type(features) is type(A)
-        chain = make_pipeline(StandardScaler(), SpectrallyRegularizedEncoder(**small),
-                              RobustLinearProbe()).fit(A, b)
+        chain = make_pipeline(scaler, SpectrallyRegularizedEncoder(**small), RobustLinearProbe())
+        chain.fit(A, b)
         assert type(chain.predict(A)) is type(A)
         adversarial_distances(chain, A, b, max_samples=3)
     # Without dispatch arrays are numbers like any other.

@@ -206,7 +206,8 @@ def routing():
 def test_with_metadata_routing(iris, scorer, routing):
     X, y, _ = iris
     weights = np.ones(len(y))
-    with pytest.raises(UnsetMetadataPassedError, match="set_score_request"):
+    # scikit-learn 1.6 names the request of the model.
+    with pytest.raises(UnsetMetadataPassedError, match=r"set_(score|fit)_request"):
         cross_validate(
             LogisticRegression().set_fit_request(sample_weight=False),
             X,

@@ -115,7 +115,8 @@ def test_other_models_have_no_proof_on_sparse_rows_and_are_attacked_all_the_same
 
 def test_some_rows_of_a_large_table_are_measured_in_little_memory():
     rng = np.random.default_rng(0)
-    large = sparse.random_array((20_000, 2_000), density=0.001, rng=rng, format="csr")
+    places = rng.integers(20_000, size=40_000), rng.integers(2_000, size=40_000)
+    large = sparse.csr_array((rng.random(40_000), places), shape=(20_000, 2_000))
     labels = (large[:, [0]].toarray()[:, 0] > 0).astype(int)
     labels[:10_000] = 1 - labels[:10_000]
     weight = np.zeros((1, 2_000))

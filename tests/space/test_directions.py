@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn import FeatureSpace
-from specreg_sklearn.attacks import resolve_attack
+from specreg_sklearn.attacks import CGBA, resolve_attack
+from specreg_sklearn.metrics import adversarial_band
 
 UP, DOWN = [0, 3], [1]
 
@@ -57,6 +60,49 @@ def test_the_nearest_row_of_a_linear_model(table, norm):
     check_ways(X[rows], found.X_adv)
     assert found.success.all() and (found.distances >= exact * (1 - 1e-9)).all()
     assert np.median(found.distances / exact) < 1.02
+
+
+@pytest.fixture(scope="module")
+def cells():
+    """Eight columns of breast cancer, boosted trees, and a space inside another."""
+    X, y = load_breast_cancer(return_X_y=True)
+    X = X[:, :8]
+    model = HistGradientBoostingClassifier(max_iter=20, random_state=0).fit(X, y)
+    wide = FeatureSpace.from_data(X)
+    narrow = FeatureSpace.from_data(X, increase_only=[0, 1, 2], decrease_only=[3, 4])
+    return X, model, wide, narrow
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("norm", [2, np.inf])
+def test_ways_only_make_proved_distances_larger(cells, norm):
+    X, model, wide, narrow = cells
+    some = X[:200]
+    bands = [
+        adversarial_band(
+            model, some, model.predict(some), space=space, norm=norm, max_samples="all"
+        )
+        for space in (wide, narrow)
+    ]
+    assert all(band.closed.all() for band in bands)
+    assert (bands[1].lower >= bands[0].lower * (1 - 1e-9)).all()
+    assert (bands[1].upper >= bands[0].upper * (1 - 1e-9)).all()
+    assert (bands[1].upper > bands[0].upper * 1.01).mean() > 0.5
+
+
+def test_an_attack_that_starts_from_rows_of_the_smaller_space_is_never_farther(cells):
+    """A short search finds some rows in the smaller space only, which has fewer ways to look."""
+    X, model, wide, narrow = cells
+    some = X[:200]
+    labels = model.predict(some)
+    inside = CGBA(max_queries=100).run(model, some, labels, space=narrow, pool=X)
+    kept = np.flatnonzero(inside.success)
+    some, labels, near = some[kept], labels[kept], inside.distances[kept]
+    afresh = CGBA(max_queries=100).run(model, some, labels, space=wide, pool=X)
+    assert (afresh.distances > near * 1.01).any()
+    attack = CGBA(max_queries=100, starts=inside.X_adv[kept])
+    found = attack.run(model, some, labels, space=wide, pool=X)
+    assert len(kept) > 100 and (found.distances <= near * (1 + 1e-9)).all()
 
 
 @pytest.mark.filterwarnings("ignore:.*no adversarial row to start from")

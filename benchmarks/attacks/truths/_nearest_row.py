@@ -161,6 +161,7 @@ class _Program:
             for kind, k, weight in terms
         ]
         at, column, weight = map(np.array, zip(*entries, strict=True))
+        at, column = at.astype(np.int32), column.astype(np.int32)  # as scipy before 1.15 needs
         matrix = csr_array((weight, (at, column)), shape=(len(self.rows), n + m + 1))
         low, high = np.array([row[1:] for row in self.rows]).T
         objective = np.concatenate([costs, np.zeros(m), [float(np.isinf(self.norm))]])

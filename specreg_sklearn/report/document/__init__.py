@@ -15,7 +15,13 @@ from specreg_sklearn.report.document._fingerprints import (
     plain_label,
 )
 from specreg_sklearn.report.document._names import with_names
-from specreg_sklearn.report.document._rows import WORDS, row_records, status_of, witness_rows
+from specreg_sklearn.report.document._rows import (
+    WORDS,
+    as_json,
+    row_records,
+    status_of,
+    witness_rows,
+)
 from specreg_sklearn.report.document._schema import (
     FORMAT,
     SCHEMA_VERSION,
@@ -38,6 +44,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "TOLERANCES",
     "WORDS",
+    "as_json",
     "class_counts",
     "class_name",
     "data_fingerprint",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -35,6 +36,11 @@ class Check:
     def held(self) -> bool:
         """Whether every claim held."""
         return not self.failed
+
+
+def check_of(what: str, model: str, n: int, failed: Iterable[tuple[str, str]]) -> Check:
+    """Return the check of `n` claims, of which these failed."""
+    return Check(what, model, n, tuple(failed))
 
 
 @dataclass(frozen=True, repr=False)

@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.report.document import (
-    MOST_PREDICTED,
     TOLERANCES,
     class_counts,
-    class_name,
     data_fingerprint,
     follow_up,
     labels_fingerprint,
     norm_from_json,
     own_hash,
-    parameters_of,
-    plain_label,
     read_document,
     threat_model,
 )
 from specreg_sklearn.report.verify._differences import differences
-from specreg_sklearn.report.verify._verification import Check, Verification
-from specreg_sklearn.report.verify._witnesses import check_witnesses
+from specreg_sklearn.report.verify._model_checks import model_checks
+from specreg_sklearn.report.verify._verification import Verification, check_of
 from specreg_sklearn.space import FeatureSpace
 from specreg_sklearn.tables import (
     as_table,
     as_targets,
-    ask,
     check_estimator,
-    check_fitted_columns,
-    same_labels,
-    sampled_rows,
-    take_rows,
 )
 
 ON_TRUST = (
@@ -132,21 +123,17 @@ def verify_report(
     labels = as_targets(y, n_rows)
     space = _space_of(document, space)
     checks = [
-        _check("hash of the file", "", 1, _file(document)),
-        _check("fingerprints of the data", "", 5, _data(document, X, labels)),
-        _check("threat model", "", len(document["threat_model"]), _threat(document, space)),
-        _check("what follows from the rows", "", *_follow_up(document)),
+        check_of("hash of the file", "", 1, _file(document)),
+        check_of("fingerprints of the data", "", 5, _data(document, X, labels)),
+        check_of("threat model", "", len(document["threat_model"]), _threat(document, space)),
+        check_of("what follows from the rows", "", *_follow_up(document)),
     ]
     for i, record in enumerate(document["models"]):
         if record["name"] in named:
-            checks += _model_checks(
+            checks += model_checks(
                 document, i, named[record["name"]], X, labels, space, proofs, n_jobs
             )
     return Verification(tuple(checks), bool(proofs), ON_TRUST)
-
-
-def _check(what: str, model: str, n: int, failed: Iterable[tuple[str, str]]) -> Check:
-    return Check(what, model, n, tuple(failed))
 
 
 def _named(document: dict[str, Any], model: Any) -> dict[str, Any]:
@@ -243,97 +230,3 @@ def _n_leaves(value: object) -> int:
         parts = value.values() if isinstance(value, dict) else value
         return sum(map(_n_leaves, parts))
     return 1
-
-
-def _model_checks(
-    document: dict[str, Any],
-    i: int,
-    model: Classifier,
-    X: Any,
-    labels: np.ndarray,
-    space: FeatureSpace,
-    proofs: bool,
-    n_jobs: int | None,
-) -> list[Check]:
-    record, at = document["models"][i], f"models[{i}]"
-    name, rows = record["name"], record["rows"]
-    check_fitted_columns(model, as_table(X))
-    out = [
-        _check("fingerprint of the model", name, 3, _fingerprint(record, model, X, labels, at)),
-        _check("choice of the rows", name, len(rows), _choice(document, rows, labels, at)),
-    ]
-    places = np.array([row["row"] if 0 <= row["row"] < len(labels) else 0 for row in rows])
-    X_part = take_rows(X, places)
-    predicted = ask(model.predict, X_part, len(rows)).tolist()
-    answers: list[tuple[str, str]] = []
-    for k, row in enumerate(rows):
-        truth = plain_label(
-            labels[places[k]].item() if hasattr(labels, "item") else labels[places[k]]
-        )
-        found = {"label": truth, "predicted": plain_label(predicted[k])}
-        for key, value in found.items():
-            answers += differences(row[key], value, f"{at}.rows[{k}].{key}", 0.0)
-    out.append(_check("labels and predictions", name, 2 * len(rows), answers))
-    n = sum(bool(row["changes"]) for row in rows)
-    witnesses = check_witnesses(model, X_part, rows, space, document["threat_model"], at)
-    out += [
-        _check("witnesses asked again", name, n, witnesses.asked),
-        _check("witnesses inside the space", name, n, witnesses.inside),
-        _check("distances of the witnesses", name, n, witnesses.distances),
-    ]
-    if proofs:
-        # Only now: without proofs numpy and the model are all that is needed.
-        from specreg_sklearn.report.verify._proofs import check_proofs
-
-        failed = check_proofs(
-            model,
-            X_part,
-            witnesses.X_adv,
-            rows,
-            space,
-            norm=document["threat_model"]["norm"],
-            max_nodes=document["settings"]["max_nodes"],
-            n_jobs=n_jobs,
-            place=at,
-        )
-        n = sum(row["lower"] != 0 for row in rows)
-        out.append(_check("lower bounds proved again", name, n, failed))
-    return out
-
-
-def _fingerprint(
-    record: dict[str, Any], model: Any, X: Any, labels: np.ndarray, at: str
-) -> list[tuple[str, str]]:
-    n = min(len(labels), MOST_PREDICTED)
-    predicted = ask(model.predict, X if n == len(labels) else take_rows(X, np.arange(n)), n)
-    mine = parameters_of(model)
-    # Versions of a package add parameters and take some away.
-    common = record["parameters"].keys() & mine.keys()
-    found = {
-        "class": class_name(model),
-        "parameters": record["parameters"] | {key: mine[key] for key in common},
-        "predictions": {
-            "n_rows": n,
-            "n_right": int(same_labels(predicted, labels[:n]).sum()),
-            "sha256": labels_fingerprint(predicted),
-        },
-    }
-    failed: list[tuple[str, str]] = []
-    for key, value in found.items():
-        failed += differences(record[key], value, f"{at}.{key}", 0.0)
-    return failed
-
-
-def _choice(
-    document: dict[str, Any], rows: list[dict[str, Any]], labels: np.ndarray, at: str
-) -> list[tuple[str, str]]:
-    settings = document["settings"]
-    chosen = sampled_rows(labels, settings["max_samples"], settings["random_state"]).tolist()
-    stated = [row["row"] for row in rows]
-    if len(stated) != len(chosen):
-        return [(f"{at}.rows", f"has {len(stated)} rows; the settings choose {len(chosen)}")]
-    return [
-        (f"{at}.rows[{k}].row", f"is {mine}; the settings choose {theirs}")
-        for k, (mine, theirs) in enumerate(zip(stated, chosen, strict=True))
-        if mine != theirs
-    ]

@@ -7,7 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from specreg_sklearn._typing import Classifier
-from specreg_sklearn.report.document import TOLERANCES, plain_label, status_of, witness_rows
+from specreg_sklearn.report.document import (
+    TOLERANCES,
+    as_json,
+    plain_label,
+    status_of,
+    witness_rows,
+)
 from specreg_sklearn.report.verify._differences import same_value
 from specreg_sklearn.report.verify._distances import distance_of
 from specreg_sklearn.space import CleanRows, FeatureSpace
@@ -43,7 +49,11 @@ def check_witnesses(
     place: str,
 ) -> Witnesses:
     """Check the witnesses of some rows; `X` holds the clean rows, in order."""
-    X_adv, impossible = witness_rows(X, rows)
+    strange = _no_values(rows, space)
+    # A model may refuse to be asked about a word that it has never seen.
+    known = [row | {"changes": []} if i in strange else row for i, row in enumerate(rows)]
+    X_adv, impossible = witness_rows(X, known)
+    impossible |= strange
     clean = space.bind(X)
     asked = [(f"{place}.rows[{i}].changes", why) for i, why in impossible.items()]
     asked += _answers(model, X_adv, clean, rows, impossible, place)
@@ -99,6 +109,18 @@ def _answers(
         elif answers[i] != row["answer"]:
             failed.append((f"{at}.answer", f"is {row['answer']!r}; found {answers[i]!r}"))
     return failed
+
+
+def _no_values(rows: list[dict[str, Any]], space: FeatureSpace) -> dict[int, str]:
+    """Return what is wrong with rows whose swaps lead to no value of the threat model."""
+    names = range(space.n_features) if space.names is None else space.names
+    values = {names[c.column]: [as_json(v) for v in c.values] for c in space.categories}
+    return {
+        i: f"{change['column']!r} becomes {change['to']!r}, which is none of the values it may take"
+        for i, row in enumerate(rows)
+        for change in row["changes"]
+        if change["to"] not in values.get(change["column"], [change["to"]])
+    }
 
 
 def _labels(model: Classifier, X: Any, n_rows: int) -> list[Any]:

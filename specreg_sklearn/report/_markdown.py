@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from specreg_sklearn.report.document import percent
+
 
 def as_markdown(document: dict[str, Any]) -> str:
     """Return a section of a model card, from a heading of the second level on."""
@@ -37,7 +39,7 @@ def as_markdown(document: dict[str, Any]) -> str:
     ]
     for model in document["models"]:
         used = model["summary"]["columns"][:5]
-        shown = ", ".join(f"{_plain(str(e['column']))} ({100 * e['share']:.0f} %)" for e in used)
+        shown = ", ".join(f"{_plain(str(e['column']))} ({percent(e['share'])} %)" for e in used)
         lines.append(f"- {_plain(model['name'])}: {shown or 'no row within eps fools it'}")
     lines += ["", "### What the numbers do not say", ""]
     lines += [f"- {_plain(line)}" for line in document["limits"]]
@@ -59,8 +61,8 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def _share(share: dict[str, Any]) -> str:
-    low, high = (f"{100 * end:.0f}" for end in share["interval"] or (0, 1))
-    return f"{100 * (share['share'] or 0):.0f} % ({low}–{high})"
+    low, high = map(percent, share["interval"] or (0, 1))
+    return f"{percent(share['share'] or 0)} % ({low}–{high})"
 
 
 def _ends(ends: list[float | None]) -> str:

@@ -156,8 +156,8 @@ def robustness_report(
         measured_with = Measurement(norm, attack, space, scale, max_samples, seed, pool=pool)
         measured_with.check()
     if eps is None:
-        eps = suggest_eps(X, y, space, norm=norm, random_state=seed).suggested
-        eps_from = "suggested: half of the way to another class, for the nearest 5 % of rows"
+        suggestion = suggest_eps(X, y, space, norm=norm, random_state=seed)
+        eps, eps_from = suggestion.suggested, f"suggested: {suggestion.reason}"
     else:
         eps, eps_from = check_eps(eps), "given"
     places = measured_with.places_of(X, y)

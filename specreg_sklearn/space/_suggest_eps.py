@@ -23,6 +23,9 @@ from specreg_sklearn.tables import (
 
 _QUANTILES = (0.01, 0.05, 0.25, 0.5)
 _SUGGESTED = 0.05
+# What is suggested at least, where rows of different classes all but coincide in the columns that
+# can move: nobody would call less a change. In L0 nothing moves by less than one column.
+_LEAST, _LEAST_COLUMNS = 0.1, 1.0
 # Differences of rows that are held at once.
 _BLOCK = 2**21
 
@@ -41,7 +44,10 @@ class EpsSuggestion:
         What each of them says, in words.
     suggested : float
         Half of the distance to the nearest row of another class, for the 5 % of rows that are
-        nearest: at this eps two rows of different classes can hardly be taken for each other.
+        nearest: at this eps two rows of different classes can hardly be taken for each other. But
+        at least a tenth of a unit, and in L0 one column.
+    reason : str
+        Which of the two it is, in words.
     distances : ndarray of shape (n_samples,), float64
         The distance of each row that was looked at to its nearest row of another class.
     """
@@ -50,6 +56,7 @@ class EpsSuggestion:
     eps: FloatArray
     meaning: list[str]
     suggested: float
+    reason: str
     distances: FloatArray = field(repr=False)
 
     def to_frame(self) -> Any:
@@ -62,14 +69,14 @@ class EpsSuggestion:
         width = max(map(len, self.what))
         rows = zip(self.what, self.eps, self.meaning, strict=True)
         lines = [f"{what:<{width}}  {eps:>9.3g}  {meaning}" for what, eps, meaning in rows]
-        return "\n".join([*lines, f"suggested: eps={self.suggested:.3g}"])
+        return "\n".join([*lines, f"suggested: eps={self.suggested:.3g}, {self.reason}"])
 
     def _repr_html_(self) -> str:
         cells = "".join(
             f"<tr><td>{html.escape(what)}</td><td>{eps:.3g}</td><td>{html.escape(meaning)}</td></tr>"
             for what, eps, meaning in zip(self.what, self.eps, self.meaning, strict=True)
         )
-        return f"<table>{cells}</table><p>suggested: eps={self.suggested:.3g}</p>"
+        return f"<table>{cells}</table><p>suggested: eps={self.suggested:.3g}, {self.reason}</p>"
 
 
 def suggest_eps(
@@ -163,7 +170,13 @@ def suggest_eps(
         )
     what, eps, meaning = (list(column) for column in zip(*found, strict=True))
     suggested = float(np.quantile(distances, _SUGGESTED)) / 2
-    return EpsSuggestion(what, np.array(eps), meaning, suggested, distances)
+    reason = f"half of the way to another class, for the nearest {100 * _SUGGESTED:.0f} % of rows"
+    least = _LEAST_COLUMNS if norm == 0 else _LEAST
+    if suggested < least:
+        suggested = least
+        size = "one column" if norm == 0 else "a tenth of a unit"
+        reason = f"{size}, as some rows of different classes are hardly that far apart"
+    return EpsSuggestion(what, np.array(eps), meaning, suggested, reason, distances)
 
 
 def _to_another_class(

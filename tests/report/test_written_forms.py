@@ -9,6 +9,7 @@ import skops.card
 from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn.report import robustness_report
+from specreg_sklearn.report.document import percent
 
 EVIL = '<script>alert("&")</script>'
 
@@ -103,3 +104,12 @@ def test_a_page_is_small_and_stands_alone(flower_report, tmp_path):
     assert text.startswith("<!doctype html>") and path.stat().st_size < 2e5
     for what in ("<script", "<link", "<img", "<iframe", "@import", "url(", "src="):
         assert what not in text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0, "0"), (1, "100"), (199 / 200, "99.5"), (9999 / 10_000, "99.9"), (1e-6, "0.1"),
+     (0.004, "0.4"), (0.97, "97"), (0.994, "99")],
+)  # fmt: skip
+def test_what_is_not_all_or_nothing_does_not_look_so(share, text):
+    assert percent(share) == text

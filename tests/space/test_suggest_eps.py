@@ -33,7 +33,7 @@ def test_distances_to_another_class(data, norm):
     assert np.allclose(found.distances, nearest)
     sizes = dict(zip(found.what, found.eps, strict=True))
     assert np.isclose(sizes["half way to another class: 25 %"], np.quantile(nearest, 0.25) / 2)
-    assert np.isclose(found.suggested, np.quantile(nearest, 0.05) / 2)
+    assert np.isclose(found.suggested, max(0.1, np.quantile(nearest, 0.05) / 2))
     assert np.isclose(sizes["one whole step, cheapest column"], 0.25)
     noise = np.linalg.norm([0.3, 0.1], ord=norm)
     assert np.isclose(sizes["measurement noise"], noise)
@@ -44,9 +44,23 @@ def test_the_table_says_it_in_words(data):
     found = suggest_eps(X, y, max_samples=40)
     assert len(found.distances) == 40 and (found.suggested > 0)
     assert found.to_frame().shape == (4, 3)
-    assert str(found).endswith(f"suggested: eps={found.suggested:.3g}")
+    assert f"suggested: eps={found.suggested:.3g}, {found.reason}" in str(found)
     assert found._repr_html_().count("<tr>") == 4
     assert (suggest_eps(X, y, max_samples=40).distances == found.distances).all()
+
+
+@pytest.mark.parametrize(("norm", "least"), [(0, 1.0), (1, 0.1), (2, 0.1), (np.inf, 0.1)])
+def test_twins_of_different_classes_do_not_bring_it_to_nothing(norm, least):
+    X = np.repeat(np.arange(20.0), 2)[:, None]
+    found = suggest_eps(X, np.tile([0, 1], 20), norm=norm)
+    assert not found.distances.any()
+    assert found.suggested == least and "rows of different classes" in found.reason
+
+
+def test_far_classes_say_half_of_the_way(data):
+    X = np.r_[np.zeros(20), np.full(20, 3.0)][:, None]
+    found = suggest_eps(X, X[:, 0] > 1, FeatureSpace.from_data(X, scale=None))
+    assert found.suggested == 1.5 and found.reason.startswith("half of the way")
 
 
 def test_errors(data):

@@ -4,6 +4,7 @@ Nothing in this folder runs an attack or loads one.
 """
 
 from specreg_sklearn.report.document._comparison import holds, withstands
+from specreg_sklearn.report.document._counts import percent
 from specreg_sklearn.report.document._fingerprints import (
     MOST_PREDICTED,
     class_counts,
@@ -56,6 +57,7 @@ __all__ = [
     "norm_to_json",
     "own_hash",
     "parameters_of",
+    "percent",
     "pickle_fingerprint",
     "plain_label",
     "read_document",

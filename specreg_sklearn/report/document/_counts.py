@@ -24,6 +24,14 @@ def share_of(count: int, of: int) -> dict[str, Any]:
     }
 
 
+def percent(share: float) -> str:
+    """Return a share in percent, without the sign; what is not all or nothing does not look so."""
+    value = 100 * share
+    if 0 < value < 0.5 or 99.5 <= value < 100:
+        return f"{min(max(value, 0.1), 99.9):.1f}"
+    return f"{value:.0f}"
+
+
 def wilson(count: int, of: int) -> tuple[float, float]:
     """Return the ends of the 95 % score interval of a share."""
     if not of:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from specreg_sklearn.report.document import percent as percent_of
+
 MINUS = "\u2212"
 
 
@@ -22,14 +24,14 @@ def number(value: object, digits: int = 3) -> str:
 
 def percent(share: float | None) -> str:
     """Return a share in percent."""
-    return "–" if share is None else f"{100 * share:.0f} %"
+    return "–" if share is None else f"{percent_of(share)} %"
 
 
 def interval(share: dict[str, Any]) -> str:
     """Return a share in percent with its 95 % interval."""
     if share["interval"] is None:
         return "–"
-    low, high = (f"{100 * end:.0f}" for end in share["interval"])
+    low, high = map(percent_of, share["interval"])
     return f"{percent(share['share'])} <small>({low}–{high})</small>"
 
 

@@ -13,7 +13,7 @@ from specreg_sklearn.report.html._pictures import bars, curve, ranges, stacked
 _MOST_COLUMNS, _MOST_LISTED = 8, 50
 _COLOURS = {
     "exact": "var(--good)",
-    "none_exists": "var(--good)",
+    "none_exists": "var(--best)",
     "bracket": "var(--open)",
     "proof_only": "var(--open)",
     "attack_only": "var(--open)",
@@ -156,7 +156,9 @@ def columns(ids: Iterator[str], document: dict[str, Any]) -> str:
                 for e in found[:_MOST_LISTED]
             ],
         )
-        said = f"{n} rows turned wrong; {len(found)} columns take part."
+        rows = "1 row" if n == 1 else f"{n} rows"
+        part = "1 column takes part" if len(found) == 1 else f"{len(found)} columns take part"
+        said = f"{rows} turned wrong; {part}."
         picture = bars(
             ids, f"{model['name']}: columns the attacker changes", shown, found[0]["share"]
         )

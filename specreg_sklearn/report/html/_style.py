@@ -3,7 +3,8 @@
 STYLE = """
 .specreg {
   --ink: #1b1f24; --soft: #59636e; --line: #d9dee3; --faint: #eef1f4; --paper: #fff;
-  --accent: #0b6bcb; --band: #0b6bcb33; --good: #0b6bcb; --open: #9cc3ea; --bad: #c9d1d9;
+  --accent: #0b6bcb; --band: #0b6bcb33; --best: #063f7a;
+  --good: #0b6bcb; --open: #9cc3ea; --bad: #c9d1d9;
   color: var(--ink); background: var(--paper); color-scheme: light dark;
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
   font-variant-numeric: tabular-nums; overflow-wrap: anywhere;
@@ -11,7 +12,8 @@ STYLE = """
 @media (prefers-color-scheme: dark) {
   .specreg {
     --ink: #e6e9ed; --soft: #9aa4af; --line: #353c45; --faint: #20262d; --paper: #14181d;
-    --accent: #6cb2ff; --band: #6cb2ff38; --good: #6cb2ff; --open: #35628f; --bad: #454d57;
+    --accent: #6cb2ff; --band: #6cb2ff38; --best: #c3e0ff;
+    --good: #6cb2ff; --open: #35628f; --bad: #454d57;
   }
 }
 .specreg * { box-sizing: border-box; }

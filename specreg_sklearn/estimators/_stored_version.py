@@ -65,4 +65,5 @@ class StoredVersionMixin:
                 InconsistentVersionWarning(type(self).__name__, __version__, stored_by),
                 stacklevel=2,
             )
-        super().__setstate__(state)  # type: ignore[misc]
+        behind: Any = super()  # BaseEstimator, which alone a mixin does not know
+        behind.__setstate__(state)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,8 +32,8 @@ def row_groups(by: object, sample: Sample, n_rows: int) -> NDArray[np.object_]:
     if isinstance(by, str) and by == "class":
         return np.array([str(label) for label in sample.y.tolist()], dtype=object)
     table = as_table(sample.X)
-    if np.ndim(by) == 1 and not isinstance(by, (str, tuple)):  # type: ignore[arg-type]
-        labels: Any = np.asarray(by, dtype=object)
+    labels = np.asarray(by, dtype=object)
+    if labels.ndim == 1 and not isinstance(by, (str, tuple)):
         if len(labels) != n_rows:
             raise ValueError(
                 f"by has {len(labels)} entries, but X has {n_rows} rows; give one for each of them."
@@ -64,9 +62,10 @@ def _place(by: object, table: Table) -> int:
     """Return the position of a column that is given by name or position."""
     if table.names is not None and by in table.names:
         return table.names.index(by)
-    whole = isinstance(by, (int, np.integer)) and not isinstance(by, bool)
-    if whole and 0 <= int(by) < table.n_columns:  # type: ignore[call-overload]
-        return int(by)  # type: ignore[call-overload]
+    if isinstance(by, (int, np.integer)) and not isinstance(by, bool):
+        place = int(by)
+        if 0 <= place < table.n_columns:
+            return place
     columns = f"0 to {table.n_columns - 1}" if table.names is None else str(table.names[:20])
     raise ValueError(
         f"by={by!r} is not a column of X; accepted: 'class', a column ({columns}), or an array "

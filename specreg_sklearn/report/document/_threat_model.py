@@ -32,8 +32,10 @@ def norm_to_json(norm: float) -> int | str:
 
 
 def norm_from_json(norm: int | str) -> float:
-    """Return the norm that stands in a report."""
-    return np.inf if norm == "inf" else norm  # type: ignore[return-value]
+    """Return the norm that stands in a report; NaN for text that names none."""
+    if isinstance(norm, str):
+        return np.inf if norm == "inf" else np.nan
+    return norm
 
 
 def threat_model(

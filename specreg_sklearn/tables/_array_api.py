@@ -13,13 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn import get_config
 
-from specreg_sklearn.tables._arrays import (
-    NOTHING_EXACT,
-    NOTHING_REPLACED,
-    ArrayTable,
-    Exact,
-    Replaced,
-)
+from specreg_sklearn.tables._arrays import ArrayTable
 
 
 def as_numpy(values: object) -> Any:
@@ -66,17 +60,7 @@ class ForeignTable(ArrayTable):
         """Return the table of some rows."""
         return ForeignTable(self.data[rows], self.like)
 
-    def write(
-        self,
-        rows: np.ndarray,
-        columns: np.ndarray,
-        values: np.ndarray,
-        moved: np.ndarray | None,
-        exact: Exact = NOTHING_EXACT,
-        replaced: Replaced = NOTHING_REPLACED,
-    ) -> Any:
-        """Do as :meth:`ArrayTable.write`, and return an array of the library."""
-        written = super().write(rows, columns, values, moved, exact, replaced)
+    def _container(self, written: np.ndarray) -> Any:
         return _namespace(self.like).asarray(written, device=self.like.device)
 
 

@@ -108,6 +108,21 @@ class ArrayTable:
         `columns` is in `exact`, what stands there is written instead of `values`. Columns of the
         table that are `replaced` are not among `columns`.
         """
+        return self._container(self._copied(rows, columns, values, moved, exact, replaced))
+
+    def _container(self, written: np.ndarray) -> Any:
+        """Return rows as the user's container has them."""
+        return written
+
+    def _copied(
+        self,
+        rows: np.ndarray,
+        columns: np.ndarray,
+        values: np.ndarray,
+        moved: np.ndarray | None,
+        exact: Exact,
+        replaced: Replaced,
+    ) -> np.ndarray:
         if moved is None and len(columns) == self.n_columns:
             return values.astype(self.data.dtype, order="C")
         out = self.data[rows]
@@ -132,17 +147,8 @@ class ArrayTable:
 class ListTable(ArrayTable):
     """A list of lists: computed as an array, handed back as a list of lists."""
 
-    def write(
-        self,
-        rows: np.ndarray,
-        columns: np.ndarray,
-        values: np.ndarray,
-        moved: np.ndarray | None,
-        exact: Exact = NOTHING_EXACT,
-        replaced: Replaced = NOTHING_REPLACED,
-    ) -> Any:
-        """Do as :meth:`ArrayTable.write`, and return lists."""
-        return super().write(rows, columns, values, moved, exact, replaced).tolist()
+    def _container(self, written: np.ndarray) -> list[Any]:
+        return written.tolist()
 
 
 class ImageTable(ArrayTable):
@@ -156,18 +162,8 @@ class ImageTable(ArrayTable):
         """Return the table of some rows."""
         return ImageTable(self.data[rows], self.row_shape)
 
-    def write(
-        self,
-        rows: np.ndarray,
-        columns: np.ndarray,
-        values: np.ndarray,
-        moved: np.ndarray | None,
-        exact: Exact = NOTHING_EXACT,
-        replaced: Replaced = NOTHING_REPLACED,
-    ) -> Any:
-        """Do as :meth:`ArrayTable.write`, and return rows with their axes."""
-        out = super().write(rows, columns, values, moved, exact, replaced)
-        return out.reshape(-1, *self.row_shape)
+    def _container(self, written: np.ndarray) -> np.ndarray:
+        return written.reshape(-1, *self.row_shape)
 
 
 def are_all(columns: np.ndarray, n_columns: int) -> bool:

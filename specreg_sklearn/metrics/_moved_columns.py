@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
-from specreg_sklearn.metrics._row_groups import column_cells
-from specreg_sklearn.tables import CATEGORICAL, Table
+from specreg_sklearn.tables import CATEGORICAL, Table, column_cells
 
 if TYPE_CHECKING:
     import pandas
@@ -34,7 +33,8 @@ def moved_columns(
             steps = np.nan_to_num(steps)  # missing cells do not move
             there = steps != 0
         else:
-            there = _differ(column_cells(clean, j)[some], column_cells(moved, j)[some])
+            pairs = zip(column_cells(clean.data, j), column_cells(moved.data, j), strict=True)
+            there = np.array([bool(before != after) for before, after in pairs])[some]
         if not there.any():
             continue
         share = float(weight[there].sum() / weight.sum())
@@ -56,14 +56,3 @@ def frame_of_lines(columns: dict[str, list[Any]], caller: str) -> pandas.DataFra
     except ImportError as error:
         raise ImportError(f"{caller} needs pandas: pip install pandas.") from error
     return pd.DataFrame(columns)
-
-
-def _differ(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Return which cells differ, where a missing cell is like another one."""
-    pairs = zip(before.tolist(), after.tolist(), strict=True)
-    differ = [not (_missing(a) and _missing(b)) and bool(a != b) for a, b in pairs]
-    return np.array(differ, dtype=bool)
-
-
-def _missing(cell: object) -> bool:
-    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or cell != cell

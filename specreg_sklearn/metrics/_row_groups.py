@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specreg_sklearn.metrics.measurement import Sample
-from specreg_sklearn.tables import CATEGORICAL, Table, as_table
+from specreg_sklearn.tables import CATEGORICAL, Table, as_table, column_cells, is_missing
 
 _MAX_VALUES = 10
 """Numbers with more distinct values than that are grouped by quarters of the rows."""
@@ -38,24 +38,14 @@ def row_groups(by: object, sample: Sample, n_rows: int) -> NDArray[np.object_]:
             raise ValueError(
                 f"by has {len(labels)} entries, but X has {n_rows} rows; give one for each of them."
             )
-        return _as_text(labels[sample.places])
+        return _as_text(labels[sample.places].tolist())
     column = _place(by, table)
     if table.kind(column) == CATEGORICAL:
-        return _as_text(column_cells(table, column))
+        return _as_text(column_cells(sample.X, column))
     numbers = table.numbers(np.array([column]))[:, 0]
     if len(np.unique(numbers[~np.isnan(numbers)])) <= _MAX_VALUES:
         return np.array([_number(v) for v in numbers.tolist()], dtype=object)
     return _quarters(numbers)
-
-
-def column_cells(table: Table, column: int) -> NDArray[np.object_]:
-    """Return the cells of any column, (n_rows,), as Python objects."""
-    data = table.data
-    if hasattr(data, "iloc"):
-        return np.asarray(data.iloc[:, column].to_numpy(dtype=object))
-    if hasattr(data, "to_series"):
-        return np.array(data.to_series(column).to_list(), dtype=object)
-    return np.asarray(data[:, column], dtype=object)
 
 
 def _place(by: object, table: Table) -> int:
@@ -73,10 +63,8 @@ def _place(by: object, table: Table) -> int:
     )
 
 
-def _as_text(cells: NDArray[np.object_]) -> NDArray[np.object_]:
-    missing = [v is None or v != v or type(v).__name__ == "NAType" for v in cells.tolist()]
-    words = ["missing" if m else str(v) for v, m in zip(cells.tolist(), missing, strict=True)]
-    return np.array(words, dtype=object)
+def _as_text(cells: list[object]) -> NDArray[np.object_]:
+    return np.array(["missing" if is_missing(v) else str(v) for v in cells], dtype=object)
 
 
 def _quarters(numbers: np.ndarray) -> NDArray[np.object_]:

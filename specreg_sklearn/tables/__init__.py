@@ -1,14 +1,5 @@
 """Any container in: frames, arrays, labels, columns, and what a model predicts for them."""
 
-from specreg_sklearn.tables._array_api import as_numpy, dispatches_to, in_library_of
-from specreg_sklearn.tables._arrays import (
-    CATEGORICAL,
-    INTEGER,
-    REAL,
-    ArrayTable,
-    Integers,
-    ListTable,
-)
 from specreg_sklearn.tables._as_classifier import as_classifier
 from specreg_sklearn.tables._cell_types import CellRounding, cell_rounding
 from specreg_sklearn.tables._changed_cells import (
@@ -28,7 +19,6 @@ from specreg_sklearn.tables._columns import (
     complete_rows,
     places_of,
 )
-from specreg_sklearn.tables._frames import PandasTable, Table, as_table, frame_of
 from specreg_sklearn.tables._labels import UNKNOWN, LabelCoder, as_labels, as_targets, same_labels
 from specreg_sklearn.tables._predictions import (
     Predict,
@@ -58,6 +48,21 @@ from specreg_sklearn.tables._subsample import (
     take_rows,
 )
 from specreg_sklearn.tables._warnings import stacklevel_of_caller
+from specreg_sklearn.tables.containers import (
+    CATEGORICAL,
+    INTEGER,
+    REAL,
+    ArrayTable,
+    Integers,
+    ListTable,
+    PandasTable,
+    Table,
+    as_numpy,
+    as_table,
+    dispatches_to,
+    frame_of,
+    in_library_of,
+)
 
 __all__ = [
     "CATEGORICAL",

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specreg_sklearn.tables._arrays import CATEGORICAL
-from specreg_sklearn.tables._frames import Table
+from specreg_sklearn.tables.containers import CATEGORICAL, Table
 
 _FLOAT64_UNIT = 2.0**-53
 

@@ -9,10 +9,15 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from specreg_sklearn.tables._array_api import as_numpy, in_library_of
-from specreg_sklearn.tables._arrays import ArrayTable, is_missing
-from specreg_sklearn.tables._frames import as_table, frame_of
 from specreg_sklearn.tables._subsample import take_rows
+from specreg_sklearn.tables.containers import (
+    ArrayTable,
+    as_numpy,
+    as_table,
+    frame_of,
+    in_library_of,
+    is_missing,
+)
 
 Cells = Mapping[tuple[int, int], Any]
 """Cells by row and column, both counted from 0."""

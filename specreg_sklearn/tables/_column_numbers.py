@@ -11,9 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.tables._arrays import are_all
-from specreg_sklearn.tables._frames import Table
-from specreg_sklearn.tables._sparse import SparseTable
+from specreg_sklearn.tables.containers import SparseTable, Table, are_all
 
 # Cells in one block: 2 MB.
 _BLOCK = 2**18

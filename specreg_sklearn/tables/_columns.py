@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.tables._arrays import CATEGORICAL, INTEGER
 from specreg_sklearn.tables._fitted_names import recorded_names
-from specreg_sklearn.tables._frames import Table
+from specreg_sklearn.tables.containers import CATEGORICAL, INTEGER, Table
 
 _ALL_EXACT = 2.0**52
 

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
 from specreg_sklearn._typing import BoolArray, IntArray
-from specreg_sklearn.tables._array_api import as_numpy
+from specreg_sklearn.tables.containers import as_numpy
 
 UNKNOWN = -1
 """Code of a label that was neither in y nor among the first predictions."""

@@ -10,10 +10,15 @@ import numpy as np
 from scipy import sparse
 
 from specreg_sklearn._typing import MaxSamples, RandomState
-from specreg_sklearn.tables._array_api import as_numpy, dispatches_to, in_library_of
-from specreg_sklearn.tables._frames import as_table, frame_of
 from specreg_sklearn.tables._labels import as_targets
 from specreg_sklearn.tables._setting_checks import check_seed
+from specreg_sklearn.tables.containers import (
+    as_numpy,
+    as_table,
+    dispatches_to,
+    frame_of,
+    in_library_of,
+)
 
 DEFAULT_MAX_SAMPLES = 100
 """Rows that a share is measured on by default: its standard error is at most 0.05."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from specreg_sklearn.tables._arrays import (
+from specreg_sklearn.tables.containers._arrays import (
     NOTHING_EXACT,
     NOTHING_REPLACED,
     ArrayTable,

@@ -1,47 +1,33 @@
-"""Frames of pandas and polars as tables, and one way from any X to its table.
-
-This package computes in float64, but the model must be asked on, and the user must get back, the
-container, column order and dtypes that went in. Tables read columns as numbers and write numbers
-back into copies of chosen rows. pandas and polars are never imported: if they are not loaded, X
-cannot be theirs.
-"""
+"""Frames of pandas as tables; pandas is never imported: if it is not loaded, X cannot be its."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 
-from specreg_sklearn.tables._array_api import ForeignTable, as_numpy, dispatches_to
-from specreg_sklearn.tables._arrays import (
-    CATEGORICAL,
+from specreg_sklearn.tables.containers._arrays import (
     NOTHING_EXACT,
     NOTHING_REPLACED,
     ArrayTable,
     Exact,
-    ImageTable,
     Integers,
-    ListTable,
     Replaced,
     are_all,
     are_flags,
     dtype_of_objects,
     integers_of_objects,
-    is_missing,
     kind_of_dtype,
     kind_of_objects,
     python_numbers,
     python_objects,
 )
-from specreg_sklearn.tables._sparse import SparseTable
 
 if TYPE_CHECKING:
     import pandas
-    import polars
 
 
 class PandasTable:
@@ -213,154 +199,6 @@ def _finished(out: pandas.DataFrame, like: pandas.DataFrame) -> pandas.DataFrame
     if like.attrs:
         out.attrs = like.attrs
     return out
-
-
-class PolarsTable:
-    """A polars DataFrame."""
-
-    plain = bare = False
-
-    # polars names its dtypes itself; numpy's names differ only in case.
-    _NUMPY: ClassVar[dict[str, str]] = {"Boolean": "bool"} | {
-        name: name.lower()
-        for name in "Int8 Int16 Int32 Int64 UInt8 UInt16 UInt32 UInt64 Float32 Float64".split()
-    }
-
-    def __init__(self, data: polars.DataFrame) -> None:
-        self.data = data
-        self.n_rows, self.n_columns = data.shape
-        self.names: list[Any] | None = list(data.columns)
-
-    def kind(self, column: int) -> str:
-        """Say whether a column holds real numbers, whole numbers or neither."""
-        name = str(self.data.dtypes[column])
-        return kind_of_dtype(np.dtype(self._NUMPY[name])) if name in self._NUMPY else CATEGORICAL
-
-    def dtype(self, column: int) -> np.dtype:
-        """Return the numpy dtype in which a number of this column is stored."""
-        return np.dtype(self._NUMPY[str(self.data.dtypes[column])])
-
-    def is_flag(self, column: int) -> bool:
-        """Return whether a column holds True and False, and nothing else but missing values."""
-        return str(self.data.dtypes[column]) == "Boolean"
-
-    def integers(self, column: int) -> Integers:
-        """Return a column of whole numbers exactly; see :data:`Integers`."""
-        series = self.data.to_series(int(column))
-        return series.fill_null(0).to_numpy(), series.is_null().to_numpy()
-
-    def numbers(self, columns: np.ndarray) -> np.ndarray:
-        """Return numeric columns as a new float64 array; a missing value is NaN."""
-        pl = sys.modules["polars"]
-        out = np.empty((self.n_rows, len(columns)))
-        for k, column in enumerate(columns):
-            series = self.data.to_series(int(column)).cast(pl.Float64)
-            out[:, k] = series.fill_null(float("nan")).to_numpy()
-        return out
-
-    def objects(self, column: int) -> list[Any]:
-        """Return the cells of a column as Python objects; a missing value is None."""
-        cells = self.data.to_series(int(column)).to_list()
-        return [None if is_missing(cell) else cell for cell in cells]
-
-    def extended(self, column: int, values: Sequence[Any]) -> Any:
-        """Do as :meth:`ArrayTable.extended`."""
-        pl = sys.modules["polars"]
-        series = self.data.to_series(int(column))
-        try:
-            more = pl.Series(series.name, list(values), dtype=series.dtype)
-        except (TypeError, pl.exceptions.PolarsError) as error:
-            raise ValueError(f"dtype {series.dtype}") from error
-        if more.to_list() != list(values):
-            raise ValueError(f"dtype {series.dtype}")
-        return pl.concat([series, more])
-
-    def take(self, rows: np.ndarray | slice) -> PolarsTable:
-        """Return the table of some rows."""
-        return type(self)(self.data[rows if isinstance(rows, slice) else np.asarray(rows)])
-
-    def write(
-        self,
-        rows: np.ndarray,
-        columns: np.ndarray,
-        values: np.ndarray,
-        moved: np.ndarray | None,
-        exact: Exact = NOTHING_EXACT,
-        replaced: Replaced = NOTHING_REPLACED,
-    ) -> Any:
-        """Do as :meth:`ArrayTable.write`."""
-        pl = sys.modules["polars"]
-        assert moved is not None  # the table is not plain
-        out = self.data[np.asarray(rows)]
-        written = []
-        for k, column in enumerate(columns):
-            old = out.to_series(int(column))
-            cells = np.where(moved[:, k], exact.get(k, values[:, k]), 0)
-            cells = cells.astype(self.dtype(int(column)))
-            new = pl.Series(old.name, cells, dtype=old.dtype)
-            written.append(new.zip_with(pl.Series(moved[:, k]), old))
-        return out.with_columns(written + list(replaced.values()))
-
-
-Table = ArrayTable | PandasTable | PolarsTable
-
-
-def as_table(X: Any, *, parameter: str = "X") -> Table:
-    """Return the table of the user's X, or say why it is none."""
-    pd, pl = sys.modules.get("pandas"), sys.modules.get("polars")
-    table: Table
-    if pd is not None and isinstance(X, pd.DataFrame):
-        table = PandasTable(X)
-    elif pl is not None and isinstance(X, pl.DataFrame):
-        table = PolarsTable(X)
-    elif sparse.issparse(X):
-        table = SparseTable(X)
-    else:
-        table = _array_table(X, parameter)
-    if table.n_rows == 0 or table.n_columns == 0:
-        raise ValueError(
-            f"{parameter} has shape ({table.n_rows}, {table.n_columns}); at least one row and one "
-            "column are needed."
-        )
-    if table.names is not None and len(set(table.names)) != len(table.names):
-        twice = sorted({str(n) for n in table.names if table.names.count(n) > 1})
-        raise ValueError(f"{parameter} has columns of the same name: {twice}.")
-    return table
-
-
-def _array_table(X: Any, parameter: str) -> ArrayTable:
-    is_list = isinstance(X, (list, tuple))
-    try:
-        data = np.asarray(as_numpy(X))
-        # numpy would turn the numbers of a mixed list into text, and True into 1: keep its cells.
-        if is_list and _mixes_cells(X, data):
-            data = np.asarray(X, dtype=object)
-    except ValueError as error:
-        raise ValueError(f"{parameter} is not a table: its rows differ in length.") from error
-    if data.ndim > 2 and not is_list:
-        return ImageTable(data.reshape(len(data), -1), data.shape[1:])
-    if data.ndim != 2:
-        raise ValueError(
-            f"Expected 2D array for {parameter}, got {data.ndim}D array of shape {data.shape}. "
-            "Rows are samples and columns are features; images come as one array."
-        )
-    if dispatches_to(X):
-        return ForeignTable(data, X[:1, :])
-    return ListTable(data) if is_list else ArrayTable(data)
-
-
-def _mixes_cells(X: Any, data: np.ndarray) -> bool:
-    """Return whether numpy changed cells of a list of lists where it made them alike."""
-    if data.dtype.kind in "US":
-        return True
-    if data.dtype.kind not in "iuf" or data.ndim != 2:
-        return False
-    # Whole numbers from both halves of 64 bits become float64.
-    if data.dtype.kind == "f" and (np.abs(data) >= 2.0**53).any():
-        return any(isinstance(cell, int) for row in X for cell in row)
-    return any(
-        isinstance(cell, bool) for row in X if isinstance(row, (list, tuple)) for cell in row
-    )
 
 
 def _numpy_dtype(dtype: object) -> np.dtype:

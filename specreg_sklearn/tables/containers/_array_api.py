@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn import get_config
 
-from specreg_sklearn.tables._arrays import ArrayTable
+from specreg_sklearn.tables.containers._arrays import ArrayTable
 
 
 def as_numpy(values: object) -> Any:

@@ -112,8 +112,8 @@ def _sentences(space: FeatureSpace, norm: float, eps: float, names: list[Any] | 
         if len(movable) < space.n_features
         else f"All {len(movable)} columns can move.",
     ]
-    ends = np.isfinite([space.minimum, space.maximum]).any(axis=0)
-    bounded = [j for j in space.movable.tolist() if ends[j] or j in space.large]
+    ends = np.isfinite(space.minimum) | np.isfinite(space.maximum)
+    bounded = [j for j in space.movable.tolist() if ends[j]]
     if bounded:
         said.append(f"{len(bounded)} of them stay within bounds, those in the table.")
     for way, word in ((1, "grow"), (-1, "shrink")):

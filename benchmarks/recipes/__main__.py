@@ -1,10 +1,15 @@
 """Presets, sums of penalties and chosen strengths on tables and images.
 
-Run with ``make bench-recipes`` or ``python -m benchmarks.recipes``; the variable SPECREG_DATA names
-the folder with the data. ``--quick`` takes three data sets and one seed, in minutes.
+Run with ``make bench-recipes``, which writes the tables of the guide, or with
+``python -m benchmarks.recipes``; the variable SPECREG_DATA names the folder with the data. All of
+it takes an hour of CPU time. ``--quick`` takes three data sets and one seed, in minutes;
+``--only``, ``--sets`` and ``--seeds`` take other parts. With ``--outcomes FILE`` a run that was cut
+short goes on where it was.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from benchmarks.common import Report, arguments_of, run_sections
 from benchmarks.recipes._auto import auto
@@ -16,11 +21,11 @@ from benchmarks.recipes._presets import presets
 from benchmarks.recipes._sums import sums
 
 SECTIONS = {
-    "costs": costs,
     "presets": presets,
-    "sums": sums,
     "auto": auto,
+    "sums": sums,
     "confidence": confidence,
+    "costs": costs,
 }
 
 
@@ -31,10 +36,17 @@ def main() -> None:
         SECTIONS,
         quick={"action": "store_true", "help": "three data sets, one seed"},
         sets={"nargs": "+", "choices": list(SETS), "help": "these data sets alone"},
-        seeds={"type": int, "help": "how many seeds"},
+        seeds={"nargs": "+", "type": int, "help": "these seeds, in place of 41, 42 and 43"},
+        outcomes={"type": Path, "help": "keep the outcomes of fits in this file, and use them"},
     )
-    extent = Extent.of(quick=arguments.quick, sets=arguments.sets, n_seeds=arguments.seeds)
-    run_sections(Report(), SECTIONS, arguments, extent, f"measured on {extent}")
+    extent = Extent.of(
+        quick=arguments.quick,
+        sets=arguments.sets,
+        seeds=arguments.seeds,
+        outcomes=arguments.outcomes,
+    )
+    report = Report(title="Recipes: figures and their bars", widths="58 10 12 10 10")
+    run_sections(report, SECTIONS, arguments, extent, f"Measured on {extent}.")
 
 
 if __name__ == "__main__":

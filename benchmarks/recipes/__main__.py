@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.common import Report, arguments_of, run_sections
 from benchmarks.recipes._auto import auto
+from benchmarks.recipes._certified import certified
 from benchmarks.recipes._confidence import confidence
 from benchmarks.recipes._costs import costs
 from benchmarks.recipes._data import SETS
@@ -27,6 +28,7 @@ SECTIONS = {
     "auto": auto,
     "grid": grid,
     "sums": sums,
+    "certified": certified,
     "confidence": confidence,
     "costs": costs,
 }

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from specreg_sklearn.constraints._constraint import BoundConstraint, Constraint
 from specreg_sklearn.constraints._singular_bands import clip_exactly
-from specreg_sklearn.constraints._weight_matrices import Layers, weight_matrices
+from specreg_sklearn.constraints._weight_matrices import weight_matrices
 from specreg_sklearn.tables import check_flag
 
 # The iteration converges where the error is below one; from here on a single step leaves a tenth.
@@ -19,13 +19,15 @@ class Orthogonal(Constraint):
 
     All singular values are then one: a layer stretches nothing, and forgets nothing that its width
     can hold. With an activation that keeps lengths as well (``"maxmin"``, ``"groupsort"``) the
-    features of a network move as far as its rows do, over any number of layers, and the gradient
-    neither grows nor fades. That makes networks for certificates: the norms are one whatever the
-    loss wants, so that training only has to find the margins.
+    features of a network move at most as far as its rows do, over any number of layers. That makes
+    networks for certificates: the norms are one whatever the loss wants, so that training only has
+    to find the margins. Take it with ``objective=LipschitzMargin(...)`` and ``penalty=None``.
 
     After every training step one Björck step ``W <- W + (I - W W^T) W / 2`` takes the weights
     nearly back; at the end of an epoch, and wherever they are far off, the polar factor does so
-    exactly. It is the nearest matrix of that kind.
+    exactly. It is the nearest matrix of that kind. Before the step, the gradient loses the part
+    that would only stretch the weights: an optimizer such as Adam scales every entry by its size,
+    and would spend the step on what is undone right after it.
 
     Parameters
     ----------
@@ -75,21 +77,22 @@ class Orthogonal(Constraint):
             Also for a network with convolutions.
         """
         check_flag("include_head", self.include_head)
-        layers = weight_matrices(self, backbone, head, self.include_head)
-        for name, layer in layers:
+        layers: dict[str, nn.Linear] = {}
+        for name, layer in weight_matrices(self, backbone, head, self.include_head):
             if not isinstance(layer, nn.Linear):
                 raise ValueError(
                     f"Orthogonal cannot handle the layer {name!r} ({type(layer).__name__}): an "
                     "orthogonal kernel makes no orthogonal operator. Accepted: torch.nn.Linear; "
                     "SpectralNorm holds convolutions."
                 )
+            layers[name] = layer
         return _BoundOrthogonal(layers)
 
 
 class _BoundOrthogonal(BoundConstraint):
-    def __init__(self, layers: Layers) -> None:
-        self.layer_names = tuple(name for name, _ in layers)
-        self._weights = [layer.weight for _, layer in layers]
+    def __init__(self, layers: dict[str, nn.Linear]) -> None:
+        self.layer_names = tuple(layers)
+        self._weights = [layer.weight for layer in layers.values()]
 
     @torch.no_grad()
     def project_gradient(self) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import types
 
 import joblib
 import numpy as np
@@ -136,30 +135,6 @@ def test_an_object_that_python_can_import(here, tmp_path, folder, monkeypatch):
     )
     assert here("report", "own_model:shelf.tree", "@test.csv", "--target", "species", *QUICK) == 0
     monkeypatch.delitem(sys.modules, "own_model")
-
-
-def test_an_onnx_model_is_asked_by_onnxruntime(here, tmp_path, folder, monkeypatch):
-    class Session:
-        def __init__(self, path, providers):
-            self.model = joblib.load(folder / "nameless.pkl")
-
-        def get_inputs(self):
-            return [types.SimpleNamespace(name="X", shape=[None, 4], type="tensor(float)")]
-
-        def get_outputs(self):
-            return [types.SimpleNamespace(name="label")]
-
-        def run(self, names, rows):
-            assert names == ["label"] and rows["X"].dtype == np.float32
-            return [self.model.predict(rows["X"].astype(np.float64))]
-
-    runtime = types.ModuleType("onnxruntime")
-    runtime.InferenceSession = Session
-    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
-    (tmp_path / "net.onnx").write_bytes(b"graph")
-    files = ["net.onnx", "@test.csv", "--target", "species"]
-    assert here("report", *files, *QUICK) == 0
-    assert here("verify", "report.json", *files) == 0
 
 
 T = ("--target", "species")

@@ -132,6 +132,11 @@ def _reading(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how files are read")
     group.add_argument("--target", metavar="COLUMN", help="the column of labels in DATA")
     group.add_argument(
+        "--sep", metavar="SIGN", help="between cells of CSV (default: by its first line)"
+    )
+    group.add_argument("--decimal", metavar="SIGN", default=".", help="in numbers of CSV")
+    group.add_argument("--encoding", metavar="NAME", default="utf-8", help="of CSV")
+    group.add_argument(
         "--trust",
         action="store_true",
         help="read pickles: whoever wrote the file can run any code here",

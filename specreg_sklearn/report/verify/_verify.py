@@ -18,6 +18,7 @@ from specreg_sklearn.report.document import (
     norm_from_json,
     own_hash,
     read_document,
+    strange_keys,
     threat_model,
 )
 from specreg_sklearn.report.verify._differences import differences
@@ -34,8 +35,9 @@ ON_TRUST = (
     "created",
     "versions",
     "models[].warnings, seconds, n_queries, n_nodes, found_by, pickle_sha256",
-    "threat_model.eps_from, data.feature_names",
-    "settings.attack, pool_sha256",
+    "threat_model.eps_from, data.feature_names, bounds in threat_model.space of columns that stay",
+    "settings.attack, pool_sha256, max_nodes beyond what it takes to prove the bounds again",
+    "parameters that only another version of a package knows",
     "that no nearer row was found and left out, beyond what proofs say",
 )
 """What cannot be computed from models and data."""
@@ -123,7 +125,7 @@ def verify_report(
     labels = as_targets(y, n_rows)
     space = _space_of(document, space)
     checks = [
-        check_of("hash of the file", "", 1, _file(document)),
+        check_of("form and hash of the file", "", 1, _file(document)),
         check_of("fingerprints of the data", "", 5, _data(document, X, labels)),
         check_of("threat model", "", len(document["threat_model"]), _threat(document, space)),
         check_of("what follows from the rows", "", *_follow_up(document)),
@@ -168,17 +170,19 @@ def _space_of(document: dict[str, Any], space: FeatureSpace | None) -> FeatureSp
         )
     try:
         return FeatureSpace.from_json(json.dumps(threat["space"]))
-    except (TypeError, KeyError, IndexError) as error:
+    except (TypeError, KeyError, IndexError, ValueError) as error:
         raise ValueError(
             f"threat_model.space of the report is no feature space: {error}"
         ) from error
 
 
 def _file(document: dict[str, Any]) -> list[tuple[str, str]]:
+    failed = [(place, "does not belong there") for place in strange_keys(document)]
     found = own_hash(document)
-    if found == document["sha256"]:
-        return []
-    return [("sha256", f"is {document['sha256'][:12]}...; that of the content is {found[:12]}...")]
+    if found != document["sha256"]:
+        stated = document["sha256"][:12]
+        failed.append(("sha256", f"is {stated}...; that of the content is {found[:12]}..."))
+    return failed
 
 
 def _data(document: dict[str, Any], X: Any, labels: np.ndarray) -> list[tuple[str, str]]:

@@ -60,8 +60,8 @@ bench-attacks: $(VENV)/.bench ## Compare attacks with ART and foolbox, write the
 bench-certificates: $(VENV)/.test ## Measure certificates and hunt for violations, write the table of the docs
 	$(BIN)/python -m benchmarks.certificates --rst docs/certificates_table.inc
 
-bench-recipes: $(VENV)/.test ## Compare presets, sums of penalties and chosen strengths; SPECREG_DATA as above
-	$(BIN)/python -m benchmarks.recipes
+bench-recipes: $(VENV)/.test ## Compare presets, sums of penalties and chosen strengths, write the tables of the docs
+	$(BIN)/python -m benchmarks.recipes --rst docs
 
 reproduce-small: $(VENV)/.test ## The paper's experiments at small scale; SPECREG_DATA as above
 	$(BIN)/python -m benchmarks.reproduce --small

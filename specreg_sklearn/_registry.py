@@ -43,7 +43,12 @@ _BUILT_IN: dict[str, dict[str, str]] = {
         "simclr": "SimCLR",
         "vicreg": "VICReg",
     },
-    "constraints": {"spectral_norm": "SpectralNorm", "svb": "SVB", "parseval": "Parseval"},
+    "constraints": {
+        "spectral_norm": "SpectralNorm",
+        "svb": "SVB",
+        "parseval": "Parseval",
+        "orthogonal": "Orthogonal",
+    },
     # Every ART evasion attack is reachable as "art/<ClassName>"; attacks/ resolves that prefix.
     "attacks": {
         "cgba": "CGBA",

@@ -23,6 +23,7 @@ def arguments_of(
     sections: Iterable[str],
     *,
     default: Iterable[str] | None = None,
+    rst: str = "write the tables to this file, too",
     **options: dict[str, Any],
 ) -> argparse.Namespace:
     """Read the command line.
@@ -35,6 +36,8 @@ def arguments_of(
         Names that ``--only`` accepts.
     default : iterable of str or None, default=None
         The sections that run without ``--only``; None means all.
+    rst : str
+        What ``--rst`` does, for ``--help``.
     **options : dict
         For each further option of the benchmark, what ``add_argument`` takes.
     """
@@ -43,7 +46,7 @@ def arguments_of(
     parser.add_argument("--only", nargs="+", choices=names, default=list(default or names))
     for name, settings in options.items():
         parser.add_argument(f"--{name}", **settings)
-    parser.add_argument("--rst", type=Path, help="write the tables to this file, too")
+    parser.add_argument("--rst", type=Path, help=rst)
     return parser.parse_args()
 
 

@@ -44,10 +44,13 @@ class Report:
         What the documentation calls the table of figures.
     widths : str
         Shares of its five columns.
+    figures_first : bool
+        Whether the documentation shows the figures before the tables.
     """
 
     title: str = "Figures and their bars"
     widths: str = "40 10 10 12 28"
+    figures_first: bool = True
     figures: list[Figure] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -104,15 +107,19 @@ class Report:
 
     def write_rst(self, path: Path) -> None:
         """Write everything as tables that the documentation includes."""
-        lines = _list_table(
-            self.title,
-            ("figure", "value", "bar", "", "details"),
-            [(f.title, f.value, f.bar, f.verdict, f.detail) for f in self.figures],
-            self.widths,
-        )
-        for table in self.tables:
-            lines += ["", table.note, ""]
-            lines += _list_table(table.title, table.header, table.rows, table.widths)
+        tables = [
+            ["", table.note, "", *_list_table(table.title, table.header, table.rows, table.widths)]
+            for table in self.tables
+        ]
+        if self.figures:
+            figures = _list_table(
+                self.title,
+                ("figure", "value", "bar", "", "details"),
+                [(f.title, f.value, f.bar, f.verdict, f.detail) for f in self.figures],
+                self.widths,
+            )
+            tables.insert(0 if self.figures_first else len(tables), ["", *figures])
+        lines = [line for table in tables for line in table][1:]
         for text in self.remarks:
             lines += ["", text]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,103 +1,62 @@
-"""``alpha="auto"`` against a fixed strength and against a search over a grid with refit."""
+"""``alpha="auto"`` against the fixed strengths of the presets."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
-import numpy as np
-from sklearn.model_selection import train_test_split
-
 from benchmarks.common import Report
-from benchmarks.recipes._data import Split, split_of
+from benchmarks.recipes._against import Against, compare_recipes
 from benchmarks.recipes._extent import Extent
-from benchmarks.recipes._measure import ROWS, Against, Outcome, measure, outcome_of
+from benchmarks.recipes._presets import preset
 
-GRID = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
-PENALTIES = {"rep_spectral": 1e-2, "ll_spectral+jacobian": 3e-3}
-BOLD = 2.0
+PRESETS = ("fast", "robust")
+# Bars against a fixed strength.
+BARS = {"distance": 1.08, "certificate": 1.12}
 
 
 def auto(report: Report, extent: Extent) -> None:
-    """Compare the strengths that are chosen, with the tolerance as it is and a larger one."""
-    for penalty, fixed in PENALTIES.items():
-        recipes: dict[str, dict[str, Any]] = {
-            "fixed": {"penalty": penalty, "alpha": fixed},
-            "careful": {"penalty": penalty, "alpha": "auto"},
-            "bold": {"penalty": penalty, "alpha": "auto", "alpha_tolerance": BOLD},
-        }
-        found = measure(recipes, extent.sets, extent.seeds)
-        if not extent.quick:
-            found = Against({**found.outcomes, **_searched(penalty, extent)})
-        _report(report, found, penalty, extent)
-
-
-def _report(report: Report, found: Against, penalty: str, extent: Extent) -> None:
-    names = [name for name in ("careful", "bold", "grid") if _has(found, name)]
+    """Compare the strengths that are chosen with those of the presets."""
+    recipes = {name: preset(name) for name in PRESETS}
+    recipes |= {f"{name}, auto": preset(name, alpha="auto") for name in PRESETS}
+    found = compare_recipes(recipes, extent)
+    compared = [(f"{name}, auto", name) for name in PRESETS]
     report.table(
-        f"alpha='auto' with {penalty}, against its fixed strength",
-        f"Strengths chosen; accuracy in points, distance and certificate as ratios; {extent}.",
-        ("data", *names),
-        [(data, *(_cell(found, name, data, extent) for name in names)) for data in extent.sets],
+        "alpha='auto' against fixed strengths, all sets together",
+        "Accuracy in points, in the mean and of the worst pair of data set and seed; distance, "
+        f"certificate and CPU time of a fit as geometric means of ratios. {extent}.",
+        ("recipe", "accuracy", "worst pair", "distance", "certificate", "CPU time"),
+        [
+            (f"{recipe}, against {base}", *summary(found, recipe, base))
+            for recipe, base in [*compared, ("robust, auto", "fast")]
+        ],
+        "30 14 14 14 14 14",
     )
-    for name in names:
-        bars: dict[str, float | None] = {"accuracy": None, "distance": None, "certificate": None}
-        if name == "careful":
-            bars = {"accuracy": -0.15, "distance": 1.08, "certificate": 1.12}
-        title = f"{penalty}, {name} against fixed"
-        points = found.points(name, "fixed")
-        report.figure(f"{title}: accuracy, points", points, ">=", bars["accuracy"])
-        for what in ("distance", "certificate"):
-            report.figure(f"{title}: {what}", found.ratio(name, "fixed", what), ">=", bars[what])
-    if "grid" in names:
-        for what in ("distance", "certificate"):
-            ratio = found.ratio("bold", "grid", what)
-            report.figure(f"{penalty}, bold against a grid of 7: {what}", ratio, ">=", 0.95)
-    seconds = found.ratio("careful", "fixed", "seconds")
-    report.figure(f"{penalty}: CPU time in fits with a fixed strength", seconds, "<=", 2.5)
-
-
-def _has(found: Against, recipe: str) -> bool:
-    return any(other == recipe for _, _, other in found.outcomes)
-
-
-def _cell(found: Against, recipe: str, data: str, extent: Extent) -> str:
-    chosen = [found.outcomes[data, seed, recipe].encoder.alpha_ for seed in extent.seeds]
-    ratios = [found.ratio(recipe, "fixed", what, data) for what in ("distance", "certificate")]
-    strengths = "/".join(f"{a:g}" for a in chosen)
-    return (
-        f"{strengths}  {found.points(recipe, 'fixed', data):+.2f} {ratios[0]:.2f} {ratios[1]:.2f}"
+    report.table(
+        "Strengths chosen, and what came of them",
+        "For each seed the strength; then accuracy in points, distance and certificate as "
+        "ratios to the fixed strength of the preset.",
+        ("data", *(recipe for recipe, _ in compared)),
+        [
+            (data, *(chosen(found, *pair, data, extent) for pair in compared))
+            for data in extent.sets
+        ],
+        "20 40 40",
     )
+    for recipe, base in compared:
+        title = f"{recipe}, against {base}"
+        report.figure(f"{title}: accuracy, points", found.points(recipe, base), ">=", -0.15)
+        for what, bar in BARS.items():
+            report.figure(f"{title}: {what}", found.ratio(recipe, base, what), ">=", bar)
+        seconds = found.ratio(recipe, base, "seconds")
+        report.figure(f"{title}: CPU time of a fit", seconds, "<=", 2.5)
 
 
-def _searched(penalty: str, extent: Extent) -> dict[tuple[str, int, str], Outcome]:
-    """Hold a fifth out, take the largest certificate within half a point of accuracy, refit."""
-    found = {}
-    for name in extent.sets:
-        for seed in extent.seeds:
-            split = split_of(name, seed)
-            judged = [
-                outcome_of(
-                    _inner(split), len(split.X) // 5, attacks=False, penalty=penalty, alpha=a
-                )
-                for a in GRID
-            ]
-            best = max(outcome.accuracy for outcome in judged)
-            kept = [n for n, outcome in enumerate(judged) if outcome.accuracy >= best - 0.005]
-            alpha = GRID[max(kept, key=lambda n: judged[n].certificate)]
-            n_rows = ROWS["table" if split.lo < 0 else "image"]
-            refit = outcome_of(split, n_rows, penalty=penalty, alpha=alpha)
-            seconds = refit.seconds + float(np.sum([outcome.seconds for outcome in judged]))
-            found[name, seed, "grid"] = replace(refit, seconds=seconds)
-    return found
+def summary(found: Against, recipe: str, base: str) -> tuple[str, ...]:
+    """Return accuracy, that of the worst pair, distance, certificate and CPU time, for a table."""
+    gains = found.gains(recipe, base)
+    ratios = (found.ratio(recipe, base, w) for w in ("distance", "certificate", "seconds"))
+    return f"{gains.mean():+.2f}", f"{gains.min():+.1f}", *(f"{ratio:.2f}" for ratio in ratios)
 
 
-def _inner(split: Split) -> Split:
-    X, X_test, y, y_test = train_test_split(
-        split.X,
-        split.y,
-        test_size=0.2,
-        random_state=split.settings["random_state"],
-        stratify=split.y,
-    )
-    return replace(split, X=X, y=y, X_test=X_test, y_test=y_test)
+def chosen(found: Against, recipe: str, base: str, data: str, extent: Extent) -> str:
+    """Return the strengths that a recipe chose for a data set, and what came of them."""
+    strengths = "/".join(f"{found.outcomes[data, s, recipe].alpha:g}" for s in extent.seeds)
+    return f"{strengths}: {found.cell(recipe, base, data)}"

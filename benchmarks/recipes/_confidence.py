@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from sklearn.metrics import log_loss, roc_auc_score
@@ -13,11 +12,11 @@ from benchmarks.common import Report
 from benchmarks.loaders import load_cifar10
 from benchmarks.recipes._data import Split, split_of
 from benchmarks.recipes._extent import Extent
-from benchmarks.recipes._measure import outcome_of
+from benchmarks.recipes._outcomes import Recipe, fit_on
 from benchmarks.recipes._presets import NONE, preset
 from specreg_sklearn.inspection import expected_calibration_error
 
-RECIPES: dict[str, dict[str, Any]] = {
+RECIPES: dict[str, Recipe] = {
     "none": NONE,
     "l2 1e-3": {"penalty": "l2", "alpha": 1e-3, "weight_decay": 0.0},
     "ll_spectral 1e-2": {"penalty": "ll_spectral", "alpha": 1e-2},
@@ -37,8 +36,8 @@ def confidence(report: Report, extent: Extent) -> None:
     for inside, outside in (("MNIST", "CIFAR-10, grey"), ("CIFAR-10, grey", "MNIST")):
         rows = []
         splits = [(sets[inside](seed), sets[outside](seed)) for seed in extent.seeds]
-        for name, settings in RECIPES.items():
-            found = [_confidences(split, other, settings) for split, other in splits]
+        for name, recipe in RECIPES.items():
+            found = [_confidences(split, other, recipe) for split, other in splits]
             means = np.mean(found, axis=0)
             rows.append((name, *(f"{value:.3f}" for value in means)))
         report.table(
@@ -49,21 +48,21 @@ def confidence(report: Report, extent: Extent) -> None:
         )
 
 
-def _confidences(split: Split, other: Split, settings: dict[str, Any]) -> tuple[float, ...]:
-    outcome = outcome_of(split, 1, attacks=False, **settings)
+def _confidences(split: Split, other: Split, recipe: Recipe) -> tuple[float, ...]:
+    encoder, _ = fit_on(split, recipe)
     inside, outside = split.X_test, other.X_test
-    probabilities = outcome.encoder.predict_proba(inside).astype(np.float64)
+    probabilities = encoder.predict_proba(inside).astype(np.float64)
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     strange = np.repeat([1, 0], [len(inside), len(outside)])
     both = np.concatenate([inside, outside])
     return (
-        outcome.accuracy,
+        encoder.score(inside, split.y_test),
         float(log_loss(split.y_test, probabilities)),
         expected_calibration_error(
             probabilities.max(axis=1), probabilities.argmax(axis=1) == split.y_test
         ),
-        float(roc_auc_score(strange, outcome.encoder.predict_proba(both).max(axis=1))),
-        float(roc_auc_score(strange, outcome.encoder.decision_function(both).max(axis=1))),
+        float(roc_auc_score(strange, encoder.predict_proba(both).max(axis=1))),
+        float(roc_auc_score(strange, encoder.decision_function(both).max(axis=1))),
     )
 
 

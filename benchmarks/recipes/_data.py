@@ -7,7 +7,7 @@ training rows, cut at ten, images in pixels of 0 to 1: the units that presets ar
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,11 @@ class Split:
     settings: dict[str, Any]
     lo: float
     hi: float
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the rows are pixels, and not columns of a table."""
+        return self.lo == 0
 
 
 Rows = tuple[np.ndarray, np.ndarray]
@@ -119,3 +124,15 @@ def split_of(name: str, seed: int) -> Split:
     settings = {**settings, "batch_size": 200, "n_iter_no_change": settings["max_iter"]}
     settings["random_state"] = seed
     return Split(X, y.astype(int), X_test, y_test.astype(int), settings, lo, hi)
+
+
+def inner_split(split: Split) -> Split:
+    """Return the training rows, a fifth of them held out to judge by."""
+    X, X_test, y, y_test = train_test_split(
+        split.X,
+        split.y,
+        test_size=0.2,
+        random_state=split.settings["random_state"],
+        stratify=split.y,
+    )
+    return replace(split, X=X, y=y, X_test=X_test, y_test=y_test)

@@ -1,13 +1,15 @@
-"""How much is measured."""
+"""How much is measured, and what was."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from benchmarks.recipes._data import QUICK_SETS, SETS
+from benchmarks.recipes._outcomes import Outcomes
 
-# No seed below has been used to choose a rule or a setting.
-FIRST_SEED = 41
+# None of these has been used to choose a rule or a setting.
+SEEDS = (41, 42, 43)
 
 
 @dataclass(frozen=True)
@@ -22,18 +24,28 @@ class Extent:
         Each draws a split, training rows, weights and the order of the batches.
     quick : bool
         Whether the slow recipes are left out.
+    outcomes : Outcomes
+        What was measured so far.
     """
 
     sets: tuple[str, ...]
     seeds: tuple[int, ...]
     quick: bool
+    outcomes: Outcomes
 
     @classmethod
-    def of(cls, *, quick: bool, sets: list[str] | None, n_seeds: int | None) -> Extent:
+    def of(
+        cls,
+        *,
+        quick: bool,
+        sets: list[str] | None,
+        seeds: list[int] | None,
+        outcomes: Path | None,
+    ) -> Extent:
         """Return the extent that the command line asks for."""
-        chosen = tuple(sets) if sets else QUICK_SETS if quick else tuple(SETS)
-        count = n_seeds or (1 if quick else 3)
-        return cls(chosen, tuple(range(FIRST_SEED, FIRST_SEED + count)), quick)
+        chosen = tuple(sets or (QUICK_SETS if quick else SETS))
+        drawn = tuple(seeds or (SEEDS[:1] if quick else SEEDS))
+        return cls(chosen, drawn, quick, Outcomes(outcomes))
 
     def __str__(self) -> str:
         return f"{len(self.sets)} data sets, seeds {', '.join(map(str, self.seeds))}"

@@ -5,75 +5,85 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.common import Report
+from benchmarks.recipes._against import Against, compare_recipes
 from benchmarks.recipes._extent import Extent
-from benchmarks.recipes._measure import Against, measure
+from benchmarks.recipes._outcomes import Recipe
 from specreg_sklearn import SpectrallyRegularizedEncoder
 
-NONE: dict[str, Any] = {"penalty": None, "weight_decay": 0.0}
-L2_STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3)
-# What an l2 strength may cost to count as tuned, in points of accuracy.
+NONE: Recipe = {"penalty": None, "weight_decay": 0.0}
+L2_STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2)
+TUNED_L2 = "l2, tuned"
+# What a strength may cost to count as tuned, in points of accuracy.
 ALLOWED_LOSS = 0.3
-PARTS = {
-    "ll_spectral": {"penalty": "ll_spectral", "alpha": 3e-3},
-    "jacobian": {"penalty": "jacobian", "alpha": 3e-3},
-}
+# What "robust" is to reach against a plain network, on three quarters of the data sets.
+GOALS = {"distance": 1.5, "certificate": 1.8}
+# The recipes that are shown set by set.
+SHOWN = ("robust", "robust, auto", "fast", "fast, auto", TUNED_L2)
 
 
-def preset(name: str) -> dict[str, Any]:
+def preset(name: str, **settings: Any) -> Recipe:
     """Return the settings of a preset that differ from the defaults of the encoder."""
     defaults = SpectrallyRegularizedEncoder().get_params(deep=False)
-    settings = SpectrallyRegularizedEncoder.from_preset(name).get_params(deep=False)
-    return {key: value for key, value in settings.items() if repr(value) != repr(defaults[key])}
+    encoder = SpectrallyRegularizedEncoder.from_preset(name, **settings)
+    chosen = encoder.get_params(deep=False)
+    return {key: value for key, value in chosen.items() if repr(value) != repr(defaults[key])}
 
 
 def presets(report: Report, extent: Extent) -> None:
     """Compare presets with no penalty, with the sum of squares, and with their parts."""
-    recipes = {"none": NONE, "robust": preset("robust"), "fast": preset("fast"), **PARTS}
-    recipes |= {
-        f"l2 {a:g}": {"penalty": "l2", "alpha": a, "weight_decay": 0.0} for a in L2_STRENGTHS
-    }
-    if not extent.quick:
-        recipes |= {name: preset(name) for name in ("distance", "certified", "transfer")}
-    found = measure(recipes, extent.sets, extent.seeds)
-    names = [name for name in recipes if name != "none"]
+    found = with_tuned_l2(compare_recipes(_recipes(extent), extent), extent.sets)
     report.table(
-        "Recipes against a plain network",
-        f"Accuracy in points, distance and certificate as ratios; {extent}.",
-        ("data", *names),
+        "Recipes against a plain network, set by set",
+        "Against a plain network (``penalty=None, weight_decay=0``) with the same rows, first "
+        "weights and order of batches: accuracy in points, then distance and certificate as "
+        "ratios, medians over test rows in which a wrong row counts 0. At most 2000 rows to train, "
+        "of MNIST 4000; one hidden layer of 100, for images two of 128 and 64. ``l2`` has, for "
+        f"each data set, the best of {_listed(L2_STRENGTHS)} that loses at most {ALLOWED_LOSS:g} "
+        f"points, read off these very rows: that favours it. Means over {extent}.",
+        ("data", *SHOWN),
         [
-            (data or "all", *(_cell(found, name, data) for name in names))
+            (data or "all", *(found.cell(name, "none", data) for name in SHOWN))
             for data in (*extent.sets, None)
         ],
+        "20 " + " ".join(["16"] * len(SHOWN)),
     )
-    most = round(0.75 * len(extent.sets))  # 6 of 8
-    tuned = {data: _tuned_l2(found, data) for data in extent.sets}
-    for what in ("distance", "certificate"):
-        bar = {"distance": 1.5, "certificate": 1.8}[what]
-        n = sum(found.ratio("robust", "none", what, data) >= bar for data in extent.sets)
-        report.figure(
-            f"robust: data sets with {what} >= {bar} times that of none", n, ">=", most, form="d"
-        )
-        ahead = sum(
-            found.ratio("robust", "none", what, data) > found.ratio(l2, "none", what, data)
-            for data, l2 in tuned.items()
-        )
-        report.figure(
-            f"robust: data sets with more {what} than tuned l2", ahead, ">=", most, form="d"
-        )
-        ratio = found.ratio("robust", "fast", what)
-        report.figure(f"robust: {what} against fast, geometric mean", ratio, ">=", 1.12)
-    report.figure(
-        "robust: accuracy against none, points", found.points("robust", "none"), ">=", -0.3
+    names = dict.fromkeys(name for _, _, name in found.outcomes if name != "none")
+    report.table(
+        "Recipes against a plain network, all sets together",
+        "Accuracy in points; distance, certificate and CPU time of a fit as geometric means of "
+        f"ratios; the worst data set is the one that loses most accuracy. {extent}.",
+        ("recipe", "accuracy", "worst set", "distance", "certificate", "CPU time"),
+        [(name, *_summary(found, name, extent)) for name in names],
+        "25 15 15 15 15 15",
     )
-    worst = min(found.points("robust", "none", data) for data in extent.sets)
-    report.figure("robust: accuracy against none, the worst data set", worst, ">=", -0.8)
+    for name in ("robust", "robust, auto"):
+        _judge(report, found, name, extent)
+
+
+def with_tuned_l2(found: Against, sets: tuple[str, ...]) -> Against:
+    """Add the best strength of the sum of squares for each data set, as a recipe of its own."""
+    outcomes = dict(found.outcomes)
+    for data in sets:
+        best = _tuned_l2(found, data)
+        outcomes |= {
+            (data, seed, TUNED_L2): outcome
+            for (name, seed, recipe), outcome in found.outcomes.items()
+            if (name, recipe) == (data, best)
+        }
+    return Against(outcomes)
+
+
+def _recipes(extent: Extent) -> dict[str, Recipe]:
+    recipes: dict[str, Recipe] = {"none": NONE}
     for name in ("robust", "fast"):
-        report.figure(f"{name}: CPU time of a plain fit", found.ratio(name, "none", "seconds"))
-
-
-def _cell(found: Against, recipe: str, data: str | None) -> str:
-    ratios = [found.ratio(recipe, "none", what, data) for what in ("distance", "certificate")]
-    return f"{found.points(recipe, 'none', data):+.2f} {ratios[0]:.2f} {ratios[1]:.2f}"
+        recipes |= {name: preset(name), f"{name}, auto": preset(name, alpha="auto")}
+    if not extent.quick:
+        recipes |= {name: preset(name) for name in ("distance", "certified", "transfer")}
+    for penalty in ("ll_spectral", "jacobian"):
+        recipes[f"{penalty} 0.003"] = {"penalty": penalty, "alpha": 3e-3}
+    for alpha in L2_STRENGTHS:
+        recipes[f"l2 {alpha:g}"] = {"penalty": "l2", "alpha": alpha, "weight_decay": 0.0}
+    return recipes
 
 
 def _tuned_l2(found: Against, data: str) -> str:
@@ -84,3 +94,34 @@ def _tuned_l2(found: Against, data: str) -> str:
     names = [f"l2 {a:g}" for a in L2_STRENGTHS]
     kept = [n for n in names if found.points(n, "none", data) >= -ALLOWED_LOSS] or names[:1]
     return max(kept, key=lambda name: found.ratio(name, "none", "distance", data))
+
+
+def _summary(found: Against, name: str, extent: Extent) -> tuple[str, ...]:
+    worst = min(found.points(name, "none", data) for data in extent.sets)
+    ratios = (found.ratio(name, "none", w) for w in ("distance", "certificate", "seconds"))
+    points = (found.points(name, "none"), worst)
+    return *(f"{p:+.2f}" for p in points), *(f"{ratio:.2f}" for ratio in ratios)
+
+
+def _judge(report: Report, found: Against, name: str, extent: Extent) -> None:
+    """Hold a recipe against its goals; only the one that is not tuned has bars to pass."""
+    most = round(0.75 * len(extent.sets)) if name == "robust" else None  # 6 of 8
+
+    def figure(title: str, value: float, bar: float | None, form: str = ".2f") -> None:
+        bar = bar if name == "robust" else None
+        report.figure(f"{name}: {title}", value, ">=", bar, form=form)
+
+    for what, goal in GOALS.items():
+        reached = sum(found.ratio(name, "none", what, data) >= goal for data in extent.sets)
+        figure(f"data sets with {what} >= {goal:g} times that of none", reached, most, "d")
+    for what in GOALS:
+        ahead = sum(found.ratio(name, TUNED_L2, what, data) > 1 for data in extent.sets)
+        figure(f"data sets with more {what} than {TUNED_L2}", ahead, most, "d")
+        figure(f"{what} against fast, geometric mean", found.ratio(name, "fast", what), 1.12)
+    figure("accuracy against none, points", found.points(name, "none"), -ALLOWED_LOSS)
+    worst = min(found.points(name, "none", data) for data in extent.sets)
+    figure("accuracy against none on the worst data set, points", worst, -0.8)
+
+
+def _listed(numbers: tuple[float, ...]) -> str:
+    return ", ".join(f"{number:g}" for number in numbers)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from benchmarks.common import Report
+from benchmarks.recipes._against import Against, compare_recipes
 from benchmarks.recipes._extent import Extent
-from benchmarks.recipes._measure import Against, measure
+from benchmarks.recipes._outcomes import Recipe
 from benchmarks.recipes._presets import ALLOWED_LOSS, NONE
 
 STRENGTHS = (1e-3, 3e-3, 1e-2, 3e-2)
@@ -23,10 +22,10 @@ PENALTIES = (
 
 def sums(report: Report, extent: Extent) -> None:
     """Follow every penalty over its strengths, and read it off where a little accuracy is lost."""
-    recipes: dict[str, dict[str, Any]] = {"none": NONE}
+    recipes: dict[str, Recipe] = {"none": NONE}
     for penalty in PENALTIES:
         recipes |= {f"{penalty} {a:g}": {"penalty": penalty, "alpha": a} for a in STRENGTHS}
-    found = measure(recipes, extent.sets, extent.seeds)
+    found = compare_recipes(recipes, extent)
     read = {
         (penalty, data): [
             _at_equal_accuracy(found, penalty, data, what) for what in ("distance", "certificate")
@@ -35,16 +34,19 @@ def sums(report: Report, extent: Extent) -> None:
         for data in extent.sets
     }
     rows = [
-        (data, *("{:.2f} {:.2f}".format(*np.exp(read[penalty, data])) for penalty in PENALTIES))
+        (data, *("{:.2f}, {:.2f}".format(*np.exp(read[penalty, data])) for penalty in PENALTIES))
         for data in extent.sets
     ]
     means = [np.exp(np.mean([read[p, data] for data in extent.sets], axis=0)) for p in PENALTIES]
     report.table(
-        f"Sums and their parts, {ALLOWED_LOSS} points of accuracy below a plain network",
-        "Distance and certificate as ratios to a plain network; read off the test rows themselves, "
-        f"the same way for all; {extent}.",
+        f"Sums and their parts, at most {ALLOWED_LOSS} points of accuracy below a plain network",
+        "The largest distance and certificate, as ratios to a plain network, on the curve over the "
+        f"strengths {', '.join(f'{a:g}' for a in STRENGTHS)} while the loss of accuracy is "
+        "allowed; the curve is linear between them. Read off the test rows themselves, the same "
+        f"way for all. {extent}.",
         ("data", *PENALTIES),
-        [*rows, ("all", *("{:.2f} {:.2f}".format(*mean) for mean in means))],
+        [*rows, ("all", *("{:.2f}, {:.2f}".format(*mean) for mean in means))],
+        "20 " + " ".join(["16"] * len(PENALTIES)),
     )
 
 

@@ -6,6 +6,7 @@ the loss; a constraint sets it, whatever the loss.
 """
 
 from specreg_sklearn.constraints._constraint import BoundConstraint, Constraint, resolve_constraint
+from specreg_sklearn.constraints._orthogonal import Orthogonal
 from specreg_sklearn.constraints._parseval import Parseval
 from specreg_sklearn.constraints._spectral_norm import SpectralNorm
 from specreg_sklearn.constraints._svb import SVB
@@ -14,6 +15,7 @@ __all__ = [
     "SVB",
     "BoundConstraint",
     "Constraint",
+    "Orthogonal",
     "Parseval",
     "SpectralNorm",
     "resolve_constraint",

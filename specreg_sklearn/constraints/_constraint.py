@@ -32,6 +32,13 @@ class BoundConstraint(ABC):
         It must be cheap. An estimate will do here, since :meth:`settle` follows.
         """
 
+    def project_gradient(self) -> None:  # noqa: B027
+        """Change the gradients of the weights before a step, in place; by default not at all.
+
+        For a constraint that knows which part of a gradient :meth:`project` would undo: an
+        optimizer that scales every entry by its size had better not see that part.
+        """
+
     def settle(self) -> None:
         """Make the weights keep the constraint exactly, in place.
 

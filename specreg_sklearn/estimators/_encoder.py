@@ -102,10 +102,11 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         ``"lipschitz_margin"``: with a handicap that makes certificates; ``"vat"``: as "trades",
         also for unlabelled rows; ``"linearity"``: after one step, with the loss kept linear. An
         object such as ``Adversarial(epsilon=0.2, norm=2)`` has settings.
-    constraint : {"spectral_norm", "svb", "parseval"}, Constraint or None, default=None
+    constraint : {"spectral_norm", "svb", "parseval", "orthogonal"}, Constraint or None, \
+            default=None
         What the weights must keep, by a projection after every step: spectral norms of at most
-        one, all singular values near one, or a pull towards that. It combines with any penalty;
-        an object such as ``SpectralNorm(max_norm=2.0)`` has settings.
+        one, all singular values near one, a pull towards that, or hidden layers that keep lengths.
+        It combines with any penalty; an object such as ``SpectralNorm(max_norm=2.0)`` has settings.
     solver : {"adam", "sgd"} or torch.optim.Optimizer class, default="adam"
         The optimizer; "sgd" uses Nesterov momentum 0.9.
     learning_rate_init : float, default=1e-3

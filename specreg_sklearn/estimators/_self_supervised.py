@@ -71,7 +71,8 @@ class SelfSupervisedEncoder(FeatureEncoderMixin, BaseEstimator):
         Strength of the penalty, in units of the loss.
     weight_decay : float, default=1e-4
         Strength of the sum of squares of all weights, those of the projector included.
-    constraint : {"spectral_norm", "svb", "parseval"}, Constraint or None, default=None
+    constraint : {"spectral_norm", "svb", "parseval", "orthogonal"}, Constraint or None, \
+            default=None
         What the weights of the backbone must keep, by a projection after every step.
     solver : {"adam", "sgd"} or torch.optim.Optimizer class, default="adam"
         The optimizer; "sgd" uses Nesterov momentum 0.9.

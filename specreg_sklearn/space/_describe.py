@@ -205,6 +205,14 @@ def fields_of_json(text: str) -> dict[str, Any]:
     if format_ != _FORMAT:
         raise ValueError(f"text has the format {format_!r}; accepted: {_FORMAT}.")
     names, n = read["names"], len(read["kinds"])
+    for field in ("names", "minimum", "maximum", "mutable", "scale", "units", "directions"):
+        if read[field] is not None and len(read[field]) != n:
+            raise ValueError(
+                f"text is not a feature space: {field!r} has {len(read[field])} entries for {n} "
+                "columns."
+            )
+    if np.shape(read["dearer"]) not in ((), (2, n)) or isinstance(read["dearer"], (int, float)):
+        raise ValueError(f"text is not a feature space: 'dearer' is not null, or 2 lists of {n}.")
     rules = tuple(read_rule(rule, names, n) for rule in read["rules"])
     return {
         "names": names,

@@ -78,7 +78,8 @@ class FeatureSpace:
         stands for zeros.
     units : list of str or None, default=None
         Where the unit of each column is from: "std", "range", "iqr" or "mad" of the data, "X" for
-        the units of X, "given" for a number. None where nobody said.
+        the units of X, "given" for a number; "price" where `cost` multiplies it. None where nobody
+        said.
     dearer : ndarray of shape (2, n_features), float64, or None, default=None
         How many times ``abs(X_adv - X) / scale`` steps upwards (first row) and downwards cost; at
         least 1. None where both ways cost the same.

@@ -109,6 +109,9 @@ def read_fields(
         numbers.count_from_elsewhere(j, LargeCells.read(table.integers(j), limits).raw)
     unit, units = read_scale(scale, numbers, may_move(flags, lo, hi, large), names)
     unit, dearer = split_prices(unit, prices, directions)
+    if prices is not None:
+        priced = (prices != 1).any(axis=0)
+        units = ["price" if dear else u for dear, u in zip(priced, units, strict=True)]
     for group in found:
         if group.price is not None:
             # Half the price for each flag is never more than the price, in any norm.

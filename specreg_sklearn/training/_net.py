@@ -207,6 +207,8 @@ class PenalizedNet(ScoredNet):
         for weight in self._weights_to_decay:
             if weight.grad is not None:
                 weight.grad.add_(weight.detach(), alpha=2 * self.weight_decay)
+        if self.constraint is not None:
+            self.constraint.project_gradient()
         return {"loss": loss.detach(), "y_pred": None}
 
     def validation_step(self, batch: Batch, **fit_params: Any) -> dict[str, Any]:

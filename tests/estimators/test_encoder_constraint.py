@@ -10,14 +10,16 @@ import torch
 from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.utils import estimator_checks
 from skorch.callbacks import Callback
 
 from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.constraints import SVB, BoundConstraint, Constraint, Parseval, SpectralNorm
+from specreg_sklearn.metrics import certified_radius
+from specreg_sklearn.objectives import LipschitzMargin
 
-NAMES = ["spectral_norm", "svb", "parseval"]
+NAMES = ["spectral_norm", "svb", "parseval", "orthogonal"]
 
 
 def encoder(constraint, **changes):
@@ -234,7 +236,11 @@ def test_key_checks_of_scikit_learn(check, constraint):
 @pytest.mark.parametrize(
     ("constraint", "kind", "message"),
     [
-        ("ball", ValueError, r"constraint='ball'.*'parseval', 'spectral_norm', 'svb'"),
+        (
+            "ball",
+            ValueError,
+            r"constraint='ball'.*'orthogonal', 'parseval', 'spectral_norm', 'svb'",
+        ),
         (SpectralNorm, TypeError, r"constraint=.*instance with a `bind` method"),
         (3, ValueError, r"constraint"),
         (SpectralNorm(0), ValueError, r"max_norm=0 must be a number above 0"),
@@ -253,3 +259,28 @@ def test_a_failed_fit_leaves_the_weights_of_a_warm_start_alone(iris_rows):
     with pytest.raises(TypeError, match="callbacks"):
         model.set_params(constraint=SpectralNorm(0.01), callbacks=["no callback"]).fit(*iris_rows)
     np.testing.assert_array_equal(flat(model), before)
+
+
+@pytest.mark.slow
+def test_orthogonal_layers_make_certificates_on_the_digits():
+    X, y = load_digits(return_X_y=True)
+    X_train, X_test, y_train, y_test = train_test_split(
+        X.astype(np.float32) / 16, y, test_size=0.3, random_state=0, stratify=y
+    )
+    model = SpectrallyRegularizedEncoder(
+        hidden_layer_sizes=(128, 128),
+        activation="maxmin",
+        constraint="orthogonal",
+        penalty=None,
+        weight_decay=0,
+        objective=LipschitzMargin(0.5, epsilon_schedule="linear"),
+        learning_rate_init=2e-3,
+        batch_size=64,
+        max_iter=100,
+        n_iter_no_change=100,
+        random_state=0,
+    ).fit(X_train, y_train)
+    right = model.predict(X_test) == y_test
+    radii = np.where(right, certified_radius(model, X_test, scale=None), 0)
+    assert right.mean() >= 0.97
+    assert np.median(radii) >= 0.62

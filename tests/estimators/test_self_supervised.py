@@ -140,7 +140,7 @@ def test_penalties_that_need_a_readout_are_refused(blob_rows, penalty):
     SpectrallyRegularizedEncoder(penalty=penalty, max_iter=1).fit(*blob_rows)
 
 
-@pytest.mark.parametrize("constraint", ["spectral_norm", "svb", "parseval"])
+@pytest.mark.parametrize("constraint", ["spectral_norm", "svb", "parseval", "orthogonal"])
 def test_constraints_hold_the_backbone_alone(blob_rows, constraint):
     model = encoder(constraint=constraint, learning_rate_init=0.1, max_iter=15).fit(blob_rows[0])
     free = encoder(learning_rate_init=0.1, max_iter=15).fit(blob_rows[0])

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import types
 
 import joblib
 import numpy as np
@@ -119,11 +118,16 @@ def test_the_threat_model_is_that_of_the_options(here, tmp_path):
     assert document["settings"]["random_state"] == 3
 
 
-def test_a_space_and_a_pool_come_from_files(here, tmp_path):
+def test_a_space_and_a_pool_come_from_files(here, folder, tmp_path, capsys):
     files = ["@nameless.pkl", "@test.csv", "--target", "species", "--trust", *QUICK]
     assert here("report", *files, "--pool", "@test.csv") == 0
     document = json.loads((tmp_path / "report.json").read_text())
     assert document["settings"]["pool_sha256"] == document["data"]["X_sha256"]
+    assert here("verify", "report.json", *files[: -len(QUICK)], "--pool", "@test.csv") == 0
+    (tmp_path / "other.csv").write_text((folder / "test.csv").read_text().replace("5.1", "5.2"))
+    capsys.readouterr()
+    assert here("verify", "report.json", *files[: -len(QUICK)], "--pool", "other.csv") == 1
+    assert "settings.pool_sha256: is" in capsys.readouterr().out
     files[0] = "@tree.joblib"
     assert here("report", *files, "--space", "@space.json") == 0
     document = json.loads((tmp_path / "report.json").read_text())
@@ -136,30 +140,6 @@ def test_an_object_that_python_can_import(here, tmp_path, folder, monkeypatch):
     )
     assert here("report", "own_model:shelf.tree", "@test.csv", "--target", "species", *QUICK) == 0
     monkeypatch.delitem(sys.modules, "own_model")
-
-
-def test_an_onnx_model_is_asked_by_onnxruntime(here, tmp_path, folder, monkeypatch):
-    class Session:
-        def __init__(self, path, providers):
-            self.model = joblib.load(folder / "nameless.pkl")
-
-        def get_inputs(self):
-            return [types.SimpleNamespace(name="X", shape=[None, 4], type="tensor(float)")]
-
-        def get_outputs(self):
-            return [types.SimpleNamespace(name="label")]
-
-        def run(self, names, rows):
-            assert names == ["label"] and rows["X"].dtype == np.float32
-            return [self.model.predict(rows["X"].astype(np.float64))]
-
-    runtime = types.ModuleType("onnxruntime")
-    runtime.InferenceSession = Session
-    monkeypatch.setitem(sys.modules, "onnxruntime", runtime)
-    (tmp_path / "net.onnx").write_bytes(b"graph")
-    files = ["net.onnx", "@test.csv", "--target", "species"]
-    assert here("report", *files, *QUICK) == 0
-    assert here("verify", "report.json", *files) == 0
 
 
 T = ("--target", "species")

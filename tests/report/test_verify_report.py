@@ -324,7 +324,7 @@ def test_the_table_of_what_failed_names_places(flowers, flower_report):
     table = found.to_dict()
     assert json.loads(json.dumps(table)) == table
     failed = [check["what"] for check in table["checks"] if not check["held"]]
-    assert failed == ["hash of the file", "what follows from the rows"]
+    assert failed == ["form and hash of the file", "what follows from the rows"]
 
 
 def test_a_witness_at_the_boundary_may_be_pushed_by_the_tolerance(flowers, flower_report):

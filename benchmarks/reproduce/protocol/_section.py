@@ -13,6 +13,7 @@ import sklearn
 import torch
 
 import specreg_sklearn
+from benchmarks.reproduce.protocol._conclusions import conclusions
 
 HERE = Path(__file__).parents[1]
 _HOLDS = {">=": operator.ge, "<=": operator.le}
@@ -123,24 +124,39 @@ class Section:
 
 
 def assemble(names: Iterable[str], settings: Settings) -> None:
-    """Put ``RESULTS.md`` (or ``RESULTS_FULL.md``) together from the sections there are."""
-    folder = _folder(settings)
-    texts = [p.read_text(encoding="utf-8") for n in names if (p := folder / f"{n}.md").exists()]
+    """Write ``RESULTS.md`` (or ``RESULTS_FULL.md``): conclusions, and links to the sections."""
+    paths = [path for n in names if (path := _folder(settings) / f"{n}.md").exists()]
+    texts = [path.read_text(encoding="utf-8") for path in paths]
     lines = [line for text in texts for line in text.splitlines() if line.startswith("- bar ")]
-    missed = sum(line.endswith("MISSED") for line in lines)
+    missed = [line for line in lines if line.endswith("MISSED")]
+    links = [
+        f"- [{text.splitlines()[0].lstrip('# ')}]({path.relative_to(HERE).as_posix()})"
+        for path, text in zip(paths, texts, strict=True)
+    ]
     command = "make reproduce-small" if settings.small else "make reproduce"
-    head = [
-        "# The experiments of arXiv:2405.17181, run again",
+    parts = [
+        "# The experiments of arXiv:2405.17181 and arXiv:2011.07478, run again",
         f"Written by `{command}`. All figures were measured by this package; none is taken from "
-        "the paper. Means ± standard deviations are over seeds, n is the number of seeds.",
+        "the papers.",
+        "## In one page",
+        conclusions(texts),
+        _words_of("what_follows.md"),
+        f"{len(lines) - len(missed)} of {len(lines)} bars hold.",
+        "\n".join(missed),
+        "## The tables",
+        "Every experiment with its settings, all models, all strengths that were tried, and bars:",
+        "\n".join(links),
         f"Last section written with specreg-sklearn {specreg_sklearn.__version__}, torch "
         f"{torch.__version__}, scikit-learn {sklearn.__version__}, numpy {np.__version__}, Python "
         f"{platform.python_version()}, {settings.jobs} processes of one thread.",
-        (HERE / "how_to_read.md").read_text(encoding="utf-8").strip(),
-        f"## Bars\n\n{len(lines) - missed} of {len(lines)} hold.\n\n" + "\n".join(lines),
+        _words_of("how_to_read.md"),
     ]
     path = HERE / ("RESULTS.md" if settings.small else "RESULTS_FULL.md")
-    path.write_text("\n\n".join([*head, *texts]).rstrip() + "\n", encoding="utf-8")
+    path.write_text("\n\n".join(filter(None, parts)) + "\n", encoding="utf-8")
+
+
+def _words_of(name: str) -> str:
+    return (HERE / name).read_text(encoding="utf-8").strip()
 
 
 def _folder(settings: Settings) -> Path:

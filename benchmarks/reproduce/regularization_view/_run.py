@@ -198,7 +198,7 @@ def _figure(problem: Problem, outcome: dict[str, list[Figures]], small: bool) ->
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=130)
     plt.close(figure)
-    return f"![Accuracies and confidence against the strength](figures/{name})"
+    return f"![Accuracies and confidence against the strength](../../figures/{name})"
 
 
 def _words(small: bool) -> str:

@@ -14,9 +14,10 @@ import numpy as np
 
 from specreg_sklearn.report.command_line._bundled import bundled
 from specreg_sklearn.report.command_line._errors import InputError
+from specreg_sklearn.report.command_line._files import CsvForm, read_table
 from specreg_sklearn.report.command_line._models import load_models
 from specreg_sklearn.report.command_line._parser import make_parser
-from specreg_sklearn.report.command_line._tables import Data, read_data, read_table
+from specreg_sklearn.report.command_line._tables import Data, identifiers, read_data
 from specreg_sklearn.space import FeatureSpace
 
 HELD, NOT_HELD, NO_ANSWER = 0, 1, 2
@@ -40,18 +41,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not words or words[0].startswith("--output"):
         words = ["demo", *words]
     options = make_parser().parse_args(words)
-    try:
-        if options.word == "report":
-            return _report(options)
-        if options.word == "verify":
-            return _verify(options)
-        from specreg_sklearn.report.command_line._demo import run_demo
+    with warnings.catch_warnings():
+        # Whoever types a command has no use for lines of code.
+        warnings.showwarning = lambda message, *_, **__: _say(options.word, f"warning: {message}")
+        try:
+            return _run(options)
+        except (InputError, ValueError, TypeError, OSError) as error:
+            _say(options.word, f"error: {error}")
+            return NO_ANSWER
 
-        run_demo(options.output)
-        return HELD
-    except (InputError, ValueError, TypeError, OSError) as error:
-        print(f"specreg {options.word}: error: {error}", file=sys.stderr)
-        return NO_ANSWER
+
+def _say(word: str, text: str) -> None:
+    print(f"specreg {word}: {text}", file=sys.stderr)
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.word == "report":
+        return _report(options)
+    if options.word == "verify":
+        return _verify(options)
+    from specreg_sklearn.report.command_line._demo import run_demo
+
+    run_demo(options.output)
+    return HELD
 
 
 def _report(options: argparse.Namespace) -> int:
@@ -60,8 +72,14 @@ def _report(options: argparse.Namespace) -> int:
     models, data = _models_and_data(options)
     pool = None
     if options.pool:
-        pool = read_table(options.pool)[data.names]
-        pool = pool if hasattr(data.X, "columns") else pool.to_numpy()
+        pool = _pool(options.pool, data, _form(options))
+    if options.mutable is None and options.space is None:
+        for name in identifiers(data):
+            _say(
+                "report",
+                f"note: column {name!r} has another whole number in every row, as "
+                "identifiers have, and it may move here. --mutable names what may change.",
+            )
     settings: dict[str, Any] = {}
     if options.max_nodes is not None:
         settings["max_nodes"] = options.max_nodes
@@ -107,6 +125,7 @@ def _verify(options: argparse.Namespace) -> int:
         models,
         data.X,
         data.y,
+        pool=_pool(options.pool, data, _form(options)) if options.pool else None,
         proofs=not options.no_proofs,
         n_jobs=options.jobs,
     )
@@ -127,13 +146,26 @@ def _models_and_data(options: argparse.Namespace) -> tuple[dict[str, Any], Data]
             "neither for a bundled example."
         )
     models = load_models(words, trust=options.trust, trusted_types=options.trusted_types)
-    data = read_data(place, options.target, models)
+    data = read_data(place, options.target, models, _form(options))
     if data.dropped:
         print(
             f"Left out, since the model was not fitted on them: {', '.join(data.dropped)}.",
             file=sys.stderr,
         )
     return models, data
+
+
+def _form(options: argparse.Namespace) -> CsvForm:
+    return CsvForm(options.sep, options.decimal, options.encoding)
+
+
+def _pool(place: str, data: Data, form: CsvForm) -> Any:
+    """Return other rows in the columns of the data, in a container of the same kind."""
+    frame = read_table(place, form)
+    missing = [name for name in data.names if name not in map(str, frame.columns)]
+    if missing:
+        raise InputError(f"--pool {place!r} has no column {missing[0]!r}, which the data has.")
+    return frame[data.names] if hasattr(data.X, "columns") else frame[data.names].to_numpy()
 
 
 def _space(options: argparse.Namespace, data: Data, X: Any) -> FeatureSpace:

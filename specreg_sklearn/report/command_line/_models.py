@@ -109,6 +109,8 @@ def _onnx(path: Path) -> Any:
         return OnnxClassifier(path)
     except ImportError as error:
         raise InputError(f"model '{path}' needs onnxruntime: pip install onnxruntime.") from error
+    except ValueError as error:
+        raise InputError(f"model '{path}' is no ONNX model that can be asked: {error}") from error
 
 
 def _imported(place: str) -> Any:

@@ -113,6 +113,9 @@ def make_parser() -> argparse.ArgumentParser:
     verify.add_argument("files", nargs="*", metavar="MODEL ... DATA")
     _reading(verify)
     verify.add_argument(
+        "--pool", metavar="DATA", help="rows that the report had as --pool, to compare them"
+    )
+    verify.add_argument(
         "--no-proofs", action="store_true", help="ask the model only, and prove nothing again"
     )
     verify.add_argument("--json", type=Path, metavar="FILE", help="write the table as JSON, too")
@@ -131,6 +134,11 @@ def make_parser() -> argparse.ArgumentParser:
 def _reading(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how files are read")
     group.add_argument("--target", metavar="COLUMN", help="the column of labels in DATA")
+    group.add_argument(
+        "--sep", metavar="SIGN", help="between cells of CSV (default: by its first line)"
+    )
+    group.add_argument("--decimal", metavar="SIGN", default=".", help="in numbers of CSV")
+    group.add_argument("--encoding", metavar="NAME", default="utf-8", help="of CSV")
     group.add_argument(
         "--trust",
         action="store_true",

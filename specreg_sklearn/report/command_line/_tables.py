@@ -1,18 +1,19 @@
-"""Tables from files: CSV and Parquet, with the target apart, in the columns of the models."""
+"""A table with the target apart, in the columns of the models."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from specreg_sklearn.report.command_line._errors import InputError
+from specreg_sklearn.report.command_line._files import CsvForm, read_table
+from specreg_sklearn.report.command_line._onnx import OnnxClassifier
 
-_CSV = (".csv", ".csv.gz", ".csv.bz2", ".csv.xz", ".csv.zip", ".tsv")
-_PARQUET = (".parquet", ".pq")
+# In fewer rows a count may well differ from row to row.
+_FEW_ROWS = 50
 
 
 class Data(NamedTuple):
@@ -36,32 +37,9 @@ class Data(NamedTuple):
     dropped: list[str]
 
 
-def read_table(place: str) -> Any:
-    """Return a CSV or Parquet file as a DataFrame."""
-    path = Path(place)
-    if not path.is_file():
-        raise InputError(f"data {place!r}: there is no such file.")
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise InputError(f"data {place!r} needs pandas: pip install pandas.") from error
-    name = path.name.lower()
-    try:
-        if name.endswith(_PARQUET):
-            return pd.read_parquet(path)
-        if name.endswith(_CSV):
-            sign = "\t" if name.endswith(".tsv") else ","
-            # Before 3.1 the last digit of a number could get lost.
-            old = tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1)
-            return pd.read_csv(path, sep=sign, **({"float_precision": "round_trip"} if old else {}))
-    except ImportError as error:
-        raise InputError(f"data {place!r} needs pyarrow: pip install pyarrow.") from error
-    except Exception as error:  # what is in a file decides what readers raise
-        raise InputError(f"data {place!r} cannot be read: {error}") from error
-    raise InputError(f"data {place!r}: accepted are {', '.join((*_CSV, *_PARQUET))}.")
-
-
-def read_data(place: str, target: str | None, models: dict[str, Any]) -> Data:
+def read_data(
+    place: str, target: str | None, models: dict[str, Any], form: CsvForm | None = None
+) -> Data:
     """Return rows in the columns of the models, and labels.
 
     Raises
@@ -70,7 +48,9 @@ def read_data(place: str, target: str | None, models: dict[str, Any]) -> Data:
         If the target is not there or has gaps, columns of a model are missing, or the labels are
         none that a model predicts.
     """
-    frame = read_table(place)
+    # Labels such as 01 are to stay what the models know.
+    words = [target] if target is not None and all(map(_knows_words, models.values())) else []
+    frame = read_table(place, form, as_text=words)
     columns = [str(column) for column in frame.columns]
     if target is None:
         raise InputError(
@@ -78,8 +58,8 @@ def read_data(place: str, target: str | None, models: dict[str, Any]) -> Data:
             f"{_listed(columns)}."
         )
     if target not in columns:
-        near = get_close_matches(target, columns, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        near = _near(target, columns)
+        hint = "" if near is None else f" Did you mean {near!r}?"
         raise InputError(
             f"--target {target!r} is no column of {place!r}. It has: {_listed(columns)}.{hint}"
         )
@@ -97,6 +77,14 @@ def read_data(place: str, target: str | None, models: dict[str, Any]) -> Data:
     return Data(X, y, names, [column for column in columns if column not in {*names, target}])
 
 
+def identifiers(data: Data) -> list[str]:
+    """Return columns of a frame that look like numbers given to rows, rather than measured."""
+    if not hasattr(data.X, "columns") or len(data.X) < _FEW_ROWS:
+        return []
+    whole = [name for name in data.names if getattr(data.X[name].dtype, "kind", "O") in "iu"]
+    return [name for name in whole if data.X[name].is_unique]
+
+
 def _columns_for(models: dict[str, Any], frame: Any, place: str) -> tuple[Any, list[str]]:
     """Return the columns that all models were fitted on, in their order, and their names."""
     wanted = {name: _columns_of(model, name, frame, place) for name, model in models.items()}
@@ -107,22 +95,42 @@ def _columns_for(models: dict[str, Any], frame: Any, place: str) -> tuple[Any, l
                 f"models {first!r} and {name!r} were fitted on different columns, or in another "
                 "order. Report them one by one."
             )
-    named = any(hasattr(model, "feature_names_in_") for model in models.values())
-    numbers = all(_is_number(frame[column].dtype) for column in columns)
     X = frame[columns]
-    # A model that was fitted on an array knows no names, and warns of them.
-    return (X if named or not numbers else X.to_numpy()), [str(column) for column in columns]
+    numbers = all(_is_number(frame[column].dtype) for column in columns)
+    named = not numbers or any(_takes_names(model, X.head(2)) for model in models.values())
+    return (X if named else X.to_numpy()), [str(column) for column in columns]
+
+
+def _takes_names(model: Any, X: Any) -> bool:
+    """Return whether a model is to see a frame, rather than the array of its numbers.
+
+    A model that was fitted on an array knows how many columns that has, and no names: it warns of
+    them. Somebody's own class may know neither, and what it takes is seen by asking.
+    """
+    if hasattr(model, "feature_names_in_"):
+        return True
+    if hasattr(model, "n_features_in_"):
+        return False
+    try:
+        model.predict(X)
+    except Exception:  # whatever a model's own code raises; the array is what is left
+        return False
+    return True
 
 
 def _columns_of(model: object, name: str, frame: Any, place: str) -> list[Any]:
     """Return the columns that a model was fitted on, in its order."""
+    if isinstance(model, OnnxClassifier):
+        model.choose_columns(frame.columns)
     wanted = getattr(model, "feature_names_in_", None)
     if wanted is not None:
         missing = [column for column in wanted if column not in frame.columns]
         if missing:
+            near = _near(str(missing[0]), list(map(str, frame.columns)))
+            hint = "Was it fitted on another table?" if near is None else f"Is it {near!r}?"
             raise InputError(
                 f"model {name!r} was fitted on columns that {place!r} does not have: "
-                f"{_listed(missing)}. Was it fitted on another table?"
+                f"{_listed(missing)}. {hint}"
             )
         return list(wanted)
     n = getattr(model, "n_features_in_", None)
@@ -132,6 +140,10 @@ def _columns_of(model: object, name: str, frame: Any, place: str) -> list[Any]:
             f"{frame.shape[1]} beside the target. Leave out the others, in the order of fit."
         )
     return list(frame.columns)
+
+
+def _knows_words(model: object) -> bool:
+    return np.asarray(getattr(model, "classes_", [])).dtype.kind in "UOT"
 
 
 def _is_number(dtype: object) -> bool:
@@ -149,6 +161,12 @@ def _check_labels(model: object, name: str, y: np.ndarray, target: str) -> None:
             f"--target {target!r} holds the labels {_listed(strange)}, and model {name!r} "
             f"predicts {_listed(sorted(known, key=str))}. Write the labels that it was fitted on."
         )
+
+
+def _near(name: str, names: list[str]) -> str | None:
+    """Return what somebody may have meant, with other capitals and spaces or a letter wrong."""
+    same = [other for other in names if other.strip().casefold() == name.strip().casefold()]
+    return next(iter([*same, *get_close_matches(name, names, n=1)]), None)
 
 
 def _listed(names: Sequence[Any]) -> str:

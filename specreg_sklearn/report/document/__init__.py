@@ -29,6 +29,7 @@ from specreg_sklearn.report.document._schema import (
     TOLERANCES,
     own_hash,
     read_document,
+    strange_keys,
     to_text,
 )
 from specreg_sklearn.report.document._summary import follow_up
@@ -63,6 +64,7 @@ __all__ = [
     "read_document",
     "row_records",
     "status_of",
+    "strange_keys",
     "threat_model",
     "to_text",
     "with_names",

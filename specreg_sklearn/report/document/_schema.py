@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -61,6 +64,7 @@ _PARTS: dict[str, dict[str, Any]] = {
         "max_samples": (int, type(None)),
         "random_state": int,
         "max_nodes": int,
+        "pool_sha256": (str, type(None)),
     },
 }
 _MODEL: dict[str, Any] = {
@@ -72,6 +76,9 @@ _MODEL: dict[str, Any] = {
     "proof": str,
     "unproved": str,
     "warnings": list,
+    "seconds": _NUMBER,
+    "n_queries": int,
+    "n_nodes": int,
     "rows": list,
     "summary": dict,
 }
@@ -118,7 +125,8 @@ def read_document(report: str | PathLike[str] | dict[str, Any]) -> dict[str, Any
     else:
         where = str(report)
         try:
-            document = json.loads(Path(report).read_text(encoding="utf-8"))
+            text = Path(report).read_text(encoding="utf-8")
+            document = json.loads(text, object_pairs_hook=_object)
         except UnicodeDecodeError as error:
             raise ValueError(
                 f"{where} is not text, so it is not the JSON of a report; pass the file that "
@@ -146,7 +154,37 @@ def read_document(report: str | PathLike[str] | dict[str, Any]) -> dict[str, Any
     return document
 
 
+def strange_keys(document: dict[str, Any]) -> Iterator[str]:
+    """Yield the places of keys that this version of the form does not have.
+
+    Those of parts that a check computes as a whole (data, threat model, summaries, comparison) are
+    found there.
+    """
+    yield from (key for key in document if key not in _TOP)
+    yield from (f"settings.{key}" for key in document["settings"] if key not in _PARTS["settings"])
+    for i, model in enumerate(document["models"]):
+        yield from (f"models[{i}].{key}" for key in model if key not in _MODEL)
+        for k, row in enumerate(model["rows"]):
+            at = f"models[{i}].rows[{k}]"
+            yield from (f"{at}.{key}" for key in row if key not in _ROW)
+            for m, change in enumerate(row["changes"]):
+                yield from (f"{at}.changes[{m}].{key}" for key in change if key not in _CHANGE)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; readers differ in which of two equal keys they take."""
+    twice = _twice(key for key, _ in pairs)
+    if twice is not None:
+        raise ValueError(f"The report has the key {twice!r} twice in one object; write it again.")
+    return dict(pairs)
+
+
+def _twice(values: Iterable[Any]) -> Any:
+    return next((value for value, n in Counter(values).items() if n > 1), None)
+
+
 def _check_form(document: dict[str, Any], where: str) -> None:
+    _check_numbers(document, where, "")
     _check_keys(document, _TOP, where, "")
     for part, keys in _PARTS.items():
         _check_keys(document[part], keys, where, part)
@@ -158,6 +196,24 @@ def _check_form(document: dict[str, Any], where: str) -> None:
             _check_keys(row, _ROW, where, f"models[{i}].rows[{k}]")
             for m, change in enumerate(row["changes"]):
                 _check_keys(change, _CHANGE, where, f"models[{i}].rows[{k}].changes[{m}]")
+            twice = _twice(change["column"] for change in row["changes"])
+            if twice is not None:
+                raise ValueError(f"{where}: models[{i}].rows[{k}].changes has {twice!r} twice.")
+    twice = _twice(model["name"] for model in document["models"])
+    if twice is not None:
+        raise ValueError(f"{where}: two models are called {twice!r}.")
+
+
+def _check_numbers(value: object, where: str, place: str) -> None:
+    """Refuse what Python reads as a number and JSON has no word for: NaN and infinity."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{where}: {place} is {value}, and no number that JSON knows.")
+    if isinstance(value, dict):
+        for key, part in value.items():
+            _check_numbers(part, where, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list):
+        for i, part in enumerate(value):
+            _check_numbers(part, where, f"{place}[{i}]")
 
 
 def _check_keys(part: object, keys: dict[str, Any], where: str, place: str) -> None:

@@ -18,6 +18,8 @@ N_CURVE = 41
 """Sizes at which the curve of a model is given."""
 
 _EXAMPLES = 3
+_FEW_OF_CLASS = 5
+_LISTED = 5
 _INFINITE = float("inf")
 
 
@@ -198,9 +200,10 @@ def _limits(document: dict[str, Any], summaries: list[dict[str, Any]]) -> list[s
     others = f", such as changes of the {fixed} columns that cannot move here," if fixed else ""
     said = [
         f"The numbers are about moves of this threat model. Of others{others} they say nothing.",
-        f"{data['n_measured']} of {data['n_rows']} rows were measured, chosen by label and seed. "
-        "Intervals say what chance may add for rows drawn in the same way; data that drifts "
+        f"{data['n_measured']:,} of {data['n_rows']:,} rows were measured, chosen by label and "
+        "seed. Intervals say what chance may add for rows drawn in the same way; data that drifts "
         "is not covered.",
+        *_rare(data["classes"]),
         "Distances are in units of the columns. In other units the same model has other numbers.",
         "Changes are possible in the table; whether somebody can make them in the world, the "
         "bounds, rules and prices of the threat model must say.",
@@ -218,6 +221,18 @@ def _limits(document: dict[str, Any], summaries: list[dict[str, Any]]) -> list[s
                 "no row that fools the model was found, and that there is none was not proved."
             )
     return said
+
+
+def _rare(classes: list[dict[str, Any]]) -> list[str]:
+    few = [c for c in classes if c["n_measured"] < min(_FEW_OF_CLASS, c["n_rows"])]
+    if not few:
+        return []
+    shown = ", ".join(f"{c['label']} ({c['n_measured']} of {c['n_rows']})" for c in few[:_LISTED])
+    rest = f" and {len(few) - _LISTED} more" if len(few) > _LISTED else ""
+    return [
+        f"Few rows were measured of class {shown}{rest}: little is known of it. More rows in "
+        "all, max_samples, bring more of each."
+    ]
 
 
 def _first_line(text: str) -> str:

@@ -95,13 +95,15 @@ def units_in_words(space: FeatureSpace, norm: float) -> str:
         return "columns"
     priced = space.dearer is not None or any(g.price is not None for g in space.groups)
     names = {space.units[j] for j in space.movable.tolist()} if space.units else set()
-    if priced or "price" in names:
+    if priced or space.categories or "price" in names:
         return "units of the price list"
     return _UNITS.get(names.pop(), "given units") if len(names) == 1 else "units of the columns"
 
 
 def _sentences(space: FeatureSpace, norm: float, eps: float, names: list[Any] | None) -> list[str]:
-    length, movable = _LENGTHS[norm], space.movable.tolist()
+    length = _LENGTHS[norm]
+    words = {category.column: category for category in space.categories}
+    movable = sorted({*space.movable.tolist(), *words})
     units = "" if norm == 0 else ", each in its own unit"
     said = [
         f"A row may move by at most {eps:.4g}, measured in {as_norm(norm).name}: {length}{units} "
@@ -110,13 +112,17 @@ def _sentences(space: FeatureSpace, norm: float, eps: float, names: list[Any] | 
         if len(movable) < space.n_features
         else f"All {len(movable)} columns can move.",
     ]
-    bounded = [j for j in movable if np.isfinite([space.minimum[j], space.maximum[j]]).any()]
+    ends = np.isfinite(space.minimum) | np.isfinite(space.maximum)
+    bounded = [j for j in space.movable.tolist() if ends[j]]
     if bounded:
         said.append(f"{len(bounded)} of them stay within bounds, those in the table.")
     for way, word in ((1, "grow"), (-1, "shrink")):
         if space.directions is not None and (space.directions == way).any():
             columns = np.flatnonzero(space.directions == way).tolist()
             said.append(f"May only {word}: {_listed(names, columns)}.")
+    for j, category in words.items():
+        values = list(map(str, category.values))
+        said.append(f"{_listed(names, [j])} may become: {_first(values)}.")
     if space.groups:
         said.append(
             f"{len(space.groups)} group{'s' * (len(space.groups) > 1)} of flags: exactly one flag "
@@ -136,6 +142,9 @@ def _sentences(space: FeatureSpace, norm: float, eps: float, names: list[Any] | 
 
 
 def _listed(names: list[Any] | None, columns: list[int]) -> str:
-    shown = [f"column {j}" if names is None else str(names[j]) for j in columns]
-    rest = len(shown) - _FEW
-    return ", ".join(shown[:_FEW]) + (f" and {rest} more" if rest > 0 else "") if shown else "none"
+    return _first([f"column {j}" if names is None else str(names[j]) for j in columns])
+
+
+def _first(words: list[str]) -> str:
+    rest = len(words) - _FEW
+    return ", ".join(words[:_FEW]) + (f" and {rest} more" if rest > 0 else "") if words else "none"

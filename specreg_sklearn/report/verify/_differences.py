@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TypeGuard
 
@@ -33,7 +34,9 @@ def differences(
 def same_value(one: object, other: object, tolerance: float) -> bool:
     """Return whether two values are equal, numbers up to a relative difference."""
     if is_number(one) and is_number(other):
-        return bool(one == other or abs(one - other) <= tolerance * max(abs(one), abs(other)))
+        # Infinity is within any share of itself.
+        near = math.isfinite(one) and math.isfinite(other)
+        return one == other or (near and abs(one - other) <= tolerance * max(abs(one), abs(other)))
     return type(one) is type(other) and bool(one == other)
 
 

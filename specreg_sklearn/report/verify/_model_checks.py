@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from specreg_sklearn._show_versions import versions
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.report.document import (
     MOST_PREDICTED,
@@ -42,8 +43,10 @@ def model_checks(
     record, at = document["models"][i], f"models[{i}]"
     name, rows = record["name"], record["rows"]
     check_fitted_columns(model, as_table(X))
+    same = _packages(document["versions"]) == _packages(versions())
+    fingerprint = _fingerprint(record, model, X, labels, same, at)
     out = [
-        check_of("fingerprint of the model", name, 3, _fingerprint(record, model, X, labels, at)),
+        check_of("fingerprint of the model", name, 3, fingerprint),
         check_of("choice of the rows", name, len(rows), _choice(document, rows, labels, at)),
     ]
     places = np.array([row["row"] if 0 <= row["row"] < len(labels) else 0 for row in rows])
@@ -61,6 +64,7 @@ def model_checks(
     n = sum(bool(row["changes"]) for row in rows)
     witnesses = check_witnesses(model, X_part, rows, space, document["threat_model"], at)
     out += [
+        check_of("name of the proof", name, 2, _proof(record, at)),
         check_of("witnesses asked again", name, n, witnesses.asked),
         check_of("witnesses inside the space", name, n, witnesses.inside),
         check_of("distances of the witnesses", name, n, witnesses.distances),
@@ -75,6 +79,7 @@ def model_checks(
             witnesses.X_adv,
             rows,
             space,
+            unproved=record["unproved"],
             norm=document["threat_model"]["norm"],
             max_nodes=document["settings"]["max_nodes"],
             n_jobs=n_jobs,
@@ -85,17 +90,28 @@ def model_checks(
     return out
 
 
+def _packages(versions: dict[str, str]) -> dict[str, str]:
+    return {name: number for name, number in versions.items() if name != "system"}
+
+
 def _fingerprint(
-    record: dict[str, Any], model: Any, X: Any, labels: np.ndarray, at: str
+    record: dict[str, Any],
+    model: Any,
+    X: Any,
+    labels: np.ndarray,
+    same_versions: bool,
+    at: str,
 ) -> list[tuple[str, str]]:
     n = min(len(labels), MOST_PREDICTED)
     predicted = ask(model.predict, X if n == len(labels) else take_rows(X, np.arange(n)), n)
     mine = parameters_of(model)
-    # Versions of a package add parameters and take some away.
-    common = record["parameters"].keys() & mine.keys()
+    if not same_versions:
+        # Versions of a package add parameters and take some away.
+        common = record["parameters"].keys() & mine.keys()
+        mine = record["parameters"] | {key: mine[key] for key in common}
     found = {
         "class": class_name(model),
-        "parameters": record["parameters"] | {key: mine[key] for key in common},
+        "parameters": mine,
         "predictions": {
             "n_rows": n,
             "n_right": int(same_labels(predicted, labels[:n]).sum()),
@@ -105,6 +121,15 @@ def _fingerprint(
     failed: list[tuple[str, str]] = []
     for key, value in found.items():
         failed += differences(record[key], value, f"{at}.{key}", 0.0)
+    return failed
+
+
+def _proof(record: dict[str, Any], at: str) -> list[tuple[str, str]]:
+    """Compare what is said to have proved distances with what the rows say."""
+    name = next((row["proved_by"] for row in record["rows"] if row["proved_by"]), "")
+    failed = list(differences(record["proof"], name, f"{at}.proof", 0.0))
+    if name and record["unproved"]:
+        failed.append((f"{at}.unproved", f"says that nothing is proved; the rows name {name!r}"))
     return failed
 
 

@@ -21,6 +21,7 @@ def check_proofs(
     rows: list[dict[str, Any]],
     space: FeatureSpace,
     *,
+    unproved: str,
     norm: int | str,
     max_nodes: int,
     n_jobs: int | None,
@@ -28,7 +29,8 @@ def check_proofs(
 ) -> Failures:
     """Return lower bounds that are larger than what can be proved; `X` holds the clean rows.
 
-    Where a proof finds a row that is nearer than the one in the report, that is a failure, too.
+    Where a proof finds a row that is nearer than the one in the report, that is a failure, too; and
+    so is a reason, `unproved`, why nothing can be proved where something can.
     """
     right = np.flatnonzero([row["predicted"] == row["label"] for row in rows])
     claimed = [i for i in right.tolist() if rows[i]["lower"] != 0]
@@ -40,8 +42,12 @@ def check_proofs(
     if norm_from_json(norm) not in prover.norms:
         why = f"the proof {prover.name!r} knows no {norm!r} norm"
         return [(f"{place}.rows[{i}].lower", why) for i in claimed]
+    failed: Failures = []
+    if unproved:
+        why = f"says that nothing is proved; the proof {prover.name!r} can"
+        failed.append((f"{place}.unproved", why))
     if not len(right):
-        return []
+        return failed
     clean = space.bind(X).take(right)
     options: dict[str, Any] = {
         "norm": norm_from_json(norm),
@@ -60,7 +66,7 @@ def check_proofs(
         known = _cells(X_adv, space, X)[right[short]]
         again = prover.bounds(clean.take(short), known=known, **options)
         lower[short] = np.maximum(lower[short], again.lower)
-    return _failures(rows, right, lower, found.upper, prover, place)
+    return failed + _failures(rows, right, lower, found.upper, prover, place)
 
 
 def _above(row: dict[str, Any], proved: float) -> bool:

@@ -116,7 +116,7 @@ class Verification:
         text.append("Everything held." if self.held else f"{len(failures)} claims did not hold.")
         if not self.proofs:
             text.append("Lower bounds were not proved again (proofs=False).")
-        text.append(f"Taken on trust: {', '.join(self.on_trust)}.")
+        text += ["Taken on trust:", *(f"  {what}" for what in self.on_trust)]
         return "\n".join(line.rstrip() for line in text)
 
     def _repr_html_(self) -> str:

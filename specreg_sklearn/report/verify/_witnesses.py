@@ -88,10 +88,11 @@ def _answers(
         status = status_of(right, row["lower"], row["upper"])
         if row["status"] != status:
             failed.append((f"{at}.status", f"is {row['status']!r}; its ends say {status!r}"))
-        if not right:
-            for end in ("lower", "upper"):
-                if row[end] != 0:
-                    failed.append((f"{at}.{end}", f"is {row[end]!r}; a wrong row has 0"))
+        for end in ("lower", "upper"):
+            if not right and row[end] != 0:
+                failed.append((f"{at}.{end}", f"is {row[end]!r}; a wrong row has 0"))
+            elif (row[end] or 0) < 0:
+                failed.append((f"{at}.{end}", f"is {row[end]!r}, and no distance"))
         if not row["changes"]:
             if status in _WITNESSED:
                 failed.append((f"{at}.changes", "is empty: nothing shows the upper distance"))
@@ -157,7 +158,8 @@ def _inside(
     cells = np.where(clean.missing, clean.raw, clean.read(as_table(X_adv), owner))
     low, high = clean.box(owner)
     room = 1e-9 * clean.scale if clean.repair is not None else 0.0
-    outside = ((cells < low - room) | (cells > high + room)).any(axis=1)
+    # A cell that goes missing is between no bounds.
+    outside = ~((cells >= low - room) & (cells <= high + room) | clean.missing).all(axis=1)
     broken = clean.integer & (cells != np.rint(cells))
     outside |= broken.any(axis=1)
     if clean.settles and clean.repair is None:

@@ -84,3 +84,15 @@ def test_arguments(monkeypatch, given, only, repeats):
     options = {"repeats": {"type": int, "default": 5}}
     arguments = arguments_of("What.", {"a": 1, "b": 2, "c": 3}, default=["a", "b"], **options)
     assert (arguments.only, arguments.repeats, arguments.rst) == (only, repeats, None)
+
+
+def test_tables_may_come_first_and_figures_be_missing(report, tmp_path):
+    path = tmp_path / "table.inc"
+    report.figures_first = False
+    report.write_rst(path)
+    text = path.read_text()
+    assert text.startswith("A note.\n\n.. list-table:: Runs\n")
+    assert text.index("list-table:: Runs") < text.index("list-table:: Figures")
+    report.figures.clear()
+    report.write_rst(path)
+    assert "Figures" not in path.read_text()

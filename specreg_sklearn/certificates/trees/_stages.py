@@ -197,7 +197,8 @@ class RowSearch:
             descents.sort(key=lambda descent: descent.target - descent.moves(stub.home)[0])
             descents = descents[:_MOST_CLASSES]
         for descent in descents:
-            reached = descent.nearest()
+            # Where the question is whether there is a point so near, any one answers it.
+            reached = descent.first() if np.isfinite(self.limit) else descent.nearest()
             if reached is not None:
                 self.take(reached.cost, self._point(stub, reached.cells))
 

@@ -58,10 +58,21 @@ class Descent:
         if not len(self.stub.leaf):
             return None
         if not self.additive:
-            return self._smallest_box()
+            reached = self._smallest_box()
+            return None if reached is None else self._shrunk(reached.cells)
         found = [self._polished(cells) for cells in map(self._ascent, _POWERS) if cells is not None]
         best = min(found, key=lambda reached: reached.cost, default=None)
         return None if best is None else self._detours(best)
+
+    def first(self) -> Reached | None:
+        """Return the first point that is found within the radius, or None."""
+        if not len(self.stub.leaf):
+            return None
+        if not self.additive:
+            return self._smallest_box()
+        climbs = (self._ascent(power) for power in _POWERS)
+        cells = next((cells for cells in climbs if cells is not None), None)
+        return None if cells is None else Reached(self.cost(cells), cells)
 
     def improve(self, cells: IntArray) -> Reached:
         """Return the best point found from one that reaches the target."""
@@ -168,7 +179,7 @@ class Descent:
         return best
 
     def _smallest_box(self) -> Reached | None:
-        """Climb within boxes that grow until the target is reached, then shrink the box."""
+        """Climb within boxes that grow until the target is reached."""
         finite = self.stub.cost[self.stub.cost > 0]
         if not len(finite):
             return None
@@ -177,7 +188,7 @@ class Descent:
         for level in levels:
             cells, score = self._climb(cells, float(level))
             if score >= self.target:
-                return self._shrunk(cells)
+                return Reached(self.cost(cells), cells)
         return None
 
     def _climb(

@@ -98,30 +98,58 @@ def stub_within(
     # Also where the square of the nearest move is too small to be told from zero.
     kept[around.home] = True
     before = np.concatenate([[0], np.cumsum(kept)])
-    shift = boxes.cell_start[boxes.column]
-    first, last = before[shift + boxes.first], before[shift + boxes.last + 1] - 1
-    free = around.missing[boxes.column]
     start = before[boxes.cell_start]
     home = before[around.home]
     cell_cost = cost[kept]
-    nearest = np.clip(home[boxes.column], first, np.maximum(first, last))
-    empty = ((first > last) | (boxes.first > boxes.last)) & ~free
     n_leaves = len(boxes.tree)
-    out = around.leaf_out.copy()
-    out[boxes.leaf[empty]] = True
+    out = around.leaf_out | _too_dear(boxes, around, cost, radius, additive=additive)
+    # Few leaves are left, so the rest is about their entries.
+    entry = np.flatnonzero(~out[boxes.leaf])
+    leaf, column = boxes.leaf[entry], boxes.column[entry]
+    shift = boxes.cell_start[column]
+    first = before[shift + boxes.first[entry]]
+    last = before[shift + boxes.last[entry] + 1] - 1
+    free = around.missing[column]
+    empty = ((first > last) | (boxes.first[entry] > boxes.last[entry])) & ~free
+    out[leaf[empty]] = True
     if additive:
+        nearest = np.clip(home[column], first, np.maximum(first, last))
         charged = np.where(free | empty, 0.0, cell_cost[np.minimum(nearest, len(cell_cost) - 1)])
-        out |= np.bincount(boxes.leaf, charged, n_leaves) >= radius
+        out |= np.bincount(leaf, charged, n_leaves) >= radius
     per_tree = np.bincount(boxes.tree[~out], minlength=int(boxes.tree[-1]) + 1)
     alone = per_tree[boxes.tree] == 1
     settled = np.flatnonzero(~out & alone)
     stays = ~out & ~alone
-    narrow = (first > start[boxes.column]) | (last < start[boxes.column + 1] - 1)
-    entries = np.flatnonzero(stays[boxes.leaf] & narrow & ~free)
+    narrow = (first > start[column]) | (last < start[column + 1] - 1)
+    some = np.flatnonzero(stays[leaf] & narrow & ~free)
     return _renumbered(
-        boxes, entries, first[entries], last[entries], start, home, cell_cost,
+        boxes, entry[some], first[some], last[some], start, home, cell_cost,
         around.point[kept], stays, settled,
     )  # fmt: skip
+
+
+def _too_dear(
+    boxes: Boxes, around: Around, cost: FloatArray, radius: float, *, additive: bool
+) -> BoolArray:
+    """Return which leaves (n_leaves,) are beyond a radius by a first, quick look.
+
+    A cell between others may hold no number that the column can have. What counts is the cheapest
+    cell there or farther from the row.
+    """
+    floor = cost.copy()
+    for j, here in enumerate(around.home.tolist()):
+        begin, end = boxes.cell_start[j], boxes.cell_start[j + 1]
+        floor[begin : here + 1] = np.minimum.accumulate(cost[begin : here + 1])
+        floor[here:end] = np.minimum.accumulate(cost[here:end][::-1])[::-1]
+    shift = boxes.cell_start[boxes.column]
+    home = around.home[boxes.column]
+    nearest = np.clip(home, shift + boxes.first, shift + boxes.last)
+    charged = np.where(around.missing[boxes.column], 0.0, floor[nearest])
+    if additive:
+        return np.asarray(np.bincount(boxes.leaf, charged, len(boxes.tree)) >= radius)
+    out = np.zeros(len(boxes.tree), dtype=bool)
+    out[boxes.leaf[(charged >= radius) & (nearest != home)]] = True
+    return out
 
 
 def _renumbered(

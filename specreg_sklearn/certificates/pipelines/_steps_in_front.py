@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import BoolArray, FloatArray
 from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
 from specreg_sklearn.certificates.pipelines._registry import transformer_stages
+from specreg_sklearn.certificates.pipelines._still_parts import StillParts, still_parts
 from specreg_sklearn.space import Norm
 from specreg_sklearn.tables import CellRounding
 
@@ -60,6 +61,9 @@ class StepsInFront:
         In order.
     names : list of str
         What is put before the reason why a step has no certificate, such as "step 'pca': ".
+    moves : ndarray of shape (n_inputs,), bool, or None, default=None
+        Which columns may move. Parts of a column transformer at the beginning that read none of
+        these are constants, `still`, which `apply` takes as further columns.
 
     Attributes
     ----------
@@ -74,11 +78,15 @@ class StepsInFront:
         If a step has none.
     """
 
-    def __init__(self, steps: list[Any], names: list[str]) -> None:
+    def __init__(self, steps: list[Any], names: list[str], moves: BoolArray | None = None) -> None:
         stages: list[Stage] = []
-        for step, name in zip(steps, names, strict=True):
+        self.still: StillParts | None = None
+        for k, (step, name) in enumerate(zip(steps, names, strict=True)):
             try:
-                stages += transformer_stages(step)
+                if k == 0 and moves is not None:
+                    self.still = still_parts(step, moves)
+                known_stages = self.still.stages if k == 0 and self.still else None
+                stages += transformer_stages(step) if known_stages is None else known_stages
             except TypeError as error:
                 raise NoCertificateError(f"{name}{error}") from error
         self.stages = tuple(stages)

@@ -29,8 +29,11 @@ from specreg_sklearn.certificates.pipelines._registry import (
 )
 from specreg_sklearn.certificates.pipelines._score_ranges import ScoreRanges
 from specreg_sklearn.certificates.pipelines._stated_lipschitz import StatedLipschitz
-from specreg_sklearn.certificates.pipelines._steps_in_front import BehindSteps, StepsInFront
-from specreg_sklearn.certificates.pipelines._still_parts import constants_of
+from specreg_sklearn.certificates.pipelines._steps_in_front import (
+    BehindSteps,
+    StepsInFront,
+    constants_of,
+)
 
 __all__ = [
     "CLASSIFIER",

@@ -52,15 +52,11 @@ def test_products_of_training_alone_are_short(rows):
     assert model.module_(torch.tensor(rows[0])).dtype == torch.float32
 
 
-@pytest.mark.parametrize(
-    "objective", ["cross_entropy", "adversarial", "lipschitz_margin", "trades"]
-)
-@pytest.mark.parametrize("penalty", ["rep_spectral", "ll_spectral+jacobian"])
-def test_it_learns_with_objectives_and_penalties(rows, objective, penalty):
-    short = encoder(objective=objective, penalty=penalty, alpha=1e-3).fit(*rows)
-    full = encoder(objective=objective, penalty=penalty, alpha=1e-3, mixed_precision=False).fit(
-        *rows
-    )
+@pytest.mark.parametrize("objective", ["adversarial", "lipschitz_margin"])
+def test_it_learns_with_objectives_and_penalties(rows, objective):
+    settings = {"objective": objective, "penalty": "ll_spectral+jacobian", "alpha": 1e-3}
+    short = encoder(**settings).fit(*rows)
+    full = encoder(**settings, mixed_precision=False).fit(*rows)
     assert short.score(*rows) > 0.9
     np.testing.assert_allclose(short.loss_curve_, full.loss_curve_, rtol=0.1)
     assert short.loss_curve_ != full.loss_curve_

@@ -1,8 +1,9 @@
 """Build a release from a clean clone, and use it as a stranger would: ``make release-check``.
 
-What is not committed takes no part. The wheel is installed into an empty environment, where the
-first example of the README and the command line have to work outside of any checkout; the sdist is
-unpacked, and its own tests run against it. With ``--full`` these are all of its tests.
+What is not committed takes no part. The conda recipe is rendered. The wheel is installed into an
+empty environment, where the first example of the README and the command line have to work outside
+of any checkout; the sdist is unpacked, and its own tests run against it. With ``--full`` these are
+all of its tests.
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ SMOKE = (
     "tests/estimators/test_probe_usage.py", "tests/attacks/frame/test_containers.py",
     "tests/certificates/pipelines",
 )  # fmt: skip
+RENDER = """
+import sys
+from rattler_build import RenderConfig, Stage0Recipe, VariantConfig
+for made in Stage0Recipe.from_file(sys.argv[1]).render(VariantConfig(), RenderConfig()):
+    print(made)
+"""
 
 
 def main() -> int:
@@ -52,14 +59,16 @@ def main() -> int:
 
 
 def build(work: Path) -> tuple[Path, Path]:
-    """Return the wheel and the sdist that a clean clone gives, after a strict look at both."""
+    """Return the wheel and the sdist that a clean clone gives, after a strict look at all of it."""
     say("Build from a clean clone")
     clone = work / "clone"
     run(["git", "clone", "-q", "--no-local", ROOT, clone], work)
-    python = environment(work / "build-env", ["build", "twine"])
+    python = environment(work / "build-env", ["build", "twine", "py-rattler-build"])
     run([python, "-m", "build", "-o", work / "dist", clone], work)
     files = sorted((work / "dist").iterdir())
     run([python, "-m", "twine", "check", "--strict", *files], work)
+    # As far as a recipe can be tried without a channel: fields, versions, licence, names.
+    run([python, "-c", RENDER, clone / "recipe" / "recipe.yaml"], work)
     (wheel,) = (path for path in files if path.suffix == ".whl")
     (sdist,) = (path for path in files if path.name.endswith(".tar.gz"))
     return wheel, sdist
@@ -68,7 +77,7 @@ def build(work: Path) -> tuple[Path, Path]:
 def use_wheel(work: Path, wheel: Path, constraints: Path) -> None:
     """Run the README's first example, and report on a table, with nothing but the wheel."""
     say("The wheel in an empty environment")
-    python = environment(work / "wheel-env", ["-c", constraints, wheel, "pandas"])
+    python = environment(work / "wheel-env", ["-c", constraints, f"{wheel}[demo]"])
     elsewhere = work / "elsewhere"
     elsewhere.mkdir()
     readme = (work / "clone" / "README.md").read_text(encoding="utf-8")

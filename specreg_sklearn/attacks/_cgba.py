@@ -14,6 +14,7 @@ from specreg_sklearn.attacks.boundary import (
     ROUNDS,
     BoundaryPoints,
     BoundaryWalk,
+    FittedPlanes,
     SphereSearch,
     follow_priced_slopes,
     semicircle_step,
@@ -100,7 +101,7 @@ class CGBA(BoundaryWalk):
     # Several steps along rough normals come nearer than one along a good one: at right angles to
     # the radial direction, each finds what those before it have left.
     _largest_part: ClassVar[int] = 32
-    _parts: ClassVar[tuple[int, ...]] = (1, 3, 6, 10)
+    _parts: ClassVar[tuple[int, ...]] = (1, 2, 6, 10)
 
     def _step_queries(self, n_features: int, t: int) -> int:
         return _n_rounds(t) * PER_ROUND
@@ -140,6 +141,7 @@ class CGBA(BoundaryWalk):
             before_step=thresholds.leave,
             at_rest=at_rest,
             most_rounds=0 if few else None,
+            planes=FittedPlanes(task),
         )
         boxes = BoxSearch(task)
         self._search_boxes(task, boxes, thresholds.rows, 1 if few else _MOST_TESTS)

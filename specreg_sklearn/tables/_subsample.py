@@ -20,6 +20,10 @@ from specreg_sklearn.tables.containers import (
     in_library_of,
 )
 
+# Differences of labels up to which they are counted rather than sorted: numpy sorts 16 bits by
+# counting, too.
+_COUNTED = 2**16
+
 DEFAULT_MAX_SAMPLES = 100
 """Rows that a share is measured on by default: its standard error is at most 0.05."""
 
@@ -57,7 +61,7 @@ def sampled_rows(
     most = check_max_samples(max_samples)
     if most is None or most >= len(labels):
         return np.arange(len(labels))
-    _, strata = np.unique(labels, return_inverse=True)
+    strata, _ = _strata(labels)
     return np.sort(_spread(strata, most, check_seed(random_state)))
 
 
@@ -80,12 +84,12 @@ def stratified_rows(
     most, n = check_max_samples(max_samples), len(labels)
     if most is None or most >= n:
         return np.arange(n), np.ones(n)
-    _, strata, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    strata, counts = _strata(labels)
     quota = _quota_of_rare_classes(counts, most)
     if not quota.any():
         return sampled_rows(labels, max_samples, random_state), np.ones(most)
     seed = check_seed(random_state)
-    shuffled = np.random.default_rng(seed).permutation(n)
+    shuffled = _shuffled(n, np.random.default_rng(seed))
     weight = np.zeros(n)
     for code in np.flatnonzero(quota).tolist():
         mine = shuffled[strata[shuffled] == code][: quota[code]]
@@ -96,6 +100,25 @@ def stratified_rows(
         weight[others[_spread(strata[others], size, seed)]] = len(others) / size
     places = np.flatnonzero(weight)
     return places, weight[places] * (len(places) / n)
+
+
+def _strata(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the class of each row, numbered in the order of the labels, and how many rows it has.
+
+    Labels that are small whole numbers are counted, which takes a tenth of the time of sorting.
+    """
+    if labels.dtype.kind in "biu" and len(labels):
+        low, high = int(labels.min()), int(labels.max())
+        if high - low < _COUNTED:
+            # In int64 no difference of such labels is too large, and unsigned ones cannot wrap.
+            place = labels.astype(np.int64) - low if high < 2**63 else (labels - low).astype(int)
+            counts = np.bincount(place)
+            known = np.flatnonzero(counts)
+            number = np.zeros(len(counts), dtype=np.uint16)
+            number[known] = np.arange(len(known))
+            return number[place], counts[known]
+    _, strata, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    return strata, counts
 
 
 def _quota_of_rare_classes(counts: np.ndarray, size: int) -> np.ndarray:
@@ -149,6 +172,12 @@ def replace_rows(container: Any, where: np.ndarray, rows: Any) -> Any:
     return container
 
 
+def _shuffled(n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the numbers below `n` in random order."""
+    # In 32 bits they stay in the cache of a processor for longer, in the same order.
+    return rng.permutation(np.arange(n, dtype=np.int32 if n < 2**31 else np.int64))
+
+
 def _spread(strata: np.ndarray, size: int, seed: int) -> np.ndarray:
     """Take evenly spaced rows from the shuffled classes, laid end to end.
 
@@ -156,6 +185,6 @@ def _spread(strata: np.ndarray, size: int, seed: int) -> np.ndarray:
     class size.
     """
     rng = np.random.default_rng(seed)
-    shuffled = rng.permutation(len(strata))
+    shuffled = _shuffled(len(strata), rng)
     by_class = shuffled[np.argsort(strata[shuffled], kind="stable")]
     return by_class[np.floor((np.arange(size) + rng.random()) * len(strata) / size).astype(int)]

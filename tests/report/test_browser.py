@@ -3,8 +3,16 @@
 import shutil
 from itertools import pairwise
 
+import numpy as np
+import pandas as pd
 import pytest
+from sklearn.datasets import make_classification
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
+from specreg_sklearn.report import robustness_report
 from tests.report._browser import browser
 
 WIDTHS = (400, 1400)
@@ -96,3 +104,50 @@ def test_headings_are_in_order_and_tables_have_heads(window, flower_report, tmp_
     )
     assert bare == 0
     assert window.run("return document.documentElement.lang") == "en"
+
+
+@pytest.fixture(scope="module")
+def long_report():
+    """Three models and forty columns with long names, of which one model has no proof."""
+    X, y = make_classification(400, 40, n_informative=9, n_classes=3, random_state=0)
+    names = [f"average_number_of_transactions_in_the_last_{k}_months_by_channel" for k in range(40)]
+    frame = pd.DataFrame(1e4 * X, columns=names)
+    labels = np.array(["accepted without a review", "manual review", "fraud"])[y]
+    tree = DecisionTreeClassifier(max_depth=3, random_state=0)
+    models = {
+        "the_candidate_of_november_with_all_of_the_columns": tree,
+        "incumbent, 2024": DecisionTreeClassifier(max_depth=2, random_state=0),
+        "opaque": make_pipeline(FunctionTransformer(np.tanh), StandardScaler(), GaussianNB()),
+    }
+    for model in models.values():
+        model.fit(frame[:200], labels[:200])
+    return robustness_report(
+        models, frame[200:], labels[200:], eps=0.4, max_samples=20, attack="auto", max_nodes=20
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", WIDTHS)
+def test_long_names_fit(window, long_report, tmp_path, width):
+    path = long_report.write_html(tmp_path / "report.html")
+    window.open(path, width)
+    assert window.run("return document.documentElement.scrollWidth") <= width
+    outside = window.run(
+        "return [...document.querySelectorAll('svg text')].filter(e => {"
+        "const box = e.getBBox(), room = e.ownerSVGElement.viewBox.baseVal;"
+        "return box.x < -1 || box.x + box.width > room.width + 1 ||"
+        " box.y + box.height > room.height + 4}).map(e => e.textContent)"
+    )
+    assert outside == []
+
+
+@pytest.mark.slow
+def test_a_page_that_is_printed_is_light(window, long_report, tmp_path):
+    path = long_report.write_html(tmp_path / "report.html")
+    window.open(path, 1000, dark=True)
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    for media, wanted in (("screen", "rgb(20, 24, 29)"), ("print", "rgb(255, 255, 255)")):
+        window.tell("Emulation.setEmulatedMedia", media=media, features=dark)
+        page = window.run("return getComputedStyle(document.querySelector('.specreg')).background")
+        assert page.startswith(wanted)
+    window.tell("Emulation.setEmulatedMedia", media="", features=[])

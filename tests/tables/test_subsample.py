@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from specreg_sklearn.tables._subsample import subsample
+from specreg_sklearn.tables._subsample import _strata, sampled_rows, subsample
 
 
 def test_everything_on_demand():
@@ -47,3 +47,32 @@ def test_frames_stay_frames():
     assert rows.dtypes.equals(frame.dtypes)
     assert sorted(labels) == [0, 1]
     assert frame["b"][frame["a"] == rows["a"].iloc[0]].item() == rows["b"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([3, -5, 3, 0], dtype=np.int8),
+        np.array([True, False, True]),
+        np.array([2**64 - 1, 2**64 - 9, 2**64 - 1], dtype=np.uint64),
+        np.array([-(2**63), 5 - 2**63]),
+        np.array([2**62, 2**62 + 1, 2**62]),
+        np.array([0, 65535, 7]),
+        np.array([0, 65536]),
+        np.array(["a", "b", "a"]),
+        np.array([0.5, 0.25]),
+        np.array([], dtype=int),
+    ],
+    ids=str,
+)
+def test_classes_are_counted_as_they_are_sorted(labels):
+    _, numbers, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    found = _strata(labels)
+    assert found[0].tolist() == numbers.tolist() and found[1].tolist() == counts.tolist()
+
+
+def test_the_choice_does_not_depend_on_how_labels_are_written():
+    labels = np.random.default_rng(0).integers(0, 3, 500)
+    names = np.array(["low", "medium", "very high"])[labels]
+    assert (sampled_rows(labels, 40, 7) == sampled_rows(names, 40, 7)).all()
+    assert (sampled_rows(labels, 40, 7) == sampled_rows(labels.astype(float), 40, 7)).all()

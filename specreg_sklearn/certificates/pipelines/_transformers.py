@@ -162,8 +162,9 @@ def _function(step: FunctionTransformer) -> list[Stage]:
     if step.func is None:
         return []
     if not isinstance(step.func, StatedLipschitz):
+        name = getattr(step.func, "__name__", repr(step.func))
         raise NoCertificateError(
-            f"FunctionTransformer(func={step.func!r}) has no certificate: its Lipschitz "
+            f"FunctionTransformer(func={name}) has no certificate: its Lipschitz "
             "constant is not known. State it: FunctionTransformer(StatedLipschitz(func, constant))."
         )
     return [

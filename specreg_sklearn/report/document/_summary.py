@@ -200,8 +200,8 @@ def _limits(document: dict[str, Any], summaries: list[dict[str, Any]]) -> list[s
     others = f", such as changes of the {fixed} columns that cannot move here," if fixed else ""
     said = [
         f"The numbers are about moves of this threat model. Of others{others} they say nothing.",
-        f"{data['n_measured']} of {data['n_rows']} rows were measured, chosen by label and seed. "
-        "Intervals say what chance may add for rows drawn in the same way; data that drifts "
+        f"{data['n_measured']:,} of {data['n_rows']:,} rows were measured, chosen by label and "
+        "seed. Intervals say what chance may add for rows drawn in the same way; data that drifts "
         "is not covered.",
         *_rare(data["classes"]),
         "Distances are in units of the columns. In other units the same model has other numbers.",

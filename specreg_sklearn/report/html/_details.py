@@ -15,7 +15,7 @@ from specreg_sklearn.report.html._markup import (
     table,
 )
 
-_MOST_CHANGES = 8
+_MOST_CHANGES = 6
 _MOST_COLUMNS = 12
 
 
@@ -49,7 +49,7 @@ def _example(row: dict[str, Any], records: dict[Any, dict[str, Any]]) -> str:
         for change in changes[:_MOST_CHANGES]
     ]
     rest = len(changes) - len(lines)
-    more = f'<p class="note">and {rest} smaller changes</p>' if rest else ""
+    more = f'<p class="note">and {rest} smaller change{"s" * (rest > 1)}</p>' if rest else ""
     head = (
         f"Row {row['row']}: {row['predicted']} becomes {row['answer']}, at the distance "
         f"{number(row['upper'])}"
@@ -95,8 +95,8 @@ def comparison(document: dict[str, Any]) -> str:
 def question(document: dict[str, Any]) -> str:
     """Return the threat model in words and as a table."""
     threat = document["threat_model"]
-    rows = [
-        (
+    rows: list[list[str]] = [
+        [
             escape(str(record["column"])),
             record["type"],
             record["moves"],
@@ -104,10 +104,15 @@ def question(document: dict[str, Any]) -> str:
             number(record["high"], 4),
             number(record["one_up"], 4),
             number(record["one_down"], 4),
-        )
+        ]
         for record in threat["columns"]
     ]
-    head = ("column", "type", "moves", "least", "most", "up by 1", "down by 1")
+    head = ["column", "type", "moves", "least", "most", "up by 1", "down by 1"]
+    priced = any(record["swap"] is not None for record in threat["columns"])
+    if priced:
+        head += ["group", "price of a swap"]
+        for row, record in zip(rows, threat["columns"], strict=True):
+            row += [escape(record["group"] or "–"), escape(number(record["swap"]))]
     made = table(
         "Columns: bounds, and how far a move of size 1 goes up and down", head, rows, words=3
     )

@@ -79,8 +79,8 @@ def figure(name: str, picture: str, behind: str, *, said: str = "") -> str:
     """Return a picture under its name, and the table of its numbers behind it."""
     note = f"<figcaption>{said}</figcaption>" if said else ""
     return (
-        f"<figure><h3>{escape(name)}</h3>{picture}{note}"
-        f"{details('Numbers of this picture', behind, paper=False)}</figure>"
+        f"<figure><h3>{escape(name)}</h3><div>{picture}{note}"
+        f"{details('Numbers of this picture', behind, paper=False)}</div></figure>"
     )
 
 

@@ -91,7 +91,7 @@ def states(ids: Iterator[str], document: dict[str, Any]) -> str:
         picture = stacked(ids, f"{model['name']}: what is known of its rows", pieces)
         said = ""
         if model["unproved"]:
-            said = f"Nothing is proved: {escape(model['unproved'].splitlines()[0])}"
+            said = "Nothing is proved; the reason is below, with what the numbers do not say."
         figures.append(figure(model["name"], picture, behind, said=said))
     note = "For how many rows the distance is known exactly, and for how many it is bounded."
     return section("What is known", f'<div class="grid">{"".join(figures)}</div>', note=note)

@@ -25,7 +25,7 @@ def page(document: dict[str, Any]) -> str:
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>Robustness report: {escape(document['headline'])}</title>\n"
         "<style>html, body { margin: 0; } "
-        "@media (prefers-color-scheme: dark) { body { background: #14181d; } }</style>\n"
+        "@media screen and (prefers-color-scheme: dark) { body { background: #14181d; } }</style>\n"
         f"</head>\n<body>\n{fragment(document)}\n</body>\n</html>\n"
     )
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 from specreg_sklearn.report.html._markup import number
 
 _WIDTH, _HEIGHT = 340, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 24, 42
-# Room for words on the left of bars, and for what is written at their ends.
-_LABEL, _WRITTEN, _LONGEST = 124, 66, 17
+_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 12, 24, 42
+# Words of bars: of so many letters they fit into the room on the left, and into a line above. A
+# letter is as wide as that of a wide font, since nobody knows which one is there.
+_LABEL, _SHORT, _LETTER = 116, 13, 8.2
+_BEGIN, _ENDING = 17, 24
+_LONGEST = _BEGIN + 1 + _ENDING
 
 
 def _svg(ids: Iterator[str], width: int, height: int, title: str, said: str, inside: str) -> str:
@@ -117,39 +120,69 @@ def bars(
     ids: Iterator[str], title: str, rows: Sequence[tuple[str, float, str]], most: float
 ) -> str:
     """Draw horizontal bars: (word, size, what to write at the end)."""
-    width, label, drawn = _WIDTH, _LABEL, []
-    room = width - label - _WRITTEN
+    layout, drawn = _layout(rows), []
     for k, (word, size, written) in enumerate(rows):
-        y = 24 * k
-        wide = room * size / most if most else 0
-        shown = word if len(word) <= _LONGEST else word[: _LONGEST - 1] + "…"
+        wide = layout.room * size / most if most else 0
         drawn.append(
-            f'<text x="{label - 8}" y="{y + 15}" text-anchor="end">{escape(shown)}'
-            f"<title>{escape(word)}</title></text>"
-            f'<rect x="{label}" y="{y + 3}" width="{max(wide, 1):.1f}" height="16" rx="2" '
-            'fill="var(--accent)"/>'
-            f'<text class="soft" x="{label + wide + 6:.1f}" y="{y + 15}">{escape(written)}</text>'
+            layout.word(k, word)
+            + layout.bar(k, max(wide, 1), "var(--accent)")
+            + layout.end(k, wide, written)
         )
     said = ", ".join(f"{word} {written}" for word, _, written in rows)
-    return _svg(ids, width, 24 * max(len(rows), 1), title, said, "".join(drawn))
+    return _svg(ids, _WIDTH, layout.step * max(len(rows), 1), title, said, "".join(drawn))
 
 
 def ranges(ids: Iterator[str], title: str, rows: Sequence[tuple[str, float, float, str]]) -> str:
     """Draw shares between two ends on a scale from 0 to 1: (word, low, high, what to write)."""
-    width, label, drawn = _WIDTH, _LABEL, []
-    room = width - label - _WRITTEN
+    layout, drawn = _layout(rows), []
     for k, (word, low, high, written) in enumerate(rows):
-        y = 24 * k
-        shown = word if len(word) <= _LONGEST else word[: _LONGEST - 1] + "…"
         drawn.append(
-            f'<text x="{label - 8}" y="{y + 15}" text-anchor="end">{escape(shown)}'
-            f"<title>{escape(word)}</title></text>"
-            f'<rect x="{label}" y="{y + 3}" width="{room}" height="16" rx="2" fill="var(--faint)"/>'
-            f'<rect x="{label}" y="{y + 3}" width="{room * high:.1f}" height="16" rx="2" '
-            'fill="var(--open)"/>'
-            f'<rect x="{label}" y="{y + 3}" width="{room * low:.1f}" height="16" rx="2" '
-            'fill="var(--good)"/>'
-            f'<text class="soft" x="{label + room + 6}" y="{y + 15}">{escape(written)}</text>'
+            layout.word(k, word)
+            + layout.bar(k, layout.room, "var(--faint)")
+            + layout.bar(k, layout.room * high, "var(--open)")
+            + layout.bar(k, layout.room * low, "var(--good)")
+            + layout.end(k, layout.room, written)
         )
     said = ", ".join(f"{word} {written}" for word, _, _, written in rows)
-    return _svg(ids, width, 24 * max(len(rows), 1), title, said, "".join(drawn))
+    return _svg(ids, _WIDTH, layout.step * max(len(rows), 1), title, said, "".join(drawn))
+
+
+class _Layout(NamedTuple):
+    """Where the words of bars stand: on their left if all are short, above them otherwise."""
+
+    aside: bool
+    room: float
+
+    @property
+    def left(self) -> int:
+        return _LABEL if self.aside else 0
+
+    @property
+    def step(self) -> int:
+        return 24 if self.aside else 40
+
+    def word(self, k: int, word: str) -> str:
+        # Columns of one family begin alike more often than they end alike.
+        shown = word if len(word) <= _LONGEST else f"{word[:_BEGIN]}…{word[-_ENDING:]}"
+        x, anchor = (self.left - 8, "end") if self.aside else (0, "start")
+        return (
+            f'<text x="{x}" y="{self.step * k + 15}" text-anchor="{anchor}">{escape(shown)}'
+            f"<title>{escape(word)}</title></text>"
+        )
+
+    def bar(self, k: int, wide: float, colour: str) -> str:
+        y, high = (3, 16) if self.aside else (22, 12)
+        return (
+            f'<rect x="{self.left}" y="{self.step * k + y}" width="{wide:.1f}" height="{high}" '
+            f'rx="2" fill="{colour}"/>'
+        )
+
+    def end(self, k: int, wide: float, written: str) -> str:
+        y = self.step * k + (15 if self.aside else 33)
+        return f'<text class="soft" x="{self.left + wide + 6:.1f}" y="{y}">{escape(written)}</text>'
+
+
+def _layout(rows: Sequence[tuple[Any, ...]]) -> _Layout:
+    aside = all(len(row[0]) <= _SHORT for row in rows)
+    end = max((len(row[-1]) for row in rows), default=0)
+    return _Layout(aside, _WIDTH - (_LABEL if aside else 0) - _LETTER * end - 6)

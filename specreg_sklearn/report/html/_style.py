@@ -9,7 +9,7 @@ STYLE = """
   font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
   font-variant-numeric: tabular-nums; overflow-wrap: anywhere;
 }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   .specreg {
     --ink: #e6e9ed; --soft: #9aa4af; --line: #353c45; --faint: #20262d; --paper: #14181d;
     --accent: #6cb2ff; --band: #6cb2ff38; --best: #c3e0ff;
@@ -42,6 +42,9 @@ STYLE = """
 .specreg .group .grid { margin-top: 0; gap: 1rem 2.25rem; }
 .specreg .group .note { font-size: .9rem; margin: 0; }
 .specreg figure { margin: 0; break-inside: avoid; }
+/* Names of one line and of two begin and end together. */
+.specreg .grid > figure { display: grid; grid-template-rows: subgrid; grid-row: span 2; gap: 0; }
+.specreg .grid > figure > h3 { align-self: end; }
 .specreg figure svg { display: block; width: 100%; height: auto; }
 .specreg figcaption { font-size: .9rem; margin-top: .35rem; }
 .specreg svg text { fill: var(--ink); font-family: inherit; font-size: 13px; }
@@ -62,7 +65,7 @@ STYLE = """
 .specreg thead th { color: var(--soft); font-size: .85rem; vertical-align: bottom; }
 .specreg tbody tr:last-child > * { border-bottom: 0; }
 .specreg th.n, .specreg td.n { text-align: right; white-space: nowrap; }
-.specreg thead th.n { white-space: normal; }
+.specreg thead th.n { white-space: normal; overflow-wrap: normal; }
 .specreg td.n:last-child, .specreg th.n:last-child { padding-right: 0; }
 .specreg .w { min-width: 6.5rem; }
 .specreg details { margin-top: .5rem; font-size: .95rem; }
@@ -90,7 +93,13 @@ STYLE = """
   }
 }
 @media print {
-  .specreg { font-size: 10pt; --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; }
+  .specreg {
+    --ink: #000; --soft: #444; --line: #bbb;
+    color-scheme: light; font-size: 10pt;
+  }
+  .specreg h1 { font-size: 18pt; }
+  .specreg h3 { font-size: 10pt; }
+  .specreg figcaption, .specreg .group caption, .specreg .group .note { font-size: 8pt; }
   .specreg main { max-width: none; padding: 0; }
   .specreg .wide { overflow: visible; }
   .specreg section { margin-top: 1.6rem; }
@@ -99,9 +108,17 @@ STYLE = """
   .specreg .screen { display: none; }
   .specreg .group .w { min-width: 0; }
   .specreg .group table { font-size: 7.5pt; }
+  .specreg .group th.n, .specreg .group td.n { padding-right: .5rem; }
   .specreg summary { color: var(--ink); font-weight: 600; list-style: none; }
   .specreg .grid { grid-template-columns: repeat(3, 1fr); gap: 1rem 1.5rem; }
-  .specreg figure, .specreg tr, .specreg .grid > * { break-inside: avoid; }
+  .specreg figure, .specreg tr, .specreg p, .specreg li, .specreg .stack, .specreg .group {
+    break-inside: avoid;
+  }
+  /* Parts of a grid break all the same. */
+  .specreg .group .grid { display: block; }
+  .specreg .group .grid > * {
+    display: inline-block; width: 31%; margin-right: 2%; vertical-align: top;
+  }
   .specreg th, .specreg td { padding-top: .25rem; padding-bottom: .25rem; }
 }
 """

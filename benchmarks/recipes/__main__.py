@@ -55,7 +55,7 @@ def main() -> None:
         report = Report(f"Recipes, {name}: figures and their bars", "58 10 12 10 10", False)
         rst = arguments.rst and arguments.rst / f"recipes_{name}.inc"
         alone = Namespace(only=[name], rst=rst)
-        run_sections(report, SECTIONS, alone, extent, f"Measured on {extent}.")
+        run_sections(report, SECTIONS, alone, extent)
 
 
 if __name__ == "__main__":

@@ -98,6 +98,12 @@ def build_net(
         dtype=torch.float64 if rows.X.dtype == np.float64 else torch.float32,
         generator=weight_draws,
     ).to(device)
+    mixed_precision = bool(getattr(estimator, "mixed_precision", False))
+    if mixed_precision and network.dtype != torch.float32:
+        raise ValueError(
+            "mixed_precision=True needs rows of float32, and X is float64: double precision has no "
+            "part in it. Give X.astype(np.float32), or mixed_precision=False."
+        )
     net = _reusable_net(estimator, network, optimizer, device)
     if net is None:
         net = PenalizedNet(
@@ -132,6 +138,7 @@ def build_net(
         X=rows.X,
     )
     network = net.module_
+    network.mixed_precision = mixed_precision
     parts = network.backbone, network.head if has_readout else NoReadout(network.n_features_out)
     shape = net.module_.input_shape
     if penalty is not None:

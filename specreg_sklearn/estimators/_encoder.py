@@ -140,6 +140,11 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         from the operating system. The global numpy and torch generators are never used.
     device : str, default="auto"
         "auto" takes CUDA when there is one, else the CPU; or any torch device name.
+    mixed_precision : bool, default=False
+        Train with products in bfloat16 and weights in float32 (``torch.autocast``): quicker on GPUs
+        that have units for it, from compute capability 8.0 on. On a CPU it works and is mostly
+        slower. Norms, penalties of weights, and whatever the fitted network computes stay in
+        float32. `X` must be float32.
     callbacks : list of skorch callbacks, default=None
         Handed to skorch as they are.
     verbose : int, default=0
@@ -218,6 +223,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         "backbone_learning_rate_factor": [Interval(Real, 0, None, closed="neither")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "mixed_precision": ["boolean"],
         "class_weight": [StrOptions({"balanced"}), dict, None],
     }
 
@@ -248,6 +254,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         class_weight: ClassWeight = None,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
+        mixed_precision: bool = False,
         callbacks: Callbacks = None,
         verbose: int = 0,
     ) -> None:
@@ -275,6 +282,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         self.class_weight = class_weight
         self.random_state = random_state
         self.device = device
+        self.mixed_precision = mixed_precision
         self.callbacks = callbacks
         self.verbose = verbose
 

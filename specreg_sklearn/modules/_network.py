@@ -30,7 +30,15 @@ class Network(nn.Module):
         Shape of one sample as the backbone wants it; rows may come flat.
     n_features_out : int, default=None
         Width of the feature space; None reads it off a linear head.
+
+    Attributes
+    ----------
+    mixed_precision : bool
+        Whether :meth:`forward` takes its products in bfloat16 while the module is in training mode.
+        Weights and what it returns keep their type, and in evaluation mode nothing changes.
     """
+
+    mixed_precision = False
 
     def __init__(
         self,
@@ -61,6 +69,10 @@ class Network(nn.Module):
 
     def forward(self, X: Tensor) -> Tensor:
         """Return what the head makes of the features of the rows of `X`."""
+        if self.training and self.mixed_precision:
+            with torch.autocast(X.device.type, dtype=torch.bfloat16):
+                outputs = self.head(self.features(X))
+            return outputs.to(self.dtype)
         return self.head(self.features(X))
 
 

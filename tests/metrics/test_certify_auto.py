@@ -16,6 +16,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import CGBA, FeatureSpace, HopSkipJump, RayS, SquareAttack
+from specreg_sklearn.certificates import distance_prover
+from specreg_sklearn.certificates.distances import quick_nodes
 from specreg_sklearn.metrics import (
     certified_accuracy_score,
     certified_radius,
@@ -107,9 +109,9 @@ def test_proved_rows_are_not_attacked(models, digits, counting):
         right = np.flatnonzero(model.predict(X) == y)[:300]
         X, y = X[right], y[right]
         # As many nodes as "auto" looks at.
-        space = FeatureSpace.from_data(X)
-        eps = float(np.median(certified_radius(model, X, space=space, max_nodes=1000)))
-        proved = certified_accuracy_score(model, X, y, eps=eps, max_samples=60, max_nodes=1000)
+        space, nodes = FeatureSpace.from_data(X), quick_nodes(distance_prover(model, X))
+        eps = float(np.median(certified_radius(model, X, space=space, max_nodes=nodes)))
+        proved = certified_accuracy_score(model, X, y, eps=eps, max_samples=60, max_nodes=nodes)
         assert 0.3 < proved < 1
         Counting.n_rows = 0
         robust_accuracy_score(model, X, y, eps=eps, **options)

@@ -118,11 +118,16 @@ def test_the_threat_model_is_that_of_the_options(here, tmp_path):
     assert document["settings"]["random_state"] == 3
 
 
-def test_a_space_and_a_pool_come_from_files(here, tmp_path):
+def test_a_space_and_a_pool_come_from_files(here, folder, tmp_path, capsys):
     files = ["@nameless.pkl", "@test.csv", "--target", "species", "--trust", *QUICK]
     assert here("report", *files, "--pool", "@test.csv") == 0
     document = json.loads((tmp_path / "report.json").read_text())
     assert document["settings"]["pool_sha256"] == document["data"]["X_sha256"]
+    assert here("verify", "report.json", *files[: -len(QUICK)], "--pool", "@test.csv") == 0
+    (tmp_path / "other.csv").write_text((folder / "test.csv").read_text().replace("5.1", "5.2"))
+    capsys.readouterr()
+    assert here("verify", "report.json", *files[: -len(QUICK)], "--pool", "other.csv") == 1
+    assert "settings.pool_sha256: is" in capsys.readouterr().out
     files[0] = "@tree.joblib"
     assert here("report", *files, "--space", "@space.json") == 0
     document = json.loads((tmp_path / "report.json").read_text())

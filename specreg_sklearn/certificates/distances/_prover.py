@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from specreg_sklearn._typing import FloatArray
-from specreg_sklearn.certificates.distances._bounds import DEFAULT_MAX_NODES, DistanceBounds
+from specreg_sklearn.certificates.distances._bounds import (
+    DEFAULT_MAX_NODES,
+    QUICK_NODES,
+    DistanceBounds,
+)
 from specreg_sklearn.space import CleanRows
 
 
@@ -73,3 +77,12 @@ class DistanceProver(Protocol):
             If nothing is proved in this space; the message says why.
         """
         ...
+
+
+def quick_nodes(prover: DistanceProver) -> int:
+    """Return how many nodes a proof looks at for a row where an attack is at hand.
+
+    A prover whose search finds no rows may state a smaller number than the usual one, as
+    `quick_nodes`: its search spares an attack where it proves a row, and nothing elsewhere.
+    """
+    return int(getattr(prover, "quick_nodes", QUICK_NODES))

@@ -17,7 +17,7 @@ from specreg_sklearn.certificates.distances._bounds import (
     ends_meet,
 )
 from specreg_sklearn.certificates.distances._confirm import confirmed_witnesses
-from specreg_sklearn.certificates.distances._prover import DistanceProver
+from specreg_sklearn.certificates.distances._prover import DistanceProver, quick_nodes
 from specreg_sklearn.certificates.pipelines import NoCertificateError
 from specreg_sklearn.space import CleanRows
 from specreg_sklearn.tables import ask, same_labels
@@ -46,6 +46,11 @@ class SwapsProver:
     def norms(self) -> tuple[float, ...]:
         """The norms that it proves distances in."""
         return self.prover.norms
+
+    @property
+    def quick_nodes(self) -> int:
+        """How many nodes it looks at for a row where an attack is at hand."""
+        return quick_nodes(self.prover)
 
     def bounds(
         self,

@@ -16,7 +16,7 @@ from specreg_sklearn.certificates.distances import (
 )
 from specreg_sklearn.certificates.linear._half_space import nearest_in_half_space
 from specreg_sklearn.certificates.moves import LocalProof, ModelRows, MoveProver
-from specreg_sklearn.certificates.pipelines import LinearScores, linear_scores
+from specreg_sklearn.certificates.pipelines import LinearScores, NoCertificateError, linear_scores
 from specreg_sklearn.space import CleanRows
 
 _LARGEST = 1e12
@@ -47,6 +47,7 @@ class LinearProver(MoveProver):
     """
 
     name = "linear"
+    sparse_rows = True
 
     def __init__(self, estimator: Classifier) -> None:
         super().__init__(estimator)
@@ -76,7 +77,10 @@ class LinearProver(MoveProver):
         if not beyond.any():
             return found
         # Scores that moves hardly change: constants say where their roundings take over.
-        far = LipschitzProver(self.estimator).bounds(rows, norm=norm).lower
+        try:
+            far = LipschitzProver(self.estimator).bounds(rows, norm=norm).lower
+        except NoCertificateError:  # they are known of whole steps only
+            return found
         lower = np.where(beyond, np.maximum(found.lower, far), found.lower)
         return found._replace(lower=lower, closed=ends_meet(lower, found.upper))
 

@@ -14,17 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn._typing import Classifier, FloatArray, IntArray
+from specreg_sklearn._typing import BoolArray, Classifier, FloatArray, IntArray
 from specreg_sklearn.certificates.pipelines import (
     NoCertificateError,
     StepsInFront,
     check_underived,
+    constants_of,
     name_of_step,
     split_pipeline,
 )
 from specreg_sklearn.space import CleanRows, Norm, as_norm
 from specreg_sklearn.tables import (
     CATEGORICAL,
+    CellRounding,
     Table,
     cell_rounding,
     check_exact_numbers,
@@ -127,7 +129,12 @@ class ModelRows:
 
 
 def model_rows(
-    estimator: Classifier, rows: CleanRows, norm: float, n_inputs: int | None
+    estimator: Classifier,
+    rows: CleanRows,
+    norm: float,
+    n_inputs: int | None,
+    *,
+    sparse_rows: bool = False,
 ) -> ModelRows:
     """Return what the last step of a fitted model reads of rows.
 
@@ -141,6 +148,8 @@ def model_rows(
         The norm of moves.
     n_inputs : int or None
         How many columns the model reads where nothing is in front of it.
+    sparse_rows : bool, default=False
+        Whether the proof holds where steps hand on sparse rows.
 
     Raises
     ------
@@ -162,16 +171,17 @@ def model_rows(
         )
     if not steps:
         return _bare(estimator, rows, norm, n_inputs)
-    return _behind(estimator, steps, rows, norm)
+    return _behind(estimator, steps, rows, norm, sparse_rows)
 
 
 def _numbers(
-    estimator: Classifier, rows: CleanRows, n_inputs: int | None, first: Any
+    rows: CleanRows, place: IntArray, read: BoolArray
 ) -> tuple[FloatArray, FloatArray, float]:
-    """Return the cells that a model reads, what moves do to them, and their unit roundoff."""
+    """Return the cells that a model reads, what moves do to them, and their unit roundoff.
+
+    `place` has the column of the table that each of its columns is, and `read` those that it reads.
+    """
     table = rows.table
-    place = places_of(estimator, n_inputs, table)
-    read = columns_read(first, len(place))
     cells = complete_rows(table, place, read, purpose="certificates", refusal=NoCertificateError)
     check_exact_numbers(table, cells, place, np.isin(place, rows.columns))
     slope = np.where(place[:, None] == rows.columns[None, :], rows.scale, 0.0)
@@ -193,17 +203,35 @@ def _chosen_by_the_other_factor(table: Table, place: np.ndarray) -> bool:
 
 
 def _bare(estimator: Classifier, rows: CleanRows, norm: float, n_inputs: int | None) -> ModelRows:
-    cells, slope, unit = _numbers(estimator, rows, n_inputs, None)
+    place = places_of(estimator, n_inputs, rows.table)
+    cells, slope, unit = _numbers(rows, place, np.ones(len(place), dtype=bool))
     error = np.zeros(len(cells))
     return ModelRows(cells, slope, as_norm(norm), error, 0.0, unit, True)
 
 
-def _behind(estimator: Classifier, steps: list[Any], rows: CleanRows, norm: float) -> ModelRows:
-    front = StepsInFront(steps, [name_of_step(estimator, step) for step in steps])
+def _behind(
+    estimator: Classifier, steps: list[Any], rows: CleanRows, norm: float, sparse_rows: bool
+) -> ModelRows:
+    table, n_inputs = rows.table, getattr(steps[0], "n_features_in_", None)
+    place = places_of(estimator, n_inputs, table)
+    names = [name_of_step(estimator, step) for step in steps]
+    front = StepsInFront(steps, names, np.isin(place, rows.columns))
     if not front.stages:
-        return _bare(estimator, rows, norm, getattr(steps[0], "n_features_in_", None))
-    cells, slope, unit = _numbers(estimator, rows, front.n_inputs, front.stages[0])
-    held = cell_rounding(rows.table, places_of(estimator, front.n_inputs, rows.table))
+        return _bare(estimator, rows, norm, n_inputs)
+    held = cell_rounding(table, place)
+    if front.still is None:
+        if n_inputs is None:
+            place = places_of(estimator, front.n_inputs, table)
+            held = cell_rounding(table, place)
+        cells, slope, unit = _numbers(rows, place, columns_read(front.stages[0], len(place)))
+    else:
+        cells, slope, unit = _numbers(rows, place, front.still.read)
+        X = rows.write(rows.raw, np.arange(len(rows)))
+        constants = constants_of(steps[0], front.still.made, X, sparse_rows=sparse_rows)
+        cells = np.hstack([cells, constants.values])
+        slope = np.vstack([slope, np.zeros((constants.values.shape[1], slope.shape[1]))])
+        held = CellRounding(max(held.coarsest, constants.unit), max(held.common, constants.common))
+        unit = max(unit, constants.unit)
     behind = front.apply(cells, slope, held, as_norm(norm))
     unit = unit if behind.in_float64 else _FLOAT32_UNIT
     exact = behind.slope is not None

@@ -58,12 +58,15 @@ class MoveProver(ABC):
         What results call the proof.
     norms : tuple of float
         The norms that it proves distances in.
+    sparse_rows : bool
+        Whether the proof holds where steps hand on sparse rows.
     last : estimator
         The classifier itself.
     """
 
     name: ClassVar[str]
     norms: tuple[float, ...] = CONVEX_NORMS
+    sparse_rows: ClassVar[bool] = False
 
     def __init__(self, estimator: Classifier) -> None:
         self.estimator = estimator
@@ -118,7 +121,13 @@ class MoveProver(ABC):
         n = len(rows)
         every = np.arange(n)
         # Before predict is asked: what is wrong with a row is said column by column.
-        inputs = model_rows(self.estimator, rows, norm, getattr(self.last, "n_features_in_", None))
+        inputs = model_rows(
+            self.estimator,
+            rows,
+            norm,
+            getattr(self.last, "n_features_in_", None),
+            sparse_rows=self.sparse_rows,
+        )
         labels = ask(self.estimator.predict, rows.write(rows.raw, every), n)
         witness, upper = confirmed_witnesses(self.estimator.predict, rows, labels, known, norm)
         own = LabelCoder(self.classes).encode(labels)

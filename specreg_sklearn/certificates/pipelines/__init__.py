@@ -29,7 +29,11 @@ from specreg_sklearn.certificates.pipelines._registry import (
 )
 from specreg_sklearn.certificates.pipelines._score_ranges import ScoreRanges
 from specreg_sklearn.certificates.pipelines._stated_lipschitz import StatedLipschitz
-from specreg_sklearn.certificates.pipelines._steps_in_front import BehindSteps, StepsInFront
+from specreg_sklearn.certificates.pipelines._steps_in_front import (
+    BehindSteps,
+    StepsInFront,
+    constants_of,
+)
 
 __all__ = [
     "CLASSIFIER",
@@ -48,6 +52,7 @@ __all__ = [
     "best_of_search",
     "check_underived",
     "classifier_stages",
+    "constants_of",
     "decision_cut",
     "has_stages",
     "linear_scores",

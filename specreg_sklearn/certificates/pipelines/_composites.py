@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import UserList
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -75,30 +76,66 @@ def _union(union: FeatureUnion) -> list[Stage]:
     for name, step in union.transformer_list:
         if isinstance(step, str) and step == "drop":
             continue
-        stages = _part(name, step)
-        if name in weights:
-            factors = np.full(width_after(stages, n_inputs), float(weights[name]))
-            stages = [*stages, Affine(factors)]
+        stages = _weighted(_part(name, step), weights.get(name), n_inputs)
         branches.append((np.arange(n_inputs), stages))
     return side_by_side(branches, n_inputs)
 
 
 @register_certified_step(ColumnTransformer)
 def _columns(step: ColumnTransformer) -> list[Stage]:
-    n_inputs = step.n_features_in_
-    parts = []
+    branches = [(part.columns, part.stages(step)) for part in column_parts(step)]
+    return side_by_side(branches, step.n_features_in_)
+
+
+class ColumnPart(NamedTuple):
+    """A part of a fitted column transformer.
+
+    Parameters
+    ----------
+    made : slice
+        Where the columns that it makes stand among all that come out.
+    columns : ndarray, int
+        The positions of the columns that go in.
+    name : str
+        What the column transformer calls it.
+    transformer : transformer or str
+        The step itself.
+    """
+
+    made: slice
+    columns: np.ndarray
+    name: str
+    transformer: object
+
+    def stages(self, step: ColumnTransformer) -> list[Stage]:
+        """Return what it computes as a part of `step`."""
+        return _weighted(
+            _part(self.name, self.transformer),
+            (step.transformer_weights or {}).get(self.name),
+            len(self.columns),
+        )
+
+
+def column_parts(step: ColumnTransformer) -> list[ColumnPart]:
+    """Return the parts of a fitted column transformer, in the order of what they make."""
+    n_inputs, parts = step.n_features_in_, []
     for name, transformer, spec in step.transformers_:
         if isinstance(transformer, str) and transformer == "drop":
             continue
         columns = _column_numbers(spec, n_inputs, getattr(step, "feature_names_in_", None))
         if len(columns):
-            # The result is laid out as the transformer says, whatever the order of the parts.
-            place = step.output_indices_[name].start
-            parts.append((place, columns, _part(name, transformer)))
-    branches = [(columns, stages) for _, columns, stages in sorted(parts, key=lambda p: p[0])]
-    if not branches:
+            parts.append(ColumnPart(step.output_indices_[name], columns, name, transformer))
+    if not parts:
         raise NoCertificateError("ColumnTransformer has no certificate: it drops all columns.")
-    return side_by_side(branches, n_inputs)
+    # The result is laid out as the transformer says, whatever the order of the parts.
+    return sorted(parts, key=lambda part: part.made.start)
+
+
+def _weighted(stages: list[Stage], weight: float | None, n_inputs: int) -> list[Stage]:
+    """Return stages whose result is multiplied by a weight, as unions do; None is 1."""
+    if weight is None:
+        return stages
+    return [*stages, Affine(np.full(width_after(stages, n_inputs), float(weight)))]
 
 
 def _column_numbers(

@@ -1,12 +1,19 @@
-"""Numbers behind the steps of a pipeline, and what moves in front of the steps do to them."""
+"""Numbers behind the steps of a pipeline, and what moves in front of the steps do to them.
+
+Parts of a column transformer that read nothing that moves are constants of a row, whatever they
+are: words behind an encoder, columns with gaps. So it is a function of the columns that may move,
+beside these constants, and needs a certificate for the former only.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
+from sklearn.compose import ColumnTransformer
 
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
 from specreg_sklearn.certificates.pipelines._registry import transformer_stages
 from specreg_sklearn.space import Norm
@@ -17,6 +24,7 @@ if TYPE_CHECKING:
 
 # Room for the roundings of a norm.
 _ABOVE = 1 + 2.0**-40
+_FLOAT64_UNIT = 2.0**-53
 # Rows, at least, on which a network is compared with what was read off it.
 _N_COMPARED = 128
 
@@ -51,6 +59,102 @@ class BehindSteps(NamedTuple):
     in_float64: bool
 
 
+class StillParts(NamedTuple):
+    """A column transformer as a function of its columns and, behind them, of constants.
+
+    Parameters
+    ----------
+    stages : list of Stage
+        What it computes, of the columns that go in and the constants.
+    read : ndarray of shape (n_inputs,), bool
+        Which columns its other parts read.
+    made : ndarray of shape (n_constants,), int
+        Where the constants stand among the columns that come out.
+    """
+
+    stages: list[Stage]
+    read: BoolArray
+    made: IntArray
+
+
+class Constants(NamedTuple):
+    """What the parts make of some rows.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_constants), float64
+        The constants.
+    unit, common : float
+        How coarsely the step hands on numbers, as :class:`~specreg_sklearn.tables.CellRounding`
+        says it of cells.
+    """
+
+    values: FloatArray
+    unit: float
+    common: float
+
+
+def still_parts(step: Any, moves: BoolArray) -> StillParts | None:
+    """Return the parts of a step that stay as they are; None if there are none.
+
+    `moves`, of shape (n_inputs,), says which columns may move.
+    """
+    if type(step) is not ColumnTransformer or len(moves) != step.n_features_in_:
+        return None
+    # Stages load torch, which a model without steps never needs.
+    from specreg_sklearn.certificates.pipelines._composites import column_parts
+    from specreg_sklearn.certificates.stages import side_by_side
+
+    branches, made, read = [], [np.empty(0, dtype=int)], np.zeros(len(moves), dtype=bool)
+    width = len(moves)
+    for part in column_parts(step):
+        if moves[part.columns].any():
+            branches.append((part.columns, part.stages(step)))
+            read[part.columns] = True
+            continue
+        places = np.arange(part.made.start, part.made.stop)
+        branches.append((width + np.arange(len(places)), []))
+        made.append(places)
+        width += len(places)
+    if width == len(moves):
+        return None
+    return StillParts(side_by_side(branches, width), read, np.concatenate(made))
+
+
+def constants_of(step: Any, made: IntArray, X: Any, *, sparse_rows: bool) -> Constants:
+    """Return what a step makes of rows, in some of its columns.
+
+    Raises
+    ------
+    NoCertificateError
+        If it hands on something that is no number, or sparse rows where the next step has no proof
+        on them.
+    ValueError
+        If it hands on gaps or infinity.
+    """
+    out = step.transform(X)
+    name = type(step).__name__
+    if sparse.issparse(out):
+        if not sparse_rows:
+            raise NoCertificateError(
+                f"{name} has no certificate here: it hands on sparse rows, on which models may "
+                "compute in another way. Fit it with sparse_threshold=0."
+            )
+        out = out.toarray()
+    out = np.asarray(out)
+    if out.dtype.kind not in "biuf":
+        raise NoCertificateError(f"{name} has no certificate: what it hands on are no numbers.")
+    values = out[:, made].astype(np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"{name} hands on gaps or infinity; certificates need complete, finite rows."
+        )
+    if out.dtype.kind == "f":
+        unit = max(float(np.finfo(out.dtype).eps) / 2, _FLOAT64_UNIT)
+        return Constants(values, unit, unit)
+    return Constants(values, _FLOAT64_UNIT, np.inf if out.dtype.itemsize <= 2 else _FLOAT64_UNIT)
+
+
 class StepsInFront:
     """The fitted steps in front of a classifier, as one function.
 
@@ -60,6 +164,9 @@ class StepsInFront:
         In order.
     names : list of str
         What is put before the reason why a step has no certificate, such as "step 'pca': ".
+    moves : ndarray of shape (n_inputs,), bool, or None, default=None
+        Which columns may move. Parts of a column transformer at the beginning that read none of
+        these are constants, `still`, which `apply` takes as further columns.
 
     Attributes
     ----------
@@ -74,11 +181,15 @@ class StepsInFront:
         If a step has none.
     """
 
-    def __init__(self, steps: list[Any], names: list[str]) -> None:
+    def __init__(self, steps: list[Any], names: list[str], moves: BoolArray | None = None) -> None:
         stages: list[Stage] = []
-        for step, name in zip(steps, names, strict=True):
+        self.still: StillParts | None = None
+        for k, (step, name) in enumerate(zip(steps, names, strict=True)):
             try:
-                stages += transformer_stages(step)
+                if k == 0 and moves is not None:
+                    self.still = still_parts(step, moves)
+                known_stages = self.still.stages if k == 0 and self.still else None
+                stages += transformer_stages(step) if known_stages is None else known_stages
             except TypeError as error:
                 raise NoCertificateError(f"{name}{error}") from error
         self.stages = tuple(stages)

@@ -26,8 +26,8 @@ from specreg_sklearn.certificates.relaxations._rounding import centres_of
 from specreg_sklearn.space import CONVEX_NORMS, L2, NORMS, CleanRows
 
 # A node costs as much as so many of a search among trees, and as so many multiplications.
-_NODE, _MULTIPLICATIONS = 100, 4e4
-_NODE_WITH_PARABOLAS = 400
+_NODE, _MULTIPLICATIONS = 5, 8e5
+_NODE_WITH_PARABOLAS = 20
 # Networks whose bounds take more multiplications for one row are left to Lipschitz constants.
 _MOST = 1e9
 # Numbers held at once, of coefficients and of nodes.
@@ -52,6 +52,8 @@ class RelaxationProver:
 
     name = "relaxation"
     norms: tuple[float, ...] = CONVEX_NORMS
+    # Scores that have an attack at hand spend so little on a row.
+    quick_nodes = 50
 
     def __init__(self, constants: LipschitzProver) -> None:
         self.estimator = constants.estimator
@@ -71,7 +73,7 @@ class RelaxationProver:
     ) -> DistanceBounds:
         """Return radii as lower bounds; upper ones are those of the known rows.
 
-        A node of the search counts as 100 of `max_nodes`, or as more in L2 or in a large network.
+        A node of the search counts as five of `max_nodes`, or as more in L2 or in a large network.
         In L1 and Linf a relaxation in L2, without such nodes, is asked as well for rows that are
         open.
         """

@@ -132,6 +132,12 @@ def _chain(steps: list[Any], n_in: int, n_out: int | None) -> Followed | None:
 
 def _columns(step: ColumnTransformer, n_in: int) -> Followed:
     names = getattr(step, "feature_names_in_", None)
+    turned = [name for name, weight in (step.transformer_weights or {}).items() if weight < 0]
+    if turned:
+        raise NoCertificateError(
+            f"ColumnTransformer in front of trees has no certificate: the weight of {turned[0]!r} "
+            "in transformer_weights is negative, which turns the order of its columns round."
+        )
     ends = [part.stop for part in step.output_indices_.values()]
     source = np.full(max(ends, default=0), CONSTANT)
     read = np.zeros(n_in, dtype=bool)

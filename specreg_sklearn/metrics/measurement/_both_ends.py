@@ -163,7 +163,7 @@ def nearest_rows_found(
         space=measurement.space_of(X),
         pool=measurement.pool_of(X),
         strict=certify != "auto",
-        max_nodes=nodes_for(certify, measurement.max_nodes),
+        max_nodes=nodes_for(certify, measurement.max_nodes, proof.prover),
         verbose=verbose,
     )
     return ends.found

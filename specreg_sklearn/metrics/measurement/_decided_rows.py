@@ -68,7 +68,7 @@ def decided_by_proof(
         norm=norm,
         within=float(sizes[0]) if len(sizes) == 1 else None,
         strict=certify != "auto",
-        max_nodes=nodes_for(certify, measurement.max_nodes),
+        max_nodes=nodes_for(certify, measurement.max_nodes, proof.prover),
         n_jobs=measurement.n_jobs,
     )
     if proof.prover is None:

@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from specreg_sklearn._typing import Certify, Classifier, FloatArray, IntArray
-from specreg_sklearn.certificates.distances import DistanceBounds, DistanceProver, distance_prover
+from specreg_sklearn.certificates.distances import (
+    DistanceBounds,
+    DistanceProver,
+    distance_prover,
+    quick_nodes,
+)
 from specreg_sklearn.space import CleanRows, FeatureSpace, check_norm, check_room
 from specreg_sklearn.tables import Table, as_table, check_fitted_columns
-
-QUICK_NODES = 1000
-"""Nodes for a row where a proof only spares an attack, which costs about as much as these."""
 
 
 class Proof(NamedTuple):
@@ -65,9 +67,9 @@ def wanted_proof(estimator: Classifier, X: Any, norm: float, certify: Certify) -
     return Proof(demanded_proof(estimator, X, norm, "certify=True"), "")
 
 
-def nodes_for(certify: Certify, max_nodes: int) -> int:
-    """Return how many nodes a search looks at for a row."""
-    return min(max_nodes, QUICK_NODES) if certify == "auto" else max_nodes
+def nodes_for(certify: Certify, max_nodes: int, prover: DistanceProver) -> int:
+    """Return how many nodes the search of a prover looks at for a row."""
+    return min(max_nodes, quick_nodes(prover)) if certify == "auto" else max_nodes
 
 
 def bound_rows(estimator: Classifier, X: Any, space: FeatureSpace) -> CleanRows:

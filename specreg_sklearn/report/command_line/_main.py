@@ -125,6 +125,7 @@ def _verify(options: argparse.Namespace) -> int:
         models,
         data.X,
         data.y,
+        pool=_pool(options.pool, data, _form(options)) if options.pool else None,
         proofs=not options.no_proofs,
         n_jobs=options.jobs,
     )

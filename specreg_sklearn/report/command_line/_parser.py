@@ -113,6 +113,9 @@ def make_parser() -> argparse.ArgumentParser:
     verify.add_argument("files", nargs="*", metavar="MODEL ... DATA")
     _reading(verify)
     verify.add_argument(
+        "--pool", metavar="DATA", help="rows that the report had as --pool, to compare them"
+    )
+    verify.add_argument(
         "--no-proofs", action="store_true", help="ask the model only, and prove nothing again"
     )
     verify.add_argument("--json", type=Path, metavar="FILE", help="write the table as JSON, too")

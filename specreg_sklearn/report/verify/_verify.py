@@ -36,7 +36,7 @@ ON_TRUST = (
     "versions",
     "models[].warnings, seconds, n_queries, n_nodes, found_by, pickle_sha256",
     "threat_model.eps_from, data.feature_names, bounds in threat_model.space of columns that stay",
-    "settings.attack, pool_sha256, max_nodes beyond what it takes to prove the bounds again",
+    "settings.attack, pool_sha256 (without pool), max_nodes beyond what the proofs take",
     "parameters that only another version of a package knows",
     "that no nearer row was found and left out, beyond what proofs say",
 )
@@ -50,6 +50,7 @@ def verify_report(
     y: Any,
     *,
     space: FeatureSpace | None = None,
+    pool: Any = None,
     proofs: bool = True,
     n_jobs: int | None = None,
 ) -> Verification:
@@ -73,6 +74,9 @@ def verify_report(
     space : FeatureSpace or None, default=None
         Only where the threat model holds functions (a repair, formulas, rules): they do not stand
         in the file.
+    pool : array-like or DataFrame of shape (n_pool, n_features), default=None
+        The pool of the report, if there was one, to be compared with its fingerprint. None takes
+        the fingerprint on trust: nothing else in the report can be computed from a pool.
     proofs : bool, default=True
         Whether lower bounds are proved again, which takes most of the time. False asks the model
         and computes with numpy, nothing else.
@@ -127,6 +131,11 @@ def verify_report(
     checks = [
         check_of("form and hash of the file", "", 1, _file(document)),
         check_of("fingerprints of the data", "", 5, _data(document, X, labels)),
+        *(
+            []
+            if pool is None
+            else [check_of("fingerprint of the pool", "", 1, _pool(document, pool))]
+        ),
         check_of("threat model", "", len(document["threat_model"]), _threat(document, space)),
         check_of("what follows from the rows", "", *_follow_up(document)),
     ]
@@ -198,6 +207,11 @@ def _data(document: dict[str, Any], X: Any, labels: np.ndarray) -> list[tuple[st
         "classes": class_counts(labels, [row for row in rows if 0 <= row < len(labels)]),
     }
     return list(differences(stated, found, "data", 0.0))
+
+
+def _pool(document: dict[str, Any], pool: Any) -> list[tuple[str, str]]:
+    stated = document["settings"]["pool_sha256"]
+    return list(differences(stated, data_fingerprint(pool), "settings.pool_sha256", 0.0))
 
 
 def _threat(document: dict[str, Any], space: FeatureSpace) -> list[tuple[str, str]]:

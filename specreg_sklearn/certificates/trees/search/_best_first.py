@@ -30,9 +30,14 @@ _DIVE_EVERY = 4
 # What predict says no to counts as so many boxes: a question about one row costs as much, and where
 # a forest is tied on a whole region, nearly every box asks one.
 _REFUSED = 20
-# A box costs by its leaves, besides what it costs anyway: one with so many in all counts as one.
-_LEAVES_OF_A_NODE = 1400
-_BESIDES = 400
+# A box costs by what its leaves ask for, entry by entry, besides what it costs anyway: one with so
+# many in all counts as one. A step of the multipliers goes through all shares; so many cost as much
+# as an entry.
+_ENTRIES_OF_A_NODE = 7000
+_BESIDES = 2800
+_SHARES_OF_AN_ENTRY = 60
+# To note the multipliers at the root is dear, so not every step that is better does.
+_KEEP_EVERY = 5
 
 Confirm = Callable[[IntArray], bool]
 """Says whether a point of the stub, given by its cells, has another label by `predict`."""
@@ -110,20 +115,28 @@ class BestFirst:
         target = question.target - question.tolerance
         self._terms = terms_of(stub, question.value, target, additive=question.additive)
         self._boxes = boxes_of(self._terms)
+        self._n_entries = np.diff(stub.entry_start, append=len(stub.entry_leaf))
         self._start()
 
     @property
     def n_nodes(self) -> int:
         """Work so far, in boxes of a usual size."""
-        return -(-self._work // _LEAVES_OF_A_NODE)
+        return -(-self._work // _ENTRIES_OF_A_NODE)
 
     def _looked(
         self, low: IntArray, high: IntArray, is_open: ByteArray, price: float, *, past_near: bool
     ) -> Look:
         """Look at a box, and count it."""
         look = self._boxes.look(low, high, is_open, self.radius, price, past_near=past_near)
-        self._work += _BESIDES + int(is_open.sum())
+        self._work += _BESIDES + int(self._n_entries @ is_open)
         return look
+
+    def _improve(self, low: IntArray, high: IntArray, rate: float) -> None:
+        """Shift the multipliers by what the last look saw, and count it."""
+        held = self._terms.multipliers
+        if held is not None:
+            self._boxes.improve(low, high, rate)
+            self._work += held.asking.size // _SHARES_OF_AN_ENTRY
 
     def _start(self) -> None:
         stub = self.question.stub
@@ -153,11 +166,11 @@ class BestFirst:
         best = before = look.key
         held.keep()
         for i in range(1, _ROOT_STEPS + 1):
-            self._boxes.improve(low, high, 1 / (1 + _COOLING * i))
+            self._improve(low, high, 1 / (1 + _COOLING * i))
             look = self._looked(low, high, is_open, look.price, past_near=True)
             if look.verdict == PRUNED:
                 return look
-            if look.key >= best:
+            if i % _KEEP_EVERY == 0 and look.key >= best:
                 best = look.key
                 held.keep()
             if i % _ROOT_PATIENCE == 0:
@@ -216,8 +229,7 @@ class BestFirst:
             made = self._node(look, low, high, is_open, node.key)
             if made is not None:
                 pushed.append(made)
-            if self._terms.multipliers is not None:
-                self._boxes.improve(low, high, _RATE)
+            self._improve(low, high, _RATE)
         pushed = [made for made in pushed if made.key < self.radius]
         # A dive goes on with the cheaper half, whatever else there is, until nothing is left of it.
         if pushed and self._popped % _DIVE_EVERY == 0:
@@ -249,7 +261,7 @@ class BestFirst:
         if cost >= self.radius:
             return True
         if score < question.target + question.tolerance and not question.confirm(cells):
-            self._work += _REFUSED * _LEAVES_OF_A_NODE
+            self._work += _REFUSED * _ENTRIES_OF_A_NODE
             return False
         self.found, self.radius = Found(cost, cells.astype(np.int64)), cost
         return True

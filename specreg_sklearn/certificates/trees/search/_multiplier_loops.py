@@ -17,7 +17,7 @@ def improve(
         farthest, nearest = low[c], high[c]
         for t in range(n_trees):
             farthest, nearest = max(farthest, firsts[c, t]), min(nearest, lasts[c, t])
-        changed = False
+        above, below = start[c + 1], start[c] - 1
         for k in range(low[c], high[c] + 1):
             if k == near[c]:
                 continue
@@ -25,7 +25,10 @@ def improve(
             wanted = farthest >= k if up else nearest <= k
             if not (wanted or pool[g] > small_pool):
                 continue
-            changed = True
+            if g > start[c] + home[c]:
+                above = min(above, g)
+            else:
+                below = max(below, g)
             paid_asking, paid_forbidding, all_asking, all_forbidding = 0.0, 0.0, 0.0, 0.0
             for t in range(n_trees):
                 asks = firsts[c, t] >= k if up else lasts[c, t] <= k
@@ -52,8 +55,8 @@ def improve(
             for t in range(n_trees):
                 asking[g, t] *= by_asking
                 forbidding[g, t] *= by_forbidding
-        if changed:
-            _sum_up(c, home, start, pool, asking, forbidding, asked_to, forbidden_to, pool_to)
+        _sum_up(above, start[c + 1], 1, pool, asking, forbidding, asked_to, forbidden_to, pool_to)
+        _sum_up(below, start[c] - 1, -1, pool, asking, forbidding, asked_to, forbidden_to, pool_to)
     total = 0.0
     for g in range(len(pool)):
         total += pool[g]
@@ -61,13 +64,10 @@ def improve(
 
 
 @as_loop
-def _sum_up(c, home, start, pool, asking, forbidding, asked_to, forbidden_to, pool_to):
-    """Make the sums of a column those of its shares again, outwards from the row."""
-    h = start[c] + home[c]
-    for side in range(2):
-        begin, end, step = (h + 1, start[c + 1], 1) if side == 0 else (h - 1, start[c] - 1, -1)
-        for g in range(begin, end, step):
-            pool_to[g] = pool_to[g - step] + pool[g]
-            for t in range(asking.shape[1]):
-                asked_to[g, t] = asked_to[g - step, t] + asking[g, t]
-                forbidden_to[g, t] = forbidden_to[g - step, t] + forbidding[g, t]
+def _sum_up(begin, end, step, pool, asking, forbidding, asked_to, forbidden_to, pool_to):
+    """Make the sums of a column those of its shares again, outwards from a cell that changed."""
+    for g in range(begin, end, step):
+        pool_to[g] = pool_to[g - step] + pool[g]
+        for t in range(asking.shape[1]):
+            asked_to[g, t] = asked_to[g - step, t] + asking[g, t]
+            forbidden_to[g, t] = forbidden_to[g - step, t] + forbidding[g, t]

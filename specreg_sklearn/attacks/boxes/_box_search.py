@@ -25,8 +25,9 @@ _SMALLER = np.array([[0.25, 0.35, 0.5, 0.7], [0.5, 0.6, 0.7, 0.85]])
 _N_DOWNWARDS = 3
 # Hits that are kept for polishing, and how far beyond the best point they may lie.
 _N_HITS, _BEYOND = 5, 1.2
-# While a row polishes a point, it makes proposals at every so many of its steps.
-_EVERY = 6
+# While a row polishes a point, it makes proposals at every so many of its steps: more of them save
+# calls of the model, fewer come nearer. In L1 more is left to gain.
+_EVERY, _EVERY_IN_L1 = 6, 9
 # A hit is judged by its largest moves: the others are hardly needed.
 _N_LARGEST = 4
 # Keys of the draws of each phase.
@@ -124,7 +125,8 @@ class BoxSearch:
         """
         busy = self._polish.busy(rows)
         self._n_waited[rows] = np.where(busy, self._n_waited[rows] + 1, 0)
-        beside = (self._phase[rows] == _EXCHANGE) & (self._n_waited[rows] % _EVERY == 0)
+        every = _EVERY_IN_L1 if self.task.oracle.norm == 1 else _EVERY
+        beside = (self._phase[rows] == _EXCHANGE) & (self._n_waited[rows] % every == 0)
         return rows[~busy | beside]
 
     # --- What is asked ---------------------------------------------------------------------------

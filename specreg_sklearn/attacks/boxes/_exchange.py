@@ -58,7 +58,9 @@ def exchanged(task: SearchTask, draws: CubeDraws, rows: IntArray, keys: IntArray
     half = length * np.exp(low + choice[:, N_AROUND:, 0] * (high - low))
     fresh = moves[:, N_AROUND:] if counted else into_cube(moves[:, N_AROUND:], half)
     choice = choice[:, :N_AROUND]
-    weight = np.cumsum((best != 0) if counted else best**2, axis=1)
+    # Odds of a column are its share of the length.
+    parts = (best != 0) if counted else np.abs(best) ** task.oracle.norm
+    weight = np.cumsum(parts, axis=1)
     # The first column at which the sum passes a random share of the whole.
     target = choice[:, :, 1] * weight[:, -1:]
     column = np.minimum((weight[:, None] <= target[:, :, None]).sum(axis=2), d - 1)

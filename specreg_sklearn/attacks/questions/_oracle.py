@@ -12,6 +12,9 @@ from specreg_sklearn.space import CleanRows
 from specreg_sklearn.tables import LabelCoder, Predict, checked
 
 NO_LIMIT = np.iinfo(np.int64).max
+# A point that is nearer in its last digits only does not replace the best one: it lies on the
+# boundary to the last digit, where an answer need not repeat, and verification would push it out.
+_GAIN = 1 - 1e-6
 
 
 class Oracle:
@@ -231,7 +234,7 @@ class Oracle:
     def _remember(
         self, Z: FloatArray, owner: IntArray, fooled: BoolArray, distance: FloatArray
     ) -> None:
-        hits = np.flatnonzero(fooled & (distance < self.best_distance[owner]))
+        hits = np.flatnonzero(fooled & (distance < _GAIN * self.best_distance[owner]))
         if not len(hits):
             return
         distance, whose = distance[hits], owner[hits]

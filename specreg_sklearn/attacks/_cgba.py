@@ -14,7 +14,6 @@ from specreg_sklearn.attacks.boundary import (
     ROUNDS,
     BoundaryPoints,
     BoundaryWalk,
-    FittedPlanes,
     SphereSearch,
     follow_priced_slopes,
     semicircle_step,
@@ -141,7 +140,6 @@ class CGBA(BoundaryWalk):
             before_step=thresholds.leave,
             at_rest=at_rest,
             most_rounds=0 if few else None,
-            planes=FittedPlanes(task),
         )
         boxes = BoxSearch(task)
         self._search_boxes(task, boxes, thresholds.rows, 1 if few else _MOST_TESTS)

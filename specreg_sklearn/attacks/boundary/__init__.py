@@ -8,7 +8,6 @@ from specreg_sklearn.attacks.boundary._directions import (
     ImageShape,
     check_image_shape,
 )
-from specreg_sklearn.attacks.boundary._fitted_planes import FittedPlanes
 from specreg_sklearn.attacks.boundary._normals import boundary_normals
 from specreg_sklearn.attacks.boundary._priced_slopes import follow_priced_slopes
 from specreg_sklearn.attacks.boundary._restarts import FIRST_STARTS, BeforeStep, Restarts
@@ -33,7 +32,6 @@ __all__ = [
     "BoundaryWalk",
     "CornerMoves",
     "Directions",
-    "FittedPlanes",
     "ImageShape",
     "Restarts",
     "SphereMoves",

@@ -17,7 +17,6 @@ from specreg_sklearn.attacks.boundary._directions import (
     ImageShape,
     check_image_shape,
 )
-from specreg_sklearn.attacks.boundary._fitted_planes import FittedPlanes
 from specreg_sklearn.attacks.boundary._normals import boundary_normals
 from specreg_sklearn.attacks.boundary._restarts import FIRST_STARTS, OTHERS_KEPT, Restarts
 from specreg_sklearn.attacks.frame import BlackBoxAttack
@@ -115,14 +114,12 @@ class BoundaryWalk(BlackBoxAttack):
         before_step: Callable[[BoundaryPoints, int], BoundaryPoints] | None = None,
         at_rest: Callable[[BoundaryPoints], BoundaryPoints] | None = None,
         most_rounds: int | None = None,
-        planes: FittedPlanes | None = None,
     ) -> None:
         """Walk from these points, and from time to time from other starts, until budgets are spent.
 
         `keep` and `key` are those of :meth:`_walk`. ``before_step(points, t)``, in the first
         stretch, and ``at_rest(points)``, when rows first come to rest, may take rows away for good.
         A row looks at other starts `most_rounds` times; None goes on until that is in vain.
-        `planes` may lead its own walk.
         """
         restarts = Restarts(task, self.n_starts, self._tolerance(task.x.shape[1]))
         rested = np.zeros(len(task.x), dtype=bool)
@@ -137,10 +134,7 @@ class BoundaryWalk(BlackBoxAttack):
                 until=restarts.until(turn),
                 stretch=turn,
                 first_step=restarts.n_parts_before(turn),
-                planes=planes,
             )
-            if planes is not None:
-                planes.end(turn)
             before_step, keep = None, 1
             current = current.keep_nearest(task, 1)
             if at_rest is not None:
@@ -155,7 +149,6 @@ class BoundaryWalk(BlackBoxAttack):
                 before_step=restarts.raced(n_parts),
                 until=restarts.others_until(),
                 stretch=turn,
-                planes=planes,
             )
             current = restarts.nearer(current, others)
             current.idle[:] = 0
@@ -171,7 +164,6 @@ class BoundaryWalk(BlackBoxAttack):
         until: int | IntArray | None = None,
         stretch: int = 0,
         first_step: int = 0,
-        planes: FittedPlanes | None = None,
     ) -> BoundaryPoints:
         """Walk on until budgets are spent; return where rows that have something left stand.
 
@@ -179,8 +171,7 @@ class BoundaryWalk(BlackBoxAttack):
         how many may go on. `key` tells the draws of several walks apart;
         ``before_step(points, t)`` may replace the points. A row begins no step once it has sent
         `until` queries: one number, or one for each row of the task. In each further `stretch`
-        steps ask in more directions; its steps are counted from `first_step`. With `planes`, steps
-        go where these lead.
+        steps ask in more directions; its steps are counted from `first_step`.
         """
         until = np.broadcast_to(NO_LIMIT if until is None else until, len(task.x))
         rested = [current.take(np.empty(0, dtype=np.int64))]
@@ -199,24 +190,16 @@ class BoundaryWalk(BlackBoxAttack):
             if not len(current):
                 break
             distance = current.distances(task)
-            radius = self._probe_radius(current) * distance
-            drawn = directions.draw(key, asked, n_asked, stretch)
-            remembers = planes is not None and planes.remembers
-            answers = np.empty((len(current), n_asked), dtype=bool) if remembers else None
             normals = boundary_normals(
                 task.oracle,
                 current.points,
-                radius,
-                drawn,
+                self._probe_radius(current) * distance,
+                directions.draw(key, asked, n_asked, stretch),
                 current.owner,
                 np.full(len(current), n_asked),
                 current.radial(task) if self._sideways else None,
-                answers,
             )
             asked += n_asked
-            if planes is not None and answers is not None:
-                planes.remember(task, current, drawn, radius, answers)
-                normals = planes.sideways(task, current, normals, radius, stretch)
             normals = _inside(task, current, normals, self._sideways)
             points, nearer = self._step(task, current, normals, first_step + t)
             current.move(points, nearer)

@@ -28,7 +28,6 @@ def boundary_normals(
     owner: IntArray,
     n_asked: IntArray,
     across: FloatArray | None = None,
-    answers: BoolArray | None = None,
 ) -> FloatArray:
     """Estimate unit normals of the boundary, pointing to the side where the model is fooled.
 
@@ -44,8 +43,6 @@ def boundary_normals(
     normal is all but parallel to a known direction, that direction decides nearly every sign, and
     next to nothing is learned of the part that is still unknown. At right angles to it, the answers
     depend on that part alone, however small it is.
-
-    Where the model was fooled is written to `answers`, of shape (m, B), if that is given.
     """
     rows, (n, d) = oracle.rows, directions.shape
     sums = np.empty(centre.shape)
@@ -59,9 +56,7 @@ def boundary_normals(
         part = slice(begin, begin + n_together)
         side = None if across is None else across[part]
         probes = _Probes(oracle, centre[part], radius[part], directions, owner[part], side)
-        sums[part], fooled = probes.sums(n_asked[part], n_points)
-        if answers is not None:
-            answers[part] = fooled
+        sums[part] = probes.sums(n_asked[part], n_points)
     oracle.n_queries += np.bincount(owner, n_asked, len(oracle.n_queries)).astype(np.int64)
     normals = sums if rows.unit else sums / rows.scale
     if across is not None:
@@ -104,8 +99,8 @@ class _Probes:
             self._frame[:, 0] = self.base
             np.multiply(across, -reach, out=self._frame[:, 1])
 
-    def sums(self, n_asked: IntArray, n_points: int) -> tuple[FloatArray, BoolArray]:
-        """Ask, `n_points` at a time; return the weighted sums of steps, (m, d), and the answers."""
+    def sums(self, n_asked: IntArray, n_points: int) -> FloatArray:
+        """Ask, `n_points` at a time, and return the weighted sums of steps, of shape (m, d)."""
         (m, d), n = self.base.shape, len(self.steps)
         fooled = np.empty((m, n), dtype=bool)
         sums = np.empty((m, d))
@@ -117,11 +112,11 @@ class _Probes:
             if not self.all_as_meant:
                 sums[part] = self._sums_as_asked(part, cells, fooled[part], n_asked[part])
         if self.all_as_meant:
-            return self._sums_as_meant(fooled, n_asked, every), fooled
+            return self._sums_as_meant(fooled, n_asked, every)
         meant = np.flatnonzero(self.as_meant)
         if len(meant):
             sums[meant] = self._sums_as_meant(fooled[meant], n_asked[meant], every)
-        return sums, fooled
+        return sums
 
     def _sums_as_meant(self, fooled: BoolArray, n_asked: IntArray, every: bool) -> FloatArray:
         """Return the weighted sums of steps that were asked just as they are meant."""

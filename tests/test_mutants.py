@@ -148,8 +148,8 @@ PROOFS = {
     ),
     "columns of a ColumnTransformer as listed": Mutant(
         "certificates/pipelines/_composites.py",
-        "for _, columns, stages in sorted(parts, key=lambda p: p[0])]",
-        "for _, columns, stages in sorted(parts, key=lambda p: -p[0])]",
+        "sorted(parts, key=lambda part: part.made.start)",
+        "sorted(parts, key=lambda part: -part.made.start)",
         "certificates/pipelines/test_certified_pipelines.py",
     ),
     "steps in place": Mutant(
@@ -218,7 +218,7 @@ ATTACKS = {
     ),
     "the farthest hit is kept": Mutant(
         ORACLE,
-        "hits = np.flatnonzero(fooled & (distance < self.best_distance[owner]))",
+        "hits = np.flatnonzero(fooled & (distance < _GAIN * self.best_distance[owner]))",
         "hits = np.flatnonzero(fooled)",
         "attacks/questions/test_oracle.py",
     ),

@@ -323,8 +323,18 @@ def test_columns_that_the_model_drops(cancer):
         make_column_transformer((OneHotEncoder(), ["text"]), (StandardScaler(), ["a"])),
         LogisticRegression(),
     ).fit(frame, y)
+    # What is made of words that do not move is constant.
+    weight = encoded[1].coef_[0][-1] / encoded[0].transformers_[1][1].scale_[0]
+    exact = np.abs(encoded.decision_function(frame)) / abs(weight)
+    np.testing.assert_allclose(certified_radius(encoded, frame, scale=None), exact, rtol=1e-6)
+    numbers = make_pipeline(
+        make_column_transformer(
+            (OneHotEncoder(handle_unknown="ignore"), ["a"]), ("passthrough", ["b"])
+        ),
+        LogisticRegression(),
+    ).fit(frame, y)
     with pytest.raises(TypeError, match="step 'onehotencoder': OneHotEncoder has no certificate"):
-        certified_radius(encoded, frame, scale=None)
+        certified_radius(numbers, frame, scale=None)
 
 
 def test_rounding_of_the_estimator_makes_zero_not_wrong():

@@ -108,8 +108,6 @@ def test_what_is_about_numbers_alone_says_so():
     repaired = FeatureSpace.from_data(X, categories=PRICES, repair=lambda moved, clean: moved)
     with pytest.raises(NoCertificateError, match="swaps categories and has a repair"):
         certified_radius(tree, X[:2], space=repaired)
-    with pytest.raises(NoCertificateError, match="OneHotEncoder has no certificate"):
-        certified_radius(fitted("linear", X, y, by_scikit_learn=True), X[:2], space=space)
 
 
 def test_linear_models_go_through_codes_as_well():

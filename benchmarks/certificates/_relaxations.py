@@ -18,10 +18,10 @@ from benchmarks.common import scores_of
 from benchmarks.loaders import load_mnist
 from specreg_sklearn import FeatureSpace
 from specreg_sklearn.certificates import distance_prover
-from specreg_sklearn.certificates.distances import LipschitzProver
+from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES, LipschitzProver
 from specreg_sklearn.metrics import adversarial_distances
 
-BUDGETS = (1, 5000, 100_000)
+BUDGETS = (1, DEFAULT_MAX_NODES, 100_000)
 
 
 class Relaxed(NamedTuple):

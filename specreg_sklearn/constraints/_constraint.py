@@ -32,6 +32,7 @@ class BoundConstraint(ABC):
         It must be cheap. An estimate will do here, since :meth:`settle` follows.
         """
 
+    # Empty, yet not abstract: a constraint that lets gradients be need not write it.
     def project_gradient(self) -> None:  # noqa: B027
         """Change the gradients of the weights before a step, in place; by default not at all.
 

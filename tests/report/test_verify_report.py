@@ -12,18 +12,10 @@ import pytest
 from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn.report import verify_report
-from specreg_sklearn.report.document import follow_up, own_hash
+from specreg_sklearn.report.document import own_hash
+from tests.report._forging import followed
 
 TREE, ROW = 0, 20
-
-
-def followed(document):
-    """Do what a forger does who knows the form: make all that follows fit again."""
-    parts = follow_up(document)
-    for model, summary in zip(document["models"], parts.pop("summaries"), strict=True):
-        model["summary"] = summary
-    document |= parts
-    document["sha256"] = own_hash(document)
 
 
 def witnessed(document):

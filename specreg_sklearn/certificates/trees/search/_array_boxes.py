@@ -1,4 +1,4 @@
-"""Looks at boxes in NumPy: one pass over the leaves, their bound, and where to cut.
+"""Looks at boxes in NumPy: one pass over the leaves, and where to cut.
 
 Sums run in one order, leaf by leaf, tree by tree, column by column, since the compiled loops beside
 this file give the same bits.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, ByteArray, FloatArray, IntArray
+from specreg_sklearn.certificates.trees.search._array_bounds import by_price, by_radius, in_order
 from specreg_sklearn.certificates.trees.search._boxes import (
     AT_TARGET,
     BOUNDED,
@@ -19,8 +20,6 @@ from specreg_sklearn.certificates.trees.search._boxes import (
 from specreg_sklearn.certificates.trees.search._constants import (
     LESSER_SIDE,
     MOST_ROUNDS,
-    MOST_TANGENTS,
-    ROUNDING,
 )
 from specreg_sklearn.certificates.trees.search._multipliers import growth_of
 
@@ -89,7 +88,7 @@ class ArrayBoxes:
         terms, stub, cost = self.terms, self.terms.stub, self.terms.stub.cost
         near = np.minimum(np.maximum(stub.home, low), high)
         here = cost[stub.start[:-1] + near]
-        base = float(_in_order(here) if terms.additive else here.max(initial=0.0))
+        base = float(in_order(here) if terms.additive else here.max(initial=0.0))
         if base >= radius:
             return Look(PRUNED, base, near)
         first = np.maximum(low[stub.entry_column], stub.first)
@@ -119,11 +118,11 @@ class ArrayBoxes:
             return Look(PRUNED, base, near)
         begin = np.cumsum(counts) - counts
         value = terms.value[alive]
-        most = float(_in_order(np.maximum.reduceat(value, begin)))
+        most = float(in_order(np.maximum.reduceat(value, begin)))
         if most < terms.target:
             return Look(PRUNED, base, near)
         inside = np.bincount(of, need != near_here, n)[alive] == 0
-        score = float(_in_order(np.where(inside, value, 0.0)))
+        score = float(in_order(np.where(inside, value, 0.0)))
         # A leaf that was closed before holds no point that counts: the nearest one is none if it is
         # there, and its score is not known.
         if inside.sum() == len(begin) and score >= terms.target and not past_near:
@@ -135,11 +134,11 @@ class ArrayBoxes:
             fixed = self._fixed(low, high, near)
         rest = terms, value, charge[alive], begin
         if terms.priced:
-            paid, key, rate, spare = _by_price(*rest, base, fixed, pools, radius, price)
+            paid, key, rate, spare = by_price(*rest, base, fixed, pools, radius, price)
             price = rate or price
             least = np.minimum.reduceat(paid, begin)
         else:
-            paid, key, least, spare = _by_radius(
+            paid, key, least, spare = by_radius(
                 *rest, leaf_cost[alive], base, fixed, pools, radius, self.levels
             )
             price = 0.0
@@ -153,7 +152,7 @@ class ArrayBoxes:
             paid = np.where(leaf_cost[alive] <= key, paid, np.inf)
         place = _first_at(paid, np.minimum.reduceat(paid, begin), counts, begin)
         self.chosen, self.near = alive[place], near
-        points = float(_in_order(value[place]))
+        points = float(in_order(value[place]))
         spread = np.maximum.reduceat(value, begin) - np.minimum.reduceat(value, begin)
         self.weight = spread * (price if terms.priced else 1.0)
         return Look(BOUNDED, base, near, score, key, price, point_score=points)
@@ -211,7 +210,7 @@ class ArrayBoxes:
         assert held is not None
         at_near = held.pool_to[start + near]
         both = (held.pool_to[start + high] - at_near) + (held.pool_to[start + low] - at_near)
-        return float(_in_order(both))
+        return float(in_order(both))
 
     def _chosen_entries(self) -> tuple[IntArray, IntArray]:
         """Return the entries of the chosen leaves, and the tree of each."""
@@ -241,7 +240,7 @@ class ArrayBoxes:
             return np.inf, low
         point = np.minimum(np.maximum(stub.home, begin), end)
         costs = stub.cost[stub.start[:-1] + point]
-        return float(_in_order(costs) if self.terms.additive else costs.max(initial=0.0)), point
+        return float(in_order(costs) if self.terms.additive else costs.max(initial=0.0)), point
 
     def _cut(
         self, low: IntArray, high: IntArray, near: IntArray, weight: FloatArray
@@ -295,7 +294,7 @@ class ArrayBoxes:
         held = self.terms.multipliers
         assert held is not None
         asks, _ = self._crosses(cells, whose, near, first, last)
-        return _in_order(np.where(asks, held.asking[cells], 0.0))
+        return in_order(np.where(asks, held.asking[cells], 0.0))
 
     def improve(self, low: IntArray, high: IntArray, rate: float) -> None:
         """Shift shares and pools by one step."""
@@ -317,11 +316,11 @@ class ArrayBoxes:
         asks, forbids = self._crosses(cells, whose, near, first, last)
         price, pool = held.price[cells], held.pool[cells]
         asking, forbidding = held.asking[cells], held.forbidding[cells]
-        paid_asking = _in_order(np.where(asks, asking, 0.0))
-        paid_forbidding = _in_order(np.where(forbids, forbidding, 0.0))
+        paid_asking = in_order(np.where(asks, asking, 0.0))
+        paid_forbidding = in_order(np.where(forbids, forbidding, 0.0))
         asking = np.where(asks, asking * growth, asking)
         forbidding = np.where(forbids, forbidding * growth, forbidding)
-        all_asking, all_forbidding = _in_order(asking), _in_order(forbidding)
+        all_asking, all_forbidding = in_order(asking), in_order(forbidding)
         whole = price + pool
         used = _ratio(paid_asking, whole) + _ratio(paid_forbidding, pool)
         half = 0.5 * (rate * (used - 1.0))
@@ -330,108 +329,12 @@ class ArrayBoxes:
         held.pool[cells] = new
         held.asking[cells] = asking * _ratio(price + new, all_asking)[:, None]
         held.forbidding[cells] = forbidding * _ratio(new, all_forbidding)[:, None]
-        held.total[0] = _in_order(held.pool)
+        held.total[0] = in_order(held.pool)
         held.sum_up(np.unique(whose))
-
-
-def _in_order(numbers: FloatArray) -> FloatArray:
-    """Return the sum over the last axis, from its first number to its last one."""
-    return np.cumsum(numbers, axis=-1)[..., -1]
 
 
 def _ratio(part: FloatArray, whole: FloatArray) -> FloatArray:
     return np.where(whole > 0, part / np.where(whole > 0, whole, 1.0), 0.0)
-
-
-def _by_price(
-    terms: Terms,
-    value: FloatArray,
-    charge: FloatArray,
-    begin: IntArray,
-    base: float,
-    fixed: float,
-    pools: float,
-    radius: float,
-    start: float,
-) -> tuple[FloatArray, float, float, float]:
-    """Return what leaves pay, the bound, the price of the score, and what lacks to the radius.
-
-    For each price, ``price * target`` plus the smallest ``charge - price * value`` of each tree,
-    less the pools, is no larger than the cost beyond the cheapest point. It is concave in the
-    price.
-    """
-    counts = np.diff(np.append(begin, len(value)))
-
-    def at(price: float) -> tuple[float, float]:
-        paid = charge - price * value
-        least = np.minimum.reduceat(paid, begin)
-        picked = np.where(paid <= np.repeat(least, counts), value, -np.inf)
-        slope = terms.target - float(_in_order(np.maximum.reduceat(picked, begin)))
-        return price * terms.target + float(_in_order(least)), slope
-
-    best_price, (best, slope) = 0.0, at(0.0)
-    left, at_left, rising = 0.0, best, slope
-    right, at_right, falling = -1.0, 0.0, 0.0
-    guess = start
-    for _ in range(MOST_TANGENTS):
-        here, slope = at(guess)
-        if here > best:
-            best_price, best = guess, here
-        if base + (best - fixed) >= radius:
-            break
-        if slope > 0:
-            left, at_left, rising = guess, here, slope
-        else:
-            right, at_right, falling = guess, here, slope
-        if right < 0:
-            guess = 4.0 * guess
-            continue
-        if not rising > falling:
-            break
-        crossing = (at_right - at_left + rising * left - falling * right) / (rising - falling)
-        highest = at_left + rising * (crossing - left)
-        if highest <= best + 1e-9 * abs(best) or not left < crossing < right:
-            break
-        guess = crossing
-    paid = charge - best_price * value
-    least = np.abs(np.minimum.reduceat(paid, begin))
-    size = abs(best_price * terms.target) + float(_in_order(least)) + (base + pools)
-    gained = (best - fixed) - (terms.margin + ROUNDING * size)
-    return paid, base + max(gained, 0.0), best_price, radius - (base + gained)
-
-
-def _by_radius(
-    terms: Terms,
-    value: FloatArray,
-    charge: FloatArray,
-    begin: IntArray,
-    cost: FloatArray,
-    base: float,
-    fixed: float,
-    pools: float,
-    radius: float,
-    levels: FloatArray,
-) -> tuple[FloatArray, float, FloatArray, float]:
-    """Return what leaves pay, the bound, the least of each tree, and what these have to spare.
-
-    The bound is the smallest cost at which leaves no dearer reach the target.
-    """
-    paid, needed = charge - value, terms.target - (terms.margin + ROUNDING * pools)
-    least = np.minimum.reduceat(paid, begin)
-    spare = (fixed - float(_in_order(least))) - needed
-    if spare < 0:
-        return paid, radius, least, spare
-    low, high = 0, len(levels)
-    while low < high:
-        middle = (low + high) // 2
-        within = np.where(cost <= levels[middle], paid, np.inf)
-        total = float(_in_order(np.minimum.reduceat(within, begin)))
-        if fixed - total >= needed:
-            high = middle
-        else:
-            low = middle + 1
-    key = radius if low == len(levels) else max(float(levels[low]), base)
-    return paid, key, least, spare
 
 
 def _first_at(paid: FloatArray, least: FloatArray, counts: IntArray, begin: IntArray) -> IntArray:

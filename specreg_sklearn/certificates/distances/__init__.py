@@ -11,7 +11,11 @@ from specreg_sklearn.certificates.distances._bounds import (
 )
 from specreg_sklearn.certificates.distances._confirm import confirmed_witnesses
 from specreg_sklearn.certificates.distances._lipschitz import LipschitzProver
-from specreg_sklearn.certificates.distances._prover import DistanceProver, quick_nodes
+from specreg_sklearn.certificates.distances._prover import (
+    DistanceProver,
+    quick_model,
+    quick_nodes,
+)
 from specreg_sklearn.certificates.distances._registry import (
     distance_prover,
     register_constants_prover,
@@ -29,6 +33,7 @@ __all__ = [
     "confirmed_witnesses",
     "distance_prover",
     "ends_meet",
+    "quick_model",
     "quick_nodes",
     "register_constants_prover",
     "register_distance_prover",

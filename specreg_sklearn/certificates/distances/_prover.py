@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, cast
 
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import Classifier, FloatArray
 from specreg_sklearn.certificates.distances._bounds import (
     DEFAULT_MAX_NODES,
     QUICK_NODES,
@@ -86,3 +86,13 @@ def quick_nodes(prover: DistanceProver) -> int:
     `quick_nodes`: its search spares an attack where it proves a row, and nothing elsewhere.
     """
     return int(getattr(prover, "quick_nodes", QUICK_NODES))
+
+
+def quick_model(prover: DistanceProver | None, estimator: Classifier) -> Classifier:
+    """Return a classifier with the labels of a model, for an attack that asks for no more.
+
+    A prover that has read the model may offer one that answers sooner about few rows, as
+    `quick_model`. It is the model itself where none does.
+    """
+    offered = getattr(prover, "quick_model", None)
+    return estimator if offered is None else cast(Classifier, offered)

@@ -17,7 +17,11 @@ from specreg_sklearn.certificates.distances._bounds import (
     ends_meet,
 )
 from specreg_sklearn.certificates.distances._confirm import confirmed_witnesses
-from specreg_sklearn.certificates.distances._prover import DistanceProver, quick_nodes
+from specreg_sklearn.certificates.distances._prover import (
+    DistanceProver,
+    quick_model,
+    quick_nodes,
+)
 from specreg_sklearn.certificates.pipelines import NoCertificateError
 from specreg_sklearn.space import CleanRows
 from specreg_sklearn.tables import ask, same_labels
@@ -51,6 +55,11 @@ class SwapsProver:
     def quick_nodes(self) -> int:
         """How many nodes it looks at for a row where an attack is at hand."""
         return quick_nodes(self.prover)
+
+    @property
+    def quick_model(self) -> Classifier:
+        """A classifier with the labels of the model, which may answer sooner."""
+        return quick_model(self.prover, self.estimator)
 
     def bounds(
         self,

@@ -53,10 +53,11 @@ def compare_with_model(
     boxes: LeafBoxes,
     predict: Callable[[Any], Any],
     scores: Callable[[Any], Any] | None,
-) -> None:
+) -> bool:
     """Raise NoCertificateError if labels or scores of hard rows are not those of the model.
 
-    `predict` and `scores` take arrays of float64.
+    `predict` and `scores` take arrays of float64. Returns whether the means of its trees are those
+    of the model to the last bit, so that they decide ties as it does.
     """
     rows = rows_at_thresholds(boxes, _N_ROWS, seed=0)
     own = trees.evaluate(rows)
@@ -68,7 +69,7 @@ def compare_with_model(
         theirs = None if scores is None else np.asarray(scores(rows), dtype=np.float64)
     check_labels(trees, own, labels, blur)
     if theirs is None:
-        return
+        return False
     gap = np.abs(theirs.reshape(len(rows), -1) - own)
     # Logarithms of what is near 0 or 1 lose digits; a wrong leaf is off by far more.
     allowed = 4 * blur + 2.0**-20 * (1 + np.abs(own)) * (trees.unit > 2.0**-53)
@@ -81,6 +82,8 @@ def compare_with_model(
             f"scores, by {gap[i].max():.2g} on the row {rows[i].tolist()}. This version of the "
             "model may be newer than its reader."
         )
+    n_trees = len(trees.nodes.roots)
+    return trees.averaged and np.array_equal(trees.means(rows) * n_trees, theirs)
 
 
 def check_labels(trees: TreeSum, own: FloatArray, labels: np.ndarray, blur: FloatArray) -> None:

@@ -60,6 +60,8 @@ class TreeEnsemble:
         The types of the cells of X that thresholds hold for; None if they hold for all.
     reach : float
         The size of numbers up to which steps in front of the trees were followed.
+    same_means : bool
+        Whether the means of the trees are those that `predict` compares, to the last bit.
 
     Examples
     --------
@@ -82,6 +84,7 @@ class TreeEnsemble:
     fixed: BoolArray
     dtypes: tuple[np.dtype, ...] | None = None
     reach: float = np.inf
+    same_means: bool = False
 
     @classmethod
     def from_estimator(cls, estimator: Classifier, X: Any = None) -> TreeEnsemble:
@@ -114,11 +117,13 @@ class TreeEnsemble:
         steps, last = split_pipeline(estimator)
         trees = read_trees(last)
         boxes = leaf_boxes(trees.nodes, trees.n_columns)
+        same_means = False
         if trees.categorical is None or not np.any(trees.categorical):
             # Codes of categories have no threshold to stand at; clean rows are compared later.
-            compare_with_model(trees, boxes, last.predict, trees.scores)
+            same_means = compare_with_model(trees, boxes, last.predict, trees.scores)
         if not steps:
-            return cls(estimator, trees, boxes, np.zeros(trees.n_columns, dtype=bool))
+            free = np.zeros(trees.n_columns, dtype=bool)
+            return cls(estimator, trees, boxes, free, same_means=same_means)
         if X is None:
             raise TypeError(
                 "X is needed for a pipeline: where its steps map a threshold to depends on the "
@@ -127,7 +132,8 @@ class TreeEnsemble:
         table: Table = as_table(X)
         trees, fixed, reach = before_steps(trees, steps, X)
         dtypes = tuple(table.dtype(j) for j in range(table.n_columns))
-        return cls(estimator, trees, leaf_boxes(trees.nodes, trees.n_columns), fixed, dtypes, reach)
+        boxes = leaf_boxes(trees.nodes, trees.n_columns)
+        return cls(estimator, trees, boxes, fixed, dtypes, reach, same_means)
 
     def __repr__(self) -> str:
         return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from specreg_sklearn._typing import Classifier, FloatArray
@@ -12,6 +13,7 @@ from specreg_sklearn.certificates.distances import (
 )
 from specreg_sklearn.certificates.trees._ensemble import TreeEnsemble
 from specreg_sklearn.certificates.trees._nearest_rows import nearest_rows
+from specreg_sklearn.certificates.trees._tree_labels import TreeLabels
 from specreg_sklearn.certificates.trees.readers import has_tree_reader
 from specreg_sklearn.space import NORMS, CleanRows
 
@@ -24,6 +26,11 @@ class TreeProver:
 
     def __init__(self, ensemble: TreeEnsemble) -> None:
         self.ensemble = ensemble
+
+    @cached_property
+    def quick_model(self) -> TreeLabels:
+        """A classifier with the same labels, which answers sooner about few rows."""
+        return TreeLabels(self.ensemble)
 
     def bounds(
         self,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from specreg_sklearn._typing import BoolArray, Certify, Classifier, FloatArray, IntArray
 from specreg_sklearn.attacks import AttackResult
 from specreg_sklearn.attacks.frame import NearestOfAll
+from specreg_sklearn.metrics.measurement._confirmed_attack import confirmed_attack
 from specreg_sklearn.metrics.measurement._decided_rows import decided_by_proof
 from specreg_sklearn.metrics.measurement._measurement import Measurement, Sample, check_certify
 from specreg_sklearn.tables import as_table, ask, check_estimator, same_labels, take_rows
@@ -100,8 +101,17 @@ def attacked_rows(
     words = np.full(len(right), "", dtype="<U14")
     if len(rows):
         # A score of half the rows would be no score of all.
-        run = partial(attack.run, estimator, pool=pool, on_error="raise")
-        run = partial(run, space=space, n_jobs=measurement.n_jobs, verbose=verbose)
+        run = partial(
+            confirmed_attack,
+            attack,
+            estimator,
+            prover=known.proof.prover,
+            pool=pool,
+            space=space,
+            n_jobs=measurement.n_jobs,
+            verbose=verbose,
+            on_error="raise",
+        )
         # The nearest rows, once found, answer for every size; a search within a size does not.
         sizes = sizes if attack._within_eps else sizes[:1]
         words = _attack(run, attack._name(), nearest, rows, sizes)

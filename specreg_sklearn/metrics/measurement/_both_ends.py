@@ -17,6 +17,7 @@ from specreg_sklearn.attacks import AttackResult, BlackBoxAttack
 from specreg_sklearn.attacks.frame import NearestOfAll
 from specreg_sklearn.certificates.distances import DistanceBounds
 from specreg_sklearn.metrics.measurement._attacked_rows import unmoved
+from specreg_sklearn.metrics.measurement._confirmed_attack import confirmed_attack
 from specreg_sklearn.metrics.measurement._measurement import Measurement, check_certify
 from specreg_sklearn.metrics.measurement._proofs import (
     Proof,
@@ -100,10 +101,12 @@ def both_ends(
         # Starts of the user's own belong to the rows one by one, so that none can be taken out.
         some = np.flatnonzero(open_ if isinstance(attack.starts, str) else np.ones_like(open_))
         whole = len(some) == len(rows)
-        result = attack.run(
+        result = confirmed_attack(
+            attack,
             estimator,
             X if whole else take_rows(X, some),
             labels[some],
+            prover=proof.prover,
             space=space,
             pool=pool,
             n_jobs=measurement.n_jobs,

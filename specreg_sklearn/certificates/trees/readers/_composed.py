@@ -94,6 +94,7 @@ def _another_cut(estimator: FixedThresholdClassifier | TunedThresholdClassifierC
         name=type(estimator).__name__,
         nodes=replace(trees.nodes, value=trees.nodes.value[:, 1:]),
         base=np.zeros(1),
+        averaged=False,
         cut=share * n_trees,
         # The mean is rounded, and so is what it is compared with.
         blur=8 * _UNIT * n_trees,

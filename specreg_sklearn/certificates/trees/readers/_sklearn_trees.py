@@ -69,6 +69,7 @@ def _tree(estimator: DecisionTreeClassifier) -> TreeSum:
         classes=estimator.classes_,
         n_columns=estimator.n_features_in_,
         scores=estimator.predict_proba,
+        averaged=True,
     )
 
 
@@ -84,6 +85,7 @@ def _forest(estimator: RandomForestClassifier | ExtraTreesClassifier) -> TreeSum
         classes=estimator.classes_,
         n_columns=estimator.n_features_in_,
         scores=lambda X: estimator.predict_proba(X) * len(trees),
+        averaged=True,
     )
 
 
@@ -156,6 +158,7 @@ def _bagging(estimator: BaggingClassifier) -> TreeSum:
         classes=estimator.classes_,
         n_columns=estimator.n_features_in_,
         scores=lambda X: estimator.predict_proba(X) * len(trees),
+        averaged=True,
     )
 
 

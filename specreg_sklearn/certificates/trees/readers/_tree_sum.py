@@ -81,23 +81,33 @@ class Nodes:
 
     def leaves(self, rows: FloatArray) -> IntArray:
         """Return the leaf (n_rows, n_trees) that each row reaches in each tree."""
-        at = np.broadcast_to(self.roots, (len(rows), len(self.roots))).copy()
-        every = np.arange(len(rows))[:, None]
-        while True:
-            column = self.column[at]
-            inner = column != LEAF
-            if not inner.any():
-                return at
-            x = rows[every, np.maximum(column, 0)]
-            go_left = x <= self.threshold[at]
-            which = self.category_set[at]
-            if len(self.goes_left):
-                code = np.where(np.isnan(x), 0, x).astype(np.int64)
-                known = (code >= 0) & (code < self.goes_left.shape[1])
-                listed = self.goes_left[np.maximum(which, 0), np.where(known, code, 0)] & known
-                go_left = np.where(which != NUMERIC, listed, go_left)
-            go_left = np.where(np.isnan(x), self.missing_left[at], go_left)
-            at = np.where(inner, np.where(go_left, self.left[at], self.right[at]), at)
+        n_trees = len(self.roots)
+        cells, begin = rows.ravel(), np.repeat(np.arange(len(rows)) * rows.shape[1], n_trees)
+        at = np.tile(self.roots, len(rows))
+        # Only what has not come to its leaf yet goes on: `where` it is among all, and its node.
+        where = np.flatnonzero(self.column.take(at) != LEAF)
+        node, begin = at.take(where), begin.take(where)
+        gaps, sets = bool(np.isnan(cells).any()), len(self.goes_left) > 0
+        while len(where):
+            x = cells.take(begin + self.column.take(node))
+            go_left = x <= self.threshold.take(node)
+            if sets:
+                go_left = self._by_category(node, x, go_left)
+            if gaps:
+                go_left = np.where(np.isnan(x), self.missing_left.take(node), go_left)
+            node = np.where(go_left, self.left.take(node), self.right.take(node))
+            at[where] = node
+            inner = np.flatnonzero(self.column.take(node) != LEAF)
+            where, node, begin = where.take(inner), node.take(inner), begin.take(inner)
+        return at.reshape(len(rows), n_trees)
+
+    def _by_category(self, node: IntArray, x: FloatArray, go_left: BoolArray) -> BoolArray:
+        """Return which rows go left, where nodes test categories by their sets."""
+        which = self.category_set.take(node)
+        code = np.where(np.isnan(x), 0, x).astype(np.int64)
+        known = (code >= 0) & (code < self.goes_left.shape[1])
+        listed = self.goes_left[np.maximum(which, 0), np.where(known, code, 0)] & known
+        return np.where(which != NUMERIC, listed, go_left)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +144,9 @@ class TreeSum:
         categories, NaN for what is missing.
     scores : callable or None
         The model's own scores of such rows, to compare with; None if it shows none.
+    averaged : bool, default=False
+        Whether `predict` adds the values of the trees one after the other, in their order, and
+        compares the means; `scores` are these times the number of trees.
     missing : bool
         Whether rows with missing values are accepted.
     """
@@ -150,6 +163,7 @@ class TreeSum:
     categorical: BoolArray | None = None
     encode: Callable[[Any], FloatArray] | None = None
     scores: Callable[[Any], Any] | None = None
+    averaged: bool = False
 
     @property
     def n_outputs(self) -> int:
@@ -159,6 +173,12 @@ class TreeSum:
     def evaluate(self, rows: FloatArray) -> FloatArray:
         """Return the scores (n_rows, n_outputs) of rows of numbers, in float64."""
         return self.base + self.nodes.value[self.nodes.leaves(rows)].sum(axis=1)
+
+    def means(self, rows: FloatArray) -> FloatArray:
+        """Return the means (n_rows, n_outputs) over trees, to the last bit those of `averaged`."""
+        values = self.nodes.value[self.nodes.leaves(rows)]
+        # A sum adds in whatever order is fastest; this one does not.
+        return np.asarray(values.cumsum(axis=1)[:, -1] / len(self.nodes.roots))
 
     def predicted(self, scores: FloatArray) -> IntArray:
         """Return the position among the classes that `predict` takes by these scores."""

@@ -8,6 +8,7 @@ last cell that pass. Columns of categories are apart: a leaf has a set of codes 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -54,6 +55,17 @@ class LeafBoxes:
     def n_cells(self) -> int:
         """Number of cells of all columns."""
         return int(self.cell_start[-1])
+
+    @cached_property
+    def entry_start(self) -> IntArray:
+        """Where the entries of each leaf begin (n_leaves + 1,)."""
+        return np.searchsorted(self.leaf, np.arange(len(self.node) + 1))
+
+    @cached_property
+    def ends(self) -> tuple[IntArray, IntArray]:
+        """The first and the last cell of each entry, counted over all columns."""
+        shift = self.cell_start[self.column]
+        return shift + self.first, shift + self.last
 
     def cells_of(self, rows: FloatArray) -> IntArray:
         """Return the cell (n_rows, n_columns) of each number; 0 where it is missing."""

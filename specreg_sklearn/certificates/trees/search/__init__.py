@@ -1,7 +1,8 @@
 """The search for the nearest point whose score reaches a target, over boxes of cells."""
 
 from specreg_sklearn.certificates.trees.search._best_first import BestFirst, Found, Question
-from specreg_sklearn.certificates.trees.search._boxes import PRUNED, boxes_of, compiled, terms_of
+from specreg_sklearn.certificates.trees.search._boxes import PRUNED, boxes_of, terms_of
+from specreg_sklearn.certificates.trees.search._compiled import compiled
 from specreg_sklearn.certificates.trees.search._descent import Descent, Reached
 from specreg_sklearn.certificates.trees.search._restarts import Restarts, cells_at
 from specreg_sklearn.certificates.trees.search._stub import Stub, stub_within

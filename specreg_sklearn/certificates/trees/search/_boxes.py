@@ -5,14 +5,13 @@ Two implementations give the same numbers: loops that numba compiles, if it is i
 
 from __future__ import annotations
 
-import logging
-from functools import cache
 from importlib import import_module
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from specreg_sklearn._typing import ByteArray, FloatArray, IntArray
+from specreg_sklearn.certificates.trees.search._compiled import compiled
 from specreg_sklearn.certificates.trees.search._constants import ROUNDING
 from specreg_sklearn.certificates.trees.search._multipliers import LARGEST, Multipliers
 from specreg_sklearn.certificates.trees.search._stub import Stub
@@ -137,20 +136,3 @@ def boxes_of(terms: Terms) -> Boxes:
     """Return the compiled looks if numba is installed, else those of NumPy."""
     module = "_compiled_boxes" if compiled() else "_array_boxes"
     return import_module(f"{__package__}.{module}").boxes(terms)
-
-
-@cache
-def compiled() -> bool:
-    """Return whether searches run as compiled loops; a log line says so if they do not."""
-    try:
-        # A numba that is older than this NumPy raises ImportError as well.
-        import_module(f"{__package__}._compiled_boxes")
-        return True
-    except ImportError as error:
-        reason = error
-    logging.getLogger("specreg_sklearn").info(
-        "Distances of trees are searched without numba (%s), with the same results, several times "
-        "slower. pip install 'specreg-sklearn[fast]' speeds them up.",
-        reason,
-    )
-    return False

@@ -7,11 +7,13 @@ thousands, is known at the price of one evaluation. Searches start from what thi
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.certificates.trees.search._compiled import compiled
 from specreg_sklearn.certificates.trees.search._stub import Stub
 
 _MOST_MOVES = 200
@@ -52,6 +54,7 @@ class Descent:
         self.radius, self.additive = radius, additive
         self.shift = stub.start[stub.entry_column]
         self.column = np.repeat(np.arange(len(stub.column)), np.diff(stub.start))
+        self._loops = import_module(f"{__package__}._leaf_loops") if compiled() else None
 
     def nearest(self) -> Reached | None:
         """Return the best point that is found, or None."""
@@ -94,6 +97,12 @@ class Descent:
     def moves(self, cells: IntArray) -> tuple[float, FloatArray]:
         """Return the score of a point, and that after each move of one column to a cell."""
         stub = self.stub
+        if self._loops is not None:
+            score, after = self._loops.moves(
+                cells, self.value, stub.tree, len(stub.tree_start), stub.entry_start,
+                stub.entry_column, stub.first, stub.last, stub.start,
+            )  # fmt: skip
+            return float(score), after
         here = cells[stub.entry_column]
         outside = (here < stub.first) | (here > stub.last)
         n_outside = np.add.reduceat(outside, stub.entry_start, dtype=np.int64)
@@ -106,7 +115,8 @@ class Descent:
         n_cells = len(stub.cost)
         edges = np.bincount(self.shift[entry] + stub.first[entry], gain, n_cells + 1)
         edges -= np.bincount(self.shift[entry] + stub.last[entry] + 1, gain, n_cells + 1)
-        score = float(now.sum())
+        # One after the other, as loops add.
+        score = float(np.cumsum(now)[-1])
         return score, np.asarray(score + np.cumsum(edges)[:-1], dtype=np.float64)
 
     def _ascent(

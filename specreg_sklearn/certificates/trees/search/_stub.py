@@ -7,11 +7,13 @@ no leaf tells apart are one. That is small enough to be searched.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Protocol
 
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn.certificates.trees.search._compiled import compiled
 
 
 class Boxes(Protocol):
@@ -29,6 +31,10 @@ class Boxes(Protocol):
     def first(self) -> IntArray: ...
     @property
     def last(self) -> IntArray: ...
+    @property
+    def entry_start(self) -> IntArray: ...
+    @property
+    def ends(self) -> tuple[IntArray, IntArray]: ...
 
 
 class Around(Protocol):
@@ -102,9 +108,8 @@ def stub_within(
     home = before[around.home]
     cell_cost = cost[kept]
     n_leaves = len(boxes.tree)
-    out = around.leaf_out | _too_dear(boxes, around, cost, radius, additive=additive)
     # Few leaves are left, so the rest is about their entries.
-    entry = np.flatnonzero(~out[boxes.leaf])
+    out, entry = _too_dear(boxes, around, cost, radius, additive=additive)
     leaf, column = boxes.leaf[entry], boxes.column[entry]
     shift = boxes.cell_start[column]
     first = before[shift + boxes.first[entry]]
@@ -130,26 +135,35 @@ def stub_within(
 
 def _too_dear(
     boxes: Boxes, around: Around, cost: FloatArray, radius: float, *, additive: bool
-) -> BoolArray:
-    """Return which leaves (n_leaves,) are beyond a radius by a first, quick look.
+) -> tuple[BoolArray, IntArray]:
+    """Return which leaves (n_leaves,) are beyond a radius by a first look, and the others' entries.
 
     A cell between others may hold no number that the column can have. What counts is the cheapest
     cell there or farther from the row.
     """
+    low, high = boxes.ends
+    if compiled():
+        loops = import_module(f"{__package__}._leaf_loops")
+        out, entries = np.zeros(len(boxes.tree), dtype=bool), np.empty_like(boxes.leaf)
+        n = loops.too_dear(
+            cost, radius, additive, around.home, around.missing, around.leaf_out,
+            boxes.cell_start, boxes.column, low, high, boxes.entry_start, out, entries,
+        )  # fmt: skip
+        return out, entries[:n]
     floor = cost.copy()
     for j, here in enumerate(around.home.tolist()):
         begin, end = boxes.cell_start[j], boxes.cell_start[j + 1]
         floor[begin : here + 1] = np.minimum.accumulate(cost[begin : here + 1])
         floor[here:end] = np.minimum.accumulate(cost[here:end][::-1])[::-1]
-    shift = boxes.cell_start[boxes.column]
     home = around.home[boxes.column]
-    nearest = np.clip(home, shift + boxes.first, shift + boxes.last)
+    nearest = np.clip(home, low, high)
     charged = np.where(around.missing[boxes.column], 0.0, floor[nearest])
+    out = around.leaf_out.copy()
     if additive:
-        return np.asarray(np.bincount(boxes.leaf, charged, len(boxes.tree)) >= radius)
-    out = np.zeros(len(boxes.tree), dtype=bool)
-    out[boxes.leaf[(charged >= radius) & (nearest != home)]] = True
-    return out
+        out |= np.bincount(boxes.leaf, charged, len(boxes.tree)) >= radius
+    else:
+        out[boxes.leaf[(charged >= radius) & (nearest != home)]] = True
+    return out, np.flatnonzero(~out[boxes.leaf])
 
 
 def _renumbered(
@@ -165,7 +179,10 @@ def _renumbered(
     settled: IntArray,
 ) -> Stub:
     """Drop columns and thresholds that no leaf asks about, and number the rest anew."""
-    columns, entry_column = np.unique(boxes.column[entries], return_inverse=True)
+    asked = np.zeros(len(home), dtype=bool)
+    asked[boxes.column[entries]] = True
+    columns = np.flatnonzero(asked)
+    entry_column = (np.cumsum(asked) - 1)[boxes.column[entries]]
     n_cells = len(cost)
     cuts = np.zeros(n_cells + 1, dtype=bool)
     cuts[first] = cuts[last + 1] = cuts[start] = True
@@ -175,8 +192,6 @@ def _renumbered(
     home_of = np.repeat(home, np.diff(start))
     nearest = np.clip(home_of[group_start], group_start, group_end)
     whose = np.repeat(np.arange(len(home)), np.diff(start))[group_start]
-    asked = np.zeros(len(home), dtype=bool)
-    asked[columns] = True
     taken = asked[whose]
     new_start = np.concatenate([[0], np.cumsum(np.bincount(whose[taken], minlength=len(home)))])
     begin = group[start[:-1]]  # the first group of each column
@@ -184,7 +199,9 @@ def _renumbered(
     number = np.cumsum(stays) - 1
     entry_leaf = number[boxes.leaf[entries]]
     shift = begin[boxes.column[entries]]
-    _, tree = np.unique(boxes.tree[leaf], return_inverse=True)
+    there = np.zeros(int(boxes.tree[-1]) + 1, dtype=bool)
+    there[boxes.tree[leaf]] = True
+    tree = (np.cumsum(there) - 1)[boxes.tree[leaf]]
     return Stub(
         column=columns,
         start=new_start[np.append(columns, len(home))],

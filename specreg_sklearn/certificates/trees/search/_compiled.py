@@ -1,0 +1,24 @@
+"""Whether the loops of the search are compiled: numba is an extra."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from importlib import import_module
+
+
+@cache
+def compiled() -> bool:
+    """Return whether searches run as compiled loops; a log line says so if they do not."""
+    try:
+        # A numba that is older than this NumPy raises ImportError as well.
+        import_module(f"{__package__}._as_loop")
+        return True
+    except ImportError as error:
+        reason = error
+    logging.getLogger("specreg_sklearn").info(
+        "Distances of trees are searched without numba (%s), with the same results, several times "
+        "slower. pip install 'specreg-sklearn[fast]' speeds them up.",
+        reason,
+    )
+    return False

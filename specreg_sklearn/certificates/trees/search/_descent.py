@@ -20,7 +20,8 @@ _MOST_MOVES = 200
 _DETOURS = 6
 _RADII = 24
 _HALVINGS = 6
-_POWERS = (1.0, 0.5)
+# Gains are divided by costs at first, and by their roots then.
+_ROOTED = (False, True)
 
 
 class Reached(NamedTuple):
@@ -63,7 +64,7 @@ class Descent:
         if not self.additive:
             reached = self._smallest_box()
             return None if reached is None else self._shrunk(reached.cells)
-        found = [self._polished(cells) for cells in map(self._ascent, _POWERS) if cells is not None]
+        found = [self._polished(cells) for cells in map(self._ascent, _ROOTED) if cells is not None]
         best = min(found, key=lambda reached: reached.cost, default=None)
         return None if best is None else self._detours(best)
 
@@ -73,7 +74,7 @@ class Descent:
             return None
         if not self.additive:
             return self._smallest_box()
-        climbs = (self._ascent(power) for power in _POWERS)
+        climbs = (self._ascent(rooted) for rooted in _ROOTED)
         cells = next((cells for cells in climbs if cells is not None), None)
         return None if cells is None else Reached(self.cost(cells), cells)
 
@@ -86,7 +87,7 @@ class Descent:
         if not self.additive:
             reached, score = self._climb(cells, radius, weight)
             return self._shrunk(reached) if score >= self.target else None
-        climbed = self._ascent(1.0, cells, radius, weight)
+        climbed = self._ascent(False, cells, radius, weight)
         return None if climbed is None else self._polished(climbed)
 
     def cost(self, cells: IntArray) -> float:
@@ -121,14 +122,22 @@ class Descent:
 
     def _ascent(
         self,
-        power: float,
+        rooted: bool,
         cells: IntArray | None = None,
         radius: float | None = None,
-        weight: float | FloatArray = 1.0,
+        weight: FloatArray | None = None,
     ) -> IntArray | None:
         """Climb to the target, from the row or elsewhere, by what gains most for a cost."""
         stub, cells = self.stub, (self.stub.home if cells is None else cells).copy()
         radius = self.radius if radius is None else radius
+        weight = np.ones(len(stub.cost)) if weight is None else weight
+        if self._loops is not None:
+            reached = self._loops.ascent(
+                cells, self.column, stub.cost, self.value, stub.tree, len(stub.tree_start),
+                stub.entry_start, stub.entry_column, stub.first, stub.last, stub.start,
+                self.target, radius, rooted, weight, _MOST_MOVES,
+            )  # fmt: skip
+            return cells if reached else None
         for _ in range(_MOST_MOVES):
             score, after = self.moves(cells)
             if score >= self.target:
@@ -136,11 +145,12 @@ class Descent:
             own = stub.cost[stub.start[:-1] + cells]
             extra = stub.cost - own[self.column]
             gain = np.minimum(after, self.target) - score
-            allowed = (gain > 1e-12 * (1 + abs(score))) & (own.sum() + extra < radius)
+            allowed = (gain > 1e-12 * (1 + abs(score))) & (np.cumsum(own)[-1] + extra < radius)
             if not allowed.any():
                 return None
             price = np.maximum(extra, 1e-12 * (1e-300 + stub.cost.max()))
-            rate = np.where(allowed, weight * gain / price**power, -np.inf)
+            price = np.sqrt(price) if rooted else price
+            rate = np.where(allowed, weight * gain / price, -np.inf)
             self._move(cells, int(np.argmax(rate)))
         return None
 

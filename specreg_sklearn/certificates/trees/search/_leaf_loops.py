@@ -78,3 +78,36 @@ def moves(cells, value, tree, n_trees, entry_start, entry_column, first, last, s
         gained += begins[k] - ends[k]
         after[k] = score + gained
     return score, after
+
+
+@as_loop
+def ascent(
+    cells, column, cost, value, tree, n_trees, entry_start, entry_column, first, last, start,
+    target, radius, rooted, weight, most_moves,
+):  # fmt: skip
+    """Climb to the target by what gains most for a cost, or its root; return whether it did."""
+    n_cells, d = len(cost), len(cells)
+    least = 1e-12 * (1e-300 + cost.max())
+    for _ in range(most_moves):
+        score, after = moves(
+            cells, value, tree, n_trees, entry_start, entry_column, first, last, start
+        )
+        if score >= target:
+            return True
+        spent = 0.0
+        for j in range(d):
+            spent += cost[start[j] + cells[j]]
+        best, at = -np.inf, -1
+        for k in range(n_cells):
+            j = column[k]
+            extra = cost[k] - cost[start[j] + cells[j]]
+            gain = min(after[k], target) - score
+            if gain > 1e-12 * (1 + abs(score)) and spent + extra < radius:
+                price = max(extra, least)
+                rate = weight[k] * gain / (np.sqrt(price) if rooted else price)
+                if rate > best:
+                    best, at = rate, k
+        if at < 0:
+            return False
+        cells[column[at]] = at - start[column[at]]
+    return False

@@ -64,6 +64,22 @@ def improve(
 
 
 @as_loop
+def sum_up(start, home, pool, asking, forbidding, asked_to, forbidden_to, pool_to):
+    """Make the sums of all columns those of their shares."""
+    for c in range(len(home)):
+        at_home = start[c] + home[c]
+        for g in range(start[c], start[c + 1]):
+            if g == at_home + 1 or g == at_home - 1:
+                pool_to[g] = pool[g]
+                for t in range(asking.shape[1]):
+                    asked_to[g, t] = asking[g, t]
+                    forbidden_to[g, t] = forbidding[g, t]
+        above, below = at_home + 2, at_home - 2
+        _sum_up(above, start[c + 1], 1, pool, asking, forbidding, asked_to, forbidden_to, pool_to)
+        _sum_up(below, start[c] - 1, -1, pool, asking, forbidding, asked_to, forbidden_to, pool_to)
+
+
+@as_loop
 def _sum_up(begin, end, step, pool, asking, forbidding, asked_to, forbidden_to, pool_to):
     """Make the sums of a column those of its shares again, outwards from a cell that changed."""
     for g in range(begin, end, step):

@@ -11,10 +11,12 @@ crossings that some of these leaves ask for and others forbid.
 from __future__ import annotations
 
 import math
+from importlib import import_module
 
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn.certificates.trees.search._compiled import compiled
 from specreg_sklearn.certificates.trees.search._stub import Stub
 
 LARGEST = 4_000_000
@@ -75,6 +77,18 @@ class Multipliers:
         self.pool_to = np.zeros(n_cells)
         self._kept = self.pool.copy(), self.asking.copy(), self.forbidding.copy()
         self.total = np.array([self.pool.sum()])
+        self._sum_all()
+
+    def _sum_all(self) -> None:
+        """Make the sums of all columns those of the shares."""
+        stub = self.stub
+        if compiled():
+            loops = import_module(f"{__package__}._multiplier_loops")
+            loops.sum_up(
+                stub.start, stub.home, self.pool, self.asking, self.forbidding,
+                self.asked_to, self.forbidden_to, self.pool_to,
+            )  # fmt: skip
+            return
         self.sum_up(np.arange(len(stub.column)))
 
     def sum_up(self, columns: IntArray) -> None:
@@ -100,7 +114,7 @@ class Multipliers:
         for kept, now in zip(self._kept, (self.pool, self.asking, self.forbidding), strict=True):
             np.copyto(now, kept)
         self.total[0] = np.cumsum(self.pool)[-1]
-        self.sum_up(np.arange(len(self.stub.column)))
+        self._sum_all()
 
 
 def growth_of(rate: float) -> float:

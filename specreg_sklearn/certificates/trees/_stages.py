@@ -36,6 +36,12 @@ _HARD = 500
 _TRIES = 30
 _TRY_COUNTS = 5
 _WIDER = 1.1
+# A question whether there is a point within a distance is given up where this part of the budget has
+# not brought the bound to this part of the distance: what is left would not do either.
+_GLANCE = 0.2
+_HOPELESS = 0.6
+# How often that is asked; the way of a search must not depend on its budget.
+_CHECK_EVERY = 100
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
 
@@ -167,14 +173,23 @@ class RowSearch:
                 self._restart(max_nodes)
                 continue
             # The smallest bound is the one that counts.
+            nearest = min(open_pairs, key=lambda pair: pair.lower)
             until = max_nodes if self._restarted else min(max_nodes, _HARD)
-            self._advance(min(open_pairs, key=lambda pair: pair.lower), until)
+            if np.isfinite(self.limit):
+                if self.n_nodes >= _GLANCE * max_nodes and self._is_far(nearest.lower):
+                    break
+                until = min(until, (self.n_nodes // _CHECK_EVERY + 1) * _CHECK_EVERY)
+            self._advance(nearest, until)
         lower = min((pair.lower for pair in self.pairs), default=np.inf)
         return Outcome(min(lower, self.upper), self.upper, self.point, self.n_nodes)
 
     def _is_answered(self) -> bool:
         """Return whether the distance of interest has a point within it."""
         return bool(np.isfinite(self.limit)) and self.upper < self.limit
+
+    def _is_far(self, lower: float) -> bool:
+        """Return whether a bound is far from telling that there is no point within the distance."""
+        return lower < _HOPELESS**self.costs.power * self.limit
 
     def _within(self, radius: float) -> Stub:
         if self._stub is None or self._stub[0] != radius:

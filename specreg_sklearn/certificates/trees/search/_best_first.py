@@ -22,8 +22,8 @@ from specreg_sklearn.certificates.trees.search._stub import Stub
 # Steps at the root go on for as long as so many of them close this part of what is left between
 # the bound and the radius.
 _ROOT_STEPS = 400
-_ROOT_PATIENCE = 20
-_WORTHWHILE = 0.02
+_ROOT_PATIENCE = 5
+_WORTHWHILE = 0.1
 _COOLING = 0.02
 _RATE = 0.45
 _DIVE_EVERY = 4

@@ -60,7 +60,8 @@ def compare_with_model(
     of the model to the last bit, so that they decide ties as it does.
     """
     rows = rows_at_thresholds(boxes, _N_ROWS, seed=0)
-    own = trees.evaluate(rows)
+    leaves = trees.nodes.leaves(rows)
+    own = trees.added(leaves)
     blur = rounding_of_scores(trees)
     with warnings.catch_warnings():
         # Models fitted on frames say that arrays have no names.
@@ -83,7 +84,7 @@ def compare_with_model(
             "model may be newer than its reader."
         )
     n_trees = len(trees.nodes.roots)
-    return trees.averaged and np.array_equal(trees.means(rows) * n_trees, theirs)
+    return trees.averaged and np.array_equal(trees.means(leaves) * n_trees, theirs)
 
 
 def check_labels(trees: TreeSum, own: FloatArray, labels: np.ndarray, blur: FloatArray) -> None:

@@ -172,13 +172,17 @@ class TreeSum:
 
     def evaluate(self, rows: FloatArray) -> FloatArray:
         """Return the scores (n_rows, n_outputs) of rows of numbers, in float64."""
-        return self.base + self.nodes.value[self.nodes.leaves(rows)].sum(axis=1)
+        return self.added(self.nodes.leaves(rows))
 
-    def means(self, rows: FloatArray) -> FloatArray:
+    def added(self, leaves: IntArray) -> FloatArray:
+        """Return the scores (n_rows, n_outputs) of rows that reach these leaves."""
+        return self.base + self.nodes.value[leaves].sum(axis=1)
+
+    def means(self, leaves: IntArray) -> FloatArray:
         """Return the means (n_rows, n_outputs) over trees, to the last bit those of `averaged`."""
-        values = self.nodes.value[self.nodes.leaves(rows)]
         # A sum adds in whatever order is fastest; this one does not.
-        return np.asarray(values.cumsum(axis=1)[:, -1] / len(self.nodes.roots))
+        values = self.nodes.value[leaves].cumsum(axis=1)
+        return np.asarray(values[:, -1] / len(self.nodes.roots))
 
     def predicted(self, scores: FloatArray) -> IntArray:
         """Return the position among the classes that `predict` takes by these scores."""

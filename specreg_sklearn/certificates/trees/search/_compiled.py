@@ -5,6 +5,12 @@ from __future__ import annotations
 import logging
 from functools import cache
 from importlib import import_module
+from types import ModuleType
+
+
+def leaf_loops() -> ModuleType | None:
+    """Return the compiled passes over all leaves, or None without numba."""
+    return import_module(f"{__package__}._leaf_loops") if compiled() else None
 
 
 @cache

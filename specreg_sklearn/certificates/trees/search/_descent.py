@@ -7,13 +7,12 @@ thousands, is known at the price of one evaluation. Searches start from what thi
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import NamedTuple
 
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
-from specreg_sklearn.certificates.trees.search._compiled import compiled
+from specreg_sklearn.certificates.trees.search._compiled import leaf_loops
 from specreg_sklearn.certificates.trees.search._stub import Stub
 
 _MOST_MOVES = 200
@@ -55,7 +54,7 @@ class Descent:
         self.radius, self.additive = radius, additive
         self.shift = stub.start[stub.entry_column]
         self.column = np.repeat(np.arange(len(stub.column)), np.diff(stub.start))
-        self._loops = import_module(f"{__package__}._leaf_loops") if compiled() else None
+        self._loops = leaf_loops()
 
     def nearest(self) -> Reached | None:
         """Return the best point that is found, or None."""

@@ -111,3 +111,16 @@ def ascent(
             return False
         cells[column[at]] = at - start[column[at]]
     return False
+
+
+@as_loop
+def reached(rows, column, threshold, left, right, missing_left, roots, leaves):
+    """Note the leaf that each row reaches in each tree whose tests are all of numbers."""
+    for i in range(len(rows)):
+        for t in range(len(roots)):
+            at = roots[t]
+            while column[at] >= 0:
+                x = rows[i, column[at]]
+                go_left = x <= threshold[at] or (missing_left[at] and np.isnan(x))
+                at = left[at] if go_left else right[at]
+            leaves[i, t] = at

@@ -7,13 +7,12 @@ no leaf tells apart are one. That is small enough to be searched.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Protocol
 
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.certificates.trees.search._compiled import compiled
+from specreg_sklearn.certificates.trees.search._compiled import leaf_loops
 
 
 class Boxes(Protocol):
@@ -142,8 +141,8 @@ def _too_dear(
     cell there or farther from the row.
     """
     low, high = boxes.ends
-    if compiled():
-        loops = import_module(f"{__package__}._leaf_loops")
+    loops = leaf_loops()
+    if loops is not None:
         out, entries = np.zeros(len(boxes.tree), dtype=bool), np.empty_like(boxes.leaf)
         n = loops.too_dear(
             cost, radius, additive, around.home, around.missing, around.leaf_out,

@@ -37,9 +37,9 @@ _TRIES = 30
 _TRY_COUNTS = 5
 _WIDER = 1.1
 # A question whether there is a point within a distance is given up where this part of the budget has
-# not brought the bound to this part of the distance: what is left would not do either.
+# not brought the bound to this part of the distance, and the rest would not either, at this pace.
 _GLANCE = 0.2
-_HOPELESS = 0.6
+_HOPELESS = 0.75
 # How often that is asked; the way of a search must not depend on its budget.
 _CHECK_EVERY = 100
 _SMALLEST = float(np.finfo(np.float64).tiny)
@@ -165,6 +165,7 @@ class RowSearch:
             if self._is_answered():
                 break
             self._begin(pair, min(self.upper, self.limit))
+        began = self.n_nodes, self._distance_so_far()
         while self.n_nodes < max_nodes and not self._is_answered():
             open_pairs = [pair for pair in self.pairs if pair.lower < min(self.upper, self.limit)]
             if not open_pairs:
@@ -176,7 +177,7 @@ class RowSearch:
             nearest = min(open_pairs, key=lambda pair: pair.lower)
             until = max_nodes if self._restarted else min(max_nodes, _HARD)
             if np.isfinite(self.limit):
-                if self.n_nodes >= _GLANCE * max_nodes and self._is_far(nearest.lower):
+                if self._is_hopeless(began, max_nodes):
                     break
                 until = min(until, (self.n_nodes // _CHECK_EVERY + 1) * _CHECK_EVERY)
             self._advance(nearest, until)
@@ -187,9 +188,19 @@ class RowSearch:
         """Return whether the distance of interest has a point within it."""
         return bool(np.isfinite(self.limit)) and self.upper < self.limit
 
-    def _is_far(self, lower: float) -> bool:
-        """Return whether a bound is far from telling that there is no point within the distance."""
-        return lower < _HOPELESS**self.costs.power * self.limit
+    def _distance_so_far(self) -> float:
+        return self.costs.distance(min((pair.lower for pair in self.pairs), default=np.inf))
+
+    def _is_hopeless(self, began: tuple[int, float], max_nodes: int) -> bool:
+        """Return whether the budget will not do to tell that there is no point within the distance.
+
+        A larger budget gives up later, if at all.
+        """
+        limit, now = self.costs.distance(self.limit), self._distance_so_far()
+        if self.n_nodes < _GLANCE * max_nodes or now >= _HOPELESS * limit:
+            return False
+        pace = (now - began[1]) / max(self.n_nodes - began[0], 1)
+        return now + pace * (max_nodes - self.n_nodes) < limit
 
     def _within(self, radius: float) -> Stub:
         if self._stub is None or self._stub[0] != radius:

@@ -2,9 +2,16 @@
 
 Run with ``make bench-certificates`` or ``python -m benchmarks.certificates``. CPU seconds are
 those of this process, on one thread.
+
+Trees take longest. Several processes can share them, each with its ``--tables`` or ``--models`` and
+all with one folder ``--lines``; the last one, without these two, reads the folder:
+``--only trees --full --lines FOLDER --into docs/certificates_table.inc``.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,7 +30,26 @@ from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES
 N_PAIRS = 100_000
 
 
-def tightness(report: Report, full: bool) -> None:
+class Extent(NamedTuple):
+    """How much is measured.
+
+    Parameters
+    ----------
+    full : bool
+        Whether more rows, larger networks and more settings count.
+    tables, models : list of str or None
+        Those of the trees; None for all.
+    lines : Path or None
+        A folder that keeps the lines of the trees.
+    """
+
+    full: bool
+    tables: list[str] | None = None
+    models: list[str] | None = None
+    lines: Path | None = None
+
+
+def tightness(report: Report, extent: Extent) -> None:
     """Certified norm / norm - 1, layer by layer."""
     for layers, bar in ((tight.linear_layers(), 1e-7), (tight.convolutions(), 0.01)):
         rows = list(layers)
@@ -40,7 +66,7 @@ def tightness(report: Report, full: bool) -> None:
         report.figure(f"smallest of these {len(rows)}", smallest, ">=", 0, form=".1e")
 
 
-def violations(report: Report, full: bool) -> None:
+def violations(report: Report, extent: Extent) -> None:
     """Adversarial rows nearer than the certificate: there must be none."""
     found = search_violations()
     total = sum(count.pairs for count in found.by_kind.values())
@@ -92,10 +118,10 @@ def _line(name: str, count: Count) -> tuple[str, ...]:
     return name, f"{count.pairs:,d}", str(count.violations), nearest
 
 
-def certified_radii(report: Report, full: bool) -> None:
+def certified_radii(report: Report, extent: Extent) -> None:
     """Several bounds on the same networks."""
     rows = list(radii.small_networks())
-    if full:
+    if extent.full:
         rows += radii.wide_network()
     for row in rows:
         for title, ratio, bar, detail in (
@@ -122,9 +148,9 @@ def certified_radii(report: Report, full: bool) -> None:
     )
 
 
-def network_relaxations(report: Report, full: bool) -> None:
+def network_relaxations(report: Report, extent: Extent) -> None:
     """Linear relaxations and branches of fully connected networks, against what attacks find."""
-    n_rows = 50 if full else 20
+    n_rows = 50 if extent.full else 20
     rows = [*relaxed.table_networks(n_rows), *relaxed.image_networks(n_rows)]
     usual = relaxed.BUDGETS.index(DEFAULT_MAX_NODES)
     for row in rows:
@@ -159,16 +185,12 @@ TREE_BARS = {
 BOOSTING_BARS = ((1.0, 1.0, 1.0), 0.1)
 
 
-def tree_distances(report: Report, full: bool) -> None:
+def tree_distances(report: Report, extent: Extent) -> None:
     """Exact distances of ensembles of 100 trees: how many rows close, and at what price."""
-    n_rows = 20 if full else 5
-    lines = [
-        line
-        for data in trees.tables()
-        for name in trees.models()
-        for line in trees.measure(data, name, n_rows)
-    ]
-    for name in trees.models():
+    n_rows = 20 if extent.full else 5
+    models, tables = extent.models or list(trees.models()), extent.tables or list(trees.tables())
+    lines = trees.lines_of(tables, models, n_rows, extent.lines)
+    for name in models:
         shares, seconds = TREE_BARS.get(name, BOOSTING_BARS)
         for norm, bar in zip(trees.NORMS, shares, strict=True):
             some = [line for line in lines if line.model == name and line.norm == norm]
@@ -196,9 +218,9 @@ def tree_distances(report: Report, full: bool) -> None:
     )
 
 
-def other_provers(report: Report, full: bool) -> None:
+def other_provers(report: Report, extent: Extent) -> None:
     """Solve the same rows as mixed-integer programs, and by dtai-veritas."""
-    n_rows = 20 if full else 4
+    n_rows = 20 if extent.full else 4
     names = ("GB", "HistGB", "RF depth 6")
     rows = [provers.beside_programs(name, norm, n_rows) for name in names for norm in trees.NORMS]
     report.figure(
@@ -237,9 +259,9 @@ def other_provers(report: Report, full: bool) -> None:
     )
 
 
-def art_cliques(report: Report, full: bool) -> None:
+def art_cliques(report: Report, extent: Extent) -> None:
     """Look inside what ART certifies of tree ensembles for rows with another label."""
-    n_rows = 50 if full else 20
+    n_rows = 50 if extent.full else 20
     rows = [cliques.beside_cliques(name, n_rows) for name in ("GB", "RF depth 6", "RF full")]
     report.table(
         "Beside ART's RobustnessVerificationTreeModelsCliqueMethod",
@@ -261,9 +283,9 @@ def art_cliques(report: Report, full: bool) -> None:
     )
 
 
-def cost(report: Report, full: bool) -> None:
+def cost(report: Report, extent: Extent) -> None:
     """CPU time of the penalty in training."""
-    others = [(1, "operator"), (2, "auto"), (2, "operator")] if full else []
+    others = [(1, "operator"), (2, "auto"), (2, "operator")] if extent.full else []
     for threads, method in ((1, "auto"), *others):
         step = costs.step_cost(threads, method=method)
         title = "conv net 3-64-64-128, 32 x 32, batch 32: step with penalty / plain"
@@ -287,11 +309,11 @@ def cost(report: Report, full: bool) -> None:
     )
 
 
-def tracking(report: Report, full: bool) -> None:
+def tracking(report: Report, extent: Extent) -> None:
     """How far the estimate is from the norm, over 200 steps with the penalty on."""
     rows = [*track.track_linear(), *track.track_convolutions()]
     _tracked(report, rows, "", 5, 10)
-    if full:
+    if extent.full:
         noisy = [*track.track_linear(noise=1.5), *track.track_convolutions(noise=1.5)]
         _tracked(report, noisy, ", noise 1.5", None, None)
 
@@ -331,10 +353,17 @@ SECTIONS = {
 
 def main() -> None:
     """Print tables, and every figure with its bar."""
-    full = {"action": "store_true", "help": "larger networks, more settings, too"}
-    arguments = arguments_of(__doc__, SECTIONS, full=full)
+    arguments = arguments_of(
+        __doc__,
+        SECTIONS,
+        full={"action": "store_true", "help": "larger networks, more settings, too"},
+        tables={"nargs": "+", "choices": list(trees.tables()), "help": "of the section trees"},
+        models={"nargs": "+", "choices": list(trees.models()), "help": "of the section trees"},
+        lines={"type": Path, "help": "folder of measured lines of trees: read, else written"},
+    )
     report = Report("Certificates: figures and their bars", "38 14 12 8 28")
-    run_sections(report, SECTIONS, arguments, arguments.full)
+    extent = Extent(arguments.full, arguments.tables, arguments.models, arguments.lines)
+    run_sections(report, SECTIONS, arguments, extent)
 
 
 if __name__ == "__main__":

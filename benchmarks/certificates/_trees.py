@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -143,3 +145,27 @@ def measure(data: str, name: str, n_rows: int) -> Iterator[Line]:
             float(np.median([each.n_nodes[0] for each in found])),
             len(closed),
         )
+
+
+def lines_of(
+    data: Iterable[str], names: Iterable[str], n_rows: int, folder: Path | None
+) -> list[Line]:
+    """Return the lines of models on tables.
+
+    Those that a `folder` holds are read; the others are measured, and written to it. So several
+    processes can share the work, and one that comes last puts it together.
+    """
+    names = list(names)
+    return [line for each in data for name in names for line in _kept(each, name, n_rows, folder)]
+
+
+def _kept(data: str, name: str, n_rows: int, folder: Path | None) -> list[Line]:
+    if folder is None:
+        return list(measure(data, name, n_rows))
+    path = folder / f"{data}, {name}, {n_rows} rows.json"
+    if path.exists():
+        return [Line(*fields) for fields in json.loads(path.read_text(encoding="utf-8"))]
+    lines = list(measure(data, name, n_rows))
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(lines), encoding="utf-8")
+    return lines

@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from benchmarks.common._report import Report
+from benchmarks.common._report_parts import put_into
 
 
 def arguments_of(
@@ -47,6 +48,11 @@ def arguments_of(
     for name, settings in options.items():
         parser.add_argument(f"--{name}", **settings)
     parser.add_argument("--rst", type=Path, help=rst)
+    parser.add_argument(
+        "--into",
+        type=Path,
+        help="put figures and tables into this file, in the place of those of the same title",
+    )
     return parser.parse_args()
 
 
@@ -76,3 +82,5 @@ def run_sections(
     print(f"{time.process_time():.0f} s of CPU in this process")
     if arguments.rst is not None:
         report.write_rst(arguments.rst)
+    if arguments.into is not None:
+        put_into(report, arguments.into)

@@ -36,8 +36,8 @@ _HARD = 500
 _TRIES = 30
 _TRY_COUNTS = 5
 _WIDER = 1.1
-# A question whether there is a point within a distance is given up where this part of the budget has
-# not brought the bound to this part of the distance, and the rest would not either, at this pace.
+# Whether there is a point within a distance is given up where this part of the budget has
+# not brought the bound to this part of it, and the rest would not either, at this pace.
 _GLANCE = 0.2
 _HOPELESS = 0.75
 # How often that is asked; the way of a search must not depend on its budget.

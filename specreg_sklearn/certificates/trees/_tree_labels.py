@@ -19,7 +19,7 @@ from specreg_sklearn.certificates.trees.readers import Nodes
 from specreg_sklearn.certificates.trees.search import leaf_loops
 from specreg_sklearn.tables import as_table, take_rows
 
-# For so many rows in so many trees the classifier's own loops are no slower, nor than ours compiled.
+# For so many rows in so many trees the own loops of the classifier are no slower than ours.
 _MOST_LEAVES, _MOST_COMPILED = 2**13, 2**16
 
 

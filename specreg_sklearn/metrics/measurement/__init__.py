@@ -6,6 +6,7 @@ from specreg_sklearn.metrics.measurement._both_ends import (
     both_ends,
     nearest_rows_found,
 )
+from specreg_sklearn.metrics.measurement._confirmed_attack import confirmed_attack
 from specreg_sklearn.metrics.measurement._measurement import (
     Measurement,
     Sample,
@@ -45,6 +46,7 @@ __all__ = [
     "bounds_of_rows",
     "certified_shares",
     "check_certify",
+    "confirmed_attack",
     "demanded_proof",
     "nearest_rows_found",
     "nodes_for",

@@ -1,6 +1,7 @@
 """Compiled searches against those in NumPy, and bounds of boxes against points in them."""
 
 import logging
+from itertools import product
 
 import numpy as np
 import pytest
@@ -21,7 +22,8 @@ from specreg_sklearn.certificates.trees.search import (
 from specreg_sklearn.space import FeatureSpace
 
 NORMS = (0, 1, 2, np.inf)
-HERE = "specreg_sklearn.certificates.trees.search._boxes"
+SEARCH = "specreg_sklearn.certificates.trees.search"
+WHERE_ASKED = ("_boxes", "_compiled", "_multipliers")
 
 
 @pytest.mark.parametrize("model", [
@@ -35,12 +37,15 @@ def test_both_searches_give_the_same_bits(model, cancer_rows, monkeypatch):
     ensemble = TreeEnsemble.from_estimator(model.fit(X[:300], y[:300]))
     rows = FeatureSpace.from_data(X, scale=None).bind(X[400:402])
     for limit in (10**6, 0):  # with and without multipliers
-        monkeypatch.setattr(f"{HERE}.LARGEST", limit)
-        for norm in NORMS:
+        monkeypatch.setattr(f"{SEARCH}._boxes.LARGEST", limit)
+        for norm, within in product(NORMS, (None, 0.5)):
             found = []
             for by_numba in (True, False):
-                monkeypatch.setattr(f"{HERE}.compiled", lambda answer=by_numba: answer)
-                found.append(nearest_rows(ensemble, rows, norm=norm, max_nodes=120))
+                for module in WHERE_ASKED:
+                    name = f"{SEARCH}.{module}.compiled"
+                    monkeypatch.setattr(name, lambda answer=by_numba: answer)
+                options = {"norm": norm, "within": within, "max_nodes": 120}
+                found.append(nearest_rows(ensemble, rows, **options))
             for mine, theirs in zip(*found, strict=True):
                 np.testing.assert_array_equal(mine, theirs)
 
@@ -49,7 +54,7 @@ def test_without_numba_a_log_line_names_the_extra(monkeypatch, caplog):
     def absent(name):
         raise ImportError("No module named 'numba'")
 
-    monkeypatch.setattr(f"{HERE}.import_module", absent)
+    monkeypatch.setattr(f"{SEARCH}._compiled.import_module", absent)
     with caplog.at_level(logging.INFO, logger="specreg_sklearn"):
         assert not compiled.__wrapped__()
     assert "specreg-sklearn[fast]" in caplog.text

@@ -128,7 +128,9 @@ class BestFirst:
     ) -> Look:
         """Look at a box, and count it."""
         look = self._boxes.look(low, high, is_open, self.radius, price, past_near=past_near)
-        self._work += _BESIDES + int(self._n_entries @ is_open)
+        # Of a box that is dropped, the two implementations leave other leaves open.
+        entries = 0 if look.verdict == PRUNED else int(self._n_entries @ is_open)
+        self._work += _BESIDES + entries
         return look
 
     def _improve(self, low: IntArray, high: IntArray, rate: float) -> None:

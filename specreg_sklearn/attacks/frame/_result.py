@@ -62,7 +62,8 @@ class AttackResult:
         Rows sent to the estimator on behalf of each row: starts, bisections, search and
         verification. An attack that asks for scores counts those too. The one prediction of the
         clean rows, and that of the pool, are not counted, and neither are verified rows that are
-        asked along when others have to be verified again.
+        asked along when others have to be verified again. Where a score has read the trees of a
+        model, these answer most of them, and each answer counts as one of the estimator.
     found_by : ndarray of shape (n_samples,), str
         The attack that found each row: its registered name, such as "cgba". It is the same for all
         rows, except for :class:`Strongest`, which runs several. Empty where nothing was found, and

@@ -60,14 +60,25 @@ def compare_with_model(
     of the model to the last bit, so that they decide ties as it does.
     """
     rows = rows_at_thresholds(boxes, _N_ROWS, seed=0)
+    return compare_rows(trees, rows, rows, predict, scores)
+
+
+def compare_rows(
+    trees: TreeSum,
+    rows: FloatArray,
+    X: Any,
+    predict: Callable[[Any], Any],
+    scores: Callable[[Any], Any] | None,
+) -> bool:
+    """Do as :func:`compare_with_model` for rows of numbers, which are `X` as the model takes it."""
     leaves = trees.nodes.leaves(rows)
     own = trees.added(leaves)
     blur = rounding_of_scores(trees)
     with warnings.catch_warnings():
         # Models fitted on frames say that arrays have no names.
         warnings.filterwarnings("ignore", message=".*feature names.*")
-        labels = np.asarray(predict(rows)).ravel()
-        theirs = None if scores is None else np.asarray(scores(rows), dtype=np.float64)
+        labels = np.asarray(predict(X)).ravel()
+        theirs = None if scores is None else np.asarray(scores(X), dtype=np.float64)
     check_labels(trees, own, labels, blur)
     if theirs is None:
         return False

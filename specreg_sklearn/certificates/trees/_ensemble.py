@@ -11,13 +11,16 @@ import numpy as np
 from specreg_sklearn._typing import BoolArray, Classifier, FloatArray
 from specreg_sklearn.certificates.pipelines import split_pipeline
 from specreg_sklearn.certificates.trees._against_predict import (
+    compare_rows,
     compare_with_model,
     rounding_of_scores,
 )
 from specreg_sklearn.certificates.trees._leaf_boxes import LeafBoxes, leaf_boxes
 from specreg_sklearn.certificates.trees._pulled_back import before_steps
 from specreg_sklearn.certificates.trees.readers import TreeSum, read_trees
-from specreg_sklearn.tables import Table, as_table, check_estimator
+from specreg_sklearn.tables import Table, as_table, check_estimator, take_rows
+
+_N_COMPARED = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,8 +122,12 @@ class TreeEnsemble:
         boxes = leaf_boxes(trees.nodes, trees.n_columns)
         same_means = False
         if trees.categorical is None or not np.any(trees.categorical):
-            # Codes of categories have no threshold to stand at; clean rows are compared later.
             same_means = compare_with_model(trees, boxes, last.predict, trees.scores)
+        elif X is not None and not steps:
+            # Codes of categories have no threshold to stand at.
+            some = take_rows(X, np.arange(min(as_table(X).n_rows, _N_COMPARED)))
+            numbers = trees.encode(some) if trees.encode is not None else _numbers(some)
+            compare_rows(trees, numbers, some, last.predict, trees.scores)
         if not steps:
             free = np.zeros(trees.n_columns, dtype=bool)
             return cls(estimator, trees, boxes, free, same_means=same_means)
@@ -150,8 +157,7 @@ class TreeEnsemble:
         """Return rows such as the user's as the trees see them, NaN where missing."""
         if self.trees.encode is not None:
             return self.trees.encode(X)
-        table: Table = as_table(X)
-        return np.asarray(table.numbers(np.arange(table.n_columns)), dtype=np.float64)
+        return _numbers(X)
 
     def scores(self, X: Any) -> FloatArray:
         """Return the sums (n_rows, n_outputs) of rows such as the user's."""
@@ -186,3 +192,8 @@ class TreeEnsemble:
             return Duel(value, -0.5 if other < own else 0.5, 0.0)
         tolerance = 2 * float(self.rounding[own] + self.rounding[other]) + 2 * trees.blur
         return Duel(value, float(trees.base[own] - trees.base[other]), tolerance)
+
+
+def _numbers(X: Any) -> FloatArray:
+    table: Table = as_table(X)
+    return np.asarray(table.numbers(np.arange(table.n_columns)), dtype=np.float64)

@@ -58,7 +58,8 @@ def nearest_rows(
     within : float, ndarray of shape (n_rows,) or None, default=None
         The distance of interest, at least 0, for all rows or for each. The search of a row ends
         when it knows the answer: `upper` is at most `within`, or `lower` is above it. That is
-        cheaper than the distance itself.
+        cheaper than the distance itself. It is given up, too, where `lower` grows so slowly that
+        `max_nodes` will not do.
     max_nodes : int, default=5000
         How many boxes of cells are looked at for a row; a box that meets a thousand leaves counts
         as one, a smaller one as less, a larger one as more. The more, the more rows are closed.

@@ -16,7 +16,7 @@ from specreg_sklearn.certificates import NoCertificateError
 from specreg_sklearn.certificates.trees import TreeEnsemble, nearest_rows, register_tree_reader
 from specreg_sklearn.certificates.trees.readers import read_trees
 from specreg_sklearn.space import FeatureSpace
-from tests.certificates.trees.models import outside_models, toy_rows
+from tests.certificates.trees.models import toy_rows
 
 
 @pytest.fixture
@@ -130,20 +130,3 @@ def test_lightgbm_settings(settings, words, rows):
     model = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1, **settings).fit(*rows)
     with pytest.raises(NoCertificateError, match=words):
         TreeEnsemble.from_estimator(model)
-
-
-def test_categories_of_other_libraries(rows):
-    pd = pytest.importorskip("pandas")
-    X, _ = rows
-    frame = pd.DataFrame(X, columns=list("abc"))
-    frame["d"] = pd.Categorical(np.where(np.arange(len(X)) % 3 == 0, "high", "low"))
-    models = outside_models()
-    settings = {
-        "xgboost": {"enable_categorical": True},
-        "lightgbm": {"min_data_per_group": 1, "cat_smooth": 0.1, "min_data_in_bin": 1},
-    }
-    for name, model in models.items():
-        model.set_params(**settings[name]).fit(frame, (frame["d"] == "high").astype(int))
-        words = "categorical_feature" if name == "lightgbm" else "enable_categorical=True"
-        with pytest.raises(NoCertificateError, match=words):
-            TreeEnsemble.from_estimator(model, frame)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from specreg_sklearn.certificates.pipelines import NoCertificateError
+from specreg_sklearn.certificates.trees.readers._coded_cells import CodedCells, categories_of
 from specreg_sklearn.certificates.trees.readers._registry import register_tree_reader
-from specreg_sklearn.certificates.trees.readers._tree_sum import Nodes, TreeSum
+from specreg_sklearn.certificates.trees.readers._tree_sum import NUMERIC, Nodes, TreeSum
+from specreg_sklearn.tables import Table
 
 # It reads every number as near to zero as this as 0.
 _ZERO = float(np.float32(1e-35))
@@ -32,13 +35,19 @@ def _lightgbm(estimator: Any) -> TreeSum:
         _nodes(estimator, tree["tree_structure"], k % n_outputs, n_outputs)
         for k, tree in enumerate(model["tree_info"])
     ]
+    nodes = Nodes.joined(trees)
+    categorical = np.zeros(int(model["max_feature_idx"]) + 1, dtype=bool)
+    categorical[nodes.column[nodes.category_set != NUMERIC]] = True
+    known = estimator.booster_.pandas_categorical
     return TreeSum(
         name=type(estimator).__name__,
-        nodes=Nodes.joined(trees),
+        nodes=nodes,
         base=np.zeros(n_outputs),
         classes=np.asarray(estimator.classes_),
         n_columns=int(model["max_feature_idx"]) + 1,
         blur=_LINK_BLUR,
+        categorical=categorical if categorical.any() else None,
+        encode=CodedCells(partial(_by_order, known)) if known else None,
         scores=lambda X: estimator.predict(X, raw_score=True),
     )
 
@@ -59,14 +68,19 @@ def _nodes(estimator: object, root: dict[str, Any], output: int, n_outputs: int)
         left[at], right[at] = low, high
     column, missing_left = np.full(n, -1), np.zeros(n, dtype=bool)
     threshold, value = np.zeros(n), np.zeros((n, n_outputs))
+    category_set = np.full(n, NUMERIC)
+    listed_codes: list[list[int]] = []
     for at, node in enumerate(listed):
         if "split_feature" not in node:
             if node.get("leaf_const") is not None or "leaf_coeff" in node:
                 raise _refused(estimator, "linear_tree=True", "leaves hold linear functions")
             value[at, output] = node["leaf_value"]
             continue
-        if node["decision_type"] != "<=":
-            raise _refused(estimator, "categorical_feature", "its splits are of categories")
+        if node["decision_type"] == "==":
+            # A missing category, and one that is not listed, goes right.
+            column[at], category_set[at] = node["split_feature"], len(listed_codes)
+            listed_codes.append([int(code) for code in str(node["threshold"]).split("||")])
+            continue
         if node["missing_type"] == "Zero":
             raise _refused(estimator, "zero_as_missing=True", "a move may end at 0")
         column[at] = node["split_feature"]
@@ -75,7 +89,17 @@ def _nodes(estimator: object, root: dict[str, Any], output: int, n_outputs: int)
         missing_left[at] = (
             node["default_left"] if node["missing_type"] == "NaN" else node["threshold"] >= 0
         )
-    return Nodes(column, threshold, left, right, missing_left, value, np.full(n, -1))
+    n_codes = 1 + max((max(codes) for codes in listed_codes), default=-1)
+    goes_left = np.zeros((len(listed_codes), n_codes), dtype=bool)
+    for flags, codes in zip(goes_left, listed_codes, strict=True):
+        flags[codes] = True
+    return Nodes(column, threshold, left, right, missing_left, value, category_set, goes_left)
+
+
+def _by_order(known: list[list[Any]], table: Table) -> dict[int, list[Any]]:
+    """Return the categories of the columns of a frame that have any, as the model has seen them."""
+    columns = [j for j in range(table.n_columns) if categories_of(table, j) is not None]
+    return dict(zip(columns, known, strict=False))
 
 
 def _beside_zero(threshold: float) -> float:

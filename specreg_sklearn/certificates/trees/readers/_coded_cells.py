@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.tables import PandasTable, Table, as_table
 
-Categories = Callable[[Table], dict[int, Sequence[Any]]]
+Categories = Callable[[Table], Mapping[int, Sequence[Any]]]
 
 
 class CodedCells:

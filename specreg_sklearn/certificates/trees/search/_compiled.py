@@ -10,7 +10,8 @@ from types import ModuleType
 
 def leaf_loops() -> ModuleType | None:
     """Return the compiled passes over all leaves, or None without numba."""
-    return import_module(f"{__package__}._leaf_loops") if compiled() else None
+    module = "_leaf_loops"
+    return import_module(f"{__package__}.{module}") if compiled() else None
 
 
 @cache

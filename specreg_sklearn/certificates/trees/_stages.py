@@ -272,6 +272,7 @@ class RowSearch:
                 lambda cells: self.confirm(self._point(stub, cells)),
             ),
             radius,
+            quick=bool(np.isfinite(self.limit)),
         )
         pair.search, pair.stub = search, stub
         self.n_nodes += search.n_nodes

@@ -22,8 +22,11 @@ from specreg_sklearn.certificates.trees.search._stub import Stub
 # Steps at the root go on for as long as so many of them close this part of what is left between
 # the bound and the radius.
 _ROOT_STEPS = 400
-_ROOT_PATIENCE = 5
-_WORTHWHILE = 0.1
+_ROOT_PATIENCE = 10
+_WORTHWHILE = 0.05
+# Where the question is whether there is a point so near, branching answers it sooner.
+_QUICK_PATIENCE = 5
+_QUICK_WORTHWHILE = 0.1
 _COOLING = 0.02
 _RATE = 0.45
 _DIVE_EVERY = 4
@@ -90,6 +93,15 @@ class _Node(NamedTuple):
 class BestFirst:
     """One search, which can be stopped and continued.
 
+    Parameters
+    ----------
+    question : Question
+        What is looked for.
+    radius : float
+        Costs of points are below it.
+    quick : bool, default=False
+        Whether any point will do, so that less is spent on the bound at the root.
+
     Attributes
     ----------
     lower : float
@@ -100,8 +112,10 @@ class BestFirst:
         Whether `found` is the best point, or there is none below the radius.
     """
 
-    def __init__(self, question: Question, radius: float) -> None:
+    def __init__(self, question: Question, radius: float, *, quick: bool = False) -> None:
         self.question, self.radius = question, radius
+        self._patience = _QUICK_PATIENCE if quick else _ROOT_PATIENCE
+        self._worthwhile = _QUICK_WORTHWHILE if quick else _WORTHWHILE
         self.found: Found | None = None
         self.lower, self.done = 0.0, False
         self._work = 0
@@ -175,8 +189,8 @@ class BestFirst:
             if i % _KEEP_EVERY == 0 and look.key >= best:
                 best = look.key
                 held.keep()
-            if i % _ROOT_PATIENCE == 0:
-                if best - before < _WORTHWHILE * (self.radius - best):
+            if i % self._patience == 0:
+                if best - before < self._worthwhile * (self.radius - best):
                     break
                 before = best
         held.put_back()

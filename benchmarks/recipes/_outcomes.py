@@ -22,6 +22,9 @@ from specreg_sklearn.metrics import adversarial_distances, certified_radius
 
 # How many test rows are attacked: images take ten times as long.
 ROWS = {"table": 120, "image": 40}
+# Certificates are those of the bounds, without a search behind them: that takes thirty times as
+# long, and the ratios between recipes were the same within 3 %.
+MAX_NODES = 1
 
 Recipe = Mapping[str, Any]
 
@@ -111,7 +114,8 @@ def measure(split: Split, recipe: Recipe, held_out: bool = False) -> Outcome:
     right = encoder.predict(split.X_test) == split.y_test
     n_rows = len(split.X_test) if held_out else ROWS["image" if split.is_image else "table"]
     X, y, right_rows = split.X_test[:n_rows], split.y_test[:n_rows], right[:n_rows]
-    certificate = np.where(right_rows, certified_radius(encoder, X, scale=None), 0.0)
+    certificate = certified_radius(encoder, X, scale=None, max_nodes=MAX_NODES)
+    certificate = np.where(right_rows, certificate, 0.0)
     distance = np.full(len(X), np.nan)
     if not held_out:
         space = FeatureSpace.from_data(split.X_test, bounds=(split.lo, split.hi), scale=None)

@@ -58,8 +58,8 @@ def certified(report: Report, extent: Extent) -> None:
         f"Accuracy, and certified accuracy at moves of {RADII[0]:g} and {RADII[1]:g} in L2, in % "
         f"of {len(X_test)} test images; CPU seconds of a fit of {NETWORK['max_iter']} epochs. Two "
         f"hidden layers of 256, seed {extent.seeds[0]}. The last rows are published figures, of "
-        "convolutional networks that were trained for one radius, as the READMEs of klasleino/gloro "
-        "and sungyoon-lee/bcp on GitHub state them; the former gives no accuracy.",
+        "convolutional networks that were trained for one radius, as the READMEs of "
+        "klasleino/gloro and sungyoon-lee/bcp on GitHub state them; the former gives no accuracy.",
         ("setting", "accuracy", *(f"certified at {radius:g}" for radius in RADII), "CPU s"),
         [*rows, *((*row, "") for row in PUBLISHED)],
         "52 12 12 12 12",

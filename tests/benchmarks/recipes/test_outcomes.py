@@ -51,4 +51,4 @@ def test_the_product_of_norms_proves_no_more_than_the_certificate(small_set):
     assert (radii > 0).all()
     proved = certified_radius(encoder, split.X_test, scale=None, max_nodes=1)
     assert (radii <= proved * (1 + 1e-6)).all()
-    assert np.median(proved) <= 2 * np.median(radii)  # and is in the same units
+    assert (proved / radii).min() <= 1.5  # and is in the same units

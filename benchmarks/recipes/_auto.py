@@ -21,7 +21,8 @@ def auto(report: Report, extent: Extent) -> None:
     report.table(
         "alpha='auto' against fixed strengths, all sets together",
         "Accuracy in points, in the mean and of the worst pair of data set and seed; distance, "
-        f"certificate and CPU time of a fit as geometric means of ratios. {extent}.",
+        "certificate (``max_nodes=1``: bounds without a search) and CPU time of a fit as geometric "
+        f"means of ratios. {extent}.",
         ("recipe", "accuracy", "worst pair", "distance", "certificate", "CPU time"),
         [
             (f"{recipe}, against {base}", *summary(found, recipe, base))

@@ -20,7 +20,8 @@ def bounds(report: Report, extent: Extent) -> None:
         "What a preset gains, by the attack and by two proofs",
         "Of a plain network, how much of the distance each proof reaches; then distance, "
         "certificate, and margin over the product of the norms of all layers, as ratios to the "
-        f"plain network. Geometric means over {extent}.",
+        "plain network. The certificate is that of ``certified_radius(..., max_nodes=1)``, bounds "
+        f"without a search. Geometric means over {extent}.",
         ("data", "plain: certificate", "plain: product", *PRESETS),
         [
             (

@@ -89,7 +89,8 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         warm start and `partial_fit` keep the strength of the last fit.
     alpha_tolerance : float, default=1.5
         With ``alpha="auto"``, how many standard errors the held-out balanced error may lie above
-        that of weak strengths on the path. 1.5 is careful; 2 trades accuracy for robustness.
+        that of weak strengths on the path; their log loss may be twice as many above. 1.5 is
+        careful; 2 trades accuracy for robustness.
     weight_decay : float, default=1e-4
         Strength of the sum of squares of all weights (biases are free), beside any penalty. For
         the network's own labels a little of it beside a spectral penalty was measured to help;

@@ -20,8 +20,8 @@ threadpool_limits(1)
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave slow tests out, unless markers were chosen by hand or the larger data is there."""
-    if config.option.markexpr or "SPECREG_DATA" in os.environ:
+    """Leave slow tests out, unless markers were chosen by hand."""
+    if config.option.markexpr:
         return
     slow = [item for item in items if item.get_closest_marker("slow")]
     if slow:

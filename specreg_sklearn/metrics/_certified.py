@@ -79,7 +79,7 @@ def certified_radius(
         bounds.
     max_nodes : int, default=5000
         How many nodes a search looks at for a row. The more, the more radii are exact. A node of a
-        fully connected network, a set of signs of its neurons, counts as 100, in L2 and in large
+        fully connected network, a set of signs of its neurons, counts as five, in L2 and in large
         networks as more; networks of other layers or activations have no search.
     n_jobs : int or None, default=None
         Workers of joblib, for a search.

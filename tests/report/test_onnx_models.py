@@ -56,8 +56,9 @@ def test_one_table_of_numbers(flowers, capsys):
 def test_one_input_for_each_column(flowers, capsys):
     """As a frame is written down; the converter changes names that are no identifiers."""
     X, y = flowers
+    words = ["kind of soil"]
     columns = make_column_transformer(
-        (OneHotEncoder(sparse_output=False), ["kind of soil"]), remainder="passthrough"
+        (OneHotEncoder(sparse_output=False), words), ("passthrough", list(X.columns.drop(words)))
     )
     model = make_pipeline(columns, DecisionTreeClassifier(max_depth=3, random_state=0)).fit(X, y)
     store(model, X)

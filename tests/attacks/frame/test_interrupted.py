@@ -181,7 +181,7 @@ def test_starts_at_which_an_earlier_search_ended_do_not_end_the_next_one(cancer)
 
     X, y, _ = cancer
     model = RandomForestClassifier(20, random_state=0).fit(X[:400], y[:400])
-    T, t, pool = X[400:415], y[400:415], X[:400]
+    T, t, pool = X[400:460], y[400:460], X[:400]
     first = CGBA(max_queries=300).run(model, T, t, pool=pool)
     on = CGBA(max_queries=1000, starts=first.X_adv).run(model, T, t, pool=pool)
     whole = CGBA(max_queries=1300).run(model, T, t, pool=pool)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.common import Report, arguments_of, run_sections
 from benchmarks.recipes._auto import auto
+from benchmarks.recipes._bounds import bounds
 from benchmarks.recipes._certified import certified
 from benchmarks.recipes._confidence import confidence
 from benchmarks.recipes._costs import costs
@@ -25,6 +26,7 @@ from benchmarks.recipes._sums import sums
 
 SECTIONS = {
     "presets": presets,
+    "bounds": bounds,
     "auto": auto,
     "grid": grid,
     "sums": sums,

@@ -5,7 +5,13 @@ from __future__ import annotations
 from benchmarks.common import Report
 from benchmarks.recipes._against import Against, compare_recipes
 from benchmarks.recipes._extent import Extent
-from benchmarks.recipes._presets import preset
+from benchmarks.recipes._presets import (
+    GOALS,
+    NONE,
+    preset,
+    reached_title,
+    sets_that_reach,
+)
 
 PRESETS = ("fast", "robust")
 # Bars against a fixed strength.
@@ -14,18 +20,23 @@ BARS = {"distance": 1.08, "certificate": 1.12}
 
 def auto(report: Report, extent: Extent) -> None:
     """Compare the strengths that are chosen with those of the presets."""
-    recipes = {name: preset(name) for name in PRESETS}
+    recipes = {"none": NONE} | {name: preset(name) for name in PRESETS}
     recipes |= {f"{name}, auto": preset(name, alpha="auto") for name in PRESETS}
     found = compare_recipes(recipes, extent)
     compared = [(f"{name}, auto", name) for name in PRESETS]
     report.table(
         "alpha='auto' against fixed strengths, all sets together",
         "Accuracy in points, in the mean and of the worst pair of data set and seed; distance, "
-        f"certificate and CPU time of a fit as geometric means of ratios. {extent}.",
+        "certificate (``max_nodes=1``: bounds without a search) and CPU time of a fit as geometric "
+        f"means of ratios. {extent}.",
         ("recipe", "accuracy", "worst pair", "distance", "certificate", "CPU time"),
         [
             (f"{recipe}, against {base}", *summary(found, recipe, base))
-            for recipe, base in [*compared, ("robust, auto", "fast")]
+            for recipe, base in [
+                *compared,
+                ("robust, auto", "fast"),
+                *((recipe, "none") for recipe, _ in compared),
+            ]
         ],
         "30 14 14 14 14 14",
     )
@@ -47,6 +58,10 @@ def auto(report: Report, extent: Extent) -> None:
             report.figure(f"{title}: {what}", found.ratio(recipe, base, what), ">=", bar)
         seconds = found.ratio(recipe, base, "seconds")
         report.figure(f"{title}: CPU time of a fit", seconds, "<=", 2.5)
+    for recipe, _ in compared:
+        for what in GOALS:
+            n = sets_that_reach(found, recipe, what, extent)
+            report.figure(f"{recipe}: {reached_title(what)}", n, form="d")
 
 
 def summary(found: Against, recipe: str, base: str) -> tuple[str, ...]:

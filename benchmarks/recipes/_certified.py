@@ -25,15 +25,16 @@ NETWORK: dict[str, Any] = {
     "n_iter_no_change": 10,
     "device": "cpu",
 }
-# What is published for moves of RADII: accuracy and certified accuracy, in %, of convolutional
-# networks: Leino, Wang, Fredrikson, "Globally-robust neural networks", arXiv:2102.08452, with the
-# figures that it gives for Wong et al., arXiv:1805.12514, and Lee et al. (NeurIPS 2020).
+# What is published for moves of RADII, of convolutional networks: accuracy where it is given, and
+# certified accuracy, in %. Each row is as its authors' repository states it: github.com/klasleino/
+# gloro (README, "Best Results") for arXiv:2102.08452, and github.com/sungyoon-lee/bcp (README,
+# "MNIST") for Lee et al., NeurIPS 2020, and for the two that they compare with.
 PUBLISHED = (
-    ("GloRo nets, arXiv:2102.08452, trained for 0.3", "99.0", "95.7", ""),
-    ("Wong et al., arXiv:1805.12514, trained for 0.3", "98.9", "94.0", ""),
-    ("GloRo nets, arXiv:2102.08452, trained for 1.58", "97.0", "", "62.8"),
-    ("BCP, Lee et al., NeurIPS 2020, trained for 1.58", "92.4", "", "47.9"),
-    ("Wong et al., arXiv:1805.12514, trained for 1.58", "88.1", "", "44.5"),
+    ("GloRo nets, arXiv:2102.08452, trained for 0.3", "", "95.7", ""),
+    ("GloRo nets, arXiv:2102.08452, trained for 1.58", "", "", "62.8"),
+    ("BCP, Lee et al., NeurIPS 2020, trained for 1.58", "92.54", "", "48.20"),
+    ("CAP, arXiv:1805.12514, as BCP reports it, for 1.58", "88.39", "", "43.95"),
+    ("LMT, arXiv:1802.04034, as BCP reports it, for 1.58", "86.48", "", "40.55"),
 )
 
 
@@ -57,7 +58,8 @@ def certified(report: Report, extent: Extent) -> None:
         f"Accuracy, and certified accuracy at moves of {RADII[0]:g} and {RADII[1]:g} in L2, in % "
         f"of {len(X_test)} test images; CPU seconds of a fit of {NETWORK['max_iter']} epochs. Two "
         f"hidden layers of 256, seed {extent.seeds[0]}. The last rows are published figures, of "
-        "convolutional networks that were trained for one radius.",
+        "convolutional networks that were trained for one radius, as the READMEs of "
+        "klasleino/gloro and sungyoon-lee/bcp on GitHub state them; the former gives no accuracy.",
         ("setting", "accuracy", *(f"certified at {radius:g}" for radius in RADII), "CPU s"),
         [*rows, *((*row, "") for row in PUBLISHED)],
         "52 12 12 12 12",

@@ -19,9 +19,14 @@ from benchmarks.common import cpu_seconds
 from benchmarks.recipes._data import Split, inner_split, split_of
 from specreg_sklearn import FeatureSpace, SpectrallyRegularizedEncoder
 from specreg_sklearn.metrics import adversarial_distances, certified_radius
+from specreg_sklearn.spectral import matrix_norm
 
 # How many test rows are attacked: images take ten times as long.
 ROWS = {"table": 120, "image": 40}
+# Certificates are the bounds alone, without the search behind them, which took nine tenths of the
+# time of an outcome. With it "robust" against "none" at seed 201 has 1.35 in place of 1.32 on
+# adult, and 1.40 in place of 1.41 on digits; the other sets were not compared.
+MAX_NODES = 1
 
 Recipe = Mapping[str, Any]
 
@@ -40,6 +45,8 @@ class Outcome:
         CPU time of the fit.
     alpha : float
         The strength, or the one that ``alpha="auto"`` chose.
+    product : float, default=NaN
+        The median of what the product of the norms of all layers alone proves, for the same rows.
     """
 
     accuracy: float
@@ -47,11 +54,13 @@ class Outcome:
     certificate: float
     seconds: float
     alpha: float
+    product: float = float("nan")
 
     def __str__(self) -> str:
         return (
             f"accuracy {self.accuracy:.4f}, distance {self.distance:.3f}, certificate "
-            f"{self.certificate:.3f}, alpha {self.alpha:g}, {self.seconds:.2f} s"
+            f"{self.certificate:.3f} ({self.product:.3f} by the product of norms), "
+            f"alpha {self.alpha:g}, {self.seconds:.2f} s"
         )
 
 
@@ -111,7 +120,8 @@ def measure(split: Split, recipe: Recipe, held_out: bool = False) -> Outcome:
     right = encoder.predict(split.X_test) == split.y_test
     n_rows = len(split.X_test) if held_out else ROWS["image" if split.is_image else "table"]
     X, y, right_rows = split.X_test[:n_rows], split.y_test[:n_rows], right[:n_rows]
-    certificate = np.where(right_rows, certified_radius(encoder, X, scale=None), 0.0)
+    certificate = certified_radius(encoder, X, scale=None, max_nodes=MAX_NODES)
+    certificate = np.where(right_rows, certificate, 0.0)
     distance = np.full(len(X), np.nan)
     if not held_out:
         space = FeatureSpace.from_data(split.X_test, bounds=(split.lo, split.hi), scale=None)
@@ -126,4 +136,26 @@ def measure(split: Split, recipe: Recipe, held_out: bool = False) -> Outcome:
         float(np.median(certificate)),
         seconds,
         float(encoder.alpha_),
+        float(np.median(np.where(right_rows, product_radius(encoder, X), 0.0))),
     )
+
+
+def product_radius(encoder: SpectrallyRegularizedEncoder, X: np.ndarray) -> np.ndarray:
+    """Return the margins of rows over the product of the norms of all layers of a ReLU network.
+
+    The readout counts for every pair of classes on its own. It is the bound that every paper can
+    compute; :func:`~specreg_sklearn.metrics.certified_radius` is never less on these networks, but
+    for rounding.
+    """
+    network = encoder.module_
+    layers = [layer for layer in network.backbone.modules() if hasattr(layer, "weight")]
+    slope = np.prod([matrix_norm(layer.weight.detach().double()) for layer in layers])
+    readout = network.head.weight.detach().double().numpy()
+    logits = np.asarray(encoder.decision_function(X), dtype=np.float64)
+    if logits.ndim == 1:  # of two classes the difference
+        logits = np.column_stack([np.zeros_like(logits), logits])
+    first = logits.argmax(axis=1)
+    margins = logits.max(axis=1)[:, None] - logits
+    slopes = slope * np.linalg.norm(readout[first][:, None] - readout, axis=2)
+    radii = np.divide(margins, slopes, out=np.full_like(margins, np.inf), where=slopes > 0)
+    return radii.min(axis=1)

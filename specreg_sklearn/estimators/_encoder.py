@@ -84,12 +84,13 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         Strength of the penalty, in units of the loss. "auto" chooses it from 1e-3 to 0.3, without
         any attack, at the price of about one more fit: a network is trained on four fifths of the
         rows while the strength rises; of the strengths that raise neither error nor log loss of the
-        other rows, the one with the largest certificate is found, and lowered by half a decade; the
-        fit on all rows follows. It needs at least 50 labelled rows. A warm start and `partial_fit`
-        keep the strength of the last fit.
+        other rows, the one with the largest certificate is found, and lowered by half a decade
+        where it is above 3e-3; the fit on all rows follows. It needs at least 50 labelled rows. A
+        warm start and `partial_fit` keep the strength of the last fit.
     alpha_tolerance : float, default=1.5
         With ``alpha="auto"``, how many standard errors the held-out balanced error may lie above
-        that of weak strengths on the path. 1.5 is careful; 2 trades accuracy for robustness.
+        that of weak strengths on the path; their log loss may be twice as many above. 1.5 is
+        careful; 2 trades accuracy for robustness.
     weight_decay : float, default=1e-4
         Strength of the sum of squares of all weights (biases are free), beside any penalty. For
         the network's own labels a little of it beside a spectral penalty was measured to help;

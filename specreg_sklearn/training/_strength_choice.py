@@ -26,12 +26,13 @@ _HOLD, _RISE = 0.52, 0.78
 # Up to here strengths count as weak. What held-out rows say of these epochs together is what the
 # others are compared with: the smallest error of all epochs would be that of a lucky one.
 _WEAK = 1e-2
-# Standard errors that the log loss may lie above that of weak strengths: a strong penalty makes a
-# network less sure, which alone is no harm.
-_LOSS_TOLERANCE = 8.0
-# Half decades below the best strength of the path. A network that has reached a strength from below
-# keeps more accuracy than one that starts with it.
-_CAUTION = 1
+# Standard errors that the log loss may lie above that of weak strengths, for each one that the
+# balanced error may: a strong penalty makes a network less sure, which alone is no harm.
+_LOSS_TOLERANCE = 2.0
+# Half decades below the best strength of the path, which is no further down than to _CAUTIOUS. A
+# network that has reached a strength from below keeps more accuracy than one that starts with it;
+# among the weakest there is none to keep.
+_CAUTION, _CAUTIOUS = 1, 3e-3
 # Epochs over which the figures of the path are averaged: those of one epoch are noise.
 _SMOOTHED = 3
 
@@ -81,8 +82,9 @@ def choose_strength(
 
     The strength is the one with the largest certificate among those whose balanced error on the
     held-out rows is at most `tolerance` standard errors above that of the weak strengths, up to
-    0.01, and whose log loss is at most eight; the errors are those of mean differences, row by row.
-    It is rounded to half a decade, and lowered by one.
+    0.01, and whose log loss is at most twice as many; the errors are those of mean differences, row
+    by row.
+    It is rounded to half a decade, and lowered by one, though not from 0.003 or less.
 
     Parameters
     ----------
@@ -147,16 +149,17 @@ def choose_by_held_out(rise: StrengthRise, tolerance: float) -> StrengthChoice:
     # A model that has given up a rare class may still have the best log loss.
     is_weak = path["alpha"] <= _WEAK * (1 + 1e-9)
     fair = _excess(wrong, held_out.balanced_shares, is_weak) <= tolerance
-    sure = _excess(losses, held_out.shares, is_weak) <= _LOSS_TOLERANCE
+    sure = _excess(losses, held_out.shares, is_weak) <= _LOSS_TOLERANCE * tolerance
     kept = np.flatnonzero(fair & sure)
     if not len(kept):  # no epoch may be as good as the average of the weak ones
         kept = np.flatnonzero(is_weak)
     certificates = _smoothed(path["certificate"][:, None])[kept, 0]
     best = kept[certificates.argmax()] if np.isfinite(certificates).all() else kept[-1]
     distances = np.abs(np.log(STRENGTHS) - np.log(path["alpha"][best]))
-    alpha = STRENGTHS[max(0, distances.argmin() - _CAUTION)]
+    nearest = int(distances.argmin())
+    alpha = STRENGTHS[max(nearest - _CAUTION, min(nearest, STRENGTHS.index(_CAUTIOUS)))]
     ends = {0: ("weakest", "less"), len(STRENGTHS) - 1: ("strongest", "more")}
-    end, how = ends.get(int(distances.argmin()), (None, None))
+    end, how = ends.get(nearest, (None, None))
     if end is not None:
         warnings.warn(
             f"alpha='auto' chose {alpha:g}, since the {end} strength of its path did best. Look at "

@@ -79,14 +79,15 @@ def test_the_tolerance_counts_standard_errors_of_paired_balanced_errors():
     assert found == [False, True] * 4
 
 
-def test_a_log_loss_eight_errors_above_that_of_weak_strengths_is_too_much():
+def test_the_log_loss_may_be_twice_as_many_errors_above_that_of_weak_strengths():
     """The k-th epoch has k times a known noise, and the reference that of the first eight."""
     strengths, k = np.geomspace(1e-3, 1, 24), np.arange(24.0)
     error = 0.1 / np.sqrt(400)
-    rows = _Rows(strengths, 0.3 + error * k**2 / 2, k, spread=0.1)
-    chosen = choose_by_held_out(rows, 1.0).alpha
-    above = (k**2 + 2 / 3 - np.mean(k[:8] ** 2)) / 2  # in errors of one; three epochs are averaged
-    last = np.flatnonzero(above[8:-1] / (k[8:-1] - 3.5) <= 8)[-1] + 8
+    rows = _Rows(strengths, 0.3 + error * k**2 * 3 / 16, k, spread=0.1)
+    chosen = choose_by_held_out(rows, 1.5).alpha
+    # In errors of one; three epochs are averaged.
+    above = (k**2 + 2 / 3 - np.mean(k[:8] ** 2)) * 3 / 16
+    last = np.flatnonzero(above[8:-1] / (k[8:-1] - 3.5) <= 3)[-1] + 8
     assert last == 12
     nearest = np.abs(np.log(STRENGTHS) - np.log(strengths[last])).argmin()
     assert chosen == STRENGTHS[nearest - 1]
@@ -106,6 +107,16 @@ def test_lucky_epochs_set_no_standard():
     rise.looks = [look._replace(wrong=w) for look, w in zip(rise.looks, wrong, strict=True)]
     assert choose_by_held_out(rise, 3.0).alpha == 0.3
     assert choose_by_held_out(rise, 1.0).alpha < 0.01
+
+
+@pytest.mark.parametrize(
+    ("best", "chosen"), [(1e-3, 1e-3), (3e-3, 3e-3), (1e-2, 3e-3), (3e-2, 1e-2), (1e-1, 3e-2)]
+)
+def test_strengths_are_lowered_to_three_thousandths_at_most(best, chosen):
+    strengths = np.geomspace(1e-3, 1, 24)
+    certificates = -np.abs(np.log(strengths / best))
+    rise = _Rows(strengths, np.full(24, 0.3), certificates)
+    assert choose_by_held_out(rise, 1.0).alpha == chosen
 
 
 def test_an_end_of_the_range_is_told():

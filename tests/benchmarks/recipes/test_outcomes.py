@@ -7,7 +7,9 @@ import pytest
 
 from benchmarks.recipes import _data, _outcomes
 from benchmarks.recipes._data import inner_split, split_of
-from benchmarks.recipes._outcomes import Outcomes
+from benchmarks.recipes._outcomes import Outcomes, product_radius
+from specreg_sklearn import SpectrallyRegularizedEncoder
+from specreg_sklearn.metrics import certified_radius
 
 SETTINGS = {"hidden_layer_sizes": (8,), "max_iter": 30, "learning_rate_init": 1e-2}
 
@@ -39,3 +41,14 @@ def test_held_out_rows_are_a_fifth_of_the_training_rows_and_not_attacked(small_s
     outcome = Outcomes().of("small", 3, {}, held_out=True)
     assert np.isnan(outcome.distance)
     assert outcome.certificate > 0
+
+
+def test_the_product_of_norms_proves_no_more_than_the_certificate(small_set):
+    split = split_of("small", 3)
+    settings = {**split.settings, "hidden_layer_sizes": (8, 5)}
+    encoder = SpectrallyRegularizedEncoder(**settings).fit(split.X, split.y)
+    radii = product_radius(encoder, split.X_test)
+    assert (radii > 0).all()
+    proved = certified_radius(encoder, split.X_test, scale=None, max_nodes=1)
+    assert (radii <= proved * (1 + 1e-6)).all()
+    assert (proved / radii).min() <= 1.5  # and is in the same units

@@ -228,6 +228,18 @@ ATTACKS = {
         "fooled = labels != wanted",
         "attacks/test_cgba.py::test_targets_are_reached",
     ),
+    "no parts of the moves to data": Mutant(
+        "attacks/boundary/_partial_starts.py",
+        "_N_CUT = 6",
+        "_N_CUT = 0",
+        "attacks/boundary/test_partial_starts.py::test_a_basin_without_data_is_found",
+    ),
+    "walks on thresholds go on": Mutant(
+        "attacks/_cgba.py",
+        "gained[gained] = is_oblique(task, sloping[gained], _MOST_TESTS + turn)",
+        "pass",
+        "attacks/test_cgba.py::test_walks_that_gain_on_thresholds_go_back_to_boxes",
+    ),
     "half of the votes decide": Mutant(
         ORACLE,
         "return 2 * self._n_fooled(raw, owner, copy, wanted) > self.n_repeats",

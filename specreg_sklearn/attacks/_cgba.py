@@ -162,7 +162,8 @@ class CGBA(BoundaryWalk):
     ) -> None:
         """Search rows whose boundary is a threshold; walk on where it turns out to slope.
 
-        Among many thresholds the test may err, so walks that lead nowhere end early.
+        Among many thresholds the test may err, so walks that lead nowhere end early, and those
+        that gain are tested again.
         """
         until = _FIRST_TEST
         for turn in range(most_tests):
@@ -175,7 +176,11 @@ class CGBA(BoundaryWalk):
             key = _SLOPE_KEY + 2 * turn * _KEYS_PER_TURN
             self._walk(task, points, 1, key=key, until=int(_TRIAL * until))
             gained = task.oracle.best_distance[sloping] < _GAINED * before
-            going = sloping[gained & task.is_open(sloping)]
+            gained &= task.is_open(sloping)
+            # A walk from a poor corner may gain on thresholds as well; from there on, boxes bring
+            # more. Of the draws of tests, these come after all others.
+            gained[gained] = is_oblique(task, sloping[gained], _MOST_TESTS + turn)
+            going = sloping[gained]
             points = BoundaryPoints(task.oracle.best[going], going, np.zeros_like(going))
             self._walk_on(task, points, 1, key=key + _KEYS_PER_TURN)
             rows = np.setdiff1d(rows, sloping[gained])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_iris, load_wine, make_moons
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
@@ -229,3 +230,15 @@ def test_the_default_of_the_scores(cancer):
     found = adversarial_distances(model, X[rows], y[rows], space=space, certify=False)
     expected = CGBA().run(model, X[rows], y[rows], space=space, pool=X[rows]).distances
     np.testing.assert_array_equal(found, expected)
+
+
+def test_walks_that_gain_on_thresholds_go_back_to_boxes():
+    # Rows that only walked on had moved all thirty columns at the end.
+    X, y = load_breast_cancer(return_X_y=True)
+    X = scale(X)
+    model = RandomForestClassifier(15, max_depth=5, random_state=0).fit(X[:400], y[:400])
+    rows = 400 + np.flatnonzero(model.predict(X[400:]) == y[400:])[:60]
+    space = FeatureSpace.from_data(X, scale=None)
+    found = CGBA(max_queries=1000).run(model, X[rows], y[rows], space=space, pool=X[400:])
+    n_moved = np.count_nonzero(found.X_adv != X[rows], axis=1)
+    assert n_moved.max() < 20

@@ -11,8 +11,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from specreg_sklearn._typing import IntArray
 from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
 from specreg_sklearn.attacks.boundary._choose_starts import choose_starts
+from specreg_sklearn.attacks.boundary._partial_starts import MOST_COLUMNS, partial_starts
 from specreg_sklearn.attacks.questions import SearchTask, StartPoints, no_starts, rank_within
 
 BeforeStep = Callable[[BoundaryPoints, int], BoundaryPoints]
@@ -109,6 +111,8 @@ class Restarts:
             new = ~same if not self.n_rounds else new | (same & (rank >= FIRST_STARTS))
         new &= rank < last
         points, owner, group = points[new], owner[new], group[new]
+        if self._n_others and not self.n_rounds and task.x.shape[1] <= MOST_COLUMNS:
+            points, owner, group = self._with_parts((points, owner, group), rows)
         self.n_seen = last
         fooled = task.oracle.decide(points, owner)
         points, owner, group = points[fooled], owner[fooled], group[fooled]
@@ -123,6 +127,15 @@ class Restarts:
         )
         self._before = task.oracle.best_distance.copy()
         return BoundaryPoints(*found)
+
+    def _with_parts(self, others: StartPoints, rows: IntArray) -> StartPoints:
+        """Return other starts, and for rows that have none, with two classes, partial ones."""
+        points, owner, group = self._known
+        lone = np.flatnonzero(np.isin(owner, np.setdiff1d(rows, others[1])))
+        parts = partial_starts(self.task, (points[lone], owner[lone], group[lone]))
+        joined, whose, which = (np.concatenate(p) for p in zip(others, parts, strict=True))
+        order = np.argsort(whose, kind="stable")
+        return joined[order], whose[order], which[order]
 
     def _nearest(self, n: int) -> StartPoints:
         """Return n starts of every row or more; looking for them costs more than keeping them."""

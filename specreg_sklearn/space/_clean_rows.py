@@ -378,7 +378,8 @@ class CleanRows:
         for k, cells in self.large.items():
             whole, missing = table.integers(int(self.columns[k]))
             steps[:, k] = np.where(missing | self.missing[:, k], 0.0, cells.steps_to(whole))
-        return self.length(steps / self.scale, norm)
+        scaled = steps / self.scale if norm else steps
+        return self._kept(self.length(scaled, norm), steps, norm)
 
     def dearer(self, norm: float) -> np.ndarray | None:
         """Return how many times its length a step costs, (2, d): upwards, and downwards.
@@ -397,6 +398,19 @@ class CleanRows:
         if dearer is not None:
             steps = steps * np.where(steps > 0, *dearer)
         return as_norm(norm).length(steps)
+
+    def _kept(self, length: np.ndarray, steps: np.ndarray, norm: float) -> np.ndarray:
+        """Return lengths (m,) of steps in the columns' own units, 0 only for those that are none.
+
+        A threshold at 0 is passed by the smallest number there is, of which a unit leaves nothing;
+        but a row at distance 0 counts as one that did not move.
+        """
+        lost = np.flatnonzero((length == 0) & (steps != 0).any(axis=1))
+        if len(lost):
+            peak = np.abs(steps[lost]).max(axis=1)
+            exact = self.length(steps[lost] / peak[:, None] / self.scale, norm) * peak
+            length[lost] = np.maximum(exact, np.finfo(np.float64).smallest_subnormal)
+        return length
 
     def goals(self) -> tuple[np.ndarray, np.ndarray]:
         """Return cells (n, d) that other rows may be moved to, and which of them are missing.
@@ -464,9 +478,10 @@ class CleanRows:
         """Return how far rows are from their owners, in scaled units."""
         if raw.size <= _BLOCK:
             steps = raw - self.raw[owner]
-            if not self.unit:
+            if norm and not self.unit:
                 steps /= self.scale
-            return self.length(steps, norm)
+            length = self.length(steps, norm)
+            return length if length.all() else self._kept(length, raw - self.raw[owner], norm)
         step = max(1, _BLOCK // raw.shape[1])
         parts = [slice(begin, begin + step) for begin in range(0, len(raw), step)]
         return np.concatenate([self.distance(raw[p], owner[p], norm) for p in parts])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -19,6 +20,7 @@ from specreg_sklearn.attacks import CGBA, FeatureSpace, HopSkipJump, RayS, Squar
 from specreg_sklearn.certificates import distance_prover
 from specreg_sklearn.certificates.distances import quick_nodes
 from specreg_sklearn.metrics import (
+    adversarial_band,
     certified_accuracy_score,
     certified_radius,
     make_robust_scorer,
@@ -264,3 +266,20 @@ def test_errors_are_those_of_the_attack(models, digits):
         options = {"eps": 0.1, "scale": None, "certify": certify}
         with pytest.raises(ValueError, match="NaN"):
             robust_accuracy_score(models[0], gap, y, max_samples="all", **options)
+
+
+@pytest.mark.parametrize("norm", [1, 2, np.inf])
+def test_rows_on_a_threshold_at_zero_do_not_withstand(norm):
+    """The witness is one rounding away, at a distance of which a unit leaves nothing."""
+    rng = np.random.default_rng(0)
+    X = np.c_[rng.choice([-3.0, 3.0], 400), rng.normal(size=400)]
+    model = HistGradientBoostingClassifier(max_iter=5, random_state=0).fit(X, X[:, 0] > 0)
+    rows = np.c_[np.zeros(8), rng.normal(size=8)]
+    labels = model.predict(rows)
+    assert (model.predict(rows + np.array([5e-324, 0])) != labels).all()
+    options = {"space": FeatureSpace.from_data(X), "pool": X, "norm": norm}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert robust_accuracy_score(model, rows, labels, eps=0.1, **options) == 0
+    band = adversarial_band(model, rows, labels, **options)
+    assert (0 < band.upper).all() and (band.upper < 1e-300).all() and band.closed.all()

@@ -9,8 +9,10 @@ import sys
 import joblib
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.tree import DecisionTreeClassifier
 
+from specreg_sklearn import FeatureSpace, robustness_report
 from specreg_sklearn.report import verify_report
 from specreg_sklearn.report.document import own_hash
 from tests.report._forging import followed
@@ -425,3 +427,14 @@ def test_reports_are_copies(flower_report):
     before = copy.deepcopy(document)
     document["models"][0]["rows"][0]["lower"] = 7
     assert flower_report.to_dict() == before
+
+
+def test_a_witness_behind_a_threshold_at_zero_is_at_a_distance():
+    rng = np.random.default_rng(0)
+    X = np.c_[rng.choice([-3.0, 3.0], 200), rng.normal(size=200)]
+    model = HistGradientBoostingClassifier(max_iter=5, random_state=0).fit(X, X[:, 0] > 0)
+    rows = np.c_[np.zeros(8), rng.normal(size=8)]
+    labels = model.predict(rows)
+    report = robustness_report(model, rows, labels, space=FeatureSpace.from_data(X), pool=X, eps=1)
+    assert {row["status"] for row in report.to_dict()["models"][0]["rows"]} == {"exact"}
+    assert verify_report(report, model, rows, labels).held

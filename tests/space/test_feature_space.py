@@ -303,6 +303,20 @@ def test_distances_neither_overflow_nor_vanish():
     np.testing.assert_allclose(found, [0, np.sqrt(2) * 1e200, np.sqrt(2) * 1e-200])
 
 
+@pytest.mark.parametrize("norm", [0, 1, 2, np.inf])
+@pytest.mark.parametrize("scale", [1.0, 7.0, 1e200])
+def test_a_row_that_moved_is_not_at_distance_zero(norm, scale):
+    """A threshold at 0 is passed by the smallest number, of which a unit leaves nothing."""
+    space = FeatureSpace.from_data(np.zeros((2, 3)), bounds=None, scale=scale)
+    moved = np.array([[0.0, 5e-324, 0.0], [0.0, 0.0, 0.0]])
+    clean = space.bind(np.zeros((2, 3)))
+    for found in (
+        space.distances(moved, np.zeros((2, 3)), norm=norm),
+        clean.distance(moved, np.arange(2), norm),
+    ):
+        assert 0 < found[0] <= (1 if norm == 0 else 5e-324) and found[1] == 0
+
+
 def test_spaces_pickle(frame):
     space = FeatureSpace.from_data(frame)
     again = pickle.loads(pickle.dumps(space))

@@ -43,6 +43,7 @@ class DistanceBounds(NamedTuple):
 
 def ends_meet(lower: FloatArray, upper: FloatArray) -> BoolArray:
     """Return where lower and upper bounds are one distance, up to rounding."""
+    # Past a threshold at 0 lies the smallest number there is.
     with np.errstate(invalid="ignore"):
-        near = lower >= upper * (1 - CLOSED)
+        near = lower + np.finfo(np.float64).tiny >= upper * (1 - CLOSED)
     return np.asarray(near | (np.isinf(lower) & np.isinf(upper)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,7 +76,8 @@ def status_of(right: bool, lower: float | None, upper: float | None) -> str:
         return "already_wrong"
     if upper is None:
         return "none_exists" if lower is None else "proof_only" if low > 0 else "undecided"
-    if low >= upper * (1 - _CLOSED):
+    # Past a threshold at 0 lies the smallest number there is.
+    if low + sys.float_info.min >= upper * (1 - _CLOSED):
         return "exact"
     return "bracket" if low > 0 else "attack_only"
 

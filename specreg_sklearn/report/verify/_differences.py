@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from typing import TypeGuard
 
@@ -32,11 +33,15 @@ def differences(
 
 
 def same_value(one: object, other: object, tolerance: float) -> bool:
-    """Return whether two values are equal, numbers up to a relative difference."""
+    """Return whether two values are equal, numbers up to a relative difference.
+
+    Below the smallest normal number there are too few digits for one.
+    """
     if is_number(one) and is_number(other):
         # Infinity is within any share of itself.
         near = math.isfinite(one) and math.isfinite(other)
-        return one == other or (near and abs(one - other) <= tolerance * max(abs(one), abs(other)))
+        share = tolerance * max(abs(one), abs(other))
+        return one == other or (near and abs(one - other) <= max(share, sys.float_info.min))
     return type(one) is type(other) and bool(one == other)
 
 

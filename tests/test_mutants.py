@@ -234,6 +234,12 @@ ATTACKS = {
         "_N_CUT = 0",
         "attacks/boundary/test_partial_starts.py::test_a_basin_without_data_is_found",
     ),
+    "a smallest step is none": Mutant(
+        "space/_clean_rows.py",
+        "return length if length.all() else self._kept(length, raw - self.raw[owner], norm)",
+        "return length",
+        "metrics/test_certify_auto.py::test_rows_on_a_threshold_at_zero_do_not_withstand",
+    ),
     "walks on thresholds go on": Mutant(
         "attacks/_cgba.py",
         "gained[gained] = is_oblique(task, sloping[gained], _MOST_TESTS + turn)",

@@ -140,6 +140,17 @@ def test_python_blocks_of_the_pages_compile(page):
         compile(inspect.cleandoc("\n" + block), str(page), "exec")
 
 
+def test_every_page_begins_with_a_title():
+    """Without one no list of pages links to it, and the site is not built."""
+    titled = re.compile(r"(?:(?:\.\.|:|   ).*\n|\n)*(?P<title>\S.*)\n(?P<line>=+)\n")
+    for page in WRITTEN_PAGES:
+        if page.stem == "changelog":  # it takes all from CHANGELOG.md
+            continue
+        found = titled.match(page.read_text(encoding="utf-8"))
+        assert found, page
+        assert len(found["line"]) >= len(found["title"]), page
+
+
 @pytest.mark.parametrize("path", CALLABLES)
 def test_public_docstrings_follow_numpydoc(path):
     errors = [error for error in validate(path)["errors"] if error[0] in CHECKED]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.common._report import Figure, Report, Row, Table
+
+_Entry = TypeVar("_Entry", Figure, Table)
 
 _TABLE, _ROW, _CELL = ".. list-table:: ", "   * -", "     -"
 
@@ -16,15 +19,19 @@ def put_into(report: Report, path: Path) -> None:
     there; everything else of the file stays.
     """
     whole = read_rst(path, report)
-    for mine, theirs in ((report.figures, whole.figures), (report.tables, whole.tables)):
-        place = {entry.title: k for k, entry in enumerate(theirs)}
-        for entry in mine:
-            if entry.title in place:
-                theirs[place[entry.title]] = entry  # type: ignore[call-overload]
-            else:
-                theirs.append(entry)  # type: ignore[arg-type]
+    _put_by_title(report.figures, whole.figures)
+    _put_by_title(report.tables, whole.tables)
     whole.remarks += [text for text in report.remarks if text not in whole.remarks]
     whole.write_rst(path)
+
+
+def _put_by_title(mine: list[_Entry], theirs: list[_Entry]) -> None:
+    place = {entry.title: k for k, entry in enumerate(theirs)}
+    for entry in mine:
+        if entry.title in place:
+            theirs[place[entry.title]] = entry
+        else:
+            theirs.append(entry)
 
 
 def read_rst(path: Path, like: Report) -> Report:

@@ -37,11 +37,17 @@ def mixed_rows(n_classes, names=("p", "q", "re", "s", "t", "u", "v")):
     return X, y.to_numpy() if n_classes == 3 else (y.to_numpy() > 0).astype(int)
 
 
-def fitted(name, X, y):
+def outside_model(name):
+    """Return a model of a library that comes with the benchmarks, not with the tests."""
     known = outside_models()
     if name not in known:
         pytest.skip(f"{name} is not installed")
-    return [clone(known[name]).set_params(**each).fit(X, y) for each in SETTINGS[name]]
+    return known[name]
+
+
+def fitted(name, X, y):
+    model = outside_model(name)
+    return [clone(model).set_params(**each).fit(X, y) for each in SETTINGS[name]]
 
 
 @pytest.mark.parametrize("n_classes", [2, 3])
@@ -59,10 +65,7 @@ def test_sums_are_those_of_the_model_gaps_included(name, n_classes):
 def test_codes_in_arrays_are_read_as_well(name):
     X, y = mixed_rows(2)
     Z = np.column_stack([X.a, X.c.cat.codes.replace(-1, np.nan), X.d.cat.codes, X.b]).astype(float)
-    known = outside_models()
-    if name not in known:
-        pytest.skip(f"{name} is not installed")
-    model = known[name]
+    model = outside_model(name)
     if name == "xgboost":
         model.set_params(feature_types=["q", "c", "c", "q"], enable_categorical=True).fit(Z, y)
     else:

@@ -38,8 +38,8 @@ _TRY_COUNTS = 5
 _WIDER = 1.1
 # Whether there is a point within a distance is given up where this part of the budget has
 # not brought the bound to this part of it, and the rest would not either, at this pace.
-_GLANCE = 0.2
-_HOPELESS = 0.75
+_LEAST_SPENT = 0.2
+_NEARLY_DECIDED = 0.75
 # How often that is asked; the way of a search must not depend on its budget.
 _CHECK_EVERY = 100
 _SMALLEST = float(np.finfo(np.float64).tiny)
@@ -177,7 +177,7 @@ class RowSearch:
             nearest = min(open_pairs, key=lambda pair: pair.lower)
             until = max_nodes if self._restarted else min(max_nodes, _HARD)
             if np.isfinite(self.limit):
-                if self._is_hopeless(began, max_nodes):
+                if self._is_out_of_reach(began, max_nodes):
                     break
                 until = min(until, (self.n_nodes // _CHECK_EVERY + 1) * _CHECK_EVERY)
             self._advance(nearest, until)
@@ -191,13 +191,13 @@ class RowSearch:
     def _distance_so_far(self) -> float:
         return self.costs.distance(min((pair.lower for pair in self.pairs), default=np.inf))
 
-    def _is_hopeless(self, began: tuple[int, float], max_nodes: int) -> bool:
+    def _is_out_of_reach(self, began: tuple[int, float], max_nodes: int) -> bool:
         """Return whether the budget will not do to tell that there is no point within the distance.
 
         A larger budget gives up later, if at all.
         """
         limit, now = self.costs.distance(self.limit), self._distance_so_far()
-        if self.n_nodes < _GLANCE * max_nodes or now >= _HOPELESS * limit:
+        if self.n_nodes < _LEAST_SPENT * max_nodes or now >= _NEARLY_DECIDED * limit:
             return False
         pace = (now - began[1]) / max(self.n_nodes - began[0], 1)
         return now + pace * (max_nodes - self.n_nodes) < limit

@@ -25,7 +25,9 @@ from specreg_sklearn.metrics import (
     certified_radius,
     make_robust_scorer,
     robust_accuracy_score,
+    robustness_score,
 )
+from specreg_sklearn.metrics.measurement import _both_ends, _proofs, _proved_rows
 
 
 class Counting(CGBA):
@@ -283,3 +285,23 @@ def test_rows_on_a_threshold_at_zero_do_not_withstand(norm):
         assert robust_accuracy_score(model, rows, labels, eps=0.1, **options) == 0
     band = adversarial_band(model, rows, labels, **options)
     assert (0 < band.upper).all() and (band.upper < 1e-300).all() and band.closed.all()
+
+
+def test_a_witness_that_is_not_confirmed_decides_nothing(monkeypatch, digits):
+    X, y = digits
+    model = DecisionTreeClassifier(max_depth=6, random_state=0).fit(X, y)
+    options = {"max_samples": 40, "attack": CGBA(max_queries=200)}
+    plain = robustness_score(model, X, y, eps=0.3, certify=False, as_frame=True, **options)
+    real = _proofs.bounds_of_rows
+
+    def without_witness(*args, **settings):
+        bounds, proof = real(*args, **settings)
+        return bounds._replace(witness=np.full_like(bounds.witness, np.nan)), proof
+
+    for module in (_proved_rows, _both_ends):
+        monkeypatch.setattr(module, "bounds_of_rows", without_witness)
+    result = robustness_score(model, X, y, eps=0.3, as_frame=True, **options)
+    assert not result.undecided.any()
+    np.testing.assert_array_equal(result.distances <= 0.3, plain.distances <= 0.3)
+    band = adversarial_band(model, X, y, **options)
+    assert np.isfinite(band.upper).all() and set(band.found_by[band.upper > 0]) == {"cgba"}

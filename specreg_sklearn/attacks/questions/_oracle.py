@@ -87,17 +87,28 @@ class Oracle:
         the budget of its row does not cover. ``remember=False`` is faster, but leaves it to the
         caller to show :meth:`remember` the nearest point of each row that fooled the model.
         """
-        covered = self._covered(owner)
-        # Where cells are rounded, a point may be built as the clean row itself.
-        plain = not remember and self.rows.exact and not self.rows.settles
-        answers = self._plain_answers if plain else self._decide
-        if covered is None and len(Z) <= self.batch_rows:
-            return answers(Z, owner)
         fooled = np.zeros(len(Z), dtype=bool)
-        covered = np.arange(len(Z)) if covered is None else covered
-        for begin in range(0, len(covered), self.batch_rows):
-            part = covered[begin : begin + self.batch_rows]
-            fooled[part] = answers(Z[part], owner[part])
+        if not len(Z):
+            return fooled
+        covered = self._covered(owner)
+        parts: list[slice | IntArray] = [slice(None)]
+        if covered is not None or len(Z) > self.batch_rows:
+            covered = np.arange(len(Z)) if covered is None else covered
+            begins = range(0, len(covered), self.batch_rows)
+            parts = [covered[begin : begin + self.batch_rows] for begin in begins]
+        # Where cells are rounded, a point may be built as the clean row itself.
+        if not remember and self.rows.exact and not self.rows.settles:
+            for part in parts:
+                fooled[part] = self._plain_answers(Z[part], owner[part])
+            return fooled
+        distance = np.full(len(Z), np.inf)
+        try:
+            for part in parts:
+                fooled[part], distance[part] = self._decide(Z[part], owner[part])
+        finally:
+            # All parts at once, so that which of nearly equal points is kept does not depend on
+            # them; and what was found before an interruption is kept, too.
+            self._remember(Z, owner, fooled, distance)
         return fooled
 
     def remember(self, Z: FloatArray, owner: IntArray, raw: FloatArray | None = None) -> FloatArray:
@@ -112,17 +123,14 @@ class Oracle:
         return distance
 
     def _plain_answers(self, Z: FloatArray, owner: IntArray) -> BoolArray:
-        if not len(Z):
-            return np.zeros(0, dtype=bool)
         self.count(owner)
         return self.ask(self.rows.snap(Z, owner), owner, copy=False)
 
-    def _decide(self, Z: FloatArray, owner: IntArray) -> BoolArray:
-        fooled = np.zeros(len(Z), dtype=bool)
-        if not len(Z):
-            return fooled
+    def _decide(self, Z: FloatArray, owner: IntArray) -> tuple[BoolArray, FloatArray]:
+        """Return where points fool the model, and how far they are as built."""
         raw = self.rows.snap(Z, owner)
         distance = self.rows.distance(raw, owner, self.norm)
+        fooled = np.zeros(len(Z), dtype=bool)
         if distance.all():
             fooled = self.ask(raw, owner, copy=False)
             self.count(owner)
@@ -133,8 +141,7 @@ class Oracle:
                 some, whose = self.rows.those(raw, owner, there)
                 fooled[there] = self.ask(some, whose)
                 self.count(whose)
-        self._remember(Z, owner, fooled, distance)
-        return fooled
+        return fooled, distance
 
     def votes(
         self, raw: FloatArray, owner: IntArray, *, counted: IntArray | None = None

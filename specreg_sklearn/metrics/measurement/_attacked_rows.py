@@ -14,8 +14,8 @@ from specreg_sklearn._typing import BoolArray, Certify, Classifier, FloatArray, 
 from specreg_sklearn.attacks import AttackResult
 from specreg_sklearn.attacks.frame import NearestOfAll
 from specreg_sklearn.metrics.measurement._confirmed_attack import confirmed_attack
-from specreg_sklearn.metrics.measurement._decided_rows import decided_by_proof
 from specreg_sklearn.metrics.measurement._measurement import Measurement, Sample, check_certify
+from specreg_sklearn.metrics.measurement._proved_rows import proved_rows
 from specreg_sklearn.tables import as_table, ask, check_estimator, same_labels, take_rows
 
 # How often a model that does not repeat its answers is asked for the one that the attack has seen.
@@ -83,21 +83,23 @@ def attacked_rows(
         reason = "Nothing was proved, as nothing can move at eps=0."
         return AttackedRows(sample, given, found, given, np.zeros(len(right)), reason, seconds)
     space = measurement.space_of(X)
-    known = decided_by_proof(
+    known = proved_rows(
         estimator, sample.X, right, sizes, measurement, space=space, certify=certify
     )
-    if known.decided.any():
-        # What an attack would complain about does not depend on how many rows it is left.
-        attack._check_run(as_table(sample.X).n_columns, float(sizes[-1]))
-        attack._prepare()
     nearest = NearestOfAll(
         estimator, sample.X, sample.y, space, norm=measurement.norm, targeted=False
     )
+    decided = np.zeros(len(right), dtype=bool)
     if known.proof.prover is not None and known.witness is not None:
         nearest.add_cells(known.proof.prover.name, known.witness)
+        decided = ~right | _decided(known.lower, nearest.distances, sizes)
+    if decided.any():
+        # What an attack would complain about does not depend on how many rows it is left.
+        attack._check_run(as_table(sample.X).n_columns, float(sizes[-1]))
+        attack._prepare()
     # Starts that the user gave belong to the rows one by one, so that none can be taken out.
-    left = ~known.decided if isinstance(attack.starts, str) else np.ones_like(known.decided)
-    rows = np.flatnonzero(left & (~known.decided).any())
+    left = ~decided if isinstance(attack.starts, str) else np.ones_like(decided)
+    rows = np.flatnonzero(left & (~decided).any())
     words = np.full(len(right), "", dtype="<U14")
     if len(rows):
         # A score of half the rows would be no score of all.
@@ -123,6 +125,16 @@ def attacked_rows(
     seconds = time.perf_counter() - begin
     lower = np.minimum(known.lower, found.distances)
     return AttackedRows(sample, given, found, given_adv, lower, known.proof.reason, seconds)
+
+
+def _decided(lower: FloatArray, upper: FloatArray, sizes: FloatArray) -> BoolArray:
+    """Return which rows need no attack, by what is proved and by the nearest rows that are known.
+
+    At each size a row is either proved to stay right, or shown to fail by a row that `predict`
+    confirms. No attack changes that: it finds nothing nearer than a proof allows, and one that
+    fails to start leaves the row undecided, which counts as withstanding.
+    """
+    return np.asarray(((lower > sizes[:, None]) | (upper <= sizes[:, None])).all(axis=0))
 
 
 def _attack(

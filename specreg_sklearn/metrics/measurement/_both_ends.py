@@ -96,7 +96,9 @@ def both_ends(
     bounds, proof = bounds_of_rows(proof, rows, np.flatnonzero(right), **options)
     if proof.prover is not None:
         nearest.add_cells(proof.prover.name, bounds.witness)
-    open_ = right & ~bounds.closed
+    # A witness that `predict` does not confirm in this array shows nothing.
+    shown = np.isinf(bounds.upper) | np.isfinite(nearest.distances)
+    open_ = right & ~(bounds.closed & shown)
     if attack is not None and open_.any():
         # Starts of the user's own belong to the rows one by one, so that none can be taken out.
         some = np.flatnonzero(open_ if isinstance(attack.starts, str) else np.ones_like(open_))
@@ -128,7 +130,7 @@ def both_ends(
     if len(wrong):
         nearest.add(1, "", wrong, unmoved(take_rows(X, wrong), right[wrong]))
     found = nearest.result(None)
-    found.status[bounds.closed & ~found.success] = "certified"
+    found.status[bounds.closed & np.isinf(bounds.upper) & ~found.success] = "certified"
     return BothEnds(bounds, found, proof, right)
 
 

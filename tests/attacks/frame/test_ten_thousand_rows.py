@@ -90,6 +90,7 @@ class Problem:
         self.model = clone(make_pipeline(*steps)).fit(X, y)
         X = pl.from_pandas(X) if polars else X
         self.X, self.y, self.eps, self.numbered = X, y, eps, numbered
+        self.rounds_by_array = isinstance(steps[-1], SpectrallyRegularizedEncoder)
         columns = dict(enumerate(columns_of(X)))
         numeric = [j for j in columns if not isinstance(columns[j][0], (str, bool))]
         mutable = numeric[: len(numeric) - numbered] if mutable is None else mutable
@@ -193,7 +194,10 @@ def attack_and_check(p, attack, n, *, targeted, within):
         # Two answers are free, about the row itself and about it in the pool. The first row is left
         # out: it also fills up blocks.
         asked = model.asked[len(p.X) - n : len(p.X)] - 2
-        np.testing.assert_array_equal(asked[1:][reported[1:]], result.n_queries[1:][reported[1:]])
+        free = (asked - result.n_queries)[1:][reported[1:]]
+        # So are those about rows that hold, when another one of the array is asked again. That
+        # happens where the model rounds its answers by what else is in the array.
+        assert (free >= 0).all() and (p.rounds_by_array or not free.any())
     return int(reported.sum())
 
 

@@ -1,4 +1,4 @@
-"""Rows that a proof decides at given sizes, so that no attack need be run on them."""
+"""What a proof knows of rows at given sizes, before any attack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from specreg_sklearn.metrics.measurement._proofs import (
 from specreg_sklearn.space import FeatureSpace
 
 
-class DecidedRows(NamedTuple):
+class ProvedRows(NamedTuple):
     """What a proof knows of rows at increasing sizes.
 
     Parameters
@@ -27,19 +27,16 @@ class DecidedRows(NamedTuple):
         Distances within which nothing changes; 0 where nothing is proved, or the model is wrong.
     witness : ndarray of shape (n_rows, n_movable) or None
         Movable cells of rows that are misclassified, which `predict` confirmed; NaN without one.
-    decided : ndarray of shape (n_rows,), bool
-        Rows that need no attack.
     proof : Proof
         The prover, or why there is none.
     """
 
     lower: FloatArray
     witness: FloatArray | None
-    decided: BoolArray
     proof: Proof
 
 
-def decided_by_proof(
+def proved_rows(
     estimator: Classifier,
     X: Any,
     right: BoolArray,
@@ -48,18 +45,12 @@ def decided_by_proof(
     *,
     space: FeatureSpace,
     certify: Certify,
-) -> DecidedRows:
-    """Return what a proof knows of rows of which some are classified right.
-
-    A row is decided if it is wrong as it stands, proved to stay right within the largest size, or
-    at each size either proved, or shown to fail by a row that `predict` confirms. No attack changes
-    that: it finds nothing nearer than a proof allows, and one that fails to start leaves the row
-    undecided, which counts as withstanding.
-    """
+) -> ProvedRows:
+    """Return what a proof knows of rows of which some are classified right."""
     n, norm = len(right), measurement.norm
     proof = wanted_proof(estimator, X, norm, certify)
     if proof.prover is None:
-        return DecidedRows(np.zeros(n), None, np.zeros(n, dtype=bool), proof)
+        return ProvedRows(np.zeros(n), None, proof)
     rows = bound_rows(estimator, X, space)
     bounds, proof = bounds_of_rows(
         proof,
@@ -72,7 +63,5 @@ def decided_by_proof(
         n_jobs=measurement.n_jobs,
     )
     if proof.prover is None:
-        return DecidedRows(np.zeros(n), None, np.zeros(n, dtype=bool), proof)
-    at_each = (bounds.lower > sizes[:, None]) | (bounds.upper <= sizes[:, None])
-    lower = np.where(right, bounds.lower, 0.0)
-    return DecidedRows(lower, bounds.witness, ~right | at_each.all(axis=0), proof)
+        return ProvedRows(np.zeros(n), None, proof)
+    return ProvedRows(np.where(right, bounds.lower, 0.0), bounds.witness, proof)

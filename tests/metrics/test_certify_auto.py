@@ -27,7 +27,7 @@ from specreg_sklearn.metrics import (
     robust_accuracy_score,
     robustness_score,
 )
-from specreg_sklearn.metrics.measurement import _both_ends, _proofs, _proved_rows
+from specreg_sklearn.metrics.measurement import bounds_of_rows
 
 
 class Counting(CGBA):
@@ -292,14 +292,14 @@ def test_a_witness_that_is_not_confirmed_decides_nothing(monkeypatch, digits):
     model = DecisionTreeClassifier(max_depth=6, random_state=0).fit(X, y)
     options = {"max_samples": 40, "attack": CGBA(max_queries=200)}
     plain = robustness_score(model, X, y, eps=0.3, certify=False, as_frame=True, **options)
-    real = _proofs.bounds_of_rows
 
     def without_witness(*args, **settings):
-        bounds, proof = real(*args, **settings)
+        bounds, proof = bounds_of_rows(*args, **settings)
         return bounds._replace(witness=np.full_like(bounds.witness, np.nan)), proof
 
-    for module in (_proved_rows, _both_ends):
-        monkeypatch.setattr(module, "bounds_of_rows", without_witness)
+    folder = "specreg_sklearn.metrics.measurement"
+    for module in ("_proved_rows", "_both_ends"):
+        monkeypatch.setattr(f"{folder}.{module}.bounds_of_rows", without_witness)
     result = robustness_score(model, X, y, eps=0.3, as_frame=True, **options)
     assert not result.undecided.any()
     np.testing.assert_array_equal(result.distances <= 0.3, plain.distances <= 0.3)

@@ -280,6 +280,15 @@ def test_what_is_not_to_be_remembered_is_not(batch_rows):
     assert np.isinf(task.oracle.best_distance).all()
 
 
+@pytest.mark.parametrize("batch_rows", [1, 16384])
+def test_of_nearly_equal_points_the_nearest_is_kept_in_calls_of_any_size(batch_rows):
+    X, y = np.array([[1.0, 1.0]]), np.array([1])
+    task = task_of(HalfPlane(), X, y, batch_rows=batch_rows)
+    points = -X * (1 + np.array([[5e-7], [0.0], [1e-7]]))
+    assert task.oracle.decide(points, np.zeros(3, dtype=np.int64)).all()
+    np.testing.assert_array_equal(task.oracle.best, -X)
+
+
 def test_a_search_gets_starts_of_open_rows_only():
     X, y = np.array([[1.0, 2.0], [2.0, 1.0], [-1.0, -2.0]]), np.array([1, 1, 0])
     task = task_of(HalfPlane(), X, y)

@@ -43,10 +43,10 @@ _ON_SPARSE_ROWS = ("linear", "lipschitz")
 _MEANING = ("predict", "predict_proba", "decision_function")
 
 _PROVABLE = (
-    "Accepted are trees, forests and boosting of scikit-learn, XGBoost and LightGBM; linear "
-    "classifiers and RobustLinearProbe; MLPClassifier and the networks of this package; nearest "
-    "neighbours and NearestCentroid; SVC, NuSVC and Gaussian processes with usual kernels; naive "
-    "Bayes and discriminant analysis; and votes, bagging, boosting, stacking, calibration, "
+    "Accepted are trees, forests and boosting of scikit-learn, XGBoost, LightGBM and CatBoost; "
+    "linear classifiers and RobustLinearProbe; MLPClassifier and the networks of this package; "
+    "nearest neighbours and NearestCentroid; SVC, NuSVC and Gaussian processes with usual kernels; "
+    "naive Bayes and discriminant analysis; and votes, bagging, boosting, stacking, calibration, "
     "thresholds, one-vs-one and one-vs-rest of these. They may stand alone, in pipelines or in "
     "searches. register_distance_prover adds proofs, register_certified_step Lipschitz constants"
 )

@@ -96,9 +96,9 @@ class TreeEnsemble:
         Parameters
         ----------
         estimator : estimator
-            A fitted tree or ensemble of trees of scikit-learn, XGBoost or LightGBM, or another
-            class that :func:`register_tree_reader` was called for; alone, in a search, or in a
-            pipeline behind steps that map columns one by one.
+            A fitted tree or ensemble of trees of scikit-learn, XGBoost, LightGBM or CatBoost, or
+            another class that :func:`register_tree_reader` was called for; alone, in a search, or
+            in a pipeline behind steps that map columns one by one.
         X : array-like, DataFrame or None, default=None
             Rows such as those that distances are wanted for. Needed for pipelines: what a step does
             to a number depends on the type of its cell.

@@ -52,6 +52,14 @@ def outside_models():
         pass
     else:
         found["xgboost"] = XGBClassifier(n_estimators=8, max_depth=2, n_jobs=1)
+    try:
+        from catboost import CatBoostClassifier
+    except ImportError:
+        pass
+    else:
+        found["catboost"] = CatBoostClassifier(
+            iterations=8, depth=3, verbose=0, allow_writing_files=False, thread_count=1
+        )
     return found
 
 

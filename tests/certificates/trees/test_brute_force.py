@@ -40,7 +40,8 @@ def every_distance(ensemble, rows, i, norms):
     points = np.array(list(product(*choices)))
     owner = np.full(len(points), i)
     own = ensemble.estimator.predict(rows.build(rows.raw[[i]], np.array([i])))
-    other = ensemble.estimator.predict(rows.build(points, owner)) != own
+    # CatBoost gives labels of several classes as a column.
+    other = (ensemble.estimator.predict(rows.build(points, owner)) != own).ravel()
     if not other.any():
         return [np.inf] * len(norms)
     return [rows.distance(points[other], owner[other], norm).min() for norm in norms]
@@ -86,7 +87,7 @@ def test_three_classes(kind):
     check_against_all_cells(small_models(3)[kind], X, y, scale=[1.0, 2.0, 0.5])
 
 
-@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost", "catboost"])
 def test_other_libraries(name):
     pytest.importorskip(name)
     for n_classes in (2, 3):
@@ -136,6 +137,18 @@ def _settings():
         )
         yield XGBClassifier(n_estimators=3, num_parallel_tree=3, subsample=0.7, **few), {}, X
         yield XGBClassifier(n_estimators=8, monotone_constraints=(1, 0, -1), **few), {}, X
+    try:
+        from catboost import CatBoostClassifier
+    except ImportError:
+        pass
+    else:
+        few = {"iterations": 8, "depth": 3, "thread_count": 1}
+        few |= {"verbose": 0, "allow_writing_files": False}
+        shares = {"loss_function": "CrossEntropy"}
+        yield CatBoostClassifier(grow_policy="Lossguide", max_leaves=5, **few), {}, X
+        yield CatBoostClassifier(grow_policy="Depthwise", **few), {}, X.astype(np.float32)
+        yield CatBoostClassifier(monotone_constraints=[1, 0, -1], **shares, **few), {}, X
+        yield CatBoostClassifier(**few | {"iterations": 40}, early_stopping_rounds=2), late, X
 
 
 @pytest.mark.filterwarnings("ignore:The argument 'eval_set'")

@@ -1,6 +1,7 @@
 """What is refused, and what the messages say."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -115,6 +116,21 @@ def _squares(y, score):
 def test_xgboost_settings(settings, words, rows):
     xgboost = pytest.importorskip("xgboost")
     model = xgboost.XGBClassifier(n_estimators=3, n_jobs=1, **settings).fit(*rows)
+    with pytest.raises(NoCertificateError, match=words):
+        TreeEnsemble.from_estimator(model)
+
+
+@pytest.mark.parametrize(("settings", "words"), [
+    ({"cat_features": [0]}, "cat_features.*encode these columns"),
+    ({"loss_function": "Focal:focal_alpha=0.5;focal_gamma=1"}, "loss_function='Focal'"),
+])  # fmt: skip
+def test_catboost_settings(settings, words, rows):
+    catboost = pytest.importorskip("catboost")
+    X, y = rows
+    if "cat_features" in settings:
+        X = pd.DataFrame(X).astype({0: int})
+    quiet = {"verbose": 0, "allow_writing_files": False}
+    model = catboost.CatBoostClassifier(iterations=3, **quiet, **settings).fit(X, y)
     with pytest.raises(NoCertificateError, match=words):
         TreeEnsemble.from_estimator(model)
 

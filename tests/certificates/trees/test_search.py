@@ -124,7 +124,7 @@ def test_scores_on_thresholds_and_one_ulp_beyond(kind):
     _scores_agree(model, TreeEnsemble.from_estimator(model))
 
 
-@pytest.mark.parametrize("name", ["lightgbm", "xgboost"])
+@pytest.mark.parametrize("name", ["lightgbm", "xgboost", "catboost"])
 def test_scores_of_other_libraries_on_thresholds(name):
     pytest.importorskip(name)
     X, y = toy_rows(5)

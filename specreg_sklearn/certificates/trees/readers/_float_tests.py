@@ -29,14 +29,17 @@ def at_most_after_rounding(thresholds: ArrayLike) -> FloatArray:
     wanted = np.asarray(thresholds, dtype=np.float64)
     with np.errstate(over="ignore"):
         near = wanted.astype(np.float32)
+        below = np.nextafter(near, np.float32(-np.inf))
     above = near.astype(np.float64) > wanted
-    return _last_that_rounds_to(np.where(above, np.nextafter(near, np.float32(-np.inf)), near))
+    return _last_that_rounds_to(np.where(above, below, near))
 
 
 def below_after_rounding(thresholds: ArrayLike) -> FloatArray:
     """Return T for tests ``float32(x) < threshold``, with thresholds in float32."""
     wanted = np.asarray(thresholds, dtype=np.float32)
-    return _last_that_rounds_to(np.nextafter(wanted, np.float32(-np.inf)))
+    with np.errstate(over="ignore"):
+        below = np.nextafter(wanted, np.float32(-np.inf))
+    return _last_that_rounds_to(below)
 
 
 def _last_that_rounds_to(target: _Floats32) -> FloatArray:

@@ -21,6 +21,7 @@ _READER_MODULES = (
     "_hist_gradient_boosting",
     "_xgboost",
     "_lightgbm",
+    "_catboost",
     "_naive_bayes",
     "_composed",
 )
@@ -68,8 +69,8 @@ def read_trees(estimator: Classifier) -> TreeSum:
     if found is None:
         raise NoCertificateError(
             f"{type(estimator).__name__} is not a classifier made of trees that can be read. "
-            "Accepted are the trees and ensembles of trees of scikit-learn, XGBClassifier and "
-            "LGBMClassifier; register_tree_reader adds others."
+            "Accepted are the trees and ensembles of trees of scikit-learn, XGBClassifier, "
+            "LGBMClassifier and CatBoostClassifier; register_tree_reader adds others."
         )
     home, reader = found
     for method in _MEANING:

@@ -17,6 +17,7 @@ from specreg_sklearn.tables._columns import (
     column_label,
     columns_read,
     complete_rows,
+    holds_words,
     places_of,
 )
 from specreg_sklearn.tables._labels import UNKNOWN, LabelCoder, as_labels, as_targets, same_labels
@@ -110,6 +111,7 @@ __all__ = [
     "complete_rows",
     "dispatches_to",
     "frame_of",
+    "holds_words",
     "in_library_of",
     "is_missing",
     "places_of",

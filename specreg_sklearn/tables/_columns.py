@@ -139,7 +139,7 @@ def complete_rows(
     for j, column in enumerate(place.tolist()):
         if not read[j]:
             continue
-        if table.kind(column) == CATEGORICAL and not _is_flag(table, column):
+        if holds_words(table, column):
             raise refusal(
                 f"Column {column_label(column, table.names)} of X does not hold numbers; "
                 f"{purpose} are for numeric columns."
@@ -154,6 +154,11 @@ def complete_rows(
             "need complete, finite rows."
         )
     return rows
+
+
+def holds_words(table: Table, column: int) -> bool:
+    """Return whether cells of a column are neither numbers nor flags."""
+    return table.kind(column) == CATEGORICAL and not _is_flag(table, column)
 
 
 def check_exact_numbers(

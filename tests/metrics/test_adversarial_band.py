@@ -18,6 +18,7 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -318,3 +319,13 @@ def test_german_credit_with_words_is_closed():
     exact = band.status == "exact"
     assert band.closed.mean() >= 0.9 and exact.sum() >= 15
     assert (model.predict(band.X_adv)[exact] != y[700:][band.places][exact]).all()
+
+
+def test_neither_a_proof_nor_an_attack():
+    X, y = load_iris(return_X_y=True)
+    model = GaussianNB().fit(X, y)
+    band = adversarial_band(model, X, y, norm=0, attack=None, max_samples=12)
+    assert "does not know norm=0" in band.unproved
+    assert set(band.status) <= {"undecided", "already_wrong"} and "undecided" in band.status
+    assert (band.lower == 0).all() and np.isinf(band.upper[band.status == "undecided"]).all()
+    np.testing.assert_array_equal(band.X_adv, X[band.places])

@@ -113,7 +113,8 @@ class NearestOfAll:
     def result(self, eps: float | None, *, verified: bool = True) -> AttackResult:
         """Return the nearest rows of all; not `verified` where the model has failed."""
         n = len(self)
-        distance = np.full((len(self._found), n), np.inf)
+        # Nobody may have looked: then nothing was found.
+        distance = np.full((max(len(self._found), 1), n), np.inf)
         n_queries = np.zeros(n, dtype=np.int64)
         status = np.full(n, "", dtype="<U14")
         for k, (_, rows, found) in enumerate(self._found):

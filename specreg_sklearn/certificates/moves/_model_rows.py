@@ -33,6 +33,7 @@ from specreg_sklearn.tables import (
     check_fitted_columns,
     columns_read,
     complete_rows,
+    holds_words,
     places_of,
 )
 
@@ -66,6 +67,10 @@ class ModelRows:
         be exact.
     farthest : float
         Moves up to this length stay in the range of the model's arithmetic.
+    grain : ndarray of shape (n_rows, n_moves), float64, or None
+        The step by which a cell moves; 0 where it moves by any number. None if all do.
+    dearer : ndarray of shape (2, n_moves), float64, or None
+        How many times its length a move costs, upwards and downwards; never less than once.
     """
 
     values: FloatArray
@@ -76,6 +81,8 @@ class ModelRows:
     unit: float
     exact: bool
     farthest: float = np.inf
+    grain: FloatArray | None = None
+    dearer: FloatArray | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -109,7 +116,12 @@ class ModelRows:
 
     def take(self, some: IntArray) -> ModelRows:
         """Return some of the rows."""
-        return replace(self, values=self.values[some], error=self.error[some])
+        grain = None if self.grain is None else self.grain[some]
+        return replace(self, values=self.values[some], error=self.error[some], grain=grain)
+
+    def in_norm(self, norm: float) -> ModelRows:
+        """Return the rows with moves that are measured in another norm."""
+        return replace(self, norm=as_norm(norm))
 
     def with_unit(self, unit: float) -> ModelRows:
         """Return the rows for a classifier that rounds by another unit."""
@@ -163,15 +175,26 @@ def model_rows(
     check_fitted_columns(estimator, table)
     check_underived(rows.derives, bool(rows.choices))
     free = 0 if rows.repair is None else table.n_columns - len(rows.repair.fixed)
-    moves_categories = any(table.kind(int(j)) == CATEGORICAL for j in rows.columns)
+    moves_categories = any(holds_words(table, int(j)) for j in rows.columns)
     if moves_categories or free > len(rows.columns):
         raise NoCertificateError(
             "The feature space lets categorical columns change, which costs no distance; "
             "certificates are for moves of numeric columns."
         )
-    if not steps:
-        return _bare(estimator, rows, norm, n_inputs)
-    return _behind(estimator, steps, rows, norm, sparse_rows)
+    if steps:
+        found = _behind(estimator, steps, rows, norm, sparse_rows)
+    else:
+        found = _bare(estimator, rows, norm, n_inputs)
+    if not found.exact or rows.repair is not None:
+        # A repair may make anything of a move.
+        return found
+    return replace(found, grain=_grain(rows), dearer=rows.dearer(norm))
+
+
+def _grain(rows: CleanRows) -> FloatArray | None:
+    """Return the steps by which cells move, (n_rows, n_moves), where some are whole numbers."""
+    whole = rows.integer & (rows.raw == np.rint(rows.raw))
+    return np.where(whole, 1 / rows.scale, 0.0) if whole.any() else None
 
 
 def _numbers(

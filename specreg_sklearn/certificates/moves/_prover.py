@@ -60,6 +60,8 @@ class MoveProver(ABC):
         The norms that it proves distances in.
     sparse_rows : bool
         Whether the proof holds where steps hand on sparse rows.
+    priced : bool
+        Whether it counts moves at their prices; else they cost their length at least.
     last : estimator
         The classifier itself.
     """
@@ -67,6 +69,7 @@ class MoveProver(ABC):
     name: ClassVar[str]
     norms: tuple[float, ...] = CONVEX_NORMS
     sparse_rows: ClassVar[bool] = False
+    priced: ClassVar[bool] = False
 
     def __init__(self, estimator: Classifier) -> None:
         self.estimator = estimator
@@ -124,10 +127,17 @@ class MoveProver(ABC):
         inputs = model_rows(
             self.estimator,
             rows,
-            norm,
+            norm or 2,
             getattr(self.last, "n_features_in_", None),
             sparse_rows=self.sparse_rows,
         )
+        if norm == 0:
+            if not inputs.exact:
+                raise NoCertificateError(
+                    f"{type(self.last).__name__} has no certificate in L0 behind steps of which "
+                    "only a Lipschitz constant is known: a single cell may move by any length."
+                )
+            inputs = inputs.in_norm(0)
         labels = ask(self.estimator.predict, rows.write(rows.raw, every), n)
         witness, upper = confirmed_witnesses(self.estimator.predict, rows, labels, known, norm)
         own = LabelCoder(self.classes).encode(labels)
@@ -141,11 +151,16 @@ class MoveProver(ABC):
             found = self._witnesses(rows, labels, proof.move, norm, upper)
             nearer = found[1] < upper
             witness[nearer], upper[nearer] = found[0][nearer], found[1][nearer]
-        lower = np.minimum(proof.lower, inputs.farthest)
-        lower = np.where(np.isfinite(lower), lower * _SAFETY, lower)
+        lower = proof.lower
+        if norm:
+            lower = np.minimum(lower, inputs.farthest)
+            lower = np.where(np.isfinite(lower), lower * _SAFETY, lower)
         # No row of the space is farther away than the farthest corner of its box.
+        down, up = (1.0, 1.0)
+        if self.priced and inputs.dearer is not None:
+            up, down = inputs.dearer
         with np.errstate(invalid="ignore"):
-            corner = as_norm(norm).length(np.maximum(np.abs(box[0]), np.abs(box[1])))
+            corner = as_norm(norm).length(np.maximum(np.abs(box[0]) * down, np.abs(box[1]) * up))
         lower[lower > corner * (1 + 1e-12)] = np.inf
         if np.isfinite(upper).any() and (lower > upper).any():
             raise NoCertificateError(

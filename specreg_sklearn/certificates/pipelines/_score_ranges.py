@@ -13,12 +13,12 @@ from specreg_sklearn.certificates.pipelines._model import (
 )
 from specreg_sklearn.space import CONVEX_NORMS, NORMS, CleanRows, check_norm
 from specreg_sklearn.tables import (
-    CATEGORICAL,
     cell_rounding,
     check_exact_numbers,
     check_fitted_columns,
     columns_read,
     complete_rows,
+    holds_words,
     places_of,
 )
 
@@ -72,7 +72,7 @@ class ScoreRanges:
             table, place, read, purpose="certificates", refusal=NoCertificateError
         )
         check_exact_numbers(table, cells, place, np.isin(place, rows.columns))
-        moves_categories = any(table.kind(int(j)) == CATEGORICAL for j in rows.columns)
+        moves_categories = any(holds_words(table, int(j)) for j in rows.columns)
         directions = directions_of(rows.columns, rows.scale, place, moves_categories)
         self.rates = model._constants(directions, measure)
         own = PredictedScores(model.scores.stages, cell_rounding(table, place))

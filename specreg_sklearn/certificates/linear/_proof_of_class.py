@@ -1,0 +1,160 @@
+"""Distances of rows of one class: the nearest of the half-spaces where another class leads."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.certificates.linear._fewest_columns import fewest_columns
+from specreg_sklearn.certificates.linear._half_space import nearest_in_half_space
+from specreg_sklearn.certificates.linear._leads import Lead
+from specreg_sklearn.certificates.linear._whole_moves import cheapest_moves, whole_room
+from specreg_sklearn.certificates.moves import LocalProof, ModelRows
+from specreg_sklearn.space import L2
+
+NODES_PER_BOX = 20
+"""How many nodes of a search for trees take as long as a box of whole steps."""
+
+_LARGEST = 1e12
+
+
+def proof_of_class(
+    rows: ModelRows,
+    leads: list[Lead],
+    box: tuple[FloatArray, FloatArray] | None,
+    most_nodes: int,
+) -> LocalProof:
+    """Return what is proved of rows of one class.
+
+    Parameters
+    ----------
+    rows : ModelRows
+        Rows of one class.
+    leads : list of Lead
+        Its leads over all others.
+    box : tuple of two ndarray of shape (n_rows, n_moves), or None
+        Ends of the moves, at their prices; None where moves are not those of the rows.
+    most_nodes : int
+        How many boxes of whole steps are looked at for a row.
+    """
+    if box is not None and rows.norm.order == 0:
+        return _fewest(rows, leads, box)
+    lower, move = _nearest(rows, leads, box)
+    if box is None or rows.grain is None:
+        return LocalProof(lower, move, np.zeros(len(rows), dtype=np.int64))
+    return _in_whole_steps(rows, leads, box, lower, most_nodes)
+
+
+def _nearest(
+    rows: ModelRows, leads: list[Lead], box: tuple[FloatArray, FloatArray] | None
+) -> tuple[FloatArray, FloatArray]:
+    """Return lower bounds, and the shortest moves, where cells may be any numbers."""
+    n, order = len(rows), rows.norm.order
+    length, move = np.full(n, np.inf), np.full((n, rows.slope.shape[1]), np.nan)
+    # First without roundings: the distance, within which they count.
+    for lead in leads:
+        nearer = np.flatnonzero(lead.first < length)
+        ends = None if box is None else (box[0][nearer], box[1][nearer])
+        distance, step = nearest_in_half_space(lead.slope, lead.gap[nearer], order, ends)
+        better = distance < length[nearer]
+        length[nearer[better]], move[nearer[better]] = distance[better], step[better]
+    radius = np.minimum(length * (1 + 1e-9), _LARGEST)
+    if box is not None:
+        # Nor farther than the farthest corner of the box; it has no length where that is open.
+        radius = np.fmin(radius, _corner(rows, box) * (1 + 1e-8))
+    lower = radius.copy()
+    for lead in leads:
+        left = lead.left(radius)
+        lower = np.minimum(lower, lead.farthest)
+        least = np.minimum(lower, lead.near())
+        lower[~(left > 0)] = least[~(left > 0)]
+        # A class that is much farther away than the nearest one stays so with roundings.
+        some = np.flatnonzero((left > 0) & ((lead.first < 2 * radius) | (left < 0.6 * lead.gap)))
+        ends = None if box is None else (box[0][some], box[1][some])
+        distance, _ = nearest_in_half_space(lead.slope, left[some], order, ends)
+        lower[some] = np.minimum(lower[some], distance)
+    return lower * (1 - 1e-12), move
+
+
+def _in_whole_steps(
+    rows: ModelRows,
+    leads: list[Lead],
+    box: tuple[FloatArray, FloatArray],
+    lower: FloatArray,
+    most_nodes: int,
+) -> LocalProof:
+    """Return bounds that are better than these where whole numbers have to stay whole."""
+    n, order = len(rows), rows.norm.order
+    radius, move = np.full(n, np.inf), np.full(box[0].shape, np.nan)
+    problems = [_problem(rows, lead, box) for lead in leads]
+    n_nodes = np.zeros(n, dtype=np.int64)
+
+    def search(k: int, gap: FloatArray, some: IntArray, most: int) -> FloatArray:
+        """Search for moves to where class k is as good; return bounds of their price."""
+        rate, room, grain = problems[k]
+        found = cheapest_moves(
+            rate,
+            gap[some],
+            order,
+            room[some],
+            grain[some],
+            cap=radius[some],
+            most_nodes=most - n_nodes[some],
+        )
+        nearer = found.cost < radius[some]
+        radius[some[nearer]] = found.cost[nearer]
+        move[some[nearer]] = found.move[nearer] * np.sign(leads[k].slope)
+        n_nodes[some] += found.n_nodes
+        return found.lower
+
+    # First a move that suffices, to know how much roundings count within its length.
+    for k, lead in enumerate(leads):
+        search(k, lead.gap, np.flatnonzero(lead.first < radius), 0)
+    whole = np.fmin(radius * (1 + 1e-9), _corner(rows, box) * (1 + 1e-8))
+    most_nodes += int(n_nodes.max())
+    gaps = [lead.left(whole) for lead in leads]
+    nearest = np.argmin([lead.first for lead in leads], axis=0)
+    for lead, left in zip(leads, gaps, strict=True):
+        whole = np.minimum(whole, np.where(left > 0, lead.farthest, 0.0))
+    # The class that seems nearest first: what it leaves is seldom worth a search for the others.
+    for turn in (nearest.__eq__, nearest.__ne__):
+        for k, lead in enumerate(leads):
+            near = (lead.first < 2 * whole) | (gaps[k] < 0.6 * lead.gap)
+            some = np.flatnonzero(turn(k) & (gaps[k] > 0) & near)
+            whole[some] = np.minimum(whole[some], search(k, gaps[k], some, most_nodes))
+    return LocalProof(np.maximum(lower, whole * (1 - 1e-12)), move, n_nodes * NODES_PER_BOX)
+
+
+def _fewest(rows: ModelRows, leads: list[Lead], box: tuple[FloatArray, FloatArray]) -> LocalProof:
+    """Return how many columns have to move, and moves of them."""
+    n, corner = len(rows), L2.length(np.maximum(np.abs(box[0]), np.abs(box[1])))
+    lower, fewest = np.full(n, np.inf), np.full(n, np.inf)
+    move = np.full(box[0].shape, np.nan)
+    for lead in leads:
+        rate, room, grain = _problem(rows, lead, box)
+        left = lead.left(corner)
+        count, _ = fewest_columns(rate, np.maximum(left, 0.0), room, grain)
+        # One column moves in any case.
+        count = np.where((left > 0) & (corner <= lead.farthest), count, 1.0)
+        lower = np.minimum(lower, count)
+        count, step = fewest_columns(rate, lead.gap, room, grain)
+        better = count < fewest
+        fewest[better], move[better] = count[better], (step * np.sign(lead.slope))[better]
+    return LocalProof(lower, move, np.zeros(n, dtype=np.int64))
+
+
+def _problem(
+    rows: ModelRows, lead: Lead, box: tuple[FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return what columns gain by moving the way that pays, how far they may, and by what steps."""
+    room = np.where(lead.slope > 0, box[1], -box[0])
+    grain = np.zeros(room.shape) if rows.grain is None else rows.grain
+    if rows.dearer is not None:
+        grain = grain * np.where(lead.slope > 0, *rows.dearer)
+    return np.abs(lead.slope), whole_room(room, grain), grain
+
+
+def _corner(rows: ModelRows, box: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """Return how far the farthest corners of boxes are, at their prices."""
+    with np.errstate(invalid="ignore"):
+        return rows.norm.length(np.maximum(np.abs(box[0]), np.abs(box[1])))

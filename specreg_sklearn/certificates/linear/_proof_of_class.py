@@ -92,9 +92,12 @@ def _in_whole_steps(
     def search(k: int, gap: FloatArray, some: IntArray, most: int) -> FloatArray:
         """Search for moves to where class k is as good; return bounds of their price."""
         rate, room, grain = problems[k]
+        # As far beyond the lead as roundings reach, to be sure of what `predict` says there.
+        lead = leads[k].gap[some]
         found = cheapest_moves(
             rate,
             gap[some],
+            lead + (lead - gap[some]),
             order,
             room[some],
             grain[some],

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 
 _HALVINGS = 50
 _DOUBLINGS = 300
@@ -26,8 +26,8 @@ _NEAR = 1e-9
 _ROUNDED = 1e-9
 # Sums may round by this share.
 _SLACK = 1e-13
-# How often a step is taken back that was one too many.
-_MOST_BACK = 4
+# In how many columns a move is mended that gains too little or too much.
+_MOST_TRIES = 4
 
 
 class CheapestMoves(NamedTuple):
@@ -80,12 +80,25 @@ class _Relaxed(NamedTuple):
     above: FloatArray
 
 
-_Relaxation = Callable[[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray], _Relaxed]
+class _Problem(NamedTuple):
+    """What moves of some rows have to gain; see :func:`cheapest_moves`."""
+
+    rate: FloatArray
+    gap: FloatArray
+    enough: FloatArray
+    grain: FloatArray
+
+    def take(self, some: IntArray) -> _Problem:
+        return _Problem(self.rate, self.gap[some], self.enough[some], self.grain[some])
+
+
+_Relaxation = Callable[[_Problem, FloatArray, FloatArray], _Relaxed]
 
 
 def cheapest_moves(
     rate: FloatArray,
     gap: FloatArray,
+    enough: FloatArray,
     order: float,
     room: FloatArray,
     grain: FloatArray,
@@ -101,6 +114,8 @@ def cheapest_moves(
         What a unit of a move gains, not negative.
     gap : ndarray of shape (n_rows,)
         What has to be gained.
+    enough : ndarray of shape (n_rows,)
+        What moves that are handed back gain, as much as `gap` or more.
     order : {1, 2, inf}
         The norm of moves.
     room : ndarray of shape (n_rows, n_moves)
@@ -114,12 +129,12 @@ def cheapest_moves(
         How many boxes are looked at for each row.
     """
     used = np.flatnonzero(rate > 0)
-    move = np.zeros(room.shape)
-    grain, rate, high = grain[:, used], rate[used], room[:, used]
+    move, high = np.zeros(room.shape), room[:, used]
+    problem = _Problem(rate[used], gap, enough, grain[:, used])
     if order == np.inf:
-        found = _in_cubes(rate, gap, high, grain)
+        found = _in_cubes(problem, high)
     else:
-        found = _Search(_RELAXATIONS[order], rate, gap, grain, cap).run(high, most_nodes)
+        found = _Search(_RELAXATIONS[order], problem, cap).run(high, most_nodes)
     move[:, used] = found.move
     return found._replace(move=move)
 
@@ -131,10 +146,9 @@ def whole_room(room: FloatArray, grain: FloatArray) -> FloatArray:
         return np.where((grain > 0) & np.isfinite(room), steps * grain, room)
 
 
-def _in_cubes(
-    rate: FloatArray, gap: FloatArray, high: FloatArray, grain: FloatArray
-) -> CheapestMoves:
+def _in_cubes(problem: _Problem, high: FloatArray) -> CheapestMoves:
     """Return the smallest cubes whose corner gains enough."""
+    rate, gap, enough, grain = problem
     unit = np.where(grain > 0, grain, 1.0)
 
     def corner(radius: FloatArray) -> FloatArray:
@@ -142,35 +156,31 @@ def _in_cubes(
         whole = np.floor(wide / unit + _ROUNDED) * unit
         return np.minimum(high, np.where(grain > 0, whole, wide))
 
-    never = _gain(rate, high) < gap
-    inner, outer = _crossing(lambda r: _gain(rate, corner(r)) >= gap, gap, rate.sum(), never)
-    move = corner(outer)
-    lower = np.where(never, np.inf, inner)
-    cost = np.where(never, np.inf, move.max(axis=1, initial=0.0))
+    def smallest(gap: FloatArray) -> tuple[FloatArray, FloatArray]:
+        never = _gain(rate, high) < gap
+        ends = _crossing(lambda r: _gain(rate, corner(r)) >= gap, gap, rate.sum(), never)
+        inner, outer = (np.where(never, np.inf, end) for end in ends)
+        return inner, outer
+
+    lower, upper = smallest(gap)[0], smallest(enough)[1]
+    move = corner(np.where(np.isinf(upper), 0.0, upper))
+    cost = np.where(np.isinf(upper), np.inf, move.max(axis=1, initial=0.0))
     return CheapestMoves(lower, cost, move, np.zeros(len(gap), dtype=np.int64))
 
 
 class _Search:
     """Branch and bound for several rows at once, the best boxes of each first."""
 
-    def __init__(
-        self,
-        relaxation: _Relaxation,
-        rate: FloatArray,
-        gap: FloatArray,
-        grain: FloatArray,
-        cap: FloatArray,
-    ) -> None:
-        self.relaxation, self.rate, self.gap, self.grain = relaxation, rate, gap, grain
-        self.cap = cap
-        n = len(gap)
-        self.cost, self.move = np.full(n, np.inf), np.zeros(grain.shape)
+    def __init__(self, relaxation: _Relaxation, problem: _Problem, cap: FloatArray) -> None:
+        self.relaxation, self.problem, self.cap = relaxation, problem, cap
+        n = len(cap)
+        self.cost, self.move = np.full(n, np.inf), np.zeros(problem.grain.shape)
         # The least bound of the boxes that need no cut, and of all others once the search ends.
         self.lower = np.full(n, np.inf)
         self.n_nodes = np.zeros(n, dtype=np.int64)
 
     def run(self, high: FloatArray, most_nodes: IntArray) -> CheapestMoves:
-        every = np.arange(len(self.gap))
+        every = np.arange(len(self.cap))
         boxes = self._looked_at(every, np.zeros(len(every)), np.zeros(high.shape), high)
         while True:
             worth = boxes.bound < self._cutoff(boxes.owner)
@@ -211,7 +221,7 @@ class _Search:
         self, owner: IntArray, bound: FloatArray, low: FloatArray, high: FloatArray
     ) -> _Boxes:
         """Bound boxes, keep the best moves in them, and return those that may hold better ones."""
-        found = self.relaxation(self.rate, self.gap[owner], low, high, self.grain[owner])
+        found = self.relaxation(self.problem.take(owner), low, high)
         self.n_nodes += np.bincount(owner, minlength=len(self.n_nodes))
         bound = np.maximum(bound, found.bound)
         # The cheapest is written last.
@@ -225,10 +235,9 @@ class _Search:
         return boxes.take(~done)
 
 
-def _squares(
-    rate: FloatArray, gap: FloatArray, low: FloatArray, high: FloatArray, grain: FloatArray
-) -> _Relaxed:
+def _squares(problem: _Problem, low: FloatArray, high: FloatArray) -> _Relaxed:
     """Bound L2: at a price of m for what is gained, each column moves by itself."""
+    rate, gap, _, grain = problem
     unit = np.where(grain > 0, grain, 1.0)
 
     def at(m: FloatArray) -> FloatArray:
@@ -244,15 +253,14 @@ def _squares(
         dual = spent + 2 * m * (gap - gained) - _SLACK * (spent + 2 * m * (gap + gained))
         bound = np.maximum(bound, dual)
     between = np.where((grain > 0) & (after > before), rate * (after - before), 0.0)
-    move = _taken_back(after, low, grain, rate, gap, lambda v: grain * (2 * v - grain))
-    cost = np.sqrt((move * move).sum(axis=1))
+    move, suffices = _just_enough(after, problem, (low, high), np.square)
+    cost = np.where(suffices, np.sqrt((move * move).sum(axis=1)), np.inf)
     return _relaxed(np.sqrt(bound), cost, move, between, before, after, never)
 
 
-def _sums(
-    rate: FloatArray, gap: FloatArray, low: FloatArray, high: FloatArray, grain: FloatArray
-) -> _Relaxed:
+def _sums(problem: _Problem, low: FloatArray, high: FloatArray) -> _Relaxed:
     """Bound L1: columns move as far as they can, the steepest first."""
+    rate, gap, _, grain = problem
     n, order = len(gap), np.argsort(-rate, kind="stable")
     need = gap - _gain(rate, low)
     room = (high - low)[:, order]
@@ -270,9 +278,10 @@ def _sums(
     down, up = np.floor(steps + _ROUNDED), np.ceil(steps - _ROUNDED)
     below = np.where(grain > 0, low + down * unit, low + inside)
     above = np.where(grain > 0, np.minimum(low + up * unit, high), low + inside)
-    move = _taken_back(above, low, grain, rate, gap, lambda v: grain * (v > 0))
     between = np.where((grain > 0) & (above > below), 1.0, 0.0)
-    return _relaxed(bound, move.sum(axis=1), move, between, below, above, never)
+    move, suffices = _just_enough(above, problem, (low, high), np.asarray)
+    cost = np.where(suffices, move.sum(axis=1), np.inf)
+    return _relaxed(bound, cost, move, between, below, above, never)
 
 
 _RELAXATIONS: dict[float, _Relaxation] = {1: _sums, 2: _squares}
@@ -297,31 +306,49 @@ def _relaxed(
     return _Relaxed(bound, cost, move, column, *ends)
 
 
-def _taken_back(
+def _just_enough(
     move: FloatArray,
-    low: FloatArray,
-    grain: FloatArray,
-    rate: FloatArray,
-    gap: FloatArray,
-    saved: Callable[[FloatArray], FloatArray],
-) -> FloatArray:
-    """Return moves without the steps that gain more than is needed, the dearest first."""
-    move = move.copy()
+    problem: _Problem,
+    box: tuple[FloatArray, FloatArray],
+    price: Callable[[FloatArray], FloatArray],
+) -> tuple[FloatArray, BoolArray]:
+    """Return moves that gain enough, if by a few columns they can, and hardly more; and if they do.
+
+    `price` is what the moves of columns cost. What lacks is added where it costs least, and what is
+    too much is taken back where it saves most.
+    """
+    (rate, _, enough, grain), (low, high) = problem, box
+    move, rows = move.copy(), np.arange(len(move))
     if not move.shape[1]:
-        return move
-    rows = np.arange(len(move))
-    for _ in range(_MOST_BACK):
-        spare = _gain(rate, move) - gap
-        free = (grain > 0) & (move - grain >= low - _ROUNDED * grain)
-        free &= rate * grain <= spare[:, None]
-        saving = np.where(free, saved(move), 0.0)
+        return move, enough <= 0
+    unit = np.where(grain > 0, grain, 1.0)
+    for _ in range(_MOST_TRIES):
+        lacking = enough - _gain(rate, move)
+        some = np.flatnonzero(lacking > 0)
+        if not len(some):
+            break
+        more = lacking[some, None] / rate
+        steps = np.ceil(more / unit[some]) * unit[some]
+        more = np.minimum(
+            np.where(grain[some] > 0, steps, more * (1 + _SLACK)), (high - move)[some]
+        )
+        suffices = rate * more >= lacking[some, None]
+        longer = move[some] + more
+        extra = np.where(suffices, price(longer) - price(move[some]), np.inf)
+        best = np.where(suffices.any(axis=1), extra.argmin(axis=1), (rate * more).argmax(axis=1))
+        move[some, best] = longer[np.arange(len(some)), best]
+    for _ in range(_MOST_TRIES):
+        spare = np.maximum(_gain(rate, move) - enough, 0.0) * (1 - _SLACK)
+        back = np.minimum(spare[:, None] / rate, move - low)
+        whole = np.floor(back / unit * (1 + _SLACK)) * unit
+        shorter = np.maximum(move - np.where(grain > 0, whole, back), low)
+        saving = price(move) - price(shorter)
         best = saving.argmax(axis=1)
         some = np.flatnonzero(saving[rows, best] > 0)
         if not len(some):
             break
-        back = np.rint(move[some, best[some]] / grain[some, best[some]]) - 1
-        move[some, best[some]] = back * grain[some, best[some]]
-    return move
+        move[some, best[some]] = shorter[some, best[some]]
+    return move, np.asarray(_gain(rate, move) >= enough * (1 - _SLACK))
 
 
 def _gain(rate: FloatArray, move: FloatArray) -> FloatArray:

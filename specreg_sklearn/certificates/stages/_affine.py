@@ -21,6 +21,8 @@ from specreg_sklearn.spectral.bounds import (
 
 # The smallest number of float64, and one far above those whose roundings are lost.
 _SMALLEST, _TINY = 2.0**-1074, 2.0**-900
+# Shares of entries up to this size add up.
+_LARGEST_SHARE = 2.0**-20
 
 
 class Affine(Stage):
@@ -196,14 +198,38 @@ class Affine(Stage):
                 "The weights of two linear steps, one after the other, multiply to numbers beyond "
                 "the range of float64, so that there is no bound. Bring them to a common size."
             )
-        if mine or theirs:
+        entry_error = self._entry_error_after(first, weight)
+        if entry_error:
+            # What is known of the factors of each entry is known of it, too, however far the sizes
+            # of columns lie apart.
+            slack = 0.0
+        elif mine or theirs:
             slack += times(mine, frobenius(first.weight) + theirs)
             slack += times(frobenius(self.weight), theirs)
         bias, bias_error = self.forward(
             np.broadcast_to(first.bias, (1, first.n_outputs)),
             np.broadcast_to(first.bias_error, (1, first.n_outputs)),
         )
-        return Affine(weight, bias[0], above(slack, 6), bias_error=bias_error[0])
+        slack = above(slack, 6)
+        return Affine(weight, bias[0], slack, entry_error=entry_error, bias_error=bias_error[0])
+
+    def _entry_error_after(self, first: Affine, weight: np.ndarray) -> float:
+        """Return a bound for the entries of the product with `first`; 0 where none is known."""
+        error = self.entry_error + first.entry_error + 2 * gamma(1)
+        if self.weight_error or first.weight_error or error > _LARGEST_SHARE:
+            return 0.0
+        if not (_at_most_one(self.weight, 1) or _at_most_one(first.weight, 0)):
+            return 0.0  # entries are sums
+        there, _ = _product((self.weight != 0) * 1.0, (first.weight != 0) * 1.0)
+        # An entry that underflows may be off by more than a share of itself.
+        if not (np.abs(weight[there > 0]) > _TINY).all():
+            return 0.0
+        return float(above(error * (1 + 2 * error), 4))
+
+
+def _at_most_one(weight: np.ndarray, axis: int) -> bool:
+    """Return whether rows (axis 1) or columns (axis 0) have one entry each that is not zero."""
+    return weight.ndim == 1 or bool(np.count_nonzero(weight, axis=axis).max(initial=0) <= 1)
 
 
 def _product(left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, float]:

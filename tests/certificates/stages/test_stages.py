@@ -79,7 +79,8 @@ def test_folding_counts_its_rounding(diagonal):
             for i in range(4)
         ]
     )
-    assert np.linalg.norm(off, 2) <= folded.weight_error
+    assert np.linalg.norm(off, 2) <= folded.uncertainty()
+    assert (np.abs(off) <= folded.weight_error + folded.entry_error * np.abs(folded.dense())).all()
     X = rng.standard_normal((5, 4))
     once = CertifiedMap([folded]).evaluate(X)
     twice = CertifiedMap([first, second]).evaluate(X)

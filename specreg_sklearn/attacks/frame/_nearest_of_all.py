@@ -87,16 +87,23 @@ class NearestOfAll:
     def add_cells(self, name: str, cells: FloatArray) -> None:
         """Take over rows from elsewhere, given as their movable cells; NaN where there is none.
 
-        Cells that the space allows are not changed in the least: the witness of a proof may stand
-        one rounding behind a threshold.
+        Cells that the space allows are not changed in the least where the model repeats its answer:
+        the witness of a proof may stand one rounding behind a threshold.
         """
         every, clean = np.arange(len(self)), self.rows
-        none = np.isnan(cells).any(axis=1, keepdims=True)
-        held = np.where(none, clean.raw, cells)
+        given = np.asarray(~np.isnan(cells).any(axis=1))
+        held = np.where(given[:, None], cells, clean.raw)
         raw = clean.settle(clean.fit(held, *clean.box(every)), every)
-        X_adv, distances = clean.build(raw, every), clean.distance(raw, every, self.norm)
-        # A row that is wrong as it stands is at distance 0, whatever else fools the model.
-        fooled = self._fools(X_adv) & ~self._clean_fools & (distances > 0)
+        for step in (*_OUTWARDS, None):
+            X_adv, distances = clean.build(raw, every), clean.distance(raw, every, self.norm)
+            # A row that is wrong as it stands is at distance 0, whatever else fools the model.
+            fooled = self._fools(X_adv) & ~self._clean_fools & (distances > 0)
+            # Who found them asked in another array, where scores may have been rounded otherwise.
+            lost = np.flatnonzero(given & ~(fooled | self._clean_fools) & (distances > 0))
+            if step is None or not len(lost):
+                break
+            raw = np.array(raw)
+            raw[lost] = self._outwards(raw[lost], lost, step)
         result = AttackResult(
             X_adv=X_adv,
             distances=np.where(fooled, distances, np.inf),
@@ -169,15 +176,19 @@ class NearestOfAll:
             mine = lost[chosen[lost] == k]
             if not len(mine):
                 continue
-            clean, found = self.rows.raw[mine], self._found[k][2]
-            raw = self.rows.fit(clean + (cells[mine] - clean) * (1 + step), *self.rows.box(mine))
-            raw = self.rows.settle(raw, mine)
+            found, raw = self._found[k][2], self._outwards(cells[mine], mine, step)
             where = np.zeros(len(self), dtype=bool)
             where[mine] = True
             found.X_adv = replace_rows(found.X_adv, where, self.rows.build(raw, mine))
             found.distances[mine] = self.rows.distance(raw, mine, self.norm)
             # Bounds and whole numbers may have put them anywhere.
             distance[k, mine] = found.distances[mine]
+
+    def _outwards(self, cells: FloatArray, rows: IntArray, step: float) -> FloatArray:
+        """Return cells of rows that are moved on by a share of their move."""
+        clean = self.rows.raw[rows]
+        raw = self.rows.fit(clean + (cells - clean) * (1 + step), *self.rows.box(rows))
+        return self.rows.settle(raw, rows)
 
     @cached_property
     def _clean_fools(self) -> np.ndarray:

@@ -118,6 +118,7 @@ class LinearProver(MoveProver):
     "sklearn.naive_bayes.MultinomialNB",
     "sklearn.semi_supervised._self_training.SelfTrainingClassifier",
     "sklearn.svm._classes.LinearSVC",
+    "specreg_sklearn.estimators._probe.RobustLinearProbe",
 )
 def prove_linear(estimator: Classifier, X: Any) -> LinearProver:
     """Return the proof of a classifier with linear scores."""

@@ -101,7 +101,10 @@ def linear_scores(step: object) -> LinearScores:
                 max(part.blur for part in parts),
                 max(part.unit for part in parts),
             )
-    raise NoCertificateError(f"{type(step).__name__} has no linear scores.")
+    stated = _stated(step)
+    if stated is None:
+        raise NoCertificateError(f"{type(step).__name__} has no linear scores.")
+    return stated
 
 
 def is_logistic(last: object) -> bool:
@@ -123,6 +126,26 @@ def _coefficients(step: LinearClassifierMixin) -> LinearScores:
     coef = np.atleast_2d(coef).astype(np.float64)
     bias = np.broadcast_to(np.ravel(step.intercept_), len(coef)).astype(np.float64)
     return LinearScores(coef, bias, unit=unit)
+
+
+def _stated(step: object) -> LinearScores | None:
+    """Return the scores of a classifier that states them as one affine stage, in float64."""
+    if not hasattr(step, "__certified_stages__"):
+        return None
+    # Stages are linear algebra on torch layers, which other models here never need.
+    from specreg_sklearn.certificates.pipelines._fitted_precision import fitted_precision
+    from specreg_sklearn.certificates.stages import Affine
+
+    stages = step.__certified_stages__("classifier")
+    if len(stages) != 1 or not isinstance(stages[0], Affine):
+        return None
+    (scores,) = stages
+    unsure = scores.uncertainty() or scores.bias_error.any()
+    if unsure or fitted_precision(step, scores=True).unit > LinearScores._field_defaults["unit"]:
+        # What casts rows to float32 rounds them, too.
+        return None
+    bias = np.broadcast_to(scores.bias, scores.n_outputs)
+    return LinearScores(scores.dense(), bias.astype(np.float64))
 
 
 def _another_cut(step: FixedThresholdClassifier | TunedThresholdClassifierCV) -> LinearScores:

@@ -15,6 +15,7 @@ from sklearn.linear_model import LogisticRegression, Perceptron, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from specreg_sklearn import RobustLinearProbe
 from specreg_sklearn.certificates import distance_prover
 from specreg_sklearn.metrics import adversarial_band, certified_radius
 from specreg_sklearn.space import FeatureSpace
@@ -25,6 +26,7 @@ MODELS = [
     LogisticRegression(),
     make_pipeline(StandardScaler(), RidgeClassifier()),
     SGDClassifier(random_state=0),
+    RobustLinearProbe(epsilon=0.1),
     make_pipeline(StandardScaler(), Perceptron(random_state=0)),
 ]
 
@@ -57,6 +59,8 @@ def test_whole_numbers_against_every_row_there_is(model, options, n_classes):
     own = model.predict(X[:12])
     some, sizes = np.isin(np.arange(4), rows.columns), (rows.low, rows.high)
     grid = np.array(list(product(*(np.arange(a, b + 1) for a, b in zip(*sizes, strict=True)))))
+    prover = distance_prover(model, X)
+    found = {norm: prover.bounds(rows, norm=norm) for norm in NORMS}
     for i, label in enumerate(own):
         owner = np.full(len(grid), i)
         low, high = rows.box(np.array([i]))
@@ -66,10 +70,9 @@ def test_whole_numbers_against_every_row_there_is(model, options, n_classes):
         other = inside & (model.predict(Z) != label)
         for norm in NORMS:
             exact = rows.distance(grid[other], owner[other], norm).min(initial=np.inf)
-            found = distance_prover(model, X).bounds(rows.take(np.array([i])), norm=norm)
-            assert found.lower[0] <= exact <= found.upper[0] * (1 + 1e-12)
-            np.testing.assert_allclose(found.lower[0], exact, rtol=1e-8)
-            assert found.closed[0]
+            lower, upper, _, closed, _ = (part[i] for part in found[norm])
+            assert lower <= exact <= upper * (1 + 1e-12) and closed
+            np.testing.assert_allclose(lower, exact, rtol=1e-8)
 
 
 def cheapest_by_milp(model, x, whole, units, box, norm):

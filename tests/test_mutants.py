@@ -62,7 +62,7 @@ PROOFS = {
         f"{SCORES}::test_rounding_grows_with_the_move",
     ),
     "rounding of linear models does not grow over the ball": Mutant(
-        "certificates/linear/_prover.py",
+        "certificates/linear/_leads.py",
         "per_unit = float(rounded * speed.sum() + rows.growth * steepest.sum())",
         "per_unit = 0.0",
         f"{SCORES}::test_rounding_grows_with_the_move",
@@ -80,10 +80,23 @@ PROOFS = {
         f"{SCORES}::test_the_end_of_the_range_of_float32_is_no_margin",
     ),
     "scores of linear models beyond float32": Mutant(
-        "certificates/linear/_prover.py",
+        "certificates/linear/_leads.py",
         "farthest = np.where(terms < _FLOAT32_TOO_LARGE, room, 0.0)",
         "farthest = room",
         f"{SCORES}::test_the_end_of_the_range_of_float32_is_no_margin",
+    ),
+    "boxes of whole steps that nobody looked at are forgotten": Mutant(
+        "certificates/linear/_whole_moves.py",
+        "        np.minimum.at(self.lower, boxes.owner, boxes.bound)\n",
+        "",
+        "certificates/linear/test_table_spaces.py::test_many_whole_columns_are_bracketed_where_"
+        "they_do_not_close",
+    ),
+    "moves cost their length, whatever their price": Mutant(
+        "certificates/moves/_model_rows.py",
+        "dearer=rows.dearer(norm)",
+        "dearer=None",
+        "certificates/linear/test_table_spaces.py::test_whole_numbers_against_every_row_there_is",
     ),
     "moves beyond float32": Mutant(
         MODEL,

@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
-
-# A whole number of steps may be missed by this share of one.
-_ROUNDED = 1e-9
+from specreg_sklearn.certificates.linear._knapsack_bounds import ROUNDED
 
 
 def fewest_columns(
@@ -52,7 +50,7 @@ def fewest_columns(
     np.put_along_axis(move, order, np.where(chosen, wanted, 0.0), axis=1)
     if grain is not None:
         unit = np.where(grain > 0, grain, 1.0)
-        up = np.minimum(np.ceil(move / unit - _ROUNDED) * unit, room)
+        up = np.minimum(np.ceil(move / unit - ROUNDED) * unit, room)
         move = np.where(grain > 0, up, move)
     move[never] = np.nan
     return count, move

@@ -9,25 +9,24 @@ Knapsack Problems, 1990; Fisher, Management Science 27, 1981).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.certificates.linear._knapsack_bounds import (
+    RELAXATIONS,
+    ROUNDED,
+    Problem,
+    Relaxation,
+    crossing,
+    gain,
+)
 
-_HALVINGS = 50
-_DOUBLINGS = 300
 # Boxes of a row that are cut at once.
 _AT_ONCE = 4
 # A bound as near as this to the best move is not worth a search.
 _NEAR = 1e-9
-# A whole number of steps may be missed by this share of one.
-_ROUNDED = 1e-9
-# Sums may round by this share.
-_SLACK = 1e-13
-# In how many columns a move is mended that gains too little or too much.
-_MOST_TRIES = 4
 
 
 class CheapestMoves(NamedTuple):
@@ -66,35 +65,6 @@ class _Boxes(NamedTuple):
         return _Boxes(*(part[some] for part in self))
 
 
-class _Relaxed(NamedTuple):
-    """Bounds of some boxes, moves inside them, and the column that is between two steps.
-
-    `column` is -1 where there is none, so that the move is the best one of its box.
-    """
-
-    bound: FloatArray
-    cost: FloatArray
-    move: FloatArray
-    column: IntArray
-    below: FloatArray
-    above: FloatArray
-
-
-class _Problem(NamedTuple):
-    """What moves of some rows have to gain; see :func:`cheapest_moves`."""
-
-    rate: FloatArray
-    gap: FloatArray
-    enough: FloatArray
-    grain: FloatArray
-
-    def take(self, some: IntArray) -> _Problem:
-        return _Problem(self.rate, self.gap[some], self.enough[some], self.grain[some])
-
-
-_Relaxation = Callable[[_Problem, FloatArray, FloatArray], _Relaxed]
-
-
 def cheapest_moves(
     rate: FloatArray,
     gap: FloatArray,
@@ -130,11 +100,11 @@ def cheapest_moves(
     """
     used = np.flatnonzero(rate > 0)
     move, high = np.zeros(room.shape), room[:, used]
-    problem = _Problem(rate[used], gap, enough, grain[:, used])
+    problem = Problem(rate[used], gap, enough, grain[:, used])
     if order == np.inf:
         found = _in_cubes(problem, high)
     else:
-        found = _Search(_RELAXATIONS[order], problem, cap).run(high, most_nodes)
+        found = _Search(RELAXATIONS[order], problem, cap).run(high, most_nodes)
     move[:, used] = found.move
     return found._replace(move=move)
 
@@ -142,23 +112,23 @@ def cheapest_moves(
 def whole_room(room: FloatArray, grain: FloatArray) -> FloatArray:
     """Return how far moves may go, (n_rows, n_moves), as the last step before their ends."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        steps = np.floor(room / grain + _ROUNDED)
+        steps = np.floor(room / grain + ROUNDED)
         return np.where((grain > 0) & np.isfinite(room), steps * grain, room)
 
 
-def _in_cubes(problem: _Problem, high: FloatArray) -> CheapestMoves:
+def _in_cubes(problem: Problem, high: FloatArray) -> CheapestMoves:
     """Return the smallest cubes whose corner gains enough."""
     rate, gap, enough, grain = problem
     unit = np.where(grain > 0, grain, 1.0)
 
     def corner(radius: FloatArray) -> FloatArray:
         wide = np.broadcast_to(radius[:, None], high.shape)
-        whole = np.floor(wide / unit + _ROUNDED) * unit
+        whole = np.floor(wide / unit + ROUNDED) * unit
         return np.minimum(high, np.where(grain > 0, whole, wide))
 
     def smallest(gap: FloatArray) -> tuple[FloatArray, FloatArray]:
-        never = _gain(rate, high) < gap
-        ends = _crossing(lambda r: _gain(rate, corner(r)) >= gap, gap, rate.sum(), never)
+        never = gain(rate, high) < gap
+        ends = crossing(lambda r: gain(rate, corner(r)) >= gap, gap, rate.sum(), never)
         inner, outer = (np.where(never, np.inf, end) for end in ends)
         return inner, outer
 
@@ -171,7 +141,7 @@ def _in_cubes(problem: _Problem, high: FloatArray) -> CheapestMoves:
 class _Search:
     """Branch and bound for several rows at once, the best boxes of each first."""
 
-    def __init__(self, relaxation: _Relaxation, problem: _Problem, cap: FloatArray) -> None:
+    def __init__(self, relaxation: Relaxation, problem: Problem, cap: FloatArray) -> None:
         self.relaxation, self.problem, self.cap = relaxation, problem, cap
         n = len(cap)
         self.cost, self.move = np.full(n, np.inf), np.zeros(problem.grain.shape)
@@ -233,141 +203,3 @@ class _Search:
         np.minimum.at(self.lower, owner[done], bound[done])
         boxes = _Boxes(owner, bound, low, high, found.column, found.below, found.above)
         return boxes.take(~done)
-
-
-def _squares(problem: _Problem, low: FloatArray, high: FloatArray) -> _Relaxed:
-    """Bound L2: at a price of m for what is gained, each column moves by itself."""
-    rate, gap, _, grain = problem
-    unit = np.where(grain > 0, grain, 1.0)
-
-    def at(m: FloatArray) -> FloatArray:
-        wanted = m[:, None] * rate
-        return np.clip(np.where(grain > 0, np.rint(wanted / unit) * unit, wanted), low, high)
-
-    never = _gain(rate, high) < gap
-    inner, outer = _crossing(lambda m: _gain(rate, at(m)) >= gap, gap, float(rate @ rate), never)
-    before, after = at(inner), at(outer)
-    bound = np.zeros(len(gap))
-    for m, v in ((inner, before), (outer, after)):
-        spent, gained = (v * v).sum(axis=1), _gain(rate, v)
-        dual = spent + 2 * m * (gap - gained) - _SLACK * (spent + 2 * m * (gap + gained))
-        bound = np.maximum(bound, dual)
-    between = np.where((grain > 0) & (after > before), rate * (after - before), 0.0)
-    move, suffices = _just_enough(after, problem, (low, high), np.square)
-    cost = np.where(suffices, np.sqrt((move * move).sum(axis=1)), np.inf)
-    return _relaxed(np.sqrt(bound), cost, move, between, before, after, never)
-
-
-def _sums(problem: _Problem, low: FloatArray, high: FloatArray) -> _Relaxed:
-    """Bound L1: columns move as far as they can, the steepest first."""
-    rate, gap, _, grain = problem
-    n, order = len(gap), np.argsort(-rate, kind="stable")
-    need = gap - _gain(rate, low)
-    room = (high - low)[:, order]
-    gained = np.cumsum(room * rate[order], axis=1)
-    never = gained[:, -1] < need if len(order) else need > 0
-    before = np.hstack([np.zeros((n, 1)), gained[:, :-1]])
-    with np.errstate(invalid="ignore"):
-        wanted = np.maximum(need[:, None] - before, 0.0) / rate[order]
-    taken = np.minimum(room, np.nan_to_num(wanted, nan=0.0, posinf=0.0))
-    bound = (low.sum(axis=1) + taken.sum(axis=1)) * (1 - _SLACK)
-    inside = np.empty_like(taken)
-    inside[:, order] = taken
-    unit = np.where(grain > 0, grain, 1.0)
-    steps = inside / unit
-    down, up = np.floor(steps + _ROUNDED), np.ceil(steps - _ROUNDED)
-    below = np.where(grain > 0, low + down * unit, low + inside)
-    above = np.where(grain > 0, np.minimum(low + up * unit, high), low + inside)
-    between = np.where((grain > 0) & (above > below), 1.0, 0.0)
-    move, suffices = _just_enough(above, problem, (low, high), np.asarray)
-    cost = np.where(suffices, move.sum(axis=1), np.inf)
-    return _relaxed(bound, cost, move, between, below, above, never)
-
-
-_RELAXATIONS: dict[float, _Relaxation] = {1: _sums, 2: _squares}
-
-
-def _relaxed(
-    bound: FloatArray,
-    cost: FloatArray,
-    move: FloatArray,
-    between: FloatArray,
-    below: FloatArray,
-    above: FloatArray,
-    never: np.ndarray,
-) -> _Relaxed:
-    """Choose the column to cut at, by how much lies `between` its two steps."""
-    rows = np.arange(len(bound))
-    column = between.argmax(axis=1) if between.shape[1] else np.zeros(len(rows), dtype=np.int64)
-    sizes = between[rows, column] if between.shape[1] else np.zeros(len(rows))
-    ends = [end[rows, column] if end.shape[1] else sizes for end in (below, above)]
-    column = np.where((sizes > 0) & ~never, column, -1)
-    bound, cost = np.where(never, np.inf, bound), np.where(never, np.inf, cost)
-    return _Relaxed(bound, cost, move, column, *ends)
-
-
-def _just_enough(
-    move: FloatArray,
-    problem: _Problem,
-    box: tuple[FloatArray, FloatArray],
-    price: Callable[[FloatArray], FloatArray],
-) -> tuple[FloatArray, BoolArray]:
-    """Return moves that gain enough, if by a few columns they can, and hardly more; and if they do.
-
-    `price` is what the moves of columns cost. What lacks is added where it costs least, and what is
-    too much is taken back where it saves most.
-    """
-    (rate, _, enough, grain), (low, high) = problem, box
-    move, rows = move.copy(), np.arange(len(move))
-    if not move.shape[1]:
-        return move, enough <= 0
-    unit = np.where(grain > 0, grain, 1.0)
-    for _ in range(_MOST_TRIES):
-        lacking = enough - _gain(rate, move)
-        some = np.flatnonzero(lacking > 0)
-        if not len(some):
-            break
-        more = lacking[some, None] / rate
-        steps = np.ceil(more / unit[some]) * unit[some]
-        more = np.minimum(
-            np.where(grain[some] > 0, steps, more * (1 + _SLACK)), (high - move)[some]
-        )
-        suffices = rate * more >= lacking[some, None]
-        longer = move[some] + more
-        extra = np.where(suffices, price(longer) - price(move[some]), np.inf)
-        best = np.where(suffices.any(axis=1), extra.argmin(axis=1), (rate * more).argmax(axis=1))
-        move[some, best] = longer[np.arange(len(some)), best]
-    for _ in range(_MOST_TRIES):
-        spare = np.maximum(_gain(rate, move) - enough, 0.0) * (1 - _SLACK)
-        back = np.minimum(spare[:, None] / rate, move - low)
-        whole = np.floor(back / unit * (1 + _SLACK)) * unit
-        shorter = np.maximum(move - np.where(grain > 0, whole, back), low)
-        saving = price(move) - price(shorter)
-        best = saving.argmax(axis=1)
-        some = np.flatnonzero(saving[rows, best] > 0)
-        if not len(some):
-            break
-        move[some, best[some]] = shorter[some, best[some]]
-    return move, np.asarray(_gain(rate, move) >= enough * (1 - _SLACK))
-
-
-def _gain(rate: FloatArray, move: FloatArray) -> FloatArray:
-    return np.asarray((rate * move).sum(axis=1))
-
-
-def _crossing(
-    reached: Callable[[FloatArray], np.ndarray], gap: FloatArray, speed: float, never: np.ndarray
-) -> tuple[FloatArray, FloatArray]:
-    """Return numbers just below and at the place from where on enough is gained."""
-    outer = np.where(never, 0.0, np.maximum(gap, np.finfo(float).tiny) / max(speed, 1e-300))
-    for _ in range(_DOUBLINGS):
-        short = ~never & ~reached(outer)
-        if not short.any():
-            break
-        outer[short] *= 4
-    inner = np.zeros(len(gap))
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (inner + outer)
-        there = reached(middle)
-        inner, outer = np.where(there, inner, middle), np.where(there, middle, outer)
-    return inner, outer

@@ -5,11 +5,15 @@ import joblib
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder, make_robust_scorer
+from specreg_sklearn.attacks import CGBA, FeatureSpace
+from specreg_sklearn.certificates import NoCertificateError
+from specreg_sklearn.certificates.distances import bounds_by_workers
 
 X, Y = load_iris(return_X_y=True)
 LOADED = "'specreg_sklearn' in __import__('sys').modules"
@@ -56,3 +60,30 @@ def test_dask_cluster_agrees_with_serial(serial):
         np.testing.assert_array_equal(scores(n_jobs=2), serial)
         # With a single thread joblib would have stayed in this process.
         assert all(client.run(eval, LOADED).values())
+
+
+def nothing_is_proved(rows):
+    raise NoCertificateError("nothing is proved")
+
+
+def ask_twice(model):
+    """Ask for proofs that fail, and search, twice in the same thread of a worker."""
+    rows, said = FeatureSpace.from_data(X).bind(X[:8]), []
+    for _ in range(2):
+        try:
+            bounds_by_workers(nothing_is_proved, rows, n_jobs=2)
+        except NoCertificateError as error:
+            said.append(str(error))
+        found = CGBA(max_queries=60).run(model, X[:8], Y[:8], pool=X, n_jobs=2)
+        said.append(found.distances.tolist())
+    return said
+
+
+def test_proofs_that_fail_and_searches_in_one_thread_of_a_dask_worker():
+    model = LogisticRegression(max_iter=500).fit(X, Y)
+    cluster = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=2, dashboard_address=None, host="127.0.0.1"
+    )
+    with cluster, distributed.Client(cluster), joblib.parallel_config("dask"):
+        (said,) = joblib.Parallel(n_jobs=2)([joblib.delayed(ask_twice)(model)])
+    assert said == ask_twice(model) and said[0] == "nothing is proved"

@@ -124,7 +124,9 @@ def search_rows(
         )
         try:
             found = Parallel(n_jobs=n_jobs, return_as="generator")(tasks)
-            for part, result in zip(parts, found, strict=False):
+            # Results first, so that they are asked for once more than there are: only then does
+            # joblib hand the thread of a Dask worker back, and the next search in it can begin.
+            for result, part in zip(found, parts, strict=False):
                 outcome.take_over(part, result)
                 report(len(part))
         except (Exception, KeyboardInterrupt) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
@@ -56,7 +57,22 @@ def bounds_by_workers(
     if n_workers <= 1:
         return prove(rows, *of_rows)
     parts = Parallel(n_jobs=n_workers)(
-        delayed(prove)(rows.take(some), *(None if a is None else a[some] for a in of_rows))
+        delayed(_tried)(prove, rows.take(some), *(None if a is None else a[some] for a in of_rows))
         for some in np.array_split(np.arange(n), n_workers)
     )
+    for part in parts:
+        if isinstance(part, Exception):
+            raise part
     return DistanceBounds(*(np.concatenate(ends) for ends in zip(*parts, strict=True)))
+
+
+def _tried(prove: Callable[..., DistanceBounds], *parts: Any) -> DistanceBounds | Exception:
+    """Return bounds, or the error that there were none.
+
+    joblib does not hand the thread of a Dask worker back after an error, so that the next search in
+    it could not begin.
+    """
+    try:
+        return prove(*parts)
+    except Exception as error:
+        return error

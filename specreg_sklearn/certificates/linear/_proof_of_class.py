@@ -13,7 +13,9 @@ from specreg_sklearn.certificates.moves import LocalProof, ModelRows
 from specreg_sklearn.space import L2
 
 NODES_PER_BOX = 20
-"""How many nodes of a search for trees take as long as a box of whole steps."""
+"""How many nodes of a search for trees take as long as a box of whole steps of a few columns."""
+
+_FEW_COLUMNS = 32
 
 _LARGEST = 1e12
 
@@ -22,7 +24,7 @@ def proof_of_class(
     rows: ModelRows,
     leads: list[Lead],
     box: tuple[FloatArray, FloatArray] | None,
-    most_nodes: int,
+    max_nodes: int,
 ) -> LocalProof:
     """Return what is proved of rows of one class.
 
@@ -34,15 +36,15 @@ def proof_of_class(
         Its leads over all others.
     box : tuple of two ndarray of shape (n_rows, n_moves), or None
         Ends of the moves, at their prices; None where moves are not those of the rows.
-    most_nodes : int
-        How many boxes of whole steps are looked at for a row.
+    max_nodes : int
+        How much is searched for a row, in nodes of a search for trees.
     """
     if box is not None and rows.norm.order == 0:
         return _fewest(rows, leads, box)
     lower, move = _nearest(rows, leads, box)
     if box is None or rows.grain is None:
         return LocalProof(lower, move, np.zeros(len(rows), dtype=np.int64))
-    return _in_whole_steps(rows, leads, box, lower, most_nodes)
+    return _in_whole_steps(rows, leads, box, lower, max_nodes)
 
 
 def _nearest(
@@ -81,10 +83,12 @@ def _in_whole_steps(
     leads: list[Lead],
     box: tuple[FloatArray, FloatArray],
     lower: FloatArray,
-    most_nodes: int,
+    max_nodes: int,
 ) -> LocalProof:
     """Return bounds that are better than these where whole numbers have to stay whole."""
     n, order = len(rows), rows.norm.order
+    price = NODES_PER_BOX * max(1, rows.slope.shape[1] // _FEW_COLUMNS)
+    most_nodes = max(1, max_nodes // price)
     radius, move = np.full(n, np.inf), np.full(box[0].shape, np.nan)
     problems = [_problem(rows, lead, box) for lead in leads]
     n_nodes = np.zeros(n, dtype=np.int64)
@@ -111,21 +115,22 @@ def _in_whole_steps(
         return found.lower
 
     # First a move that suffices, to know how much roundings count within its length.
-    for k, lead in enumerate(leads):
-        search(k, lead.gap, np.flatnonzero(lead.first < radius), 0)
-    whole = np.fmin(radius * (1 + 1e-9), _corner(rows, box) * (1 + 1e-8))
-    most_nodes += int(n_nodes.max())
-    gaps = [lead.left(whole) for lead in leads]
     nearest = np.argmin([lead.first for lead in leads], axis=0)
+    for k, lead in enumerate(leads):
+        search(k, lead.gap, np.flatnonzero(nearest == k), 0)
+    whole = np.fmin(radius * (1 + 1e-9), _corner(rows, box) * (1 + 1e-8))
+    most_nodes += int(n_nodes.max(initial=0))
+    gaps = [lead.left(whole) for lead in leads]
     for lead, left in zip(leads, gaps, strict=True):
         whole = np.minimum(whole, np.where(left > 0, lead.farthest, 0.0))
     # The class that seems nearest first: what it leaves is seldom worth a search for the others.
     for turn in (nearest.__eq__, nearest.__ne__):
         for k, lead in enumerate(leads):
-            near = (lead.first < 2 * whole) | (gaps[k] < 0.6 * lead.gap)
-            some = np.flatnonzero(turn(k) & (gaps[k] > 0) & near)
+            # No move gains so much that is shorter than this.
+            least = gaps[k] / lead.rate * (1 - 1e-9) if lead.rate else np.full(n, np.inf)
+            some = np.flatnonzero(turn(k) & (gaps[k] > 0) & (least < whole))
             whole[some] = np.minimum(whole[some], search(k, gaps[k], some, most_nodes))
-    return LocalProof(np.maximum(lower, whole * (1 - 1e-12)), move, n_nodes * NODES_PER_BOX)
+    return LocalProof(np.maximum(lower, whole * (1 - 1e-12)), move, n_nodes * price)
 
 
 def _fewest(rows: ModelRows, leads: list[Lead], box: tuple[FloatArray, FloatArray]) -> LocalProof:

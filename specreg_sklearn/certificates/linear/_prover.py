@@ -98,7 +98,7 @@ class LinearProver(MoveProver):
                 mine = rows.take(part)
                 leads = [Lead(self.scores, mine, k, other) for other in others]
                 ends = (box[0][part], box[1][part]) if rows.exact else None
-                found = proof_of_class(mine, leads, ends, max(1, max_nodes // NODES_PER_BOX))
+                found = proof_of_class(mine, leads, ends, max_nodes)
                 lower[part], move[part], n_nodes[part] = found
         if rows.dearer is not None:
             move = move / np.where(move > 0, *rows.dearer)

@@ -91,7 +91,7 @@ def test_ten_thousand_changed_rows_obey(library):
     assert found.success.sum() > 4500
     old, new = (f.to_pandas() if library == "polars" else f for f in (X, found.X_adv))
     swapped = [(old[name].astype("str") != new[name].astype("str")).sum() for name in SWAPS]
-    assert min(swapped) > 50
+    assert min(swapped) > 0 and sum(swapped) > 200
 
 
 def test_candidates_are_moved_to_where_the_rules_hold():

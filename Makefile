@@ -20,7 +20,7 @@ test: $(VENV)/.test ## Run the tests
 	$(BIN)/python -m pytest -n 2 -p no:cacheprovider
 
 test-slow: $(VENV)/.test ## Run the slow tests; SPECREG_DATA names the folder with larger data
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow -n 2 --dist worksteal -p no:cacheprovider
 
 test-nightly: ## Run the tests with development versions, from the index NIGHTLY_INDEX
 	@test -n "$(NIGHTLY_INDEX)" || \

@@ -15,6 +15,9 @@ from specreg_sklearn.attacks import CGBA, FeatureSpace, HopSkipJump, RayS, Squar
 from specreg_sklearn.attacks import TangentAttack as Tangent
 from specreg_sklearn.metrics import certified_radius
 
+# Of all models: so that several processes share them.
+N_PARTS = 7
+
 
 @pytest.fixture(scope="module")
 def digits():
@@ -108,12 +111,14 @@ def test_square_attack_finds_nothing_nearer(name, norm, models, digits):
 
 
 @pytest.mark.slow
-def test_100_000_pairs():
-    """Every kind of model and attack of ``make bench-certificates``."""
-    found = search_violations()
+@pytest.mark.parametrize("part", range(N_PARTS))
+def test_100_000_pairs(part):
+    """Every kind of model and attack of ``make bench-certificates``, a part of the models each."""
+    found = search_violations(part=slice(part, None, N_PARTS))
     counts = found.by_kind.values()
-    assert sum(count.pairs for count in counts) >= 100_000
+    assert sum(count.pairs for count in counts) >= 100_000 / N_PARTS
     assert [where for count in counts for where in count.where] == []
     assert sum(count.violations for count in counts) == 0
-    # Where the certificate is the distance, the gradient attack finds the rows right behind it.
-    assert found.teeth > 0.99
+    # Where the certificate is the distance, the gradient attack finds the rows right behind it. The
+    # parts in the middle have no such models.
+    assert np.isnan(found.teeth) if part in (2, 3, 4, 5) else found.teeth > 0.99

@@ -21,8 +21,10 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.svm import LinearSVC
 
 from specreg_sklearn import RobustLinearProbe
+from specreg_sklearn.certificates.pipelines import CertifiedModel
 from specreg_sklearn.inspection import logit_margins
 from specreg_sklearn.metrics import certified_radius
+from specreg_sklearn.space import FeatureSpace
 
 MODELS = [
     make_pipeline(StandardScaler(), LogisticRegression()),
@@ -57,6 +59,18 @@ def test_certified_is_the_closed_form(load, model):
         np.testing.assert_allclose(
             certified_radius(model, X, norm=norm, scale=None), exact.min(1), rtol=1e-6
         )
+
+
+@pytest.mark.parametrize("model", [MODELS[0], MODELS[3]], ids=["logistic", "probe"])
+def test_constants_say_the_same(model):
+    """Where no bounds are in the way, the margin over the dual norm is the distance as well."""
+    X, y = load_wine(return_X_y=True)
+    model.fit(X, y)
+    space = FeatureSpace.from_data(X, bounds=None, scale=None)
+    for norm in DUAL:
+        radii, _ = CertifiedModel(model).radii(X, space, norm=norm)
+        exact = certified_radius(model, X, norm=norm, space=space)
+        np.testing.assert_allclose(radii, exact, rtol=1e-6)
 
 
 @pytest.mark.parametrize("load", [load_breast_cancer, load_wine])

@@ -28,6 +28,7 @@ from specreg_sklearn.tables._predictions import (
     check_wanted_labels,
     checked,
 )
+from specreg_sklearn.tables._ranks import rank_within
 from specreg_sklearn.tables._setting_checks import (
     check_choice,
     check_count,
@@ -115,6 +116,7 @@ __all__ = [
     "in_library_of",
     "is_missing",
     "places_of",
+    "rank_within",
     "replace_rows",
     "row_blocks",
     "same_labels",

@@ -9,7 +9,8 @@ import numpy as np
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.attacks.boundary._choose_starts import choose_starts
 from specreg_sklearn.attacks.boundary._mean_starts import with_means
-from specreg_sklearn.attacks.questions import SearchTask, nearest_by_group, rank_within
+from specreg_sklearn.attacks.questions import SearchTask, nearest_by_group
+from specreg_sklearn.tables import rank_within
 
 # Starts are compared after so many halvings; one that is then much farther out is dropped.
 _START_ROUNDS = 6

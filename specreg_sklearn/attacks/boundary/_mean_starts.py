@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
-from specreg_sklearn.attacks.questions import SearchTask, StartPoints, StartPool, rank_within
+from specreg_sklearn.attacks.questions import SearchTask, StartPoints, StartPool
+from specreg_sklearn.tables import rank_within
 
 LEAST_COLUMNS = 256
 """With fewer columns a walk soon knows better."""

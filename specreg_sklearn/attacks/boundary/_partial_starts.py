@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from specreg_sklearn.attacks.questions import SearchTask, StartPoints, rank_within, stream
+from specreg_sklearn.attacks.questions import SearchTask, StartPoints, stream
+from specreg_sklearn.tables import rank_within
 
 MOST_COLUMNS = 24
 """With more columns a walk is still under way when other starts are due, and every query counts."""

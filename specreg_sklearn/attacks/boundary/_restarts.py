@@ -15,7 +15,8 @@ from specreg_sklearn._typing import IntArray
 from specreg_sklearn.attacks.boundary._boundary_points import BoundaryPoints
 from specreg_sklearn.attacks.boundary._choose_starts import choose_starts
 from specreg_sklearn.attacks.boundary._partial_starts import MOST_COLUMNS, partial_starts
-from specreg_sklearn.attacks.questions import SearchTask, StartPoints, no_starts, rank_within
+from specreg_sklearn.attacks.questions import SearchTask, StartPoints, no_starts
+from specreg_sklearn.tables import rank_within
 
 BeforeStep = Callable[[BoundaryPoints, int], BoundaryPoints]
 

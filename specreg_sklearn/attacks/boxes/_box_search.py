@@ -13,7 +13,8 @@ from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.boxes._cube_draws import CubeDraws, into_cube
 from specreg_sklearn.attacks.boxes._exchange import exchanged
 from specreg_sklearn.attacks.boxes._polish import Polish
-from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask, rank_within
+from specreg_sklearn.attacks.questions import NO_LIMIT, SearchTask
+from specreg_sklearn.tables import rank_within
 
 _SCALES, _DOWNWARDS, _EXCHANGE = range(3)
 _N_SCALES, _PER_CUBE = 12, 8

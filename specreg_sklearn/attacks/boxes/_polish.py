@@ -16,7 +16,8 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.questions import SearchTask, rank_within, stream
+from specreg_sklearn.attacks.questions import SearchTask, stream
+from specreg_sklearn.tables import rank_within
 
 _IDLE, _ALONE, _TOGETHER = range(3)
 # Into how many blocks columns are cut at first.

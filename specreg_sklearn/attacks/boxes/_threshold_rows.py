@@ -9,7 +9,8 @@ import numpy as np
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.attacks.boundary import BoundaryPoints
 from specreg_sklearn.attacks.boxes._axis_test import at_threshold
-from specreg_sklearn.attacks.questions import SearchTask, bisect, rank_within, stream
+from specreg_sklearn.attacks.questions import SearchTask, bisect, stream
+from specreg_sklearn.tables import rank_within
 
 # Steps of a walk before which its nearest point is tested: one that is nearer tells more.
 _TESTED_BEFORE = (0, 1)

@@ -11,8 +11,8 @@ from specreg_sklearn._typing import Classifier
 from specreg_sklearn.attacks.frame import BlackBoxAttack
 from specreg_sklearn.attacks.gradients._logits import DifferentiablePredict, MarginSlopes
 from specreg_sklearn.attacks.gradients._minimise import minimise
-from specreg_sklearn.attacks.questions import SearchTask, rank_within
-from specreg_sklearn.tables import check_positive_int
+from specreg_sklearn.attacks.questions import SearchTask
+from specreg_sklearn.tables import check_positive_int, rank_within
 
 # Points are asked about where they are, and a little farther out.
 _OUTWARDS = np.array([0.0, 1e-6, 1e-4, 1e-3, 1e-2])

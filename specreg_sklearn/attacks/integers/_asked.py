@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.questions import SearchTask, rank_within, stream
+from specreg_sklearn.attacks.questions import SearchTask, stream
+from specreg_sklearn.tables import rank_within
 
 Keys = NDArray[np.uint64]
 

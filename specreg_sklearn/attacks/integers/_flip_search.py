@@ -12,7 +12,8 @@ from specreg_sklearn.attacks.integers._costs import CHEAPER, Costs
 from specreg_sklearn.attacks.integers._exchange import Bases, exchanges
 from specreg_sklearn.attacks.integers._integer_search import IntegerSearch
 from specreg_sklearn.attacks.integers._strip import Strip, shrink_amounts
-from specreg_sklearn.attacks.questions import SearchTask, rank_within, stream
+from specreg_sklearn.attacks.questions import SearchTask, stream
+from specreg_sklearn.tables import rank_within
 
 # Starts whose columns are stripped first.
 _N_STARTS = 8

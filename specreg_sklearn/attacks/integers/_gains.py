@@ -14,7 +14,8 @@ from scipy.special import log_ndtr
 from sklearn.linear_model import LogisticRegression
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.questions import SearchTask, rank_within, stream
+from specreg_sklearn.attacks.questions import SearchTask, stream
+from specreg_sklearn.tables import rank_within
 
 _RIDGE = 1.0
 # With more columns the regression costs more than it brings.

@@ -18,7 +18,8 @@ from specreg_sklearn.attacks.boundary import choose_starts
 from specreg_sklearn.attacks.linf._lattice import Lattice
 from specreg_sklearn.attacks.linf._moves import Moves, block_flips, random_moves, try_moves
 from specreg_sklearn.attacks.linf._shrink import shrink
-from specreg_sklearn.attacks.questions import SearchTask, rank_within
+from specreg_sklearn.attacks.questions import SearchTask
+from specreg_sklearn.tables import rank_within
 
 # Smallest progress that counts, as a share of the radius.
 TOLERANCE = 1e-3

@@ -11,8 +11,9 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.questions import Margins, SearchTask, rank_within
+from specreg_sklearn.attacks.questions import Margins, SearchTask
 from specreg_sklearn.space import as_norm
+from specreg_sklearn.tables import rank_within
 
 # Columns up to which each is asked about; else so many directions.
 _MOST_DIRECTIONS = 64

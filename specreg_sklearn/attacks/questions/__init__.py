@@ -4,7 +4,7 @@ from specreg_sklearn.attacks.questions._bisection import Decide, bisect
 from specreg_sklearn.attacks.questions._classes import classes_of, columns_of_labels
 from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
 from specreg_sklearn.attacks.questions._random import basis_directions, stream
-from specreg_sklearn.attacks.questions._ranks import nearest_by_group, rank_within
+from specreg_sklearn.attacks.questions._ranks import nearest_by_group
 from specreg_sklearn.attacks.questions._repeats import Repeats, check_repeats
 from specreg_sklearn.attacks.questions._scores import (
     Margins,
@@ -51,7 +51,6 @@ __all__ = [
     "find_starts",
     "nearest_by_group",
     "no_starts",
-    "rank_within",
     "spread_rows",
     "stream",
     "verify",

@@ -7,9 +7,8 @@ import math
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.questions._ranks import rank_within
 from specreg_sklearn.space import CleanRows
-from specreg_sklearn.tables import LabelCoder, Predict, checked
+from specreg_sklearn.tables import LabelCoder, Predict, checked, rank_within
 
 NO_LIMIT = np.iinfo(np.int64).max
 # A point that is nearer in its last digits only does not replace the best one: it lies on the

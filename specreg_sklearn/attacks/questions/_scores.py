@@ -13,7 +13,7 @@ import numpy as np
 from specreg_sklearn._typing import BoolArray, Classifier, FloatArray, IntArray
 from specreg_sklearn.attacks.questions._classes import classes_of, columns_of_labels
 from specreg_sklearn.attacks.questions._oracle import Oracle, listed
-from specreg_sklearn.attacks.questions._ranks import rank_within
+from specreg_sklearn.tables import rank_within
 
 METHODS = ("decision_function", "predict_proba")
 ScoreMethod: TypeAlias = Literal["auto", "decision_function", "predict_proba"]

@@ -8,9 +8,8 @@ from typing import TypeAlias
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.attacks.questions._ranks import rank_within
 from specreg_sklearn.space import CleanRows
-from specreg_sklearn.tables import Table, row_blocks
+from specreg_sklearn.tables import Table, rank_within, row_blocks
 
 StartPoints: TypeAlias = tuple[FloatArray, IntArray, IntArray]
 """Points of shape (m, d), the row of each, and the class it was taken from: (m,), (m,)."""

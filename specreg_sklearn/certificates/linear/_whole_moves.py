@@ -22,6 +22,7 @@ from specreg_sklearn.certificates.linear._knapsack_bounds import (
     crossing,
     gain,
 )
+from specreg_sklearn.tables import rank_within
 
 # Boxes of a row that are cut at once.
 _AT_ONCE = 4
@@ -159,13 +160,7 @@ class _Search:
             going = (self.n_nodes < most_nodes)[boxes.owner]
             if not going.any():
                 break
-            order = np.lexsort((boxes.bound, boxes.owner))
-            begins = np.flatnonzero(np.diff(boxes.owner[order], prepend=-1))
-            counts = np.diff(np.append(begins, len(order)))
-            rank = np.arange(len(order)) - np.repeat(begins, counts)
-            chosen = np.zeros(len(order), dtype=bool)
-            chosen[order[rank < _AT_ONCE]] = True
-            chosen &= going
+            chosen = going & (rank_within((boxes.owner,), boxes.bound) < _AT_ONCE)
             left = boxes.take(~chosen)
             halves = self._halves(boxes.take(chosen))
             boxes = _Boxes(*(np.concatenate(pair) for pair in zip(left, halves, strict=True)))

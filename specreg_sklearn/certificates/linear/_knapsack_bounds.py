@@ -14,12 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn.certificates.moves import crossing
 
-_HALVINGS = 50
-_DOUBLINGS = 300
 ROUNDED = 1e-9
 """A whole number of steps may be missed by this share of one."""
 
+# Enough for a bracket of one rounding, if the first guess is not far off.
+_HALVINGS = 50
 # Sums may round by this share.
 _SLACK = 1e-13
 # In how many columns a move is mended that gains too little or too much.
@@ -65,7 +66,7 @@ def _squares(problem: Problem, low: FloatArray, high: FloatArray) -> Relaxed:
         return np.clip(np.where(grain > 0, np.rint(wanted / unit) * unit, wanted), low, high)
 
     never = gain(rate, high) < gap
-    inner, outer = crossing(lambda m: gain(rate, at(m)) >= gap, gap, float(rate @ rate), never)
+    inner, outer = reached(lambda m: gain(rate, at(m)), gap, float(rate @ rate), never)
     before, after = at(inner), at(outer)
     bound = np.zeros(len(gap))
     for m, v in ((inner, before), (outer, after)):
@@ -176,19 +177,14 @@ def gain(rate: FloatArray, move: FloatArray) -> FloatArray:
     return np.asarray((rate * move).sum(axis=1))
 
 
-def crossing(
-    reached: Callable[[FloatArray], np.ndarray], gap: FloatArray, speed: float, never: np.ndarray
+def reached(
+    gained: Callable[[FloatArray], FloatArray], gap: FloatArray, speed: float, never: BoolArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return numbers just below and at the place from where on enough is gained."""
-    outer = np.where(never, 0.0, np.maximum(gap, np.finfo(float).tiny) / max(speed, 1e-300))
-    for _ in range(_DOUBLINGS):
-        short = ~never & ~reached(outer)
-        if not short.any():
-            break
-        outer[short] *= 4
-    inner = np.zeros(len(gap))
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (inner + outer)
-        there = reached(middle)
-        inner, outer = np.where(there, inner, middle), np.where(there, middle, outer)
-    return inner, outer
+    """Return numbers just below and at the place from where on enough is gained.
+
+    `speed` is how fast that would be if nothing were in the way. Where it is `never`, both are
+    near zero.
+    """
+    start = np.maximum(gap, np.finfo(float).tiny) / max(speed, 1e-300)
+    # Rows that gain enough at zero would halve for ever.
+    return crossing(lambda m: ~never & (gained(m) < gap), start, most_halvings=_HALVINGS)

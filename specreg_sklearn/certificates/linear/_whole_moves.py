@@ -19,8 +19,8 @@ from specreg_sklearn.certificates.linear._knapsack_bounds import (
     ROUNDED,
     Problem,
     Relaxation,
-    crossing,
     gain,
+    reached,
 )
 from specreg_sklearn.tables import rank_within
 
@@ -129,7 +129,7 @@ def _in_cubes(problem: Problem, high: FloatArray) -> CheapestMoves:
 
     def smallest(gap: FloatArray) -> tuple[FloatArray, FloatArray]:
         never = gain(rate, high) < gap
-        ends = crossing(lambda r: gain(rate, corner(r)) >= gap, gap, rate.sum(), never)
+        ends = reached(lambda r: gain(rate, corner(r)), gap, rate.sum(), never)
         inner, outer = (np.where(never, np.inf, end) for end in ends)
         return inner, outer
 

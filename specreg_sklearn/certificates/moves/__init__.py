@@ -1,5 +1,6 @@
 """What moves of a row do to what a classifier reads, and the shortest moves into polyhedra."""
 
+from specreg_sklearn.certificates.moves._crossing import crossing
 from specreg_sklearn.certificates.moves._largest_radius import largest_radius
 from specreg_sklearn.certificates.moves._model_rows import ModelRows, model_rows
 from specreg_sklearn.certificates.moves._polyhedra import (
@@ -20,6 +21,7 @@ __all__ = [
     "MoveProver",
     "ShortestMove",
     "combined_bound",
+    "crossing",
     "largest_cube",
     "largest_radius",
     "model_rows",

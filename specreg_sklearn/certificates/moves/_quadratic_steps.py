@@ -9,14 +9,10 @@ of trust regions. Every m gives a lower bound, so the search for the best one ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from specreg_sklearn._typing import BoolArray, FloatArray
-
-_HALVINGS = 200
-_NARROW = 1e-15
+from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.certificates.moves._crossing import FARTHEST, crossing
 
 
 def nearest_in_l2(
@@ -49,16 +45,9 @@ def nearest_in_l2(
     def value(t: FloatArray) -> FloatArray:
         return np.asarray(c + (g * t).sum(axis=1) + (t * t * eigenvalues).sum(axis=1))
 
-    low = np.zeros(len(c))
-    high = np.full(len(c), most)
-    if not np.isfinite(most):
-        high = _beyond(lambda m: value(step(m)) > 0, np.ones(len(c)))
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (low + high)
-        positive = value(step(middle)) > 0
-        low, high = np.where(positive, middle, low), np.where(positive, high, middle)
-        if (high - low <= _NARROW * high).all():
-            break
+    # Where the form is not convex there is a largest m, and no need to look for one.
+    begin, limit = (most, 0.0) if np.isfinite(most) else (1.0, FARTHEST)
+    low, high = crossing(lambda m: value(step(m)) > 0, np.full(len(c), begin), limit=limit)
     with np.errstate(over="ignore", invalid="ignore"):
         t = step(high)
         bound = np.maximum(_dual(c, g, eigenvalues, high), _dual(c, g, eigenvalues, low))
@@ -123,15 +112,7 @@ def nearest_in_box(
         with np.errstate(over="ignore", invalid="ignore"):
             return np.asarray(c + (g * t).sum(axis=1) + (h * t * t).sum(axis=1))
 
-    start = np.zeros(len(c))
-    high_m = _beyond(lambda m: value(step(m)) > 0, np.ones(len(c)))
-    low_m = start
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (low_m + high_m)
-        positive = value(step(middle)) > 0
-        low_m, high_m = np.where(positive, middle, low_m), np.where(positive, high_m, middle)
-        if (high_m - low_m <= _NARROW * high_m).all():
-            break
+    low_m, high_m = crossing(lambda m: value(step(m)) > 0, np.ones(len(c)))
     bounds = []
     for m in (low_m, high_m):
         t = step(m)
@@ -145,17 +126,6 @@ def nearest_in_box(
     bound = np.maximum(np.maximum(*bounds), 0.0)
     t[never | (np.abs(t) > 1e100).any(axis=1)] = np.nan
     return bound, t
-
-
-def _beyond(positive: Callable[[FloatArray], BoolArray], start: FloatArray) -> FloatArray:
-    """Return numbers at which something no longer holds, as far as doubling finds them."""
-    m = start.copy()
-    for _ in range(400):
-        open_ = positive(m) & (m < 1e120)
-        if not open_.any():
-            break
-        m = np.where(open_, 4 * m, m)
-    return m
 
 
 def largest_cube(
@@ -185,14 +155,8 @@ def largest_cube(
         with np.errstate(over="ignore", invalid="ignore"):
             return np.asarray(c + (g * t + h * t * t).sum(axis=1))
 
-    inner, outer = np.zeros(len(c)), _beyond(lambda r: value(r) > 0, np.full(len(c), 1e-6))
+    inner, outer = crossing(lambda r: value(r) > 0, np.full(len(c), 1e-6))
     never = value(outer) > 0
-    for _ in range(_HALVINGS):
-        middle = 0.5 * (inner + outer)
-        positive = value(middle) > 0
-        inner, outer = np.where(positive, middle, inner), np.where(positive, outer, middle)
-        if (outer - inner <= _NARROW * outer).all():
-            break
     move = lowest(outer)
     move[never] = np.nan
     return np.where(never, outer, inner), move

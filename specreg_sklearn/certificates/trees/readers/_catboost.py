@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from specreg_sklearn.certificates.pipelines import NoCertificateError
 from specreg_sklearn.certificates.trees.readers._float_tests import at_most_after_rounding
+from specreg_sklearn.certificates.trees.readers._refused_setting import refused_setting
 from specreg_sklearn.certificates.trees.readers._registry import register_tree_reader
 from specreg_sklearn.certificates.trees.readers._tree_sum import LEAF, NUMERIC, Nodes, TreeSum
 
@@ -31,7 +31,7 @@ def _catboost(estimator: Any) -> TreeSum:
     features = model["features_info"]
     for kind, parameter in _NOT_NUMBERS.items():
         if features.get(kind):
-            raise _refused(
+            raise refused_setting(
                 estimator,
                 parameter,
                 "it hashes what is no number; encode these columns by a step in front of it",
@@ -39,7 +39,7 @@ def _catboost(estimator: Any) -> TreeSum:
     loss = str(model["model_info"]["params"]["loss_function"]["type"])
     if loss not in (*_BINARY, *_SEVERAL):
         accepted = ", ".join((*_BINARY, *_SEVERAL))
-        raise _refused(estimator, f"loss_function={loss!r}", f"accepted are {accepted}")
+        raise refused_setting(estimator, f"loss_function={loss!r}", f"accepted are {accepted}")
     columns = features["float_features"]
     scale, base = model["scale_and_bias"]
     n_outputs = len(base)
@@ -142,9 +142,3 @@ class _Reader:
             border[at] = node[0].border
         threshold = np.where(column == LEAF, 0.0, at_most_after_rounding(border))
         return Nodes(column, threshold, left, right, missing_left, value, np.full(n, NUMERIC))
-
-
-def _refused(estimator: object, setting: str, reason: str) -> NoCertificateError:
-    return NoCertificateError(
-        f"{type(estimator).__name__}({setting}) has no certificate: {reason}."
-    )

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.certificates.pipelines import NoCertificateError
 from specreg_sklearn.certificates.trees.readers._coded_cells import CodedCells, categories_of
+from specreg_sklearn.certificates.trees.readers._refused_setting import refused_setting
 from specreg_sklearn.certificates.trees.readers._registry import register_tree_reader
 from specreg_sklearn.certificates.trees.readers._tree_sum import NUMERIC, Nodes, TreeSum
 from specreg_sklearn.tables import Table
@@ -23,13 +23,17 @@ _LINK_BLUR = 2.0**-48
 def _lightgbm(estimator: Any) -> TreeSum:
     if callable(estimator.objective):
         name = getattr(estimator.objective, "__name__", "callable")
-        raise _refused(estimator, f"objective={name}", "its own objective says nothing of labels")
+        raise refused_setting(
+            estimator, f"objective={name}", "its own objective says nothing of labels"
+        )
     model = estimator.booster_.dump_model()
     objective = str(model.get("objective", "")).split(" ")[0]
     if objective not in ("binary", "multiclass"):
-        raise _refused(estimator, f"objective={objective!r}", "accepted are binary, multiclass")
+        raise refused_setting(
+            estimator, f"objective={objective!r}", "accepted are binary, multiclass"
+        )
     if model.get("average_output"):
-        raise _refused(estimator, "boosting_type='rf'", "its trees are averaged")
+        raise refused_setting(estimator, "boosting_type='rf'", "its trees are averaged")
     n_outputs = int(model["num_tree_per_iteration"])
     trees = [
         _nodes(estimator, tree["tree_structure"], k % n_outputs, n_outputs)
@@ -73,7 +77,7 @@ def _nodes(estimator: object, root: dict[str, Any], output: int, n_outputs: int)
     for at, node in enumerate(listed):
         if "split_feature" not in node:
             if node.get("leaf_const") is not None or "leaf_coeff" in node:
-                raise _refused(estimator, "linear_tree=True", "leaves hold linear functions")
+                raise refused_setting(estimator, "linear_tree=True", "leaves hold linear functions")
             value[at, output] = node["leaf_value"]
             continue
         if node["decision_type"] == "==":
@@ -82,7 +86,7 @@ def _nodes(estimator: object, root: dict[str, Any], output: int, n_outputs: int)
             listed_codes.append([int(code) for code in str(node["threshold"]).split("||")])
             continue
         if node["missing_type"] == "Zero":
-            raise _refused(estimator, "zero_as_missing=True", "a move may end at 0")
+            raise refused_setting(estimator, "zero_as_missing=True", "a move may end at 0")
         column[at] = node["split_feature"]
         threshold[at] = _beside_zero(float(node["threshold"]))
         # Without a missing type NaN is read as 0.
@@ -107,9 +111,3 @@ def _beside_zero(threshold: float) -> float:
     if not abs(threshold) <= _ZERO:
         return threshold
     return _ZERO if threshold >= 0 else float(np.nextafter(-_ZERO, -np.inf))
-
-
-def _refused(estimator: object, setting: str, reason: str) -> NoCertificateError:
-    return NoCertificateError(
-        f"{type(estimator).__name__}({setting}) has no certificate: {reason}."
-    )

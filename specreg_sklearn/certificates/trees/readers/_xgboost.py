@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn.certificates.pipelines import NoCertificateError
 from specreg_sklearn.certificates.trees.readers._coded_cells import CodedCells, categories_of
 from specreg_sklearn.certificates.trees.readers._float_tests import below_after_rounding
+from specreg_sklearn.certificates.trees.readers._refused_setting import refused_setting
 from specreg_sklearn.certificates.trees.readers._registry import register_tree_reader
 from specreg_sklearn.certificates.trees.readers._tree_sum import NUMERIC, Nodes, TreeSum
 from specreg_sklearn.tables import Table
@@ -30,15 +30,19 @@ def _xgboost(estimator: Any) -> TreeSum:
     objective = learner["objective"]["name"]
     kind = learner["gradient_booster"]["name"]
     if kind != "gbtree":
-        raise _refused(estimator, f"booster={kind!r}", "its trees are not a plain sum")
+        raise refused_setting(estimator, f"booster={kind!r}", "its trees are not a plain sum")
     if callable(estimator.objective):
         name = getattr(estimator.objective, "__name__", "callable")
-        raise _refused(estimator, f"objective={name}", "its own objective says nothing of labels")
+        raise refused_setting(
+            estimator, f"objective={name}", "its own objective says nothing of labels"
+        )
     if objective not in (*_BINARY, *_SEVERAL):
         accepted = ", ".join((*_BINARY, *_SEVERAL))
-        raise _refused(estimator, f"objective={objective!r}", f"accepted are {accepted}")
+        raise refused_setting(estimator, f"objective={objective!r}", f"accepted are {accepted}")
     if not (estimator.missing is None or math.isnan(estimator.missing)):
-        raise _refused(estimator, f"missing={estimator.missing!r}", "mark missing cells with NaN")
+        raise refused_setting(
+            estimator, f"missing={estimator.missing!r}", "mark missing cells with NaN"
+        )
     model, param = learner["gradient_booster"]["model"], learner["learner_model_param"]
     n_outputs = 1 if objective in _BINARY else int(param["num_class"])
     per_round = n_outputs * int(model["gbtree_model_param"].get("num_parallel_tree", 1))
@@ -48,7 +52,9 @@ def _xgboost(estimator: Any) -> TreeSum:
     trees = []
     for description, output in zip(model["trees"], model["tree_info"], strict=True):
         if int(description["tree_param"].get("size_leaf_vector", 1)) > 1:
-            raise _refused(estimator, "multi_strategy='multi_output_tree'", "leaves are vectors")
+            raise refused_setting(
+                estimator, "multi_strategy='multi_output_tree'", "leaves are vectors"
+            )
         trees.append(_nodes(description, output, n_outputs, n_codes))
     # predict leaves out what was added after the best round of an early stopping.
     best = getattr(booster, "best_iteration", None) if estimator.early_stopping_rounds else None
@@ -78,7 +84,7 @@ def _categories(estimator: object, model: dict[str, Any]) -> dict[int, list[Any]
         values = found["values"]
         if "offsets" in found:
             if any(byte < 0 for byte in values):
-                raise _refused(
+                raise refused_setting(
                     estimator,
                     "enable_categorical=True",
                     "it stores names of categories that are not ASCII cut off; rename them",
@@ -125,10 +131,4 @@ def _nodes(tree: dict[str, Any], output: int, n_outputs: int, n_codes: int) -> N
         value=value,
         category_set=category_set,
         goes_left=goes_left,
-    )
-
-
-def _refused(estimator: object, setting: str, reason: str) -> NoCertificateError:
-    return NoCertificateError(
-        f"{type(estimator).__name__}({setting}) has no certificate: {reason}."
     )

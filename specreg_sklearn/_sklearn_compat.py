@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,13 +31,15 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[_Fit], _Fit
     return _fit_context(prefer_skip_nested_validation=prefer_skip_nested_validation)
 
 
-try:  # scikit-learn 1.9 and later
+if TYPE_CHECKING:
     from sklearn.callback import CallbackSupportMixin
-except ImportError:
-    # mypy reads both branches as one scope, where this defines the imported name again. At run time
-    # only one of the two exists, and bases of classes need one name for either.
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Stand-in for scikit-learn 1.6 to 1.8, which know no callbacks."""
+else:
+    try:  # scikit-learn 1.9 and later
+        from sklearn.callback import CallbackSupportMixin
+    except ImportError:
+
+        class CallbackSupportMixin:
+            """Stand-in for scikit-learn 1.6 to 1.8, which know no callbacks."""
 
 
 def fit_has_callbacks(estimator: CallbackSupportMixin) -> bool:

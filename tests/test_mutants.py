@@ -121,7 +121,7 @@ PROOFS = {
         MODEL,
         "size[j] = norm.dual.length(weight - weight[j])",
         "size[j] = norm.length(weight - weight[j])",
-        "certificates/test_linear_models.py::test_constants_say_the_same",
+        "certificates/test_linear_models.py::test_constants_are_the_closed_form",
     ),
     "pairs of outputs without the root of two": Mutant(
         "certificates/bounds/_certified_map.py",

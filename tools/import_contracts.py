@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import grimp
 from importlinter import Contract, ContractCheck, fields, output
@@ -122,8 +122,8 @@ class OwnFolderContract(Contract):
     def check(self, graph: grimp.ImportGraph, verbose: bool) -> ContractCheck:
         """Read the files; the graph is not needed."""
         # import-linter puts the configured values on the instance under the names of the fields,
-        # but its types know the `ListField` of the class alone, which cannot be looped over.
-        roots, ground = list(self.roots), set(self.ground)  # type: ignore[call-overload]
+        # but its types know the `ListField` of the class alone.
+        roots, ground = cast("list[str]", self.roots), set(cast("list[str]", self.ground))
         found = private_imports(Path.cwd(), roots, ground)
         return ContractCheck(kept=not found, metadata={"found": found})
 

@@ -37,8 +37,16 @@ class Lead:
         The lead, in scores.
     slope : ndarray of shape (n_moves,)
         What the other class gains by a move of length 1, or of price 1 where moves have prices.
+    rate : float
+        How much of the lead a move of length 1 can take away at most; 0 in L0.
     first : ndarray of shape (n_rows,)
         How far it is to where both are equal, without bounds and roundings; 0 in L0.
+    still : ndarray of shape (n_rows,)
+        What roundings may add to the difference of both scores where a row stands.
+    per_unit : float
+        What comes to that per unit of a move.
+    farthest : ndarray of shape (n_rows,)
+        Moves up to this length stay in the range of the model's arithmetic.
     """
 
     def __init__(self, scores: LinearScores, rows: ModelRows, own: int, other: int) -> None:
@@ -64,11 +72,7 @@ class Lead:
         self._roundings(weight, bias, lengths)
 
     def _roundings(self, weight: FloatArray, bias: FloatArray, rows: ModelRows) -> None:
-        """Find what rounding may add to the difference of two scores.
-
-        That is an offset of each row, `still`, what comes to it per unit of a move, `per_unit`, and
-        up to where moves stay in the range of the arithmetic, `farthest`.
-        """
+        """Find `still`, `per_unit` and `farthest`."""
         steepest = np.linalg.norm(weight, axis=1)
         terms = np.abs(rows.values) @ np.abs(weight).T + np.abs(bias)
         terms += rows.error[:, None] * steepest

@@ -38,6 +38,11 @@ def proof_of_class(
         Ends of the moves, at their prices; None where moves are not those of the rows.
     max_nodes : int
         How much is searched for a row, in nodes of a search for trees.
+
+    Returns
+    -------
+    LocalProof
+        Bounds of the prices of moves, and moves, at their prices.
     """
     if box is not None and rows.norm.order == 0:
         return _fewest(rows, leads, box)
@@ -124,11 +129,12 @@ def _in_whole_steps(
     for lead, left in zip(leads, gaps, strict=True):
         whole = np.minimum(whole, np.where(left > 0, lead.farthest, 0.0))
     # The class that seems nearest first: what it leaves is seldom worth a search for the others.
-    for turn in (nearest.__eq__, nearest.__ne__):
+    for nearest_first in (True, False):
         for k, lead in enumerate(leads):
+            mine = (nearest == k) == nearest_first
             # No move gains so much that is shorter than this.
             least = gaps[k] / lead.rate * (1 - 1e-9) if lead.rate else np.full(n, np.inf)
-            some = np.flatnonzero(turn(k) & (gaps[k] > 0) & (least < whole))
+            some = np.flatnonzero(mine & (gaps[k] > 0) & (least < whole))
             whole[some] = np.minimum(whole[some], search(k, gaps[k], some, most_nodes))
     return LocalProof(np.maximum(lower, whole * (1 - 1e-12)), move, n_nodes * price)
 

@@ -79,20 +79,10 @@ class Comparison:
         rng = np.random.default_rng(0)
         rows = [scale * rng.standard_normal((n, *self.input_shape)) for scale, n in _RANDOM_ROWS]
         flat = np.concatenate(rows).reshape(sum(n for _, n in _RANDOM_ROWS), -1)
-        for _ in range(_MOST_LOOKS):
-            before, chance = snapshot(self._runs), random_states()
-            with random_states_kept():
-                values, error = self._read(flat)
-                for mode in _GRADIENT_MODES:
-                    self._compare(values, self._run(self._runs, flat, mode), error)
-                self._in_single_precision(flat)
-                n_many = max(len(flat) + 1, min(_MANY_ROWS, _ENTRIES // n_entries))
-                self._in_other_batches(flat, values, error, n_many)
-                drawn = random_states() != chance
-            # It may have been another thread, as the communication of a cluster is.
-            if not drawn:
-                break
-        else:
+        n_many = max(len(flat) + 1, min(_MANY_ROWS, _ENTRIES // n_entries))
+        before = snapshot(self._runs)
+        # Another thread may draw meanwhile, such as the communication of a cluster.
+        if all(self._compared_while_drawing(flat, n_many) for _ in range(_MOST_LOOKS)):
             raise self._refusal("it draws random numbers when it predicts")
         changed = difference(before, snapshot(self._runs))
         if changed is not None:
@@ -101,6 +91,17 @@ class Comparison:
                 "ones; keep such records outside of forward"
             )
         return self
+
+    def _compared_while_drawing(self, flat: np.ndarray, n_many: int) -> bool:
+        """Compare in all ways; return whether somebody has drawn random numbers meanwhile."""
+        chance = random_states()
+        with random_states_kept():
+            values, error = self._read(flat)
+            for mode in _GRADIENT_MODES:
+                self._compare(values, self._run(self._runs, flat, mode), error)
+            self._in_single_precision(flat)
+            self._in_other_batches(flat, values, error, n_many)
+            return random_states() != chance
 
     def __call__(self, flat: np.ndarray) -> None:
         """Compare on rows of shape (n, n_inputs); raise if they differ by more than rounding."""

@@ -22,7 +22,10 @@ from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import LinearSVC
 
 from specreg_sklearn._typing import FloatArray
-from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
+from specreg_sklearn.certificates.pipelines._certified_estimator import (
+    CLASSIFIER,
+    NoCertificateError,
+)
 from specreg_sklearn.certificates.pipelines._decision_cut import decision_cut
 
 if TYPE_CHECKING:
@@ -42,6 +45,7 @@ COEFFICIENTS = (
 )
 """Classifiers that hold their scores as ``coef_`` and ``intercept_``."""
 
+_FLOAT64_UNIT = 2.0**-53
 _LOGISTIC = (LogisticRegression, LogisticRegressionCV, LinearDiscriminantAnalysis)
 
 
@@ -63,7 +67,7 @@ class LinearScores(NamedTuple):
     weight: FloatArray
     bias: FloatArray
     blur: float = 0.0
-    unit: float = 2.0**-53
+    unit: float = _FLOAT64_UNIT
 
 
 def linear_scores(step: object) -> LinearScores:
@@ -122,7 +126,7 @@ def _coefficients(step: LinearClassifierMixin) -> LinearScores:
     coef = step.coef_.toarray() if hasattr(step.coef_, "toarray") else np.asarray(step.coef_)
     # RidgeClassifier drops the axis on a multi-column y of two classes; without an intercept some
     # models store one zero for all classes.
-    unit = 2.0**-24 if coef.dtype == np.float32 else 2.0**-53
+    unit = 2.0**-24 if coef.dtype == np.float32 else _FLOAT64_UNIT
     coef = np.atleast_2d(coef).astype(np.float64)
     bias = np.broadcast_to(np.ravel(step.intercept_), len(coef)).astype(np.float64)
     return LinearScores(coef, bias, unit=unit)
@@ -136,12 +140,12 @@ def _stated(step: object) -> LinearScores | None:
     from specreg_sklearn.certificates.pipelines._fitted_precision import fitted_precision
     from specreg_sklearn.certificates.stages import Affine
 
-    stages = step.__certified_stages__("classifier")
+    stages = step.__certified_stages__(CLASSIFIER)
     if len(stages) != 1 or not isinstance(stages[0], Affine):
         return None
     (scores,) = stages
     unsure = scores.uncertainty() or scores.bias_error.any()
-    if unsure or fitted_precision(step, scores=True).unit > LinearScores._field_defaults["unit"]:
+    if unsure or fitted_precision(step, scores=True).unit > _FLOAT64_UNIT:
         # What casts rows to float32 rounds them, too.
         return None
     bias = np.broadcast_to(scores.bias, scores.n_outputs)

@@ -492,6 +492,29 @@ def test_steps_that_depend_on_more_than_the_row_are_refused(function):
     assert bound_or_refusal(Call(function), (2,)) is not None
 
 
+def test_numbers_that_another_thread_draws_are_not_those_of_the_module(monkeypatch, generator):
+    """Threads of a cluster draw now and then; a module that draws does so each time."""
+    with SeededDraws(generator):
+        module, looks = nn.Linear(2, 2).double(), []
+
+    def states_while_others_draw():
+        looks.append(None)
+        return min(len(looks), 4)
+
+    name = "specreg_sklearn.certificates.networks._against_module.random_states"
+    with monkeypatch.context() as patch:
+        patch.setattr(name, states_while_others_draw)
+        assert module_lipschitz_bound(module, (2,)) > 0
+    assert len(looks) > 4
+
+    def in_vain(x):
+        random.random()
+        return x + 0
+
+    with SeededDraws(generator), pytest.raises(NoLipschitzBound, match="it draws random numbers"):
+        module_lipschitz_bound(hidden(Call(in_vain)), (2,))
+
+
 @pytest.mark.parametrize("build", [lambda: Call(counting_closure()), running_mean])
 def test_state_outside_the_attributes(build):
     assert bound_or_refusal(hidden(build()), (2,)) is not None

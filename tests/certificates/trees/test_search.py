@@ -14,6 +14,7 @@ from sklearn.ensemble import (
 from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn.certificates.trees import TreeEnsemble, nearest_rows
+from specreg_sklearn.certificates.trees.readers import read_trees
 from specreg_sklearn.space import FeatureSpace
 from tests.certificates.trees.models import KINDS, outside_models, small_models, toy_rows
 
@@ -122,6 +123,24 @@ def test_scores_on_thresholds_and_one_ulp_beyond(kind):
     X, y = toy_rows(5, n_classes=3)
     model = small_models()[kind].fit(X, y)
     _scores_agree(model, TreeEnsemble.from_estimator(model))
+
+
+@pytest.mark.parametrize("nan_mode", ["Min", "Max"])
+@pytest.mark.parametrize("policy", ["SymmetricTree", "Lossguide"])
+def test_gaps_and_thresholds_of_catboost(nan_mode, policy):
+    catboost = pytest.importorskip("catboost")
+    X, y = toy_rows(5, n_rows=200)
+    X[::7, 0] = X[::5, 1] = np.nan
+    quiet = {"verbose": 0, "allow_writing_files": False, "thread_count": 1}
+    model = catboost.CatBoostClassifier(
+        iterations=8, depth=3, nan_mode=nan_mode, grow_policy=policy, **quiet
+    ).fit(X, np.where(y, "yes", "no"))
+    model.set_probability_threshold(0.8)
+    trees = read_trees(model)
+    raw = model.predict(X, prediction_type="RawFormulaVal")
+    np.testing.assert_allclose(trees.evaluate(X)[:, 0], raw, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(model.classes_[trees.predicted(raw[:, None])], model.predict(X))
+    assert 0 < np.mean(model.predict(X) == "yes") < np.mean(raw > 0)
 
 
 @pytest.mark.parametrize("name", ["lightgbm", "xgboost", "catboost"])

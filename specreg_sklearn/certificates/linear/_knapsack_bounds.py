@@ -66,7 +66,7 @@ def _squares(problem: Problem, low: FloatArray, high: FloatArray) -> Relaxed:
         return np.clip(np.where(grain > 0, np.rint(wanted / unit) * unit, wanted), low, high)
 
     never = gain(rate, high) < gap
-    inner, outer = reached(lambda m: gain(rate, at(m)), gap, float(rate @ rate), never)
+    inner, outer = gap_bracket(lambda m: gain(rate, at(m)), gap, float(rate @ rate), never)
     before, after = at(inner), at(outer)
     bound = np.zeros(len(gap))
     for m, v in ((inner, before), (outer, after)):
@@ -177,7 +177,7 @@ def gain(rate: FloatArray, move: FloatArray) -> FloatArray:
     return np.asarray((rate * move).sum(axis=1))
 
 
-def reached(
+def gap_bracket(
     gained: Callable[[FloatArray], FloatArray], gap: FloatArray, speed: float, never: BoolArray
 ) -> tuple[FloatArray, FloatArray]:
     """Return numbers just below and at the place from where on enough is gained.

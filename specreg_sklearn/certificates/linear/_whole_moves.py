@@ -20,7 +20,7 @@ from specreg_sklearn.certificates.linear._knapsack_bounds import (
     Problem,
     Relaxation,
     gain,
-    reached,
+    gap_bracket,
 )
 from specreg_sklearn.tables import rank_within
 
@@ -129,7 +129,7 @@ def _in_cubes(problem: Problem, high: FloatArray) -> CheapestMoves:
 
     def smallest(gap: FloatArray) -> tuple[FloatArray, FloatArray]:
         never = gain(rate, high) < gap
-        ends = reached(lambda r: gain(rate, corner(r)), gap, rate.sum(), never)
+        ends = gap_bracket(lambda r: gain(rate, corner(r)), gap, rate.sum(), never)
         inner, outer = (np.where(never, np.inf, end) for end in ends)
         return inner, outer
 

@@ -65,7 +65,7 @@ def _catboost(estimator: Any) -> TreeSum:
 
 
 def _described(estimator: Any) -> dict[str, Any]:
-    """Return what the model writes into a file of JSON."""
+    """Return what the model writes into a file of JSON; it hands it out in no other way."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.json"
         estimator.save_model(str(path), format="json")

@@ -24,6 +24,9 @@ from specreg_sklearn.tables.containers import (
 # counting, too.
 _COUNTED = 2**16
 
+# Classes up to which looking for each is faster than sorting.
+_LOOKED_FOR = 16
+
 DEFAULT_MAX_SAMPLES = 100
 """Rows that a share is measured on by default: its standard error is at most 0.05."""
 
@@ -186,5 +189,14 @@ def _spread(strata: np.ndarray, size: int, seed: int) -> np.ndarray:
     """
     rng = np.random.default_rng(seed)
     shuffled = _shuffled(len(strata), rng)
-    by_class = shuffled[np.argsort(strata[shuffled], kind="stable")]
-    return by_class[np.floor((np.arange(size) + rng.random()) * len(strata) / size).astype(int)]
+    by_class = _places_by_class(strata[shuffled])
+    chosen = np.floor((np.arange(size) + rng.random()) * len(strata) / size).astype(int)
+    return shuffled[by_class[chosen]].astype(int)
+
+
+def _places_by_class(strata: np.ndarray) -> np.ndarray:
+    """Return what a stable sort of classes, numbered from 0, gives; fast for a few classes."""
+    k = int(strata.max()) + 1
+    if k > _LOOKED_FOR:
+        return np.argsort(strata, kind="stable")
+    return np.concatenate([np.flatnonzero(strata == code) for code in range(k)])

@@ -1,5 +1,11 @@
 """Distances for classifiers whose scores are sums of kernels."""
 
+from specreg_sklearn.certificates.kernels._curves import (
+    Curve,
+    Exponential,
+    HyperbolicTangent,
+    Power,
+)
 from specreg_sklearn.certificates.kernels._margins import Expansion, Margin
 from specreg_sklearn.certificates.kernels._provers import (
     GaussianProcessProver,
@@ -9,10 +15,14 @@ from specreg_sklearn.certificates.kernels._provers import (
 )
 
 __all__ = [
+    "Curve",
     "Expansion",
+    "Exponential",
     "GaussianProcessProver",
+    "HyperbolicTangent",
     "LabelSpreadingProver",
     "Margin",
+    "Power",
     "SupportVectorProver",
     "machine_pairs",
 ]

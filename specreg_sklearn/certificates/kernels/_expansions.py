@@ -1,4 +1,4 @@
-"""Sums of kernels: how low they can fall within a distance.
+"""Kernels, and how low sums of them can fall within a distance.
 
 For ``f(x) = sum of a_i k(x, s_i) + b`` and a move t of length r, Taylor's formula along the
 straight way gives ``f(x + t) >= f(x) - |slope| r - C(r) |t|^2 / 2``, where C(r) bounds how far
@@ -14,14 +14,50 @@ from dataclasses import dataclass
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.certificates.kernels._curves import (
+    Curve,
+    Exponential,
+    HyperbolicTangent,
+    Power,
+)
 
 # The largest |second derivative| of tanh is 4 / (3 sqrt(3)).
 _TANH_CURVATURE = 0.7698003589195011
 _ABOVE = 1 + 1e-12
 
 
+@dataclass(frozen=True, eq=False)
+class Ridges:
+    """Kernels around rows as functions of one number that is linear in the move of a row.
+
+    For a move z of the row, and a centre i of weight a_i, the kernel is
+    ``weight_i curve(start_i + direction_i @ z) exp(-decay |z|^2)``.
+
+    Attributes
+    ----------
+    start, weight : ndarray of shape (n_rows, n_centres)
+        Where the numbers begin, and how much each term counts.
+    direction : ndarray of shape (n_rows or 1, n_centres, n_inputs)
+        How they change.
+    curve : Curve
+        The function.
+    decay : float
+        How fast all kernels fall with the move.
+    """
+
+    start: FloatArray
+    weight: FloatArray
+    direction: FloatArray
+    curve: Curve
+    decay: float
+
+
 class Kernel(ABC):
     """A kernel, with what proofs need of it at rows (n, d) and centres (m, d)."""
+
+    @abstractmethod
+    def ridges(self, x: FloatArray, s: FloatArray, weight: FloatArray) -> Ridges:
+        """Return the terms of the sums with weights (m,)."""
 
     @abstractmethod
     def values(self, x: FloatArray, s: FloatArray) -> FloatArray:
@@ -61,6 +97,12 @@ class RadialKernel(Kernel):
 
     gamma: float
 
+    def ridges(self, x: FloatArray, s: FloatArray, weight: FloatArray) -> Ridges:
+        """Take ``|x + z - s|^2`` apart."""
+        seen = weight * self.values(x, s)
+        towards = 2 * self.gamma * (s[None] - x[:, None, :])
+        return Ridges(np.zeros_like(seen), seen, towards, Exponential(), self.gamma)
+
     def _squares(self, x: FloatArray, s: FloatArray) -> FloatArray:
         return np.asarray(np.square(x[:, None, :] - s[None]).sum(axis=2))
 
@@ -69,7 +111,7 @@ class RadialKernel(Kernel):
 
     def slope(self, x: FloatArray, s: FloatArray, weight: FloatArray) -> FloatArray:
         pull = -2 * self.gamma * weight * self.values(x, s)
-        return np.asarray(pull.sum(axis=1)[:, None] * x - pull @ s)
+        return np.asarray(pull.sum(axis=1)[:, None] * x - _each(pull, s))
 
     def curvature(
         self, x: FloatArray, s: FloatArray, weight: FloatArray, reach: FloatArray
@@ -105,8 +147,18 @@ class _Inner(Kernel):
     gamma: float
     offset: float
 
+    @property
+    @abstractmethod
+    def curve(self) -> Curve:
+        """The function of z."""
+
+    def ridges(self, x: FloatArray, s: FloatArray, weight: FloatArray) -> Ridges:
+        """Return the terms; their directions are those of the centres for every row."""
+        z = self._z(x, s)
+        return Ridges(z, np.broadcast_to(weight, z.shape), self.gamma * s[None], self.curve, 0.0)
+
     def _z(self, x: FloatArray, s: FloatArray) -> FloatArray:
-        return np.asarray(self.gamma * (x @ s.T) + self.offset)
+        return np.asarray(self.gamma * _each(x, s.T) + self.offset)
 
     def _largest(self, x: FloatArray, s: FloatArray, reach: FloatArray) -> FloatArray:
         """Return the largest |z| within a reach."""
@@ -137,12 +189,17 @@ class PolynomialKernel(_Inner):
     offset: float
     degree: int
 
+    @property
+    def curve(self) -> Curve:
+        """The power."""
+        return Power(self.degree)
+
     def values(self, x: FloatArray, s: FloatArray) -> FloatArray:
         return np.asarray(self._z(x, s) ** self.degree)
 
     def slope(self, x: FloatArray, s: FloatArray, weight: FloatArray) -> FloatArray:
         outer = self.gamma * self.degree * self._z(x, s) ** (self.degree - 1)
-        return np.asarray((weight * outer) @ s)
+        return _each(weight * outer, s)
 
     def curvature(
         self, x: FloatArray, s: FloatArray, weight: FloatArray, reach: FloatArray
@@ -156,7 +213,7 @@ class PolynomialKernel(_Inner):
         lengths = np.linalg.norm(s, axis=1)
         bend = factor * weight * z ** (p - 2)
         # At the row: the form sum of bend_i s_i s_i', of which the least eigenvalue counts.
-        forms = np.einsum("ni,ij,ik->njk", bend, s, s, optimize=True)
+        forms = np.matmul(np.swapaxes(bend[:, :, None] * s, 1, 2), s)
         least = np.linalg.eigvalsh(forms)[:, 0]
         noise = 1e-13 * (np.abs(bend) * lengths**2).sum(axis=1)
         falls = np.maximum(-least, 0.0) + noise
@@ -182,6 +239,11 @@ class PolynomialKernel(_Inner):
 class SigmoidKernel(_Inner):
     """The kernel ``tanh(gamma x @ s + offset)``."""
 
+    @property
+    def curve(self) -> Curve:
+        """The hyperbolic tangent."""
+        return HyperbolicTangent()
+
     gamma: float
     offset: float
 
@@ -189,7 +251,7 @@ class SigmoidKernel(_Inner):
         return np.asarray(np.tanh(self._z(x, s)))
 
     def slope(self, x: FloatArray, s: FloatArray, weight: FloatArray) -> FloatArray:
-        return np.asarray((weight * self.gamma * (1 - np.tanh(self._z(x, s)) ** 2)) @ s)
+        return _each(weight * self.gamma * (1 - np.tanh(self._z(x, s)) ** 2), s)
 
     def curvature(
         self, x: FloatArray, s: FloatArray, weight: FloatArray, reach: FloatArray
@@ -205,3 +267,8 @@ class SigmoidKernel(_Inner):
     def constant(self, x: FloatArray, s: FloatArray, reach: FloatArray) -> FloatArray:
         lengths = np.linalg.norm(s, axis=1) * self.gamma * _ABOVE
         return np.broadcast_to(lengths, (len(x), len(s)))
+
+
+def _each(rows: FloatArray, matrix: FloatArray) -> FloatArray:
+    """Return ``rows @ matrix``, each row rounded as if it were alone."""
+    return np.asarray(np.matmul(rows[:, None, :], matrix)[:, 0])

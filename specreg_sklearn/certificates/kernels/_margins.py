@@ -41,11 +41,45 @@ class Expansion:
         """Return the function at rows."""
         return np.concatenate(
             [
-                self.kernel.values(x[i : i + _ROWS], self.centre) @ self.weight + self.intercept
+                (self.kernel.values(x[i : i + _ROWS], self.centre) * self.weight).sum(axis=1)
+                + self.intercept
                 for i in range(0, len(x), _ROWS)
             ]
             or [np.zeros(0)]
         )
+
+    def slope(self, x: FloatArray) -> FloatArray:
+        """Return its gradients at rows."""
+        return np.vstack(
+            [
+                self.kernel.slope(x[i : i + _ROWS], self.centre, self.weight)
+                for i in range(0, len(x), _ROWS)
+            ]
+            or [np.zeros((0, x.shape[1]))]
+        )
+
+    def blur(self, x: FloatArray, reach: FloatArray, unit: float) -> FloatArray:
+        """Return how far a model may be off by rounding kernels and their sum.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_rows, n_inputs)
+            Rows.
+        reach : ndarray of shape (n_rows,)
+            How far they move, in L2.
+        unit : float
+            Unit roundoff of the model's arithmetic.
+        """
+        kernel, s = self.kernel, self.centre
+        largest = np.abs(kernel.values(x, s)) + kernel.constant(x, s, reach) * reach[:, None]
+        per_term = (len(s) + 8) * np.minimum(largest, 1e300) + kernel.rounding(x, s, reach)
+        total = (per_term * self.size).sum(axis=1)
+        return np.asarray(2 * unit * (total + 4 * abs(self.intercept)))
+
+    def speed(self, x: FloatArray, reach: FloatArray) -> FloatArray:
+        """Return how fast the function changes at most, within a reach of rows, in L2."""
+        constant = self.kernel.constant(x, self.centre, reach)
+        return np.asarray((constant * np.abs(self.weight)).sum(axis=1))
 
     def negative(self) -> Expansion:
         """Return the function with the other sign."""
@@ -65,15 +99,8 @@ class Margin:
 
     def __init__(self, expansion: Expansion, rows: ModelRows) -> None:
         self.expansion, self.rows = expansion, rows
-        x, kernel = rows.values, expansion.kernel
-        self.at = expansion.value(x)
-        self.gradient = np.vstack(
-            [
-                kernel.slope(x[i : i + _ROWS], expansion.centre, expansion.weight)
-                for i in range(0, len(x), _ROWS)
-            ]
-            or [np.zeros((0, x.shape[1]))]
-        )
+        self.at = expansion.value(rows.values)
+        self.gradient = expansion.slope(rows.values)
         self.rate = rows.rates(self.gradient)
 
     def lowest(self, radius: FloatArray) -> FloatArray:
@@ -97,11 +124,7 @@ class Margin:
             fall = self.rate[part] * radius + steepest * drift
             bend = kernel.curvature(x, s, expansion.weight, reach)
             fall = fall + 0.5 * bend * (length + drift) ** 2
-            # The model rounds its kernels and their sum, and so does this.
-            largest = np.abs(kernel.values(x, s)) + kernel.constant(x, s, reach) * reach[:, None]
-            per_term = (len(s) + 8) * np.minimum(largest, 1e300) + kernel.rounding(x, s, reach)
-            blur = 2 * rows.unit * (per_term @ expansion.size + 4 * abs(expansion.intercept))
-            blur = blur + 64 * (len(s) + x.shape[1]) * _UNIT * fall
+            blur = expansion.blur(x, reach, rows.unit) + 64 * (len(s) + x.shape[1]) * _UNIT * fall
             out = self.at[part] - fall - blur
         return np.where(np.isnan(out), -np.inf, out)
 

@@ -17,6 +17,7 @@ from specreg_sklearn.certificates.kernels._expansions import (
 )
 from specreg_sklearn.certificates.kernels._gaussian_process import latent_expansion
 from specreg_sklearn.certificates.kernels._margins import Expansion, Margin
+from specreg_sklearn.certificates.kernels._signs_of_sums import proof_by_class, proof_of_sums
 from specreg_sklearn.certificates.moves import LocalProof, ModelRows, MoveProver, largest_radius
 from specreg_sklearn.certificates.pipelines import NoCertificateError
 
@@ -42,9 +43,10 @@ class SupportVectorProver(MoveProver):
     def local_proof(
         self, rows: ModelRows, own: IntArray, box: tuple[FloatArray, FloatArray], max_nodes: int
     ) -> LocalProof:
-        """Return lower bounds, and moves along the gradient."""
+        """Return lower bounds, and moves to where a pair of classes changes its winner."""
         n, n_classes = len(rows), len(self.classes)
         lower, move = np.zeros(n), np.full((n, rows.slope.shape[1]), np.nan)
+        n_nodes = np.zeros(n, dtype=np.int64)
         for k in np.unique(own).tolist():
             some = np.flatnonzero(own == k)
             part = rows.take(some)
@@ -60,8 +62,17 @@ class SupportVectorProver(MoveProver):
             ) -> BoolArray:
                 return _wins(k, n_classes, margins, radius)
 
-            lower[some] = largest_radius(holds, len(some))
-        return LocalProof(lower, move, np.zeros(n, dtype=np.int64))
+            votes = largest_radius(holds, len(some))
+            # A class that wins against each of the others has the most votes.
+            duels = [
+                pair if i == k else pair.negative()
+                for (i, j), pair in self.pairs.items()
+                if k in (i, j)
+            ]
+            won = proof_of_sums(duels, part, max_nodes)
+            lower[some] = np.maximum(votes, won.lower)
+            move[some], n_nodes[some] = won.move, won.n_nodes
+        return LocalProof(lower, move, n_nodes)
 
 
 def _wins(
@@ -148,14 +159,10 @@ class GaussianProcessProver(MoveProver):
     def local_proof(
         self, rows: ModelRows, own: IntArray, box: tuple[FloatArray, FloatArray], max_nodes: int
     ) -> LocalProof:
-        """Return lower bounds."""
+        """Return lower bounds, and moves to where the sign changes."""
         rows = rows.divided(self.units)
-        lower = np.zeros(len(rows))
-        for k, function in ((1, self.expansion), (0, self.expansion.negative())):
-            some = np.flatnonzero(own == k)
-            lower[some] = Margin(function, rows.take(some)).positive_within()
-        moves = np.full((len(rows), rows.slope.shape[1]), np.nan)
-        return LocalProof(lower, moves, np.zeros(len(rows), dtype=np.int64))
+        functions = {1: [self.expansion], 0: [self.expansion.negative()]}
+        return proof_by_class(functions, rows, own, max_nodes)
 
 
 class LabelSpreadingProver(MoveProver):
@@ -177,21 +184,18 @@ class LabelSpreadingProver(MoveProver):
     def local_proof(
         self, rows: ModelRows, own: IntArray, box: tuple[FloatArray, FloatArray], max_nodes: int
     ) -> LocalProof:
-        """Return lower bounds."""
-        lower = np.full(len(rows), np.inf)
-        for k in np.unique(own).tolist():
-            some = np.flatnonzero(own == k)
-            part = rows.take(some)
-            for other in range(self.shares.shape[1]):
-                if other == k:
-                    continue
-                mine, theirs = self.shares[:, k], self.shares[:, other]
-                # Each sum is divided by that of all classes, which rounds once more.
-                size = 2 * self.shares.sum(axis=1) + mine + theirs
-                function = Expansion(self.kernel, self.centre, mine - theirs, 0.0, size)
-                lower[some] = np.minimum(lower[some], Margin(function, part).positive_within())
-        moves = np.full((len(rows), rows.slope.shape[1]), np.nan)
-        return LocalProof(lower, moves, np.zeros(len(rows), dtype=np.int64))
+        """Return lower bounds, and moves to where another sum is as large."""
+        functions = {
+            k: [self._difference(k, j) for j in range(self.shares.shape[1]) if j != k]
+            for k in np.unique(own).tolist()
+        }
+        return proof_by_class(functions, rows, own, max_nodes)
+
+    def _difference(self, own: int, other: int) -> Expansion:
+        mine, theirs = self.shares[:, own], self.shares[:, other]
+        # Each sum is divided by that of all classes, which rounds once more.
+        size = 2 * self.shares.sum(axis=1) + mine + theirs
+        return Expansion(self.kernel, self.centre, mine - theirs, 0.0, size)
 
 
 @register_distance_prover("sklearn.svm._classes.SVC", "sklearn.svm._classes.NuSVC")

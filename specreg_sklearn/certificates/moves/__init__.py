@@ -1,5 +1,6 @@
 """What moves of a row do to what a classifier reads, and the shortest moves into polyhedra."""
 
+from specreg_sklearn.certificates.moves._ball_minimum import lowest_in_balls
 from specreg_sklearn.certificates.moves._crossing import crossing
 from specreg_sklearn.certificates.moves._largest_radius import largest_radius
 from specreg_sklearn.certificates.moves._model_rows import ModelRows, model_rows
@@ -24,6 +25,7 @@ __all__ = [
     "crossing",
     "largest_cube",
     "largest_radius",
+    "lowest_in_balls",
     "model_rows",
     "nearest_in_box",
     "nearest_in_l2",

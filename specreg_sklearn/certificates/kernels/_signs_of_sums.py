@@ -1,0 +1,79 @@
+"""Distances within which several sums of kernels stay positive, and moves to where one does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from specreg_sklearn._typing import IntArray
+from specreg_sklearn.certificates.kernels._margins import Expansion, Margin
+from specreg_sklearn.certificates.kernels._nearest_zeros import nearest_zeros
+from specreg_sklearn.certificates.kernels._quadratic_bounds import proved_distances
+from specreg_sklearn.certificates.moves import LocalProof, ModelRows
+
+# Nodes that a point costs, around which quadratic functions are taken, and how many help at most.
+_NODES_PER_POINT, _MOST_POINTS = 800, 8
+
+
+def proof_of_sums(functions: Sequence[Expansion], rows: ModelRows, max_nodes: int) -> LocalProof:
+    """Return distances within which all functions stay positive, and short moves out of that.
+
+    Parameters
+    ----------
+    functions : sequence of Expansion
+        Sums of kernels.
+    rows : ModelRows
+        Rows; where a function is not positive already, the distance is 0.
+    max_nodes : int
+        How much is searched for a row at most.
+    """
+    n_rows, n_moves = len(rows), rows.slope.shape[1]
+    n_points = min(max(1, max_nodes // _NODES_PER_POINT), _MOST_POINTS)
+    move = np.full((n_rows, n_moves), np.nan)
+    n_nodes = np.zeros(n_rows, dtype=np.int64)
+    if not functions:
+        return LocalProof(np.full(n_rows, np.inf), move, n_nodes)
+    simple = np.stack([Margin(each, rows).positive_within() for each in functions])
+    lower = np.full(n_rows, np.inf)
+    # The function that seems to end first does most often, and the others are then asked once.
+    order = simple.argsort(axis=0, kind="stable")
+    for rank in range(len(functions)):
+        for k in np.unique(order[rank]).tolist():
+            some = np.flatnonzero(order[rank] == k)
+            lower[some], spent = proved_distances(
+                functions[k], rows.take(some), simple[k, some], lower[some], n_points
+            )
+            n_nodes[some] += spent
+    nearest = np.full(n_rows, np.inf)
+    for function in functions:
+        way = nearest_zeros(function, rows, lower)
+        length = rows.norm.length(np.where(np.isnan(way), np.inf, way))
+        nearer = length < nearest
+        nearest[nearer], move[nearer] = length[nearer], way[nearer]
+    return LocalProof(lower, move, n_nodes)
+
+
+def proof_by_class(
+    functions: Mapping[int, Sequence[Expansion]], rows: ModelRows, own: IntArray, max_nodes: int
+) -> LocalProof:
+    """Return the proof of rows whose class says which functions are positive.
+
+    Parameters
+    ----------
+    functions : mapping
+        From classes to sums of kernels.
+    rows, max_nodes
+        As for :func:`proof_of_sums`.
+    own : ndarray of shape (n_rows,), int
+        Classes of the rows.
+    """
+    n_rows = len(rows)
+    lower, n_nodes = np.zeros(n_rows), np.zeros(n_rows, dtype=np.int64)
+    move = np.full((n_rows, rows.slope.shape[1]), np.nan)
+    for k in np.unique(own).tolist():
+        some = np.flatnonzero(own == k)
+        lower[some], move[some], n_nodes[some] = proof_of_sums(
+            functions[k], rows.take(some), max_nodes
+        )
+    return LocalProof(lower, move, n_nodes)

@@ -128,6 +128,12 @@ class Margin:
             out = self.at[part] - fall - blur
         return np.where(np.isnan(out), -np.inf, out)
 
-    def positive_within(self) -> FloatArray:
-        """Return distances within which the function stays positive; 0 where it is not."""
-        return largest_radius(lambda r: self.lowest(r) > 0, len(self.rows))
+    def positive_within(self, narrow: float) -> FloatArray:
+        """Return distances within which the function stays positive; 0 where it is not.
+
+        Parameters
+        ----------
+        narrow : float
+            How near they are to the largest that can be told so, relative to them.
+        """
+        return largest_radius(lambda r: self.lowest(r) > 0, len(self.rows), narrow=narrow)

@@ -49,30 +49,30 @@ class SupportVectorProver(MoveProver):
         n_nodes = np.zeros(n, dtype=np.int64)
         for k in np.unique(own).tolist():
             some = np.flatnonzero(own == k)
-            part = rows.take(some)
-            margins = [
-                (i, j, Margin(pair, part), Margin(pair.negative(), part))
-                for (i, j), pair in self.pairs.items()
-            ]
-
-            def holds(
-                radius: FloatArray,
-                k: int = k,
-                margins: list[tuple[int, int, Margin, Margin]] = margins,
-            ) -> BoolArray:
-                return _wins(k, n_classes, margins, radius)
-
-            votes = largest_radius(holds, len(some))
             # A class that wins against each of the others has the most votes.
             duels = [
                 pair if i == k else pair.negative()
                 for (i, j), pair in self.pairs.items()
                 if k in (i, j)
             ]
-            won = proof_of_sums(duels, part, max_nodes)
-            lower[some] = np.maximum(votes, won.lower)
-            move[some], n_nodes[some] = won.move, won.n_nodes
+            found = proof_of_sums(duels, rows.take(some), max_nodes)
+            lower[some], move[some], n_nodes[some] = found
+            lost = some[lower[some] == 0]
+            if len(lost) and n_classes > 2:
+                lower[lost] = self._by_votes(rows.take(lost), k)
         return LocalProof(lower, move, n_nodes)
+
+    def _by_votes(self, rows: ModelRows, own: int) -> FloatArray:
+        """Return distances within which a class wins that lost against another one."""
+        margins = [
+            (i, j, Margin(pair, rows), Margin(pair.negative(), rows))
+            for (i, j), pair in self.pairs.items()
+        ]
+
+        def holds(radius: FloatArray) -> BoolArray:
+            return _wins(own, len(self.classes), margins, radius)
+
+        return largest_radius(holds, len(rows))
 
 
 def _wins(

@@ -25,7 +25,7 @@ _ROWS = 8
 # How distances grow until the sign is no longer sure, and how near the answer is then.
 _GROWTH, _STEPS, _NARROW = 1.25, 120, 2e-7
 # Rounding of the quadratic functions here, relative to the sizes of their parts, per term.
-_ROUNDING = 2.0**-48
+_ROUNDING, _UNIT = 2.0**-48, 2.0**-53
 
 
 class Sign(NamedTuple):
@@ -92,14 +92,18 @@ def _farthest(balls: _Balls, low: FloatArray, most: FloatArray) -> tuple[FloatAr
             n_forms[some] += sign.n_forms
         return out
 
-    high, grows = low.copy(), np.ones(len(low), dtype=bool)
+    # Of the distance at which all is said, a single look is often enough.
+    done = positive(most, np.isfinite(most))
+    low = np.where(done, most, low)
+    grows = ~done & np.isinf(balls.rows.asked)
+    high = low.copy()
     for _ in range(_STEPS):
+        if not grows.any():
+            break
         high = np.where(grows, np.minimum(_GROWTH * high, most), high)
         sure = positive(high, grows)
         low = np.where(sure, high, low)
         grows = sure & (high < most)
-        if not grows.any():
-            break
     for _ in range(_STEPS):
         wide = high - low > _NARROW * high
         if not wide.any():
@@ -158,7 +162,9 @@ class _Ball:
         drift = rows.error[some] + rows.growth * radius
         reach = rows.stretch * radius + drift
         x = rows.values[some]
-        slack = 2 * expansion.blur(x, reach, rows.unit) + expansion.speed(x, reach) * drift
+        # Theirs and ours, which are in float64.
+        slack = expansion.blur(x, reach, rows.unit) + expansion.blur(x, reach, _UNIT)
+        slack = slack + expansion.speed(x, reach) * drift
         self.intercept = expansion.intercept - slack
         # The factor that kernels share is less than 1, and the intercept has its inverse.
         self.decay = ridges.decay

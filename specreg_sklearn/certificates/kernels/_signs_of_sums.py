@@ -9,11 +9,18 @@ import numpy as np
 from specreg_sklearn._typing import IntArray
 from specreg_sklearn.certificates.kernels._margins import Expansion, Margin
 from specreg_sklearn.certificates.kernels._nearest_zeros import nearest_zeros
-from specreg_sklearn.certificates.kernels._quadratic_bounds import proved_distances
+from specreg_sklearn.certificates.kernels._quadratic_bounds import MOST_MOVES, proved_distances
 from specreg_sklearn.certificates.moves import LocalProof, ModelRows
 
 # Nodes that a point costs, around which quadratic functions are taken, and how many help at most.
 _NODES_PER_POINT, _MOST_POINTS = 800, 8
+# How near the first distances are to the largest that one number for all second derivatives gives,
+# where they are the last ones, and where they only begin a search.
+_LAST, _FIRST = 1e-7, 0.1
+# Functions whose zeros are looked for, those that are positive in the smallest balls.
+_MOST_ZEROS = 3
+# What is asked for is proved up to a little more.
+_BEYOND = 1 + 1e-6
 
 
 def proof_of_sums(functions: Sequence[Expansion], rows: ModelRows, max_nodes: int) -> LocalProof:
@@ -34,8 +41,9 @@ def proof_of_sums(functions: Sequence[Expansion], rows: ModelRows, max_nodes: in
     n_nodes = np.zeros(n_rows, dtype=np.int64)
     if not functions:
         return LocalProof(np.full(n_rows, np.inf), move, n_nodes)
-    simple = np.stack([Margin(each, rows).positive_within() for each in functions])
-    lower = np.full(n_rows, np.inf)
+    narrow = _FIRST if n_moves <= MOST_MOVES else _LAST
+    simple = np.stack([Margin(each, rows).positive_within(narrow) for each in functions])
+    lower = np.full(n_rows, min(rows.farthest, rows.asked * _BEYOND))
     # The function that seems to end first does most often, and the others are then asked once.
     order = simple.argsort(axis=0, kind="stable")
     for rank in range(len(functions)):
@@ -46,11 +54,15 @@ def proof_of_sums(functions: Sequence[Expansion], rows: ModelRows, max_nodes: in
             )
             n_nodes[some] += spent
     nearest = np.full(n_rows, np.inf)
-    for function in functions:
-        way = nearest_zeros(function, rows, lower)
-        length = rows.norm.length(np.where(np.isnan(way), np.inf, way))
-        nearer = length < nearest
-        nearest[nearer], move[nearer] = length[nearer], way[nearer]
+    # Of a row that is proved as far as anybody asks, nobody needs a witness.
+    left = lower <= rows.asked
+    for k, function in enumerate(functions):
+        some = np.flatnonzero(left & (order[:_MOST_ZEROS] == k).any(axis=0))
+        part = rows.take(some)
+        way = nearest_zeros(function, part, simple[k, some])
+        length = part.norm.length(np.where(np.isnan(way), np.inf, way))
+        nearer = length < nearest[some]
+        nearest[some[nearer]], move[some[nearer]] = length[nearer], way[nearer]
     return LocalProof(lower, move, n_nodes)
 
 

@@ -11,11 +11,12 @@ from specreg_sklearn._typing import BoolArray, FloatArray
 _STEPS = 60
 # From where on doubling begins, and where it ends.
 _FIRST, _FARTHEST = 1e-3, 1e12
-# How near the answer is to the largest distance, relative to it.
 _NARROW = 1e-7
 
 
-def largest_radius(holds: Callable[[FloatArray], BoolArray], n_rows: int) -> FloatArray:
+def largest_radius(
+    holds: Callable[[FloatArray], BoolArray], n_rows: int, *, narrow: float = _NARROW
+) -> FloatArray:
     """Return distances up to which something holds that only gets harder with distance.
 
     Parameters
@@ -24,6 +25,8 @@ def largest_radius(holds: Callable[[FloatArray], BoolArray], n_rows: int) -> Flo
         From distances (n_rows,) to whether it holds for each row.
     n_rows : int
         How many rows there are.
+    narrow : float, default=1e-7
+        How near the answer is to the largest distance, relative to it.
 
     Returns
     -------
@@ -41,7 +44,7 @@ def largest_radius(holds: Callable[[FloatArray], BoolArray], n_rows: int) -> Flo
         high = np.where(far, 4 * high, high)
     for _ in range(_STEPS):
         # A row that is narrow stays as it is: it must not depend on the others.
-        wide = high - low > _NARROW * high
+        wide = high - low > narrow * high
         if not wide.any():
             break
         middle = 0.5 * (low + high)

@@ -71,6 +71,8 @@ class ModelRows:
         The step by which a cell moves; 0 where it moves by any number. None if all do.
     dearer : ndarray of shape (2, n_moves), float64, or None
         How many times its length a move costs, upwards and downwards; never less than once.
+    asked : float
+        Whether the label is kept up to here is all that is asked; infinite if it is the distance.
     """
 
     values: FloatArray
@@ -83,6 +85,7 @@ class ModelRows:
     farthest: float = np.inf
     grain: FloatArray | None = None
     dearer: FloatArray | None = None
+    asked: float = np.inf
 
     def __len__(self) -> int:
         return len(self.values)
@@ -122,6 +125,10 @@ class ModelRows:
     def in_norm(self, norm: float) -> ModelRows:
         """Return the rows with moves that are measured in another norm."""
         return replace(self, norm=as_norm(norm))
+
+    def asked_up_to(self, distance: float) -> ModelRows:
+        """Return the rows for a proof that need not look beyond a distance."""
+        return replace(self, asked=distance)
 
     def with_unit(self, unit: float) -> ModelRows:
         """Return the rows for a classifier that rounds by another unit."""

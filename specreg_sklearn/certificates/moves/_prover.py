@@ -111,15 +111,18 @@ class MoveProver(ABC):
         max_nodes: int = DEFAULT_MAX_NODES,
         n_jobs: int | None = None,
     ) -> DistanceBounds:
-        """Return bounds and witnesses, as every :class:`DistanceProver` does.
-
-        No row is left early, so `within` changes nothing.
-        """
-        prove = partial(self._bounds, norm=norm, max_nodes=max_nodes)
+        """Return bounds and witnesses, as every :class:`DistanceProver` does."""
+        prove = partial(self._bounds, norm=norm, within=within, max_nodes=max_nodes)
         return bounds_by_workers(prove, rows, known, n_jobs=n_jobs)
 
     def _bounds(
-        self, rows: CleanRows, known: FloatArray | None, *, norm: float, max_nodes: int
+        self,
+        rows: CleanRows,
+        known: FloatArray | None,
+        *,
+        norm: float,
+        within: float | None,
+        max_nodes: int,
     ) -> DistanceBounds:
         n = len(rows)
         every = np.arange(n)
@@ -138,6 +141,8 @@ class MoveProver(ABC):
                     "only a Lipschitz constant is known: a single cell may move by any length."
                 )
             inputs = inputs.in_norm(0)
+        if within is not None:
+            inputs = inputs.asked_up_to(within)
         labels = ask(self.estimator.predict, rows.write(rows.raw, every), n)
         witness, upper = confirmed_witnesses(self.estimator.predict, rows, labels, known, norm)
         own = LabelCoder(self.classes).encode(labels)

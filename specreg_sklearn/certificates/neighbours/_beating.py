@@ -83,6 +83,20 @@ class Comparisons:
         """Return how far the model's own inputs are from these, after a move."""
         return self.error + self.rows.growth * radius
 
+    @cached_property
+    def slopes(self) -> FloatArray:
+        """How fast moves bring each point nearer, (n_points, n_moves), as squared distances."""
+        return 2 * self.rows.slopes(self.points.position - self.at)
+
+    def pair_slack(self, radius: float) -> float:
+        """Return :meth:`slack`, with the roundings of `slopes`."""
+        slope = self.rows.slope
+        reach = float(np.linalg.norm(self.at)) + self.points.longest
+        # No move is longer in L2.
+        radius = radius * float(np.sqrt(max(slope.shape[1], 1)))
+        blur = 2.0**-50 * (len(self.at) + 8) * reach * float(np.linalg.norm(slope)) * radius
+        return self.slack(radius) + blur
+
     def half_spaces(
         self, q: int, others: IntArray, radius: float
     ) -> tuple[FloatArray, FloatArray, FloatArray]:

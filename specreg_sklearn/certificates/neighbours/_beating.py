@@ -18,6 +18,25 @@ from specreg_sklearn.certificates.moves import ModelRows
 _BLOCK = 2**22
 
 
+def nearest_of(some: IntArray, power: FloatArray, count: int) -> IntArray:
+    """Return the nearest ones of some points, in order.
+
+    Parameters
+    ----------
+    some : ndarray of int
+        The points.
+    power : ndarray of shape (n_points,)
+        How far all points are away.
+    count : int
+        How many are asked for.
+    """
+    far = power[some]
+    if count < len(some):
+        some = some[np.argpartition(far, count)[:count]]
+        far = power[some]
+    return np.asarray(some[np.argsort(far, kind="stable")])
+
+
 @dataclass(frozen=True, eq=False)
 class Points:
     """Labelled points that rows are compared with.

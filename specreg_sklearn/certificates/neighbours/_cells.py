@@ -12,7 +12,7 @@ import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.moves import GrowingProgram, combined_bound, shortest_in
-from specreg_sklearn.certificates.neighbours._beating import Comparisons
+from specreg_sklearn.certificates.neighbours._beating import Comparisons, nearest_of
 
 _ROUNDS = 40
 # So many pairs, and so many ends of the box, join at a time.
@@ -172,7 +172,7 @@ class Cells:
         missed: list[tuple[int, int]] = []
         if len(inside) and len(outside):
             blur = self.blur(power)
-            few = outside[np.argsort(power[outside], kind="stable")[:_JOIN]]
+            few = nearest_of(outside, power, _JOIN)
             last, first = int(inside[power[inside].argmax()]), int(few[0])
             missed += [
                 (last, int(o)) for o in few if power[o] < power[last] - blur[[o, last]].max()

@@ -15,7 +15,7 @@ from specreg_sklearn.certificates.neighbours._vote_search import VoteSearch
 # Roundings are counted within a radius: so many times the first guess, and ever more if nothing is
 # found within it.
 _WIDER, _WIDENINGS = 8.0, 4
-_FARTHEST = 1e9
+_FARTHEST, _BEYOND = 1e9, 1 + 1e-6
 # How many points of the own class the first guess looks at.
 _OWN = 8
 
@@ -65,15 +65,18 @@ def _row(
 ) -> tuple[float, FloatArray | None, int]:
     if not voters.lost_votes:
         return np.inf, None, 0
-    radius = min(_WIDER * _first_guess(compare, voters, low, high), _FARTHEST)
+    # No move is longer than to the farthest corner.
+    corner = compare.rows.norm.length(np.maximum(-low, high)[None])[0]
+    farthest = min(float(corner) * _BEYOND, _FARTHEST)
+    radius = min(_WIDER * _first_guess(compare, voters, low, high), farthest)
     lower, step, n_steps = 0.0, None, 0
     for _ in range(_WIDENINGS):
         cells = Cells(compare, low, high, radius)
         found = VoteSearch(cells, voters, radius, max_nodes - n_steps).run()
         lower, step, n_steps = max(lower, found.lower), found.move, n_steps + cells.n_steps
-        if lower < radius * (1 - 1e-9) or n_steps >= max_nodes or radius >= _FARTHEST:
+        if lower < radius * (1 - 1e-9) or n_steps >= max_nodes or radius >= farthest:
             break
-        radius = min(_WIDER * radius, _FARTHEST)
+        radius = min(_WIDER * radius, farthest)
     return lower, step, n_steps
 
 

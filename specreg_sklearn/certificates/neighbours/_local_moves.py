@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.certificates.neighbours._beating import nearest_of
 from specreg_sklearn.certificates.neighbours._cells import Cells
 from specreg_sklearn.certificates.neighbours._lost_votes import LostVote, Voters
 
@@ -50,7 +51,7 @@ class LocalMoves:
     def from_points(self) -> None:
         """Begin at the nearest points of other classes."""
         others, label = self.voters.others, self.voters.label
-        for q in others[np.argsort(self.cells.power[others], kind="stable")[:_STARTS]]:
+        for q in nearest_of(others, self.cells.power, _STARTS):
             votes = [vote for vote in self.voters.lost_votes if vote.label == label[q]]
             if votes:
                 step = self.cells.position - self.cells.position[q]
@@ -105,8 +106,8 @@ class LocalMoves:
             first = others[wins][: vote.n_label]
             rest = others[~np.isin(others, first)][: vote.n_others - len(first)]
             inside = np.concatenate([first, rest])
-            spared = voters.mine[np.argsort(power[voters.mine], kind="stable")[: vote.n_own]]
-        outside = np.setdiff1d(voters.mine, spared)
+            spared = nearest_of(voters.mine, power, vote.n_own)
+        outside = voters.but(voters.mine, spared)
         if voters.exact:
-            outside = np.union1d(outside, np.setdiff1d(voters.others, inside))
+            outside = np.concatenate([outside, voters.but(voters.others, inside)])
         return inside, outside

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.certificates.neighbours._beating import nearest_of
 
 
 class LostVote(NamedTuple):
@@ -55,6 +56,7 @@ class Voters:
 
     def __init__(self, label: IntArray, own: int, k: int) -> None:
         self.label, self.own, self.k = label, own, k
+        self.every = np.arange(len(label))
         self.mine, self.others = np.flatnonzero(label == own), np.flatnonzero(label != own)
         rivals, counts = np.unique(label[self.others], return_counts=True)
         self.exact = len(rivals) > 1
@@ -68,6 +70,13 @@ class Voters:
                 possible = vote.n_label <= n_rival and vote.n_others <= len(self.others)
                 if possible and (n_own <= len(self.mine) or not self.exact):
                     self.lost_votes.append(vote)
+
+    def but(self, some: IntArray, left_out: IntArray) -> IntArray:
+        """Return some points without others."""
+        flags = np.zeros(len(self.label), dtype=bool)
+        flags[some] = True
+        flags[left_out] = False
+        return np.flatnonzero(flags)
 
     def lead(self, rival: int) -> int:
         """Return how many more votes a class needs to win against the row's own."""
@@ -85,7 +94,7 @@ class Voters:
         blur : ndarray of shape (n_points,)
             By how much they may differ and count as equal.
         """
-        near = np.argsort(power, kind="stable")[: 2 * self.k]
+        near = nearest_of(self.every, power, 2 * self.k)
         label = self.label[near]
         behind = np.where(label == self.own, 4.0, np.where(label == vote.label, 0.0, 2.0))
         order = np.argsort(power[near] + behind * blur[near].max(), kind="stable")[: self.k]

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.certificates.neighbours._beating import nearest_of
 from specreg_sklearn.certificates.neighbours._cells import Cell, Cells
 from specreg_sklearn.certificates.neighbours._joint_bounds import joint_bounds
 from specreg_sklearn.certificates.neighbours._local_moves import LocalMoves
@@ -148,7 +149,8 @@ class VoteSearch:
         outside = node.outside
         if self.voters.exact and len(inside) == node.vote.n_others:
             # Whoever is not of the own class and votes is known.
-            outside = np.union1d(outside, np.setdiff1d(self.voters.others, inside))
+            rest = self.voters.but(self.voters.others, inside)
+            outside = np.concatenate([outside[self.voters.label[outside] == self.voters.own], rest])
         return node._replace(inside=inside, candidates=branch.points[:place], outside=outside)
 
     def _left_out(self, branch: _Branch, place: int) -> _Node:
@@ -156,7 +158,8 @@ class VoteSearch:
         spared = np.concatenate([node.spared, branch.points[place + 1 :]])
         outside = np.append(node.outside, branch.points[place])
         if len(spared) == node.vote.n_own:
-            outside = np.union1d(outside, np.setdiff1d(self.voters.mine, spared))
+            rest = outside[self.voters.label[outside] != self.voters.own]
+            outside = np.concatenate([rest, self.voters.but(self.voters.mine, spared)])
         return node._replace(outside=outside, spared=spared)
 
     def _open(self, node: _Node) -> None:
@@ -169,9 +172,10 @@ class VoteSearch:
             return
         # What waits needs them no longer.
         slim = node._replace(cell=cell._replace(power=_NONE))
-        free = np.setdiff1d(self.voters.mine, np.concatenate([node.outside, node.spared]))
-        free = free[np.argsort(cell.power[free], kind="stable")]
         n_left = vote.n_own - len(node.spared)
+        free = self.voters.but(self.voters.mine, np.concatenate([node.outside, node.spared]))
+        n_near = n_left + (_FEW if len(node.inside) else _MANY)
+        free = nearest_of(free, cell.power, n_near)
         ways = [self._leave_out(node, free, n_left), self._join(node, free, n_left)]
         known = [way for way in ways if way is not None]
         if not known:
@@ -186,9 +190,8 @@ class VoteSearch:
         if not len(node.inside):
             return None
         power = node.cell.power
-        near = free[: _FEW + n_left]
         highest = power[node.inside].max()
-        near = near[power[near] < highest - self.cells.blur(power)[near]]
+        near = free[power[free] < highest - self.cells.blur(power)[free]]
         if len(near) <= n_left:
             return None
         bounds = joint_bounds(self.cells, node.cell, node.inside, near).max(axis=0)
@@ -206,13 +209,12 @@ class VoteSearch:
         bounds = np.full(len(some), cell.lower)
         if len(free) > n_left:
             # Whoever votes is nearer than all of these but so many.
-            near = free[: (_FEW if len(node.inside) else _MANY) + n_left]
-            each = joint_bounds(self.cells, cell, some, near)
-            place = len(near) - 1 - n_left
+            each = joint_bounds(self.cells, cell, some, free)
+            place = len(free) - 1 - n_left
             bounds = np.partition(each, place, axis=1)[:, place]
         if len(node.outside):
-            order = np.argsort(cell.power[node.outside], kind="stable")[:_FEW]
-            each = joint_bounds(self.cells, cell, some, node.outside[order])
+            near = nearest_of(node.outside, cell.power, _FEW)
+            each = joint_bounds(self.cells, cell, some, near)
             bounds = np.maximum(bounds, each.max(axis=1))
         kept = np.flatnonzero(bounds < self.moves.length)
         kept = kept[np.argsort(bounds[kept], kind="stable")]

@@ -20,6 +20,8 @@ _JOIN = 4
 # Powers that differ by less than this share of their sizes count as equal.
 _MET = 1e-11
 _LOW, _HIGH = -1, -2
+# So many nodes of a budget is one projection, and one linear program.
+_NODES_L2, _NODES_LINEAR = 2, 4
 
 
 class Cell(NamedTuple):
@@ -72,7 +74,7 @@ class Cells:
         self.slopes = compare.slopes
         self.position, self.distance = compare.points.position, compare.distance
         self.flat, self.drift = 2 * compare.pair_slack(radius), 2 * compare.drift(radius)
-        self.n_steps = 0
+        self.n_nodes = 0
 
     def home(self) -> Cell:
         """Return what holds without any half-space."""
@@ -146,7 +148,7 @@ class Cells:
             else:
                 program.add(joining[0], joining[1] + enter)
                 found, weights = program.solve()
-            self.n_steps += 1
+            self.n_nodes += _NODES_L2 if program is None else _NODES_LINEAR
             bound = combined_bound(G, h, slack, weights, self.norm)
             if bound > lower:
                 weight = np.maximum(weights, 0.0)

@@ -69,15 +69,15 @@ def _row(
     corner = compare.rows.norm.length(np.maximum(-low, high)[None])[0]
     farthest = min(float(corner) * _BEYOND, _FARTHEST)
     radius = min(_WIDER * _first_guess(compare, voters, low, high), farthest)
-    lower, step, n_steps = 0.0, None, 0
+    lower, step, n_nodes = 0.0, None, 0
     for _ in range(_WIDENINGS):
         cells = Cells(compare, low, high, radius)
-        found = VoteSearch(cells, voters, radius, max_nodes - n_steps).run()
-        lower, step, n_steps = max(lower, found.lower), found.move, n_steps + cells.n_steps
-        if lower < radius * (1 - 1e-9) or n_steps >= max_nodes or radius >= farthest:
+        found = VoteSearch(cells, voters, radius, max_nodes - n_nodes).run()
+        lower, step, n_nodes = max(lower, found.lower), found.move, n_nodes + cells.n_nodes
+        if lower < radius * (1 - 1e-9) or n_nodes >= max_nodes or radius >= farthest:
             break
         radius = min(_WIDER * radius, farthest)
-    return lower, step, n_steps
+    return lower, step, n_nodes
 
 
 def _first_guess(compare: Comparisons, voters: Voters, low: FloatArray, high: FloatArray) -> float:

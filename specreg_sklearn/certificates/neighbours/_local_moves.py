@@ -10,12 +10,14 @@ import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.neighbours._beating import nearest_of
-from specreg_sklearn.certificates.neighbours._cells import Cells
+from specreg_sklearn.certificates.neighbours._cells import Cell, Cells
 from specreg_sklearn.certificates.neighbours._lost_votes import LostVote, Voters
 
 # So many of the nearest points are moved to.
 _STARTS = 5
 _MOST_CELLS = 6
+# How many points that hold a move back are exchanged.
+_EXCHANGED = 8
 # A move gets shorter by more than this share, or it is left.
 _SHORTER = 1e-9
 # How far beyond the boundary a witness is looked for, relative to its distance.
@@ -46,7 +48,7 @@ class LocalMoves:
         self.cells, self.voters, self.max_nodes = cells, voters, max_nodes
         self.length = farthest
         self.move: FloatArray | None = None
-        self._cell: tuple[IntArray, IntArray, IntArray] | None = None
+        self._held: tuple[IntArray, IntArray, Cell] | None = None
 
     def from_points(self) -> None:
         """Begin at the nearest points of other classes."""
@@ -67,30 +69,79 @@ class LocalMoves:
         vote : LostVote
             The vote that is to be lost.
         """
-        begin, last = np.empty((0, 2), dtype=np.int64), np.inf
+        begin, last, best = np.empty((0, 2), dtype=np.int64), np.inf, self.length
         for _ in range(_MOST_CELLS):
-            if self.cells.n_steps >= self.max_nodes:
+            if self.cells.n_nodes >= self.max_nodes:
                 return
             inside, outside = self._nearest_voters(power, vote)
-            cell = self.cells.nearest(inside, outside, begin, np.inf)
-            if cell.move is None:
-                return
-            length = float(self.cells.norm.length(cell.move[None])[0])
+            cell = self._enter(inside, outside, begin, np.inf, vote)
+            if cell is None or cell.lower >= last * (1 - _SHORTER):
+                break
+            last, power = cell.lower, cell.power
+        while self.length < best:
+            best = self.length
+            self._exchange(vote)
+
+    def _enter(
+        self, inside: IntArray, outside: IntArray, begin: IntArray, enough: float, vote: LostVote
+    ) -> Cell | None:
+        """Move to where given points vote, and keep the move if it is the shortest."""
+        cell = self.cells.nearest(inside, outside, begin, enough)
+        if cell.move is None:
+            return None
+        length = float(self.cells.norm.length(cell.move[None])[0])
+        if length < self.length:
             lost = self.voters.losing(cell.power, vote, self.cells.blur(cell.power))
-            if length < self.length and lost is not None:
+            if lost is not None:
                 self.length, self.move = length, cell.move
-                self._cell = inside, outside, cell.pairs
-            if length >= last * (1 - _SHORTER):
+                self._held = inside, outside, cell
+        return cell
+
+    def _exchange(self, vote: LostVote) -> None:
+        """Let others vote for those that hold the shortest move back, one at a time."""
+        if self._held is None:
+            return
+        inside, outside, cell = self._held
+        voters, power = self.voters, cell.power
+        there = cell.pairs[:, 0] >= 0
+        pairs = cell.pairs[there]
+        price = np.zeros(len(voters.label))
+        np.add.at(price, pairs.ravel(), np.repeat(cell.weights[there], 2))
+        spared = voters.but(voters.mine, outside)
+        rest = voters.but(voters.others, inside)
+        for held in nearest_of(np.unique(pairs), -price, _EXCHANGED).tolist():
+            if voters.label[held] == voters.own:
+                farthest = spared[np.argsort(-power[spared], kind="stable")[:1]]
+                new = inside, np.append(outside[outside != held], farthest)
+            elif held in inside:
+                nearest = rest
+                if voters.label[held] == vote.label:
+                    nearest = rest[voters.label[rest] == vote.label]
+                nearest = nearest_of(nearest, power, 1)
+                if not len(nearest):
+                    continue
+                outer = outside[~np.isin(outside, nearest)]
+                outer = np.append(outer, held) if voters.exact else outer
+                new = np.append(inside[inside != held], nearest), outer
+            else:
+                continue
+            if not (len(spared) or voters.label[held] != voters.own):
+                continue
+            if self.cells.n_nodes >= self.max_nodes:
                 return
-            last, power = length, cell.power
+            begin = cell.pairs[~(there & (cell.pairs == held).any(axis=1))]
+            before = self.length
+            self._enter(*new, begin, self.length, vote)
+            if self.length < before:
+                return
 
     def inner_move(self) -> FloatArray | None:
         """Return the move, a little beyond the boundary, where labels hang on roundings."""
-        if self._cell is None or self.move is None:
+        if self._held is None or self.move is None:
             return None
         past = _INSIDE * float(np.linalg.norm(self.move))
-        inside, outside, pairs = self._cell
-        found = self.cells.nearest(inside, outside, pairs, np.inf, past=past)
+        inside, outside, cell = self._held
+        found = self.cells.nearest(inside, outside, cell.pairs, np.inf, past=past)
         return self.move if found.move is None else found.move
 
     def _nearest_voters(self, power: FloatArray, vote: LostVote) -> tuple[IntArray, IntArray]:

@@ -26,7 +26,7 @@ from specreg_sklearn.certificates.neighbours._lost_votes import LostVote, Voters
 # before there is any.
 _FEW, _MANY = 12, 64
 # Moves are looked for at the nodes of these numbers and at their doubles.
-_FIRST_LOOK = 4
+_FIRST_LOOK, _LOOKS = 4, 1.4
 _NONE = np.empty(0)
 
 
@@ -107,7 +107,7 @@ class VoteSearch:
         lower = np.inf
         while self.heap:
             bound, _, item, k = heappop(self.heap)
-            if bound >= self.moves.length or self.cells.n_steps >= self.max_nodes:
+            if bound >= self.moves.length or self.cells.n_nodes >= self.max_nodes:
                 lower = bound
                 break
             if isinstance(item, _Node):
@@ -136,7 +136,7 @@ class VoteSearch:
             return
         child = child._replace(cell=cell._replace(lower=bound))
         if self.n_visited == self.look:
-            self.look *= 2
+            self.look = int(self.look * _LOOKS) + 1
             self.moves.from_place(cell.power, child.vote)
         if self.heap and bound > self.heap[0][0]:
             self._push(bound, child)

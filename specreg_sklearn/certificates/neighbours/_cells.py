@@ -19,6 +19,8 @@ _ROUNDS = 40
 _JOIN = 4
 # Powers that differ by less than this share of their sizes count as equal.
 _MET = 1e-11
+# Normals that nearly cancel are left out of bounds of several half-spaces.
+_CLEAR = 1e-2
 _LOW, _HIGH = -1, -2
 # So many nodes of a budget is one projection, and one linear program.
 _NODES_L2, _NODES_LINEAR = 2, 4
@@ -151,8 +153,7 @@ class Cells:
             self.n_nodes += _NODES_L2 if program is None else _NODES_LINEAR
             bound = combined_bound(G, h, slack, weights, self.norm)
             if bound > lower:
-                weight = np.maximum(weights, 0.0)
-                lower, best = bound, (weight @ G, float(weight @ (h - slack)))
+                lower, best = bound, _one_half_space(G, h, slack, weights)
             if found is None or lower > enough:
                 found = None
                 break
@@ -191,3 +192,15 @@ class Cells:
         known = {(int(a), int(b)) for a, b in pairs}
         missed = [pair for pair in missed if pair not in known]
         return np.array(missed, dtype=np.int64).reshape(-1, 2)
+
+
+def _one_half_space(
+    G: FloatArray, h: FloatArray, slack: FloatArray, weights: FloatArray
+) -> tuple[FloatArray, float]:
+    """Return the half-space that others make; nothing where it is mostly rounding."""
+    weight = np.maximum(weights, 0.0)
+    normal, size = weight @ G, weight @ np.abs(G)
+    offset = float(weight @ (h - slack)) - 1e-14 * float(weight @ (np.abs(h) + slack))
+    if np.linalg.norm(normal) < _CLEAR * np.linalg.norm(size):
+        return np.zeros(G.shape[1]), 0.0
+    return normal, offset

@@ -10,7 +10,7 @@ from specreg_sklearn.certificates.neighbours._cells import Cell, Cells
 # How much of the second half-space is mixed with the first one, where there is no closed form.
 _SHARES = (0.25, 0.5, 0.75)
 # Room for roundings, relative to the sizes of what is subtracted.
-_BLUR = 1e-13
+_BLUR = 1e-12
 _BELOW = 1 - 1e-12
 
 

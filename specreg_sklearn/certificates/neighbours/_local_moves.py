@@ -6,6 +6,8 @@ equally near, so that others may vote there as well, and a shorter move may lead
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
@@ -101,39 +103,40 @@ class LocalMoves:
         """Let others vote for those that hold the shortest move back, one at a time."""
         if self._held is None:
             return
-        inside, outside, cell = self._held
-        voters, power = self.voters, cell.power
-        there = cell.pairs[:, 0] >= 0
-        pairs = cell.pairs[there]
-        price = np.zeros(len(voters.label))
-        np.add.at(price, pairs.ravel(), np.repeat(cell.weights[there], 2))
-        spared = voters.but(voters.mine, outside)
-        rest = voters.but(voters.others, inside)
+        cell, before = self._held[2], self.length
+        of_points = cell.pairs[:, 0] >= 0
+        pairs = cell.pairs[of_points]
+        price = np.zeros(len(self.voters.label))
+        np.add.at(price, pairs.ravel(), np.repeat(cell.weights[of_points], 2))
         for held in nearest_of(np.unique(pairs), -price, _EXCHANGED).tolist():
-            if voters.label[held] == voters.own:
-                farthest = spared[np.argsort(-power[spared], kind="stable")[:1]]
-                new = inside, np.append(outside[outside != held], farthest)
-            elif held in inside:
-                nearest = rest
-                if voters.label[held] == vote.label:
-                    nearest = rest[voters.label[rest] == vote.label]
-                nearest = nearest_of(nearest, power, 1)
-                if not len(nearest):
-                    continue
-                outer = outside[~np.isin(outside, nearest)]
-                outer = np.append(outer, held) if voters.exact else outer
-                new = np.append(inside[inside != held], nearest), outer
-            else:
-                continue
-            if not (len(spared) or voters.label[held] != voters.own):
+            voting = self._without(held, vote)
+            if voting is None:
                 continue
             if self.cells.n_nodes >= self.max_nodes:
                 return
-            begin = cell.pairs[~(there & (cell.pairs == held).any(axis=1))]
-            before = self.length
-            self._enter(*new, begin, self.length, vote)
+            begin = cell.pairs[~(of_points & (cell.pairs == held).any(axis=1))]
+            self._enter(*voting, begin, self.length, vote)
             if self.length < before:
                 return
+
+    def _without(self, held: int, vote: LostVote) -> tuple[IntArray, IntArray] | None:
+        """Return who votes and who does not if one point changes sides, None if none can."""
+        inside, outside, cell = cast(tuple[IntArray, IntArray, Cell], self._held)
+        voters, power = self.voters, cell.power
+        if voters.label[held] == voters.own:
+            spared = voters.but(voters.mine, outside)
+            farthest = spared[np.argsort(-power[spared], kind="stable")[:1]]
+            out = np.append(outside[outside != held], farthest)
+            return (inside, out) if len(farthest) else None
+        if held not in inside:
+            return None
+        rest = voters.but(voters.others, inside)
+        if voters.label[held] == vote.label:
+            rest = rest[voters.label[rest] == vote.label]
+        nearest = nearest_of(rest, power, 1)
+        out = outside[~np.isin(outside, nearest)]
+        out = np.append(out, held) if voters.exact else out
+        return (np.append(inside[inside != held], nearest), out) if len(nearest) else None
 
     def inner_move(self) -> FloatArray | None:
         """Return the move, a little beyond the boundary, where labels hang on roundings."""

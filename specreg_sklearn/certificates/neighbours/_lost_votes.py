@@ -56,7 +56,6 @@ class Voters:
 
     def __init__(self, label: IntArray, own: int, k: int) -> None:
         self.label, self.own, self.k = label, own, k
-        self.every = np.arange(len(label))
         self.mine, self.others = np.flatnonzero(label == own), np.flatnonzero(label != own)
         rivals, counts = np.unique(label[self.others], return_counts=True)
         self.exact = len(rivals) > 1
@@ -94,7 +93,11 @@ class Voters:
         blur : ndarray of shape (n_points,)
             By how much they may differ and count as equal.
         """
-        near = nearest_of(self.every, power, 2 * self.k)
+        # Many may be equally near: the nearest ones of each side are looked at.
+        rivals = self.others[self.label[self.others] == vote.label]
+        rest = self.others[self.label[self.others] != vote.label]
+        sides = (rivals, rest, self.mine)
+        near = np.concatenate([nearest_of(side, power, self.k) for side in sides])
         label = self.label[near]
         behind = np.where(label == self.own, 4.0, np.where(label == vote.label, 0.0, 2.0))
         order = np.argsort(power[near] + behind * blur[near].max(), kind="stable")[: self.k]

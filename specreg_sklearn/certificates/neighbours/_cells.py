@@ -24,6 +24,8 @@ _CLEAR = 1e-2
 _LOW, _HIGH = -1, -2
 # So many nodes of a budget is one projection, and one linear program.
 _NODES_L2, _NODES_LINEAR = 2, 4
+# Only a polyhedron without a point is as far.
+_EMPTY = 1e6
 
 
 class Cell(NamedTuple):
@@ -145,13 +147,12 @@ class Cells:
             h = np.concatenate([h[kept], joining[1]])
             aims = np.concatenate([aims[kept], joining[1] + enter])
             slack = np.concatenate([slack[kept], joining[2]])
-            if program is None:
-                found, weights = shortest_in(G, aims, self.norm)
-            else:
-                program.add(joining[0], joining[1] + enter)
-                found, weights = program.solve()
-            self.n_nodes += _NODES_L2 if program is None else _NODES_LINEAR
+            found, weights = self._shortest(G, aims, program, joining[0], joining[1] + enter)
             bound = combined_bound(G, h, slack, weights, self.norm)
+            if found is None and program is not None and bound <= min(enough, _EMPTY):
+                # It gave up, perhaps by rounding.
+                found, weights = self._shortest(G, aims)
+                bound = max(bound, combined_bound(G, h, slack, weights, self.norm))
             if bound > lower:
                 lower, best = bound, _one_half_space(G, h, slack, weights)
             if found is None or lower > enough:
@@ -162,6 +163,19 @@ class Cells:
             more = self._missed(inside, outside, power, move, pairs)
         pairs, weights = pairs[weights > 0], weights[weights > 0]
         return Cell(lower, found, pairs, weights, power, *best)
+
+    def _shortest(
+        self,
+        G: FloatArray,
+        aims: FloatArray,
+        program: GrowingProgram | None = None,
+        *more: FloatArray,
+    ) -> tuple[FloatArray | None, FloatArray]:
+        self.n_nodes += _NODES_L2 if self.norm.order == 2 else _NODES_LINEAR
+        if program is None:
+            return shortest_in(G, aims, self.norm)
+        program.add(*more)
+        return program.solve()
 
     def _missed(
         self,

@@ -76,7 +76,7 @@ def _row(
         lower, step, n_nodes = max(lower, found.lower), found.move, n_nodes + cells.n_nodes
         if lower < radius * (1 - 1e-9) or n_nodes >= max_nodes or radius >= farthest:
             break
-        radius = min(_WIDER * radius, farthest)
+        radius = min(max(_WIDER * radius, _way_to_points(compare)), farthest)
     return lower, step, n_nodes
 
 
@@ -92,6 +92,9 @@ def _first_guess(compare: Comparisons, voters: Voters, low: FloatArray, high: Fl
         each = joint_bounds(cells, cells.home(), voters.others, mine)
         each = np.sort(each, axis=1)[:, len(mine) - 1 - n_own]
         guess = float(np.sort(each)[n_others - 1])
-    # Where the vote is undecided, the way to the nearest other point is as good a guess.
-    nearest = float(compare.distance[voters.others].min())
-    return guess if guess > 0 else nearest / max(compare.rows.stretch, 1e-300)
+    return guess if guess > 0 else _way_to_points(compare)
+
+
+def _way_to_points(compare: Comparisons) -> float:
+    """Return the length of a move that is long enough to meet any point, if it can."""
+    return float(compare.distance.max()) / max(compare.rows.stretch, 1e-300)

@@ -92,6 +92,12 @@ PROOFS = {
         "certificates/linear/test_table_spaces.py::test_many_whole_columns_are_bracketed_where_"
         "they_do_not_close",
     ),
+    "a class that comes first does not win with as many votes": Mutant(
+        "certificates/neighbours/_lost_votes.py",
+        "return 0 if rival < self.own else 1",
+        "return 1",
+        "certificates/neighbours/test_votes.py::test_distances_are_those_of_the_nearest_set_of_voters",
+    ),
     "moves cost their length, whatever their price": Mutant(
         "certificates/moves/_model_rows.py",
         "dearer=rows.dearer(norm)",

@@ -2,11 +2,13 @@
 
 from specreg_sklearn.certificates.moves._ball_minimum import lowest_in_balls
 from specreg_sklearn.certificates.moves._crossing import crossing
+from specreg_sklearn.certificates.moves._growing_program import GrowingProgram
 from specreg_sklearn.certificates.moves._largest_radius import largest_radius
 from specreg_sklearn.certificates.moves._model_rows import ModelRows, model_rows
 from specreg_sklearn.certificates.moves._polyhedra import (
     ShortestMove,
     combined_bound,
+    shortest_in,
     shortest_move,
 )
 from specreg_sklearn.certificates.moves._prover import LocalProof, MoveProver
@@ -17,6 +19,7 @@ from specreg_sklearn.certificates.moves._quadratic_steps import (
 )
 
 __all__ = [
+    "GrowingProgram",
     "LocalProof",
     "ModelRows",
     "MoveProver",
@@ -29,5 +32,6 @@ __all__ = [
     "model_rows",
     "nearest_in_box",
     "nearest_in_l2",
+    "shortest_in",
     "shortest_move",
 ]

@@ -106,7 +106,7 @@ def shortest_move(
     joined.add([int(np.argmax(h / norm.dual.length(G)))])
     lower, move = 0.0, None
     for _ in range(_ROUNDS):
-        move, multipliers = _solve(joined.G, joined.h, norm)
+        move, multipliers = shortest_in(joined.G, joined.h, norm)
         lower = max(lower, combined_bound(joined.G, joined.h, joined.slack, multipliers, norm))
         if move is None or lower > enough:
             return ShortestMove(lower, None)
@@ -155,8 +155,18 @@ class _Constraints:
         return [int(k) for k in worst if missed[k] > -np.inf]
 
 
-def _solve(G: FloatArray, h: FloatArray, norm: Norm) -> tuple[FloatArray | None, FloatArray]:
-    """Return the shortest move with ``G @ t >= h``, None without one, and multipliers."""
+def shortest_in(G: FloatArray, h: FloatArray, norm: Norm) -> tuple[FloatArray | None, FloatArray]:
+    """Return the shortest move with ``G @ t >= h``, None without one, and multipliers.
+
+    Parameters
+    ----------
+    G : ndarray of shape (n, n_moves)
+        Normals of half-spaces, at least one, none of them zero.
+    h : ndarray of shape (n,)
+        Their offsets, of which one is positive.
+    norm : Norm
+        In which moves are measured.
+    """
     if len(h) == 1:
         return _towards(G[0], float(h[0]), norm), np.ones(1)
     return _by_projection(G, h) if norm.order == 2 else _by_programming(G, h, norm)

@@ -18,6 +18,25 @@ from specreg_sklearn.certificates.moves import ModelRows
 _BLOCK = 2**22
 
 
+def nearest_of(some: IntArray, power: FloatArray, count: int) -> IntArray:
+    """Return the nearest ones of some points, in order.
+
+    Parameters
+    ----------
+    some : ndarray of int
+        The points.
+    power : ndarray of shape (n_points,)
+        How far all points are away.
+    count : int
+        How many are asked for.
+    """
+    far = power[some]
+    if count < len(some):
+        some = some[np.argpartition(far, count)[:count]]
+        far = power[some]
+    return np.asarray(some[np.argsort(far, kind="stable")])
+
+
 @dataclass(frozen=True, eq=False)
 class Points:
     """Labelled points that rows are compared with.
@@ -82,6 +101,20 @@ class Comparisons:
     def drift(self, radius: float) -> float:
         """Return how far the model's own inputs are from these, after a move."""
         return self.error + self.rows.growth * radius
+
+    @cached_property
+    def slopes(self) -> FloatArray:
+        """How fast moves bring each point nearer, (n_points, n_moves), as squared distances."""
+        return 2 * self.rows.slopes(self.points.position - self.at)
+
+    def pair_slack(self, radius: float) -> float:
+        """Return :meth:`slack`, with the roundings of `slopes`."""
+        slope = self.rows.slope
+        reach = float(np.linalg.norm(self.at)) + self.points.longest
+        # No move is longer in L2.
+        radius = radius * float(np.sqrt(max(slope.shape[1], 1)))
+        blur = 2.0**-50 * (len(self.at) + 8) * reach * float(np.linalg.norm(slope)) * radius
+        return self.slack(radius) + blur
 
     def half_spaces(
         self, q: int, others: IntArray, radius: float

@@ -1,27 +1,34 @@
-"""The vote of the k nearest points: a lower bound from how many others must come near."""
+"""The vote of the k nearest points, all of the same weight: distances by a search over voters."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from specreg_sklearn._typing import IntArray
+from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.moves import LocalProof, ModelRows
 from specreg_sklearn.certificates.neighbours._beating import Comparisons, Points
+from specreg_sklearn.certificates.neighbours._cells import Cells
+from specreg_sklearn.certificates.neighbours._joint_bounds import joint_bounds
+from specreg_sklearn.certificates.neighbours._lost_votes import Voters
+from specreg_sklearn.certificates.neighbours._vote_search import VoteSearch
 
-# So many of the nearest points of the row's own class are compared with; more only make the bound
-# larger.
-_OWN = 512
-_CHUNK = 64
-_WIDER, _FARTHEST = 8.0, 1e9
+# Roundings are counted within a radius: so many times the first guess, and ever more if nothing is
+# found within it.
+_WIDER, _WIDENINGS = 8.0, 4
+_FARTHEST, _BEYOND = 1e9, 1 + 1e-6
+# How many points of the own class the first guess looks at.
+_OWN = 8
 
 
-def majority_proof(points: Points, k: int, rows: ModelRows, own: IntArray) -> LocalProof:
-    """Return lower bounds of the distances to where the k nearest points vote otherwise.
-
-    As long as fewer than half of the k nearest points are others, the row keeps its class: h =
-    ceil(k / 2) others must be among them, and then at most k - h of its own. Each of these others
-    is nearer than all own points but k - h, so reaching it costs at least the (k - h + 1)-th
-    largest of its distances to half-spaces; and the h-th cheapest of them must be reached.
+def majority_proof(
+    points: Points,
+    k: int,
+    rows: ModelRows,
+    own: IntArray,
+    box: tuple[FloatArray, FloatArray],
+    max_nodes: int,
+) -> LocalProof:
+    """Return the distances to where the k nearest points vote otherwise.
 
     Parameters
     ----------
@@ -33,47 +40,61 @@ def majority_proof(points: Points, k: int, rows: ModelRows, own: IntArray) -> Lo
         The rows.
     own : ndarray of shape (n_rows,), int
         Their classes.
+    box : tuple of two ndarray of shape (n_rows, n_moves)
+        The moves that the space allows.
+    max_nodes : int
+        How much is searched for a row.
     """
-    n = len(rows)
+    n, n_moves = len(rows), rows.slope.shape[1]
     lower, n_nodes = np.zeros(n), np.zeros(n, dtype=np.int64)
-    n_others = (k + 1) // 2
+    move = np.full((n, n_moves), np.nan)
+    everywhere = np.full(n_moves, -np.inf), np.full(n_moves, np.inf)
     for i in range(n):
+        # Moves behind steps that mix cells have no box.
+        low, high = (end[i] for end in box) if rows.exact else everywhere
+        voters = Voters(points.label, int(own[i]), k)
         compare = Comparisons(points, rows, i)
-        mine = np.flatnonzero(points.label == own[i])
-        others = np.flatnonzero(points.label != own[i])
-        if len(others) < n_others:
-            lower[i] = np.inf
-        elif len(mine) > k - n_others:
-            lower[i], n_nodes[i] = _row(compare, mine, others, n_others, k - n_others)
-    return LocalProof(lower, np.full((n, rows.slope.shape[1]), np.nan), n_nodes)
+        lower[i], step, n_nodes[i] = _row(compare, voters, low, high, max_nodes)
+        if step is not None:
+            move[i] = step
+    return LocalProof(lower, move, n_nodes)
 
 
 def _row(
-    compare: Comparisons, mine: IntArray, others: IntArray, n_others: int, n_spared: int
-) -> tuple[float, int]:
-    mine = mine[np.argsort(compare.power[mine], kind="stable")[:_OWN]]
-    others = others[np.argsort(compare.power[others], kind="stable")]
-    radius, n_nodes, cost = np.inf, 0, 0.0
-    for count in range(4):
-        costs = np.empty(0)
-        last = _FARTHEST if radius == np.inf else radius
-        # A bound that needs no comparison: other points are farther and farther away.
-        spared = compare.distance[mine[min(n_spared, len(mine) - 1)]]
-        for begin in range(0, len(others), _CHUNK):
-            some = others[begin : begin + _CHUNK]
-            if len(costs) >= n_others and compare.rows.stretch > 0:
-                rest = (compare.distance[some[0]] - spared) / (2 * compare.rows.stretch)
-                if rest * (1 - 1e-9) - compare.drift(last) > costs.max() * (1 + 1e-9) + 1e-12:
-                    break
-            counted = 0.0 if radius == np.inf else radius
-            bounds = compare.lower_bounds(some, mine, counted)
-            n_nodes += len(some)
-            reached = np.sort(bounds, axis=1)[:, ::-1][:, n_spared]
-            costs = np.sort(np.concatenate([costs, reached]))[:n_others]
-        cost = float(costs[-1])
-        if count and cost <= radius * (1 - 1e-9):
-            return cost, n_nodes
-        radius = min(_WIDER * max(cost, 0.0), _FARTHEST) if np.isfinite(cost) else _FARTHEST
-        if cost == 0.0:
+    compare: Comparisons, voters: Voters, low: FloatArray, high: FloatArray, max_nodes: int
+) -> tuple[float, FloatArray | None, int]:
+    if not voters.lost_votes:
+        return np.inf, None, 0
+    # No move is longer than to the farthest corner.
+    corner = compare.rows.norm.length(np.maximum(-low, high)[None])[0]
+    farthest = min(float(corner) * _BEYOND, _FARTHEST)
+    radius = min(_WIDER * _first_guess(compare, voters, low, high), farthest)
+    lower, step, n_nodes = 0.0, None, 0
+    for _ in range(_WIDENINGS):
+        cells = Cells(compare, low, high, radius)
+        found = VoteSearch(cells, voters, radius, max_nodes - n_nodes).run()
+        lower, step, n_nodes = max(lower, found.lower), found.move, n_nodes + cells.n_nodes
+        if lower < radius * (1 - 1e-9) or n_nodes >= max_nodes or radius >= farthest:
             break
-    return min(cost, radius), n_nodes
+        radius = min(max(_WIDER * radius, _way_to_points(compare)), farthest)
+    return lower, step, n_nodes
+
+
+def _first_guess(compare: Comparisons, voters: Voters, low: FloatArray, high: FloatArray) -> float:
+    """Return a length of the order of the distance."""
+    mine = voters.mine[np.argsort(compare.power[voters.mine], kind="stable")]
+    n_own = max(vote.n_own for vote in voters.lost_votes)
+    n_others = min(vote.n_others for vote in voters.lost_votes)
+    mine = mine[: n_own + _OWN]
+    guess = 0.0
+    if len(mine) > n_own:
+        cells = Cells(compare, low, high, 0.0)
+        each = joint_bounds(cells, cells.home(), voters.others, mine)
+        each = np.sort(each, axis=1)[:, len(mine) - 1 - n_own]
+        guess = float(np.sort(each)[n_others - 1])
+    return guess if guess > 0 else _way_to_points(compare)
+
+
+def _way_to_points(compare: Comparisons) -> float:
+    """Return the length of a move that is long enough to meet any point, if it can."""
+    return float(compare.distance.max()) / max(compare.rows.stretch, 1e-300)

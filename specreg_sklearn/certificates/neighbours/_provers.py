@@ -92,12 +92,12 @@ class NeighboursProver(MoveProver):
     def local_proof(
         self, rows: ModelRows, own: IntArray, box: tuple[FloatArray, FloatArray], max_nodes: int
     ) -> LocalProof:
-        """Return exact distances for one neighbour in L2, lower bounds else."""
+        """Return distances by a search for votes of equal weight in L2, lower bounds else."""
         rows, k = _unit_of(self.last, rows), self.last.n_neighbors
         if self.power == 2 and k == 1:
             return nearest_point_proof(self.points, rows, own, box, max_nodes)
         if self.power == 2 and self.weights is uniform_weights:
-            return majority_proof(self.points, k, rows, own)
+            return majority_proof(self.points, k, rows, own, box, max_nodes)
         hold = partial(k_nearest_hold, k=k, weights=self.weights)
         return _by_triangles(self.points, self.power, hold, rows, own)
 

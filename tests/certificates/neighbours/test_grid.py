@@ -20,6 +20,8 @@ _N = 121
 # Which norms each model has exact distances in.
 _EXACT = [
     (KNeighborsClassifier(1), (1, 2, np.inf)),
+    (KNeighborsClassifier(3), (1, 2, np.inf)),
+    (KNeighborsClassifier(4), (1, 2, np.inf)),
     (NearestCentroid(), (1, 2, np.inf)),
     (NearestCentroid(priors="empirical"), (1, 2, np.inf)),
     (LogisticRegression(), (1, 2, np.inf)),
@@ -27,8 +29,6 @@ _EXACT = [
     (QuadraticDiscriminantAnalysis(), (2,)),
 ]
 _BOUNDED = [
-    KNeighborsClassifier(3),
-    KNeighborsClassifier(4),
     KNeighborsClassifier(3, weights="distance"),
     KNeighborsClassifier(3, metric="manhattan"),
     RadiusNeighborsClassifier(1.5, outlier_label=0),

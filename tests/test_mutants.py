@@ -86,7 +86,7 @@ PROOFS = {
         f"{SCORES}::test_the_end_of_the_range_of_float32_is_no_margin",
     ),
     "boxes of whole steps that nobody looked at are forgotten": Mutant(
-        "certificates/linear/_whole_moves.py",
+        "certificates/moves/_cheapest_moves.py",
         "        np.minimum.at(self.lower, boxes.owner, boxes.bound)\n",
         "",
         "certificates/linear/test_table_spaces.py::test_many_whole_columns_are_bracketed_where_"

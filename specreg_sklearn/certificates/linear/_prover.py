@@ -15,8 +15,13 @@ from specreg_sklearn.certificates.distances import (
     register_distance_prover,
 )
 from specreg_sklearn.certificates.linear._leads import NOT_FINITE, Lead
-from specreg_sklearn.certificates.linear._proof_of_class import NODES_PER_BOX, proof_of_class
-from specreg_sklearn.certificates.moves import LocalProof, ModelRows, MoveProver
+from specreg_sklearn.certificates.linear._proof_of_class import proof_of_class
+from specreg_sklearn.certificates.moves import (
+    NODES_PER_BOX,
+    LocalProof,
+    ModelRows,
+    MoveProver,
+)
 from specreg_sklearn.certificates.pipelines import LinearScores, NoCertificateError, linear_scores
 from specreg_sklearn.space import NORMS, CleanRows
 

@@ -67,7 +67,7 @@ class Separable(NamedTuple):
 
     def cost(self, t: FloatArray) -> FloatArray:
         """Return what each column adds to the cost, which is squared in L2."""
-        cost = np.abs(t) * np.where(t > 0, *self.price)
+        cost: FloatArray = np.abs(t) * np.where(t > 0, *self.price)
         return cost * cost if self.order == 2 else cost
 
     def length(self, cost: FloatArray) -> FloatArray:

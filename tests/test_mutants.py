@@ -92,6 +92,19 @@ PROOFS = {
         "certificates/linear/test_table_spaces.py::test_many_whole_columns_are_bracketed_where_"
         "they_do_not_close",
     ),
+    "no gap at columns that jump": Mutant(
+        "certificates/quadratic/_separable.py",
+        "self.bound[some] = np.maximum(self.bound[some], dual)",
+        "self.bound[some] = np.maximum(self.bound[some], most)",
+        "certificates/quadratic/test_columns_alone.py::test_whole_numbers_against_every_row_there_is",
+    ),
+    "multipliers of a norm that is too long": Mutant(
+        "certificates/quadratic/_multipliers.py",
+        "self.base = np.eye(n) if",
+        "self.base = 2 * np.eye(n) if",
+        "certificates/quadratic/test_columns_together.py::test_multipliers_bound_random_forms_"
+        "from_below",
+    ),
     "moves cost their length, whatever their price": Mutant(
         "certificates/moves/_model_rows.py",
         "dearer=rows.dearer(norm)",

@@ -119,6 +119,7 @@ class LinearProver(MoveProver):
     "sklearn.linear_model._ridge.RidgeClassifier",
     "sklearn.linear_model._ridge.RidgeClassifierCV",
     "sklearn.linear_model._stochastic_gradient.SGDClassifier",
+    "sklearn.naive_bayes.BernoulliNB",
     "sklearn.naive_bayes.ComplementNB",
     "sklearn.naive_bayes.MultinomialNB",
     "sklearn.semi_supervised._self_training.SelfTrainingClassifier",

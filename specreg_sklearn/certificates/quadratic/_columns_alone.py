@@ -11,6 +11,7 @@ from specreg_sklearn.certificates.moves import (
     branch_and_bound,
     fewest_columns,
     largest_cube,
+    price_of_box,
     whole_room,
 )
 from specreg_sklearn.certificates.quadratic._score_pair import ScorePair
@@ -37,6 +38,11 @@ class ColumnsAlone:
         self.low, self.high = -whole_room(-box[0], self.grain), whole_room(box[1], self.grain)
         self.price = np.ones((2, box[0].shape[1])) if rows.dearer is None else rows.dearer
         self.order = rows.norm.order
+
+    @property
+    def nodes_per_box(self) -> int:
+        """How many nodes of a search for trees take as long as one of its boxes."""
+        return price_of_box(self.low.shape[1])
 
     def cheapest(
         self,
@@ -100,18 +106,27 @@ class ColumnsAlone:
 
     def fewest(self, c: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return how many columns have to move, and moves that do."""
-        low, high = np.maximum(self.low, -_FAR), np.minimum(self.high, _FAR)
-        problem = self._problem(np.arange(len(c)), c, c)
-        with np.errstate(over="ignore"):
-            far = problem.farthest_down(low, high)
-            gained = -problem.change(far)
-        count, wanted = fewest_columns(gained, c)
-        # All columns that are needed but the last one go as far as they pay.
-        move = np.where(wanted == gained, far, 0.0)
+        problem, low, high, far = self._farthest(c)
         with np.errstate(over="ignore", invalid="ignore"):
+            gained = -problem.change(far)
+            count, wanted = fewest_columns(gained, c)
+            # All columns that are needed but the last one go as far as they pay.
+            move = np.where(wanted == gained, far, 0.0)
             _, mended, _ = problem.mended(move, low, high, c)
         mended[np.isinf(count)] = np.nan
         return count, mended
+
+    def gained(self, c: FloatArray) -> FloatArray:
+        """Return what each column takes of the lead at most, by itself."""
+        problem, _, _, far = self._farthest(c)
+        with np.errstate(over="ignore"):
+            return -problem.change(far)
+
+    def _farthest(self, c: FloatArray) -> tuple[Separable, FloatArray, FloatArray, FloatArray]:
+        low, high = np.maximum(self.low, -_FAR), np.minimum(self.high, _FAR)
+        problem = self._problem(np.arange(len(c)), c, c)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return problem, low, high, problem.farthest_down(low, high)
 
     def _problem(self, some: IntArray, c: FloatArray, enough: FloatArray) -> Separable:
         return Separable(

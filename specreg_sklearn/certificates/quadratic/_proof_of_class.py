@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
-from specreg_sklearn.certificates.moves import CheapestMoves, LocalProof, ModelRows, price_of_box
+from specreg_sklearn.certificates.moves import CheapestMoves, LocalProof, ModelRows
 from specreg_sklearn.certificates.quadratic._columns_alone import ColumnsAlone
 from specreg_sklearn.certificates.quadratic._columns_together import ColumnsTogether
 from specreg_sklearn.certificates.quadratic._score_pair import ScorePair
@@ -15,6 +15,8 @@ from specreg_sklearn.space import L2
 
 # Nobody looks farther than this.
 _FARTHEST = 1e12
+# By so much, relative to it, a move may be longer than the shortest that is known.
+_BEYOND = 1e-9
 # How often a radius is made smaller, and how much, until roundings within it leave some lead.
 _SHRINKS, _SHRINK = 60, 0.25
 
@@ -42,7 +44,7 @@ def proof_of_class(
     solvers = [(ColumnsAlone if alone else ColumnsTogether)(pair, box) for pair in pairs]
     if rows.norm.order == 0:
         return _fewest(rows, solvers, box)
-    n, price = len(rows), price_of_box(rows.slope.shape[1])
+    n, price = len(rows), solvers[0].nodes_per_box
     radius, move = np.full(n, np.inf), np.full(box[0].shape, np.nan)
     n_nodes = np.zeros(n, dtype=np.int64)
 
@@ -57,8 +59,10 @@ def proof_of_class(
             cap=np.minimum(radius[some], _FARTHEST),
             most_nodes=most - n_nodes[some],
         )
-        nearer = (found.cost < radius[some]) & (lead > 0)
-        radius[some[nearer]], move[some[nearer]] = found.cost[nearer], found.move[nearer]
+        # A move beyond roundings is better than one that is shorter by as much.
+        nearer = (found.cost < radius[some] * (1 + _BEYOND)) & np.isfinite(found.cost) & (lead > 0)
+        move[some[nearer]] = found.move[nearer]
+        radius[some[nearer]] = np.minimum(radius[some[nearer]], found.cost[nearer])
         n_nodes[some] += found.n_nodes
         return found
 
@@ -105,7 +109,9 @@ def _fewest(
         count, _ = solver.fewest(np.maximum(left, 0.0))
         # One column moves in any case.
         lower = np.minimum(lower, np.where(left > 0, count, 1.0))
-        count, step = solver.fewest(np.maximum(solver.pair.c, 0.0))
+        lead = np.maximum(solver.pair.c, 0.0)
+        _, step = solver.fewest(lead + np.clip(lead - left, 0.0, _BEYOND * lead))
+        count = np.where(np.isnan(step).any(axis=1), np.inf, rows.norm.length(step))
         better = (count < fewest) & (solver.pair.c > 0)
         fewest[better], move[better] = count[better], step[better]
     return LocalProof(lower, move, np.zeros(n, dtype=np.int64))

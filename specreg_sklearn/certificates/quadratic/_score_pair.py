@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray
-from specreg_sklearn.certificates.moves import ModelRows
+from specreg_sklearn.certificates.moves import ModelRows, row_products
 from specreg_sklearn.space import L2
 
 if TYPE_CHECKING:
@@ -56,16 +56,15 @@ class ScorePair:
         value, slope, form, self._sizes = [], [], [], []
         for k in (own, other):
             root = scores.root[k]
-            # A row at a time: products of matrices round by how many rows there are.
             off = rows.values - scores.mean[k]
-            at = np.einsum("ij,jk->ik", off, root)
+            at = row_products(off, root)
             per_move = root.T @ rows.slope
             value.append(scores.constant[k] - 0.5 * np.square(at).sum(axis=1))
-            slope.append(-np.einsum("ij,jk->ik", at, per_move))
+            slope.append(-row_products(at, per_move))
             form.append(-0.5 * per_move.T @ per_move)
             self._sizes.append(
                 _Sizes(
-                    np.einsum("ij,jk->ik", np.abs(off), np.abs(root)),
+                    row_products(np.abs(off), np.abs(root)),
                     np.linalg.norm(np.abs(root), axis=0),
                     float(scores.constant_size[k]),
                     float(np.linalg.norm(per_move)),

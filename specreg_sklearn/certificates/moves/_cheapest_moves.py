@@ -19,8 +19,6 @@ NODES_PER_BOX = 20
 """How many nodes of a search for trees take as long as a box of a few columns."""
 
 _FEW_COLUMNS = 32
-# Boxes of a row that are cut at once.
-_AT_ONCE = 4
 # A bound as near as this to the best move is not worth a search.
 _NEAR = 1e-9
 
@@ -87,6 +85,7 @@ def branch_and_bound(
     *,
     cap: FloatArray,
     most_nodes: IntArray,
+    at_once: int = 4,
 ) -> CheapestMoves:
     """Return the cheapest moves of some rows, by cutting their boxes.
 
@@ -101,8 +100,10 @@ def branch_and_bound(
         no cheaper move.
     most_nodes : ndarray of shape (n_rows,), int
         How many boxes are looked at for each row; one in any case.
+    at_once : int, default=4
+        How many boxes of a row are cut at once; the last ones may pass the budget.
     """
-    return _Search(relaxation, low.shape, cap).run(low, high, most_nodes)
+    return _Search(relaxation, low.shape, cap, at_once).run(low, high, most_nodes)
 
 
 def price_of_box(n_moves: int) -> int:
@@ -113,8 +114,10 @@ def price_of_box(n_moves: int) -> int:
 class _Search:
     """Boxes of several rows, the best ones of each first."""
 
-    def __init__(self, relaxation: Relaxation, shape: tuple[int, ...], cap: FloatArray) -> None:
-        self.relaxation, self.cap = relaxation, cap
+    def __init__(
+        self, relaxation: Relaxation, shape: tuple[int, ...], cap: FloatArray, at_once: int
+    ) -> None:
+        self.relaxation, self.cap, self.at_once = relaxation, cap, at_once
         n = len(cap)
         self.cost, self.move = np.full(n, np.inf), np.zeros(shape)
         # The least bound of the boxes that need no cut, and of all others once the search ends.
@@ -131,7 +134,7 @@ class _Search:
             going = (self.n_nodes < most_nodes)[boxes.owner]
             if not going.any():
                 break
-            chosen = going & (rank_within((boxes.owner,), boxes.bound) < _AT_ONCE)
+            chosen = going & (rank_within((boxes.owner,), boxes.bound) < self.at_once)
             left = boxes.take(~chosen)
             halves = self._halves(boxes.take(chosen))
             boxes = _Boxes(*(np.concatenate(pair) for pair in zip(left, halves, strict=True)))

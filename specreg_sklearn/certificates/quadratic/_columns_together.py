@@ -12,6 +12,7 @@ from specreg_sklearn.certificates.moves import (
     branch_and_bound,
     nearest_in_l2,
     row_products,
+    steps_around,
 )
 from specreg_sklearn.certificates.quadratic._boundary_moves import Boundary
 from specreg_sklearn.certificates.quadratic._columns_alone import ColumnsAlone
@@ -41,6 +42,8 @@ class ColumnsTogether:
     def __init__(self, pair: ScorePair, box: tuple[FloatArray, FloatArray]) -> None:
         self.pair, (self.low, self.high) = pair, box
         self.eigenvalues, self.vectors = np.linalg.eigh(pair.H)
+        # A column by itself is one that does not depend on the others.
+        self.alone = ColumnsAlone(pair, box)
         # Moves that were found before.
         self.known = np.full(self.low.shape, np.nan)
 
@@ -81,6 +84,8 @@ class ColumnsTogether:
             beyond = self._boundary(row, float(enough[i]))
             beyond.offer(boundary.move[None])
             cost[i], move[i] = beyond.length, beyond.move
+            if self.pair.rows.grain is not None:
+                cost[i], move[i] = self._in_whole_steps(row, beyond)
         if self.pair.rows.dearer is not None:
             prices = np.where(move > 0, *self.pair.rows.dearer)
             cost = np.maximum(cost, self.pair.rows.norm.length(move * prices))
@@ -90,6 +95,23 @@ class ColumnsTogether:
         pair, order = self.pair, self.pair.rows.norm.order
         low, high = self.low[row], self.high[row]
         return Boundary(max(c, 1e-300), pair.g[row], pair.H, low, high, order)
+
+    def _in_whole_steps(self, row: int, boundary: Boundary) -> tuple[float, FloatArray]:
+        """Return a move by whole steps near the shortest one, or of few columns; often none."""
+        grain, t = self.alone.grain[row], boundary.move
+        low, high = self.alone.low[row], self.alone.high[row]
+        ends = steps_around(t, grain)
+        nearest = np.where(np.abs(ends[0] - t) < np.abs(ends[1] - t), *ends)
+        outwards = np.where(t > 0, ends[1], ends[0])
+        few = greedy_moves(
+            np.array([boundary.c]), boundary.g[None], boundary.H, low[None], high[None], grain[None]
+        )
+        moves = np.clip([nearest, outwards, few[0]], low, high)
+        with np.errstate(invalid="ignore", over="ignore"):
+            left = boundary.c + moves @ boundary.g + ((moves @ boundary.H) * moves).sum(axis=1)
+        lengths = np.where(left <= 0, boundary.norm.length(moves), np.inf)
+        best = int(lengths.argmin())
+        return float(lengths[best]), moves[best]
 
     def _at_once(self, some: IntArray, c: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return bounds that take no search, and the shortest moves in L2, without a box."""
@@ -115,8 +137,7 @@ class ColumnsTogether:
 
         One column is tried exactly; bounds of more count how columns help each other at most.
         """
-        # One column by itself is one that does not depend on the others.
-        alone = ColumnsAlone(self.pair, (self.low, self.high))
+        alone = self.alone
         count, move = alone.fewest(c)
         gained, low, high = alone.gained(c), alone.low, alone.high
         many = np.flatnonzero(count > 1)
@@ -143,7 +164,7 @@ class _Search:
         """Return bounds; whatever is longer than the cap is left out."""
         low, high = self.low[self.used][None], self.high[self.used][None]
         cap, most = np.array([self.cap]), np.array([most_nodes])
-        found = branch_and_bound(self._bounds, low, high, cap=cap, most_nodes=most)
+        found = branch_and_bound(self._bounds, low, high, cap=cap, most_nodes=most, at_once=1)
         inside = (self.boundary.low >= -self.cap) & (self.boundary.high <= self.cap)
         return found if inside.all() else found._replace(lower=np.minimum(found.lower, cap))
 

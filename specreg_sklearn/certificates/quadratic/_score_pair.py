@@ -17,13 +17,29 @@ _UNIT = 2.0**-53
 
 
 class _Sizes(NamedTuple):
-    """How large the numbers are of which a score is made."""
+    """How large the numbers are of which a score is made, direction by direction.
+
+    Parameters
+    ----------
+    at, terms : ndarray of shape (n_rows, n_directions)
+        Their sizes where rows stand, and the sums of the sizes of their terms.
+    rate, speed : ndarray of shape (n_directions,)
+        How much both can grow with a move of length 1.
+    columns : ndarray of shape (n_directions,)
+        How much both can grow with inputs that are 1 off, in L2.
+    root : float
+        How much all directions together can.
+    constant : float
+        The sum of the sizes of all other terms.
+    """
 
     at: FloatArray
+    terms: FloatArray
+    rate: FloatArray
+    speed: FloatArray
     columns: FloatArray
-    constant: float
-    per_move: float
     root: float
+    constant: float
 
 
 class ScorePair:
@@ -53,6 +69,8 @@ class ScorePair:
     def __init__(self, scores: QuadraticScores, rows: ModelRows, own: int, other: int) -> None:
         self.rows = rows
         self.alone = scores.diagonal and _each_alone(rows.slope)
+        # In L0, lengths for roundings are those in L2.
+        dual = L2 if rows.norm.order == 0 else rows.norm.dual
         value, slope, form, self._sizes = [], [], [], []
         for k in (own, other):
             root = scores.root[k]
@@ -62,13 +80,16 @@ class ScorePair:
             value.append(scores.constant[k] - 0.5 * np.square(at).sum(axis=1))
             slope.append(-row_products(at, per_move))
             form.append(-0.5 * per_move.T @ per_move)
+            sizes = np.abs(root)
             self._sizes.append(
                 _Sizes(
-                    row_products(np.abs(off), np.abs(root)),
-                    np.linalg.norm(np.abs(root), axis=0),
-                    float(scores.constant_size[k]),
-                    float(np.linalg.norm(per_move)),
-                    float(np.linalg.norm(root)),
+                    at=np.abs(at),
+                    terms=row_products(np.abs(off), sizes),
+                    rate=dual.length(per_move),
+                    speed=dual.length(sizes.T @ np.abs(rows.slope)),
+                    columns=np.linalg.norm(sizes, axis=0),
+                    root=float(np.linalg.norm(root)),
+                    constant=float(scores.constant_size[k]),
                 )
             )
         self.c, self.g, self.H = value[0] - value[1], slope[0] - slope[1], form[0] - form[1]
@@ -76,21 +97,21 @@ class ScorePair:
     def slack(self, radius: FloatArray) -> FloatArray:
         """Return what rounding may add to the difference, within a radius: theirs and ours."""
         rows = self.rows
-        # In L0, lengths for roundings are those in L2.
-        stretch = (rows.in_norm(L2.order) if rows.norm.order == 0 else rows).stretch
         n_inputs, n_moves = rows.slope.shape
+        ours = 16 * (n_inputs + n_moves + 16) * _UNIT
+        theirs = 8 * (n_inputs + 16) * rows.unit
         slack = np.zeros(len(radius))
         with np.errstate(over="ignore", invalid="ignore"):
-            reach, drift = stretch * radius, rows.error + rows.growth * radius
-            for at, columns, constant, per_move, root in self._sizes:
-                far = at + (reach + drift)[:, None] * columns
-                size = constant + np.square(far).sum(axis=1)
-                slack += 8 * (n_inputs + 16) * rows.unit * size
+            drift = rows.error + rows.growth * radius
+            for sizes in self._sizes:
+                off = drift[:, None] * sizes.columns
+                far = sizes.terms + radius[:, None] * sizes.speed + off
                 # The function that is minimised here is rounded, too.
-                length = np.sqrt(np.square(at).sum(axis=1)) + per_move * radius
-                slack += 16 * (n_inputs + n_moves + 16) * _UNIT * (constant + np.square(length))
+                slack += (theirs + ours) * (sizes.constant + np.square(far).sum(axis=1))
                 # The inputs that the model computes are not quite those that it is given.
-                slack += drift * root * (length + root * drift)
+                near = sizes.at + radius[:, None] * sizes.rate
+                length = np.sqrt(np.square(near).sum(axis=1))
+                slack += drift * sizes.root * (length + sizes.root * drift)
         return np.where(np.isnan(slack), np.inf, slack)
 
     def ends(self, radius: FloatArray) -> tuple[FloatArray, FloatArray]:

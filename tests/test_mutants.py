@@ -86,7 +86,7 @@ PROOFS = {
         f"{SCORES}::test_the_end_of_the_range_of_float32_is_no_margin",
     ),
     "boxes of whole steps that nobody looked at are forgotten": Mutant(
-        "certificates/linear/_whole_moves.py",
+        "certificates/moves/_cheapest_moves.py",
         "        np.minimum.at(self.lower, boxes.owner, boxes.bound)\n",
         "",
         "certificates/linear/test_table_spaces.py::test_many_whole_columns_are_bracketed_where_"
@@ -97,6 +97,19 @@ PROOFS = {
         "return 0 if rival < self.own else 1",
         "return 1",
         "certificates/neighbours/test_votes.py::test_distances_are_those_of_the_nearest_set_of_voters",
+    ),
+    "no gap at columns that jump": Mutant(
+        "certificates/quadratic/_separable.py",
+        "self.bound[some] = np.maximum(self.bound[some], dual)",
+        "self.bound[some] = np.maximum(self.bound[some], most)",
+        "certificates/quadratic/test_columns_alone.py::test_whole_numbers_against_every_row_there_is",
+    ),
+    "multipliers of a norm that is too long": Mutant(
+        "certificates/quadratic/_multipliers.py",
+        "self.base = np.eye(n) if",
+        "self.base = 2 * np.eye(n) if",
+        "certificates/quadratic/test_columns_together.py::test_multipliers_bound_random_forms_"
+        "from_below",
     ),
     "moves cost their length, whatever their price": Mutant(
         "certificates/moves/_model_rows.py",

@@ -92,6 +92,25 @@ def test_shares_of_flags_are_whole_numbers_of_flips():
         distance_prover(cut, narrow).bounds(rows, norm=2)
 
 
+def test_without_a_threshold_bernoulli_scores_are_linear():
+    rng = np.random.default_rng(3)
+    X = rng.integers(0, 2, size=(80, 6))
+    y = (X[:, :3].sum(axis=1) + rng.normal(size=80) > 1.5).astype(int)
+    model = BernoulliNB(binarize=None).fit(X, y)
+    prover = distance_prover(model, X)
+    assert prover.name == "linear"
+    every = np.array(np.meshgrid(*[[0, 1]] * 6)).reshape(6, -1).T
+    labels = model.predict(every)
+    rows = FeatureSpace.from_data(X, scale=None).bind(X[:9])
+    for norm in (0, 1, 2, np.inf):
+        bounds = prover.bounds(rows, norm=norm)
+        assert bounds.closed.all()
+        for i, x in enumerate(X[:9]):
+            steps = every[labels != model.predict(x[None])] - x
+            nearest = np.linalg.norm(steps, norm, axis=1).min()
+            np.testing.assert_allclose(bounds.upper[i], nearest, rtol=1e-12)
+
+
 def test_categories_are_cut_off_cells():
     rng = np.random.default_rng(1)
     X = rng.integers(0, 5, size=(120, 3)).astype(float)

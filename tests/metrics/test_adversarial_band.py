@@ -18,7 +18,7 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
-from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -323,7 +323,7 @@ def test_german_credit_with_words_is_closed():
 
 def test_neither_a_proof_nor_an_attack():
     X, y = load_iris(return_X_y=True)
-    model = GaussianNB().fit(X, y)
+    model = KNeighborsClassifier().fit(X, y)
     band = adversarial_band(model, X, y, norm=0, attack=None, max_samples=12)
     assert "does not know norm=0" in band.unproved
     assert set(band.status) <= {"undecided", "already_wrong"} and "undecided" in band.status

@@ -3,7 +3,7 @@
 What moves gain has a price at which each column moves by itself (Lagrange). In L1 this is the bound
 of fractions, the steepest columns first; in L2 whole columns stay whole in it, which is better.
 Both come with a move that gains enough and is hardly dearer, and with the column to cut at for a
-better bound.
+better bound: a relaxation for branch and bound.
 """
 
 from __future__ import annotations
@@ -14,10 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
-from specreg_sklearn.certificates.moves import crossing
-
-ROUNDED = 1e-9
-"""A whole number of steps may be missed by this share of one."""
+from specreg_sklearn.certificates.moves import ROUNDED, Relaxed, crossing
 
 # Enough for a bracket of one rounding, if the first guess is not far off.
 _HALVINGS = 50
@@ -25,20 +22,6 @@ _HALVINGS = 50
 _SLACK = 1e-13
 # In how many columns a move is mended that gains too little or too much.
 _MOST_TRIES = 4
-
-
-class Relaxed(NamedTuple):
-    """Bounds of some boxes, moves inside them, and the column that is between two steps.
-
-    `column` is -1 where there is none, so that the move is the best one of its box.
-    """
-
-    bound: FloatArray
-    cost: FloatArray
-    move: FloatArray
-    column: IntArray
-    below: FloatArray
-    above: FloatArray
 
 
 class Problem(NamedTuple):

@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
-from specreg_sklearn.certificates.linear._fewest_columns import fewest_columns
 from specreg_sklearn.certificates.linear._half_space import nearest_in_half_space
 from specreg_sklearn.certificates.linear._leads import Lead
-from specreg_sklearn.certificates.linear._whole_moves import cheapest_moves, whole_room
-from specreg_sklearn.certificates.moves import LocalProof, ModelRows
+from specreg_sklearn.certificates.linear._whole_moves import cheapest_moves
+from specreg_sklearn.certificates.moves import (
+    LocalProof,
+    ModelRows,
+    fewest_columns,
+    price_of_box,
+    steps_around,
+    whole_room,
+)
 from specreg_sklearn.space import L2
-
-NODES_PER_BOX = 20
-"""How many nodes of a search for trees take as long as a box of whole steps of a few columns."""
-
-_FEW_COLUMNS = 32
 
 _LARGEST = 1e12
 
@@ -92,7 +93,7 @@ def _in_whole_steps(
 ) -> LocalProof:
     """Return bounds that are better than these where whole numbers have to stay whole."""
     n, order = len(rows), rows.norm.order
-    price = NODES_PER_BOX * max(1, rows.slope.shape[1] // _FEW_COLUMNS)
+    price = price_of_box(rows.slope.shape[1])
     most_nodes = max(1, max_nodes // price)
     radius, move = np.full(n, np.inf), np.full(box[0].shape, np.nan)
     problems = [_problem(rows, lead, box) for lead in leads]
@@ -147,11 +148,15 @@ def _fewest(rows: ModelRows, leads: list[Lead], box: tuple[FloatArray, FloatArra
     for lead in leads:
         rate, room, grain = _problem(rows, lead, box)
         left = lead.left(corner)
-        count, _ = fewest_columns(rate, np.maximum(left, 0.0), room, grain)
+        with np.errstate(invalid="ignore"):
+            gained = np.where(rate > 0, rate * room, 0.0)
+        count, _ = fewest_columns(gained, np.maximum(left, 0.0))
         # One column moves in any case.
         count = np.where((left > 0) & (corner <= lead.farthest), count, 1.0)
         lower = np.minimum(lower, count)
-        count, step = fewest_columns(rate, lead.gap, room, grain)
+        count, wanted = fewest_columns(gained, lead.gap)
+        step = wanted / np.where(rate > 0, rate, 1.0)
+        step = np.where(grain > 0, np.minimum(steps_around(step, grain)[1], room), step)
         better = count < fewest
         fewest[better], move[better] = count[better], (step * np.sign(lead.slope))[better]
     return LocalProof(lower, move, np.zeros(n, dtype=np.int64))

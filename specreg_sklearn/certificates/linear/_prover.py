@@ -15,8 +15,13 @@ from specreg_sklearn.certificates.distances import (
     register_distance_prover,
 )
 from specreg_sklearn.certificates.linear._leads import NOT_FINITE, Lead
-from specreg_sklearn.certificates.linear._proof_of_class import NODES_PER_BOX, proof_of_class
-from specreg_sklearn.certificates.moves import LocalProof, ModelRows, MoveProver
+from specreg_sklearn.certificates.linear._proof_of_class import proof_of_class
+from specreg_sklearn.certificates.moves import (
+    NODES_PER_BOX,
+    LocalProof,
+    ModelRows,
+    MoveProver,
+)
 from specreg_sklearn.certificates.pipelines import LinearScores, NoCertificateError, linear_scores
 from specreg_sklearn.space import NORMS, CleanRows
 
@@ -114,6 +119,7 @@ class LinearProver(MoveProver):
     "sklearn.linear_model._ridge.RidgeClassifier",
     "sklearn.linear_model._ridge.RidgeClassifierCV",
     "sklearn.linear_model._stochastic_gradient.SGDClassifier",
+    "sklearn.naive_bayes.BernoulliNB",
     "sklearn.naive_bayes.ComplementNB",
     "sklearn.naive_bayes.MultinomialNB",
     "sklearn.semi_supervised._self_training.SelfTrainingClassifier",

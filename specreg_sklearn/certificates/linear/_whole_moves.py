@@ -9,61 +9,21 @@ Knapsack Problems, 1990; Fisher, Management Science 27, 1981).
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.linear._knapsack_bounds import (
     RELAXATIONS,
-    ROUNDED,
     Problem,
-    Relaxation,
     gain,
     gap_bracket,
 )
-from specreg_sklearn.tables import rank_within
-
-# Boxes of a row that are cut at once.
-_AT_ONCE = 4
-# A bound as near as this to the best move is not worth a search.
-_NEAR = 1e-9
-
-
-class CheapestMoves(NamedTuple):
-    """The cheapest moves of some rows.
-
-    Parameters
-    ----------
-    lower : ndarray of shape (n_rows,)
-        No move is cheaper; infinite where there is none.
-    cost : ndarray of shape (n_rows,)
-        What the cheapest move that was found costs; infinite without one.
-    move : ndarray of shape (n_rows, n_moves)
-        That move, not negative; meaningless without one.
-    n_nodes : ndarray of shape (n_rows,), int
-        Boxes that were looked at.
-    """
-
-    lower: FloatArray
-    cost: FloatArray
-    move: FloatArray
-    n_nodes: IntArray
-
-
-class _Boxes(NamedTuple):
-    """Boxes in which moves lie, whose they are, and where to cut them."""
-
-    owner: IntArray
-    bound: FloatArray
-    low: FloatArray
-    high: FloatArray
-    column: IntArray
-    below: FloatArray
-    above: FloatArray
-
-    def take(self, some: np.ndarray) -> _Boxes:
-        return _Boxes(*(part[some] for part in self))
+from specreg_sklearn.certificates.moves import (
+    ROUNDED,
+    CheapestMoves,
+    Relaxed,
+    branch_and_bound,
+)
 
 
 def cheapest_moves(
@@ -105,16 +65,15 @@ def cheapest_moves(
     if order == np.inf:
         found = _in_cubes(problem, high)
     else:
-        found = _Search(RELAXATIONS[order], problem, cap).run(high, most_nodes)
+        bounds = RELAXATIONS[order]
+
+        def relaxed(owner: IntArray, low: FloatArray, high: FloatArray) -> Relaxed:
+            return bounds(problem.take(owner), low, high)
+
+        low = np.zeros(high.shape)
+        found = branch_and_bound(relaxed, low, high, cap=cap, most_nodes=most_nodes)
     move[:, used] = found.move
     return found._replace(move=move)
-
-
-def whole_room(room: FloatArray, grain: FloatArray) -> FloatArray:
-    """Return how far moves may go, (n_rows, n_moves), as the last step before their ends."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        steps = np.floor(room / grain + ROUNDED)
-        return np.where((grain > 0) & np.isfinite(room), steps * grain, room)
 
 
 def _in_cubes(problem: Problem, high: FloatArray) -> CheapestMoves:
@@ -137,64 +96,3 @@ def _in_cubes(problem: Problem, high: FloatArray) -> CheapestMoves:
     move = corner(np.where(np.isinf(upper), 0.0, upper))
     cost = np.where(np.isinf(upper), np.inf, move.max(axis=1, initial=0.0))
     return CheapestMoves(lower, cost, move, np.zeros(len(gap), dtype=np.int64))
-
-
-class _Search:
-    """Branch and bound for several rows at once, the best boxes of each first."""
-
-    def __init__(self, relaxation: Relaxation, problem: Problem, cap: FloatArray) -> None:
-        self.relaxation, self.problem, self.cap = relaxation, problem, cap
-        n = len(cap)
-        self.cost, self.move = np.full(n, np.inf), np.zeros(problem.grain.shape)
-        # The least bound of the boxes that need no cut, and of all others once the search ends.
-        self.lower = np.full(n, np.inf)
-        self.n_nodes = np.zeros(n, dtype=np.int64)
-
-    def run(self, high: FloatArray, most_nodes: IntArray) -> CheapestMoves:
-        every = np.arange(len(self.cap))
-        boxes = self._looked_at(every, np.zeros(len(every)), np.zeros(high.shape), high)
-        while True:
-            worth = boxes.bound < self._cutoff(boxes.owner)
-            np.minimum.at(self.lower, boxes.owner[~worth], boxes.bound[~worth])
-            boxes = boxes.take(worth)
-            going = (self.n_nodes < most_nodes)[boxes.owner]
-            if not going.any():
-                break
-            chosen = going & (rank_within((boxes.owner,), boxes.bound) < _AT_ONCE)
-            left = boxes.take(~chosen)
-            halves = self._halves(boxes.take(chosen))
-            boxes = _Boxes(*(np.concatenate(pair) for pair in zip(left, halves, strict=True)))
-        np.minimum.at(self.lower, boxes.owner, boxes.bound)
-        return CheapestMoves(np.minimum(self.lower, self.cost), self.cost, self.move, self.n_nodes)
-
-    def _cutoff(self, owner: IntArray) -> FloatArray:
-        return np.minimum(self.cost, self.cap)[owner] * (1 - _NEAR)
-
-    def _halves(self, boxes: _Boxes) -> _Boxes:
-        """Cut boxes at the column that is between two steps."""
-        at = np.arange(len(boxes.owner)), boxes.column
-        high, low = boxes.high.copy(), boxes.low.copy()
-        high[at], low[at] = boxes.below, boxes.above
-        return self._looked_at(
-            np.concatenate([boxes.owner, boxes.owner]),
-            np.concatenate([boxes.bound, boxes.bound]),
-            np.concatenate([boxes.low, low]),
-            np.concatenate([high, boxes.high]),
-        )
-
-    def _looked_at(
-        self, owner: IntArray, bound: FloatArray, low: FloatArray, high: FloatArray
-    ) -> _Boxes:
-        """Bound boxes, keep the best moves in them, and return those that may hold better ones."""
-        found = self.relaxation(self.problem.take(owner), low, high)
-        self.n_nodes += np.bincount(owner, minlength=len(self.n_nodes))
-        bound = np.maximum(bound, found.bound)
-        # The cheapest is written last.
-        order = np.argsort(-found.cost, kind="stable")
-        order = order[found.cost[order] < self.cost[owner[order]]]
-        self.cost[owner[order]] = found.cost[order]
-        self.move[owner[order]] = found.move[order]
-        done = found.column < 0
-        np.minimum.at(self.lower, owner[done], bound[done])
-        boxes = _Boxes(owner, bound, low, high, found.column, found.below, found.above)
-        return boxes.take(~done)

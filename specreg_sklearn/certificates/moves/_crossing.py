@@ -48,9 +48,12 @@ def crossing(
             break
         outer = np.where(farther, 4 * outer, outer)
     for _ in range(most_halvings):
+        # A row that is narrow stays as it is: it must not depend on the others.
+        wide = outer - inner > _NARROW * outer
+        if not wide.any():
+            break
         middle = 0.5 * (inner + outer)
         there = is_open(middle)
-        inner, outer = np.where(there, middle, inner), np.where(there, outer, middle)
-        if (outer - inner <= _NARROW * outer).all():
-            break
+        inner = np.where(wide & there, middle, inner)
+        outer = np.where(wide & ~there, middle, outer)
     return inner, outer

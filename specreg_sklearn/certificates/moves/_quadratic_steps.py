@@ -13,6 +13,7 @@ import numpy as np
 
 from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.certificates.moves._crossing import FARTHEST, crossing
+from specreg_sklearn.certificates.moves._whole_steps import steps_around
 
 
 def nearest_in_l2(
@@ -129,7 +130,14 @@ def nearest_in_box(
 
 
 def largest_cube(
-    c: FloatArray, g: FloatArray, h: FloatArray, low: FloatArray, high: FloatArray
+    c: FloatArray,
+    g: FloatArray,
+    h: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    *,
+    price: FloatArray | None = None,
+    grain: FloatArray | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the Linf distances, and moves inside a box, for a diagonal form.
 
@@ -138,14 +146,30 @@ def largest_cube(
     Parameters
     ----------
     c, g, h, low, high
-        As for :func:`nearest_in_box`.
+        As for :func:`nearest_in_box`. Ends are whole steps where there are some.
+    price : ndarray of shape (2, n_moves) or None
+        What a unit of a move costs, upwards and downwards; 1 without it.
+    grain : ndarray of shape (n_rows, n_moves) or None
+        The step by which a coordinate moves; 0 where it moves by any number, as all do without it.
+
+    Returns
+    -------
+    inner : ndarray of shape (n_rows,)
+        Distances just below those of the moves; infinite where there are none.
+    move : ndarray of shape (n_rows, n_moves)
+        The moves; NaN where there are none.
     """
+    up, down = (1.0, 1.0) if price is None else price
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        turn = np.where(h > 0, -0.5 * g / np.where(h > 0, h, 1.0), 0.0)
+    turns = (turn,) if grain is None else steps_around(turn, grain)
 
     def lowest(r: FloatArray) -> FloatArray:
-        begin, end = np.maximum(low, -r[:, None]), np.minimum(high, r[:, None])
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            inside = np.where(h > 0, -0.5 * g / np.where(h > 0, h, 1.0), 0.0)
-        options = [begin, end, np.clip(inside, begin, end)]
+        wide = [np.broadcast_to(r[:, None] / side, low.shape) for side in (down, up)]
+        if grain is not None:
+            wide = [steps_around(side, grain)[0] for side in wide]
+        begin, end = np.maximum(low, -wide[0]), np.minimum(high, wide[1])
+        options = [begin, end, *(np.clip(turn, begin, end) for turn in turns)]
         with np.errstate(over="ignore", invalid="ignore"):
             best = np.argmin([g * t + h * t * t for t in options], axis=0)
         return np.asarray(np.choose(best, options))
@@ -159,4 +183,4 @@ def largest_cube(
     never = value(outer) > 0
     move = lowest(outer)
     move[never] = np.nan
-    return np.where(never, outer, inner), move
+    return np.where(never, np.inf, inner), move

@@ -56,7 +56,7 @@ def main() -> None:
     for name in arguments.only:
         report = Report(f"Recipes, {name}: figures and their bars", "58 10 12 10 10", False)
         rst = arguments.rst and arguments.rst / f"recipes_{name}.inc"
-        alone = Namespace(only=[name], rst=rst)
+        alone = Namespace(only=[name], rst=rst, into=arguments.into)
         run_sections(report, SECTIONS, alone, extent)
 
 

@@ -76,7 +76,7 @@ def _settings() -> dict[str, dict[str, Any]]:
     """Return settings by title, from none to all that certificates can have."""
     settings: dict[str, dict[str, Any]] = {
         "no penalty": {},
-        "preset robust": {
+        "ll_spectral+jacobian 0.003": {
             "penalty": "ll_spectral+jacobian",
             "alpha": 3e-3,
             "weight_decay": 1e-4,

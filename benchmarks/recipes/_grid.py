@@ -30,7 +30,7 @@ def grid(report: Report, extent: Extent) -> None:
         report.table(
             f"Strengths chosen for the preset {name}, by path and by grid",
             "For each seed the strength; then accuracy in points, distance and certificate as "
-            "ratios to the fixed strength of the preset.",
+            "ratios to the fixed strength.",
             ("data", "bold", "grid"),
             [
                 (data, *(chosen(found, r, "fixed", data, extent) for r in ("bold", "grid")))
@@ -53,7 +53,7 @@ def grid(report: Report, extent: Extent) -> None:
 
 def _measured(name: str, extent: Extent) -> Against:
     recipes = {
-        "fixed": preset(name),
+        "fixed": preset(name, alpha=PRESETS[name]),
         "bold": preset(name, alpha="auto", alpha_tolerance=TOLERANCE),
     }
     found = compare_recipes(recipes, extent)

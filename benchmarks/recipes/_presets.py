@@ -77,7 +77,7 @@ def _recipes(extent: Extent) -> dict[str, Recipe]:
     recipes: dict[str, Recipe] = {"none": NONE}
     slow = () if extent.quick else ("distance", "certified", "transfer")
     recipes |= {name: preset(name) for name in ("robust", "fast", *slow)}
-    for penalty in ("ll_spectral", "jacobian"):
+    for penalty in ("ll_spectral", "jacobian", "ll_spectral+jacobian"):
         recipes[f"{penalty} 0.003"] = {"penalty": penalty, "alpha": 3e-3}
     for alpha in L2_STRENGTHS:
         recipes[f"l2 {alpha:g}"] = {"penalty": "l2", "alpha": alpha, "weight_decay": 0.0}

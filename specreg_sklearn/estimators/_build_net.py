@@ -33,7 +33,9 @@ from specreg_sklearn.training import (
     TensorRows,
     choose_strength,
     epochs_at_weakest,
+    epochs_to_scale_by,
     resolve_device,
+    scale_strength,
     solver_settings,
     tensor_rows,
 )
@@ -41,7 +43,7 @@ from specreg_sklearn.training import (
 if TYPE_CHECKING:
     from specreg_sklearn.estimators._feature_encoder import FeatureEncoderMixin
 
-# What alpha="auto" holds out, and how many rows it takes for that to tell anything.
+# What a choice of the strength holds out, and how many rows it takes for that to tell anything.
 _HELD_OUT_SHARE, _FEWEST_ROWS = 0.2, 50
 
 Callbacks: TypeAlias = Sequence[Callback | tuple[str, Callback]] | None
@@ -158,28 +160,37 @@ def strength_of(
     head: Callable[[int], nn.Module],
     row_shape: tuple[int, ...] | None = None,
 ) -> StrengthChoice:
-    """Find the strength of ``alpha="auto"``: hold rows out, and train on the others as it rises.
+    """Find the strength that `alpha` names by rows that are held out.
 
-    ValueError if there are too few labelled rows. The arguments are those of :func:`build_net`.
+    "auto" trains on the others while the strength rises, "scale" without a penalty. ValueError if
+    there are too few labelled rows. The arguments are those of :func:`build_net`.
     """
     n_labelled = int(np.sum(rows.codes >= 0))
     if n_labelled < _FEWEST_ROWS:
         raise ValueError(
-            f"alpha='auto' holds out {_HELD_OUT_SHARE:.0%} of the labelled rows to choose the "
-            f"strength by, and needs at least {_FEWEST_ROWS} of them; there are {n_labelled}. Give "
-            "alpha a number, such as 1e-2."
+            f"alpha={estimator.alpha!r} holds out {_HELD_OUT_SHARE:.0%} of the labelled rows to "
+            f"choose the strength by, and needs at least {_FEWEST_ROWS} of them; there are "
+            f"{n_labelled}. Give alpha a number, such as 1e-2."
         )
     training, held_out = _split(rows.codes, _HELD_OUT_SHARE, seed)
     X, codes, weights = rows.X, rows.codes, rows.weights
     kept = rows._replace(X=X[training], codes=codes[training], weights=weights[training])
+    judged_by = HeldOutRows(X[held_out], codes[held_out], weights[held_out])
     path = copy.copy(estimator)  # a clone would copy the weights of a trained module
-    path.warm_start, path.max_iter = False, epochs_at_weakest(estimator.max_iter)
+    path.warm_start = False
+    if estimator.alpha == "scale":
+        path.max_iter, path.penalty = epochs_to_scale_by(estimator.max_iter), None
+        net = build_net(path, objective, kept, seed, 0.0, head=head, row_shape=row_shape)
+        training_data = attach_rows(net, path, kept, seed, early_stopping=False)
+        n_classes = len(rows.classes)
+        return scale_strength(net, training_data, judged_by, n_classes, verbose=estimator.verbose)
+    path.max_iter = epochs_at_weakest(estimator.max_iter)
     net = build_net(path, objective, kept, seed, STRENGTHS[0], head=head, row_shape=row_shape)
     training_data = attach_rows(net, path, kept, seed, early_stopping=False)
     return choose_strength(
         net,
         training_data,
-        HeldOutRows(X[held_out], codes[held_out], weights[held_out]),
+        judged_by,
         _patience(path, holds_out=False),
         tolerance=tolerance,
         verbose=estimator.verbose,

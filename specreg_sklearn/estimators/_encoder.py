@@ -80,12 +80,16 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         ``"batch_shrinkage"``: the smallest singular values of the features of a batch. Names
         joined by a plus add up, as in ``"ll_spectral+jacobian"``; with weights, ``Sum(LLSpectral(),
         Jacobian(), weights=(1, 0.3))``. There is no factor one half.
-    alpha : float or "auto", default=1e-2
-        Strength of the penalty, in units of the loss. "auto" chooses it from 1e-3 to 0.3, without
+    alpha : float, "scale" or "auto", default=1e-2
+        Strength of the penalty, in units of the loss. "scale" sets it in proportion to the log loss
+        of a fifth of the rows, held out from a network that is trained without the penalty for half
+        of `max_iter` at most: to ``0.08 * loss / (n_classes - 1)``, as measured for the sum of the
+        preset "robust". Labels that cannot be told from the rows keep the loss large, and there a
+        strong penalty costs no accuracy. "auto" chooses it from 1e-3 to 0.3, without
         any attack, at the price of about one more fit: a network is trained on four fifths of the
         rows while the strength rises; of the strengths that raise neither error nor log loss of the
         other rows, the one with the largest certificate is found, and lowered by half a decade
-        where it is above 3e-3; the fit on all rows follows. It needs at least 50 labelled rows. A
+        where it is above 3e-3; the fit on all rows follows. Both need at least 50 labelled rows. A
         warm start and `partial_fit` keep the strength of the last fit.
     alpha_tolerance : float, default=1.5
         With ``alpha="auto"``, how many standard errors the held-out balanced error may lie above
@@ -169,7 +173,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         The same for every part of a :class:`~specreg_sklearn.penalties.Sum`, without its weight;
         empty for other penalties.
     alpha_ : float
-        The strength of the fit: `alpha`, or what ``alpha="auto"`` has chosen.
+        The strength of the fit: `alpha`, or what "scale" or "auto" has chosen.
     alpha_path_ : dict of str to ndarray of shape (n_strengths,) or None
         With ``alpha="auto"``, ``"alpha"`` and what the held-out rows say of each strength on the
         path: ``"accuracy"``, ``"certificate"`` (median radius by the product of the norms, 0 for a
@@ -219,7 +223,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **FeatureEncoderMixin._parameter_constraints,
-        "alpha": [StrOptions({"auto"}), Interval(Real, 0, None, closed="left")],
+        "alpha": [StrOptions({"auto", "scale"}), Interval(Real, 0, None, closed="left")],
         "alpha_tolerance": [Interval(Real, 0, None, closed="left")],
         "backbone_learning_rate_factor": [Interval(Real, 0, None, closed="neither")],
         "early_stopping": ["boolean"],
@@ -236,7 +240,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         activation: Activation = "relu",
         input_shape: Sequence[int] | None = None,
         penalty: str | Penalty | None = "rep_spectral",
-        alpha: float | Literal["auto"] = 1e-2,
+        alpha: float | Literal["auto", "scale"] = 1e-2,
         alpha_tolerance: float = 1.5,
         weight_decay: float = 1e-4,
         objective: str | Objective = "cross_entropy",
@@ -297,11 +301,12 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         Parameters
         ----------
         preset : {"robust", "fast", "distance", "certified", "transfer"}
-            ``"robust"``: the sum of spectral norms and Jacobian, for the most distance and
-            certificate at equal accuracy. ``"fast"``: the defaults, the cheapest. ``"distance"``:
-            adversarial training beside the penalty, for the most distance. ``"certified"``: a
-            margin in the loss, for certificates where accuracy may pay. ``"transfer"``: a strong
-            penalty on the features alone, whose own readout still works, for other tasks. The
+            ``"robust"``: the sum of spectral norms and Jacobian, in proportion to the loss of rows
+            that are held out, for the most distance and certificate at equal accuracy.
+            ``"fast"``: the defaults, the cheapest. ``"distance"``: adversarial training beside the
+            penalty, for the most distance. ``"certified"``: a margin in the loss, for certificates
+            where accuracy may pay. ``"transfer"``: a strong penalty on the features alone, whose
+            own readout still works, for other tasks. The
             guide has the settings and what they cost.
         **settings : dict
             Further parameters; they win over those of the preset, such as ``alpha="auto"``.
@@ -322,7 +327,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         --------
         >>> from specreg_sklearn import SpectrallyRegularizedEncoder
         >>> SpectrallyRegularizedEncoder.from_preset("robust", max_iter=50)
-        SpectrallyRegularizedEncoder(alpha=0.003, max_iter=50,
+        SpectrallyRegularizedEncoder(alpha='scale', max_iter=50,
                                      penalty='ll_spectral+jacobian')
         """
         return cls(**{**preset_settings(preset), **settings})
@@ -488,7 +493,7 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         head: Callable[[int], nn.Module],
         row_shape: tuple[int, ...] | None,
     ) -> StrengthChoice:
-        if self.alpha != "auto":
+        if not isinstance(self.alpha, str):
             return StrengthChoice(float(self.alpha))
         if self.penalty is None:  # as in a search over penalties: there is nothing to choose
             return StrengthChoice(0.0)

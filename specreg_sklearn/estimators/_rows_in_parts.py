@@ -30,10 +30,10 @@ def classes_of_parts(
             f"partial_fit cannot use class_weight={encoder.class_weight!r}: shares of classes are "
             "those of all rows, and it sees a part. Give the weights as a dict, or sample_weight."
         )
-    if encoder.alpha == "auto" and not hasattr(encoder, "alpha_"):
+    if isinstance(encoder.alpha, str) and not hasattr(encoder, "alpha_"):
         raise ValueError(
-            "partial_fit cannot choose alpha='auto' from a part of the rows. Give alpha a number, "
-            "or call fit first, and its choice is kept."
+            f"partial_fit cannot choose alpha={encoder.alpha!r} from a part of the rows. Give "
+            "alpha a number, or call fit first, and its choice is kept."
         )
     known = getattr(encoder, "classes_", None)
     if classes is None:

@@ -14,6 +14,7 @@ from specreg_sklearn.training._strength_choice import (
     choose_strength,
     epochs_at_weakest,
 )
+from specreg_sklearn.training._strength_scale import epochs_to_scale_by, scale_strength
 from specreg_sklearn.training._threads import threads_for_step
 from specreg_sklearn.training._torch_settings import own_torch_settings
 
@@ -32,10 +33,12 @@ __all__ = [
     "choose_strength",
     "draw_seed",
     "epochs_at_weakest",
+    "epochs_to_scale_by",
     "hand_on_interruption",
     "own_torch_settings",
     "preset_settings",
     "resolve_device",
+    "scale_strength",
     "solver_settings",
     "tensor_rows",
     "threads_for_step",

@@ -71,11 +71,7 @@ class HeldOutRows:
         network = net.module_
         if not self._is_read:  # once: the layers stay
             self._bound, self._is_read = _feature_bound(network), True
-        with predicting(network):
-            logits = batched(network, self.X, device=net.device).astype(np.float64)
-        rows = np.arange(len(logits))
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, self.codes]
+        logits, losses = self._scored(net)
         right = logits.argmax(axis=1) == self.codes
         return HeldOutLook(
             accuracy=float(right @ self.shares),
@@ -84,6 +80,18 @@ class HeldOutRows:
             losses=losses,
             wrong=~right,
         )
+
+    def log_loss(self, net: PenalizedNet) -> float:
+        """Return the weighted mean of the log loss alone, by the weights as they are."""
+        return float(self._scored(net)[1] @ self.shares)
+
+    def _scored(self, net: PenalizedNet) -> tuple[FloatArray, FloatArray]:
+        """Return the logits, and the log loss of each row."""
+        with predicting(net.module_):
+            logits = batched(net.module_, self.X, device=net.device).astype(np.float64)
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        own = shifted[np.arange(len(logits)), self.codes]
+        return logits, np.log(np.exp(shifted).sum(axis=1)) - own
 
     def _certificate(self, network: Network, logits: FloatArray) -> float:
         """Return the median of margins over Lipschitz constants, 0 for a row that is wrong."""

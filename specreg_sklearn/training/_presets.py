@@ -43,7 +43,7 @@ def preset_settings(name: str) -> dict[str, Any]:
 
 def _presets() -> dict[str, dict[str, Any]]:
     return {
-        "robust": {"penalty": "ll_spectral+jacobian", "alpha": 3e-3, "weight_decay": _DECAY},
+        "robust": {"penalty": "ll_spectral+jacobian", "alpha": "scale", "weight_decay": _DECAY},
         "fast": {"penalty": "rep_spectral", "alpha": 1e-2, "weight_decay": _DECAY},
         "distance": {
             "penalty": "rep_spectral",

@@ -112,20 +112,43 @@ def choose_strength(
         If the path was interrupted.
     """
     net.strength = STRENGTHS[0]
-    _train(net, training, ("patience", patience), verbose=verbose)
+    title = "alpha='auto'"
+    train_to_choose(net, training, ("patience", patience), title=title, verbose=verbose)
     # Where it has converged early so will the fit: the rise takes its share of that.
     net.max_epochs = max(len(STRENGTHS), math.ceil(_RISE / _HOLD * len(net.history)))
     strengths = np.geomspace(STRENGTHS[0], STRENGTHS[-1], net.max_epochs)
     rise = StrengthRise(strengths, held_out)
     if net.stop_reason != "diverged":
-        _train(net, training, ("rise", rise), verbose=verbose)
+        train_to_choose(net, training, ("rise", rise), title=title, verbose=verbose)
     return choose_by_held_out(rise, tolerance)
 
 
-def _train(net: PenalizedNet, rows: TensorRows, last: tuple[str, Any], *, verbose: int) -> None:
+def train_to_choose(
+    net: PenalizedNet, rows: TensorRows, last: tuple[str, Any], *, title: str, verbose: int
+) -> None:
+    """Train a net that the fit does not keep.
+
+    Parameters
+    ----------
+    net : PenalizedNet
+        Initialised.
+    rows : TensorRows
+        Rows to train on.
+    last : tuple of str and skorch callback
+        What watches the training, and may end it.
+    title : str
+        Of the progress bar.
+    verbose : int
+        1 shows one.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the training was interrupted.
+    """
     callbacks: list[Any] = [("epoch_keeper", EpochKeeper())]
     if verbose:
-        callbacks.append(("epoch_bar", EpochBar(net.max_epochs, "alpha='auto'")))
+        callbacks.append(("epoch_bar", EpochBar(net.max_epochs, title)))
     net.set_callbacks([*callbacks, last])
     with threads_for_step(net.batch_size, net.module_):
         net.partial_fit(rows)

@@ -54,7 +54,7 @@ def test_presets_warn_of_units_that_they_were_not_measured_in(iris_rows, preset,
     assert len(told) == (what is not None)
     if what is not None:
         assert re.search(what, str(told[0].message)) and told[0].filename == __file__
-        remedy = rf"alpha={model.alpha} \(preset '{preset}'\) is meant for .* StandardScaler"
+        remedy = rf"alpha={model.alpha!r} \(preset '{preset}'\) is meant for .* StandardScaler"
         assert re.search(remedy, str(told[0].message))
 
 

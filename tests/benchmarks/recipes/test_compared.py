@@ -55,4 +55,4 @@ def test_curves_are_read_off_between_two_strengths():
 
 def test_presets_are_told_by_what_they_change():
     assert preset("fast") == {}
-    assert preset("robust") == {"penalty": "ll_spectral+jacobian", "alpha": 3e-3}
+    assert preset("robust") == {"penalty": "ll_spectral+jacobian", "alpha": "scale"}

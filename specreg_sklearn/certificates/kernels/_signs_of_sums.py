@@ -19,8 +19,6 @@ _NODES_PER_POINT, _MOST_POINTS = 800, 8
 _LAST, _FIRST = 1e-7, 0.1
 # Functions whose zeros are looked for, those that are positive in the smallest balls.
 _MOST_ZEROS = 3
-# What is asked for is proved up to a little more.
-_BEYOND = 1 + 1e-6
 
 
 def proof_of_sums(functions: Sequence[Expansion], rows: ModelRows, max_nodes: int) -> LocalProof:
@@ -43,7 +41,7 @@ def proof_of_sums(functions: Sequence[Expansion], rows: ModelRows, max_nodes: in
         return LocalProof(np.full(n_rows, np.inf), move, n_nodes)
     narrow = _FIRST if n_moves <= MOST_MOVES else _LAST
     simple = np.stack([Margin(each, rows).positive_within(narrow) for each in functions])
-    lower = np.full(n_rows, min(rows.farthest, rows.asked * _BEYOND))
+    lower = np.full(n_rows, min(rows.farthest, rows.enough))
     # The function that seems to end first does most often, and the others are then asked once.
     order = simple.argsort(axis=0, kind="stable")
     for rank in range(len(functions)):

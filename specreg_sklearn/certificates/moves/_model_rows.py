@@ -126,6 +126,11 @@ class ModelRows:
         """Return the rows with moves that are measured in another norm."""
         return replace(self, norm=as_norm(norm))
 
+    @property
+    def enough(self) -> float:
+        """A distance that is proved where all is proved that is asked: a little farther."""
+        return self.asked * (1 + 1e-6)
+
     def asked_up_to(self, distance: float) -> ModelRows:
         """Return the rows for a proof that need not look beyond a distance."""
         return replace(self, asked=distance)

@@ -67,7 +67,7 @@ def _row(
         return np.inf, None, 0
     # No move is longer than to the farthest corner.
     corner = compare.rows.norm.length(np.maximum(-low, high)[None])[0]
-    farthest = min(float(corner) * _BEYOND, _FARTHEST)
+    farthest = min(float(corner) * _BEYOND, _FARTHEST, compare.rows.enough)
     radius = min(_WIDER * _first_guess(compare, voters, low, high), farthest)
     lower, step, n_nodes = 0.0, None, 0
     for _ in range(_WIDENINGS):

@@ -68,13 +68,19 @@ class ColumnsTogether:
         lower, straight = self._at_once(some, c)
         n_nodes, cost = np.zeros(len(c), dtype=np.int64), np.full(len(c), np.inf)
         move = np.zeros(straight.shape)
+        asked = self.pair.rows.asked
         for i, row in enumerate(some.tolist()):
+            if lower[i] > asked:
+                continue
             boundary = self._boundary(row, float(c[i]))
             single = np.eye(len(boundary.g))
             boundary.offer(np.vstack([straight[i], self.known[row], single, -single]))
             boundary.improve()
             least = min(float(cap[i]), boundary.length)
-            if most_nodes[i] > 0 and lower[i] < least * (1 - _NEAR):
+            # A row with a move as short as that is not asked for its distance.
+            is_asked = np.isinf(asked) or least > asked
+            least = min(least, self.pair.rows.enough)
+            if is_asked and most_nodes[i] > 0 and lower[i] < least * (1 - _NEAR):
                 likely = np.where(np.isfinite(straight[i]), straight[i], boundary.g)
                 search = _Search(boundary, least, likely)
                 found = search.run(int(most_nodes[i]))

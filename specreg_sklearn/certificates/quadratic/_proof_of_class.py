@@ -70,7 +70,8 @@ def proof_of_class(
     first = [search(k, np.maximum(pair.c, 0.0), np.arange(n), 0) for k, pair in enumerate(pairs)]
     nearest = np.argmin([found.lower for found in first], axis=0)
     most_nodes = n_nodes + max(1, max_nodes // price)
-    whole, gaps = _with_roundings(pairs, np.fmin(radius * (1 + 1e-9), _corner(rows, box)))
+    within = np.minimum(np.fmin(radius * (1 + 1e-9), _corner(rows, box)), rows.enough)
+    whole, gaps = _with_roundings(pairs, within)
     # The class that seems nearest first: what it leaves is seldom worth a search for the others.
     for nearest_first in (True, False):
         for k in range(len(pairs)):

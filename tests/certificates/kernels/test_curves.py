@@ -8,9 +8,10 @@ import pytest
 from specreg_sklearn.certificates.kernels import Exponential, HyperbolicTangent, Power
 
 CURVES = [Exponential(), HyperbolicTangent(), *(Power(degree) for degree in (1, 2, 3, 4, 5, 8))]
+NAMES = [f"{type(curve).__name__} {getattr(curve, 'degree', '')}".strip() for curve in CURVES]
 
 
-@pytest.mark.parametrize("curve", CURVES, ids=repr)
+@pytest.mark.parametrize("curve", CURVES, ids=NAMES)
 def test_curves_lie_between_their_quadratic_functions(curve):
     rng = np.random.default_rng(0)
     at = rng.uniform(-2, 2, size=300)
@@ -30,7 +31,7 @@ def test_curves_lie_between_their_quadratic_functions(curve):
     assert np.median(gap) < 0.05
 
 
-@pytest.mark.parametrize("curve", CURVES, ids=repr)
+@pytest.mark.parametrize("curve", CURVES, ids=NAMES)
 def test_slopes_are_derivatives(curve):
     at, h = np.linspace(-1.5, 1.5, 31), 1e-6
     numeric = (curve.value(at + h) - curve.value(at - h)) / (2 * h)

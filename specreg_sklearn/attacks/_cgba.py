@@ -107,7 +107,8 @@ class CGBA(BoundaryWalk):
 
     def _probe_radius(self, current: BoundaryPoints) -> FloatArray:
         root = math.sqrt(current.points.shape[1])
-        return np.clip(_PROBE * root * current.angle, _SHORTEST_PROBE, _LONGEST_PROBE)
+        share = _PROBE * root * current.angle
+        return np.minimum(np.maximum(share, _SHORTEST_PROBE), _LONGEST_PROBE)
 
     def _search(self, task: SearchTask) -> None:
         if FlipSearch.applies(task):

@@ -182,8 +182,9 @@ class BoundaryWalk(BlackBoxAttack):
         for t in range(_MOST_STEPS):
             going = task.oracle.n_queries[current.owner] < until[current.owner]
             going &= current.idle < _PATIENCE
-            rested.append(current.take(np.flatnonzero(~going)))
-            current = current.take(np.flatnonzero(going))
+            if not going.all():
+                rested.append(current.take(np.flatnonzero(~going)))
+                current = current.take(np.flatnonzero(going))
             if before_step is not None:
                 current = before_step(current, t)
             current = current.affordable(task, n_asked + self._step_queries(d, first_step + t))

@@ -15,7 +15,7 @@ from specreg_sklearn.attacks.questions import Oracle
 _BLOCK = 2**17
 _MOST_OVER = 1.25
 # Numbers of a few points' steps, which stay in the cache nearest to the processor.
-_FEW = 2**15
+_FEW = 2**16
 # numpy buffers the operands of products whose rows are shorter: a third of its buffer.
 _SHORT = 2**13 / 3
 

@@ -140,7 +140,6 @@ class _RepeatedQueries:
         )
         lo, hi = rows.box(owner)
         self._box = lo[:, None], hi[:, None]
-        self._wanted = np.repeat(oracle.wanted[owner], k)
 
     def __call__(self, Z: FloatArray) -> BoolArray:
         """Return, of shape (m, k), where the model is fooled.
@@ -155,7 +154,7 @@ class _RepeatedQueries:
             return fooled.reshape(m, k)
         cells = Z if oracle.rows.unit else oracle.rows.cells(Z, owner[:, None])
         cells = oracle.rows.fit(cells, *self._box)
-        fooled = oracle.ask(cells, owner, copy=False, wanted=self._wanted)
+        fooled = oracle.ask(cells, owner, copy=False)
         oracle.n_queries += self._asked
         return fooled
 

@@ -150,46 +150,32 @@ class Oracle:
         Returns the share of the repeats that fooled the model. Queries are counted for `counted`
         where clean rows only give the call its shape.
         """
-        share = self._n_fooled(raw, owner, True, None) / self.n_repeats
+        share = self._n_fooled(raw, owner, True) / self.n_repeats
         self.count(owner if counted is None else counted)
         return np.where(self.rows.moved(raw, owner), share, 0.0)
 
-    def ask(
-        self,
-        raw: FloatArray,
-        owner: IntArray,
-        *,
-        copy: bool = True,
-        wanted: np.ndarray | None = None,
-    ) -> BoolArray:
+    def ask(self, raw: FloatArray, owner: IntArray, *, copy: bool = True) -> BoolArray:
         """Return whether rows fool the model, without counting or doubting them.
 
         `raw` has shape (m, d), or (m, k, d) for k rows of each owner; the answers have the same
         shape without the last axis. With ``copy=False`` the caller will not write to `raw` again: a
         model that does not write to its input, as the first time shows, then gets these cells
-        themselves. `wanted`, one entry per row, is ``self.wanted`` of the owners, if it is at hand.
+        themselves.
         """
         if self.n_repeats == 1:
-            return self._ask_once(raw, owner, copy, wanted)
-        return 2 * self._n_fooled(raw, owner, copy, wanted) > self.n_repeats
+            return self._ask_once(raw, owner, copy)
+        return 2 * self._n_fooled(raw, owner, copy) > self.n_repeats
 
-    def _n_fooled(
-        self, raw: FloatArray, owner: IntArray, copy: bool, wanted: np.ndarray | None
-    ) -> IntArray:
+    def _n_fooled(self, raw: FloatArray, owner: IntArray, copy: bool) -> IntArray:
         """Return how many of the repeats fooled the model."""
         n_fooled = np.zeros(raw.shape[:-1], dtype=np.int64)
         for _ in range(self.n_repeats):
-            n_fooled += self._ask_once(raw, owner, copy, wanted)
+            n_fooled += self._ask_once(raw, owner, copy)
         return n_fooled
 
-    def _ask_once(
-        self, raw: FloatArray, owner: IntArray, copy: bool, wanted: np.ndarray | None
-    ) -> BoolArray:
+    def _ask_once(self, raw: FloatArray, owner: IntArray, copy: bool) -> BoolArray:
         """Ask once."""
         cells = raw if raw.ndim == 2 else raw.reshape(-1, raw.shape[2])
-        if wanted is None:
-            wanted = self.wanted[owner]
-            wanted = wanted if raw.ndim == 2 else np.repeat(wanted, raw.shape[1])
         same = not copy and self.rows.are_cells and self._input_unchanged is not False
         try:
             if same and self._input_unchanged:
@@ -207,12 +193,13 @@ class Oracle:
             raise
         if same and self._input_unchanged is None:
             self._input_unchanged = np.array_equal(X, cells)
+        shape, wanted = raw.shape[:-1], self.wanted[owner]
         if plain:
-            fooled = labels == wanted if self.targeted else labels != wanted
-        else:
-            same = self.coder.matches(labels, wanted)
-            fooled = same if self.targeted else ~same
-        return fooled.reshape(raw.shape[:-1])
+            labels, wanted = labels.reshape(shape), wanted.reshape(-1, *(1,) * (len(shape) - 1))
+            return labels == wanted if self.targeted else labels != wanted
+        wanted = wanted if len(shape) == 1 else np.repeat(wanted, shape[1])
+        matches = self.coder.matches(labels, wanted).reshape(shape)
+        return matches if self.targeted else ~matches
 
     def _is_plain(self, labels: object, n_rows: int) -> bool:
         """Return whether labels are whole numbers, which need no checks and no codes."""

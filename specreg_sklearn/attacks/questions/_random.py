@@ -16,7 +16,7 @@ from specreg_sklearn._typing import FloatArray, IntArray
 # Keeps the draws of a search apart from those of the starts.
 _SEARCH_STREAM, _NOISE_STREAM, _POOL_STREAM, _BASIS_STREAM = 0, 1, 2, 3
 # Directions up to this many numbers are kept for the next run of the same seed.
-_SMALL = 2**14
+_SMALL = 2**15
 # Columns up to which a whole basis is drawn at once.
 _MOST_SQUARE = 1024
 
@@ -56,7 +56,7 @@ def _draw(seed: int, iteration: int, n: int, d: int) -> FloatArray:
 
 
 # All rows, workers and candidates of a search share the directions of a seed.
-_few = lru_cache(maxsize=512)(_draw)
+_few = lru_cache(maxsize=256)(_draw)
 _many = lru_cache(maxsize=4)(_draw)
 
 
@@ -110,5 +110,5 @@ def _read_only(directions: FloatArray) -> FloatArray:
     return directions
 
 
-_few_parts = lru_cache(maxsize=512)(_parts)
+_few_parts = lru_cache(maxsize=256)(_parts)
 _many_parts = lru_cache(maxsize=4)(_parts)

@@ -256,8 +256,8 @@ ATTACKS = {
     ),
     "any other label is the target": Mutant(
         ORACLE,
-        "fooled = labels == wanted if self.targeted else labels != wanted",
-        "fooled = labels != wanted",
+        "return labels == wanted if self.targeted else labels != wanted",
+        "return labels != wanted",
         "attacks/test_cgba.py::test_targets_are_reached",
     ),
     "no parts of the moves to data": Mutant(
@@ -280,8 +280,8 @@ ATTACKS = {
     ),
     "half of the votes decide": Mutant(
         ORACLE,
-        "return 2 * self._n_fooled(raw, owner, copy, wanted) > self.n_repeats",
-        "return 2 * self._n_fooled(raw, owner, copy, wanted) > 0",
+        "return 2 * self._n_fooled(raw, owner, copy) > self.n_repeats",
+        "return 2 * self._n_fooled(raw, owner, copy) > 0",
         "attacks/questions/test_oracle.py",
     ),
     "the array is not asked as a whole": Mutant(

@@ -20,6 +20,7 @@ from specreg_sklearn.certificates.kernels._curves import (
     HyperbolicTangent,
     Power,
 )
+from specreg_sklearn.certificates.moves import row_products
 
 # The largest |second derivative| of tanh is 4 / (3 sqrt(3)).
 _TANH_CURVATURE = 0.7698003589195011
@@ -111,7 +112,7 @@ class RadialKernel(Kernel):
 
     def slope(self, x: FloatArray, s: FloatArray, weight: FloatArray) -> FloatArray:
         pull = -2 * self.gamma * weight * self.values(x, s)
-        return np.asarray(pull.sum(axis=1)[:, None] * x - _each(pull, s))
+        return np.asarray(pull.sum(axis=1)[:, None] * x - row_products(pull, s))
 
     def curvature(
         self, x: FloatArray, s: FloatArray, weight: FloatArray, reach: FloatArray
@@ -158,7 +159,7 @@ class _Inner(Kernel):
         return Ridges(z, np.broadcast_to(weight, z.shape), self.gamma * s[None], self.curve, 0.0)
 
     def _z(self, x: FloatArray, s: FloatArray) -> FloatArray:
-        return np.asarray(self.gamma * _each(x, s.T) + self.offset)
+        return np.asarray(self.gamma * row_products(x, s.T) + self.offset)
 
     def _largest(self, x: FloatArray, s: FloatArray, reach: FloatArray) -> FloatArray:
         """Return the largest |z| within a reach."""
@@ -199,7 +200,7 @@ class PolynomialKernel(_Inner):
 
     def slope(self, x: FloatArray, s: FloatArray, weight: FloatArray) -> FloatArray:
         outer = self.gamma * self.degree * self._z(x, s) ** (self.degree - 1)
-        return _each(weight * outer, s)
+        return row_products(weight * outer, s)
 
     def curvature(
         self, x: FloatArray, s: FloatArray, weight: FloatArray, reach: FloatArray
@@ -251,7 +252,7 @@ class SigmoidKernel(_Inner):
         return np.asarray(np.tanh(self._z(x, s)))
 
     def slope(self, x: FloatArray, s: FloatArray, weight: FloatArray) -> FloatArray:
-        return _each(weight * self.gamma * (1 - np.tanh(self._z(x, s)) ** 2), s)
+        return row_products(weight * self.gamma * (1 - np.tanh(self._z(x, s)) ** 2), s)
 
     def curvature(
         self, x: FloatArray, s: FloatArray, weight: FloatArray, reach: FloatArray
@@ -267,8 +268,3 @@ class SigmoidKernel(_Inner):
     def constant(self, x: FloatArray, s: FloatArray, reach: FloatArray) -> FloatArray:
         lengths = np.linalg.norm(s, axis=1) * self.gamma * _ABOVE
         return np.broadcast_to(lengths, (len(x), len(s)))
-
-
-def _each(rows: FloatArray, matrix: FloatArray) -> FloatArray:
-    """Return ``rows @ matrix``, each row rounded as if it were alone."""
-    return np.asarray(np.matmul(rows[:, None, :], matrix)[:, 0])

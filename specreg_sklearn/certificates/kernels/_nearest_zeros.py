@@ -8,7 +8,7 @@ import numpy as np
 
 from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.certificates.kernels._margins import Expansion
-from specreg_sklearn.certificates.moves import ModelRows, crossing
+from specreg_sklearn.certificates.moves import ModelRows, crossing, row_products
 
 _STEPS = 24
 # A step is at most so many times as long as the one before it.
@@ -43,11 +43,11 @@ def nearest_zeros(expansion: Expansion, rows: ModelRows, start: FloatArray) -> F
     start = np.where(np.isfinite(start) & (start > 0), start, 1.0)
 
     def value(t: FloatArray) -> FloatArray:
-        return expansion.value(rows.values + np.matmul(rows.slope, t[:, :, None])[:, :, 0])
+        return expansion.value(rows.values + row_products(t, rows.slope.T))
 
     def slope(t: FloatArray) -> FloatArray:
-        there = rows.values + np.matmul(rows.slope, t[:, :, None])[:, :, 0]
-        return np.matmul(expansion.slope(there)[:, None, :], rows.slope)[:, 0]
+        there = rows.values + row_products(t, rows.slope.T)
+        return row_products(expansion.slope(there), rows.slope)
 
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         falls = slope(np.zeros((n_rows, n_moves)))

@@ -16,7 +16,7 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.certificates.kernels._margins import Expansion
-from specreg_sklearn.certificates.moves import ModelRows, lowest_in_balls
+from specreg_sklearn.certificates.moves import ModelRows, lowest_in_balls, row_products
 
 MOST_MOVES = 200
 """Columns that can move up to which quadratic functions are taken: each is a matrix."""
@@ -208,7 +208,7 @@ class _Ball:
         if self.decay == 0:
             return intercept, np.abs(intercept), np.zeros(len(left))
         gram = self.balls.gram
-        now = self.decay * (np.matmul(point, gram) * point).sum(axis=1)
+        now = self.decay * (row_products(point, gram) * point).sum(axis=1)
         # exp(u) lies above its tangent, and below its chord.
         tangent = np.exp(now)
         chord = np.expm1(grown) / np.maximum(grown, np.finfo(np.float64).tiny)

@@ -8,9 +8,9 @@ from specreg_sklearn._typing import FloatArray
 
 
 def row_products(rows: FloatArray, matrix: FloatArray) -> FloatArray:
-    """Return ``rows @ matrix``, with sums in the same order for each row in any company.
+    """Return ``rows @ matrix``, each row rounded as if it were alone.
 
-    Products by BLAS, and by einsum, round by the shape of the whole.
+    A product of two matrices rounds by the shape of the whole; one of a single row does not.
 
     Parameters
     ----------
@@ -19,7 +19,4 @@ def row_products(rows: FloatArray, matrix: FloatArray) -> FloatArray:
     matrix : ndarray of shape (n, m)
         The matrix.
     """
-    out = np.zeros((len(rows), matrix.shape[1]))
-    for j, line in enumerate(matrix):
-        out += rows[:, j, None] * line
-    return out
+    return np.asarray(np.matmul(rows[:, None, :], matrix)[:, 0])

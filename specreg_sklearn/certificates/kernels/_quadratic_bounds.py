@@ -5,7 +5,8 @@ Each kernel is a curve of one number that is linear in the move, for radial kern
 the ball a curve lies above a quadratic function of this number (below one where its weight is
 negative), so the sum lies above a quadratic function of the move, whose minimum in a ball is known.
 The bound is tight at the point. Where the point is that in which the sum is smallest, nothing is
-lost: points are moved there, step by step, and the best bound counts.
+lost: the end of a short move to where the sum is zero is tried, and points are moved on from there,
+step by step; the best bound counts.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ MOST_MOVES = 200
 _ROWS = 8
 # How distances grow until the sign is no longer sure, and how near the answer is then.
 _GROWTH, _STEPS, _NARROW = 1.25, 120, 2e-7
+# A zero of the sum is the nearest one if nothing is found as much nearer, relative to its distance.
+_NEAREST = 3e-7
 # Rounding of the quadratic functions here, relative to the sizes of their parts, per term.
 _ROUNDING, _UNIT = 2.0**-48, 2.0**-53
 
@@ -44,7 +47,12 @@ class Sign(NamedTuple):
 
 
 def proved_distances(
-    expansion: Expansion, rows: ModelRows, lower: FloatArray, most: FloatArray, n_points: int
+    expansion: Expansion,
+    rows: ModelRows,
+    lower: FloatArray,
+    most: FloatArray,
+    zeros: FloatArray,
+    n_points: int,
 ) -> tuple[FloatArray, IntArray]:
     """Return distances within which a sum of kernels stays positive.
 
@@ -58,6 +66,8 @@ def proved_distances(
         Distances within which it is known to; a row with 0 stays as it is.
     most : ndarray of shape (n_rows,)
         Distances beyond which nobody asks.
+    zeros : ndarray of shape (n_rows, n_moves)
+        Moves to where the sum is zero, short ones if possible; NaN where none is known.
     n_points : int
         Points around which quadratic functions are taken, at most, for each row and distance.
 
@@ -74,7 +84,7 @@ def proved_distances(
         return distance, n_forms
     for begin in range(0, len(open_), _ROWS):
         some = open_[begin : begin + _ROWS]
-        ball = _Balls(expansion, rows.take(some), n_points)
+        ball = _Balls(expansion, rows.take(some), zeros[some], n_points)
         distance[some], n_forms[some] = _farthest(ball, distance[some], most[some])
     return distance, n_forms
 
@@ -93,8 +103,10 @@ def _farthest(balls: _Balls, low: FloatArray, most: FloatArray) -> tuple[FloatAr
         return out
 
     # Of the distance at which all is said, a single look is often enough.
-    done = positive(most, np.isfinite(most))
-    low = np.where(done, most, low)
+    for end in (balls.length * (1 - _NEAREST), most):
+        look = np.isfinite(end) & (end > low) & (end <= most)
+        low = np.where(positive(end, look), end, low)
+    done = (low >= most) | (low >= balls.length * (1 - 2 * _NEAREST))
     grows = ~done & np.isinf(balls.rows.asked)
     high = low.copy()
     for _ in range(_STEPS):
@@ -118,8 +130,13 @@ def _farthest(balls: _Balls, low: FloatArray, most: FloatArray) -> tuple[FloatAr
 class _Balls:
     """A sum of kernels in balls around a few rows."""
 
-    def __init__(self, expansion: Expansion, rows: ModelRows, n_points: int) -> None:
+    def __init__(
+        self, expansion: Expansion, rows: ModelRows, zeros: FloatArray, n_points: int
+    ) -> None:
         self.expansion, self.rows, self.n_points = expansion, rows, n_points
+        known = np.asarray(np.isfinite(zeros).all(axis=1))
+        self.zeros = np.where(known[:, None], zeros, 0.0)
+        self.length = np.where(known, rows.norm.length(self.zeros), np.inf)
         self.ridges = expansion.kernel.ridges(rows.values, expansion.centre, expansion.weight)
         # How the numbers change with moves of the row, not of the inputs.
         self.direction = np.matmul(self.ridges.direction, rows.slope)
@@ -135,7 +152,9 @@ class _Balls:
             positive = np.zeros(len(some), dtype=bool)
             n_forms = np.zeros(len(some), dtype=np.int64)
             point = np.zeros((len(some), self.gram.shape[0]))
-            for _ in range(self.n_points):
+            # A little inside of the ball, whatever the length of a move rounds to.
+            share = np.minimum(radius / self.length[some], 1.0) * (1 - 1e-9)
+            for k in range(self.n_points):
                 left = np.flatnonzero(~positive)
                 if not len(left):
                     break
@@ -144,6 +163,9 @@ class _Balls:
                 n_forms[left] += 1
                 towards = np.where(np.isfinite(move), move, 0.0)
                 point[left] += 0.5 * (towards - point[left])
+                if k == 0:
+                    known = np.isfinite(self.length[some])
+                    point[known] = self.zeros[some[known]] * share[known, None]
         return Sign(positive, n_forms)
 
 

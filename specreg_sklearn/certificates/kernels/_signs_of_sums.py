@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from specreg_sklearn._typing import IntArray
+from specreg_sklearn._typing import BoolArray, IntArray
 from specreg_sklearn.certificates.kernels._margins import Expansion, Margin
 from specreg_sklearn.certificates.kernels._nearest_zeros import nearest_zeros
 from specreg_sklearn.certificates.kernels._quadratic_bounds import MOST_MOVES, proved_distances
@@ -44,23 +44,30 @@ def proof_of_sums(functions: Sequence[Expansion], rows: ModelRows, max_nodes: in
     lower = np.full(n_rows, min(rows.farthest, rows.enough))
     # The function that seems to end first does most often, and the others are then asked once.
     order = simple.argsort(axis=0, kind="stable")
+    ways = np.full((len(functions), n_rows, n_moves), np.nan)
+
+    def look_for_zeros(left: BoolArray) -> None:
+        for k, function in enumerate(functions):
+            some = np.flatnonzero(left & (order[:_MOST_ZEROS] == k).any(axis=0))
+            ways[k, some] = nearest_zeros(function, rows.take(some), simple[k, some])
+
+    if np.isinf(rows.asked):
+        look_for_zeros(np.ones(n_rows, dtype=bool))
     for rank in range(len(functions)):
         for k in np.unique(order[rank]).tolist():
             some = np.flatnonzero(order[rank] == k)
             lower[some], spent = proved_distances(
-                functions[k], rows.take(some), simple[k, some], lower[some], n_points
+                functions[k], rows.take(some), simple[k, some], lower[some], ways[k, some], n_points
             )
             n_nodes[some] += spent
+    if np.isfinite(rows.asked):
+        # Of a row that is proved as far as anybody asks, nobody needs a witness.
+        look_for_zeros(lower <= rows.asked)
     nearest = np.full(n_rows, np.inf)
-    # Of a row that is proved as far as anybody asks, nobody needs a witness.
-    left = lower <= rows.asked
-    for k, function in enumerate(functions):
-        some = np.flatnonzero(left & (order[:_MOST_ZEROS] == k).any(axis=0))
-        part = rows.take(some)
-        way = nearest_zeros(function, part, simple[k, some])
-        length = part.norm.length(np.where(np.isnan(way), np.inf, way))
-        nearer = length < nearest[some]
-        nearest[some[nearer]], move[some[nearer]] = length[nearer], way[nearer]
+    for way in ways:
+        length = rows.norm.length(np.where(np.isnan(way), np.inf, way))
+        nearer = length < nearest
+        nearest[nearer], move[nearer] = length[nearer], way[nearer]
     return LocalProof(lower, move, n_nodes)
 
 

@@ -25,6 +25,7 @@ from benchmarks.certificates import _relaxations as relaxed
 from benchmarks.certificates import _tightness as tight
 from benchmarks.certificates import _tracking as track
 from benchmarks.certificates import _trees as trees
+from benchmarks.certificates._other_classifiers import other_classifiers
 from benchmarks.certificates._violations import INSIDE, N_RESTARTS, Count, search_violations
 from benchmarks.common import Report, arguments_of, run_sections
 from benchmarks.loaders import DATA_VARIABLE
@@ -253,6 +254,11 @@ def linear_distances(report: Report, extent: Extent) -> None:
     )
 
 
+def curved_boundaries(report: Report, extent: Extent) -> None:
+    """Both ends for neighbours, kernels and quadratic scores."""
+    other_classifiers(report, 20 if extent.full else 8)
+
+
 def other_provers(report: Report, extent: Extent) -> None:
     """Solve the same rows as mixed-integer programs, and by dtai-veritas."""
     n_rows = 20 if extent.full else 4
@@ -380,6 +386,7 @@ SECTIONS = {
     "relaxations": network_relaxations,
     "trees": tree_distances,
     "linear": linear_distances,
+    "curved": curved_boundaries,
     "provers": other_provers,
     "cliques": art_cliques,
     "cost": cost,

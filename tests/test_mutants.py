@@ -98,6 +98,19 @@ PROOFS = {
         "return 1",
         "certificates/neighbours/test_votes.py::test_distances_are_those_of_the_nearest_set_of_voters",
     ),
+    "kernels lie above what bounds them from above": Mutant(
+        "certificates/kernels/_quadratic_bounds.py",
+        "np.where(weight > 0, below, above)",
+        "np.where(weight > 0, above, below)",
+        "certificates/kernels/test_sums_of_kernels.py::test_lower_bounds_are_below_every_ray_and_"
+        "near_the_nearest",
+    ),
+    "a ball of L1 is lowest at half of what its corners give": Mutant(
+        "certificates/moves/_ball_minimum.py",
+        "falling * (radius * radius)[:, None]",
+        "0.5 * falling * (radius * radius)[:, None]",
+        "certificates/moves/test_ball_minimum.py::test_concave_functions_are_lowest_at_corners",
+    ),
     "no gap at columns that jump": Mutant(
         "certificates/quadratic/_separable.py",
         "self.bound[some] = np.maximum(self.bound[some], dual)",

@@ -43,7 +43,8 @@ STYLE = """
 .specreg .group .note { font-size: .9rem; margin: 0; }
 .specreg figure { margin: 0; break-inside: avoid; }
 /* Names of one line and of two begin and end together. */
-.specreg .grid > :is(figure, div) { display: grid; grid-template-rows: subgrid; grid-row: span 2; gap: 0; }
+.specreg .grid > :is(figure, div) { display: grid; grid-row: span 2; gap: 0; }
+.specreg .grid > :is(figure, div) { grid-template-rows: subgrid; }
 .specreg .grid > figure > h3 { align-self: end; }
 .specreg figure svg { display: block; width: 100%; height: auto; }
 .specreg figcaption { font-size: .9rem; margin-top: .35rem; }

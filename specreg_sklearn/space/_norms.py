@@ -60,6 +60,13 @@ class Norm(ABC):
         """
         raise ValueError(f"{self.name} is not convex and has no dual norm.")
 
+    def steepest(self, slopes: FloatArray) -> FloatArray:
+        """Return a step of length 1, (m, d), along which each linear function rises fastest.
+
+        It attains the bound of `dual`. Where all slopes of a function are 0 it is no step at all.
+        """
+        raise ValueError(f"{self.name} is not convex and has no steepest steps.")
+
     def from_l2(self, constants: FloatArray, n_columns: int) -> FloatArray:
         """Turn Lipschitz constants per unit of L2 into ones per unit of this norm.
 
@@ -97,6 +104,14 @@ class _L1(Norm):
     def dual(self) -> Norm:
         return LINF
 
+    def steepest(self, slopes: FloatArray) -> FloatArray:
+        """Return steps of the one cell with the largest slope."""
+        out, rows = np.zeros_like(slopes), np.arange(len(slopes))
+        if slopes.shape[1]:
+            best = np.abs(slopes).argmax(axis=1)
+            out[rows, best] = np.sign(slopes[rows, best])
+        return out
+
     def from_l2(self, constants: FloatArray, n_columns: int) -> FloatArray:
         return constants  # ||z||_2 <= ||z||_1
 
@@ -124,6 +139,11 @@ class _L2(Norm):
     def dual(self) -> Norm:
         return self
 
+    def steepest(self, slopes: FloatArray) -> FloatArray:
+        """Return the slopes, scaled."""
+        length = self.length(slopes)
+        return np.asarray(slopes / np.where(length > 0, length, 1.0)[:, None])
+
     def from_l2(self, constants: FloatArray, n_columns: int) -> FloatArray:
         return constants
 
@@ -144,6 +164,10 @@ class _Linf(Norm):
     @property
     def dual(self) -> Norm:
         return L1
+
+    def steepest(self, slopes: FloatArray) -> FloatArray:
+        """Return the signs of the slopes."""
+        return np.asarray(np.sign(slopes))
 
     def from_l2(self, constants: FloatArray, n_columns: int) -> FloatArray:
         # ||z||_2 <= sqrt(d) ||z||_inf

@@ -192,3 +192,20 @@ def test_an_infinite_step_is_infinitely_long():
     steps = np.array([[1.0, -np.inf], [3.0, 4.0], [0.0, 0.0]])
     for order, length in ((1, 7.0), (2, 5.0), (np.inf, 4.0)):
         assert NORMS[order].length(steps).tolist() == [np.inf, length, 0.0]
+
+
+@CONVEX
+def test_steepest_steps_attain_the_dual_norm(rng, order):
+    norm, slopes = NORMS[order], some_rows(rng)[0]
+    slopes[0], slopes[1, 2:] = 0.0, 0.0
+    steps = norm.steepest(slopes)
+    np.testing.assert_allclose(norm.length(steps[1:]), 1.0, rtol=1e-12)
+    assert not steps[0].any()
+    rises = (slopes * steps).sum(axis=1)
+    conjugate = {1: np.inf, 2: 2, np.inf: 1}[order]
+    np.testing.assert_allclose(rises, np.linalg.norm(slopes, ord=conjugate, axis=1), rtol=1e-12)
+
+
+def test_there_are_no_steepest_steps_in_l0():
+    with pytest.raises(ValueError, match="L0 is not convex"):
+        L0.steepest(np.ones((1, 2)))

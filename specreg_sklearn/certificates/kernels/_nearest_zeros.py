@@ -51,14 +51,14 @@ def nearest_zeros(expansion: Expansion, rows: ModelRows, start: FloatArray) -> F
 
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         falls = slope(np.zeros((n_rows, n_moves)))
-        move = -_steepest(rows.norm.order, falls) * start[:, None]
+        move = -rows.norm.steepest(falls) * start[:, None]
         mean = np.zeros_like(move)
         for k in range(_STEPS):
             now, falls = value(move), slope(move)
             length = (now - (falls * move).sum(axis=1)) / rows.norm.dual.length(falls)
             most = _LONGER * rows.norm.length(move)
             length = np.where(length > 0, np.minimum(length, most), most)
-            move = -_steepest(rows.norm.order, falls) * length[:, None]
+            move = -rows.norm.steepest(falls) * length[:, None]
             if 2 * k >= _STEPS:
                 mean += move * (2 / _STEPS)
         cut = [_cut(value, way) for way in (move, mean)]
@@ -76,16 +76,3 @@ def _cut(value: Callable[[FloatArray], FloatArray], move: FloatArray) -> FloatAr
     cut = move * end[:, None]
     fine = ~is_open(end) & np.isfinite(cut).all(axis=1)
     return np.where(fine[:, None], cut, np.nan)
-
-
-def _steepest(order: float, slope: FloatArray) -> FloatArray:
-    """Return moves of length 1 along which linear functions rise fastest."""
-    if order == np.inf:
-        return np.sign(slope)
-    if order == 2:
-        length = np.linalg.norm(slope, axis=1, keepdims=True)
-        return np.asarray(slope / np.where(length > 0, length, 1.0))
-    out, rows = np.zeros_like(slope), np.arange(len(slope))
-    best = np.abs(slope).argmax(axis=1)
-    out[rows, best] = np.sign(slope[rows, best])
-    return out

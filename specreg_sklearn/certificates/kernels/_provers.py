@@ -50,12 +50,12 @@ class SupportVectorProver(MoveProver):
         for k in np.unique(own).tolist():
             some = np.flatnonzero(own == k)
             # A class that wins against each of the others has the most votes.
-            duels = [
+            against_others = [
                 pair if i == k else pair.negative()
                 for (i, j), pair in self.pairs.items()
                 if k in (i, j)
             ]
-            found = proof_of_sums(duels, rows.take(some), max_nodes)
+            found = proof_of_sums(against_others, rows.take(some), max_nodes)
             lower[some], move[some], n_nodes[some] = found
             lost = some[lower[some] == 0]
             if len(lost) and n_classes > 2:

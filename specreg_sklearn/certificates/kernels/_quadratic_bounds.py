@@ -90,7 +90,11 @@ def proved_distances(
 
 
 def _farthest(balls: _Balls, low: FloatArray, most: FloatArray) -> tuple[FloatArray, IntArray]:
-    """Search the distances from `low` to `most`, row by row."""
+    """Search the distances from `low` to `most`, row by row.
+
+    Not by :func:`largest_radius`: it asks all rows at each distance, and here a look costs the
+    eigenvalues of a matrix, so that only rows that are still searched are asked.
+    """
     n_forms = np.zeros(len(low), dtype=np.int64)
 
     def positive(radius: FloatArray, asked: BoolArray) -> BoolArray:
@@ -184,10 +188,9 @@ class _Ball:
         drift = rows.error[some] + rows.growth * radius
         reach = rows.stretch * radius + drift
         x = rows.values[some]
-        # Theirs and ours, which are in float64.
-        slack = expansion.blur(x, reach, rows.unit) + expansion.blur(x, reach, _UNIT)
-        slack = slack + expansion.speed(x, reach) * drift
-        self.intercept = expansion.intercept - slack
+        # Their roundings and ours, which are those of float64.
+        blur = expansion.blur(x, reach, rows.unit + _UNIT)
+        self.intercept = expansion.intercept - blur - expansion.speed(x, reach) * drift
         # The factor that kernels share is less than 1, and the intercept has its inverse.
         self.decay = ridges.decay
         self.grown = self.decay * (rows.stretch * radius) ** 2

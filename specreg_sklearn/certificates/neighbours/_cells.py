@@ -80,7 +80,7 @@ class Cells:
         self.flat, self.drift = 2 * compare.pair_slack(radius), 2 * compare.drift(radius)
         self.n_nodes = 0
 
-    def home(self) -> Cell:
+    def everywhere(self) -> Cell:
         """Return what holds without any half-space."""
         d = self.slopes.shape[1]
         none = np.empty((0, 2), dtype=np.int64)

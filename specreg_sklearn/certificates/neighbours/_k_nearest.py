@@ -89,7 +89,7 @@ def _first_guess(compare: Comparisons, voters: Voters, low: FloatArray, high: Fl
     guess = 0.0
     if len(mine) > n_own:
         cells = Cells(compare, low, high, 0.0)
-        each = joint_bounds(cells, cells.home(), voters.others, mine)
+        each = joint_bounds(cells, cells.everywhere(), voters.others, mine)
         each = np.sort(each, axis=1)[:, len(mine) - 1 - n_own]
         guess = float(np.sort(each)[n_others - 1])
     return guess if guess > 0 else _way_to_points(compare)

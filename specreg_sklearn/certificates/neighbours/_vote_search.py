@@ -100,7 +100,7 @@ class VoteSearch:
 
     def run(self) -> Found:
         """Open nodes until the least bound is that of a known move, or the budget is used up."""
-        home, none = self.cells.home(), np.empty(0, dtype=np.int64)
+        home, none = self.cells.everywhere(), np.empty(0, dtype=np.int64)
         for vote in self.voters.lost_votes:
             self._open(_Node(vote, none, self.voters.others, none, none, home))
         self.moves.from_points()

@@ -80,9 +80,7 @@ def best_bound(form: Form) -> Bound:
     squared, move, spread = 0.0, np.zeros(len(form.g)), np.ones(len(form.g))
     for _ in range(_MOST_STEPS):
         state = ascent.state(ascent.theta)
-        if state is None:  # pragma: no cover - each step ends where there is a state
-            break
-        if state.value >= 1 + 1e-9:
+        if state is None or state.value >= 1 + 1e-9:
             break
         progress = ascent.step(state, barrier)
         if progress is None:

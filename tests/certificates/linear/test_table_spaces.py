@@ -5,8 +5,6 @@ The truth is enumerated where all columns are whole, and a mixed-integer program
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,8 +18,8 @@ from specreg_sklearn.certificates import distance_prover
 from specreg_sklearn.metrics import adversarial_band, certified_radius
 from specreg_sklearn.space import FeatureSpace
 from specreg_sklearn.tables import as_table
+from tests.certificates.every_whole_row import IN_EVERY_SPACE, NORMS, assert_exact
 
-NORMS = (0, 1, 2, np.inf)
 MODELS = [
     LogisticRegression(),
     make_pipeline(StandardScaler(), RidgeClassifier()),
@@ -41,38 +39,10 @@ def whole_rows(seed, n_classes, n_columns=4, n_rows=90):
 
 @pytest.mark.parametrize("n_classes", [2, 3])
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: str(model)[:40])
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"scale": None},
-        {"scale": [1.0, 2.0, 0.7, 3.0]},
-        {"scale": [1.0, 2.0, 0.7, 3.0], "cost": {0: (3.0, 1.0), 2: 2.5}},
-        {"scale": [0.5, 2.0, 0.7, 1.0], "increase_only": [1], "decrease_only": [3]},
-        {"scale": None, "mutable": [1, 2]},
-    ],
-    ids=["cells", "units", "prices", "one way", "two move"],
-)
+@IN_EVERY_SPACE
 def test_whole_numbers_against_every_row_there_is(model, options, n_classes):
     X, y = whole_rows(len(options), n_classes)
-    model.fit(X, y)
-    rows = FeatureSpace.from_data(X, **options).bind(X[:12])
-    own = model.predict(X[:12])
-    some, sizes = np.isin(np.arange(4), rows.columns), (rows.low, rows.high)
-    grid = np.array(list(product(*(np.arange(a, b + 1) for a, b in zip(*sizes, strict=True)))))
-    prover = distance_prover(model, X)
-    found = {norm: prover.bounds(rows, norm=norm) for norm in NORMS}
-    for i, label in enumerate(own):
-        owner = np.full(len(grid), i)
-        low, high = rows.box(np.array([i]))
-        inside = ((grid >= low) & (grid <= high)).all(axis=1)
-        Z = np.tile(X[i], (len(grid), 1))
-        Z[:, some] = grid
-        other = inside & (model.predict(Z) != label)
-        for norm in NORMS:
-            exact = rows.distance(grid[other], owner[other], norm).min(initial=np.inf)
-            lower, upper, _, closed, _ = (part[i] for part in found[norm])
-            assert lower <= exact <= upper * (1 + 1e-12) and closed
-            np.testing.assert_allclose(lower, exact, rtol=1e-8)
+    assert_exact(model.fit(X, y), X, X[:12], options)
 
 
 def cheapest_by_milp(model, x, whole, units, box, norm):

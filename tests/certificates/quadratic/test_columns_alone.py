@@ -6,8 +6,6 @@ many starts where they are not, and known in closed form where one column moves.
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -22,8 +20,7 @@ from sklearn.preprocessing import RobustScaler, StandardScaler
 from specreg_sklearn.certificates import distance_prover
 from specreg_sklearn.metrics import adversarial_band
 from specreg_sklearn.space import FeatureSpace
-
-NORMS = (0, 1, 2, np.inf)
+from tests.certificates.every_whole_row import IN_EVERY_SPACE, NORMS, assert_exact
 
 
 def clouds(seed, n_classes, n_columns, n_rows=30):
@@ -40,39 +37,12 @@ def clouds(seed, n_classes, n_columns, n_rows=30):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"scale": None},
-        {"scale": [1.0, 2.0, 0.7, 3.0]},
-        {"scale": [1.0, 2.0, 0.7, 3.0], "cost": {0: (3.0, 1.0), 2: 2.5}},
-        {"scale": [0.5, 2.0, 0.7, 1.0], "increase_only": [1], "decrease_only": [3]},
-        {"scale": None, "mutable": [1, 2]},
-    ],
-    ids=["cells", "units", "prices", "one way", "two move"],
-)
+@IN_EVERY_SPACE
 def test_whole_numbers_against_every_row_there_is(options, n_classes, seed):
     X, y = clouds(seed, n_classes, 4)
     X = np.rint(1.3 * X).astype(int)
     model = GaussianNB(var_smoothing=1e-3).fit(X, y)
-    rows = FeatureSpace.from_data(X, **options).bind(X[::8])
-    own = model.predict(X[::8])
-    some, sizes = np.isin(np.arange(4), rows.columns), (rows.low, rows.high)
-    grid = np.array(list(product(*(np.arange(a, b + 1) for a, b in zip(*sizes, strict=True)))))
-    prover = distance_prover(model, X)
-    found = {norm: prover.bounds(rows, norm=norm) for norm in NORMS}
-    for i, label in enumerate(own):
-        owner = np.full(len(grid), i)
-        low, high = rows.box(np.array([i]))
-        inside = ((grid >= low) & (grid <= high)).all(axis=1)
-        Z = np.tile(X[8 * i], (len(grid), 1))
-        Z[:, some] = grid
-        other = inside & (model.predict(Z) != label)
-        for norm in NORMS:
-            exact = rows.distance(grid[other], owner[other], norm).min(initial=np.inf)
-            lower, upper, _, closed, _ = (part[i] for part in found[norm])
-            assert lower <= exact <= upper * (1 + 1e-12) and closed
-            np.testing.assert_allclose(lower, exact, rtol=1e-8)
+    assert_exact(model, X, X[::8], options)
 
 
 def nearest_by_solver(model, x, own, other, box, norm, rng):

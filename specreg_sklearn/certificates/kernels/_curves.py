@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from math import comb
+from math import comb, factorial
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from specreg_sklearn._typing import FloatArray
 
 # Where the second derivative of tanh is extreme, and half of it there.
 _BENDS_MOST, _MOST_BEND = 0.6584789484624084, 0.38490017945975064
+# Around a real number, no farther than this, tanh is at most as large as the tangent of this.
+_CIRCLE = 1.3
 # Shorter steps count as this long, where the quotient that bounds them rounds too much.
 _SHORT = 1e-3
 
@@ -37,6 +39,14 @@ class Curve(ABC):
     ) -> tuple[FloatArray, FloatArray]:
         """Return `below` and `above` for steps from `low` <= 0 to `high` >= 0, but for rounding."""
 
+    @abstractmethod
+    def taylor(self, at: FloatArray, order: int) -> FloatArray:
+        """Return derivatives over factorials up to an order, (order + 1, *at.shape)."""
+
+    @abstractmethod
+    def tail(self, at: FloatArray, reach: FloatArray, order: int) -> FloatArray:
+        """Return what all terms beyond an order are at most, for steps up to a reach."""
+
 
 class Exponential(Curve):
     """The exponential function."""
@@ -55,6 +65,13 @@ class Exponential(Curve):
         size = np.exp(at)
         below, above = (size * (np.expm1(u) - u) / (u * u) for u in ends)
         return below, above
+
+    def taylor(self, at: FloatArray, order: int) -> FloatArray:
+        return np.exp(at) / np.array([factorial(k) for k in range(order + 1)])[:, None]
+
+    def tail(self, at: FloatArray, reach: FloatArray, order: int) -> FloatArray:
+        """Return the next term with the largest derivative on the way."""
+        return np.asarray(np.exp(at + reach) * reach ** (order + 1) / factorial(order + 1))
 
 
 @dataclass(frozen=True)
@@ -87,6 +104,17 @@ class Power(Curve):
             above = np.where(around, 0.5 * p * (p - 1) * farthest ** (p - 2), above)
         return below, above
 
+    def _term(self, at: FloatArray, k: int) -> FloatArray:
+        return comb(self.degree, k) * at ** max(self.degree - k, 0)
+
+    def taylor(self, at: FloatArray, order: int) -> FloatArray:
+        return np.stack([self._term(at, k) for k in range(order + 1)])
+
+    def tail(self, at: FloatArray, reach: FloatArray, order: int) -> FloatArray:
+        """Return the sum of the terms, none beyond the degree."""
+        terms = (self._term(np.abs(at), k) * reach**k for k in range(order + 1, self.degree + 1))
+        return sum(terms, np.zeros_like(at))
+
 
 class HyperbolicTangent(Curve):
     """The hyperbolic tangent."""
@@ -108,3 +136,18 @@ class HyperbolicTangent(Curve):
             below = np.where(passed, np.minimum(below, bend), below)
             above = np.where(passed, np.maximum(above, bend), above)
         return below, above
+
+    def taylor(self, at: FloatArray, order: int) -> FloatArray:
+        """Solve ``y' = 1 - y^2`` by a power series."""
+        out = np.zeros((order + 1, *at.shape))
+        out[0] = np.tanh(at)
+        for k in range(order):
+            square = sum((out[i] * out[k - i] for i in range(k + 1)), 0.0)
+            out[k + 1] = ((k == 0) - square) / (k + 1)
+        return out
+
+    def tail(self, at: FloatArray, reach: FloatArray, order: int) -> FloatArray:
+        """Return Cauchy's bound, from a circle on which the function is known to be small."""
+        share = reach / _CIRCLE
+        geometric = share ** (order + 1) / np.maximum(1 - share, 0.0)
+        return np.where(share < 1, np.tan(_CIRCLE) * geometric, np.inf)

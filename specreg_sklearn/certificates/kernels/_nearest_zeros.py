@@ -8,7 +8,13 @@ import numpy as np
 
 from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.certificates.kernels._margins import Expansion
-from specreg_sklearn.certificates.moves import ModelRows, crossing, row_products
+from specreg_sklearn.certificates.moves import (
+    ModelRows,
+    crossing,
+    nearest_in_half_spaces,
+    row_products,
+)
+from specreg_sklearn.space import L2, Norm
 
 _STEPS = 24
 # A step is at most so many times as long as the one before it.
@@ -16,7 +22,13 @@ _LONGER = 2.0
 _HALVINGS = 50
 
 
-def nearest_zeros(expansion: Expansion, rows: ModelRows, start: FloatArray) -> FloatArray:
+Box = tuple[FloatArray, FloatArray]
+"""Ends of moves, (n_rows, n_moves) each."""
+
+
+def nearest_zeros(
+    expansion: Expansion, rows: ModelRows, start: FloatArray, box: Box
+) -> FloatArray:
     """Return moves after which a sum that is positive now is not, or hardly, any more.
 
     The sum is made linear at the end of a move, and the shortest move to the zero of that is next
@@ -31,11 +43,13 @@ def nearest_zeros(expansion: Expansion, rows: ModelRows, start: FloatArray) -> F
         The rows.
     start : ndarray of shape (n_rows,)
         Lengths of the first moves.
+    box : tuple of two ndarray of shape (n_rows, n_moves)
+        Ends of the moves, which contain zero and may be infinite.
 
     Returns
     -------
     ndarray of shape (n_rows, n_moves)
-        The shorter of the two; NaN where neither leads to a zero.
+        The shortest of them; NaN where none leads to a zero.
     """
     n_rows, n_moves = len(rows), rows.slope.shape[1]
     if not n_rows or not n_moves:
@@ -49,30 +63,52 @@ def nearest_zeros(expansion: Expansion, rows: ModelRows, start: FloatArray) -> F
         there = rows.values + row_products(t, rows.slope.T)
         return row_products(expansion.slope(there), rows.slope)
 
+    best, nearest = np.full((n_rows, n_moves), np.nan), np.full(n_rows, np.inf)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        falls = slope(np.zeros((n_rows, n_moves)))
-        move = -rows.norm.steepest(falls) * start[:, None]
-        mean = np.zeros_like(move)
-        for k in range(_STEPS):
-            now, falls = value(move), slope(move)
-            length = (now - (falls * move).sum(axis=1)) / rows.norm.dual.length(falls)
-            most = _LONGER * rows.norm.length(move)
-            length = np.where(length > 0, np.minimum(length, most), most)
-            move = -rows.norm.steepest(falls) * length[:, None]
-            if 2 * k >= _STEPS:
-                mean += move * (2 / _STEPS)
-        cut = [_cut(value, way) for way in (move, mean)]
-        lengths = [rows.norm.length(np.where(np.isnan(way), np.inf, way)) for way in cut]
-    return np.where((lengths[0] <= lengths[1])[:, None], cut[0], cut[1])
+        # Steps of L2 turn less than others, and arrive where those go to and fro.
+        for norm in {rows.norm.order: rows.norm, 2: L2}.values():
+            for way in _newton(value, slope, norm, start, box):
+                cut = _cut(value, way, box)
+                length = rows.norm.length(np.where(np.isnan(cut), np.inf, cut))
+                nearer = length < nearest
+                best[nearer], nearest[nearer] = cut[nearer], length[nearer]
+    return best
 
 
-def _cut(value: Callable[[FloatArray], FloatArray], move: FloatArray) -> FloatArray:
+def _newton(
+    value: Callable[[FloatArray], FloatArray],
+    slope: Callable[[FloatArray], FloatArray],
+    norm: Norm,
+    start: FloatArray,
+    box: Box,
+) -> tuple[FloatArray, FloatArray]:
+    """Return the last of Newton's moves, and the mean of the last half of them."""
+    falls = slope(np.zeros(box[0].shape))
+    move = np.clip(-norm.steepest(falls) * start[:, None], *box)
+    mean = np.zeros_like(move)
+    for k in range(_STEPS):
+        now, falls = value(move), slope(move)
+        most = np.maximum(_LONGER * norm.length(move), start)
+        gap = now - (falls * move).sum(axis=1)
+        length, target = nearest_in_half_spaces(-falls, gap, norm.order, box)
+        target = target * np.minimum(1.0, most / length)[:, None]
+        down = np.clip(-norm.steepest(falls) * most[:, None], *box)
+        move = np.where(((gap > 0) & np.isfinite(length))[:, None], target, down)
+        if 2 * k >= _STEPS:
+            mean += move * (2 / _STEPS)
+    return move, mean
+
+
+def _cut(value: Callable[[FloatArray], FloatArray], move: FloatArray, box: Box) -> FloatArray:
     """Return each move up to where the function is not positive; NaN where it stays so."""
 
+    def up_to(share: FloatArray) -> FloatArray:
+        return np.clip(move * share[:, None], *box)
+
     def is_open(share: FloatArray) -> np.ndarray:
-        return value(move * share[:, None]) > 0
+        return value(up_to(share)) > 0
 
     _, end = crossing(is_open, np.ones(len(move)), limit=64.0, most_halvings=_HALVINGS)
-    cut = move * end[:, None]
+    cut = up_to(end)
     fine = ~is_open(end) & np.isfinite(cut).all(axis=1)
     return np.where(fine[:, None], cut, np.nan)

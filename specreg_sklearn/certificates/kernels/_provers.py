@@ -55,7 +55,8 @@ class SupportVectorProver(MoveProver):
                 for (i, j), pair in self.pairs.items()
                 if k in (i, j)
             ]
-            found = proof_of_sums(against_others, rows.take(some), max_nodes)
+            ends = box[0][some], box[1][some]
+            found = proof_of_sums(against_others, rows.take(some), ends, max_nodes)
             lower[some], move[some], n_nodes[some] = found
             lost = some[lower[some] == 0]
             if len(lost) and n_classes > 2:
@@ -162,7 +163,7 @@ class GaussianProcessProver(MoveProver):
         """Return lower bounds, and moves to where the sign changes."""
         rows = rows.divided(self.units)
         functions = {1: [self.expansion], 0: [self.expansion.negative()]}
-        return proof_by_class(functions, rows, own, max_nodes)
+        return proof_by_class(functions, rows, own, box, max_nodes)
 
 
 class LabelSpreadingProver(MoveProver):
@@ -189,7 +190,7 @@ class LabelSpreadingProver(MoveProver):
             k: [self._difference(k, j) for j in range(self.shares.shape[1]) if j != k]
             for k in np.unique(own).tolist()
         }
-        return proof_by_class(functions, rows, own, max_nodes)
+        return proof_by_class(functions, rows, own, box, max_nodes)
 
     def _difference(self, own: int, other: int) -> Expansion:
         mine, theirs = self.shares[:, own], self.shares[:, other]

@@ -8,7 +8,7 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, IntArray
 from specreg_sklearn.certificates.kernels._margins import Expansion, Margin
-from specreg_sklearn.certificates.kernels._nearest_zeros import nearest_zeros
+from specreg_sklearn.certificates.kernels._nearest_zeros import Box, nearest_zeros
 from specreg_sklearn.certificates.kernels._quadratic_bounds import MOST_MOVES, proved_distances
 from specreg_sklearn.certificates.moves import LocalProof, ModelRows
 
@@ -17,11 +17,15 @@ _NODES_PER_POINT, _MOST_POINTS = 800, 8
 # How near the first distances are to the largest that one number for all second derivatives gives,
 # where they are the last ones, and where they only begin a search.
 _LAST, _FIRST = 1e-7, 0.1
+# As far as this, relative to its farthest corner, nothing is left of a box.
+_BEYOND = 1 + 1e-8
 # Functions whose zeros are looked for, those that are positive in the smallest balls.
 _MOST_ZEROS = 3
 
 
-def proof_of_sums(functions: Sequence[Expansion], rows: ModelRows, max_nodes: int) -> LocalProof:
+def proof_of_sums(
+    functions: Sequence[Expansion], rows: ModelRows, box: Box, max_nodes: int
+) -> LocalProof:
     """Return distances within which all functions stay positive, and short moves out of that.
 
     Parameters
@@ -30,6 +34,8 @@ def proof_of_sums(functions: Sequence[Expansion], rows: ModelRows, max_nodes: in
         Sums of kernels.
     rows : ModelRows
         Rows; where a function is not positive already, the distance is 0.
+    box : tuple of two ndarray of shape (n_rows, n_moves)
+        Ends of the moves, which contain zero and may be infinite.
     max_nodes : int
         How much is searched for a row at most.
     """
@@ -41,7 +47,11 @@ def proof_of_sums(functions: Sequence[Expansion], rows: ModelRows, max_nodes: in
         return LocalProof(np.full(n_rows, np.inf), move, n_nodes)
     narrow = _FIRST if n_moves <= MOST_MOVES else _LAST
     simple = np.stack([Margin(each, rows).positive_within(narrow) for each in functions])
-    lower = np.full(n_rows, min(rows.farthest, rows.enough))
+    if not rows.exact:
+        # Moves are those of the inputs, of which nobody knows the ends.
+        box = (np.full((n_rows, n_moves), -np.inf), np.full((n_rows, n_moves), np.inf))
+    corner = rows.norm.length(np.maximum(-box[0], box[1])) * _BEYOND
+    lower = np.minimum(corner, min(rows.farthest, rows.enough))
     # The function that seems to end first does most often, and the others are then asked once.
     order = simple.argsort(axis=0, kind="stable")
     ways = np.full((len(functions), n_rows, n_moves), np.nan)
@@ -49,15 +59,23 @@ def proof_of_sums(functions: Sequence[Expansion], rows: ModelRows, max_nodes: in
     def look_for_zeros(left: BoolArray) -> None:
         for k, function in enumerate(functions):
             some = np.flatnonzero(left & (order[:_MOST_ZEROS] == k).any(axis=0))
-            ways[k, some] = nearest_zeros(function, rows.take(some), simple[k, some])
+            ends = box[0][some], box[1][some]
+            ways[k, some] = nearest_zeros(function, rows.take(some), simple[k, some], ends)
 
     if np.isinf(rows.asked):
         look_for_zeros(np.ones(n_rows, dtype=bool))
     for rank in range(len(functions)):
         for k in np.unique(order[rank]).tolist():
             some = np.flatnonzero(order[rank] == k)
-            lower[some], spent = proved_distances(
-                functions[k], rows.take(some), simple[k, some], lower[some], ways[k, some], n_points
+            ends = box[0][some], box[1][some]
+            lower[some], ways[k, some], spent = proved_distances(
+                functions[k],
+                rows.take(some),
+                ends,
+                simple[k, some],
+                lower[some],
+                ways[k, some],
+                n_points,
             )
             n_nodes[some] += spent
     if np.isfinite(rows.asked):
@@ -72,7 +90,11 @@ def proof_of_sums(functions: Sequence[Expansion], rows: ModelRows, max_nodes: in
 
 
 def proof_by_class(
-    functions: Mapping[int, Sequence[Expansion]], rows: ModelRows, own: IntArray, max_nodes: int
+    functions: Mapping[int, Sequence[Expansion]],
+    rows: ModelRows,
+    own: IntArray,
+    box: Box,
+    max_nodes: int,
 ) -> LocalProof:
     """Return the proof of rows whose class says which functions are positive.
 
@@ -80,7 +102,7 @@ def proof_by_class(
     ----------
     functions : mapping
         From classes to sums of kernels.
-    rows, max_nodes
+    rows, box, max_nodes
         As for :func:`proof_of_sums`.
     own : ndarray of shape (n_rows,), int
         Classes of the rows.
@@ -90,7 +112,8 @@ def proof_by_class(
     move = np.full((n_rows, rows.slope.shape[1]), np.nan)
     for k in np.unique(own).tolist():
         some = np.flatnonzero(own == k)
+        ends = box[0][some], box[1][some]
         lower[some], move[some], n_nodes[some] = proof_of_sums(
-            functions[k], rows.take(some), max_nodes
+            functions[k], rows.take(some), ends, max_nodes
         )
     return LocalProof(lower, move, n_nodes)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
-from specreg_sklearn.certificates.linear._half_space import nearest_in_half_space
 from specreg_sklearn.certificates.linear._leads import Lead
 from specreg_sklearn.certificates.linear._whole_moves import cheapest_moves
 from specreg_sklearn.certificates.moves import (
     LocalProof,
     ModelRows,
     fewest_columns,
+    nearest_in_half_spaces,
     price_of_box,
     steps_around,
     whole_room,
@@ -63,7 +63,8 @@ def _nearest(
     for lead in leads:
         nearer = np.flatnonzero(lead.first < length)
         ends = None if box is None else (box[0][nearer], box[1][nearer])
-        distance, step = nearest_in_half_space(lead.slope, lead.gap[nearer], order, ends)
+        slope = np.broadcast_to(lead.slope, (len(nearer), len(lead.slope)))
+        distance, step = nearest_in_half_spaces(slope, lead.gap[nearer], order, ends)
         better = distance < length[nearer]
         length[nearer[better]], move[nearer[better]] = distance[better], step[better]
     radius = np.minimum(length * (1 + 1e-9), _LARGEST)
@@ -79,7 +80,8 @@ def _nearest(
         # A class that is much farther away than the nearest one stays so with roundings.
         some = np.flatnonzero((left > 0) & ((lead.first < 2 * radius) | (left < 0.6 * lead.gap)))
         ends = None if box is None else (box[0][some], box[1][some])
-        distance, _ = nearest_in_half_space(lead.slope, left[some], order, ends)
+        slope = np.broadcast_to(lead.slope, (len(some), len(lead.slope)))
+        distance, _ = nearest_in_half_spaces(slope, left[some], order, ends)
         lower[some] = np.minimum(lower[some], distance)
     return lower * (1 - 1e-12), move
 

@@ -11,6 +11,7 @@ from specreg_sklearn.certificates.moves._cheapest_moves import (
 from specreg_sklearn.certificates.moves._crossing import crossing
 from specreg_sklearn.certificates.moves._fewest_columns import fewest_columns
 from specreg_sklearn.certificates.moves._growing_program import GrowingProgram
+from specreg_sklearn.certificates.moves._half_spaces import nearest_in_half_spaces
 from specreg_sklearn.certificates.moves._largest_radius import largest_radius
 from specreg_sklearn.certificates.moves._model_rows import ModelRows, model_rows
 from specreg_sklearn.certificates.moves._polyhedra import (
@@ -47,6 +48,7 @@ __all__ = [
     "lowest_in_balls",
     "model_rows",
     "nearest_in_box",
+    "nearest_in_half_spaces",
     "nearest_in_l2",
     "price_of_box",
     "row_products",

@@ -1,10 +1,13 @@
-"""How low quadratic functions fall in balls around zero: lower bounds by duals.
+"""How low quadratic functions fall in balls around zero, and in boxes: lower bounds by duals.
 
-For a function ``slope @ t + t @ form @ t`` and any multipliers m >= 0, one for each move, with
-``form + diag(m)`` positive definite, the minimum over all moves of
-``slope @ t + t @ (form + diag(m)) @ t - sum of m_j size_j^2`` is a lower bound where no
-``|t_j|`` is larger than ``size_j``. If all multipliers are equal it holds in the ball of L2, and
-the best number leaves no gap there: the secular equation of trust regions.
+For a function ``slope @ t + t @ form @ t`` and multipliers m, d >= 0 the minimum over all moves of
+
+    slope @ t + t @ form @ t + m (t @ t - radius^2) + sum of d_j (t_j - low_j) (t_j - high_j)
+
+is a lower bound in the ball of L2 and between `low` and `high`. It has a closed form where the
+matrix of the sum is positive definite. Without a box the best m leaves no gap: the secular equation
+of trust regions. The others are improved one after the other, each as far as it goes, and are
+trusted in nothing: any multipliers give a valid, if smaller, bound.
 """
 
 from __future__ import annotations
@@ -13,12 +16,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import BoolArray, FloatArray
 from specreg_sklearn.space import Norm
 
 _HALVINGS = 50
-# Steps towards better multipliers of a cube.
-_CUBE_STEPS = 8
+# How often all multipliers of a box are improved, at most, and what is too little to go on.
+_MOST_SWEEPS, _LITTLE = 24, 1e-7
+# How fast the matrix may come nearer to a singular one, and a multiplier grow, by one step; and how
+# large one may be, relative to the form: others are lost in its roundings.
+_SMALLEST, _LARGEST, _LARGE = 0.05, 1e3, 1e5
 # Rounding of eigenvalues and of sums over them, relative to the largest part, per column.
 _ROUNDING = 2.0**-46
 _TINY = np.finfo(np.float64).tiny
@@ -40,7 +46,12 @@ class LowestPoints(NamedTuple):
 
 
 def lowest_in_balls(
-    form: FloatArray, slope: FloatArray, radius: FloatArray, norm: Norm
+    form: FloatArray,
+    slope: FloatArray,
+    radius: FloatArray,
+    norm: Norm,
+    box: tuple[FloatArray, FloatArray] | None = None,
+    enough: FloatArray | None = None,
 ) -> LowestPoints:
     """Return lower bounds of ``slope @ t + t @ form @ t`` for all moves t of a length.
 
@@ -54,19 +65,48 @@ def lowest_in_balls(
         Lengths up to which a row moves; positive.
     norm : Norm
         L1, L2 or Linf, in which lengths are measured.
+    box : tuple of two ndarray of shape (n_rows, n_moves), or None
+        Ends of the moves, which contain zero and may be infinite; None if there are none.
+    enough : ndarray of shape (n_rows,) or None
+        What a bound is needed for: none is improved that is larger, or surely never will be.
     """
+    low, high = -np.repeat(radius[:, None], slope.shape[1], axis=1), 0.0
+    low, high = (low, -low) if box is None else (np.maximum(box[0], low), np.minimum(box[1], -low))
+    form, slope = _without_fixed(form, slope, low == high)
     eigenvalues, vectors = np.linalg.eigh(form)
     noise = _ROUNDING * form.shape[1] * np.abs(eigenvalues).max(axis=1)
     in_l2 = norm.from_l2(radius, form.shape[1])
-    best, multiplier = _in_l2(eigenvalues, vectors, noise, slope, in_l2)
-    if norm.order == 2:
-        return best
-    falls = np.maximum(-eigenvalues, 0.0)
-    # The diagonal of the part of each form that is not convex.
-    falling = np.matmul(vectors * vectors, falls[:, :, None])[:, :, 0] + noise[:, None]
+    multiplier = _secular_root(eigenvalues, vectors, noise, slope, in_l2)
+    best = _minimum(eigenvalues + multiplier[:, None], vectors, noise, slope)
+    best = LowestPoints(_below(best.bound - multiplier * in_l2 * in_l2, slope), best.move)
+    past = 1e-9 * radius[:, None]
+    leaves = ((best.move < low - past) | (best.move > high + past)).any(axis=1)
     if norm.order == 1:
-        return _better(best, _at_corners(falling, slope, radius))
-    return _better(best, _in_cubes(form, noise, slope, radius, multiplier))
+        falls = np.maximum(-eigenvalues, 0.0)
+        # The diagonal of the part of each form that is not convex.
+        falling = np.matmul(vectors * vectors, falls[:, :, None])[:, :, 0] + noise[:, None]
+        best = _better(best, _at_corners(falling, slope, radius, low, high))
+    wanted = np.full(len(slope), np.inf) if enough is None else enough
+    some = np.flatnonzero(leaves & ~(best.bound > wanted))
+    if not len(some):
+        return best
+    boxes = _Boxes(form[some], slope[some], in_l2[some], low[some], high[some])
+    found = boxes.lowest(wanted[some])
+    bound, move = best.bound.copy(), best.move.copy()
+    bound[some], move[some] = _better(LowestPoints(bound[some], move[some]), found)
+    return LowestPoints(bound, np.clip(move, low, high))
+
+
+def _without_fixed(
+    form: FloatArray, slope: FloatArray, fixed: BoolArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the functions with columns that do not move left out: convex, and without a slope."""
+    if not fixed.any():
+        return form, slope
+    form = np.where(fixed[:, :, None] | fixed[:, None, :], 0.0, form)
+    own = np.arange(form.shape[1])
+    form[:, own, own] += np.where(fixed, np.abs(form).max(axis=(1, 2))[:, None] + _TINY, 0.0)
+    return form, np.where(fixed, 0.0, slope)
 
 
 def _better(one: LowestPoints, other: LowestPoints) -> LowestPoints:
@@ -76,14 +116,19 @@ def _better(one: LowestPoints, other: LowestPoints) -> LowestPoints:
     )
 
 
-def _in_l2(
+def _below(bound: FloatArray, slope: FloatArray) -> FloatArray:
+    """Return a negative sum, less what adding its terms rounds."""
+    return bound * (1 + _ROUNDING * slope.shape[1])
+
+
+def _secular_root(
     eigenvalues: FloatArray,
     vectors: FloatArray,
     noise: FloatArray,
     slope: FloatArray,
     radius: FloatArray,
-) -> tuple[LowestPoints, FloatArray]:
-    """Return the bounds in L2, and their multipliers."""
+) -> FloatArray:
+    """Return the multipliers of balls of L2 with which the minimum lies in the ball."""
     turned = np.matmul(slope[:, None, :], vectors)[:, 0]
     # From here on the shifted form is positive definite, by more than its rounding.
     low = np.maximum(0.0, 2 * noise - eigenvalues[:, 0]) + _TINY
@@ -92,47 +137,118 @@ def _in_l2(
         middle = 0.5 * (low + high)
         longer = np.linalg.norm(0.5 * turned / (eigenvalues + middle[:, None]), axis=1) > radius
         low, high = np.where(longer, middle, low), np.where(longer, high, middle)
-    shifted = eigenvalues + high[:, None]
-    spent = 0.25 * (turned * turned / (shifted - noise[:, None])).sum(axis=1)
-    bound = -(spent + high * radius * radius) * (1 + _ROUNDING * slope.shape[1])
-    move = np.matmul(vectors, (-0.5 * turned / shifted)[:, :, None])[:, :, 0]
-    return LowestPoints(bound, move), high
+    return high
 
 
-def _at_corners(falling: FloatArray, slope: FloatArray, radius: FloatArray) -> LowestPoints:
-    """Bound L1: what is left without the convex part is lowest at a corner of the ball."""
-    ends = np.abs(slope) * radius[:, None] + falling * (radius * radius)[:, None]
-    rows, corner = np.arange(len(slope)), ends.argmax(axis=1)
-    move = np.zeros_like(slope)
-    move[rows, corner] = -np.sign(slope[rows, corner]) * radius
-    return LowestPoints(-ends.max(axis=1) * (1 + _ROUNDING), move)
-
-
-def _in_cubes(
-    form: FloatArray,
-    noise: FloatArray,
-    slope: FloatArray,
-    radius: FloatArray,
-    multiplier: FloatArray,
+def _minimum(
+    eigenvalues: FloatArray, vectors: FloatArray, noise: FloatArray, slope: FloatArray
 ) -> LowestPoints:
-    """Bound Linf: multipliers grow where moves leave the cube, and shrink where they do not."""
-    n_rows, n_moves = slope.shape
-    m = np.repeat(multiplier[:, None], n_moves, axis=1)
-    best = np.full(n_rows, -np.inf)
-    move = np.zeros_like(slope)
-    own = np.arange(n_moves)
-    for _ in range(_CUBE_STEPS):
-        shifted = form.copy()
-        shifted[:, own, own] += m
-        eigenvalues, vectors = np.linalg.eigh(shifted)
-        # A form that is not positive definite is shifted until it is.
-        lack = np.maximum(4 * noise - eigenvalues[:, 0], 0.0)
-        m, eigenvalues = m + lack[:, None], eigenvalues + lack[:, None] + _TINY
-        turned = np.matmul(slope[:, None, :], vectors)[:, 0]
-        spent = 0.25 * (turned * turned / (eigenvalues - 2 * noise[:, None])).sum(axis=1)
-        bound = -(spent + m.sum(axis=1) * radius * radius) * (1 + _ROUNDING * n_moves)
-        step = np.matmul(vectors, (-0.5 * turned / eigenvalues)[:, :, None])[:, :, 0]
-        better = bound > best
-        best, move = np.where(better, bound, best), np.where(better[:, None], step, move)
-        m = m * np.clip(np.abs(step) / radius[:, None], 0.25, 4.0)
-    return LowestPoints(best, np.clip(move, -radius[:, None], radius[:, None]))
+    """Return the minima of positive definite functions, and where they are."""
+    turned = np.matmul(slope[:, None, :], vectors)[:, 0]
+    spent = 0.25 * (turned * turned / (eigenvalues - noise[:, None])).sum(axis=1)
+    move = np.matmul(vectors, (-0.5 * turned / eigenvalues)[:, :, None])[:, :, 0]
+    return LowestPoints(-spent, move)
+
+
+def _at_corners(
+    falling: FloatArray, slope: FloatArray, radius: FloatArray, low: FloatArray, high: FloatArray
+) -> LowestPoints:
+    """Bound L1: what is left without the convex part is lowest on average over corners.
+
+    A move is a mean of corners of the ball, each with the share of the radius that its column
+    moves, and the box says how large a share may be.
+    """
+    r = radius[:, None]
+    ends = np.hstack([slope, -slope]) * r - np.hstack([falling, falling]) * (r * r)
+    shares = np.clip(np.hstack([high, -low]) / r * (1 + _ROUNDING), 0.0, 1.0)
+    order = ends.argsort(axis=1, kind="stable")
+    falls = np.minimum(np.take_along_axis(ends, order, axis=1), 0.0)
+    room = np.take_along_axis(shares, order, axis=1)
+    before = np.cumsum(room, axis=1) - room
+    taken = np.clip(1.0 + _ROUNDING * room.shape[1] - before, 0.0, room)
+    bound = (falls * taken).sum(axis=1) * (1 + _ROUNDING * room.shape[1])
+    steps = np.zeros_like(ends)
+    np.put_along_axis(steps, order, np.where(falls < 0, taken, 0.0) * r, axis=1)
+    up, down = np.split(steps, 2, axis=1)
+    return LowestPoints(bound, up - down)
+
+
+class _Boxes:
+    """Quadratic functions in a ball of L2 and a box each, and their multipliers.
+
+    A step along the multiplier of one column has a closed form: where the minimum of the sum is a
+    number h from the middle of the interval, of half the width w, a multiplier larger by
+    ``(h / w - 1) / K`` puts it at the end of the interval, where K is the entry of the inverse.
+    """
+
+    def __init__(
+        self,
+        form: FloatArray,
+        slope: FloatArray,
+        radius: FloatArray,
+        low: FloatArray,
+        high: FloatArray,
+    ) -> None:
+        self.form, self.slope, self.radius, self.low, self.high = form, slope, radius, low, high
+        self.middle, self.half = 0.5 * (low + high), np.maximum(0.5 * (high - low), _TINY)
+        steep = np.abs(slope).max(axis=1) / radius
+        self.most = _LARGE * (np.abs(form).max(axis=(1, 2)) + steep + _TINY)
+
+    def lowest(self, enough: FloatArray) -> LowestPoints:
+        """Return the best bounds that were found, up to those that are enough."""
+        d = np.zeros_like(self.slope)
+        best = LowestPoints(np.full(len(d), -np.inf), np.zeros_like(d))
+        goes_on = np.ones(len(d), dtype=bool)
+        for _ in range(_MOST_SWEEPS):
+            now, inverse = self._bounded(d)
+            gained = now.bound - best.bound
+            best = _better(best, LowestPoints(np.where(goes_on, now.bound, -np.inf), now.move))
+            reached = self._value(now.move) <= enough
+            little = gained <= _LITTLE * np.abs(best.bound)
+            goes_on = goes_on & ~(reached | little | (best.bound > enough))
+            if not goes_on.any():
+                break
+            d = np.where(goes_on[:, None], self._swept(d, now.move, inverse), d)
+        return best
+
+    def _value(self, move: FloatArray) -> FloatArray:
+        """Return the functions at the nearest moves in the box and in the ball."""
+        inside = np.clip(move, self.low, self.high)
+        length = np.linalg.norm(inside, axis=1)
+        inside *= (self.radius / np.maximum(length, self.radius))[:, None]
+        bent = np.matmul(self.form, inside[:, :, None])[:, :, 0]
+        return np.asarray((inside * (self.slope + bent)).sum(axis=1))
+
+    def _bounded(self, d: FloatArray) -> tuple[LowestPoints, FloatArray]:
+        """Return what multipliers of boxes prove with the best ones of balls; and the inverses."""
+        own, n_moves = np.arange(d.shape[1]), d.shape[1]
+        form = self.form.copy()
+        form[:, own, own] += d
+        eigenvalues, vectors = np.linalg.eigh(form)
+        noise = _ROUNDING * n_moves * np.abs(eigenvalues).max(axis=1)
+        slope = self.slope - 2 * d * self.middle
+        multiplier = _secular_root(eigenvalues, vectors, noise, slope, self.radius)
+        eigenvalues = eigenvalues + multiplier[:, None]
+        found = _minimum(eigenvalues, vectors, noise, slope)
+        # What the slope rounds to changes the minimum by less than its length allows.
+        rounded = _ROUNDING * np.linalg.norm(np.abs(self.slope) + 2 * d * self.half, axis=1)
+        steps = np.linalg.norm(found.move, axis=1) + rounded / (eigenvalues[:, 0] - noise)
+        fixed = (d * self.low * self.high).sum(axis=1) - multiplier * self.radius**2
+        bound = _below(found.bound + fixed - rounded * steps, slope)
+        inverse = np.matmul(vectors / eigenvalues[:, None, :], np.swapaxes(vectors, 1, 2))
+        return LowestPoints(bound, found.move), inverse
+
+    def _swept(self, d: FloatArray, move: FloatArray, inverse: FloatArray) -> FloatArray:
+        """Return multipliers, each improved as far as it goes while the others stay."""
+        d, t, K = d.copy(), move.copy(), inverse.copy()
+        active = ((d > 0) | (t < self.low) | (t > self.high)).any(axis=0)
+        for j in np.flatnonzero(active).tolist():
+            column, own = K[:, j].copy(), K[:, j, j].copy()
+            off = t[:, j] - self.middle[:, j]
+            ratio = np.clip(np.abs(off) / self.half[:, j], _SMALLEST, _LARGEST)
+            more = np.clip((ratio - 1) / own, -d[:, j], self.most - d[:, j])
+            share = more / (1 + more * own)
+            t -= (share * off)[:, None] * column
+            K -= share[:, None, None] * column[:, :, None] * column[:, None, :]
+            d[:, j] += more
+        return d

@@ -99,17 +99,35 @@ PROOFS = {
         "certificates/neighbours/test_votes.py::test_distances_are_those_of_the_nearest_set_of_voters",
     ),
     "kernels lie above what bounds them from above": Mutant(
-        "certificates/kernels/_quadratic_bounds.py",
+        "certificates/kernels/_sums_in_balls.py",
         "np.where(weight > 0, below, above)",
         "np.where(weight > 0, above, below)",
         "certificates/kernels/test_sums_of_kernels.py::test_lower_bounds_are_below_every_ray_and_"
         "near_the_nearest",
     ),
     "a ball of L1 is lowest at half of what its corners give": Mutant(
-        "certificates/moves/_ball_minimum.py",
-        "falling * (radius * radius)[:, None]",
-        "0.5 * falling * (radius * radius)[:, None]",
+        "certificates/moves/_minimum_in_l1.py",
+        "np.hstack([falling, falling]) * (r * r)",
+        "0.5 * np.hstack([falling, falling]) * (r * r)",
         "certificates/moves/test_ball_minimum.py::test_concave_functions_are_lowest_at_corners",
+    ),
+    "derivatives of high orders reach half as far": Mutant(
+        "certificates/kernels/_taylor_sums.py",
+        "lost = 0.5 * length ** (k - 2)",
+        "lost = 0.25 * length ** (k - 2)",
+        "certificates/kernels/test_taylor_sums.py::test_no_move_is_below_the_quadratic_function",
+    ),
+    "what lies beyond the last order is nothing": Mutant(
+        "certificates/kernels/_taylor_sums.py",
+        "float(self.terms[0].sum()) - self.tail(reach)",
+        "float(self.terms[0].sum())",
+        "certificates/kernels/test_taylor_sums.py::test_no_move_is_below_the_quadratic_function",
+    ),
+    "multipliers of boxes reach half as far": Mutant(
+        "certificates/moves/_ball_minimum.py",
+        "fixed = (d * self.low * self.high).sum(axis=1)",
+        "fixed = (0.5 * d * self.low * self.high).sum(axis=1)",
+        "certificates/moves/test_ball_minimum.py::test_bounds_in_boxes_are_those_of_an_optimiser",
     ),
     "no gap at columns that jump": Mutant(
         "certificates/quadratic/_separable.py",

@@ -13,6 +13,7 @@ from specreg_sklearn.certificates.kernels._provers import (
     SupportVectorProver,
     machine_pairs,
 )
+from specreg_sklearn.certificates.kernels._taylor_sums import TaylorSum
 
 __all__ = [
     "Curve",
@@ -24,5 +25,6 @@ __all__ = [
     "Margin",
     "Power",
     "SupportVectorProver",
+    "TaylorSum",
     "machine_pairs",
 ]

@@ -22,12 +22,11 @@ _LONGER = 2.0
 _HALVINGS = 50
 
 
-Box = tuple[FloatArray, FloatArray]
-"""Ends of moves, (n_rows, n_moves) each."""
+_Box = tuple[FloatArray, FloatArray]
 
 
 def nearest_zeros(
-    expansion: Expansion, rows: ModelRows, start: FloatArray, box: Box
+    expansion: Expansion, rows: ModelRows, start: FloatArray, box: _Box
 ) -> FloatArray:
     """Return moves after which a sum that is positive now is not, or hardly, any more.
 
@@ -80,7 +79,7 @@ def _newton(
     slope: Callable[[FloatArray], FloatArray],
     norm: Norm,
     start: FloatArray,
-    box: Box,
+    box: _Box,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the last of Newton's moves, and the mean of the last half of them."""
     falls = slope(np.zeros(box[0].shape))
@@ -99,7 +98,7 @@ def _newton(
     return move, mean
 
 
-def _cut(value: Callable[[FloatArray], FloatArray], move: FloatArray, box: Box) -> FloatArray:
+def _cut(value: Callable[[FloatArray], FloatArray], move: FloatArray, box: _Box) -> FloatArray:
     """Return each move up to where the function is not positive; NaN where it stays so."""
 
     def up_to(share: FloatArray) -> FloatArray:

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from specreg_sklearn._typing import BoolArray, IntArray
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.certificates.kernels._margins import Expansion, Margin
-from specreg_sklearn.certificates.kernels._nearest_zeros import Box, nearest_zeros
-from specreg_sklearn.certificates.kernels._quadratic_bounds import MOST_MOVES, proved_distances
+from specreg_sklearn.certificates.kernels._nearest_zeros import nearest_zeros
+from specreg_sklearn.certificates.kernels._proved_distances import MOST_MOVES, proved_distances
 from specreg_sklearn.certificates.moves import LocalProof, ModelRows
 
-# Nodes that a point costs, around which quadratic functions are taken, and how many help at most.
-_NODES_PER_POINT, _MOST_POINTS = 800, 8
+# Nodes that a quadratic function costs, and how many help at most, for a row and a distance.
+_NODES_PER_FORM, _MOST_FORMS = 800, 8
 # How near the first distances are to the largest that one number for all second derivatives gives,
 # where they are the last ones, and where they only begin a search.
 _LAST, _FIRST = 1e-7, 0.1
@@ -24,7 +24,10 @@ _MOST_ZEROS = 3
 
 
 def proof_of_sums(
-    functions: Sequence[Expansion], rows: ModelRows, box: Box, max_nodes: int
+    functions: Sequence[Expansion],
+    rows: ModelRows,
+    box: tuple[FloatArray, FloatArray],
+    max_nodes: int,
 ) -> LocalProof:
     """Return distances within which all functions stay positive, and short moves out of that.
 
@@ -40,7 +43,7 @@ def proof_of_sums(
         How much is searched for a row at most.
     """
     n_rows, n_moves = len(rows), rows.slope.shape[1]
-    n_points = min(max(1, max_nodes // _NODES_PER_POINT), _MOST_POINTS)
+    n_forms = min(max(1, max_nodes // _NODES_PER_FORM), _MOST_FORMS)
     move = np.full((n_rows, n_moves), np.nan)
     n_nodes = np.zeros(n_rows, dtype=np.int64)
     if not functions:
@@ -75,7 +78,7 @@ def proof_of_sums(
                 simple[k, some],
                 lower[some],
                 ways[k, some],
-                n_points,
+                n_forms,
             )
             n_nodes[some] += spent
     if np.isfinite(rows.asked):
@@ -93,7 +96,7 @@ def proof_by_class(
     functions: Mapping[int, Sequence[Expansion]],
     rows: ModelRows,
     own: IntArray,
-    box: Box,
+    box: tuple[FloatArray, FloatArray],
     max_nodes: int,
 ) -> LocalProof:
     """Return the proof of rows whose class says which functions are positive.

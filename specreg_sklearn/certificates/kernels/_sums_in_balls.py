@@ -1,4 +1,14 @@
-"""Sums of kernels in balls around rows, and in boxes: whether they surely stay positive there."""
+"""Sums of kernels in balls around rows, and in boxes: whether they surely stay positive there.
+
+Each kernel is a curve of one number that is linear in the move, for radial kernels but for a factor
+``exp(-decay |z|^2)`` that all of them share and that takes no part in the sign. Quadratic functions
+of the move that lie below the sum come in two ways, and their minimum in a ball is known:
+
+* Around a point of the ball a curve lies above a quadratic function of its number (below one where
+  its weight is negative). The bound is tight at the point. Where the sum is smallest at the point,
+  nothing is lost: the end of a short move to where the sum is zero is tried first.
+* By Taylor's formula around the row, where terms of both signs cancel.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +18,15 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.certificates.kernels._margins import Expansion
-from specreg_sklearn.certificates.kernels._nearest_zeros import Box
-from specreg_sklearn.certificates.kernels._taylor_forms import MOST_TERMS, TaylorSum
+from specreg_sklearn.certificates.kernels._taylor_sums import MOST_TERMS, TaylorSum
 from specreg_sklearn.certificates.moves import ModelRows, crossing, lowest_in_balls, row_products
 
 # Rounding of the quadratic functions here, relative to the sizes of their parts, per term.
 _ROUNDING, _UNIT = 2.0**-48, 2.0**-53
 # Room for the roundings of sums over columns.
 _OUTWARDS = 1 + 1e-12
+# Larger forms have no eigenvalues in floating point.
+_LARGEST = 1e120
 _HALVINGS = 50
 
 
@@ -75,7 +86,12 @@ class SumInBalls:
     """
 
     def __init__(
-        self, expansion: Expansion, rows: ModelRows, box: Box, zeros: FloatArray, n_forms: int
+        self,
+        expansion: Expansion,
+        rows: ModelRows,
+        box: tuple[FloatArray, FloatArray],
+        zeros: FloatArray,
+        n_forms: int,
     ) -> None:
         self.expansion, self.rows, self.box, self.n_forms = expansion, rows, box, n_forms
         known = np.asarray(np.isfinite(zeros).all(axis=1))
@@ -107,11 +123,12 @@ class SumInBalls:
             share = np.where(known, np.minimum(radius / self.length[some], 1.0) * (1 - 1e-9), 0.0)
             point = self._zeros[some] * share[:, None]
             towards = point.copy()
+            takes_turns = len(self.expansion.weight) <= MOST_TERMS
             for k in range(self.n_forms):
                 left = np.flatnonzero(~positive)
                 if not len(left):
                     break
-                if k % 2 and len(self.expansion.weight) <= MOST_TERMS:
+                if takes_turns and k % 2:
                     bound, move = ball.lowest(left, ball.taylor_forms(left, towards[left]))
                 else:
                     bound, move = ball.lowest(left, ball.tangent_forms(left, point[left]))
@@ -125,9 +142,9 @@ class SumInBalls:
     def taylor(self, row: int, reach: FloatArray) -> TaylorSum:
         """Return the sum by Taylor's formula around a row, for arguments that get so far."""
         if row not in self._taylor or not self._taylor[row].is_fine(reach):
-            r = self.ridges
+            ridges, direction = self.ridges, self.direction[row]
             self._taylor[row] = TaylorSum(
-                r.curve, r.start[row], r.weight[row], self.direction[row], reach
+                ridges.curve, ridges.start[row], ridges.weight[row], direction, reach
             )
         return self._taylor[row]
 
@@ -195,7 +212,8 @@ class _Ball:
 
     def lowest(self, left: IntArray, below: Forms) -> tuple[FloatArray, FloatArray]:
         """Return lower bounds of the sum, over the shared factor, and moves near the minimum."""
-        fine = np.isfinite(below.form).all(axis=(1, 2)) & np.isfinite(below.linear).all(axis=1)
+        fine = (np.abs(below.form) < _LARGEST).all(axis=(1, 2)) & np.isfinite(below.base)
+        fine &= (np.abs(below.linear) < _LARGEST).all(axis=1)
         form = np.where(fine[:, None, None], below.form, 0.0)
         linear = np.where(fine[:, None], below.linear, 0.0)
         box, norm = (self.box[0][left], self.box[1][left]), self.sums.rows.norm
@@ -217,12 +235,10 @@ class _Ball:
         terms = value - slope * moved + bend * moved * moved
         far = np.abs(moved) + self.reach[left]
         size = np.abs(value) + np.abs(slope) * far + np.abs(bend) * far * far
-        return self._with_intercept(
-            left, point, terms.sum(axis=1), linear, form, size.sum(axis=1)
-        )
+        return self._with_intercept(left, point, terms.sum(axis=1), linear, form, size.sum(axis=1))
 
     def taylor_forms(self, left: IntArray, towards: FloatArray) -> Forms:
-        """Return quadratic functions below the sums that are near them around the rows."""
+        """Return quadratic functions below the sums, near them around the rows."""
         found = [
             self.sums.taylor(int(self.some[i]), self.reach[i]).below(
                 move, float(self.length[i]), self.reach[i]

@@ -17,11 +17,13 @@ from typing import NamedTuple
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray
+from specreg_sklearn.certificates.moves._minimum_in_l1 import lowest_over_corners
 from specreg_sklearn.space import Norm
 
 _HALVINGS = 50
-# How often all multipliers of a box are improved, at most, and what is too little to go on.
-_MOST_SWEEPS, _LITTLE = 24, 1e-7
+# How often all multipliers of a box are improved, at most, what is too little to go on, and how
+# many times the last gain all later ones are worth at most.
+_MOST_SWEEPS, _LITTLE, _MANY = 24, 1e-7, 8.0
 # How fast the matrix may come nearer to a singular one, and a multiplier grow, by one step; and how
 # large one may be, relative to the form: others are lost in its roundings.
 _SMALLEST, _LARGEST, _LARGE = 0.05, 1e3, 1e5
@@ -70,8 +72,9 @@ def lowest_in_balls(
     enough : ndarray of shape (n_rows,) or None
         What a bound is needed for: none is improved that is larger, or surely never will be.
     """
-    low, high = -np.repeat(radius[:, None], slope.shape[1], axis=1), 0.0
-    low, high = (low, -low) if box is None else (np.maximum(box[0], low), np.minimum(box[1], -low))
+    wide = np.repeat(radius[:, None], slope.shape[1], axis=1)
+    box = (-wide, wide) if box is None else box
+    low, high = np.maximum(box[0], -wide), np.minimum(box[1], wide)
     form, slope = _without_fixed(form, slope, low == high)
     eigenvalues, vectors = np.linalg.eigh(form)
     noise = _ROUNDING * form.shape[1] * np.abs(eigenvalues).max(axis=1)
@@ -81,12 +84,15 @@ def lowest_in_balls(
     best = LowestPoints(_below(best.bound - multiplier * in_l2 * in_l2, slope), best.move)
     past = 1e-9 * radius[:, None]
     leaves = ((best.move < low - past) | (best.move > high + past)).any(axis=1)
+    # Nothing is less than NaN, nor more: without a bound that is needed, the best one is.
+    wanted = np.full(len(slope), np.nan) if enough is None else enough
     if norm.order == 1:
-        falls = np.maximum(-eigenvalues, 0.0)
+        falls, rises = np.maximum(-eigenvalues, 0.0), np.maximum(eigenvalues, 0.0)
         # The diagonal of the part of each form that is not convex.
-        falling = np.matmul(vectors * vectors, falls[:, :, None])[:, :, 0] + noise[:, None]
-        best = _better(best, _at_corners(falling, slope, radius, low, high))
-    wanted = np.full(len(slope), np.inf) if enough is None else enough
+        falling = np.matmul(vectors * vectors, falls[:, :, None])[:, :, 0] + 2 * noise[:, None]
+        convex = np.matmul(vectors * rises[:, None, :], np.swapaxes(vectors, 1, 2))
+        found = lowest_over_corners(convex, falling, slope, radius, (low, high), wanted)
+        best = _better(best, LowestPoints(*found))
     some = np.flatnonzero(leaves & ~(best.bound > wanted))
     if not len(some):
         return best
@@ -150,29 +156,6 @@ def _minimum(
     return LowestPoints(-spent, move)
 
 
-def _at_corners(
-    falling: FloatArray, slope: FloatArray, radius: FloatArray, low: FloatArray, high: FloatArray
-) -> LowestPoints:
-    """Bound L1: what is left without the convex part is lowest on average over corners.
-
-    A move is a mean of corners of the ball, each with the share of the radius that its column
-    moves, and the box says how large a share may be.
-    """
-    r = radius[:, None]
-    ends = np.hstack([slope, -slope]) * r - np.hstack([falling, falling]) * (r * r)
-    shares = np.clip(np.hstack([high, -low]) / r * (1 + _ROUNDING), 0.0, 1.0)
-    order = ends.argsort(axis=1, kind="stable")
-    falls = np.minimum(np.take_along_axis(ends, order, axis=1), 0.0)
-    room = np.take_along_axis(shares, order, axis=1)
-    before = np.cumsum(room, axis=1) - room
-    taken = np.clip(1.0 + _ROUNDING * room.shape[1] - before, 0.0, room)
-    bound = (falls * taken).sum(axis=1) * (1 + _ROUNDING * room.shape[1])
-    steps = np.zeros_like(ends)
-    np.put_along_axis(steps, order, np.where(falls < 0, taken, 0.0) * r, axis=1)
-    up, down = np.split(steps, 2, axis=1)
-    return LowestPoints(bound, up - down)
-
-
 class _Boxes:
     """Quadratic functions in a ball of L2 and a box each, and their multipliers.
 
@@ -205,7 +188,9 @@ class _Boxes:
             best = _better(best, LowestPoints(np.where(goes_on, now.bound, -np.inf), now.move))
             reached = self._value(now.move) <= enough
             little = gained <= _LITTLE * np.abs(best.bound)
-            goes_on = goes_on & ~(reached | little | (best.bound > enough))
+            # Gains shrink from sweep to sweep, and these will not do.
+            missing = np.where(np.isfinite(enough), enough - best.bound, 0.0)
+            goes_on &= ~(reached | little | (best.bound > enough) | (_MANY * gained < missing))
             if not goes_on.any():
                 break
             d = np.where(goes_on[:, None], self._swept(d, now.move, inverse), d)

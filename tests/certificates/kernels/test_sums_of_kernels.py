@@ -37,13 +37,16 @@ def _fitted(name):
     return MODELS[name].fit(X, labels)
 
 
-def _bounds(model, rows, norm, *, data=X, **options):
-    space = FeatureSpace.from_data(data, scale=None, bounds=None)
+def _bounds(model, rows, norm, *, data=X, space=None, **options):
+    space = FeatureSpace.from_data(data, scale=None, bounds=None) if space is None else space
     return distance_prover(model, data).bounds(space.bind(rows), norm=norm, **options)
 
 
-def nearest_on_rays(model, row, norm, farthest=1.0, n_rays=180, n_steps=100):
-    """Return the length of the shortest of many moves that `predict` labels otherwise."""
+def nearest_on_rays(model, row, norm, farthest=1.0, n_rays=180, n_steps=100, inside=None):
+    """Return the length of the shortest of many moves that `predict` labels otherwise.
+
+    `inside` says which rows are allowed.
+    """
     angle = np.linspace(0, 2 * np.pi, n_rays, endpoint=False)
     rays = np.column_stack([np.cos(angle), np.sin(angle)])
     rays /= as_norm(norm).length(rays)[:, None]
@@ -51,6 +54,8 @@ def nearest_on_rays(model, row, norm, farthest=1.0, n_rays=180, n_steps=100):
     lengths = farthest * np.linspace(0, 1, n_steps + 1)[1:] ** 2
     moves = (lengths[:, None, None] * rays).reshape(-1, 2)
     other = model.predict(row + moves) != model.predict(row[None])
+    if inside is not None:
+        other &= inside(row + moves)
     other = other.reshape(n_steps, n_rays).any(axis=1)
     return lengths[other.argmax()] if other.any() else np.inf
 
@@ -72,6 +77,59 @@ def test_lower_bounds_are_below_every_ray_and_near_the_nearest(name, norm):
     assert np.median(bounds.upper[near] / true[near]) < 1.02
     least = {1: 0.7, 2: 0.8, np.inf: 0.7}[norm]
     assert np.median(bounds.lower[near] / true[near]) > least
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in divide:RuntimeWarning")
+@pytest.mark.parametrize("norm", [1, 2, np.inf])
+@pytest.mark.parametrize("name", ["rbf", "degree 3", "sigmoid", "Gaussian process"])
+def test_bounds_of_the_space_make_distances_larger(name, norm):
+    model = _fitted(name)
+    low, high = np.quantile(X, [0.1, 0.9], axis=0)
+    rows = np.clip(ROWS, low, high)
+    space = FeatureSpace.from_data(X, scale=None, bounds=(low, high), increase_only=[0])
+    bounds, wide = _bounds(model, rows, norm, space=space), _bounds(model, rows, norm)
+    found = np.isfinite(bounds.upper)
+    near, lower = np.zeros(len(rows), dtype=bool), bounds.lower
+    true = np.full(len(rows), np.inf)
+    for i, row in enumerate(rows):
+
+        def inside(moved, row=row):
+            return ((moved >= [row[0], low[1]]) & (moved <= high)).all(axis=1)
+
+        true[i] = nearest_on_rays(model, row, norm, inside=inside)
+        assert inside(bounds.witness[[i]]).all() or not found[i]
+        near[i] = true[i] < 0.6
+    assert (lower <= true).all()
+    assert (model.predict(bounds.witness[found]) != model.predict(rows[found])).all()
+    assert near.sum() >= 2
+    assert np.median(bounds.upper[near] / true[near]) < 1.05
+    assert np.median(lower[near] / true[near]) > 0.8
+    # But for where bounds lead the search along another way.
+    assert (lower >= wide.lower * 0.95).all()
+    assert (lower > wide.lower * 1.01).any()
+
+
+def test_a_box_that_holds_no_other_label_is_proved():
+    model = _fitted("rbf")
+    row = ROWS[np.argmax(np.abs(model.decision_function(ROWS)))]
+    space = FeatureSpace.from_data(X, scale=None, bounds=(row - 0.05, row + 0.05))
+    for norm in (1, 2, np.inf):
+        bounds = _bounds(model, row[None], norm, space=space)
+        assert np.isinf(bounds.lower).all()
+        assert bounds.closed.all()
+
+
+@pytest.mark.parametrize(("norm", "least"), [(1, 0.65), (2, 0.9), (np.inf, 0.85)])
+def test_both_ends_are_near_each_other_on_a_table(norm, least):
+    """Derivatives of whole sums, where terms cancel, and bounds of the data."""
+    data, labels = load_breast_cancer(return_X_y=True)
+    model = make_pipeline(StandardScaler(), SVC(random_state=0)).fit(data, labels)
+    space = FeatureSpace.from_data(data)
+    bounds = _bounds(model, data[::80], norm, data=data, space=space)
+    found = np.isfinite(bounds.upper)
+    assert found.mean() > 0.7
+    assert (bounds.lower <= bounds.upper).all()
+    assert np.median(bounds.lower[found] / bounds.upper[found]) > least
 
 
 def test_a_quadratic_kernel_is_exact_in_l2():

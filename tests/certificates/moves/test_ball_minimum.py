@@ -95,10 +95,102 @@ def test_no_sample_is_below_a_bound(norm, sign):
         assert low <= 1e-12
 
 
+def _boxes(radius, n_moves, rng):
+    """Return boxes with open, narrow, one-sided and closed columns."""
+    size = np.array([0.0, 0.2, 0.7, np.inf])
+    low, high = (rng.choice(size, (len(radius), n_moves)) * radius[:, None] for _ in range(2))
+    return -np.nan_to_num(low, nan=0.0, posinf=np.inf), np.nan_to_num(high, posinf=np.inf)
+
+
+def _least_in_box(form, slope, radius, norm, low, high):
+    """Return the minimum of a convex function, by columns that move upwards and downwards."""
+    n = len(slope)
+    low, high = np.maximum(low, -radius), np.minimum(high, radius)
+
+    def move(parts):
+        return parts[:n] - parts[n:]
+
+    def rise(parts):
+        there = slope + 2 * form @ move(parts)
+        return np.concatenate([there, -there])
+
+    inside = {
+        1: lambda parts: radius - parts.sum(),
+        2: lambda parts: radius**2 - move(parts) @ move(parts),
+    }.get(norm)
+    found = minimize(
+        lambda parts: _value(form, slope, move(parts)),
+        np.zeros(2 * n),
+        jac=rise,
+        bounds=list(zip(np.zeros(2 * n), np.concatenate([high, -low]), strict=True)),
+        constraints=[{"type": "ineq", "fun": inside}] if inside else [],
+        method="SLSQP",
+        options={"ftol": 1e-13, "maxiter": 400},
+    )
+    return found.fun
+
+
+@pytest.mark.parametrize("norm", [1, 2, np.inf])
+def test_bounds_in_boxes_are_those_of_an_optimiser(norm):
+    rng = np.random.default_rng(6)
+    form, slope, radius = _problems(20, 5, seed=7, sign=1)
+    low, high = _boxes(radius, 5, rng)
+    bound = lowest_in_balls(form, slope, radius, as_norm(norm), (low, high)).bound
+    true = np.array(
+        [
+            _least_in_box(f, g, r, norm, *ends)
+            for f, g, r, *ends in zip(form, slope, radius, low, high, strict=True)
+        ]
+    )
+    assert (bound <= true + 1e-7).all()
+    assert np.median((true - bound) / np.abs(true)) < 1e-5
+    assert np.max((true - bound) / np.abs(true)) < 0.02
+
+
+@pytest.mark.parametrize("sign", [-1, 0, 1])
+@pytest.mark.parametrize("norm", [1, 2, np.inf])
+def test_no_sample_of_a_box_is_below_a_bound(norm, sign):
+    rng = np.random.default_rng(8)
+    form, slope, radius = _problems(40, 6, seed=9, sign=sign)
+    box = _boxes(radius, 6, rng)
+    bound, move = lowest_in_balls(form, slope, radius, as_norm(norm), box)
+    least = np.empty(len(radius))
+    for i, r in enumerate(radius):
+        steps = rng.normal(size=(4000, 6)) * (rng.random((4000, 6)) < 0.6)
+        steps[:2000] = np.sign(steps[:2000])
+        steps *= r / np.maximum(as_norm(norm).length(steps), 1e-9)[:, None]
+        steps = np.clip(np.vstack([steps, move[i : i + 1]]), box[0][i], box[1][i])
+        steps *= np.minimum(1.0, r / np.maximum(as_norm(norm).length(steps), 1e-9))[:, None]
+        least[i] = _value(form[i], slope[i], steps).min()
+    assert (bound <= least + 1e-9).all()
+    # The box counts: without one bounds are lower.
+    wide = lowest_in_balls(form, slope, radius, as_norm(norm)).bound
+    assert np.median(bound / wide) < 0.95
+    assert np.median(bound / least) < 1.5
+
+
+def test_a_bound_that_is_asked_for_is_no_other():
+    """What is enough ends the search, and says nothing else."""
+    rng = np.random.default_rng(10)
+    form, slope, radius = _problems(60, 6, seed=11)
+    box = _boxes(radius, 6, rng)
+    for norm in (1, 2, np.inf):
+        best = lowest_in_balls(form, slope, radius, as_norm(norm), box).bound
+        for share in (0.9, 1.1):
+            asked = lowest_in_balls(form, slope, radius, as_norm(norm), box, share * best).bound
+            assert ((asked > share * best) == (share > 1)).mean() > 0.8
+            assert (asked <= best + 1e-6 * np.abs(best)).all()
+
+
 def test_rows_do_not_depend_on_each_other():
     form, slope, radius = _problems(9, 12, seed=5)
+    box = _boxes(radius, 12, np.random.default_rng(12))
     for norm in (1, 2, np.inf):
-        together = lowest_in_balls(form, slope, radius, as_norm(norm))
-        alone = lowest_in_balls(form[4:5], slope[4:5], radius[4:5], as_norm(norm))
-        np.testing.assert_array_equal(alone.bound, together.bound[4:5])
-        np.testing.assert_array_equal(alone.move, together.move[4:5])
+        for low, high in ((-1e9 + 0 * slope, 1e9 + 0 * slope), box):
+            together = lowest_in_balls(form, slope, radius, as_norm(norm), (low, high))
+            some = slice(4, 5)
+            alone = lowest_in_balls(
+                form[some], slope[some], radius[some], as_norm(norm), (low[some], high[some])
+            )
+            np.testing.assert_array_equal(alone.bound, together.bound[some])
+            np.testing.assert_array_equal(alone.move, together.move[some])

@@ -1,13 +1,4 @@
-"""Sums of kernels between quadratic functions: larger distances, some of them without a gap.
-
-Each kernel is a curve of one number that is linear in the move, for radial kernels but for a factor
-``exp(-decay |z|^2)`` that all of them share and that takes no part in the sign. Around a point of
-the ball a curve lies above a quadratic function of this number (below one where its weight is
-negative), so the sum lies above a quadratic function of the move, whose minimum in a ball is known.
-The bound is tight at the point. Where the point is that in which the sum is smallest, nothing is
-lost: the end of a short move to where the sum is zero is tried, and points are moved on from there,
-step by step; the best bound counts.
-"""
+"""The largest balls in which sums of kernels surely stay positive, some of them without a gap."""
 
 from __future__ import annotations
 
@@ -15,7 +6,6 @@ import numpy as np
 
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.kernels._margins import Expansion
-from specreg_sklearn.certificates.kernels._nearest_zeros import Box
 from specreg_sklearn.certificates.kernels._sums_in_balls import SumInBalls
 from specreg_sklearn.certificates.moves import ModelRows
 
@@ -24,7 +14,7 @@ MOST_MOVES = 200
 
 _ROWS = 8
 # How distances grow until the sign is no longer sure, and how near the answer is then.
-_GROWTH, _STEPS, _NARROW = 1.25, 120, 1e-4
+_GROWTH, _STEPS, _NARROW = 1.25, 120, 1e-3
 # A zero of the sum is the nearest one if nothing is found as much nearer, relative to its distance.
 _NEAREST = 3e-7
 
@@ -32,11 +22,11 @@ _NEAREST = 3e-7
 def proved_distances(
     expansion: Expansion,
     rows: ModelRows,
-    box: Box,
+    box: tuple[FloatArray, FloatArray],
     lower: FloatArray,
     most: FloatArray,
     zeros: FloatArray,
-    n_points: int,
+    n_forms: int,
 ) -> tuple[FloatArray, FloatArray, IntArray]:
     """Return distances within which a sum of kernels stays positive.
 
@@ -54,8 +44,8 @@ def proved_distances(
         Distances beyond which nobody asks.
     zeros : ndarray of shape (n_rows, n_moves)
         Moves to where the sum is zero, short ones if possible; NaN where none is known.
-    n_points : int
-        Points around which quadratic functions are taken, at most, for each row and distance.
+    n_forms : int
+        How many quadratic functions are minimised for a row and a distance at most.
 
     Returns
     -------
@@ -63,21 +53,21 @@ def proved_distances(
         At least `lower`, at most `most`.
     zeros : ndarray of shape (n_rows, n_moves)
         Those given, or shorter ones that were found on the way.
-    n_forms : ndarray of shape (n_rows,), int
-        How many quadratic functions were minimised.
+    n_minimised : ndarray of shape (n_rows,), int
+        How many were.
     """
-    distance, n_forms = np.minimum(lower, most), np.zeros(len(lower), dtype=np.int64)
+    distance, spent = np.minimum(lower, most), np.zeros(len(lower), dtype=np.int64)
     zeros = zeros.copy()
     open_ = np.flatnonzero((lower > 0) & (lower < most))
     if not 0 < rows.slope.shape[1] <= MOST_MOVES:
-        return distance, zeros, n_forms
+        return distance, zeros, spent
     for begin in range(0, len(open_), _ROWS):
         some = open_[begin : begin + _ROWS]
         ends = box[0][some], box[1][some]
-        sums = SumInBalls(expansion, rows.take(some), ends, zeros[some], n_points)
-        distance[some], n_forms[some] = _farthest(sums, distance[some], most[some])
+        sums = SumInBalls(expansion, rows.take(some), ends, zeros[some], n_forms)
+        distance[some], spent[some] = _farthest(sums, distance[some], most[some])
         zeros[some] = sums.zeros
-    return distance, zeros, n_forms
+    return distance, zeros, spent
 
 
 def _farthest(sums: SumInBalls, low: FloatArray, most: FloatArray) -> tuple[FloatArray, IntArray]:

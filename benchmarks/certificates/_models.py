@@ -5,10 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -27,7 +29,7 @@ N_RANDOM_ROWS = 2500
 
 @dataclass(eq=False)
 class Suspect:
-    """A fitted model and rows without bounds.
+    """A model and rows without bounds.
 
     Parameters
     ----------
@@ -35,20 +37,25 @@ class Suspect:
         Which line of the table it belongs to.
     name : str
         The model.
-    model : classifier
-        Fitted.
+    fit : callable
+        Returns the fitted classifier.
     X : ndarray of shape (n, d), float64
         Rows.
     """
 
     kind: str
     name: str
-    model: Any
+    fit: Callable[[], Any]
     X: np.ndarray
+
+    @cached_property
+    def model(self) -> Any:
+        """The classifier, fitted when it is first asked for."""
+        return self.fit()
 
 
 def suspects() -> Iterator[Suspect]:
-    """Fit one model after the other."""
+    """Return every model; they are fitted one by one, as they are used."""
     yield from _random_networks()
     yield from _trained_networks()
     yield from _convolutional_networks()
@@ -74,13 +81,19 @@ def _random_networks() -> Iterator[Suspect]:
             model.fit(X, np.arange(len(X)) % n_classes)
         model.coefs_ = [scale * rng.normal(size=w.shape) / len(w) ** 0.5 for w in model.coefs_]
         model.intercepts_ = [0.3 * scale * rng.normal(size=b.shape) for b in model.intercepts_]
-        yield Suspect("random networks", f"{activation} {widths} x {scale}", model, X)
+        name = f"{activation} {widths} x {scale}"
+        yield Suspect("random networks", name, partial(_as_it_is, model), X)
     X = rng.normal(size=(N_RANDOM_ROWS, 12))
     for activation in ("gelu", "elu", "maxmin", "groupsort"):
         model = SpectrallyRegularizedEncoder(
             hidden_layer_sizes=(20, 20), activation=activation, max_iter=1, random_state=0
-        ).fit(X, np.arange(len(X)) % 3)
-        yield Suspect("random networks", f"encoder, {activation}", model, X)
+        )
+        fit = partial(_fitted, model, X, np.arange(len(X)) % 3)
+        yield Suspect("random networks", f"encoder, {activation}", fit, X)
+
+
+def _as_it_is(model: Any) -> Any:
+    return model
 
 
 def _encoder(**settings: Any) -> SpectrallyRegularizedEncoder:
@@ -108,7 +121,8 @@ def _trained_networks() -> Iterator[Suspect]:
         if isinstance(model, MLPClassifier):
             model.set_params(random_state=0)
         for data, rows in (("digits", digits), ("breast_cancer", cancer)):
-            yield Suspect("trained networks", f"{data}, {name}", _fitted(model, *rows), rows[0])
+            fit = partial(_fitted, clone(model), *rows)
+            yield Suspect("trained networks", f"{data}, {name}", fit, rows[0])
 
 
 class _Residual(nn.Module):
@@ -184,14 +198,14 @@ def _convolutional_networks() -> Iterator[Suspect]:
                 learning_rate_init=3e-3,
             )
             shown = f"{name}, {penalty or 'no penalty'}"
-            yield Suspect("conv networks", shown, _fitted(model, X / 16, y), X[:450] / 16)
+            fit = partial(_fitted, model, X / 16, y)
+            yield Suspect("conv networks", shown, fit, X[:450] / 16)
 
 
 def _pipelines() -> Iterator[Suspect]:
     """In raw units, through scalers and projections."""
     digits, cancer = _digits(), _cancer()
     for data, (X, y) in (("digits", digits), ("breast_cancer", cancer)):
-        encoder = make_pipeline(StandardScaler(), _encoder()).fit(X, y)
         for model in (
             make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)),
             make_pipeline(StandardScaler(), PCA(10), LogisticRegression(max_iter=300)),
@@ -199,21 +213,21 @@ def _pipelines() -> Iterator[Suspect]:
             make_pipeline(PCA(8, whiten=True), MLPClassifier((30,), max_iter=40, random_state=0)),
             make_pipeline(StandardScaler(), _encoder(penalty=None)),
             make_pipeline(StandardScaler(), _encoder(), RobustLinearProbe()),
-            make_pipeline(
-                FrozenEstimator(encoder[0]), FrozenEstimator(encoder[1]), LinearSVC(random_state=0)
-            ),
         ):
-            name = " + ".join(_name(step) for step in model)
-            yield Suspect("pipelines", f"{data}, {name}", _fitted(model, X, y), X)
+            name = " + ".join(type(step).__name__ for step in model)
+            yield Suspect("pipelines", f"{data}, {name}", partial(_fitted, model, X, y), X)
+        name = f"{data}, frozen StandardScaler + frozen encoder + LinearSVC"
+        yield Suspect("pipelines", name, partial(_behind_frozen_steps, X, y), X)
     X, y = digits
-    model = make_pipeline(PCA(20), LinearDiscriminantAnalysis()).fit(X, y)
-    yield Suspect("pipelines", "digits, PCA + LinearDiscriminantAnalysis", model, X)
+    model = make_pipeline(PCA(20), LinearDiscriminantAnalysis())
+    fit = partial(_fitted, model, X, y)
+    yield Suspect("pipelines", "digits, PCA + LinearDiscriminantAnalysis", fit, X)
 
 
-def _name(step: Any) -> str:
-    if isinstance(step, FrozenEstimator):
-        return f"frozen {type(step.estimator).__name__}"
-    return type(step).__name__
+def _behind_frozen_steps(X: np.ndarray, y: np.ndarray) -> Any:
+    fitted = make_pipeline(StandardScaler(), _encoder()).fit(X, y)
+    steps = [FrozenEstimator(step) for _, step in fitted.steps]
+    return make_pipeline(*steps, LinearSVC(random_state=0)).fit(X, y)
 
 
 def _fitted(model: Any, X: np.ndarray, y: np.ndarray) -> Any:

@@ -125,7 +125,8 @@ class SumInBalls:
             towards = point.copy()
             takes_turns = len(self.expansion.weight) <= MOST_TERMS
             for k in range(self.n_forms):
-                left = np.flatnonzero(~positive)
+                # Where the sum is zero inside the ball, no bound will say otherwise.
+                left = np.flatnonzero(~positive & (self.length[some] > radius))
                 if not len(left):
                     break
                 if takes_turns and k % 2:

@@ -23,7 +23,6 @@ from specreg_sklearn.certificates.moves._polyhedra import (
 from specreg_sklearn.certificates.moves._prover import LocalProof, MoveProver
 from specreg_sklearn.certificates.moves._quadratic_steps import (
     largest_cube,
-    nearest_in_box,
     nearest_in_l2,
 )
 from specreg_sklearn.certificates.moves._row_products import row_products
@@ -47,7 +46,6 @@ __all__ = [
     "largest_radius",
     "lowest_in_balls",
     "model_rows",
-    "nearest_in_box",
     "nearest_in_half_spaces",
     "nearest_in_l2",
     "price_of_box",

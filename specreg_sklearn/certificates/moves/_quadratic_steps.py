@@ -2,9 +2,9 @@
 
 For a function ``f(t) = c + g @ t + t @ H @ t`` and any m >= 0, a move with ``f(t) <= 0`` has
 ``|t|^2 >= |t|^2 + m f(t) >= min over all moves of that``. The minimum has a closed form where
-``I + m H`` is positive definite, and, if H is diagonal, coordinate by coordinate in any box. The
-best m gives the squared distance, without a gap (S-lemma) if there is no box: the secular equation
-of trust regions. Every m gives a lower bound, so the search for the best one need not be trusted.
+``I + m H`` is positive definite. The best m gives the squared distance, without a gap (S-lemma):
+the secular equation of trust regions. Every m gives a lower bound, so the search for the best one
+need not be trusted. In cubes, for a diagonal H, columns are minimised one by one.
 """
 
 from __future__ import annotations
@@ -82,53 +82,6 @@ def _along(
     return out
 
 
-def nearest_in_box(
-    c: FloatArray, g: FloatArray, h: FloatArray, low: FloatArray, high: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Return squared lower bounds, and moves inside a box, for a diagonal form.
-
-    Parameters
-    ----------
-    c : ndarray of shape (n_rows,)
-        The function where the rows are, positive.
-    g : ndarray of shape (n_rows, n_moves)
-        Its slopes.
-    h : ndarray of shape (n_moves,)
-        Its form.
-    low, high : ndarray of shape (n_rows, n_moves)
-        Ends of the boxes, which contain zero.
-    """
-
-    def step(m: FloatArray) -> FloatArray:
-        """Return the minima of ``t^2 + m (h t^2 + g t)`` in the box."""
-        a, b = 1 + m[:, None] * h, m[:, None] * g
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            inside = np.clip(-0.5 * b / a, low, high)
-            ends = [np.where(np.isinf(e), np.sign(e) * 1e150, e) for e in (low, high)]
-            at = [a * e * e + b * e for e in ends]
-            end = np.where(at[0] < at[1], *ends)
-        return np.where(a > 0, inside, end)
-
-    def value(t: FloatArray) -> FloatArray:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(c + (g * t).sum(axis=1) + (h * t * t).sum(axis=1))
-
-    low_m, high_m = crossing(lambda m: value(step(m)) > 0, np.ones(len(c)))
-    bounds = []
-    for m in (low_m, high_m):
-        t = step(m)
-        with np.errstate(over="ignore", invalid="ignore"):
-            terms = t * t + m[:, None] * (h * t * t + g * t)
-            size = t * t + m[:, None] * (np.abs(h) * t * t + np.abs(g * t))
-            dual = m * c + terms.sum(axis=1) - 1e-14 * (m * c + size.sum(axis=1))
-        bounds.append(np.where(np.isnan(dual), 0.0, dual))
-    never = value(step(high_m)) > 0
-    t = step(high_m)
-    bound = np.maximum(np.maximum(*bounds), 0.0)
-    t[never | (np.abs(t) > 1e100).any(axis=1)] = np.nan
-    return bound, t
-
-
 def largest_cube(
     c: FloatArray,
     g: FloatArray,
@@ -145,8 +98,14 @@ def largest_cube(
 
     Parameters
     ----------
-    c, g, h, low, high
-        As for :func:`nearest_in_box`. Ends are whole steps where there are some.
+    c : ndarray of shape (n_rows,)
+        The function where the rows are, positive.
+    g : ndarray of shape (n_rows, n_moves)
+        Its slopes.
+    h : ndarray of shape (n_moves,)
+        Its form.
+    low, high : ndarray of shape (n_rows, n_moves)
+        Ends of the boxes, which contain zero, and whole steps where there are some.
     price : ndarray of shape (2, n_moves) or None
         What a unit of a move costs, upwards and downwards; 1 without it.
     grain : ndarray of shape (n_rows, n_moves) or None

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray
-from specreg_sklearn.certificates.moves import nearest_in_l2
+from specreg_sklearn.certificates.moves import nearest_in_half_spaces, nearest_in_l2
 from specreg_sklearn.space import NORMS
 
 # What counts as equal in a proposed move, relative to its largest column.
@@ -93,9 +93,11 @@ class Boundary:
         for _ in range(_MOST_ROUNDS):
             before, t = self.length, self.move
             slope = self.g + 2 * (self.H @ t)
-            target = self._past_plane(slope, float(slope @ t))
-            if not np.isfinite(before) or target is None:
+            level = -(slope @ t)
+            if not (np.isfinite(before) and level > 0):
                 return
+            box = self.low[None], self.high[None]
+            _, (target,) = nearest_in_half_spaces(-slope[None], level[None], self.order, box)
             self.offer(np.array([t + share * (target - t) for share in _SHARES]))
             if self.order == np.inf:
                 self.offer(self._swept()[None])
@@ -150,34 +152,6 @@ class Boundary:
             t[i[a]] += back[a, 0, 0] * size
             t[j] += way[side, 0] * size
         return t
-
-    def _past_plane(self, slope: FloatArray, level: float) -> FloatArray | None:
-        """Return a short move t in the box with ``slope @ t <= level < 0``."""
-        rate, room = np.abs(slope), np.where(slope < 0, self.high, -self.low)
-        if not level < 0 or not rate.any():
-            return None
-        size, way = np.zeros(len(slope)), -np.sign(slope)
-        if self.order == 1:
-            missing = -level
-            for j in np.argsort(-rate, kind="stable"):
-                if missing <= 0 or rate[j] == 0:
-                    break
-                size[j] = min(float(room[j]), missing / float(rate[j]))
-                missing -= size[j] * rate[j]
-            return np.asarray(way * size)
-        free = rate > 0
-        for _ in range(len(slope)):
-            missing = -level - float(rate[~free] @ room[~free])
-            weight = rate[free] if self.order == 2 else np.ones(int(free.sum()))
-            if not free.any() or missing <= 0:
-                break
-            size[free] = missing * weight / float(rate[free] @ weight)
-            over = free & (size > room)
-            if not over.any():
-                break
-            free &= ~over
-            size[over] = room[over]
-        return np.asarray(way * np.minimum(size, room))
 
     def sharpen(self, proposed: FloatArray) -> None:
         """Take moves of the shape of a proposed one."""

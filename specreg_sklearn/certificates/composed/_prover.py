@@ -43,7 +43,7 @@ from specreg_sklearn.certificates.pipelines import (
 from specreg_sklearn.space import CONVEX_NORMS, CleanRows
 from specreg_sklearn.tables import LabelCoder, ask
 
-_SAFETY = 1 - 1e-9
+_SAFETY, _ROWS = 1 - 1e-9, 256
 _RULES: dict[str, Callable[[Any, Members], Rule]] = {
     "AdaBoostClassifier": boosted,
     "BaggingClassifier": bagged,
@@ -106,6 +106,17 @@ class ComposedProver:
 
     def _bounds(
         self, rows: CleanRows, known: FloatArray | None, *, norm: float, max_nodes: int
+    ) -> DistanceBounds:
+        """Prove rows block by block: members hold a number for each row and leaf."""
+        parts = []
+        for begin in range(0, max(len(rows), 1), _ROWS):
+            some = np.arange(begin, min(begin + _ROWS, len(rows)))
+            hints = None if known is None else known[some]
+            parts.append(self._block(rows.take(some), hints, norm, max_nodes))
+        return DistanceBounds(*(np.concatenate(ends) for ends in zip(*parts, strict=True)))
+
+    def _block(
+        self, rows: CleanRows, known: FloatArray | None, norm: float, max_nodes: int
     ) -> DistanceBounds:
         n = len(rows)
         labels = ask(self.estimator.predict, rows.write(rows.raw, np.arange(n)), n)

@@ -9,28 +9,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from sklearn.discriminant_analysis import (
-    LinearDiscriminantAnalysis,
-    QuadraticDiscriminantAnalysis,
-)
-from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
-from sklearn.naive_bayes import GaussianNB
-from sklearn.neural_network import MLPClassifier
-from sklearn.svm import SVC, NuSVC
 
 from specreg_sklearn._typing import BoolArray, Classifier, FloatArray
-from specreg_sklearn.certificates.distances import distance_prover
+from specreg_sklearn.certificates.distances import DistanceProver, distance_prover
 from specreg_sklearn.certificates.kernels import Margin, machine_pairs
-from specreg_sklearn.certificates.moves import ModelRows, model_rows
+from specreg_sklearn.certificates.moves import model_rows
 from specreg_sklearn.certificates.pipelines import (
     NoCertificateError,
-    ScoreRanges,
     split_pipeline,
 )
-from specreg_sklearn.certificates.quadratic import quadratic_scores
 from specreg_sklearn.space import CleanRows
 
 if TYPE_CHECKING:
@@ -42,8 +32,6 @@ Range: TypeAlias = tuple[FloatArray, FloatArray]
 Difference: TypeAlias = Callable[[int, int | None, FloatArray], Range]
 """From two classes and distances to the range of the difference of their scores."""
 
-# Shares of these are sigmoids or softmaxes of their scores.
-_SOFTMAX = (LogisticRegression, LogisticRegressionCV, LinearDiscriminantAnalysis, MLPClassifier)
 # predict of these takes the class with the largest share, and no other.
 _LARGEST_SHARE = frozenset(
     {
@@ -66,6 +54,10 @@ _LARGEST_SHARE = frozenset(
         "RandomForestClassifier",
     }
 )
+
+
+# libsvm couples the shares of two classes by an iteration, which ends as near as this.
+_PLATT_BLUR = 0.005 + 1e-6
 
 
 class MemberRanges(ABC):
@@ -91,6 +83,18 @@ class MemberRanges(ABC):
         """Return ranges of predict_proba, (n_rows, n_classes)."""
         shape = len(radius), len(self.classes)
         return np.zeros(shape), np.ones(shape)
+
+
+def softmax_range(low: FloatArray, high: FloatArray) -> Range:
+    """Return the ranges of the softmax of scores, given those of each score."""
+    least, most = np.empty_like(low), np.empty_like(high)
+    with np.errstate(over="ignore"):
+        for j in range(low.shape[1]):
+            others = np.delete(np.arange(low.shape[1]), j)
+            above = np.exp(high[:, others] - low[:, [j]]).sum(axis=1)
+            below = np.exp(low[:, others] - high[:, [j]]).sum(axis=1)
+            least[:, j], most[:, j] = 1 / (1 + above), 1 / (1 + below)
+    return least, most
 
 
 class ScoredMember(MemberRanges):
@@ -152,14 +156,6 @@ class ScoredMember(MemberRanges):
         return np.maximum(low - self.blur, 0.0), np.minimum(high + self.blur, 1.0)
 
 
-def _normalised(last: object, n_classes: int) -> bool:
-    """Return whether shares are sigmoids of single scores, divided by their sum."""
-    if getattr(last, "multi_class", None) == "multinomial":
-        return n_classes == 2  # a softmax of the score and its negative
-    one_by_one = getattr(last, "solver", None) == "liblinear"
-    return n_classes > 2 and (one_by_one or getattr(last, "multi_class", None) == "ovr")
-
-
 class ProvedMember(MemberRanges):
     """A member of which the distance to another label is known, and no more."""
 
@@ -168,17 +164,20 @@ class ProvedMember(MemberRanges):
     ) -> None:
         self.blur = blur
         X = rows.write(rows.raw, np.arange(len(rows)))
-        prover = distance_prover(estimator, X, constants=False)
-        if norm not in prover.norms:
+        self.prover = self._proved_by(estimator, X)
+        if norm not in self.prover.norms:
             raise NoCertificateError(
                 f"{type(estimator).__name__} has no certificate in the norm {norm!r}."
             )
         last = split_pipeline(estimator)[1]
         self.classes = np.asarray(last.classes_)
-        self.lower = prover.bounds(rows, norm=norm, max_nodes=max_nodes).lower
+        self.lower = self.prover.bounds(rows, norm=norm, max_nodes=max_nodes).lower
         label = np.asarray(estimator.predict(X)).ravel()
         self.now = label[:, None] == self.classes
         self.largest_share = type(last).__name__ in _LARGEST_SHARE
+
+    def _proved_by(self, estimator: Classifier, X: Any) -> DistanceProver:
+        return distance_prover(estimator, X, constants=False)
 
     def labels(self, radius: FloatArray) -> BoolArray:
         """Return the label of the row, and the others from the proved distance on."""
@@ -207,23 +206,39 @@ class ProvedMember(MemberRanges):
         return low, high
 
 
-class MachineMember(MemberRanges):
-    """A support vector machine with two classes: one sum of kernels, and no shares."""
+class MachineMember(ProvedMember):
+    """A support vector machine with two classes: one sum of kernels."""
 
-    def __init__(self, last: SVC | NuSVC, rows: ModelRows) -> None:
-        self.classes = np.asarray(last.classes_)
+    def __init__(
+        self, estimator: Classifier, rows: CleanRows, norm: float, max_nodes: int, blur: float
+    ) -> None:
+        super().__init__(estimator, rows, norm, max_nodes, blur)
+        last = split_pipeline(estimator)[1]
+        inputs = model_rows(estimator, rows, norm, last.n_features_in_)
         # Positive where the first class wins; decision_function has the other sign.
         function = machine_pairs(last)[0, 1]
-        self.first, self.second = Margin(function, rows), Margin(function.negative(), rows)
+        self.first, self.second = Margin(function, inputs), Margin(function.negative(), inputs)
+        # Not by their public names, which warn since 1.9.
+        self.sigmoid = np.concatenate([last._probA, last._probB])
 
     def decision(self, radius: FloatArray) -> Range:
-        """Return the range of the sum."""
-        return self.second.lowest(radius)[:, None], -self.first.lowest(radius)[:, None]
+        """Return the range of the sum, and the sign that it keeps for longer."""
+        low, high = super().decision(radius)
+        below, above = self.second.lowest(radius)[:, None], -self.first.lowest(radius)[:, None]
+        return np.maximum(low, below), np.minimum(high, above)
 
-    def labels(self, radius: FloatArray) -> BoolArray:
-        """Return the labels that its sign may stand for."""
-        low, high = self.decision(radius)
-        return np.column_stack([low <= 0, high >= 0])
+    def shares(self, radius: FloatArray) -> Range:
+        """Return the range of Platt's sigmoid of the sum, if the machine was fitted with one."""
+        if not len(self.sigmoid):
+            return super().shares(radius)
+        slope, offset = self.sigmoid
+        ends = [
+            1 / (1 + np.exp(offset - slope * np.clip(d, -1e9, 1e9))) for d in self.decision(radius)
+        ]
+        first = np.clip(
+            [np.minimum(*ends) - _PLATT_BLUR, np.maximum(*ends) + _PLATT_BLUR], 0.0, 1.0
+        )
+        return np.hstack([first[0], 1 - first[1]]), np.hstack([first[1], 1 - first[0]])
 
 
 class ConstantMember(MemberRanges):
@@ -243,39 +258,3 @@ class ConstantMember(MemberRanges):
     def labels(self, radius: FloatArray) -> BoolArray:
         """Return the one label."""
         return np.tile(self.classes == self.label, (len(radius), 1))
-
-
-def member_ranges(
-    estimator: Classifier, rows: CleanRows, norm: float, max_nodes: int, blur: float
-) -> MemberRanges:
-    """Return what a fitted member may answer, by its scores, or by its distances.
-
-    Raises
-    ------
-    NoCertificateError
-        If neither is known.
-    """
-    last = split_pipeline(estimator)[1]
-    if type(last).__name__ == "_ConstantPredictor":
-        return ConstantMember(last, rows.table.n_columns)
-    if type(last) in (GaussianNB, QuadraticDiscriminantAnalysis):
-        quadratic = quadratic_scores(last)
-        inputs = model_rows(estimator, rows, norm, last.n_features_in_)
-
-        def difference(j: int, k: int | None, radius: FloatArray) -> Range:
-            if k is None:
-                raise NoCertificateError(f"{type(last).__name__} has no certificate by one score.")
-            return quadratic.difference(inputs, j, k, radius)
-
-        return ScoredMember(last.classes_, difference, softmax=True, blur=blur)
-    if type(last) in (SVC, NuSVC) and len(last.classes_) == 2:
-        return MachineMember(last, model_rows(estimator, rows, norm, last.n_features_in_))
-    try:
-        scores = ScoreRanges(estimator, rows, norm)
-    except NoCertificateError as error:
-        try:
-            return ProvedMember(estimator, rows, norm, max_nodes, blur)
-        except NoCertificateError as other:
-            raise NoCertificateError(f"{error}\n{other}") from other
-    softmax = type(last) in _SOFTMAX and not _normalised(last, len(scores.classes))
-    return ScoredMember(scores.classes, scores.difference, softmax=softmax, blur=blur)

@@ -18,7 +18,7 @@ from specreg_sklearn.certificates.distances import (
 from specreg_sklearn.certificates.pipelines import NoCertificateError, check_underived
 from specreg_sklearn.certificates.trees._against_predict import check_labels
 from specreg_sklearn.certificates.trees._ensemble import TreeEnsemble
-from specreg_sklearn.certificates.trees._row_cells import CellsOfRows
+from specreg_sklearn.certificates.trees._row_cells import CellsOfRows, within_reach
 from specreg_sklearn.certificates.trees._stages import Costs, RowSearch
 from specreg_sklearn.space import CleanRows, as_norm
 from specreg_sklearn.tables import LabelCoder, ask
@@ -184,7 +184,7 @@ def _search_rows(
         n_nodes[i] = outcome.n_nodes
         if outcome.point is not None:
             witness[i] = cells.movable(i, outcome.point)
-    lower = np.minimum(lower, _within_reach(ensemble, rows, norm))
+    lower = np.minimum(lower, within_reach(ensemble, rows, norm))
     return _distances(ensemble, rows, labels, norm, lower, witness, n_nodes)
 
 
@@ -196,17 +196,6 @@ def _confirm(
         return bool(ask(ensemble.estimator.predict, moved, 1)[0] != labels[i])
 
     return confirm
-
-
-def _within_reach(ensemble: TreeEnsemble, rows: CleanRows, norm: float) -> FloatArray:
-    """Return distances within which no number leaves the range that steps were followed in."""
-    far = (rows.low < -ensemble.reach) | (rows.high > ensemble.reach)
-    if not far.any():
-        return np.full(len(rows), np.inf)
-    if norm == 0:
-        return np.ones(len(rows))
-    room = (ensemble.reach - np.abs(rows.raw[:, far])) / rows.scale[far]
-    return np.maximum(room.min(axis=1), 0.0)
 
 
 def _distances(

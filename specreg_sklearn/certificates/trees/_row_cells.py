@@ -131,6 +131,17 @@ class CellsOfRows:
         return out
 
 
+def within_reach(ensemble: TreeEnsemble, rows: CleanRows, norm: float) -> FloatArray:
+    """Return distances within which no number leaves the range that steps were followed in."""
+    far = (rows.low < -ensemble.reach) | (rows.high > ensemble.reach)
+    if not far.any():
+        return np.full(len(rows), np.inf)
+    if norm == 0:
+        return np.ones(len(rows))
+    room = (ensemble.reach - np.abs(rows.raw[:, far])) / rows.scale[far]
+    return np.maximum(room.min(axis=1), 0.0)
+
+
 def _held(numbers: FloatArray, dtype: np.dtype, side: int) -> FloatArray:
     """Return the nearest numbers that a short float can hold, on one side or the same."""
     with np.errstate(over="ignore"):

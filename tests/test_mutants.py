@@ -129,6 +129,19 @@ PROOFS = {
         "fixed = (0.5 * d * self.low * self.high).sum(axis=1)",
         "certificates/moves/test_ball_minimum.py::test_bounds_in_boxes_are_those_of_an_optimiser",
     ),
+    "trees reach their leaves at twice the distance": Mutant(
+        "certificates/trees/_score_ranges.py",
+        "met = self._distance * _BEFORE <=",
+        "met = 2 * self._distance <=",
+        "certificates/composed/test_members.py::test_the_range_of_one_tree_is_that_of_its_leaves_in_"
+        "reach",
+    ),
+    "libsvm couples shares without an error": Mutant(
+        "certificates/composed/_ranges.py",
+        "_PLATT_BLUR = 0.005 + 1e-6",
+        "_PLATT_BLUR = 0.0",
+        "certificates/composed/test_members.py::test_shares_and_labels_stay_in_their_ranges",
+    ),
     "no gap at columns that jump": Mutant(
         "certificates/quadratic/_separable.py",
         "self.bound[some] = np.maximum(self.bound[some], dual)",

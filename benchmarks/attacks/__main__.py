@@ -41,6 +41,7 @@ from benchmarks.attacks._networks import (
 from benchmarks.attacks._problems import other_problems
 from benchmarks.attacks._runs import NO_FOOLBOX, Recorded, Run, art, foolbox, ours
 from benchmarks.attacks._table import report_runs
+from benchmarks.attacks._threat_models import pools, rules
 from benchmarks.attacks.truths import model_kinds
 from benchmarks.common import Problem, Report, arguments_of, compare, median_ratio, run_sections
 from specreg_sklearn.attacks import CGBA, ARTAttack, RayS
@@ -231,6 +232,8 @@ SECTIONS = {
     "searches": searches,
     "budgets": more_budget,
     "spaces": smaller_space,
+    "rules": rules,
+    "pools": pools,
 }
 
 

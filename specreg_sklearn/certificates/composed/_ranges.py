@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+from scipy.special import expit
 
 from specreg_sklearn._typing import BoolArray, Classifier, FloatArray
 from specreg_sklearn.certificates.distances import DistanceProver, distance_prover
@@ -232,9 +233,7 @@ class MachineMember(ProvedMember):
         if not len(self.sigmoid):
             return super().shares(radius)
         slope, offset = self.sigmoid
-        ends = [
-            1 / (1 + np.exp(offset - slope * np.clip(d, -1e9, 1e9))) for d in self.decision(radius)
-        ]
+        ends = [expit(slope * np.clip(d, -1e300, 1e300) - offset) for d in self.decision(radius)]
         first = np.clip(
             [np.minimum(*ends) - _PLATT_BLUR, np.maximum(*ends) + _PLATT_BLUR], 0.0, 1.0
         )

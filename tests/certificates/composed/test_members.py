@@ -154,6 +154,22 @@ def test_shares_and_labels_stay_in_their_ranges(name):
             assert (high - low < 0.02).all()
 
 
+@pytest.mark.filterwarnings("ignore:The `probability` parameter:FutureWarning")
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize("name", SHARES)
+def test_nothing_is_known_of_rows_that_are_anywhere(name):
+    X, y = load_breast_cancer(return_X_y=True)
+    X = StandardScaler().fit_transform(X)
+    model = SHARES[name].fit(X, y)
+    member = member_ranges(model, FeatureSpace.from_data(X, scale=None).bind(X[:4]), 2, 50, 1e-12)
+    for radius in (1e2, 1e6, 1e12):
+        low, high = member.shares(np.full(4, radius))
+        assert (low >= -1e-5).all()
+        assert (high <= 1 + 1e-5).all()
+        assert (high - low > 0.3).all()
+        assert member.labels(np.full(4, radius)).all()
+
+
 COMPOSED = {
     "vote by shares": VotingClassifier(
         [("a", LogisticRegression()), ("b", FOREST), ("c", BOOSTING)], voting="soft"

@@ -136,5 +136,6 @@ def test_100_000_pairs(part):
 @pytest.mark.slow
 def test_the_attack_has_teeth():
     """Linear models are among them, and are fooled right behind their certificates."""
-    found = search_violations(part=slice(34, 36))
+    place = next(i for i, one in enumerate(suspects()) if "LogisticRegression" in one.name)
+    found = search_violations(part=slice(place, place + 1))
     assert found.teeth > 0.99

@@ -21,7 +21,6 @@ _STEPS = 24
 _LONGER = 2.0
 _HALVINGS = 50
 
-
 _Box = tuple[FloatArray, FloatArray]
 
 
@@ -67,7 +66,7 @@ def nearest_zeros(
         # Steps of L2 turn less than others, and arrive where those go to and fro.
         for norm in {rows.norm.order: rows.norm, 2: L2}.values():
             for way in _newton(value, slope, norm, start, box):
-                cut = _cut(value, way, box)
+                cut = cut_at_zero(value, way, box)
                 length = rows.norm.length(np.where(np.isnan(cut), np.inf, cut))
                 nearer = length < nearest
                 best[nearer], nearest[nearer] = cut[nearer], length[nearer]
@@ -98,8 +97,20 @@ def _newton(
     return move, mean
 
 
-def _cut(value: Callable[[FloatArray], FloatArray], move: FloatArray, box: _Box) -> FloatArray:
-    """Return each move up to where the function is not positive; NaN where it stays so."""
+def cut_at_zero(
+    value: Callable[[FloatArray], FloatArray], move: FloatArray, box: _Box
+) -> FloatArray:
+    """Return each move up to where the function is not positive; NaN where it stays so.
+
+    Parameters
+    ----------
+    value : callable
+        From moves (n_rows, n_moves) to the function (n_rows,).
+    move : ndarray of shape (n_rows, n_moves)
+        Moves, drawn out where they are too short.
+    box : tuple of two ndarray of shape (n_rows, n_moves)
+        Ends of the moves.
+    """
 
     def up_to(share: FloatArray) -> FloatArray:
         return np.clip(move * share[:, None], *box)

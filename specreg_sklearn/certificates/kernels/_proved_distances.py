@@ -32,20 +32,12 @@ def proved_distances(
 
     Parameters
     ----------
-    expansion : Expansion
-        The sum.
-    rows : ModelRows
-        The rows.
-    box : tuple of two ndarray of shape (n_rows, n_moves)
-        Ends of the moves, which contain zero and may be infinite.
+    expansion, rows, box, zeros, n_forms
+        As for :class:`SumInBalls`.
     lower : ndarray of shape (n_rows,)
         Distances within which it is known to; a row with 0 stays as it is.
     most : ndarray of shape (n_rows,)
         Distances beyond which nobody asks.
-    zeros : ndarray of shape (n_rows, n_moves)
-        Moves to where the sum is zero, short ones if possible; NaN where none is known.
-    n_forms : int
-        How many quadratic functions are minimised for a row and a distance at most.
 
     Returns
     -------

@@ -18,8 +18,9 @@ import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.certificates.kernels._margins import Expansion
+from specreg_sklearn.certificates.kernels._nearest_zeros import cut_at_zero
 from specreg_sklearn.certificates.kernels._taylor_sums import MOST_TERMS, TaylorSum
-from specreg_sklearn.certificates.moves import ModelRows, crossing, lowest_in_balls, row_products
+from specreg_sklearn.certificates.moves import ModelRows, lowest_in_balls, row_products
 
 # Rounding of the quadratic functions here, relative to the sizes of their parts, per term.
 _ROUNDING, _UNIT = 2.0**-48, 2.0**-53
@@ -27,7 +28,6 @@ _ROUNDING, _UNIT = 2.0**-48, 2.0**-53
 _OUTWARDS = 1 + 1e-12
 # Larger forms have no eigenvalues in floating point.
 _LARGEST = 1e120
-_HALVINGS = 50
 
 
 class Forms(NamedTuple):
@@ -157,21 +157,15 @@ class SumInBalls:
         share = radius / np.maximum(rows.norm.length(move), radius)
         move = np.clip(move * share[:, None], self.box[0][some], self.box[1][some])
 
-        def value(rows_: IntArray, t: FloatArray) -> FloatArray:
-            there = rows.values[rows_] + row_products(t, rows.slope.T)
-            return self.expansion.value(there)
+        def value(t: FloatArray) -> FloatArray:
+            return self.expansion.value(rows.values[some] + row_products(t, rows.slope.T))
 
-        found = np.flatnonzero((bound <= 0) & (value(some, move) <= 0))
+        found = np.flatnonzero((bound <= 0) & (value(move) <= 0))
         if not len(found):
             return
-        some, move = some[found], move[found]
-        _, end = crossing(
-            lambda part: value(some, move * part[:, None]) > 0,
-            np.ones(len(found)),
-            most_halvings=_HALVINGS,
-        )
-        move = move * end[:, None]
-        length = rows.norm.length(move)
+        some = some[found]
+        move = cut_at_zero(value, move[found], (self.box[0][some], self.box[1][some]))
+        length = rows.norm.length(np.where(np.isnan(move), np.inf, move))
         nearer = length < self.length[some]
         self._zeros[some[nearer]], self.length[some[nearer]] = move[nearer], length[nearer]
 

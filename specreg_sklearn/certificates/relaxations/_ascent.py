@@ -7,6 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.certificates.relaxations._boxed_balls import (
+    Room,
+    lowest_moves,
+    nearest_zeros_of_lines,
+)
 from specreg_sklearn.certificates.relaxations._layers import MovedLayers
 from specreg_sklearn.certificates.relaxations._linear_bounds import Bounds, Lines
 from specreg_sklearn.certificates.relaxations._parabolas import (
@@ -63,6 +68,8 @@ class Question(NamedTuple):
         Of the hidden layers.
     signs : list of ndarray of shape (n_balls, n_k)
         Signs that are set.
+    room : Room or None
+        Boxes that cut the balls.
     """
 
     centre: FloatArray
@@ -72,6 +79,7 @@ class Question(NamedTuple):
     error: FloatArray
     sizes: list[FloatArray]
     signs: list[FloatArray]
+    room: Room | None
 
 
 class Answer(NamedTuple):
@@ -192,11 +200,13 @@ def _radius(
 ) -> FloatArray:
     """Return up to which radius, at most that of the ball, a pass proves the margins positive."""
     left = found.constant - _error(layers, question, multipliers)
-    length = found.length * (1 + layers.unit)
     ball = np.broadcast_to(question.radius[:, None], left.shape)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        radius = np.where(left > length * ball, ball, np.minimum(left / length, ball))
-    radius = np.where(left > 0, radius * (1 - 2.0**-40), 0.0)
+    far = nearest_zeros_of_lines(
+        found.slope, left / (1 + layers.unit), layers.norm, question.room
+    )
+    # A function that does not change is positive everywhere.
+    far = np.where((left > 0) & (found.length == 0), np.inf, far)
+    radius = np.where(left > 0, np.minimum(far, ball) * (1 - 2.0**-40), 0.0)
     return np.where(np.isfinite(radius), radius, 0.0)
 
 
@@ -224,8 +234,12 @@ def _forward(
     """
     ball = question.radius[:, None]
     at = np.minimum(np.maximum(best, 0.5 * ball), ball)[..., None]
-    move = _steepest(layers.norm.order, found, rounded)
-    before = [question.centre[:, None] - at * (move @ layers.weights[0].T)]
+    move = -at * _steepest(layers.norm.order, found, rounded)
+    if question.room is not None:
+        move = lowest_moves(
+            found.slope, move, at[..., 0], layers.norm, question.room, rounded
+        )
+    before = [question.centre[:, None] + move @ layers.weights[0].T]
     for k in range(layers.n_hidden - 1):
         line, value = bounds.lines[k], before[k]
         above = line.steepest * value + line.offset

@@ -23,8 +23,12 @@ class MovedLayers(NamedTuple):
     Parameters
     ----------
     weights : tuple of ndarray
-        ``weights[0]``, (n_1, n_moves), from moves to pre-activations; the others from one layer of
-        neurons to the next, the scores at last.
+        ``weights[0]``, (n_1, n_moves), from moves to pre-activations, or in fewer columns, if whole
+        balls of L2 are all that is asked about; the others from one layer of neurons to the next,
+        the scores at last.
+    turned : ndarray of shape (n_1, at most n_1)
+        In L2 ``weights[0]`` in no more columns than neurons: with the same lengths of combinations
+        of its rows.
     biases : tuple of ndarray
         Of all but the first layer, whose values at the row stand for it.
     slopes : tuple of ndarray
@@ -37,6 +41,7 @@ class MovedLayers(NamedTuple):
     """
 
     weights: tuple[FloatArray, ...]
+    turned: FloatArray
     biases: tuple[FloatArray, ...]
     slopes: tuple[FloatArray, ...]
     norm: Norm
@@ -93,11 +98,17 @@ def _refusal(reason: str) -> NoCertificateError:
 
 
 def moved_layers(
-    model: CertifiedModel, seen: SeenRows, slopes: tuple[FloatArray, ...], norm: Norm
+    model: CertifiedModel,
+    seen: SeenRows,
+    slopes: tuple[FloatArray, ...],
+    norm: Norm,
+    *,
+    boxed: bool,
 ) -> tuple[MovedLayers, tuple[Stage, ...]]:
     """Return the layers for rows seen in a norm, and the stages whose numbers they are.
 
-    The first of those stages maps moves, without the bias of the row.
+    The first of those stages maps moves, without the bias of the row. Moves that are `boxed` are
+    looked at cell by cell.
     """
     stages = model.scores.folded
     if seen.directions.ndim == 2 or (seen.directions != 1.0).any():
@@ -105,12 +116,16 @@ def moved_layers(
     affine = [stage for stage in stages if isinstance(stage, Affine)]
     weights = [np.ascontiguousarray(stage.dense()) for stage in affine]
     n_terms = 8 * (sum(weight.shape[0] for weight in weights) + weights[0].shape[1] + 64)
+    turned = weights[0]
     if norm.order == 2 and weights[0].shape[1] > weights[0].shape[0]:
         # L2 lengths of combinations of the rows are those of a smaller, rotated matrix. QR changes
         # each row by less than 8 times its size times as many roundings as it has terms.
         n_terms += 8 * weights[0].size
         upper = np.asarray(np.linalg.qr(weights[0].T, mode="r"))
-        weights[0] = np.ascontiguousarray(upper.T)
+        turned = np.ascontiguousarray(upper.T)
+    if not boxed:
+        weights[0] = turned
     biases = tuple(np.broadcast_to(stage.bias, (stage.n_outputs,)) for stage in affine[1:])
-    layers = MovedLayers(tuple(weights), biases, slopes, norm, 2 * n_terms * UNIT_ROUNDOFF)
+    unit = 2 * n_terms * UNIT_ROUNDOFF
+    layers = MovedLayers(tuple(weights), turned, biases, slopes, norm, unit)
     return layers, stages

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray
+from specreg_sklearn.certificates.relaxations._boxed_balls import Room, falls_in_balls
 from specreg_sklearn.certificates.relaxations._layers import MovedLayers
 
 # Numbers in one block of coefficients.
@@ -96,6 +97,7 @@ def neuron_bounds(
     radius: FloatArray,
     sizes: list[FloatArray],
     signs: list[FloatArray],
+    room: Room | None,
 ) -> Bounds:
     """Return lines for all hidden neurons in the ball around each row.
 
@@ -111,14 +113,15 @@ def neuron_bounds(
         Of :func:`sizes_within`.
     signs : list of ndarray of shape (n_balls, n_k)
         1 or -1 where a sign is set, 0 elsewhere.
+    room : Room or None
+        Boxes that cut the balls.
     """
     empty = np.zeros(len(centre), dtype=bool)
     lines: list[Lines] = []
-    reach = radius[:, None] * layers.norm.dual.length(layers.weights[0])
-    low, high = centre - reach, centre + reach
+    low, high = _moved(layers, layers.weights[0][None], centre, radius, room)
     for k, slope in enumerate(layers.slopes):
         if k:
-            low, high = _through(layers, centre, radius, lines, k)
+            low, high = _through(layers, centre, radius, lines, k, room)
         error = layers.unit * sizes[k]
         low, high = np.maximum(low - error, -sizes[k]), np.minimum(high + error, sizes[k])
         low = np.where(signs[k] > 0, np.maximum(low, 0.0), low)
@@ -128,8 +131,29 @@ def neuron_bounds(
     return Bounds(lines, empty)
 
 
+def _moved(
+    layers: MovedLayers,
+    slope: FloatArray,
+    value: FloatArray,
+    radius: FloatArray,
+    room: Room | None,
+) -> tuple[FloatArray, FloatArray]:
+    """Return bounds of linear functions, (n_balls, m) at the rows, in balls."""
+    if room is None:
+        reach = radius[:, None] * layers.norm.dual.length(slope[0])
+        return value - reach, value + reach
+    falls = falls_in_balls(np.concatenate([slope, -slope], axis=1), radius, layers.norm, room)
+    m = value.shape[1]
+    return value - falls[:, :m], value + falls[:, m:]
+
+
 def _through(
-    layers: MovedLayers, centre: FloatArray, radius: FloatArray, lines: list[Lines], k: int
+    layers: MovedLayers,
+    centre: FloatArray,
+    radius: FloatArray,
+    lines: list[Lines],
+    k: int,
+    room: Room | None,
 ) -> tuple[FloatArray, FloatArray]:
     """Return bounds of the pre-activations of layer k, behind lines of those before."""
     weight, bias = layers.weights[k], layers.biases[k - 1]
@@ -151,8 +175,7 @@ def _through(
             else:
                 constant = constant + (coefficients @ centre[part, :, None])[..., 0]
             coefficients = coefficients @ layers.weights[j]
-        m = len(coefficients)
-        length = layers.norm.dual.length(coefficients.reshape(m * 2 * width, -1))
-        value = constant - radius[part, None] * length.reshape(m, 2 * width)
+        some = None if room is None else room.take(part)
+        value = constant - falls_in_balls(coefficients, radius[part], layers.norm, some)
         low[part], high[part] = value[:, :width], -value[:, width:]
     return low, high

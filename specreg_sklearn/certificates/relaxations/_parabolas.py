@@ -57,12 +57,12 @@ class Layer(NamedTuple):
 def parabolas_help(layers: MovedLayers, *, in_branches: bool) -> bool:
     """Return whether parabolas are worth their time, for rows or for branches."""
     widest = _WIDEST_IN_BRANCHES if in_branches else _WIDEST
-    return layers.norm.order == 2 and layers.weights[0].shape[1] <= widest
+    return layers.norm.order == 2 and layers.turned.shape[1] <= widest
 
 
 def parabolic_radii(layers: MovedLayers, layer: Layer) -> FloatArray:
     """Return radii, at most those of the balls, within which margins are positive."""
-    weight, slope = layers.weights[0], layers.slopes[0]
+    slope = layers.slopes[0]
     lines, after, centre = layer.lines, layer.after, layer.centre
     above = lines.open & (after < 0)
     touch = np.maximum(np.abs(centre), 1e-3 * layer.size.max(axis=1, keepdims=True))
@@ -86,7 +86,7 @@ def parabolic_radii(layers: MovedLayers, layer: Layer) -> FloatArray:
         best = np.maximum(best, radius)
         if step == _STEPS - 1:
             break
-        value = centre + (move[:, None] @ weight.T)[:, 0]
+        value = centre + (move[:, None] @ layers.turned.T)[:, 0]
         second = value**2 + spread
         chords = lines.steepest * value + lines.offset
         curves = slope * value + (1 - slope) * (second + 2 * touch * value + touch**2) / (4 * touch)
@@ -112,7 +112,7 @@ def _ball(
     Beside it, a move where it is smallest, and what second moments of pre-activations have beside
     their squares there.
     """
-    weight = layers.weights[0]
+    weight = layers.turned
     slope = (pull[:, None] @ weight)[:, 0]
     curvature = (weight * bend[..., None]).transpose(0, 2, 1) @ weight
     values, vectors = np.linalg.eigh(curvature)

@@ -17,6 +17,11 @@ from specreg_sklearn.certificates.distances import (
     register_constants_prover,
 )
 from specreg_sklearn.certificates.pipelines import SeenRows
+from specreg_sklearn.certificates.relaxations._boxed_balls import (
+    Room,
+    farthest_corners,
+    room_of,
+)
 from specreg_sklearn.certificates.relaxations._branches import branched_radii
 from specreg_sklearn.certificates.relaxations._from_l2 import implied_radii, reach_of
 from specreg_sklearn.certificates.relaxations._layers import hidden_slopes, moved_layers
@@ -33,6 +38,8 @@ _MOST = 1e9
 # Numbers held at once, of coefficients and of nodes.
 _BLOCK = 2**22
 _SAFETY = 1 - 1e-9
+# A box is proved as a whole where a little more than its farthest corner is.
+_BEYOND = 1 + 1e-6
 
 
 class RelaxationProver:
@@ -95,6 +102,7 @@ class RelaxationProver:
             self.estimator.predict, rows, seen.predicted, known, norm
         )
         n_nodes = np.zeros(len(rows), dtype=np.int64)
+        room = room_of(rows)
         far = np.inf if within is None else within
         is_open = (lower > 0) & np.isfinite(lower) & (lower <= far) & (lower < upper)
         # Where arithmetic ends, or a known row is as near, there is nothing to search.
@@ -102,11 +110,13 @@ class RelaxationProver:
         some = np.flatnonzero(is_open if within is None else is_open & (upper > far))
         if len(some):
             lower[some], n_nodes[some] = self._raised(
-                seen, some, lower[some], upper[some], norm, far, max_nodes
+                seen, some, lower[some], upper[some], norm, far, max_nodes, room
             )
             if norm != 2:
                 some = some[(lower[some] <= far) & has_room(lower[some], upper[some])]
                 lower[some] = np.maximum(lower[some], self._by_l2(rows, some, witness, norm))
+        # No row of the space is farther away than the farthest corner of its box.
+        lower[lower > farthest_corners(room, len(rows), norm)] = np.inf
         return DistanceBounds(lower, upper, witness, ends_meet(lower, upper), n_nodes)
 
     def _by_l2(
@@ -118,7 +128,7 @@ class RelaxationProver:
             return nothing
         rows = rows.take(some)
         seen = self.model.seen(rows, norm=2)
-        layers, _ = moved_layers(self.model, seen, self.slopes, L2)
+        layers, _ = moved_layers(self.model, seen, self.slopes, L2, boxed=False)
         if not parabolas_help(layers, in_branches=False):
             return nothing
         lower = self.model.radii_from(seen, norm=2)
@@ -128,7 +138,7 @@ class RelaxationProver:
         is_open = np.flatnonzero((lower > 0) & np.isfinite(lower) & (lower < upper))
         if len(is_open):
             lower[is_open], _ = self._raised(
-                seen, is_open, lower[is_open], upper[is_open], 2, np.inf, 0
+                seen, is_open, lower[is_open], upper[is_open], 2, np.inf, 0, room_of(rows)
             )
         return implied_radii(lower, reach_of(rows), norm)
 
@@ -141,15 +151,20 @@ class RelaxationProver:
         norm: float,
         within: float,
         max_nodes: int,
+        room: Room | None,
     ) -> tuple[FloatArray, IntArray]:
-        """Return better radii of some rows, and the nodes spent on each."""
-        layers, stages = moved_layers(self.model, seen, self.slopes, NORMS[norm])
+        """Return better radii of some rows, with the room that these have, and the nodes spent."""
+        layers, stages = moved_layers(
+            self.model, seen, self.slopes, NORMS[norm], boxed=room is not None
+        )
         n_nodes = np.zeros(len(some), dtype=np.int64)
         if layers.cost > _MOST:
             return lower, n_nodes
         node = _NODE_WITH_PARABOLAS if parabolas_help(layers, in_branches=True) else _NODE
         price = max(node, int(layers.cost / _MULTIPLICATIONS))
         upper = np.minimum(upper, seen.farthest)
+        room = None if room is None else room.take(some)
+        upper = np.minimum(upper, farthest_corners(room, len(some), norm) * _BEYOND)
         n_neurons = sum(len(slope) for slope in layers.slopes)
         n_scores = len(layers.weights[-1])
         step = int(np.clip(_BLOCK // (64 * n_scores * n_neurons), 1, 64))
@@ -158,7 +173,8 @@ class RelaxationProver:
             for begin in range(0, len(some), step):
                 part = slice(begin, begin + step)
                 values = seen._replace(values=seen.values[some[part]])
-                inside = Rows.of(centres_of(self.model, values))
+                ends = None if room is None else room.take(part)
+                inside = Rows.of(centres_of(self.model, values), ends)
                 roots = relaxed_radii(layers, stages, inside, lower[part], upper[part])
                 found, count = branched_radii(
                     layers, stages, inside, roots, upper[part], within, max_nodes // price

@@ -14,6 +14,7 @@ from specreg_sklearn.certificates.relaxations._ascent import (
     Question,
     largest_margins,
 )
+from specreg_sklearn.certificates.relaxations._boxed_balls import Room
 from specreg_sklearn.certificates.relaxations._layers import MovedLayers
 from specreg_sklearn.certificates.relaxations._linear_bounds import neuron_bounds
 from specreg_sklearn.certificates.relaxations._parabolas import parabolas_help
@@ -39,23 +40,27 @@ class Rows(NamedTuple):
         Position of the row's class among the scores.
     rivals : ndarray of shape (n_rows, n_scores - 1), int
         Positions of the others.
+    room : Room or None
+        How far cells can move; None if they have no ends.
     """
 
     centres: Centres
     own: IntArray
     rivals: IntArray
+    room: Room | None
 
     def take(self, some: np.ndarray) -> Rows:
         """Return some of the rows."""
-        return Rows(self.centres.take(some), self.own[some], self.rivals[some])
+        room = None if self.room is None else self.room.take(some)
+        return Rows(self.centres.take(some), self.own[some], self.rivals[some], room)
 
     @classmethod
-    def of(cls, centres: Centres) -> Rows:
+    def of(cls, centres: Centres, room: Room | None) -> Rows:
         """Return rows whose class is that of the largest score."""
         own = centres.scores.argmax(axis=1)
         n_scores = centres.scores.shape[1]
         places = np.arange(n_scores - 1)[None]
-        return cls(centres, own, places + (places >= own[:, None]))
+        return cls(centres, own, places + (places >= own[:, None]), room)
 
 
 def answers(
@@ -71,7 +76,7 @@ def answers(
     parabolas: bool = False,
 ) -> Answer:
     """Return what relaxations prove of rows in balls, for all of their rivals."""
-    centres, own, rivals = rows
+    centres, own, rivals, room = rows
     sizes = sizes_within(layers, stages, centres, radius)
     scores = sizes.layers[-1]
     every = np.arange(len(own))
@@ -86,8 +91,9 @@ def answers(
         rounded + wrong,
         sizes.layers[:-1],
         signs,
+        room,
     )
-    bounds = neuron_bounds(layers, centres.values, radius, sizes.layers, signs)
+    bounds = neuron_bounds(layers, centres.values, radius, sizes.layers, signs, room)
     if dual is None:
         shape = rivals.shape
         dual = Dual(

@@ -20,7 +20,7 @@ from specreg_sklearn._typing import (
     Scale,
     Sizes,
 )
-from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES
+from specreg_sklearn.certificates.distances import DEFAULT_MAX_NODES, lower_bounds
 from specreg_sklearn.certificates.pipelines import classifier_stages, transformer_stages
 from specreg_sklearn.metrics.measurement import (
     Measurement,
@@ -158,7 +158,7 @@ def certified_radius(
     check_positive_int(max_nodes, "max_nodes")
     prover = demanded_proof(estimator, X, norm, "certified_radius")
     rows = bound_rows(estimator, X, _radius_space(space, X, scale))
-    return prover.bounds(rows, norm=norm, max_nodes=max_nodes, n_jobs=n_jobs).lower
+    return lower_bounds(prover, rows, norm=norm, max_nodes=max_nodes, n_jobs=n_jobs)
 
 
 class CertifiedOptions(TypedDict, total=False):

@@ -15,7 +15,11 @@ import numpy as np
 from scipy.special import expit
 
 from specreg_sklearn._typing import BoolArray, Classifier, FloatArray
-from specreg_sklearn.certificates.distances import DistanceProver, distance_prover
+from specreg_sklearn.certificates.distances import (
+    DistanceProver,
+    distance_prover,
+    lower_bounds,
+)
 from specreg_sklearn.certificates.kernels import Margin, machine_pairs
 from specreg_sklearn.certificates.moves import model_rows
 from specreg_sklearn.certificates.pipelines import (
@@ -172,7 +176,7 @@ class ProvedMember(MemberRanges):
             )
         last = split_pipeline(estimator)[1]
         self.classes = np.asarray(last.classes_)
-        self.lower = self.prover.bounds(rows, norm=norm, max_nodes=max_nodes).lower
+        self.lower = lower_bounds(self.prover, rows, norm=norm, max_nodes=max_nodes)
         label = np.asarray(estimator.predict(X)).ravel()
         self.now = label[:, None] == self.classes
         self.largest_share = type(last).__name__ in _LARGEST_SHARE

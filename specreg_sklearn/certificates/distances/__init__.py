@@ -13,10 +13,12 @@ from specreg_sklearn.certificates.distances._confirm import confirmed_witnesses
 from specreg_sklearn.certificates.distances._lipschitz import LipschitzProver
 from specreg_sklearn.certificates.distances._prover import (
     DistanceProver,
+    lower_bounds,
     quick_model,
     quick_nodes,
 )
 from specreg_sklearn.certificates.distances._registry import (
+    constants_prover,
     distance_prover,
     register_constants_prover,
     register_distance_prover,
@@ -31,8 +33,10 @@ __all__ = [
     "LipschitzProver",
     "bounds_by_workers",
     "confirmed_witnesses",
+    "constants_prover",
     "distance_prover",
     "ends_meet",
+    "lower_bounds",
     "quick_model",
     "quick_nodes",
     "register_constants_prover",

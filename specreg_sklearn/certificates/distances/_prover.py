@@ -79,6 +79,28 @@ class DistanceProver(Protocol):
         ...
 
 
+def lower_bounds(
+    prover: DistanceProver,
+    rows: CleanRows,
+    *,
+    norm: float,
+    within: float | None = None,
+    max_nodes: int,
+    n_jobs: int | None = None,
+) -> FloatArray:
+    """Return what a proof shows from below, where nobody asks for the nearest row.
+
+    A prover that looks for rows for the sake of the upper ends may offer these alone, by a method
+    of this name.
+    """
+    alone = getattr(prover, "lower_bounds", None)
+    if alone is not None:
+        found = alone(rows, norm=norm, within=within, max_nodes=max_nodes, n_jobs=n_jobs)
+        return cast(FloatArray, found)
+    found = prover.bounds(rows, norm=norm, within=within, max_nodes=max_nodes, n_jobs=n_jobs)
+    return found.lower
+
+
 def quick_nodes(prover: DistanceProver) -> int:
     """Return how many nodes a proof looks at for a row where an attack is at hand.
 

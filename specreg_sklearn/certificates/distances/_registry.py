@@ -36,7 +36,10 @@ _PROVER_FOLDERS = (
     "specreg_sklearn.certificates.composed",
 )
 # The same for proofs about models whose steps are read as stages, which loads torch.
-_CONSTANTS_FOLDERS = ("specreg_sklearn.certificates.relaxations",)
+_CONSTANTS_FOLDERS = (
+    "specreg_sklearn.certificates.gradients",
+    "specreg_sklearn.certificates.relaxations",
+)
 # Proofs whose account of rounding holds for any order of sums; sparse rows are summed in their own.
 _ON_SPARSE_ROWS = ("linear", "lipschitz")
 # A subclass with its own version of one of these decides otherwise than its parent does.
@@ -215,15 +218,16 @@ def _first_prover(estimator: Classifier, X: Any, *, constants: bool) -> Distance
         )
     elif constants:
         try:
-            return SwapsProver(_by_constants(estimator), estimator)
+            return SwapsProver(constants_prover(estimator), estimator)
         except NoCertificateError as error:
             reasons.append(str(error))
     raise NoCertificateError("\n".join(dict.fromkeys(reasons)))
 
 
 def register_constants_prover(better: F) -> F:
-    """Add a proof for models of which Lipschitz constants are known, which goes before these.
+    """Add a proof for models of which Lipschitz constants are known.
 
+    It goes before these, and before proofs that were added sooner.
     It is a function from the :class:`LipschitzProver` of a model to a prover, and raises
     :class:`NoCertificateError` where it has none.
     """
@@ -231,12 +235,12 @@ def register_constants_prover(better: F) -> F:
     return better
 
 
-def _by_constants(estimator: Classifier) -> DistanceProver:
-    """Return the best proof about the stages of a model."""
+def constants_prover(estimator: Classifier) -> DistanceProver:
+    """Return the best proof about the stages of a model, or raise :class:`NoCertificateError`."""
     for folder in _CONSTANTS_FOLDERS:
         import_module(folder)
     constants = LipschitzProver(estimator)
-    for better in _before_constants:
+    for better in reversed(_before_constants):
         with suppress(NoCertificateError):
             return better(constants)
     return constants

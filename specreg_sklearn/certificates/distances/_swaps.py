@@ -8,6 +8,8 @@ as much as the nearest row that is known need no proof.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, Classifier, FloatArray, IntArray
@@ -19,6 +21,7 @@ from specreg_sklearn.certificates.distances._bounds import (
 from specreg_sklearn.certificates.distances._confirm import confirmed_witnesses
 from specreg_sklearn.certificates.distances._prover import (
     DistanceProver,
+    lower_bounds,
     quick_model,
     quick_nodes,
 )
@@ -60,6 +63,23 @@ class SwapsProver:
     def quick_model(self) -> Classifier:
         """A classifier with the labels of the model, which may answer sooner."""
         return quick_model(self.prover, self.estimator)
+
+    def lower_bounds(
+        self,
+        rows: CleanRows,
+        /,
+        *,
+        norm: float,
+        within: float | None = None,
+        max_nodes: int = DEFAULT_MAX_NODES,
+        n_jobs: int | None = None,
+    ) -> FloatArray:
+        """Return the lower ends alone."""
+        options: dict[str, Any] = {"norm": norm, "within": within}
+        options |= {"max_nodes": max_nodes, "n_jobs": n_jobs}
+        if rows.choices:
+            return self.bounds(rows, **options).lower
+        return lower_bounds(self.prover, rows, **options)
 
     def bounds(
         self,

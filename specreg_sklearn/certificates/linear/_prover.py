@@ -10,7 +10,9 @@ from specreg_sklearn._typing import Classifier, FloatArray, IntArray
 from specreg_sklearn.certificates.distances import (
     DEFAULT_MAX_NODES,
     DistanceBounds,
+    DistanceProver,
     LipschitzProver,
+    constants_prover,
     ends_meet,
     register_distance_prover,
 )
@@ -22,7 +24,13 @@ from specreg_sklearn.certificates.moves import (
     ModelRows,
     MoveProver,
 )
-from specreg_sklearn.certificates.pipelines import LinearScores, NoCertificateError, linear_scores
+from specreg_sklearn.certificates.pipelines import (
+    LinearScores,
+    NoCertificateError,
+    StepsInFront,
+    linear_scores,
+    split_pipeline,
+)
 from specreg_sklearn.space import NORMS, CleanRows
 
 # Numbers held at once, in each of a few arrays.
@@ -126,6 +134,26 @@ class LinearProver(MoveProver):
     "sklearn.svm._classes.LinearSVC",
     "specreg_sklearn.estimators._probe.RobustLinearProbe",
 )
-def prove_linear(estimator: Classifier, X: Any) -> LinearProver:
-    """Return the proof of a classifier with linear scores."""
-    return LinearProver(estimator)
+def prove_linear(estimator: Classifier, X: Any) -> DistanceProver:
+    """Return the proof of a classifier with linear scores.
+
+    Behind an encoder it is the readout of a network, about which more is known than constants of
+    its steps.
+    """
+    return _proof_of_network(estimator) or LinearProver(estimator)
+
+
+def _proof_of_network(estimator: Classifier) -> DistanceProver | None:
+    """Return the proof of the whole model where steps in front of it are not affine."""
+    steps = split_pipeline(estimator)[0]
+    if not steps:
+        return None
+    from specreg_sklearn.certificates.stages import Affine
+
+    try:
+        stages = StepsInFront(steps, [""] * len(steps)).stages
+        if all(isinstance(stage, Affine) for stage in stages):
+            return None
+        return constants_prover(estimator)
+    except NoCertificateError:
+        return None

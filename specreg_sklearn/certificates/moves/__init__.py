@@ -26,6 +26,7 @@ from specreg_sklearn.certificates.moves._quadratic_steps import (
     nearest_in_l2,
 )
 from specreg_sklearn.certificates.moves._row_products import row_products
+from specreg_sklearn.certificates.moves._rows_across import rows_across
 from specreg_sklearn.certificates.moves._whole_steps import ROUNDED, steps_around, whole_room
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "nearest_in_l2",
     "price_of_box",
     "row_products",
+    "rows_across",
     "shortest_in",
     "shortest_move",
     "steps_around",

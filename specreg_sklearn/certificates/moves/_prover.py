@@ -17,13 +17,12 @@ from specreg_sklearn.certificates.distances import (
     ends_meet,
 )
 from specreg_sklearn.certificates.moves._model_rows import ModelRows, model_rows
+from specreg_sklearn.certificates.moves._rows_across import rows_across
 from specreg_sklearn.certificates.pipelines import NoCertificateError, split_pipeline
 from specreg_sklearn.space import CONVEX_NORMS, CleanRows, as_norm
-from specreg_sklearn.tables import LabelCoder, ask, same_labels
+from specreg_sklearn.tables import LabelCoder, ask
 
 _SAFETY = 1 - 1e-9
-# A boundary is passed by so much, relative to the move, until `predict` has seen it.
-_PAST = (0.0, 1e-13, 1e-11, 1e-9, 1e-8, 1e-7, 1e-6, 1e-4, 1e-2)
 
 
 class LocalProof(NamedTuple):
@@ -153,7 +152,7 @@ class MoveProver(ABC):
             box = np.full_like(low, -np.inf), np.full_like(high, np.inf)
         proof = self.local_proof(inputs, own, box, max_nodes)
         if inputs.exact:
-            found = self._witnesses(rows, labels, proof.move, norm, upper)
+            found = rows_across(self.estimator.predict, rows, labels, proof.move, norm)
             nearer = found[1] < upper
             witness[nearer], upper[nearer] = found[0][nearer], found[1][nearer]
         lower = proof.lower
@@ -173,26 +172,3 @@ class MoveProver(ABC):
                 "nearer than its fitted numbers allow. Is it made for this version of the model?"
             )
         return DistanceBounds(lower, upper, witness, ends_meet(lower, upper), proof.n_nodes)
-
-    def _witnesses(
-        self,
-        rows: CleanRows,
-        labels: np.ndarray,
-        move: FloatArray,
-        norm: float,
-        upper: FloatArray,
-    ) -> tuple[FloatArray, FloatArray]:
-        """Return the first rows on the way past the boundary that `predict` labels otherwise."""
-        witness, distance = np.full(rows.raw.shape, np.nan), np.full(len(rows), np.inf)
-        open_ = np.flatnonzero(np.isfinite(move).all(axis=1))
-        for past in _PAST:
-            if not len(open_):
-                break
-            cells = rows.raw[open_] + move[open_] * (1 + past) * rows.scale
-            held = rows.settle(rows.fit(cells, *rows.box(open_)), open_)
-            answers = ask(self.estimator.predict, rows.build(held, open_), len(open_))
-            other = ~same_labels(answers, labels[open_])
-            witness[open_[other]] = held[other]
-            distance[open_[other]] = rows.distance(held[other], open_[other], norm)
-            open_ = open_[~other]
-        return witness, distance

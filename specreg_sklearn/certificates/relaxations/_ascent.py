@@ -93,11 +93,14 @@ class Answer(NamedTuple):
         Numbers to go on from.
     gaps : ndarray of shape (n_balls, K, n_neurons)
         How much the lines of each neuron take off the bound, at the move where it is smallest.
+    move : ndarray of shape (n_balls, K, n_moves)
+        That move, or nearly so.
     """
 
     radius: FloatArray
     dual: Dual
     gaps: FloatArray
+    move: FloatArray
 
 
 class _Pass(NamedTuple):
@@ -140,7 +143,7 @@ def largest_margins(
         if step == n_steps:
             break
         rate = pace[:, None, None] * _FIRST * (_LAST / _FIRST) ** (step / max(n_steps - 1, 1))
-        before = _forward(layers, question, bounds, found, slopes, best, _ROUNDED * rate)
+        before, _ = _forward(layers, question, bounds, found, slopes, best, _ROUNDED * rate)
         for k in range(n_hidden):
             gradient = np.maximum(found.after[k], 0.0) * before[k]
             line = bounds.lines[k]
@@ -152,11 +155,11 @@ def largest_margins(
                 scale = _FOR_MULTIPLIERS * np.abs(found.after[k]).max(axis=2, keepdims=True)
                 pushed = np.maximum(multipliers[k] + rate * scale * move, 0.0)
                 multipliers[k] = np.where(sign != 0, pushed, 0.0)
-    gaps, last = _gaps(layers, question, bounds, kept, best)
+    gaps, move, last = _gaps(layers, question, bounds, kept, best)
     if parabolas:
         _raise_by_parabolas(layers, question, bounds, kept, last, best)
     best[bounds.empty] = np.broadcast_to(question.radius[:, None], best.shape)[bounds.empty]
-    return Answer(best, kept, gaps)
+    return Answer(best, kept, gaps, move)
 
 
 def _adam(
@@ -201,9 +204,7 @@ def _radius(
     """Return up to which radius, at most that of the ball, a pass proves the margins positive."""
     left = found.constant - _error(layers, question, multipliers)
     ball = np.broadcast_to(question.radius[:, None], left.shape)
-    far = nearest_zeros_of_lines(
-        found.slope, left / (1 + layers.unit), layers.norm, question.room
-    )
+    far = nearest_zeros_of_lines(found.slope, left / (1 + layers.unit), layers.norm, question.room)
     # A function that does not change is positive everywhere.
     far = np.where((left > 0) & (found.length == 0), np.inf, far)
     radius = np.where(left > 0, np.minimum(far, ball) * (1 - 2.0**-40), 0.0)
@@ -226,26 +227,25 @@ def _forward(
     slopes: list[FloatArray],
     best: FloatArray,
     rounded: FloatArray,
-) -> list[FloatArray]:
+) -> tuple[list[FloatArray], FloatArray]:
     """Return pre-activations, as the lines have them, at the move where the bound is smallest.
 
     They are the bound's derivatives by the coefficients of each layer. The radius is the one that
     is proved so far: with it, the steps lead to the largest radius and not to the largest bound.
+    The move comes with them.
     """
     ball = question.radius[:, None]
     at = np.minimum(np.maximum(best, 0.5 * ball), ball)[..., None]
     move = -at * _steepest(layers.norm.order, found, rounded)
     if question.room is not None:
-        move = lowest_moves(
-            found.slope, move, at[..., 0], layers.norm, question.room, rounded
-        )
+        move = lowest_moves(found.slope, move, at[..., 0], layers.norm, question.room, rounded)
     before = [question.centre[:, None] + move @ layers.weights[0].T]
     for k in range(layers.n_hidden - 1):
         line, value = bounds.lines[k], before[k]
         above = line.steepest * value + line.offset
         outputs = np.where(found.after[k] > 0, line.below(slopes[k]) * value, above)
         before.append(outputs @ layers.weights[k + 1].T + layers.biases[k])
-    return before
+    return before, move
 
 
 def _steepest(order: float, found: _Pass, rounded: FloatArray) -> FloatArray:
@@ -266,11 +266,11 @@ def _steepest(order: float, found: _Pass, rounded: FloatArray) -> FloatArray:
 
 def _gaps(
     layers: MovedLayers, question: Question, bounds: Bounds, dual: Dual, best: FloatArray
-) -> tuple[FloatArray, _Pass]:
-    """Return how much each neuron's lines cost the bound where it is smallest, and the bound."""
+) -> tuple[FloatArray, FloatArray, _Pass]:
+    """Return how much each neuron's lines cost the bound where it is smallest, where, and it."""
     found = _backward(layers, question, bounds, dual.slopes, dual.multipliers)
     rounded = np.full((len(best), 1, 1), _ROUNDED * _LAST)
-    before = _forward(layers, question, bounds, found, dual.slopes, best, rounded)
+    before, move = _forward(layers, question, bounds, found, dual.slopes, best, rounded)
     gaps = []
     for k, line in enumerate(bounds.lines):
         value, after = before[k], found.after[k]
@@ -279,7 +279,7 @@ def _gaps(
         above = line.steepest * value + line.offset - truth
         lost = np.where(after > 0, after * below, -after * above)
         gaps.append(np.where(line.open, np.maximum(lost, 0.0), 0.0))
-    return np.concatenate(gaps, axis=2), found
+    return np.concatenate(gaps, axis=2), move, found
 
 
 def _raise_by_parabolas(

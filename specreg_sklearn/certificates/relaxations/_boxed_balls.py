@@ -142,7 +142,12 @@ def _multipliers_in_l2(size: FloatArray, far: FloatArray, squared: FloatArray) -
 
 
 def lowest_moves(
-    slope: FloatArray, whole: FloatArray, radius: FloatArray, norm: Norm, room: Room, rounded: FloatArray
+    slope: FloatArray,
+    whole: FloatArray,
+    radius: FloatArray,
+    norm: Norm,
+    room: Room,
+    rounded: FloatArray,
 ) -> FloatArray:
     """Return moves in boxes after which linear functions are lowest, or nearly so.
 

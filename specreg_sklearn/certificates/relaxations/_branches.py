@@ -23,6 +23,10 @@ _STEPS = 14
 # signs are all set; each time with smaller steps.
 _MUCH_WIDER = 1.4
 _AGAIN = 24
+# A node is proved as far as the upper end, but for the roundings of its radius.
+_ALL = 1 - 2.0**-35
+# Moves that are handed back for a row.
+_MOVES = 4
 
 
 @dataclass(order=True)
@@ -35,6 +39,7 @@ class _Node:
     signs: FloatArray = field(compare=False)
     slopes: FloatArray = field(compare=False)
     multipliers: FloatArray = field(compare=False)
+    move: FloatArray = field(compare=False)  # where its bound is smallest
     split: int = field(compare=False)  # the neuron whose sign is set next, -1 for none
     whole: bool = field(compare=False)  # whether the proof reaches as far as its ball did
     turns: int = field(compare=False)  # how often it was asked with no neuron left to split
@@ -53,17 +58,24 @@ class BranchedRow:
         self.n_nodes = 0
         self._number = 0
         self._nodes: list[_Node] = []
+        self._n_moves = answer.move.shape[2]
         slopes = np.concatenate([part[position] for part in answer.dual.slopes], axis=1)
         for rival, radius in enumerate(radii.tolist()):
             nothing = np.zeros(slopes.shape[1])
             gaps = answer.gaps[position, rival]
-            root = _Node(radius, 0, rival, nothing, slopes[rival], nothing, -1, False, 0)
+            move = answer.move[position, rival]
+            root = _Node(radius, 0, rival, nothing, slopes[rival], nothing, move, -1, False, 0)
             self.add(root, gaps)
 
     @property
     def lower(self) -> float:
         """What is proved of the row."""
         return self._nodes[0].radius if self._nodes else self.upper
+
+    def lowest_moves(self, n_most: int) -> FloatArray:
+        """Return where the bounds of the nodes that hold the lower end down are smallest."""
+        moves = [node.move for node in heapq.nsmallest(n_most, self._nodes)]
+        return np.array(moves).reshape(len(moves), self._n_moves)
 
     @property
     def is_open(self) -> bool:
@@ -72,7 +84,7 @@ class BranchedRow:
 
     def add(self, node: _Node, gaps: FloatArray) -> None:
         """Keep a node, unless all of its moves are farther away than the upper end."""
-        if node.radius >= self.upper:
+        if node.radius >= self.upper * _ALL:
             return
         worst = int(gaps.argmax())
         node.split = worst if gaps[worst] > 0 and not node.signs[worst] else -1
@@ -96,8 +108,8 @@ def branched_radii(
     upper: FloatArray,
     within: float,
     n_most: int,
-) -> tuple[FloatArray, IntArray]:
-    """Return radii and how many nodes were looked at, for rows with relaxed radii.
+) -> tuple[FloatArray, IntArray, list[FloatArray]]:
+    """Return radii, how many nodes were looked at, and moves where bounds are smallest.
 
     Parameters
     ----------
@@ -123,7 +135,8 @@ def branched_radii(
             break
         _split(layers, stages, rows, work, batch)
     lower = np.array([row.lower for row in work])
-    return lower, np.array([row.n_nodes for row in work], dtype=np.int64)
+    moves = [row.lowest_moves(_MOVES) for row in work]
+    return lower, np.array([row.n_nodes for row in work], dtype=np.int64), moves
 
 
 def _split(
@@ -163,6 +176,7 @@ def _split(
         node.radius = max(radius, node.radius)
         node.whole = radius >= ball[place] * (1 - 2.0**-30)
         node.slopes, node.multipliers = slopes[place], multipliers[place]
+        node.move = found.move[place, 0]
         work[i].add(node, found.gaps[place, 0])
 
 

@@ -16,6 +16,7 @@ from specreg_sklearn.certificates.distances import (
     ends_meet,
     register_constants_prover,
 )
+from specreg_sklearn.certificates.gradients import DenseMargins, nearer_witnesses
 from specreg_sklearn.certificates.pipelines import SeenRows
 from specreg_sklearn.certificates.relaxations._boxed_balls import (
     Room,
@@ -28,7 +29,7 @@ from specreg_sklearn.certificates.relaxations._layers import hidden_slopes, move
 from specreg_sklearn.certificates.relaxations._parabolas import parabolas_help
 from specreg_sklearn.certificates.relaxations._roots import Rows, has_room, relaxed_radii
 from specreg_sklearn.certificates.relaxations._rounding import centres_of
-from specreg_sklearn.space import CONVEX_NORMS, L2, NORMS, CleanRows
+from specreg_sklearn.space import CONVEX_NORMS, L2, NORMS, CleanRows, Norm
 
 # A node costs as much as so many of a search among trees, and as so many multiplications.
 _NODE, _MULTIPLICATIONS = 5, 8e5
@@ -87,6 +88,20 @@ class RelaxationProver:
         prove = partial(self._bounds, norm=norm, within=within, max_nodes=max_nodes)
         return bounds_by_workers(prove, rows, known, n_jobs=n_jobs)
 
+    def lower_bounds(
+        self,
+        rows: CleanRows,
+        /,
+        *,
+        norm: float,
+        within: float | None = None,
+        max_nodes: int = DEFAULT_MAX_NODES,
+        n_jobs: int | None = None,
+    ) -> FloatArray:
+        """Return the lower ends alone, without looking for rows."""
+        prove = partial(self._bounds, norm=norm, within=within, max_nodes=max_nodes, finds=False)
+        return bounds_by_workers(prove, rows, None, n_jobs=n_jobs).lower
+
     def _bounds(
         self,
         rows: CleanRows,
@@ -95,6 +110,7 @@ class RelaxationProver:
         norm: float,
         within: float | None,
         max_nodes: int,
+        finds: bool = True,
     ) -> DistanceBounds:
         seen = self.model.seen(rows, norm=norm)
         lower = self.model.radii_from(seen, norm=norm)
@@ -102,22 +118,51 @@ class RelaxationProver:
             self.estimator.predict, rows, seen.predicted, known, norm
         )
         n_nodes = np.zeros(len(rows), dtype=np.int64)
-        room = room_of(rows)
         far = np.inf if within is None else within
-        is_open = (lower > 0) & np.isfinite(lower) & (lower <= far) & (lower < upper)
-        # Where arithmetic ends, or a known row is as near, there is nothing to search.
-        is_open &= has_room(lower, np.minimum(upper, seen.farthest))
-        some = np.flatnonzero(is_open if within is None else is_open & (upper > far))
+        room = room_of(rows)
+
+        def find(some: IntArray, starts: list[FloatArray] | None) -> None:
+            witness[some], upper[some] = nearer_witnesses(
+                self.estimator.predict,
+                rows.take(some),
+                seen.predicted[some],
+                self._margins(seen, some, NORMS[norm]),
+                witness[some],
+                upper[some],
+                norm,
+                starts,
+            )
+
+        def still_open() -> IntArray:
+            # Where arithmetic ends, or a known row is as near, there is nothing to search.
+            is_open = (lower > 0) & (lower <= far) & has_room(lower, seen.farthest)
+            is_open &= has_room(lower, upper)
+            return np.flatnonzero(is_open if within is None else is_open & (upper > far))
+
+        if finds:
+            find(still_open(), None)
+        some = still_open()
         if len(some):
-            lower[some], n_nodes[some] = self._raised(
+            lower[some], n_nodes[some], lowest = self._raised(
                 seen, some, lower[some], upper[some], norm, far, max_nodes, room
             )
+            left = np.isin(some, still_open())
+            if finds and room is not None and left.any():
+                find(some[left], [m for m, open_ in zip(lowest, left, strict=True) if open_])
+            some = some[left]
             if norm != 2:
-                some = some[(lower[some] <= far) & has_room(lower[some], upper[some])]
                 lower[some] = np.maximum(lower[some], self._by_l2(rows, some, witness, norm))
         # No row of the space is farther away than the farthest corner of its box.
         lower[lower > farthest_corners(room, len(rows), norm)] = np.inf
         return DistanceBounds(lower, upper, witness, ends_meet(lower, upper), n_nodes)
+
+    def _margins(self, seen: SeenRows, some: IntArray, norm: Norm) -> DenseMargins:
+        """Return the margins of some rows, as functions of moves."""
+        layers, _ = moved_layers(self.model, seen, self.slopes, norm, boxed=True)
+        first, every = self.model.scores.folded[0], seen.values[some]
+        centres = [first.forward(row[None], np.zeros((1, row.size)))[0] for row in every]
+        centre = np.concatenate([*centres, np.empty((0, len(layers.weights[0])))])
+        return DenseMargins(layers.weights, centre, layers.biases, layers.slopes)
 
     def _by_l2(
         self, rows: CleanRows, some: IntArray, witness: FloatArray, norm: float
@@ -137,7 +182,7 @@ class RelaxationProver:
         upper[known] = rows.distance(witness[some[known]], known, 2)
         is_open = np.flatnonzero((lower > 0) & np.isfinite(lower) & (lower < upper))
         if len(is_open):
-            lower[is_open], _ = self._raised(
+            lower[is_open], _, _ = self._raised(
                 seen, is_open, lower[is_open], upper[is_open], 2, np.inf, 0, room_of(rows)
             )
         return implied_radii(lower, reach_of(rows), norm)
@@ -152,14 +197,15 @@ class RelaxationProver:
         within: float,
         max_nodes: int,
         room: Room | None,
-    ) -> tuple[FloatArray, IntArray]:
-        """Return better radii of some rows, with the room that these have, and the nodes spent."""
+    ) -> tuple[FloatArray, IntArray, list[FloatArray]]:
+        """Return better radii of some rows, nodes spent, and moves where bounds are smallest."""
         layers, stages = moved_layers(
             self.model, seen, self.slopes, NORMS[norm], boxed=room is not None
         )
         n_nodes = np.zeros(len(some), dtype=np.int64)
+        lowest: list[FloatArray] = [np.empty((0, layers.weights[0].shape[1]))] * len(some)
         if layers.cost > _MOST:
-            return lower, n_nodes
+            return lower, n_nodes, lowest
         node = _NODE_WITH_PARABOLAS if parabolas_help(layers, in_branches=True) else _NODE
         price = max(node, int(layers.cost / _MULTIPLICATIONS))
         upper = np.minimum(upper, seen.farthest)
@@ -176,13 +222,13 @@ class RelaxationProver:
                 ends = None if room is None else room.take(part)
                 inside = Rows.of(centres_of(self.model, values), ends)
                 roots = relaxed_radii(layers, stages, inside, lower[part], upper[part])
-                found, count = branched_radii(
+                found, count, lowest[part] = branched_radii(
                     layers, stages, inside, roots, upper[part], within, max_nodes // price
                 )
                 better = np.where(np.isfinite(found), found * _SAFETY, 0.0)
                 raised[part] = np.maximum(raised[part], better)
                 n_nodes[part] = count * price
-        return raised, n_nodes
+        return raised, n_nodes, lowest
 
 
 register_constants_prover(RelaxationProver)

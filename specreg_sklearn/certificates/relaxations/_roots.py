@@ -185,5 +185,6 @@ def _put(whole: Answer, part: Answer, some: IntArray, n: int) -> Answer:
             mine[k] = np.array(mine[k])
             mine[k][some] = values
     whole.gaps[some] = part.gaps
+    whole.move[some] = part.move
     whole.radius[some] = part.radius
     return whole

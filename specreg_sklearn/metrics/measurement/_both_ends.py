@@ -24,7 +24,6 @@ from specreg_sklearn.metrics.measurement._proofs import (
     bound_rows,
     bounds_of_rows,
     nodes_for,
-    proof_of,
     wanted_proof,
 )
 from specreg_sklearn.space import CleanRows, FeatureSpace
@@ -151,11 +150,7 @@ def nearest_rows_found(
     measurement.check()
     attack = measurement.resolved_attack()
     X_part, y_part = measurement.rows_of(X, y)
-    if certify == "auto":
-        # Lipschitz constants know no rows.
-        proof = proof_of(estimator, X_part, measurement.norm, constants=False)
-    else:
-        proof = wanted_proof(estimator, X_part, measurement.norm, certify)
+    proof = wanted_proof(estimator, X_part, measurement.norm, certify)
     if proof.prover is None:
         return measurement.run_attack(estimator, X, y, verbose=verbose)
     ends = both_ends(

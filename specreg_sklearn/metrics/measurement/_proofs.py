@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,7 +42,7 @@ def demanded_proof(estimator: Classifier, X: Any, norm: float, caller: str) -> D
 def proof_of(estimator: Classifier, X: Any, norm: float, *, constants: bool = True) -> Proof:
     """Return what proves distances of a model in a norm, or the reason why nothing does.
 
-    `constants` False leaves out Lipschitz constants.
+    `constants` False leaves out Lipschitz constants, and all that goes with them.
     """
     try:
         prover = distance_prover(estimator, X, constants=constants)
@@ -57,13 +56,12 @@ def proof_of(estimator: Classifier, X: Any, norm: float, *, constants: bool = Tr
 def wanted_proof(estimator: Classifier, X: Any, norm: float, certify: Certify) -> Proof:
     """Return the proof that `certify` asks for.
 
-    With "auto" Lipschitz constants count only if torch is loaded, since that takes longer than most
-    attacks; and what is not proved is no error.
+    With "auto" what is not proved is no error.
     """
     if certify is False:
         return Proof(None, "certify=False")
     if certify == "auto":
-        return proof_of(estimator, X, norm, constants="torch" in sys.modules)
+        return proof_of(estimator, X, norm)
     return Proof(demanded_proof(estimator, X, norm, "certify=True"), "")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import BoolArray, Certify, Classifier, FloatArray
+from specreg_sklearn.certificates.distances import lower_bounds
 from specreg_sklearn.metrics.measurement._attacked_rows import AttackedRows, attacked_rows
 from specreg_sklearn.metrics.measurement._measurement import Measurement
 from specreg_sklearn.metrics.measurement._proofs import bound_rows, demanded_proof
@@ -124,14 +125,15 @@ def _radii(
     X_part, y_part = chosen
     prover = demanded_proof(estimator, X_part, norm, caller)
     rows = bound_rows(estimator, X_part, measurement.space_of(X))
-    bounds = prover.bounds(
+    lower = lower_bounds(
+        prover,
         rows,
         norm=norm,
         within=within,
         max_nodes=measurement.max_nodes,
         n_jobs=measurement.n_jobs,
     )
-    return bounds.lower, same_labels(y_part, ask(estimator.predict, X_part, len(y_part)))
+    return lower, same_labels(y_part, ask(estimator.predict, X_part, len(y_part)))
 
 
 def certified_shares(

@@ -9,7 +9,7 @@ from specreg_sklearn import FeatureSpace
 from specreg_sklearn.certificates import distance_prover
 from specreg_sklearn.certificates.relaxations import _prover
 from specreg_sklearn.certificates.relaxations._from_l2 import implied_radii, reach_of
-from tests.certificates.relaxations._enumeration import random_network
+from tests.certificates.enumerated_networks import random_network
 from tests.certificates.relaxations.test_relaxed_radii import found_near, space_of
 
 

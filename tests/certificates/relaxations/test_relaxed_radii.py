@@ -16,7 +16,7 @@ from specreg_sklearn.certificates import (
     register_certified_step,
 )
 from specreg_sklearn.certificates.distances import LipschitzProver
-from tests.certificates.relaxations._enumeration import exact_distance, random_network
+from tests.certificates.enumerated_networks import exact_distance, random_network
 
 
 def space_of(X, **options):

@@ -24,8 +24,12 @@ def random_network(rng, n_columns, widths, n_classes, dtype=np.float64):
     return model, X
 
 
-def exact_distance(model, row, norm):
-    """Return the distance from a row to the nearest one that another class wins or ties."""
+def exact_distance(model, row, norm, box=None):
+    """Return the distance from a row to the nearest one that another class wins or ties.
+
+    The box, if there is one, holds the ends of the moves; infinite where there is none.
+    """
+    walls, ends = _walls(box, len(row))
     layers = list(zip(model.coefs_, model.intercepts_, strict=True))
     scores = row
     for depth, (weight, bias) in enumerate(layers):
@@ -50,10 +54,19 @@ def exact_distance(model, row, norm):
             slope, value = np.vstack([0 * slope, slope]), np.append(0.0, value)
         for rival in range(len(value)):
             if rival != own:
-                needed = np.vstack([*rows, slope[rival] - slope[own]])
-                least = np.concatenate([*limits, [value[own] - value[rival]]])
+                needed = np.vstack([*rows, slope[rival] - slope[own], walls])
+                least = np.concatenate([*limits, [value[own] - value[rival]], ends])
                 best = min(best, _shortest(needed, least, norm))
     return best
+
+
+def _walls(box, n_moves):
+    """Return G and h of the half-spaces G m >= h whose intersection is the box."""
+    if box is None:
+        return np.empty((0, n_moves)), np.empty(0)
+    every = np.eye(n_moves)
+    G, h = np.vstack([every, -every]), np.concatenate([box[0], -box[1]])
+    return G[np.isfinite(h)], h[np.isfinite(h)]
 
 
 def _shortest(G, h, norm):

@@ -1,0 +1,110 @@
+"""By how much the class of each row leads, as a function of its moves, with gradients.
+
+No move may depend on those beside it, to the last bit, so products are taken row by row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.certificates.moves import row_products
+from specreg_sklearn.certificates.stages import Stage, apply_stages
+
+RowMargins = Callable[[FloatArray, IntArray], tuple[FloatArray, FloatArray]]
+"""From moves (n, n_moves) of rows, and which rows these are (n,), to margins (n,) and gradients."""
+
+
+class StagesMargins:
+    """The largest score of each row minus the largest other one, wherever the row moves.
+
+    Parameters
+    ----------
+    stages : sequence of Stage
+        From inputs to scores.
+    values : ndarray of shape (n_rows, n_inputs)
+        The rows, as the first stage takes them.
+    directions : ndarray of shape (n_inputs,) or (n_inputs, n_moves)
+        From moves to moves of `values`; one axis is a diagonal matrix.
+    """
+
+    def __init__(self, stages: Sequence[Stage], values: FloatArray, directions: FloatArray) -> None:
+        self._stages = stages
+        self._values = torch.tensor(values, dtype=torch.float64)
+        self._directions = torch.tensor(directions, dtype=torch.float64)
+        with torch.no_grad():
+            self._own = [int(apply_stages(stages, x[None])[0].argmax()) for x in self._values]
+
+    def __call__(self, moves: FloatArray, owner: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return margins and gradients after moves."""
+        margin, slope = np.empty(len(moves)), np.empty(moves.shape)
+        for i in np.unique(owner):
+            mine = owner == i
+            margin[mine], slope[mine] = self._of_row(int(i), moves[mine])
+        return margin, slope
+
+    def _of_row(self, i: int, moves: FloatArray) -> tuple[FloatArray, FloatArray]:
+        t = torch.tensor(moves, requires_grad=True)
+        step = t * self._directions if self._directions.ndim == 1 else t @ self._directions.T
+        scores = apply_stages(self._stages, self._values[i] + step)
+        others = scores.detach().clone()
+        others[:, self._own[i]] = -np.inf
+        rival = others.argmax(dim=1, keepdim=True)
+        margin = scores[:, self._own[i]] - scores.gather(1, rival)[:, 0]
+        if not margin.requires_grad:  # the scores do not depend on the row
+            return margin.numpy(), np.zeros_like(moves)
+        (slope,) = torch.autograd.grad(margin.sum(), t)
+        return margin.detach().numpy(), slope.numpy()
+
+
+class DenseMargins:
+    """The same for dense layers with functions of two slopes between them, many times as fast.
+
+    Parameters
+    ----------
+    weights : sequence of ndarray
+        From moves to the first layer of neurons, and from each layer to the next, scores last.
+    centre : ndarray of shape (n_rows, n_1)
+        First pre-activations at the rows.
+    biases : sequence of ndarray
+        Of all but the first layer.
+    slopes : sequence of ndarray
+        Of each layer of neurons where they are negative.
+    """
+
+    def __init__(
+        self,
+        weights: Sequence[FloatArray],
+        centre: FloatArray,
+        biases: Sequence[FloatArray],
+        slopes: Sequence[FloatArray],
+    ) -> None:
+        self._weights, self._centre = weights, centre
+        self._biases, self._slopes = biases, slopes
+        still = np.zeros((len(centre), weights[0].shape[1]))
+        self._own = self._scores(still, np.arange(len(centre)))[0].argmax(axis=1)
+
+    def __call__(self, moves: FloatArray, owner: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return margins and gradients after moves."""
+        scores, steepness = self._scores(moves, owner)
+        every, own = np.arange(len(moves)), self._own[owner]
+        leads = scores[every, own]
+        scores[every, own] = -np.inf
+        rival = scores.argmax(axis=1)
+        readout = self._weights[-1]
+        slope = readout[own] - readout[rival]
+        for weight, steep in zip(self._weights[-2::-1], steepness[::-1], strict=True):
+            slope = row_products(slope * steep, weight)
+        return leads - scores[every, rival], slope
+
+    def _scores(self, moves: FloatArray, owner: IntArray) -> tuple[FloatArray, list[FloatArray]]:
+        """Return scores, and the slope of every neuron."""
+        value, steepness = self._centre[owner] + row_products(moves, self._weights[0].T), []
+        for k, low in enumerate(self._slopes):
+            steep = np.where(value > 0, 1.0, low)
+            steepness.append(steep)
+            value = row_products(steep * value, self._weights[k + 1].T) + self._biases[k]
+        return value, steepness

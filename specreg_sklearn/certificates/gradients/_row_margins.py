@@ -100,6 +100,44 @@ class DenseMargins:
             slope = row_products(slope * steep, weight)
         return leads - scores[every, rival], slope
 
+    @property
+    def n_neurons(self) -> int:
+        """How many neurons there are."""
+        return sum(len(low) for low in self._slopes)
+
+    def region(self, move: FloatArray, i: int) -> tuple[FloatArray, FloatArray]:
+        """Return the moves of row i that another class wins while neurons keep their signs.
+
+        Parameters
+        ----------
+        move : ndarray of shape (n_moves,)
+            The move whose signs, and whose other class, are meant.
+        i : int
+            The row.
+
+        Returns
+        -------
+        G : ndarray of shape (n_neurons + 1, n_moves)
+            Normals of the half-spaces ``G @ t >= h``.
+        h : ndarray of shape (n_neurons + 1,)
+            Their offsets.
+        """
+        slope, value = self._weights[0], self._centre[i]
+        normals, offsets = [], []
+        for k, low in enumerate(self._slopes):
+            side = np.where(slope @ move + value > 0, 1.0, -1.0)
+            normals.append(side[:, None] * slope)
+            offsets.append(-side * value)
+            steep = np.where(side > 0, 1.0, low)
+            slope = self._weights[k + 1] @ (steep[:, None] * slope)
+            value = self._weights[k + 1] @ (steep * value) + self._biases[k]
+        scores = slope @ move + value
+        own = int(self._own[i])
+        scores[own] = -np.inf
+        rival = int(scores.argmax())
+        G = np.vstack([*normals, slope[rival] - slope[own]])
+        return G, np.append(np.concatenate(offsets), value[own] - value[rival])
+
     def _scores(self, moves: FloatArray, owner: IntArray) -> tuple[FloatArray, list[FloatArray]]:
         """Return scores, and the slope of every neuron."""
         value, steepness = self._centre[owner] + row_products(moves, self._weights[0].T), []

@@ -9,7 +9,7 @@ import numpy as np
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.gradients._row_margins import RowMargins
 from specreg_sklearn.certificates.moves import nearest_in_half_spaces
-from specreg_sklearn.space import L2, Norm
+from specreg_sklearn.space import Norm
 
 _STEPS_ACROSS, _DOUBLINGS = 8, 8
 _STEPS_DOWN = 30
@@ -142,26 +142,3 @@ def _back_to_the_boundary(
         share = np.clip(np.nan_to_num(share, nan=1.0), _FEWEST, _MOST) * (1 + _JUST_PAST)
         moves = moves.at(moves.move * share[:, None])
     return moves, *margins(moves.move, moves.owner)
-
-
-def directions_to_try(slope: FloatArray, norm: Norm, n_random: int) -> FloatArray:
-    """Return directions of about length 1 in L2, (n_rows, n, n_moves): down gradients, and beside.
-
-    Parameters
-    ----------
-    slope : ndarray of shape (n_rows, n_moves)
-        Gradients.
-    norm : Norm
-        In which moves are measured.
-    n_random : int
-        Directions beside the gradient.
-    """
-    down = -L2.steepest(slope)
-    found = [down]
-    if norm.order != 2:
-        found.append(-L2.steepest(norm.steepest(slope)))
-    # The same ones for every row, so that none depends on another.
-    noise = np.random.default_rng(0).standard_normal((n_random, slope.shape[1]))
-    sizes = np.where(np.arange(n_random) % 2, 0.5, 1.5) / np.sqrt(max(slope.shape[1], 1))
-    found += [down + size * each for size, each in zip(sizes, noise, strict=True)]
-    return np.stack(found, axis=1)

@@ -7,21 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray
-from specreg_sklearn.certificates.gradients._row_margins import RowMargins
+from specreg_sklearn.certificates.gradients._first_moves import first_moves, parts_of_moves
+from specreg_sklearn.certificates.gradients._region_moves import shortest_in_regions
+from specreg_sklearn.certificates.gradients._row_margins import DenseMargins, RowMargins
 from specreg_sklearn.certificates.gradients._short_moves import (
     Moves,
-    directions_to_try,
     moves_across,
     shortened_moves,
 )
 from specreg_sklearn.certificates.moves import rows_across
-from specreg_sklearn.space import CleanRows, Norm, as_norm
+from specreg_sklearn.space import CleanRows, as_norm
 from specreg_sklearn.tables import Predict
-
-# Directions that are tried beside the gradient: of rows with few columns, and with many.
-_FEW_COLUMNS, _RANDOM, _RANDOM_IF_MANY = 256, 8, 2
-# Units that the first moves go at most.
-_FARTHEST = 1e3
 
 
 def nearer_witnesses(
@@ -66,28 +62,27 @@ def nearer_witnesses(
     if rows.repair is not None:
         # What a repair makes of a row need not lie inside the bounds.
         low, high = np.full(low.shape, -np.inf), np.full(high.shape, np.inf)
-    first = _first_moves(margins, low.shape, measure) if starts is None else starts
-    owner = np.repeat(np.arange(n), [len(part) for part in first])
-    tried = Moves(np.concatenate([*first, low[:0]]), owner, low[owner], high[owner])
-    across = moves_across(margins, tried, measure)
     known = np.flatnonzero(~np.isnan(witness).any(axis=1))
     found = Moves((witness - rows.raw)[known] / rows.scale, known, low[known], high[known])
+    if starts is None:
+        tried = first_moves(margins, low, high, measure)
+    else:
+        owner = np.repeat(np.arange(n), [len(part) for part in starts])
+        tried = Moves(np.concatenate([*starts, low[:0]]), owner, low[owner], high[owner])
+        again = parts_of_moves(found)
+        tried = Moves(*(np.concatenate(parts) for parts in zip(tried, again, strict=True)))
+    across = moves_across(margins, tried, measure)
+    across = across._replace(low=low[across.owner], high=high[across.owner])
     across = Moves(*(np.concatenate(parts) for parts in zip(across, found, strict=True)))
     shorter, lengths = shortened_moves(margins, across, measure)
     # The shortest one of each row is written last.
     order = np.argsort(-lengths, kind="stable")
     moves = np.full(witness.shape, np.nan)
     moves[across.owner[order]] = shorter[order]
+    if starts is not None and isinstance(margins, DenseMargins):
+        some = np.flatnonzero(~np.isnan(moves).any(axis=1))
+        found = Moves(moves[some], some, low[some], high[some])
+        moves[some] = shortest_in_regions(margins, found, measure)
     cells, distance = rows_across(predict, rows, labels, moves, norm)
     nearer = distance < upper
     return np.where(nearer[:, None], cells, witness), np.where(nearer, distance, upper)
-
-
-def _first_moves(margins: RowMargins, shape: tuple[int, int], norm: Norm) -> FloatArray:
-    """Return moves to where a linear margin would be zero, down the gradient and beside it."""
-    n_rows, n_moves = shape
-    value, slope = margins(np.zeros(shape), np.arange(n_rows))
-    n_random = _RANDOM if n_moves <= _FEW_COLUMNS else _RANDOM_IF_MANY
-    directions = directions_to_try(slope, norm, n_random)
-    rate = np.maximum(np.abs((directions * slope[:, None]).sum(axis=2)), 1e-12)
-    return directions * np.minimum(value[:, None] / rate, _FARTHEST)[..., None]

@@ -186,6 +186,36 @@ PROOFS = {
         "size[j] = norm.length(weight - weight[j])",
         "certificates/test_linear_models.py::test_constants_are_the_closed_form",
     ),
+    "the other end of the box": Mutant(
+        "certificates/relaxations/_boxed_balls.py",
+        "far = np.where(slopes > 0, down[part, None], up[part, None])",
+        "far = np.where(slopes > 0, up[part, None], down[part, None])",
+        "certificates/relaxations/test_boxed_balls.py::test_falls_are_those_of_a_solver_or_hardly_larger",
+    ),
+    "the other end of the box in Linf": Mutant(
+        "certificates/relaxations/_boxed_balls.py",
+        "above @ down[..., None] + below @ up[..., None]",
+        "above @ up[..., None] + below @ down[..., None]",
+        "certificates/relaxations/test_boxed_balls.py::test_falls_are_those_of_a_solver_or_hardly_larger",
+    ),
+    "a part of a box counts as the whole": Mutant(
+        "certificates/relaxations/_boxed_balls.py",
+        "np.maximum(-room.low, room.high)) * (1 + 1e-12)",
+        "np.maximum(-room.low, room.high)) * 0.3",
+        "certificates/relaxations/test_boxed_balls.py",
+    ),
+    "nodes are proved before they are": Mutant(
+        "certificates/relaxations/_branches.py",
+        "_ALL = 1 - 2.0**-35",
+        "_ALL = 0.8",
+        "certificates/relaxations",
+    ),
+    "rows that gradients find are not asked about": Mutant(
+        "certificates/moves/_rows_across.py",
+        "other = ~same_labels(answers, labels[open_])",
+        "other = np.ones(len(open_), dtype=bool)",
+        "certificates/gradients",
+    ),
     "pairs of outputs without the root of two": Mutant(
         "certificates/bounds/_certified_map.py",
         "distances = above(np.sqrt(2.0) * (1.0 - np.eye(self.n_outputs)), 1)",

@@ -255,7 +255,7 @@ def linear_distances(report: Report, extent: Extent) -> None:
 
 
 def curved_boundaries(report: Report, extent: Extent) -> None:
-    """Both ends for neighbours, kernels and quadratic scores."""
+    """Both ends for neighbours, kernels, quadratic scores and networks."""
     other_classifiers(report, 20 if extent.full else 8)
 
 

@@ -1,4 +1,4 @@
-"""Both ends for classifiers whose boundaries are curved: neighbours, kernels, quadratic scores."""
+"""Both ends where boundaries are curved or bent: neighbours, kernels, networks and others."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis
 from sklearn.model_selection import train_test_split
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -85,7 +86,7 @@ def other_classifiers(report: Report, n_rows: int) -> None:
         title = f"{model}: lower bound over nearest known row"
         report.figure(title, tightness, ">=" if bar else None, bar, form=".4f")
     report.table(
-        "Both ends where boundaries are curved",
+        "Both ends where boundaries are curved or bent",
         f"{n_rows} test rows a line, units by standard deviation, bounds by the data, a scaler in "
         f"front. The nearest known row is that of the proof, or of an attack with {_QUERIES} "
         "queries.",
@@ -135,12 +136,16 @@ def curved_lines(n_rows: int) -> Iterator[CurvedLine]:
 
 
 def _models() -> dict[str, Any]:
+    network: dict[str, Any] = {"max_iter": 100, "early_stopping": True, "random_state": 0}
     return {
         "GaussianNB": GaussianNB(),
         "QDA": QuadraticDiscriminantAnalysis(reg_param=0.1),
         "5-NN": KNeighborsClassifier(),
         "SVC, RBF": SVC(random_state=0),
         "SVC, degree 2": SVC(kernel="poly", degree=2, coef0=1.0, random_state=0),
+        "MLP 16-16": MLPClassifier((16, 16), **network),
+        "MLP 100": MLPClassifier((100,), **network),
+        "MLP 16, tanh": MLPClassifier((16,), activation="tanh", **network),
     }
 
 

@@ -29,13 +29,13 @@ class Opaque(RandomForestClassifier):
         return super().predict(X)
 
 
-# And what proofs say of them: nothing, how far labels stay, or also which row is the nearest one.
+# And what proofs say of them: nothing, or how far labels stay and which rows are near.
 MODELS = [
     (make_pipeline(StandardScaler(), LogisticRegression()), "rows"),
     (make_pipeline(StandardScaler(), PCA(4), LinearSVC(random_state=0)), "rows"),
-    (make_pipeline(StandardScaler(), ENCODER), "radii"),
-    (make_pipeline(StandardScaler(), ENCODER, RobustLinearProbe()), "radii"),
-    (make_pipeline(StandardScaler(), MLPClassifier((12,), max_iter=50, random_state=0)), "radii"),
+    (make_pipeline(StandardScaler(), ENCODER), "rows"),
+    (make_pipeline(StandardScaler(), ENCODER, RobustLinearProbe()), "rows"),
+    (make_pipeline(StandardScaler(), MLPClassifier((12,), max_iter=50, random_state=0)), "rows"),
     (RandomForestClassifier(10, random_state=0), "rows"),
     (Opaque(10, random_state=0), "nothing"),
 ]

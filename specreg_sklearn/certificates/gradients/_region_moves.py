@@ -70,7 +70,7 @@ def _shortest(
     size = np.maximum(np.linalg.norm(G, axis=1, keepdims=True), 1e-300)
     G, h = G / size, h / size[:, 0]
     # Moves upwards and downwards; in Linf the length, too.
-    ends = [*zip(np.zeros(d), high, strict=True), *zip(np.zeros(d), -low, strict=True)]
+    ends = [(0.0, float(end)) for end in (*high, *-low)]
     rows, right = np.hstack([-G, G]), -h
     if norm.order == 1:
         cost = np.ones(2 * d)

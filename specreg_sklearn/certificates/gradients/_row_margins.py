@@ -12,7 +12,10 @@ import torch
 
 from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.moves import row_products
-from specreg_sklearn.certificates.stages import Stage, apply_stages
+from specreg_sklearn.certificates.stages import Activation, Stage, apply_stages
+
+# Slopes of curves are those between two points so far away.
+_STEP = 1e-6
 
 RowMargins = Callable[[FloatArray, IntArray], tuple[FloatArray, FloatArray]]
 """From moves (n, n_moves) of rows, and which rows these are (n,), to margins (n,) and gradients."""
@@ -61,7 +64,7 @@ class StagesMargins:
 
 
 class DenseMargins:
-    """The same for dense layers with functions of two slopes between them, many times as fast.
+    """The same for dense layers with a function of single neurons between them, far sooner.
 
     Parameters
     ----------
@@ -72,7 +75,9 @@ class DenseMargins:
     biases : sequence of ndarray
         Of all but the first layer.
     slopes : sequence of ndarray
-        Of each layer of neurons where they are negative.
+        Of each layer of neurons where they are negative, if they have two slopes.
+    curves : sequence of Activation or None, default=None
+        The functions of the layers, if they have more.
     """
 
     def __init__(
@@ -81,9 +86,10 @@ class DenseMargins:
         centre: FloatArray,
         biases: Sequence[FloatArray],
         slopes: Sequence[FloatArray],
+        curves: Sequence[Activation] | None = None,
     ) -> None:
         self._weights, self._centre = weights, centre
-        self._biases, self._slopes = biases, slopes
+        self._biases, self._slopes, self._curves = biases, slopes, curves
         still = np.zeros((len(centre), weights[0].shape[1]))
         self._own = self._scores(still, np.arange(len(centre)))[0].argmax(axis=1)
 
@@ -104,6 +110,11 @@ class DenseMargins:
     def n_neurons(self) -> int:
         """How many neurons there are."""
         return sum(len(low) for low in self._slopes)
+
+    @property
+    def has_regions(self) -> bool:
+        """Whether it is linear where its neurons keep their signs."""
+        return self._curves is None
 
     def region(self, move: FloatArray, i: int) -> tuple[FloatArray, FloatArray]:
         """Return the moves of row i that another class wins while neurons keep their signs.
@@ -142,7 +153,13 @@ class DenseMargins:
         """Return scores, and the slope of every neuron."""
         value, steepness = self._centre[owner] + row_products(moves, self._weights[0].T), []
         for k, low in enumerate(self._slopes):
-            steep = np.where(value > 0, 1.0, low)
+            if self._curves is None:
+                steep = np.where(value > 0, 1.0, low)
+                output = steep * value
+            else:
+                function = self._curves[k].function
+                ahead, behind = (function(value + side * _STEP) for side in (1, -1))
+                steep, output = (ahead - behind) / (2 * _STEP), function(value)
             steepness.append(steep)
-            value = row_products(steep * value, self._weights[k + 1].T) + self._biases[k]
+            value = row_products(output, self._weights[k + 1].T) + self._biases[k]
         return value, steepness

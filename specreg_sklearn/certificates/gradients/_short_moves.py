@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.certificates.gradients._row_margins import RowMargins
 from specreg_sklearn.certificates.moves import nearest_in_half_spaces
 from specreg_sklearn.space import Norm
@@ -76,7 +76,7 @@ def moves_across(margins: RowMargins, starts: Moves, norm: Norm) -> Moves:
     arrived, longest = np.zeros(len(end), dtype=bool), np.ones(len(end))
     for step in range(_STEPS_ACROSS + _DOUBLINGS):
         value, slope = margins(now.move, now.owner)
-        across = value <= 0
+        across: BoolArray = np.asarray(value <= 0)
         end[left[across]], arrived[left[across]] = now.move[across], True
         open_ = ~across
         now, left, longest = now.take(open_), left[open_], longest[open_]
@@ -90,7 +90,7 @@ def moves_across(margins: RowMargins, starts: Moves, norm: Norm) -> Moves:
         corner = np.where(slope > 0, now.low, np.where(slope < 0, now.high, now.move))
         far = now.move - norm.steepest(slope) * longest[:, None]
         beyond = np.where(np.isfinite(corner), corner, far)
-        none = ~np.isfinite(target).all(axis=1)
+        none = np.asarray(~np.isfinite(target).all(axis=1))
         longest = 2 * np.maximum(longest, norm.length(now.move))
         now = now.at(np.where(none[:, None], beyond, target))
     return starts.at(end).take(arrived)
@@ -122,7 +122,7 @@ def shortened_moves(margins: RowMargins, moves: Moves, norm: Norm) -> tuple[Floa
         there = now.at(now.move + share[some, None] * (target - now.move))
         there, at, falls = _back_to_the_boundary(margins, there)
         far = norm.length(there.move)
-        better = (at <= 0) & (far < length[some] * (1 - _SHORTER))
+        better: BoolArray = (at <= 0) & (far < length[some] * (1 - _SHORTER))
         kept = some[better]
         move[kept], value[kept], slope[kept] = there.move[better], at[better], falls[better]
         length[kept] = far[better]

@@ -79,7 +79,7 @@ def nearer_witnesses(
     order = np.argsort(-lengths, kind="stable")
     moves = np.full(witness.shape, np.nan)
     moves[across.owner[order]] = shorter[order]
-    if starts is not None and isinstance(margins, DenseMargins):
+    if starts is not None and isinstance(margins, DenseMargins) and margins.has_regions:
         some = np.flatnonzero(~np.isnan(moves).any(axis=1))
         found = Moves(moves[some], some, low[some], high[some])
         moves[some] = shortest_in_regions(margins, found, measure)

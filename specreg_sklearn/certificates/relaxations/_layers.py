@@ -1,4 +1,4 @@
-"""A fully connected network with two slopes per neuron, as a function of the moves of a row."""
+"""A fully connected network as a function of the moves of a row."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.certificates.bounds import CertifiedMap
 from specreg_sklearn.certificates.pipelines import CertifiedModel, NoCertificateError, SeenRows
-from specreg_sklearn.certificates.stages import Affine, Elementwise, Stage
+from specreg_sklearn.certificates.stages import Activation, Affine, Elementwise, Stage
 from specreg_sklearn.space import Norm
 from specreg_sklearn.spectral.bounds import UNIT_ROUNDOFF
 
@@ -32,7 +32,9 @@ class MovedLayers(NamedTuple):
     biases : tuple of ndarray
         Of all but the first layer, whose values at the row stand for it.
     slopes : tuple of ndarray
-        Slopes of the hidden neurons where they are negative, from 0 to 1.
+        Slopes of the hidden neurons where they are negative, from 0 to 1; zeros for curves.
+    curves : tuple of Activation or None
+        The functions of the hidden layers where they have more than two slopes.
     norm : Norm
         Of the moves.
     unit : float
@@ -44,6 +46,7 @@ class MovedLayers(NamedTuple):
     turned: FloatArray
     biases: tuple[FloatArray, ...]
     slopes: tuple[FloatArray, ...]
+    curves: tuple[Activation, ...] | None
     norm: Norm
     unit: float
 
@@ -62,13 +65,28 @@ class MovedLayers(NamedTuple):
         )
 
 
-def hidden_slopes(model: CertifiedModel) -> tuple[FloatArray, ...]:
-    """Return the slopes of negative neurons, layer by layer, or say why there are none.
+class Neurons(NamedTuple):
+    """What the hidden neurons of a network do, layer by layer.
+
+    Parameters
+    ----------
+    slopes : tuple of ndarray
+        Of negative pre-activations; zeros for curves.
+    curves : tuple of Activation or None
+        The functions, unless all of them have two slopes.
+    """
+
+    slopes: tuple[FloatArray, ...]
+    curves: tuple[Activation, ...] | None
+
+
+def hidden_neurons(model: CertifiedModel) -> Neurons:
+    """Return what hidden neurons do, or say why that cannot be told.
 
     Raises
     ------
     NoCertificateError
-        If the model is no sequence of dense layers and such functions.
+        If the model is no sequence of dense layers and functions with two slopes, or that rise.
     """
     stages = model.scores.folded
     if len(stages) < 3 or len(stages) % 2 == 0:
@@ -76,18 +94,25 @@ def hidden_slopes(model: CertifiedModel) -> tuple[FloatArray, ...]:
     for affine in stages[::2]:
         if not isinstance(affine, Affine):
             raise _refusal(f"{type(affine).__name__} is no dense layer")
-    return tuple(
-        _negative_slope(stage, affine.n_outputs)
-        for affine, stage in zip(stages[:-1:2], stages[1::2], strict=True)
-        if isinstance(affine, Affine)
-    )
+    widths = [int(affine.n_outputs or 0) for affine in stages[:-1:2]]
+    curves = [_rising(stage) for stage in stages[1::2]]
+    if all(curve.name in _TWO_SLOPES for curve in curves):
+        slopes = map(_negative_slope, curves, widths)
+        return Neurons(tuple(slopes), None)
+    return Neurons(tuple(np.zeros(width) for width in widths), tuple(curves))
 
 
-def _negative_slope(stage: Stage, width: int) -> FloatArray:
-    if not isinstance(stage, Elementwise) or stage.activation.name not in _TWO_SLOPES:
-        name = stage.activation.name if isinstance(stage, Elementwise) else type(stage).__name__
-        raise _refusal(f"its activation {name!r} is none of {list(_TWO_SLOPES)}")
-    slope = -np.asarray(stage.activation.function(np.full(width, -1.0)), dtype=np.float64)
+def _rising(stage: Stage) -> Activation:
+    """Return the function of a stage; only of one that rises are values bounded by its ends."""
+    if not isinstance(stage, Elementwise):
+        raise _refusal(f"{type(stage).__name__} is no function of single neurons")
+    if stage.activation.name not in _TWO_SLOPES and not stage.activation.low >= 0:
+        raise _refusal(f"its activation {stage.activation.name!r} does not rise everywhere")
+    return stage.activation
+
+
+def _negative_slope(activation: Activation, width: int) -> FloatArray:
+    slope = -np.asarray(activation.function(np.full(width, -1.0)), dtype=np.float64)
     if not ((slope >= 0) & (slope <= 1)).all():
         raise _refusal("slopes of negative neurons lie outside [0, 1]")
     return slope + 0.0
@@ -100,7 +125,7 @@ def _refusal(reason: str) -> NoCertificateError:
 def moved_layers(
     model: CertifiedModel,
     seen: SeenRows,
-    slopes: tuple[FloatArray, ...],
+    neurons: Neurons,
     norm: Norm,
     *,
     boxed: bool,
@@ -126,6 +151,7 @@ def moved_layers(
     if not boxed:
         weights[0] = turned
     biases = tuple(np.broadcast_to(stage.bias, (stage.n_outputs,)) for stage in affine[1:])
-    unit = 2 * n_terms * UNIT_ROUNDOFF
-    layers = MovedLayers(tuple(weights), turned, biases, slopes, norm, unit)
+    # Lines around curves have offsets, as large as what they are lines around.
+    unit = (2 if neurons.curves is None else 8) * n_terms * UNIT_ROUNDOFF
+    layers = MovedLayers(tuple(weights), turned, biases, *neurons, norm, unit)
     return layers, stages

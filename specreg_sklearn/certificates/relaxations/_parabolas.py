@@ -57,7 +57,8 @@ class Layer(NamedTuple):
 def parabolas_help(layers: MovedLayers, *, in_branches: bool) -> bool:
     """Return whether parabolas are worth their time, for rows or for branches."""
     widest = _WIDEST_IN_BRANCHES if in_branches else _WIDEST
-    return layers.norm.order == 2 and layers.turned.shape[1] <= widest
+    straight = layers.curves is None
+    return straight and layers.norm.order == 2 and layers.turned.shape[1] <= widest
 
 
 def parabolic_radii(layers: MovedLayers, layer: Layer) -> FloatArray:

@@ -16,7 +16,10 @@ from specreg_sklearn.certificates.distances import (
     ends_meet,
     register_constants_prover,
 )
-from specreg_sklearn.certificates.gradients import DenseMargins, nearer_witnesses
+from specreg_sklearn.certificates.gradients import (
+    DenseMargins,
+    nearer_witnesses,
+)
 from specreg_sklearn.certificates.pipelines import SeenRows
 from specreg_sklearn.certificates.relaxations._boxed_balls import (
     Room,
@@ -25,7 +28,7 @@ from specreg_sklearn.certificates.relaxations._boxed_balls import (
 )
 from specreg_sklearn.certificates.relaxations._branches import branched_radii
 from specreg_sklearn.certificates.relaxations._from_l2 import implied_radii, reach_of
-from specreg_sklearn.certificates.relaxations._layers import hidden_slopes, moved_layers
+from specreg_sklearn.certificates.relaxations._layers import hidden_neurons, moved_layers
 from specreg_sklearn.certificates.relaxations._parabolas import parabolas_help
 from specreg_sklearn.certificates.relaxations._roots import Rows, has_room, relaxed_radii
 from specreg_sklearn.certificates.relaxations._rounding import centres_of
@@ -66,7 +69,7 @@ class RelaxationProver:
     def __init__(self, constants: LipschitzProver) -> None:
         self.estimator = constants.estimator
         self.model = constants.model
-        self.slopes = hidden_slopes(self.model)
+        self.neurons = hidden_neurons(self.model)
 
     def bounds(
         self,
@@ -135,7 +138,7 @@ class RelaxationProver:
 
         def still_open() -> IntArray:
             # Where arithmetic ends, or a known row is as near, there is nothing to search.
-            is_open = (lower > 0) & (lower <= far) & has_room(lower, seen.farthest)
+            is_open = (lower > 0) & (lower <= far) & has_room(lower, np.asarray(seen.farthest))
             is_open &= has_room(lower, upper)
             return np.flatnonzero(is_open if within is None else is_open & (upper > far))
 
@@ -158,11 +161,11 @@ class RelaxationProver:
 
     def _margins(self, seen: SeenRows, some: IntArray, norm: Norm) -> DenseMargins:
         """Return the margins of some rows, as functions of moves."""
-        layers, _ = moved_layers(self.model, seen, self.slopes, norm, boxed=True)
+        layers, _ = moved_layers(self.model, seen, self.neurons, norm, boxed=True)
         first, every = self.model.scores.folded[0], seen.values[some]
         centres = [first.forward(row[None], np.zeros((1, row.size)))[0] for row in every]
         centre = np.concatenate([*centres, np.empty((0, len(layers.weights[0])))])
-        return DenseMargins(layers.weights, centre, layers.biases, layers.slopes)
+        return DenseMargins(layers.weights, centre, layers.biases, *self.neurons)
 
     def _by_l2(
         self, rows: CleanRows, some: IntArray, witness: FloatArray, norm: float
@@ -173,7 +176,7 @@ class RelaxationProver:
             return nothing
         rows = rows.take(some)
         seen = self.model.seen(rows, norm=2)
-        layers, _ = moved_layers(self.model, seen, self.slopes, L2, boxed=False)
+        layers, _ = moved_layers(self.model, seen, self.neurons, L2, boxed=False)
         if not parabolas_help(layers, in_branches=False):
             return nothing
         lower = self.model.radii_from(seen, norm=2)
@@ -200,7 +203,7 @@ class RelaxationProver:
     ) -> tuple[FloatArray, IntArray, list[FloatArray]]:
         """Return better radii of some rows, nodes spent, and moves where bounds are smallest."""
         layers, stages = moved_layers(
-            self.model, seen, self.slopes, NORMS[norm], boxed=room is not None
+            self.model, seen, self.neurons, NORMS[norm], boxed=room is not None
         )
         n_nodes = np.zeros(len(some), dtype=np.int64)
         lowest: list[FloatArray] = [np.empty((0, layers.weights[0].shape[1]))] * len(some)
@@ -222,8 +225,10 @@ class RelaxationProver:
                 ends = None if room is None else room.take(part)
                 inside = Rows.of(centres_of(self.model, values), ends)
                 roots = relaxed_radii(layers, stages, inside, lower[part], upper[part])
+                # Branches set signs, which curves do not have.
+                n_most = max_nodes // price if layers.curves is None else 0
                 found, count, lowest[part] = branched_radii(
-                    layers, stages, inside, roots, upper[part], within, max_nodes // price
+                    layers, stages, inside, roots, upper[part], within, n_most
                 )
                 better = np.where(np.isfinite(found), found * _SAFETY, 0.0)
                 raised[part] = np.maximum(raised[part], better)

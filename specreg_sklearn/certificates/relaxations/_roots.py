@@ -15,6 +15,7 @@ from specreg_sklearn.certificates.relaxations._ascent import (
     largest_margins,
 )
 from specreg_sklearn.certificates.relaxations._boxed_balls import Room
+from specreg_sklearn.certificates.relaxations._curves import curved_margins
 from specreg_sklearn.certificates.relaxations._layers import MovedLayers
 from specreg_sklearn.certificates.relaxations._linear_bounds import neuron_bounds
 from specreg_sklearn.certificates.relaxations._parabolas import parabolas_help
@@ -25,6 +26,8 @@ from specreg_sklearn.certificates.stages import Stage
 # relative to it.
 _BALLS, _BALLS_WITH_PARABOLAS, _NARROW = 6, 4, 0.01
 _FIRST_STEPS, _STEPS = 12, 6
+# No branches come after those of curves, so that more steps are worth while.
+_MORE_FOR_CURVES = 3
 # The first ball, relative to the radius known before.
 _WIDER = 1.4
 
@@ -93,6 +96,8 @@ def answers(
         signs,
         room,
     )
+    if layers.curves is not None:
+        return curved_margins(layers, question, dual, _MORE_FOR_CURVES * n_steps)
     bounds = neuron_bounds(layers, centres.values, radius, sizes.layers, signs, room)
     if dual is None:
         shape = rivals.shape
@@ -151,7 +156,9 @@ def relaxed_radii(
             # Parabolas reach farther than the lines that ended the search so far.
             high, radius = upper.copy(), np.minimum(_WIDER * low, upper)
         some = np.flatnonzero(has_room(low, high) & (radius > low))
-        if not len(some):
+        if last is None:
+            some = np.arange(n)  # each row needs an answer, if only to go on from
+        elif not len(some):
             continue
         dual = None if last is None else last.dual.take(some)
         steps = _STEPS if turn else _FIRST_STEPS

@@ -93,7 +93,14 @@ def sizes_within(
     size, error = size[:, None], error[:, None]
     for stage in stages[1:]:
         # Errors grow with the absolute value of what goes in, so its bound stands for all rows.
-        _, error = stage.forward(size, error)
+        spread = stage.forward(size, error)[1]
+        if not isinstance(stage, Affine):
+            # A function that rises is largest at one of both ends.
+            least, low_spread = stage.forward(-size, error)
+            most, _ = stage.forward(size, error)
+            spread = np.maximum(spread, low_spread)
+            size = np.maximum(size, np.maximum(np.abs(least), np.abs(most)))
+        error = spread
         if isinstance(stage, Affine):
             size = size @ np.abs(stage.dense()).T + np.abs(stage.bias)
             sizes.append(size)

@@ -12,27 +12,24 @@ from specreg_sklearn.certificates.distances import (
     DistanceBounds,
     LipschitzProver,
     bounds_by_workers,
-    confirmed_witnesses,
-    ends_meet,
     register_constants_prover,
 )
-from specreg_sklearn.certificates.gradients import (
-    DenseMargins,
-    nearer_witnesses,
-)
+from specreg_sklearn.certificates.gradients import DenseMargins
 from specreg_sklearn.certificates.pipelines import SeenRows
-from specreg_sklearn.certificates.relaxations._boxed_balls import (
-    Room,
-    farthest_corners,
-    room_of,
-)
+from specreg_sklearn.certificates.relaxations._boxed_balls import farthest_corners
 from specreg_sklearn.certificates.relaxations._branches import branched_radii
 from specreg_sklearn.certificates.relaxations._from_l2 import implied_radii, reach_of
-from specreg_sklearn.certificates.relaxations._layers import hidden_neurons, moved_layers
+from specreg_sklearn.certificates.relaxations._layers import (
+    MovedLayers,
+    hidden_neurons,
+    moved_layers,
+)
 from specreg_sklearn.certificates.relaxations._parabolas import parabolas_help
-from specreg_sklearn.certificates.relaxations._roots import Rows, has_room, relaxed_radii
+from specreg_sklearn.certificates.relaxations._roots import Rows, relaxed_radii
 from specreg_sklearn.certificates.relaxations._rounding import centres_of
-from specreg_sklearn.space import CONVEX_NORMS, L2, NORMS, CleanRows, Norm
+from specreg_sklearn.certificates.relaxations._row_search import RowSearch
+from specreg_sklearn.certificates.stages import Stage
+from specreg_sklearn.space import CONVEX_NORMS, NORMS, CleanRows, Norm
 
 # A node costs as much as so many of a search among trees, and as so many multiplications.
 _NODE, _MULTIPLICATIONS = 5, 8e5
@@ -44,6 +41,9 @@ _BLOCK = 2**22
 _SAFETY = 1 - 1e-9
 # A box is proved as a whole where a little more than its farthest corner is.
 _BEYOND = 1 + 1e-6
+# In networks whose bounds take more multiplications, boxes cost so many times as much as balls, and
+# are looked at where that many nodes can be paid for.
+_WIDE, _BOXED, _FEW = 6e6, 4, 8
 
 
 class RelaxationProver:
@@ -52,8 +52,9 @@ class RelaxationProver:
     Parameters
     ----------
     constants : LipschitzProver
-        Of a fitted classifier that is a sequence of dense layers with ReLU, or with a function of
-        two slopes like it, between them; steps in front are folded into the first one.
+        Of a fitted classifier that is a sequence of dense layers with functions of single neurons
+        between them that rise: ReLU, others of two slopes, tanh and its kind. Steps in front are
+        folded into the first layer.
 
     Raises
     ------
@@ -82,11 +83,12 @@ class RelaxationProver:
         max_nodes: int = DEFAULT_MAX_NODES,
         n_jobs: int | None = None,
     ) -> DistanceBounds:
-        """Return radii as lower bounds; upper ones are those of the known rows.
+        """Return radii as lower bounds; upper ones are those of rows that are known, or are found.
 
         A node of the search counts as five of `max_nodes`, or as more in L2 or in a large network.
         In L1 and Linf a relaxation in L2, without such nodes, is asked as well for rows that are
-        open.
+        open. With more nodes the lower end is never lower; rows are found by gradients, from where
+        the nodes end, so that the upper end may be another one.
         """
         prove = partial(self._bounds, norm=norm, within=within, max_nodes=max_nodes)
         return bounds_by_workers(prove, rows, known, n_jobs=n_jobs)
@@ -115,51 +117,18 @@ class RelaxationProver:
         max_nodes: int,
         finds: bool = True,
     ) -> DistanceBounds:
-        seen = self.model.seen(rows, norm=norm)
-        lower = self.model.radii_from(seen, norm=norm)
-        witness, upper = confirmed_witnesses(
-            self.estimator.predict, rows, seen.predicted, known, norm
-        )
-        n_nodes = np.zeros(len(rows), dtype=np.int64)
-        far = np.inf if within is None else within
-        room = room_of(rows)
-
-        def find(some: IntArray, starts: list[FloatArray] | None) -> None:
-            witness[some], upper[some] = nearer_witnesses(
-                self.estimator.predict,
-                rows.take(some),
-                seen.predicted[some],
-                self._margins(seen, some, NORMS[norm]),
-                witness[some],
-                upper[some],
-                norm,
-                starts,
-            )
-
-        def still_open() -> IntArray:
-            # Where arithmetic ends, or a known row is as near, there is nothing to search.
-            is_open = (lower > 0) & (lower <= far) & has_room(lower, np.asarray(seen.farthest))
-            is_open &= has_room(lower, upper)
-            return np.flatnonzero(is_open if within is None else is_open & (upper > far))
-
+        search = RowSearch(self.estimator, self.model, rows, norm, known, within)
+        margins = partial(self._margins, search.seen, NORMS[norm])
         if finds:
-            find(still_open(), None)
-        some = still_open()
-        if len(some):
-            lower[some], n_nodes[some], lowest = self._raised(
-                seen, some, lower[some], upper[some], norm, far, max_nodes, room
-            )
-            left = np.isin(some, still_open())
-            if finds and room is not None and left.any():
-                find(some[left], [m for m, open_ in zip(lowest, left, strict=True) if open_])
-            some = some[left]
-            if norm != 2:
-                lower[some] = np.maximum(lower[some], self._by_l2(rows, some, witness, norm))
-        # No row of the space is farther away than the farthest corner of its box.
-        lower[lower > farthest_corners(room, len(rows), norm)] = np.inf
-        return DistanceBounds(lower, upper, witness, ends_meet(lower, upper), n_nodes)
+            search.look_for_rows(margins)
+        lowest = self._raise(search, max_nodes)
+        if finds:
+            search.look_for_rows(margins, lowest)
+        if norm != 2:
+            self._raise_by_l2(search)
+        return search.bounds()
 
-    def _margins(self, seen: SeenRows, some: IntArray, norm: Norm) -> DenseMargins:
+    def _margins(self, seen: SeenRows, norm: Norm, some: IntArray) -> DenseMargins:
         """Return the margins of some rows, as functions of moves."""
         layers, _ = moved_layers(self.model, seen, self.neurons, norm, boxed=True)
         first, every = self.model.scores.folded[0], seen.values[some]
@@ -167,73 +136,80 @@ class RelaxationProver:
         centre = np.concatenate([*centres, np.empty((0, len(layers.weights[0])))])
         return DenseMargins(layers.weights, centre, layers.biases, *self.neurons)
 
-    def _by_l2(
-        self, rows: CleanRows, some: IntArray, witness: FloatArray, norm: float
-    ) -> FloatArray:
-        """Return what relaxations in L2 imply for some rows, 0 where these can be no better."""
-        nothing = np.zeros(len(some))
-        if not len(some):
-            return nothing
-        rows = rows.take(some)
-        seen = self.model.seen(rows, norm=2)
-        layers, _ = moved_layers(self.model, seen, self.neurons, L2, boxed=False)
-        if not parabolas_help(layers, in_branches=False):
-            return nothing
-        lower = self.model.radii_from(seen, norm=2)
-        known = np.flatnonzero(~np.isnan(witness[some]).any(axis=1))
-        upper = np.full(len(some), np.inf)
-        upper[known] = rows.distance(witness[some[known]], known, 2)
-        is_open = np.flatnonzero((lower > 0) & np.isfinite(lower) & (lower < upper))
-        if len(is_open):
-            lower[is_open], _, _ = self._raised(
-                seen, is_open, lower[is_open], upper[is_open], 2, np.inf, 0, room_of(rows)
-            )
-        return implied_radii(lower, reach_of(rows), norm)
+    def _raise(self, search: RowSearch, max_nodes: int) -> list[FloatArray]:
+        """Raise what is proved of open rows; return moves where bounds in boxes are smallest.
 
-    def _raised(
-        self,
-        seen: SeenRows,
-        some: IntArray,
-        lower: FloatArray,
-        upper: FloatArray,
-        norm: float,
-        within: float,
-        max_nodes: int,
-        room: Room | None,
-    ) -> tuple[FloatArray, IntArray, list[FloatArray]]:
-        """Return better radii of some rows, nodes spent, and moves where bounds are smallest."""
-        layers, stages = moved_layers(
-            self.model, seen, self.neurons, NORMS[norm], boxed=room is not None
-        )
-        n_nodes = np.zeros(len(some), dtype=np.int64)
-        lowest: list[FloatArray] = [np.empty((0, layers.weights[0].shape[1]))] * len(some)
+        Boxes cost many times as much in a wide network, where its whole balls come first.
+        """
+        boxed = search.room is not None
+        layers, _ = self._layers(search, boxed)
+        if boxed and layers.cost > _WIDE:
+            affordable = _price(layers, boxed) * _FEW <= max_nodes
+            if affordable:
+                self._raise_open(search, boxed=False, max_nodes=0)
+            else:
+                boxed = False
+        lowest = self._raise_open(search, boxed=boxed, max_nodes=max_nodes)
+        nothing = np.empty((0, search.rows.raw.shape[1]))
+        return lowest if boxed else [nothing] * len(lowest)
+
+    def _layers(self, search: RowSearch, boxed: bool) -> tuple[MovedLayers, tuple[Stage, ...]]:
+        norm = NORMS[search.norm]
+        return moved_layers(self.model, search.seen, self.neurons, norm, boxed=boxed)
+
+    def _raise_open(self, search: RowSearch, *, boxed: bool, max_nodes: int) -> list[FloatArray]:
+        """Raise what is proved of open rows, with or without their boxes."""
+        layers, stages = self._layers(search, boxed)
+        nothing = np.empty((0, layers.weights[0].shape[1]))
+        lowest = [nothing] * len(search.rows)
         if layers.cost > _MOST:
-            return lower, n_nodes, lowest
-        node = _NODE_WITH_PARABOLAS if parabolas_help(layers, in_branches=True) else _NODE
-        price = max(node, int(layers.cost / _MULTIPLICATIONS))
-        upper = np.minimum(upper, seen.farthest)
-        room = None if room is None else room.take(some)
-        upper = np.minimum(upper, farthest_corners(room, len(some), norm) * _BEYOND)
+            return lowest
+        price = _price(layers, boxed)
+        room = search.room if boxed else None
         n_neurons = sum(len(slope) for slope in layers.slopes)
         n_scores = len(layers.weights[-1])
         step = int(np.clip(_BLOCK // (64 * n_scores * n_neurons), 1, 64))
-        raised = lower.copy()
+        every = search.open_rows()
+        corner = farthest_corners(search.room, len(search.rows), search.norm) * _BEYOND
+        farthest = np.minimum(np.minimum(search.upper, search.seen.farthest), corner)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            for begin in range(0, len(some), step):
-                part = slice(begin, begin + step)
-                values = seen._replace(values=seen.values[some[part]])
-                ends = None if room is None else room.take(part)
+            for begin in range(0, len(every), step):
+                some = every[begin : begin + step]
+                values = search.seen._replace(values=search.seen.values[some])
+                ends = None if room is None else room.take(some)
                 inside = Rows.of(centres_of(self.model, values), ends)
-                roots = relaxed_radii(layers, stages, inside, lower[part], upper[part])
+                upper = farthest[some]
+                roots = relaxed_radii(layers, stages, inside, search.lower[some], upper)
                 # Branches set signs, which curves do not have.
                 n_most = max_nodes // price if layers.curves is None else 0
-                found, count, lowest[part] = branched_radii(
-                    layers, stages, inside, roots, upper[part], within, n_most
+                found, count, moves = branched_radii(
+                    layers, stages, inside, roots, upper, search.within, n_most
                 )
-                better = np.where(np.isfinite(found), found * _SAFETY, 0.0)
-                raised[part] = np.maximum(raised[part], better)
-                n_nodes[part] = count * price
-        return raised, n_nodes, lowest
+                search.raise_lower(some, np.where(np.isfinite(found), found * _SAFETY, 0.0))
+                search.n_nodes[some] += count * price
+                for i, move in zip(some.tolist(), moves, strict=True):
+                    lowest[i] = move
+        return lowest
+
+    def _raise_by_l2(self, search: RowSearch) -> None:
+        """Raise what is proved in another norm by what relaxations in L2 imply."""
+        some = search.open_rows()
+        if not len(some):
+            return
+        rows, known = search.rows.take(some), search.witness[some]
+        other = RowSearch(self.estimator, self.model, rows, 2, known, None)
+        layers, _ = self._layers(other, boxed=False)
+        if not parabolas_help(layers, in_branches=False):
+            return
+        self._raise(other, 0)
+        search.raise_lower(some, implied_radii(other.lower, reach_of(rows), search.norm))
+
+
+def _price(layers: MovedLayers, boxed: bool) -> int:
+    """Return what a node costs, in those of a search among trees."""
+    node = _NODE_WITH_PARABOLAS if parabolas_help(layers, in_branches=True) else _NODE
+    times = _BOXED if boxed and layers.cost > _WIDE else 1
+    return max(node, int(times * layers.cost / _MULTIPLICATIONS))
 
 
 register_constants_prover(RelaxationProver)

@@ -97,7 +97,7 @@ def test_a_witness_ends_the_search_and_more_nodes_are_never_worse():
     alone = [prover.bounds(rows.take(np.array([i])), norm=2).lower[0] for i in range(len(X))]
     np.testing.assert_allclose(alone, lower[3], rtol=1e-12)
     near = prover.bounds(rows, norm=2, within=float(lower[0].min() / 2)).n_nodes
-    assert not near.any()
+    assert (near <= 1).all()  # no node, and for one row a look at gradients
 
 
 def test_units_columns_that_stay_and_slopes_below_zero():
@@ -143,10 +143,10 @@ class Leaky(MLPClassifier):
 
 
 class Curved(Leaky):
-    """A network with tanh, which is left to Lipschitz constants."""
+    """A network with the sine, which is left to Lipschitz constants."""
 
     def predict(self, X):
-        hidden = np.tanh(np.asarray(X) @ self.coefs_[0] + self.intercepts_[0])
+        hidden = np.sin(np.asarray(X) @ self.coefs_[0] + self.intercepts_[0])
         return self.classes_[
             (hidden @ self.coefs_[1] + self.intercepts_[1] > 0).ravel().astype(int)
         ]
@@ -162,7 +162,7 @@ def leaky_stages(step):
 @register_certified_step(Curved, role="classifier")
 def curved_stages(step):
     first, last = zip(step.coefs_, step.intercepts_, strict=True)
-    return [Affine(first[0].T, first[1]), Elementwise("tanh"), Affine(last[0].T, last[1])]
+    return [Affine(first[0].T, first[1]), Elementwise("sin"), Affine(last[0].T, last[1])]
 
 
 def test_a_second_slope_and_what_is_left_to_constants():

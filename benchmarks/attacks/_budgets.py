@@ -21,7 +21,7 @@ from benchmarks.attacks._near_truth import found_by, has_data
 from benchmarks.attacks._runs import Recorded
 from benchmarks.common import Problem, Report, cpu_seconds
 from specreg_sklearn import FeatureSpace, SpectrallyRegularizedEncoder, robust_accuracy
-from specreg_sklearn.metrics import robust_accuracy_score
+from specreg_sklearn.metrics import adversarial_distances, robust_accuracy_score
 
 LADDER = (250, 500, 1000, 5000)
 ATTACKS: tuple[tuple[str, float], ...] = (
@@ -74,25 +74,39 @@ def more_budget(report: Report, repeats: int) -> None:
 
 
 def smaller_space(report: Report, repeats: int) -> None:
-    """Share of rows found nearer in a space inside another one."""
-    for norm in (2, np.inf):
-        nearer, found = [], 0
-        for problem in _models(20):
-            whole = found_by(problem, norm, 1000)
-            assert whole is not None
-            for space in _spaces_inside(problem):
-                part = found_by(problem, norm, 1000, space=space)
-                assert part is not None
-                nearer.append(part.distances < 0.99 * whole.distances)
-                found += int(np.isfinite(part.distances).sum())
-        report.figure(
-            f"a space inside a space: % of rows nearer by more than 1 %, L{norm:g}, 1000 queries",
-            100 * float(np.concatenate(nearer).mean()),
-            "<=",
-            2,
-            detail=f"{sum(map(len, nearer))} rows, {found} found in the smaller space: every "
-            "second column, or only upwards",
-        )
+    """Share of rows found nearer in a space inside another one, by labels, and with proofs."""
+    for by, certify in (("labels alone", False), ("as scores find them", True)):
+        for norm in (2, np.inf):
+            nearer, found = [], 0
+            for problem in _models(20):
+                whole = _distances(problem, norm, _whole_space(problem), certify)
+                for space in _spaces_inside(problem):
+                    part = _distances(problem, norm, space, certify)
+                    nearer.append(part < 0.99 * whole)
+                    found += int(np.isfinite(part).sum())
+            report.figure(
+                "a space inside a space: % of rows nearer by more than 1 %, "
+                f"L{norm:g}, 1000 queries, {by}",
+                100 * float(np.concatenate(nearer).mean()),
+                "<=",
+                2,
+                detail=f"{sum(map(len, nearer))} rows, {found} found in the smaller space: every "
+                "second column, or only upwards, by increase_only or by a repair",
+            )
+
+
+def _distances(problem: Problem, norm: float, space: FeatureSpace, certify: bool) -> np.ndarray:
+    """Return distances by an attack with 1000 queries, and by a proof where there is one."""
+    return adversarial_distances(
+        problem.model,
+        problem.X,
+        problem.y,
+        norm=norm,
+        space=space,
+        pool=problem.pool,
+        max_samples="all",
+        certify="auto" if certify else False,
+    )
 
 
 def calls_of_predict(report: Report, repeats: int) -> None:
@@ -233,12 +247,18 @@ def _models(n_rows: int) -> Iterator[Problem]:
             yield Problem.of_right_rows(table, kind, model, Xb, yb, lo, hi, n_rows)
 
 
-def _only_upwards(moved: np.ndarray, clean: np.ndarray) -> np.ndarray:
-    return np.maximum(moved, clean)
+def _whole_space(problem: Problem, **options: Any) -> FeatureSpace:
+    box = (problem.lo, problem.hi)
+    return FeatureSpace.from_data(problem.pool, bounds=box, scale=None, **options)
 
 
 def _spaces_inside(problem: Problem) -> Iterator[FeatureSpace]:
-    """Yield the space with every second column, and that in which cells only grow."""
-    box = {"bounds": (problem.lo, problem.hi), "scale": None}
-    yield FeatureSpace.from_data(problem.pool, mutable=range(0, problem.X.shape[1], 2), **box)
-    yield FeatureSpace.from_data(problem.pool, repair=_only_upwards, **box)
+    """Yield the space with every second column, and that in which cells only grow, twice."""
+    n_columns = problem.X.shape[1]
+    yield _whole_space(problem, mutable=range(0, n_columns, 2))
+    yield _whole_space(problem, increase_only=range(n_columns))
+    yield _whole_space(problem, repair=_only_upwards)
+
+
+def _only_upwards(moved: np.ndarray, clean: np.ndarray) -> np.ndarray:
+    return np.maximum(moved, clean)

@@ -42,7 +42,8 @@ def confidence(report: Report, extent: Extent) -> None:
             rows.append((name, *(f"{value:.3f}" for value in means)))
         report.table(
             f"{inside} in, {outside} out",
-            f"AUROC of the largest probability and of the largest logit; {extent}.",
+            "AUROC of the largest probability and of the largest logit; seeds "
+            f"{', '.join(map(str, extent.seeds))}.",
             ("recipe", "accuracy", "log loss", "ECE", "AUROC probability", "AUROC logit"),
             rows,
         )

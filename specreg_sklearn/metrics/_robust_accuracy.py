@@ -120,10 +120,9 @@ def robust_accuracy_score(
         Whether rows that a proof decides, see :func:`certified_radius`, are not attacked: those
         that provably withstand `eps`, and those for which an exact search found a row within it. It
         changes how long a score takes and which rows are undecided; a search can lower the score,
-        nearer to the truth, and nothing raises it. "auto" does it where the model has a proof that
-        takes less time than the attack: a short search for trees, and Lipschitz constants if torch
-        is loaded already. True searches `max_nodes`, and raises a ``TypeError`` if the model has
-        no proof.
+        nearer to the truth, and nothing raises it. "auto" does it where the model has a proof, with
+        a short search. True searches `max_nodes`, and raises a ``TypeError`` if the model has no
+        proof.
     pool : array-like or DataFrame of shape (n_pool, n_features), default=None
         Rows that the attack starts from, with the columns of `X`; training rows, for example. None
         means `X` itself. Needed where the model gives all of `X` one label, as where only the

@@ -210,11 +210,17 @@ PROOFS = {
         "_ALL = 0.8",
         "certificates/relaxations",
     ),
-    "rows that gradients find are not asked about": Mutant(
+    "rows behind a boundary are not asked about": Mutant(
         "certificates/moves/_rows_across.py",
         "other = ~same_labels(answers, labels[open_])",
         "other = np.ones(len(open_), dtype=bool)",
-        "certificates/gradients",
+        "certificates/kernels/test_sums_of_kernels.py",
+    ),
+    "lines below a curve without their slack": Mutant(
+        "certificates/relaxations/_curves.py",
+        "peak = np.where(inside, between, np.maximum(ahead, behind)).max(axis=3)",
+        "peak = np.maximum(ahead, behind).max(axis=3)",
+        "certificates/relaxations/test_curves.py::test_a_curve_lies_between_its_lines",
     ),
     "pairs of outputs without the root of two": Mutant(
         "certificates/bounds/_certified_map.py",

@@ -83,6 +83,6 @@ def nearer_witnesses(
         some = np.flatnonzero(~np.isnan(moves).any(axis=1))
         found = Moves(moves[some], some, low[some], high[some])
         moves[some] = shortest_in_regions(margins, found, measure)
-    cells, distance = rows_across(predict, rows, labels, moves, norm)
+    cells, distance = rows_across(predict, rows, labels, moves, norm, in_company=True)
     nearer = distance < upper
     return np.where(nearer[:, None], cells, witness), np.where(nearer, distance, upper)

@@ -13,7 +13,13 @@ _PAST = (0.0, 1e-13, 1e-11, 1e-9, 1e-8, 1e-7, 1e-6, 1e-4, 1e-2)
 
 
 def rows_across(
-    predict: Predict, rows: CleanRows, labels: np.ndarray, move: FloatArray, norm: float
+    predict: Predict,
+    rows: CleanRows,
+    labels: np.ndarray,
+    move: FloatArray,
+    norm: float,
+    *,
+    in_company: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the first rows on the way past the boundary that `predict` labels otherwise.
 
@@ -29,6 +35,9 @@ def rows_across(
         Moves to the boundary, in units of the space; NaN for rows without one.
     norm : float
         The norm of the distances.
+    in_company : bool, default=False
+        Whether rows have to keep their label among others: products of matrices round a row by
+        what stands beside it, and a row on a boundary may fall to either side.
 
     Returns
     -------
@@ -46,6 +55,10 @@ def rows_across(
         held = rows.settle(rows.fit(cells, *rows.box(open_)), open_)
         answers = ask(predict, rows.build(held, open_), len(open_))
         other = ~same_labels(answers, labels[open_])
+        if in_company and other.any():
+            cells, twice = np.concatenate([held, rows.raw[open_]]), np.tile(open_, 2)
+            answers = ask(predict, rows.build(cells, twice), len(twice))[: len(open_)]
+            other &= ~same_labels(answers, labels[open_])
         witness[open_[other]] = held[other]
         distance[open_[other]] = rows.distance(held[other], open_[other], norm)
         open_ = open_[~other]

@@ -44,6 +44,10 @@ class Moves(NamedTuple):
         """Return some of the moves."""
         return Moves(*(part[some] for part in self))
 
+    def joined(self, other: Moves) -> Moves:
+        """Return these moves, and then the others."""
+        return Moves(*(np.concatenate(parts) for parts in zip(self, other, strict=True)))
+
     def at(self, move: FloatArray) -> Moves:
         """Return other moves of the same rows, cut by their boxes."""
         return self._replace(move=np.clip(move, self.low, self.high))

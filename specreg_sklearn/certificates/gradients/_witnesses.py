@@ -69,11 +69,9 @@ def nearer_witnesses(
     else:
         owner = np.repeat(np.arange(n), [len(part) for part in starts])
         tried = Moves(np.concatenate([*starts, low[:0]]), owner, low[owner], high[owner])
-        again = parts_of_moves(found)
-        tried = Moves(*(np.concatenate(parts) for parts in zip(tried, again, strict=True)))
+        tried = tried.joined(parts_of_moves(found))
     across = moves_across(margins, tried, measure)
-    across = across._replace(low=low[across.owner], high=high[across.owner])
-    across = Moves(*(np.concatenate(parts) for parts in zip(across, found, strict=True)))
+    across = across._replace(low=low[across.owner], high=high[across.owner]).joined(found)
     shorter, lengths = shortened_moves(margins, across, measure)
     # The shortest one of each row is written last.
     order = np.argsort(-lengths, kind="stable")

@@ -58,7 +58,8 @@ class CurveBetween(NamedTuple):
         width = high - low
         at = low[..., None] + width[..., None] * np.linspace(0.0, 1.0, _CELLS + 1)
         at[..., -1] = high
-        value = curve.function(at)
+        # Settings of single neurons belong to the last axis.
+        value = np.moveaxis(curve.function(np.moveaxis(at, 2, 0)), 0, 2)
         with np.errstate(divide="ignore", invalid="ignore"):
             chord = (value[..., -1] - value[..., 0]) / width
         chord = np.clip(np.where(width > 0, chord, 0.0), curve.low, curve.high)

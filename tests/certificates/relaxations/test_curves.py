@@ -78,6 +78,14 @@ def test_trained_networks_and_encoders_with_curves():
         assert np.median(found.lower[known] / found.upper[known]) > 0.6
 
 
+def test_settings_of_single_neurons():
+    curve = Elementwise("prelu", weight=np.array([0.0, 0.5, 1.0])).activation
+    low, high = np.array([[-1.0, -2.0, -3.0]]), np.array([[1.0, 1.0, 1.0]])
+    between = CurveBetween.of(curve, low, high)
+    np.testing.assert_allclose(between.chord, [[0.5, 2 / 3, 1.0]])
+    np.testing.assert_allclose(between.value[0, :, 0], [0.0, -1.0, -3.0])
+
+
 def test_functions_that_fall_somewhere_are_left_to_constants():
     X, y = load_wine(return_X_y=True)
     encoder = SpectrallyRegularizedEncoder(

@@ -208,7 +208,7 @@ PROOFS = {
         "certificates/relaxations/_branches.py",
         "_ALL = 1 - 2.0**-35",
         "_ALL = 0.8",
-        "certificates/relaxations",
+        "certificates/relaxations/test_boxed_balls.py",
     ),
     "rows behind a boundary are not asked about": Mutant(
         "certificates/moves/_rows_across.py",

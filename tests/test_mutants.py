@@ -199,7 +199,7 @@ PROOFS = {
         "certificates/relaxations/test_boxed_balls.py::test_falls_are_those_of_a_solver_or_hardly_larger",
     ),
     "a part of a box counts as the whole": Mutant(
-        "certificates/relaxations/_boxed_balls.py",
+        "certificates/gradients/_room.py",
         "np.maximum(-room.low, room.high)) * (1 + 1e-12)",
         "np.maximum(-room.low, room.high)) * 0.3",
         "certificates/relaxations/test_boxed_balls.py",

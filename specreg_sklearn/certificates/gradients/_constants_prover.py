@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-
-from specreg_sklearn._typing import FloatArray
+from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.distances import (
     DEFAULT_MAX_NODES,
     DistanceBounds,
     LipschitzProver,
     bounds_by_workers,
-    confirmed_witnesses,
-    ends_meet,
     register_constants_prover,
 )
 from specreg_sklearn.certificates.gradients._row_margins import StagesMargins
-from specreg_sklearn.certificates.gradients._witnesses import nearer_witnesses
+from specreg_sklearn.certificates.gradients._row_search import RowSearch
+from specreg_sklearn.certificates.pipelines import SeenRows
 from specreg_sklearn.space import CONVEX_NORMS, CleanRows
 
 
@@ -73,21 +70,13 @@ class ConstantsProver:
     def _bounds(
         self, rows: CleanRows, known: FloatArray | None, *, norm: float, within: float | None
     ) -> DistanceBounds:
-        seen = self.model.seen(rows, norm=norm)
-        lower = self.model.radii_from(seen, norm=norm)
-        predict, labels = self.estimator.predict, seen.predicted
-        witness, upper = confirmed_witnesses(predict, rows, labels, known, norm)
-        open_ = (lower < upper) & (lower < seen.farthest)
-        if within is not None:
-            open_ &= (lower <= within) & (upper > within)
-        some = np.flatnonzero(open_)
-        margins = StagesMargins(self.model.scores.stages, seen.values[some], seen.directions)
-        witness[some], upper[some] = nearer_witnesses(
-            predict, rows.take(some), labels[some], margins, witness[some], upper[some], norm
-        )
-        n_nodes = np.zeros(len(rows), dtype=np.int64)
-        n_nodes[some] = 1
-        return DistanceBounds(lower, upper, witness, ends_meet(lower, upper), n_nodes)
+        search = RowSearch(self.estimator, self.model, rows, norm, known, within)
+        search.look_for_rows(partial(self._margins, search.seen))
+        return search.bounds()
+
+    def _margins(self, seen: SeenRows, some: IntArray) -> StagesMargins:
+        """Return the margins of some rows, as functions of moves."""
+        return StagesMargins(self.model.scores.stages, seen.values[some], seen.directions)
 
 
 register_constants_prover(ConstantsProver)

@@ -9,6 +9,7 @@ import numpy as np
 from specreg_sklearn._typing import FloatArray
 from specreg_sklearn.certificates.gradients._first_moves import first_moves, parts_of_moves
 from specreg_sklearn.certificates.gradients._region_moves import shortest_in_regions
+from specreg_sklearn.certificates.gradients._room import Room, room_of
 from specreg_sklearn.certificates.gradients._row_margins import DenseMargins, RowMargins
 from specreg_sklearn.certificates.gradients._short_moves import (
     Moves,
@@ -57,11 +58,8 @@ def nearer_witnesses(
         As they came in, or nearer ones, which `predict` has confirmed.
     """
     measure, n = as_norm(norm), len(rows)
-    low, high = (np.broadcast_to(end, witness.shape) for end in rows.box(np.arange(n)))
-    low, high = ((end - rows.raw) / rows.scale for end in (low, high))
-    if rows.repair is not None:
-        # What a repair makes of a row need not lie inside the bounds.
-        low, high = np.full(low.shape, -np.inf), np.full(high.shape, np.inf)
+    open_end = np.full(witness.shape, np.inf)
+    low, high = room_of(rows) or Room(-open_end, open_end)
     known = np.flatnonzero(~np.isnan(witness).any(axis=1))
     found = Moves((witness - rows.raw)[known] / rows.scale, known, low[known], high[known])
     if starts is None:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.certificates.gradients import Room
 from specreg_sklearn.certificates.relaxations._boxed_balls import (
-    Room,
     lowest_moves,
     nearest_zeros_of_lines,
 )
@@ -147,11 +147,11 @@ def largest_margins(
         for k in range(n_hidden):
             gradient = np.maximum(found.after[k], 0.0) * before[k]
             line = bounds.lines[k]
-            move = _adam(mean, square, k, gradient * line.open, step)
+            move = adam_direction(mean, square, k, gradient * line.open, step)
             slopes[k] = np.clip(slopes[k] + rate * move, line.low, 1.0)
             if has_signs:
                 sign = question.signs[k][:, None]
-                move = _adam(mean, square, n_hidden + k, -sign * before[k], step)
+                move = adam_direction(mean, square, n_hidden + k, -sign * before[k], step)
                 scale = _FOR_MULTIPLIERS * np.abs(found.after[k]).max(axis=2, keepdims=True)
                 pushed = np.maximum(multipliers[k] + rate * scale * move, 0.0)
                 multipliers[k] = np.where(sign != 0, pushed, 0.0)
@@ -162,9 +162,13 @@ def largest_margins(
     return Answer(best, kept, gaps, move)
 
 
-def _adam(
+def adam_direction(
     mean: list[FloatArray | float], square: list[FloatArray | float], k: int, g: FloatArray, t: int
 ) -> FloatArray:
+    """Return where the ascent goes from gradients g of layer k, at step t; moments are updated.
+
+    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, arXiv:1412.6980.
+    """
     mean[k] = _DECAY * mean[k] + (1 - _DECAY) * g
     square[k] = _DECAY_OF_SQUARES * square[k] + (1 - _DECAY_OF_SQUARES) * g * g
     first = mean[k] / (1 - _DECAY ** (t + 1))

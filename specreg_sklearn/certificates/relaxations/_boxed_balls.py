@@ -6,55 +6,18 @@ that knows them is better than that of the whole ball, and often far better.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from scipy.special import expit
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import FloatArray
+from specreg_sklearn.certificates.gradients import Room
 from specreg_sklearn.certificates.moves import nearest_in_half_spaces
-from specreg_sklearn.space import CleanRows, Norm, as_norm
+from specreg_sklearn.space import Norm
 
 # How often the multiplier of a ball of L2 is improved. Any multiplier gives a bound.
 _TURNS = 4
 # Numbers in one block.
 _BLOCK = 2**20
-
-
-class Room(NamedTuple):
-    """How far the cells of some rows can move, in units of the space.
-
-    Parameters
-    ----------
-    low, high : ndarray of shape (n_rows, n_moves)
-        Ends of the moves, around zero; infinite where there is none.
-    """
-
-    low: FloatArray
-    high: FloatArray
-
-    def take(self, some: IntArray | slice) -> Room:
-        """Return the room of some of the rows."""
-        return Room(self.low[some], self.high[some])
-
-
-def room_of(rows: CleanRows) -> Room | None:
-    """Return how far cells can move, or None where there are no ends, or none that is known."""
-    if rows.repair is not None:
-        # What a repair makes of a row need not lie inside the bounds.
-        return None
-    low, high = (np.broadcast_to(end, rows.raw.shape) for end in rows.box(np.arange(len(rows))))
-    if not (np.isfinite(low).any() or np.isfinite(high).any()):
-        return None
-    low, high = ((end - rows.raw) / rows.scale for end in (low, high))
-    return Room(np.minimum(low, 0.0), np.maximum(high, 0.0))
-
-
-def farthest_corners(room: Room | None, n_rows: int, norm: float) -> FloatArray:
-    """Return how far the farthest row of each box is, rounded upwards."""
-    if room is None:
-        return np.full(n_rows, np.inf)
-    return as_norm(norm).length(np.maximum(-room.low, room.high)) * (1 + 1e-12)
 
 
 def falls_in_balls(

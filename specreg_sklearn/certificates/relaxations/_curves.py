@@ -13,7 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from specreg_sklearn._typing import FloatArray
-from specreg_sklearn.certificates.relaxations._ascent import Answer, Dual, Question
+from specreg_sklearn.certificates.relaxations._ascent import (
+    Answer,
+    Dual,
+    Question,
+    adam_direction,
+)
 from specreg_sklearn.certificates.relaxations._boxed_balls import (
     falls_in_balls,
     lowest_moves,
@@ -27,7 +32,6 @@ _CELLS = 48
 _BLOCK = 2**20
 # Of steps: the first and the last one, relative to the range of slopes.
 _FIRST, _LAST = 0.2, 0.02
-_DECAY, _DECAY_OF_SQUARES = 0.8, 0.95
 _ROUNDED = 0.05
 # Values on the grid are rounded by a few dozen units.
 _BLUR = 2.0**-44
@@ -127,7 +131,8 @@ def curved_margins(
         slopes = [np.array(part) for part in dual.slopes]
     best, kept = np.zeros(shape), list(slopes)
     nearest = np.zeros((*shape, layers.weights[0].shape[1]))
-    mean, square = ([np.zeros(part.shape) for part in slopes] for _ in "ab")
+    mean: list[FloatArray | float] = [0.0] * len(slopes)
+    square: list[FloatArray | float] = [0.0] * len(slopes)
     ball = np.broadcast_to(question.radius[:, None], shape)
     for step in range(n_steps + 1):
         found = _backward(layers, question, grids, slopes)
@@ -147,13 +152,9 @@ def curved_margins(
         value = question.centre[:, None] + move @ layers.weights[0].T
         for k, grid in enumerate(grids):
             gradient = found.after[k] * (value - found.touch[k])
-            mean[k] = _DECAY * mean[k] + (1 - _DECAY) * gradient
-            square[k] = _DECAY_OF_SQUARES * square[k] + (1 - _DECAY_OF_SQUARES) * gradient**2
-            first = mean[k] / (1 - _DECAY ** (step + 1))
-            second = square[k] / (1 - _DECAY_OF_SQUARES ** (step + 1))
             outputs = slopes[k] * value + found.offset[k]
             reach = rate * (grid.high - grid.low)
-            pushed = slopes[k] + reach * first / (np.sqrt(second) + 1e-150)
+            pushed = slopes[k] + reach * adam_direction(mean, square, k, gradient, step)
             slopes[k] = np.clip(pushed, grid.low, grid.high)
             if k + 1 < len(grids):
                 value = outputs @ layers.weights[k + 1].T + layers.biases[k]

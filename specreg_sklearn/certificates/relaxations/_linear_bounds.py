@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray
-from specreg_sklearn.certificates.relaxations._boxed_balls import Room, falls_in_balls
+from specreg_sklearn.certificates.gradients import Room
+from specreg_sklearn.certificates.relaxations._boxed_balls import falls_in_balls
 from specreg_sklearn.certificates.relaxations._layers import MovedLayers
 
 # Numbers in one block of coefficients.

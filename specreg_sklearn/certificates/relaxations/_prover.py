@@ -14,9 +14,8 @@ from specreg_sklearn.certificates.distances import (
     bounds_by_workers,
     register_constants_prover,
 )
-from specreg_sklearn.certificates.gradients import DenseMargins
+from specreg_sklearn.certificates.gradients import DenseMargins, RowSearch, farthest_corners
 from specreg_sklearn.certificates.pipelines import SeenRows
-from specreg_sklearn.certificates.relaxations._boxed_balls import farthest_corners
 from specreg_sklearn.certificates.relaxations._branches import branched_radii
 from specreg_sklearn.certificates.relaxations._from_l2 import implied_radii, reach_of
 from specreg_sklearn.certificates.relaxations._layers import (
@@ -27,7 +26,6 @@ from specreg_sklearn.certificates.relaxations._layers import (
 from specreg_sklearn.certificates.relaxations._parabolas import parabolas_help
 from specreg_sklearn.certificates.relaxations._roots import Rows, relaxed_radii
 from specreg_sklearn.certificates.relaxations._rounding import centres_of
-from specreg_sklearn.certificates.relaxations._row_search import RowSearch
 from specreg_sklearn.certificates.stages import Stage
 from specreg_sklearn.space import CONVEX_NORMS, NORMS, CleanRows, Norm
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn.certificates.gradients import Room, has_room
 from specreg_sklearn.certificates.relaxations._ascent import (
     Answer,
     Dual,
     Question,
     largest_margins,
 )
-from specreg_sklearn.certificates.relaxations._boxed_balls import Room
 from specreg_sklearn.certificates.relaxations._curves import curved_margins
 from specreg_sklearn.certificates.relaxations._layers import MovedLayers
 from specreg_sklearn.certificates.relaxations._linear_bounds import neuron_bounds
@@ -22,9 +21,8 @@ from specreg_sklearn.certificates.relaxations._parabolas import parabolas_help
 from specreg_sklearn.certificates.relaxations._rounding import Centres, sizes_within
 from specreg_sklearn.certificates.stages import Stage
 
-# Balls tried for a row, with lines and then with parabolas, and how near the largest one is enough,
-# relative to it.
-_BALLS, _BALLS_WITH_PARABOLAS, _NARROW = 6, 4, 0.01
+# Balls tried for a row, with lines and then with parabolas.
+_BALLS, _BALLS_WITH_PARABOLAS = 6, 4
 _FIRST_STEPS, _STEPS = 12, 6
 # No branches come after those of curves, so that more steps are worth while.
 _MORE_FOR_CURVES = 3
@@ -115,11 +113,6 @@ def answers(
 def no_signs(layers: MovedLayers, n_rows: int) -> list[FloatArray]:
     """Return signs of which none is set."""
     return [np.zeros((n_rows, len(slope))) for slope in layers.slopes]
-
-
-def has_room(low: FloatArray, high: FloatArray) -> NDArray[np.bool_]:
-    """Return between which radii a search may find more than it takes to narrow them."""
-    return np.asarray(high > (1 + _NARROW) * low)
 
 
 def relaxed_radii(

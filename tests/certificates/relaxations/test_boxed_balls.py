@@ -9,7 +9,8 @@ from sklearn.neural_network import MLPClassifier
 
 from specreg_sklearn import FeatureSpace
 from specreg_sklearn.certificates import distance_prover
-from specreg_sklearn.certificates.relaxations import Room, falls_in_balls
+from specreg_sklearn.certificates.gradients import Room
+from specreg_sklearn.certificates.relaxations import falls_in_balls
 from specreg_sklearn.space import as_norm
 from tests.certificates.enumerated_networks import exact_distance, random_network
 

@@ -1,4 +1,4 @@
-"""Both ends of rows while a network is searched: what is proved, what is found, what is open."""
+"""Both ends of rows while a model is searched: what is proved, what is found, what is open."""
 
 from __future__ import annotations
 
@@ -6,17 +6,25 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from specreg_sklearn._typing import Classifier, FloatArray, IntArray
+from specreg_sklearn._typing import BoolArray, Classifier, FloatArray, IntArray
 from specreg_sklearn.certificates.distances import (
     DistanceBounds,
     confirmed_witnesses,
     ends_meet,
 )
-from specreg_sklearn.certificates.gradients import RowMargins, nearer_witnesses
+from specreg_sklearn.certificates.gradients._room import farthest_corners, room_of
+from specreg_sklearn.certificates.gradients._row_margins import RowMargins
+from specreg_sklearn.certificates.gradients._witnesses import nearer_witnesses
 from specreg_sklearn.certificates.pipelines import CertifiedModel
-from specreg_sklearn.certificates.relaxations._boxed_balls import farthest_corners, room_of
-from specreg_sklearn.certificates.relaxations._roots import has_room
 from specreg_sklearn.space import CleanRows
+
+# How near two ends are, relative to the lower one, if there is nothing to narrow.
+_NARROW = 0.01
+
+
+def has_room(low: FloatArray, high: FloatArray) -> BoolArray:
+    """Return between which radii a search may find more than it takes to narrow them."""
+    return np.asarray(high > (1 + _NARROW) * low)
 
 
 class RowSearch:

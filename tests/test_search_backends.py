@@ -52,7 +52,8 @@ def test_joblib_backends_agree_with_serial(serial, backend):
         np.testing.assert_array_equal(scores(n_jobs=2), serial)
 
 
-def test_dask_cluster_agrees_with_serial(serial):
+def test_searches_and_proofs_in_a_dask_cluster(serial):
+    """One cluster for both, which takes longest to start."""
     cluster = distributed.LocalCluster(
         n_workers=1, threads_per_worker=2, dashboard_address=None, host="127.0.0.1"
     )
@@ -60,6 +61,7 @@ def test_dask_cluster_agrees_with_serial(serial):
         np.testing.assert_array_equal(scores(n_jobs=2), serial)
         # With a single thread joblib would have stayed in this process.
         assert all(client.run(eval, LOADED).values())
+        check_proofs_that_fail_and_searches_in_one_thread()
 
 
 def nothing_is_proved(rows):
@@ -79,11 +81,7 @@ def ask_twice(model):
     return said
 
 
-def test_proofs_that_fail_and_searches_in_one_thread_of_a_dask_worker():
+def check_proofs_that_fail_and_searches_in_one_thread():
     model = LogisticRegression(max_iter=500).fit(X, Y)
-    cluster = distributed.LocalCluster(
-        n_workers=1, threads_per_worker=2, dashboard_address=None, host="127.0.0.1"
-    )
-    with cluster, distributed.Client(cluster), joblib.parallel_config("dask"):
-        (said,) = joblib.Parallel(n_jobs=2)([joblib.delayed(ask_twice)(model)])
+    (said,) = joblib.Parallel(n_jobs=2)([joblib.delayed(ask_twice)(model)])
     assert said == ask_twice(model) and said[0] == "nothing is proved"

@@ -230,7 +230,7 @@ def bare_network(truth):
 
 def test_large_weights(iris, truth):
     """All three layers times the factor: the function grows by its cube, and radii stay."""
-    X, _ = iris
+    X = iris[0][::5]
     model = bare_network(truth)
     before, bound = certified_radius(model, X, scale=None), lipschitz_bound(model)
     assert (before > 0).all()
@@ -242,7 +242,7 @@ def test_large_weights(iris, truth):
 
 def test_small_weights(iris, truth):
     """Logits of 1e-60 are told apart, but not by predict, which compares probabilities."""
-    X, _ = iris
+    X = iris[0][::5]
     model = bare_network(truth)
     bound, own = lipschitz_bound(model), model.predict(X)
     model.coefs_ = [W * 1e-20 for W in model.coefs_]
@@ -254,7 +254,7 @@ def test_small_weights(iris, truth):
 @pytest.mark.parametrize("factor", [1e20, 1e-20])
 def test_scale_that_moves_between_layers(factor, iris, truth):
     """The function is the same, and so are its radii."""
-    X, _ = iris
+    X = iris[0][::5]
     model = bare_network(truth)
     before = certified_radius(model, X, scale=None)
     first, second, last = model.coefs_
@@ -266,7 +266,7 @@ def test_scale_that_moves_between_layers(factor, iris, truth):
 def test_float32_weights_of_any_size(factor, iris):
     """A factor on the readout of an encoder, in the precision that it computes in."""
     X, y = iris
-    model = encoder(X, y)
+    model, X = encoder(X, y), X[::5]
     before = certified_radius(model, X, scale=None)
     assert (before > 0).mean() > 0.9
     with torch.no_grad():

@@ -25,6 +25,7 @@ from specreg_sklearn.objectives import (
     Objective,
     Trades,
 )
+from tests.grids import diagonal
 
 KINDS = [Adversarial, Trades, Gradient, LipschitzMargin, VAT, Linearity]
 NAMES = ["adversarial", "trades", "gradient", "lipschitz_margin", "vat", "linearity"]
@@ -44,17 +45,17 @@ def batch_normed(input_shape):
     return nn.Sequential(nn.Linear(*input_shape, 10), nn.BatchNorm1d(10), nn.ReLU())
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+CHANGES = [
+    {},
+    {"early_stopping": True, "n_iter_no_change": 3},
+    {"module": batch_normed},
+    {"penalty": "jacobian", "constraint": "spectral_norm", "burn_in": 0.3},
+    {"class_weight": "balanced", "solver": "sgd"},
+]
+
+
 @pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"early_stopping": True, "n_iter_no_change": 3},
-        {"module": batch_normed},
-        {"penalty": "jacobian", "constraint": "spectral_norm", "burn_in": 0.3},
-        {"class_weight": "balanced", "solver": "sgd"},
-    ],
+    ("kind", "dtype", "changes"), diagonal(KINDS, [np.float32, np.float64], CHANGES)
 )
 def test_no_strength_is_cross_entropy_bit_for_bit(iris_rows, kind, dtype, changes):
     X, y = iris_rows[0].astype(dtype), iris_rows[1]
@@ -73,8 +74,7 @@ def test_no_strength_is_cross_entropy_bit_for_bit(iris_rows, kind, dtype, change
             assert losses == plain.net_.history[:, "valid_loss"]
 
 
-@pytest.mark.parametrize("objective", NAMES)
-@pytest.mark.parametrize("changes", [{}, {"early_stopping": True}])
+@pytest.mark.parametrize(("objective", "changes"), diagonal(NAMES, [{}, {"early_stopping": True}]))
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(iris_rows, objective, changes):
     changes = {"max_iter": 4, **changes}
     first, again = (encoder(objective, **changes).fit(*iris_rows) for _ in range(2))

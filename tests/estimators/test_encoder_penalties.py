@@ -24,6 +24,7 @@ from specreg_sklearn.penalties import (
     Penalty,
     ProductSpectral,
 )
+from tests.grids import diagonal
 
 NEW = [
     "orthogonal",
@@ -45,8 +46,7 @@ def flat(model):
     return torch.cat([p.detach().flatten() for p in model.module_.parameters()]).numpy()
 
 
-@pytest.mark.parametrize("penalty", NEW)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("penalty", "dtype"), diagonal(NEW, [np.float32, np.float64]))
 def test_every_name_lowers_what_it_penalises(iris_rows, penalty, dtype):
     X, y = iris_rows[0].astype(dtype), iris_rows[1]
     free = encoder(penalty, alpha=0.0).fit(X, y)

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from specreg_sklearn.attacks import CGBA, FeatureSpace
 from specreg_sklearn.metrics import adversarial_distances, certified_radius
+from tests.grids import diagonal
 
 
 def boundary_segments(layers):
@@ -60,8 +61,7 @@ def exact_distances(layers, X):
     return nearest
 
 
-@pytest.mark.parametrize("hidden", [(6,), (4, 4), (3, 3, 3)])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("hidden", "seed"), diagonal([(6,), (4, 4), (3, 3, 3)], range(3)))
 def test_certified_below_exact_below_attack(hidden, seed):
     X, y = make_moons(200, noise=0.2, random_state=seed)
     X = X * [1, 5]

@@ -27,6 +27,7 @@ from specreg_sklearn.certificates import distance_prover
 from specreg_sklearn.certificates.composed import member_ranges
 from specreg_sklearn.certificates.trees import TreeEnsemble, TreeScoreRanges
 from specreg_sklearn.space import FeatureSpace, as_norm
+from tests.grids import diagonal
 
 FOREST = RandomForestClassifier(12, max_depth=6, random_state=0)
 BOOSTING = GradientBoostingClassifier(n_estimators=12, random_state=0)
@@ -57,9 +58,7 @@ def _moved(rows, radius, norm, rng, n=300):
     return rows.fit(rows.raw[own] + steps * rows.scale, *rows.box(own)), own
 
 
-@pytest.mark.parametrize("norm", [1, 2, np.inf])
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize(("name", "n_classes", "norm"), diagonal([*TREES], [2, 3], [1, 2, np.inf]))
 def test_sums_of_trees_stay_in_their_ranges(name, n_classes, norm):
     n_classes = 2 if name == "boosting by another loss" else n_classes
     X, y = _data(n_classes)
@@ -185,13 +184,12 @@ COMPOSED = {
 
 
 @pytest.mark.filterwarnings("ignore:The `probability` parameter:FutureWarning")
-@pytest.mark.parametrize("norm", [2, np.inf])
-@pytest.mark.parametrize("name", COMPOSED)
+@pytest.mark.parametrize(("name", "norm"), diagonal([*COMPOSED], [2, np.inf]))
 def test_both_ends_of_what_is_made_of_trees_and_machines(name, norm):
     X, y = load_breast_cancer(return_X_y=True)
     model = make_pipeline(StandardScaler(), COMPOSED[name]).fit(X[::2], y[::2])
     space = FeatureSpace.from_data(X)
-    rows = X[1::40]
+    rows = X[1::80]
     found = resolve_attack("auto", norm=norm, max_queries=300).run(
         model, rows, model.predict(rows), space=space, pool=X
     )

@@ -16,6 +16,7 @@ from sklearn.svm import SVC, NuSVC
 
 from specreg_sklearn.certificates import distance_prover
 from specreg_sklearn.space import FeatureSpace, as_norm
+from tests.grids import diagonal
 
 X, Y = make_moons(120, noise=0.2, random_state=0)
 ROWS = X[::12]
@@ -62,8 +63,7 @@ def nearest_on_rays(model, row, norm, farthest=1.0, n_rays=180, n_steps=100, ins
 
 # Label spreading divides by sums of kernels, which are 0 far away from all rows.
 @pytest.mark.filterwarnings("ignore:invalid value encountered in divide:RuntimeWarning")
-@pytest.mark.parametrize("norm", [1, 2, np.inf])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("name", "norm"), diagonal([*MODELS], [1, 2, np.inf]))
 def test_lower_bounds_are_below_every_ray_and_near_the_nearest(name, norm):
     model = _fitted(name)
     bounds = _bounds(model, ROWS, norm)
@@ -80,8 +80,10 @@ def test_lower_bounds_are_below_every_ray_and_near_the_nearest(name, norm):
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in divide:RuntimeWarning")
-@pytest.mark.parametrize("norm", [1, 2, np.inf])
-@pytest.mark.parametrize("name", ["rbf", "degree 3", "sigmoid", "Gaussian process"])
+@pytest.mark.parametrize(
+    ("name", "norm"),
+    diagonal(["rbf", "degree 3", "sigmoid", "Gaussian process"], [1, 2, np.inf]),
+)
 def test_bounds_of_the_space_make_distances_larger(name, norm):
     model = _fitted(name)
     low, high = np.quantile(X, [0.1, 0.9], axis=0)

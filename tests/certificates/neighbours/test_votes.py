@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from specreg_sklearn.certificates import distance_prover
 from specreg_sklearn.space import FeatureSpace, as_norm
+from tests.grids import diagonal
 
 _NORMS = (1, 2, np.inf)
 
@@ -89,10 +90,12 @@ def _problem(seed, n_classes, d):
     return X, y, np.random.default_rng(seed).uniform(0.5, 2.0, size=d)
 
 
-@pytest.mark.parametrize("norm", _NORMS)
-@pytest.mark.parametrize(("k", "n_classes"), [(2, 2), (3, 2), (4, 2), (5, 2), (3, 3), (4, 3)])
-def test_distances_are_those_of_the_nearest_set_of_voters(k, n_classes, norm):
-    n_boxed = 0
+VOTES = [(2, 2), (3, 2), (4, 2), (5, 2), (3, 3), (4, 3)]
+
+
+@pytest.mark.parametrize(("votes", "norm"), diagonal(VOTES, _NORMS), ids=str)
+def test_distances_are_those_of_the_nearest_set_of_voters(votes, norm):
+    n_boxed, (k, n_classes) = 0, votes
     for seed, d in ((0, 2), (1, 4)):
         X, y, scale = _problem(seed, n_classes, d)
         model = KNeighborsClassifier(k, algorithm="brute").fit(X, y)
@@ -114,8 +117,7 @@ def test_distances_are_those_of_the_nearest_set_of_voters(k, n_classes, norm):
     assert n_boxed < 6
 
 
-@pytest.mark.parametrize("norm", _NORMS)
-@pytest.mark.parametrize("k", [3, 4, 11])
+@pytest.mark.parametrize(("k", "norm"), diagonal([3, 4, 11], _NORMS))
 def test_no_sampled_row_is_nearer_than_the_bound(k, norm):
     for X, y in (load_wine(return_X_y=True), load_breast_cancer(return_X_y=True)):
         model = make_pipeline(StandardScaler(), KNeighborsClassifier(k)).fit(X, y)
@@ -140,7 +142,7 @@ def test_more_nodes_never_give_a_worse_bound():
     rows, prover = FeatureSpace.from_data(X).bind(X[::30]), distance_prover(model, X)
     for norm in _NORMS:
         last = None
-        for max_nodes in (1, 6, 20, 60, 200, 600, 4000):
+        for max_nodes in (1, 6, 60, 600, 2000):
             found = prover.bounds(rows, norm=norm, max_nodes=max_nodes)
             assert (found.lower > 0).all() and (found.lower <= found.upper).all()
             if last is not None:
@@ -153,7 +155,7 @@ def test_a_row_does_not_depend_on_the_others():
     X, y = load_wine(return_X_y=True)
     model = make_pipeline(StandardScaler(), KNeighborsClassifier(5)).fit(X, y)
     space, prover = FeatureSpace.from_data(X), distance_prover(model, X)
-    for norm in _NORMS:
+    for norm in (1, np.inf):
         together = prover.bounds(space.bind(X[::40]), norm=norm)
         for i in range(len(together.lower)):
             alone = prover.bounds(space.bind(X[::40][i : i + 1]), norm=norm)

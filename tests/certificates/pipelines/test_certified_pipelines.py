@@ -47,6 +47,7 @@ from specreg_sklearn.metrics import (
     lipschitz_bound,
     register_certified_step,
 )
+from tests.grids import diagonal
 
 
 @pytest.fixture(scope="module")
@@ -197,8 +198,9 @@ CLASSIFIERS = [
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("model", CLASSIFIERS, ids=lambda model: str(model)[:60])
+@pytest.mark.parametrize(
+    ("model", "n_classes"), diagonal(CLASSIFIERS, [2, 3]), ids=lambda value: str(value)[:60]
+)
 def test_scores_decide_as_predict_does(model, n_classes, rows):
     X, y = rows
     kept = y < n_classes

@@ -22,6 +22,7 @@ from specreg_sklearn.certificates import distance_prover
 from specreg_sklearn.certificates.quadratic._boundary_moves import Boundary
 from specreg_sklearn.certificates.quadratic._multipliers import Form, best_bound
 from specreg_sklearn.space import NORMS, FeatureSpace
+from tests.grids import diagonal, few_fast
 
 CONVEX = (1, 2, np.inf)
 
@@ -37,8 +38,7 @@ def clouds(seed, n_columns, n_classes=2, n_rows=40):
     return np.concatenate(parts), np.repeat(np.arange(n_classes), n_rows)
 
 
-@pytest.mark.parametrize("norm", CONVEX)
-@pytest.mark.parametrize("bounds", ["data", None])
+@pytest.mark.parametrize(("bounds", "norm"), diagonal(["data", None], CONVEX))
 def test_two_columns_against_a_fine_grid(bounds, norm):
     for seed in range(4):
         X, y = clouds(seed, 2)
@@ -105,8 +105,7 @@ def nearest_by_solver(c, g, H, low, high, norm, rng, n_starts=25):
     return best
 
 
-@pytest.mark.parametrize("norm", CONVEX)
-@pytest.mark.parametrize("load", [load_iris, load_wine])
+@pytest.mark.parametrize(("load", "norm"), diagonal([load_iris, load_wine], CONVEX))
 def test_no_solver_finds_a_shorter_move_and_few_are_much_longer(load, norm):
     X, y = load(return_X_y=True)
     X = StandardScaler().fit_transform(X)
@@ -182,7 +181,7 @@ def test_one_column_that_moves_has_the_distance_of_a_root():
         assert np.isfinite(found[0].upper[i]) == bool(len(real))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", few_fast(range(3), 1))
 def test_the_fewest_columns_against_every_row_there_is(seed):
     X, y = clouds(seed, 4, n_classes=3)
     X = np.rint(1.2 * X).astype(int).clip(-4, 4)
@@ -239,7 +238,7 @@ def test_bounds_and_prices_never_bring_a_row_nearer():
         FeatureSpace.from_data(X, cost={0: (3.0, 1.0), 3: 2.0}),
     ]
     for norm in CONVEX:
-        wide, inside, priced = (prover.bounds(s.bind(X[::60]), norm=norm) for s in spaces)
+        wide, inside, priced = (prover.bounds(s.bind(X[::120]), norm=norm) for s in spaces)
         assert (wide.lower <= inside.upper).all() and (inside.lower <= priced.upper).all()
         assert wide.closed.all() or norm != 2
         assert (inside.lower >= 0.99 * inside.upper).all() or norm != 2

@@ -79,7 +79,14 @@ def module_of(kind, seed=0):
     return net
 
 
-@pytest.fixture(scope="module", params=KINDS)
+# One of each way in which a network holds more than weights; `test_modules_stay` takes them all.
+FAST = {"old weight_norm", "orthogonal", "batch norm and dropout", "mixed gradients", "hooks"}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(k, marks=() if k in FAST else pytest.mark.slow) for k in KINDS],
+)
 def fitted(request):
     kind = request.param
     encoder = SpectrallyRegularizedEncoder(

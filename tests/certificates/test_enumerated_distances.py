@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import CGBA, FeatureSpace
 from specreg_sklearn.metrics import certified_radius
+from tests.grids import diagonal
 
 # Inputs, hidden layers, classes.
 SHAPES = [(2, (6,), 2), (3, (7,), 2), (3, (6,), 3), (2, (4, 4), 2), (3, (4, 3), 3), (2, (3, 4), 4)]
@@ -25,8 +26,7 @@ def attack_distances(model, X, pool):
     return result.distances
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("shape", "seed"), diagonal(SHAPES, range(2)), ids=str)
 def test_random_networks(shape, seed, truth):
     model = truth.random_network(seed, *shape)
     X = 3 * np.random.default_rng(seed).normal(size=(N_ROWS, shape[0]))

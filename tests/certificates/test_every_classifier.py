@@ -143,7 +143,7 @@ def test_no_proof_exceeds_what_is_found(load, norm):
 def test_steps_in_front_of_any_kind(norm):
     X, y = load_wine(return_X_y=True)
     rng = np.random.default_rng(2)
-    rows = FeatureSpace.from_data(X, scale="std", bounds=None).bind(X[::25])
+    rows = FeatureSpace.from_data(X, scale="std", bounds=None).bind(X[::45])
     for last in (KNeighborsClassifier(1), KNeighborsClassifier(), NearestCentroid(), GaussianNB()):
         model = make_pipeline(StandardScaler(), PCA(4), last).fit(X, y)
         bounds = _check(model, X, rows, norm, rng)

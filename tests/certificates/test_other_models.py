@@ -27,6 +27,7 @@ from specreg_sklearn.certificates.moves import shortest_move
 from specreg_sklearn.certificates.pipelines import split_pipeline
 from specreg_sklearn.space import L1, L2, LINF, FeatureSpace
 from tests.certificates.test_every_classifier import nearest_found
+from tests.grids import diagonal
 
 
 def _two_classes():
@@ -193,22 +194,21 @@ _COMPOSED = [
 ]
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_classifiers_made_of_classifiers(n_classes):
+@pytest.mark.parametrize(("last", "n_classes"), diagonal(_COMPOSED, [2, 3]))
+def test_classifiers_made_of_classifiers(last, n_classes):
     X, y = _two_classes() if n_classes == 2 else load_iris(return_X_y=True)
     X = StandardScaler().fit_transform(X)
     rng = np.random.default_rng(0)
     rows = FeatureSpace.from_data(X, scale=None, bounds=None).bind(X[:: len(X) // 4])
-    for last in _COMPOSED:
-        model = make_pipeline(StandardScaler(), last).fit(X[::2], y[::2])
-        for norm in (2,) if n_classes == 2 else (np.inf,):
-            lower = distance_prover(model, X).bounds(rows, norm=norm).lower
-            own, labels = model.predict(rows.raw), model.predict(X)
-            for i, x in enumerate(rows.raw):
-                others = X[labels != own[i]][:10]
-                found = nearest_found(model.predict, x, own[i], 1.0, norm, others, rng, 10)
-                assert lower[i] <= found, (last, norm)
-            assert (lower > 0).mean() > 0.6, (last, norm)
+    model = make_pipeline(StandardScaler(), last).fit(X[::2], y[::2])
+    norm = 2 if n_classes == 2 else np.inf
+    lower = distance_prover(model, X).bounds(rows, norm=norm).lower
+    own, labels = model.predict(rows.raw), model.predict(X)
+    for i, x in enumerate(rows.raw):
+        others = X[labels != own[i]][:10]
+        found = nearest_found(model.predict, x, own[i], 1.0, norm, others, rng, 10)
+        assert lower[i] <= found
+    assert (lower > 0).mean() > 0.6
 
 
 def test_a_vote_holds_as_long_as_most_members_do():

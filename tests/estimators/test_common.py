@@ -1,4 +1,4 @@
-"""scikit-learn's own checks: all of them, on default parameters, none excused.
+"""scikit-learn's own checks: all of them, none excused, in short fits and on default parameters.
 
 Beside them the checks that can depend on a penalty or an objective, in short fits.
 """
@@ -40,11 +40,26 @@ KEY_CHECKS = [
 ]
 
 
-ALL_CHECKS = parametrize_with_checks([kind() for kind in ESTIMATORS])
+# Most checks fit anew, and few ask how good the fit is. The slow tests take the default length.
+SHORT = [
+    SpectrallyRegularizedEncoder(max_iter=30),
+    SelfSupervisedEncoder(max_iter=20),
+    RobustLinearProbe(),
+]
+ALL_CHECKS, DEFAULT_CHECKS = (
+    # scikit-learn 1.6 hands over a generator, which pytest no longer likes.
+    list(parametrize_with_checks(estimators).args[1])
+    for estimators in (SHORT, [kind() for kind in ESTIMATORS])
+)
+# How scikit-learn names its checks.
+IDS = parametrize_with_checks([]).kwargs["ids"]
 
 
-# scikit-learn 1.6 hands over a generator, which pytest no longer likes.
-@pytest.mark.parametrize(ALL_CHECKS.args[0], list(ALL_CHECKS.args[1]), **ALL_CHECKS.kwargs)
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    [*ALL_CHECKS, *(pytest.param(*pair, marks=pytest.mark.slow) for pair in DEFAULT_CHECKS)],
+    ids=IDS,
+)
 def test_scikit_learn_checks(estimator, check):
     before = np.random.get_state()
     check(estimator)

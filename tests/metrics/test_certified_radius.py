@@ -26,6 +26,7 @@ from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import CGBA, FeatureSpace, HopSkipJump, RayS, SquareAttack
 from specreg_sklearn.certificates import TorchGraph, torch_stages
 from specreg_sklearn.metrics import adversarial_distances, certified_radius, lipschitz_bound
+from tests.grids import diagonal
 
 DUAL = {1: np.inf, 2: 2, np.inf: 1}
 
@@ -71,9 +72,11 @@ LINEAR = [
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("norm", [1, 2, np.inf])
-@pytest.mark.parametrize("data", [load_breast_cancer, load_iris])
-@pytest.mark.parametrize("model", LINEAR, ids=lambda model: str(model)[:70])
+@pytest.mark.parametrize(
+    ("model", "data", "norm"),
+    diagonal(LINEAR, [load_breast_cancer, load_iris], [1, 2, np.inf]),
+    ids=lambda value: getattr(value, "__name__", str(value)[:70]),
+)
 def test_linear_models_have_the_exact_distance(model, data, norm):
     X, y = data(return_X_y=True)
     model = clone(model).fit(X, y)
@@ -204,14 +207,17 @@ ATTACKS = [
 def test_no_attack_gets_inside_the_radius(data, request):
     X, y = request.getfixturevalue(data)
     for model in fitted_models((X, y)):
-        rows = np.arange(0, len(X), len(X) // 12)
+        rows = np.arange(0, len(X), len(X) // 6)
+        radii = {
+            norm: certified_radius(model, X[rows], norm=norm, scale=None) for norm in (2, np.inf)
+        }
         for attack in ATTACKS:
             # What the model predicts plays the part of the truth: the radius is about that.
             options = {"attack": attack, "norm": attack.norm, "scale": None, "certify": False}
             found = adversarial_distances(model, X[rows], model.predict(X[rows]), **options)
-            radius = certified_radius(model, X[rows], norm=attack.norm, scale=None)
+            radius = radii[attack.norm]
             assert (radius <= found).all()
-            assert (radius > 0).all() and np.isfinite(found).sum() > 9
+            assert (radius > 0).all() and np.isfinite(found).mean() > 0.75
 
 
 def test_square_attack_fails_inside_the_radius(digits):
@@ -225,8 +231,7 @@ def test_square_attack_fails_inside_the_radius(digits):
         assert not result.success[radius > eps].any()
 
 
-@pytest.mark.parametrize("share", [0.5, 0.999])
-def test_gradient_steps_fail_inside_the_radius(digits, share):
+def test_gradient_steps_fail_inside_the_radius(digits):
     """Projected gradient steps on the float64 network, in raw pixels through the scaler."""
     X, y = digits
     with warnings.catch_warnings():
@@ -235,22 +240,23 @@ def test_gradient_steps_fail_inside_the_radius(digits, share):
             StandardScaler(),
             SpectrallyRegularizedEncoder(hidden_layer_sizes=(24,), max_iter=15, random_state=0),
         ).fit(X, y)
-    X = X[:300]
+    X = X[:60]
     radius = certified_radius(model, X, scale=None)
     label = torch.as_tensor(model.predict(X))
     scale, mean = (torch.as_tensor(a) for a in (model[0].scale_, model[0].mean_))
-    clean, size = torch.as_tensor(X), torch.as_tensor(share * radius)[:, None]
-    moved = clean.clone()
-    for _ in range(30):
-        moved.requires_grad_(True)
-        logits = model[1].module_((moved - mean) / scale)
-        own = logits.gather(1, label[:, None])[:, 0]
-        other = logits.scatter(1, label[:, None], -torch.inf).max(dim=1).values
-        (slope,) = torch.autograd.grad((other - own).sum(), moved)
-        step = moved.detach() + 0.2 * size * slope / slope.norm(dim=1, keepdim=True)
-        away = step - clean
-        moved = clean + away * torch.clamp(size / away.norm(dim=1, keepdim=True), max=1.0)
-    np.testing.assert_array_equal(model.predict(moved.detach().numpy()), label.numpy())
+    for share in (0.5, 0.999):
+        clean, size = torch.as_tensor(X), torch.as_tensor(share * radius)[:, None]
+        moved = clean.clone()
+        for _ in range(30):
+            moved.requires_grad_(True)
+            logits = model[1].module_((moved - mean) / scale)
+            own = logits.gather(1, label[:, None])[:, 0]
+            other = logits.scatter(1, label[:, None], -torch.inf).max(dim=1).values
+            (slope,) = torch.autograd.grad((other - own).sum(), moved)
+            step = moved.detach() + 0.2 * size * slope / slope.norm(dim=1, keepdim=True)
+            away = step - clean
+            moved = clean + away * torch.clamp(size / away.norm(dim=1, keepdim=True), max=1.0)
+        np.testing.assert_array_equal(model.predict(moved.detach().numpy()), label.numpy())
 
 
 def test_the_readme_pipeline_in_raw_units(digits):
@@ -262,7 +268,7 @@ def test_the_readme_pipeline_in_raw_units(digits):
             SpectrallyRegularizedEncoder(hidden_layer_sizes=(32,), max_iter=20, random_state=0),
             RobustLinearProbe(),
         ).fit(X, y)
-    X = X[::12]
+    X = X[::40]
     radius = certified_radius(model, X, scale=None)
     assert radius.shape == (len(X),) and radius.dtype == np.float64
     assert (radius > 0).mean() > 0.99
@@ -522,8 +528,7 @@ def test_rows_that_span_a_small_box_are_not_safe_beyond_it(cancer_rows, model):
     assert np.isfinite(radii).all()
 
 
-@pytest.mark.parametrize("activation", ["relu", "tanh"])
-@pytest.mark.parametrize("norm", [1, 2, np.inf])
+@pytest.mark.parametrize(("norm", "activation"), diagonal([1, 2, np.inf], ["relu", "tanh"]))
 def test_units_of_networks(iris_rows, activation, norm):
     """In units four times as large distances are a quarter, to the last bit of a power of two."""
     X, y = iris_rows

@@ -106,7 +106,7 @@ def test_rows_that_a_proof_decides_are_not_attacked(models, digits, counting):
     # What is wrong as it stands needs no attack either.
     for model in (models[1], models[2]):
         X, y = digits
-        right = np.flatnonzero(model.predict(X) == y)[:60]
+        right = np.flatnonzero(model.predict(X) == y)[:30]
         X, y = X[right], y[right]
         prover, space = distance_prover(model, X), FeatureSpace.from_data(X)
         # As many nodes as "auto" looks at.
@@ -123,13 +123,13 @@ def test_rows_that_a_proof_decides_are_not_attacked(models, digits, counting):
         assert Counting.n_rows == n_open
         Counting.n_rows = 0
         robust_accuracy_score(model, X, y, eps=eps, certify=False, **options)
-        assert Counting.n_rows == 60
+        assert Counting.n_rows == 30
         # A row must withstand the largest of several sizes, or fail within the smallest.
         Counting.n_rows = 0
         robust_accuracy_score(model, X, y, eps=[eps / 2, eps], **options)
         undecided = [(nearest.lower <= e) & (nearest.upper > e) for e in (eps / 2, eps)]
         assert Counting.n_rows == int((undecided[0] | undecided[1]).sum())
-        assert 0 < Counting.n_rows < 60
+        assert 0 < Counting.n_rows < 30
 
 
 def test_all_rows_proved_needs_no_attack(models, digits, counting):

@@ -17,6 +17,7 @@ from specreg_sklearn.attacks import CGBA
 from specreg_sklearn.certificates import distance_prover
 from specreg_sklearn.certificates.pipelines import NoCertificateError
 from specreg_sklearn.metrics import adversarial_distances
+from tests.grids import diagonal
 
 NUMBERS = ["size", "age"]
 WIDE = (-1e6, 1e6)
@@ -66,20 +67,15 @@ def test_a_linear_model_is_exact(table, norm, sparse_threshold, weights):
     assert (found.lower <= truth).all() and found.closed.all()
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        OneHotEncoder(handle_unknown="ignore", sparse_output=False),
-        OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32),
-        OrdinalEncoder(dtype=np.int8, encoded_missing_value=-1),
-    ],
-    ids=["flags", "float32", "int8"],
-)
-@pytest.mark.parametrize(
-    "last",
-    [LogisticRegression(), SVC(random_state=0), KNeighborsClassifier(3)],
-    ids=lambda model: type(model).__name__,
-)
+WORDS = [
+    OneHotEncoder(handle_unknown="ignore", sparse_output=False),
+    OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32),
+    OrdinalEncoder(dtype=np.int8, encoded_missing_value=-1),
+]
+LAST = [LogisticRegression(), SVC(random_state=0), KNeighborsClassifier(3)]
+
+
+@pytest.mark.parametrize(("last", "words"), diagonal(LAST, WORDS), ids=str)
 def test_no_proof_is_above_an_attack(table, last, words):
     X, y = table
     if words.dtype is np.float32:

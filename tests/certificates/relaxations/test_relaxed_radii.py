@@ -50,7 +50,7 @@ def test_no_row_that_is_found_lies_inside():
         norm, dtype = (1, 2, np.inf)[trial % 3], (np.float64, np.float32)[trial // 3]
         widths = tuple(rng.integers(4, 33, size=1 + trial % 2).tolist())
         model, X = random_network(rng, int(rng.integers(2, 8)), widths, 3, dtype)
-        X = X[:2]
+        X = X[:1]
         lower = distance_prover(model, X).bounds(space_of(X).bind(X), norm=norm).lower
         for row, radius in zip(X, lower, strict=True):
             if radius > 0:
@@ -88,14 +88,14 @@ def found_near(model, row, radius, norm, rng):
 def test_a_witness_ends_the_search_and_more_nodes_are_never_worse():
     rng = np.random.default_rng(1)
     model, X = random_network(rng, 4, (12,), 2)
-    X = X[:6]
+    X = X[:4]
     rows, prover = space_of(X).bind(X), distance_prover(model, X)
-    lower = [prover.bounds(rows, norm=2, max_nodes=n).lower for n in (1, 1000, 3000, 5000, 20_000)]
+    lower = [prover.bounds(rows, norm=2, max_nodes=n).lower for n in (1, 1000, 5000, 10_000)]
     assert (np.diff(lower, axis=0) >= 0).all() and (lower[-1] > lower[0]).any()
     exact = np.array([exact_distance(model, row, 2) for row in X[:1]])
     assert lower[-1][0] <= exact[0] * (1 + 1e-9)
     alone = [prover.bounds(rows.take(np.array([i])), norm=2).lower[0] for i in range(len(X))]
-    np.testing.assert_allclose(alone, lower[3], rtol=1e-12)
+    np.testing.assert_allclose(alone, lower[2], rtol=1e-12)
     near = prover.bounds(rows, norm=2, within=float(lower[0].min() / 2)).n_nodes
     assert (near <= 1).all()  # no node, and for one row a look at gradients
 

@@ -96,7 +96,8 @@ def read_fields(
         check_one_set(group, table, names)
     prices, found = read_cost(cost, flags, names, found)
     numeric = np.flatnonzero(kinds != CATEGORICAL)
-    numbers = ColumnNumbers(table, numeric, kinds == INTEGER)
+    by_std = isinstance(scale, Mapping) or (isinstance(scale, str) and scale == "std")
+    numbers = ColumnNumbers(table, numeric, kinds == INTEGER, spreads=by_std)
     check_data(numbers, names)
     lo, hi = read_bounds(bounds, numbers.low, numbers.high, kinds, table)
     for group in found:

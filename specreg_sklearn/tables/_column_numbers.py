@@ -15,6 +15,10 @@ from specreg_sklearn.tables.containers import SparseTable, Table, are_all
 
 # Cells in one block: 2 MB.
 _BLOCK = 2**18
+# Rows of a block that are laid side by side: numpy then works along rows of some thousand cells.
+_SIDE_BY_SIDE = 64
+# Numbers whose squares, added up, are far from the ends of float64.
+_TAME = 1e-140, 1e140
 
 
 def row_blocks(table: Table, columns: IntArray) -> Iterator[tuple[slice, FloatArray]]:
@@ -48,6 +52,8 @@ class ColumnNumbers:
         Positions of the columns that hold numbers. The others count as empty.
     whole : ndarray of shape (n_columns,), bool
         Columns that should hold whole numbers.
+    spreads : bool, default=False
+        Whether standard deviations will be asked for: where that is cheap, they are read at once.
 
     Attributes
     ----------
@@ -57,16 +63,42 @@ class ColumnNumbers:
         Columns without a number, and those of `whole` that hold fractions.
     """
 
-    def __init__(self, table: Table, columns: IntArray, whole: BoolArray) -> None:
+    def __init__(
+        self, table: Table, columns: IntArray, whole: BoolArray, *, spreads: bool = False
+    ) -> None:
         self._table = table
         self._moved: dict[int, FloatArray] = {}
         self.low, self.high = np.full((2, table.n_columns), np.nan)
         self.broken = np.zeros(table.n_columns, dtype=bool)
+        self._moments: _Moments | None = None
         # Whole numbers as such need no look.
         doubtful = [
             k for k, j in enumerate(columns) if whole[j] and table.dtype(j).kind not in "iub"
         ]
-        for _, block in row_blocks(table, columns):
+        if not doubtful and _is_long(table, columns):
+            self._moments = _Moments(len(columns)) if spreads else None
+            self._read_as_it_lies()
+        else:
+            self._read_blocks(columns, doubtful)
+        self.empty = np.isnan(self.low)
+        self.low[self.empty], self.high[self.empty] = 0.0, 0.0
+
+    def _read_as_it_lies(self) -> None:
+        """Read a long array without turning it, which would take most of the time."""
+        data, d = self._table.data, self._table.n_columns
+        step = max(1, _BLOCK // (_SIDE_BY_SIDE * d)) * _SIDE_BY_SIDE
+        for begin in range(0, len(data), step):
+            rows = data[begin : begin + step]
+            beside = 1 if len(rows) % _SIDE_BY_SIDE else _SIDE_BY_SIDE
+            block = rows.reshape(-1, beside * d)
+            low, high = np.fmin.reduce(block, axis=0), np.fmax.reduce(block, axis=0)
+            self.low = np.fmin(self.low, np.fmin.reduce(low.reshape(beside, d), axis=0))
+            self.high = np.fmax(self.high, np.fmax.reduce(high.reshape(beside, d), axis=0))
+            if self._moments is not None:
+                self._moments.add_rows(block, d)
+
+    def _read_blocks(self, columns: IntArray, doubtful: list[int]) -> None:
+        for _, block in row_blocks(self._table, columns):
             low, high = block.min(axis=1), block.max(axis=1)
             gaps = np.flatnonzero(np.isnan(low))
             low[gaps] = np.fmin.reduce(block[gaps], axis=1)
@@ -77,8 +109,6 @@ class ColumnNumbers:
                 with np.errstate(invalid="ignore"):
                     rest = np.nan_to_num(np.mod(block[k], 1))
                 self.broken[columns[k]] |= bool(rest.any())
-        self.empty = np.isnan(self.low)
-        self.low[self.empty], self.high[self.empty] = 0.0, 0.0
 
     def __len__(self) -> int:
         return len(self.low)
@@ -118,6 +148,12 @@ class ColumnNumbers:
     def _stds(self, columns: IntArray) -> FloatArray:
         # Squares of very large or very small numbers would not be finite, or would vanish.
         peak = np.maximum(np.abs(self.low[columns]), np.abs(self.high[columns]))
+        if self._moments is not None and not self._moved:
+            ranges = self.ranges()[columns]
+            if (peak < _TAME[1]).all() and (ranges > _TAME[0]).all():
+                stds = self._moments.stds()[columns]
+                if np.isfinite(stds).all():
+                    return stds
         moments = _Moments(len(columns))
         for rows, block in row_blocks(self._table, columns) if len(columns) else ():
             for k, j in enumerate(columns.tolist()):
@@ -126,6 +162,14 @@ class ColumnNumbers:
             block /= peak[:, None]
             moments.add(block)
         return np.maximum(moments.stds() * peak, np.finfo(np.float64).tiny)
+
+
+def _is_long(table: Table, columns: IntArray) -> bool:
+    """Return whether a table is an array of numbers, row by row, of several blocks."""
+    if isinstance(table, SparseTable) or not table.bare:
+        return False
+    whole = are_all(columns, table.n_columns) and table.data.flags.c_contiguous
+    return bool(whole and table.data.size > _BLOCK)
 
 
 class _Moments:
@@ -150,6 +194,9 @@ class _Moments:
             if len(cells):
                 mean[k] = cells.mean()
                 squares[k] = ((cells - mean[k]) ** 2).sum()
+        self._join(count, mean, squares)
+
+    def _join(self, count: FloatArray | float, mean: FloatArray, squares: FloatArray) -> None:
         total = self.count + count
         share = count / np.maximum(total, 1)
         gap = mean - self.mean
@@ -157,6 +204,18 @@ class _Moments:
         # The first block's mean as it is: 0 + (mean - 0) * 1.
         self.mean += gap * share
         self.count = total
+
+    def add_rows(self, block: FloatArray, n: int) -> None:
+        """Add rows as they lie, as many side by side as fit into (n_long_rows, length).
+
+        A gap makes its column NaN.
+        """
+        beside = block.shape[1] // n
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = block.sum(axis=0).reshape(beside, n).sum(axis=0) / (len(block) * beside)
+            rest = block - np.tile(mean, beside)
+            squares = np.multiply(rest, rest, out=rest).sum(axis=0).reshape(beside, n).sum(axis=0)
+            self._join(float(len(block) * beside), mean, squares)
 
     def stds(self) -> FloatArray:
         """Return the standard deviations, (n,)."""

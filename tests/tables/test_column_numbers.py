@@ -32,10 +32,10 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(_column_numbers, "_BLOCK", 4 * 128)
 
 
-def numbers_of(X, columns=4, whole=()):
+def numbers_of(X, columns=4, whole=(), spreads=False):
     table = as_table(X)
     flags = np.isin(np.arange(table.n_columns), whole)
-    return ColumnNumbers(table, np.arange(columns), flags)
+    return ColumnNumbers(table, np.arange(columns), flags, spreads=spreads)
 
 
 @pytest.mark.parametrize("container", CONTAINERS.values(), ids=CONTAINERS)
@@ -73,6 +73,19 @@ def test_blocks_are_the_rows_in_their_order(rows, container):
     assert [i for rows_, _ in parts for i in range(rows_.start, rows_.stop)] == list(range(3000))
 
 
+@pytest.mark.parametrize("n_rows", [129, 3000, 64 * 40])
+@pytest.mark.parametrize("gap", [False, True])
+def test_a_long_array_is_read_as_it_lies(rows, n_rows, gap):
+    rows = rows[:n_rows]
+    if gap:
+        rows[n_rows // 2, 3] = np.nan
+    found, other = (numbers_of(X, spreads=True) for X in (rows, np.asfortranarray(rows)))
+    np.testing.assert_array_equal(found.low, np.nanmin(rows, axis=0))
+    np.testing.assert_array_equal(found.high, np.nanmax(rows, axis=0))
+    np.testing.assert_allclose(found.stds(np.arange(4)), np.nanstd(rows, axis=0), rtol=1e-10)
+    np.testing.assert_allclose(found.stds(np.arange(4)), other.stds(np.arange(4)), rtol=1e-10)
+
+
 def test_one_block_gives_the_bits_of_numpy(rows, monkeypatch):
     monkeypatch.setattr(_column_numbers, "_BLOCK", rows.size)
     peak = np.abs(rows).max(axis=0)
@@ -83,8 +96,9 @@ def test_one_block_gives_the_bits_of_numpy(rows, monkeypatch):
 def test_huge_and_tiny_numbers_have_a_spread(rows):
     rows = (rows - rows.mean(axis=0)) / np.abs(rows - rows.mean(axis=0)).max(axis=0)
     for factor in (1e307, 1e-300):
-        found = numbers_of(rows * factor).stds(np.arange(4))
-        np.testing.assert_allclose(found / factor, rows.std(axis=0), rtol=1e-10)
+        for spreads in (False, True):
+            found = numbers_of(rows * factor, spreads=spreads).stds(np.arange(4))
+            np.testing.assert_allclose(found / factor, rows.std(axis=0), rtol=1e-10)
 
 
 def test_what_is_empty_constant_or_broken_is_told(rows):
@@ -103,7 +117,8 @@ def test_text_beside_numbers_has_no_spread(rows, scale):
     frame = pd.DataFrame(rows, columns=list("abcd")).assign(text="x")
     space = FeatureSpace.from_data(frame, scale=scale)
     alone = FeatureSpace.from_data(rows, scale=scale)
-    np.testing.assert_array_equal(space.scale[:4], alone.scale)
+    # A long array is added up in another order than the columns of a frame.
+    np.testing.assert_allclose(space.scale[:4], alone.scale, rtol=1e-10)
     assert space.scale[4] == 1.0
 
 

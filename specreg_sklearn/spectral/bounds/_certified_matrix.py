@@ -53,7 +53,9 @@ def certified_matrix_norm(matrix: Tensor | np.ndarray, *, rigorous: bool = False
     if exponent is None:
         return 0.0
     tall = entries if entries.shape[0] >= entries.shape[1] else entries.T
-    top = largest_eigenvalue((tall.T @ tall)[None], rigorous=rigorous).bound
+    # numpy's product of small matrices needs no threads, which other work may keep waiting.
+    gram = torch.from_numpy(tall.numpy().T @ tall.numpy())
+    top = largest_eigenvalue(gram[None], rigorous=rigorous).bound
     # What forming the Gram matrix may have taken off its largest eigenvalue.
     lost = gamma(len(tall) + 4) * float(tall.square().sum())
     return unscaled(sqrt_above(top + lost), exponent)

@@ -210,7 +210,7 @@ def distances(X, X_adv, truth, norm):
     return np.linalg.norm(np.array(steps), ord=norm, axis=0) if steps else np.zeros(len(X))
 
 
-@examples(60)
+@examples(40)
 @given(drawn=spaces(), seed=st.integers(0, 99), size=st.sampled_from([1e-3, 1.0, 1e6]))
 def test_any_coordinates_make_rows_of_the_space(drawn, seed, size):
     X, space, truth = drawn
@@ -296,7 +296,7 @@ def runs(draw, kind):
 
 @pytest.mark.parametrize("kind", ATTACKS)
 def test_what_an_attack_returns(kind):
-    @examples(15)
+    @examples(10)
     @given(drawn=spaces(), run=runs(kind))
     def holds(drawn, run):
         (X, space, truth), (attack, eps, classes, seed) = drawn, run
@@ -348,7 +348,7 @@ class Counted:
 @pytest.mark.usefixtures("no_check_of_repeats")
 @pytest.mark.parametrize("kind", ATTACKS)
 def test_no_query_beyond_the_budget(kind):
-    @examples(15)
+    @examples(10)
     @given(
         n=st.integers(3, 12),
         d=st.integers(1, 12),

@@ -128,7 +128,7 @@ def test_dense_search_in_the_plane(make):
     X = rng.uniform(-1, 1, size=(200, 2))
     y = (np.sin(4 * X[:, 0]) > 2 * X[:, 1]).astype(int)
     model = make().fit(X, y)
-    rows = right(model, X, y, 50)
+    rows = right(model, X, y, 25)
     space = FeatureSpace.from_data(X, bounds=(-1, 1), scale=None)
     result = RayS().run(model, X[rows], y[rows], space=space, pool=X)
     side = np.linspace(-1, 1, 41)
@@ -563,7 +563,7 @@ def test_more_queries_never_give_a_farther_row(cancer, digits):
     for X, y, _ in (cancer, digits):
         forest = RandomForestClassifier(10, random_state=0).fit(X[::2], y[::2])
         for model in (forest, Votes(X[::2], y[::2])):
-            rows = right(model, X, y, 300)[::30]
+            rows = right(model, X, y, 300)[::75]
             space = FeatureSpace.from_data(X)
             before = np.inf
             for max_queries in (100, 300, 1000):

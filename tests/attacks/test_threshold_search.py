@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from specreg_sklearn.attacks import CGBA, FeatureSpace, ThresholdSearch, resolve_attack
+from tests.grids import diagonal
 
 
 def heavy_tailed(n, d, seed=0):
@@ -42,8 +43,7 @@ def leaf_boxes(tree):
     return found
 
 
-@pytest.mark.parametrize("name", ["threshold_search", "auto"])
-@pytest.mark.parametrize("norm", [2, 1, 0])
+@pytest.mark.parametrize(("norm", "name"), diagonal([2, 1, 0], ["threshold_search", "auto"]))
 def test_the_nearest_leaf_of_a_tree(norm, name):
     attack = resolve_attack(name, norm=norm, max_queries=2000)
     X, y = heavy_tailed(600, 8)
@@ -77,7 +77,7 @@ def test_sums_of_stumps(norm):
     """The cheapest set of steps that lifts the score above 0: all choices are tried."""
     rng = np.random.default_rng(0)
     ratios = []
-    for _ in range(8):
+    for _ in range(4):
         steps = np.sort(np.exp(rng.normal(size=(6, 2))) * 0.3, axis=1)
         heights = rng.uniform(0.1, 0.5, size=(6, 2))
         levels = np.stack(np.meshgrid(*[range(3)] * 6, indexing="ij"), axis=-1).reshape(-1, 6)

@@ -80,7 +80,7 @@ def test_checks_that_scikit_learn_keeps_for_itself(kind, check):
 @pytest.mark.parametrize("check", CHECKS_FOR_TRANSFORMERS, ids=name_of)
 @pytest.mark.parametrize("kind", [SpectrallyRegularizedEncoder, SelfSupervisedEncoder])
 def test_transformer_checks_that_scikit_learn_keeps_for_itself(kind, check):
-    check(kind.__name__, kind(max_iter=10))
+    check(kind.__name__, kind(max_iter=3))
 
 
 @pytest.mark.parametrize("check", KEY_CHECKS, ids=name_of)

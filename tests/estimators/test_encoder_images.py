@@ -57,7 +57,7 @@ def test_images_go_through_cross_validation(digits):
 
 def test_resnet_with_batch_norm_trains_and_is_certified(digits):
     X, y = digits
-    model = encoder(ResNet18(width=2), input_shape=(1, 8, 8), alpha=1e-3, max_iter=8)
+    model = encoder(ResNet18(width=2), input_shape=(1, 8, 8), alpha=1e-3, max_iter=6)
     model.fit(X.astype(np.float64), y)
     assert model.score(X, y) > 0.8
     assert len([name for name in model.spectral_norms_ if "conv" in name]) == 20
@@ -81,9 +81,9 @@ def test_a_plain_mlp_flattens_images(digits):
 def test_scores_under_attack_and_proofs_take_images(digits):
     X, y = digits
     images = X.reshape(-1, 1, 8, 8)
-    model = encoder().fit(images, y)
+    model = encoder(max_iter=6).fit(images, y)
     attack = CGBA(max_queries=200)
-    scorer = make_robust_scorer(eps=0.3, scale=None, max_samples=8, attack=attack)
+    scorer = make_robust_scorer(eps=0.3, scale=None, max_samples=4, attack=attack)
     assert scorer(model, images, y) == scorer(model, X, y)
     np.testing.assert_array_equal(
         certified_radius(model, images[:5], scale=None), certified_radius(model, X[:5], scale=None)

@@ -64,17 +64,17 @@ def test_sample_weights_count_rows(iris_rows):
         check("SpectrallyRegularizedEncoder", encoder)
 
 
+KEY_CHECKS = [
+    estimator_checks.check_estimators_pickle,
+    estimator_checks.check_fit_idempotent,
+    estimator_checks.check_dont_overwrite_parameters,
+]
+
+
 @pytest.mark.parametrize(
-    "objective", [Adversarial(n_steps=2), Trades(n_steps=2), *NAMES[2:]], ids=str
-)
-@pytest.mark.parametrize(
-    "check",
-    [
-        estimator_checks.check_estimators_pickle,
-        estimator_checks.check_fit_idempotent,
-        estimator_checks.check_dont_overwrite_parameters,
-    ],
-    ids=lambda check: check.__name__,
+    ("objective", "check"),
+    diagonal([Adversarial(n_steps=2), Trades(n_steps=2), *NAMES[2:]], KEY_CHECKS),
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_key_checks_of_scikit_learn(check, objective):
     encoder = SpectrallyRegularizedEncoder(objective=objective, max_iter=20)

@@ -87,7 +87,7 @@ ATTACKS = [
 def test_the_score_lies_between_what_is_proved_and_what_the_attack_leaves(attack, models, digits):
     X, y = digits
     grid = [0.0, 0.01, 0.03, 0.1] if attack.norm == np.inf else [0.0, 0.1, 0.3, 1.0]
-    options = {"norm": attack.norm, "attack": attack, "max_samples": 12}
+    options = {"norm": attack.norm, "attack": attack, "max_samples": 8}
     # One attack meets all models, the others a network and a tree.
     for model in models if attack is ATTACKS[0] else (models[1], models[4]):
         with warnings.catch_warnings():
@@ -97,7 +97,7 @@ def test_the_score_lies_between_what_is_proved_and_what_the_attack_leaves(attack
                 spared = robust_accuracy_score(model, X, y, eps=eps, **options)
                 assert np.all(spared <= plain)
             proved = certified_accuracy_score(
-                model, X, y, eps=grid[1], norm=attack.norm, max_samples=12
+                model, X, y, eps=grid[1], norm=attack.norm, max_samples=8
             )
             assert 0 < proved <= spared
 
@@ -106,7 +106,7 @@ def test_rows_that_a_proof_decides_are_not_attacked(models, digits, counting):
     # What is wrong as it stands needs no attack either.
     for model in (models[1], models[2]):
         X, y = digits
-        right = np.flatnonzero(model.predict(X) == y)[:30]
+        right = np.flatnonzero(model.predict(X) == y)[:20]
         X, y = X[right], y[right]
         prover, space = distance_prover(model, X), FeatureSpace.from_data(X)
         # As many nodes as "auto" looks at.
@@ -123,13 +123,13 @@ def test_rows_that_a_proof_decides_are_not_attacked(models, digits, counting):
         assert Counting.n_rows == n_open
         Counting.n_rows = 0
         robust_accuracy_score(model, X, y, eps=eps, certify=False, **options)
-        assert Counting.n_rows == 30
+        assert Counting.n_rows == 20
         # A row must withstand the largest of several sizes, or fail within the smallest.
         Counting.n_rows = 0
         robust_accuracy_score(model, X, y, eps=[eps / 2, eps], **options)
         undecided = [(nearest.lower <= e) & (nearest.upper > e) for e in (eps / 2, eps)]
         assert Counting.n_rows == int((undecided[0] | undecided[1]).sum())
-        assert 0 < Counting.n_rows < 30
+        assert 0 < Counting.n_rows < 20
 
 
 def test_all_rows_proved_needs_no_attack(models, digits, counting):

@@ -25,6 +25,7 @@ from specreg_sklearn.metrics import (
     robust_accuracy_score,
 )
 from specreg_sklearn.tables import changed_cells, column_cells, with_cells
+from tests.grids import diagonal
 
 X, Y = load_breast_cancer(return_X_y=True)
 X = MaxAbsScaler().fit_transform(X)[:, :8]
@@ -51,8 +52,10 @@ def needs_sparse(classifier):
     return make_pipeline(front, classifier).fit(sparse.csr_array(X), Y)
 
 
-@pytest.mark.parametrize("attack", [CGBA(max_queries=300), RayS(), ThresholdSearch(norm=1)])
-@pytest.mark.parametrize("container", CONTAINERS)
+@pytest.mark.parametrize(
+    ("container", "attack"),
+    diagonal(CONTAINERS, [CGBA(max_queries=300), RayS(), ThresholdSearch(norm=1)]),
+)
 def test_a_pipeline_that_needs_sparse_rows_is_attacked(attack, container):
     model = needs_sparse(MultinomialNB())
     rows = container(X[:4])

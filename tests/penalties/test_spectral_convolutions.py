@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from specreg_sklearn import SpectrallyRegularizedEncoder
 from specreg_sklearn.penalties import LLSpectral, Penalty, PenaltyReport, RepSpectral, bind_penalty
+from tests.grids import diagonal
 
 SHAPE = (1, 8, 8)
 
@@ -302,8 +303,10 @@ def encoder(factory, **changes):
     return SpectrallyRegularizedEncoder(factory, **(settings | changes))
 
 
-@pytest.mark.parametrize("factory", [conv_layers, batch_norm_layers])
-@pytest.mark.parametrize("penalty", ["rep_spectral", "ll_spectral"])
+@pytest.mark.parametrize(
+    ("factory", "penalty"),
+    diagonal([conv_layers, batch_norm_layers], ["ll_spectral", "rep_spectral"]),
+)
 def test_an_encoder_trains_with_the_penalty(digit_rows, factory, penalty):
     X, y = digit_rows
     free = encoder(factory, penalty=None).fit(X, y)

@@ -445,7 +445,7 @@ def test_proofs_stay_below_attacks(name):
     X[:, 1] = np.minimum(X[:, 1], 1 - X[:, 0])
     y = (X @ [1, -1, 0.5, 1, 0, -1.0] > 0).astype(int)
     model = MODELS[name].fit(X, y)
-    rows = X[model.predict(X) == y][:15]
+    rows = X[model.predict(X) == y][:8]
     space = FeatureSpace.from_data(
         X, groups={"job": [3, 4, 5]}, cost={"job": 0.9, 0: (3, 1), 1: 0.4}, rules=["x0 + x1 <= 1"]
     )

@@ -24,12 +24,12 @@ NAMES = sorted(n for n, s in SUPPORTED.items() if not s.scores)
 @pytest.mark.parametrize("name", NAMES)
 def test_finds_verified_rows(cancer, name):
     X, y, model = cancer
-    result = ARTAttack(name, max_iter=2).run(model, X[:10], y[:10], pool=X)
+    result = ARTAttack(name, max_iter=2).run(model, X[:5], y[:5], pool=X)
     assert (result.status == "found").all()
-    assert (model.predict(result.X_adv) != y[:10]).all()
-    for i in range(10):
+    assert (model.predict(result.X_adv) != y[:5]).all()
+    for i in range(5):
         assert model.predict(result.X_adv[i : i + 1])[0] != y[i]
-    expected = np.linalg.norm((result.X_adv - X[:10]) / X.std(axis=0), axis=1)
+    expected = np.linalg.norm((result.X_adv - X[:5]) / X.std(axis=0), axis=1)
     np.testing.assert_allclose(result.distances, expected, rtol=1e-12)
 
 
@@ -37,10 +37,10 @@ def test_finds_verified_rows(cancer, name):
 def test_the_search_gains_on_the_starts(cancer, name):
     X, y, model = cancer
     space = FeatureSpace.from_data(X)
-    start = ARTAttack("HopSkipJump", max_iter=0).run(model, X[:10], y[:10], space=space, pool=X)
+    start = ARTAttack("HopSkipJump", max_iter=0).run(model, X[:6], y[:6], space=space, pool=X)
     # A step of the boundary walk costs a tenth of one of HopSkipJump, and gains as much less.
     max_iter = 40 if name == "BoundaryAttack" else 4
-    full = ARTAttack(name, max_iter=max_iter).run(model, X[:10], y[:10], space=space, pool=X)
+    full = ARTAttack(name, max_iter=max_iter).run(model, X[:6], y[:6], space=space, pool=X)
     assert (full.distances <= start.distances).all()
     # Sign-OPT starts from random directions, and often ends behind the starts from data.
     if name != "SignOPTAttack":
@@ -211,7 +211,7 @@ def test_a_row_within_the_stop_distance_is_left_at_once(art_row):
 @pytest.mark.parametrize("name", NAMES)
 def test_targets_are_reached(iris, name):
     X, _, model = iris
-    rows = X[::30]
+    rows = X[::50]
     targets = (model.predict(rows) + 1) % 3
     attack = ARTAttack(name, max_iter=3, targeted=True)
     result = attack.run(model, rows, targets, pool=X)

@@ -15,6 +15,7 @@ import pytest
 
 from specreg_sklearn.attacks import ARTAttack, FeatureSpace
 from specreg_sklearn.attacks.art._support import REASONS, REFUSED, SUPPORTED, check_art_name
+from tests.grids import few_fast
 
 PAGE = Path(__file__).parents[3] / "docs" / "guide" / "art_support.inc"
 IMAGE = (1, 8, 8)
@@ -104,7 +105,8 @@ def test_supported_attacks_work_on_tables(cancer, name, norm, python_state_is_ke
 
 
 @pytest.mark.parametrize(
-    ("name", "norm"), [(n, norm) for n, s in SUPPORTED.items() for norm in s.norms]
+    ("name", "norm"),
+    [case for n, s in SUPPORTED.items() for case in few_fast([(n, norm) for norm in s.norms], 1)],
 )
 def test_supported_attacks_work_on_images(digits, name, norm, python_state_is_kept):
     found, start = _run(name, norm, *digits, SMALL[name], input_shape=IMAGE)

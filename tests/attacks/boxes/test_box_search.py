@@ -13,6 +13,7 @@ from specreg_sklearn.attacks.boxes._column_moves import toward
 from specreg_sklearn.attacks.boxes._polish import Polish
 from specreg_sklearn.attacks.questions import NO_LIMIT, Oracle, SearchTask
 from specreg_sklearn.tables import LabelCoder
+from tests.grids import diagonal
 
 TOLERANCE = 2.0**-7
 # How much of the distance a column may be off after it has been polished.
@@ -243,8 +244,7 @@ def test_the_nearest_whole_point_of_a_box(norm):
 # --- A search among boxes ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("d", [2, 5, 20])
-@pytest.mark.parametrize("k", [1, 3, 8])
+@pytest.mark.parametrize(("k", "d"), diagonal([3, 8, 1], [20, 5, 2]))
 def test_the_nearest_of_several_boxes(k, d):
     """Each box holds rows of data, so all of them are there to be found."""
     rng = np.random.default_rng(100 * k + d)
@@ -295,8 +295,8 @@ def test_no_row_asks_beyond_its_budget(limit):
 def test_no_budget_is_spent_without_end():
     rng = np.random.default_rng(3)
     low, high = random_boxes(rng, 4, 8)
-    points = rng.uniform(low, high, size=(5, 4, 8)).reshape(-1, 8)
-    _, task = searched(np.zeros((20, 8)), low, high, points, NO_LIMIT)
+    points = rng.uniform(low, high, size=(2, 4, 8)).reshape(-1, 8)
+    _, task = searched(np.zeros((8, 8)), low, high, points, NO_LIMIT)
     assert task.oracle.n_queries.max() < 20_000
 
 

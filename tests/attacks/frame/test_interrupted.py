@@ -145,12 +145,12 @@ def test_nothing_found_is_the_error_itself(cancer):
 def test_going_on_costs_no_more_than_one_run(digits, attack):
     X, y, _ = digits
     model = SVC(random_state=0).fit(X[:1000], y[:1000])
-    T, t, pool = X[1000:1040], y[1000:1040], X[:1000]
+    T, t, pool = X[1000:1020], y[1000:1020], X[:1000]
     whole = attack.run(model, T, t, pool=pool)
     found = whole.status == "found"
     for n_calls in (1, 10**9):
         with pytest.warns(UserWarning, match="interrupted"):
-            part = attack.run(Limited(model, 10_600, timeout, n_calls), T, t, pool=pool)
+            part = attack.run(Limited(model, 5800, timeout, n_calls), T, t, pool=pool)
         limited = Limited(model, 10**9, timeout)
         resumed = attack.run(limited, T, t, pool=pool, resume=part)
         assert (resumed.n_queries <= 600).all() and (resumed.n_queries >= part.n_queries).all()
@@ -181,7 +181,7 @@ def test_starts_at_which_an_earlier_search_ended_do_not_end_the_next_one(cancer)
 
     X, y, _ = cancer
     model = RandomForestClassifier(20, random_state=0).fit(X[:400], y[:400])
-    T, t, pool = X[400:460], y[400:460], X[:400]
+    T, t, pool = X[400:440], y[400:440], X[:400]
     first = CGBA(max_queries=300).run(model, T, t, pool=pool)
     on = CGBA(max_queries=1000, starts=first.X_adv).run(model, T, t, pool=pool)
     whole = CGBA(max_queries=1300).run(model, T, t, pool=pool)

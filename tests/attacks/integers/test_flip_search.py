@@ -15,6 +15,7 @@ from specreg_sklearn.attacks import CGBA, BlackBoxAttack, FeatureSpace, RayS
 from specreg_sklearn.attacks.integers import FlipSearch, IntegerCubeSearch, improve
 from specreg_sklearn.attacks.questions import NO_LIMIT, Oracle, SearchTask, StartPool
 from specreg_sklearn.tables import LabelCoder
+from tests.grids import diagonal
 
 MODELS = {
     "logistic": LogisticRegression(max_iter=1000),
@@ -170,8 +171,7 @@ def test_the_fewest_flips_of_a_forest_are_those_of_a_milp():
         assert (n_flips == fewest).mean() >= share
 
 
-@pytest.mark.parametrize("norm", [0, 1, 2, np.inf])
-@pytest.mark.parametrize("scale", [None, "std"])
+@pytest.mark.parametrize(("norm", "scale"), diagonal([0, 1, 2, np.inf], [None, "std"]))
 def test_whole_numbers_take_the_cheapest_steps(norm, scale):
     rng = np.random.default_rng(1)
     width = np.array([2, 3, 5, 7, 9])

@@ -19,6 +19,7 @@ from specreg_sklearn.metrics import adversarial_band, certified_radius
 from specreg_sklearn.space import FeatureSpace
 from specreg_sklearn.tables import as_table
 from tests.certificates.every_whole_row import IN_EVERY_SPACE, NORMS, assert_exact
+from tests.grids import diagonal
 
 MODELS = [
     LogisticRegression(),
@@ -37,8 +38,9 @@ def whole_rows(seed, n_classes, n_columns=4, n_rows=90):
     return X, np.digitize(score, np.quantile(score, np.linspace(0, 1, n_classes + 1)[1:-1]))
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: str(model)[:40])
+@pytest.mark.parametrize(
+    ("model", "n_classes"), diagonal(MODELS, [2, 3]), ids=lambda value: str(value)[:40]
+)
 @IN_EVERY_SPACE
 def test_whole_numbers_against_every_row_there_is(model, options, n_classes):
     X, y = whole_rows(len(options), n_classes)

@@ -15,6 +15,7 @@ from sklearn.svm import SVC
 
 from specreg_sklearn.certificates import distance_prover
 from specreg_sklearn.space import FeatureSpace, as_norm
+from tests.grids import diagonal
 
 _N = 121
 # Which norms each model has exact distances in.
@@ -62,36 +63,35 @@ def _grid_distances(model, X, some, space, norm):
     return np.array(nearest), pitch
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_exact_distances_are_those_of_a_grid(n_classes):
+@pytest.mark.parametrize(("case", "n_classes"), diagonal(_EXACT, [3, 2]))
+def test_exact_distances_are_those_of_a_grid(case, n_classes):
     X, y = _data(n_classes)
     space = FeatureSpace.from_data(X, scale=[1.0, 2.0])
-    rows = space.bind(X[::3])
-    for last, norms in _EXACT:
-        model = make_pipeline(StandardScaler(), last).fit(X, y)
-        for norm in norms:
-            bounds = distance_prover(model, X).bounds(rows, norm=norm)
-            grid, pitch = _grid_distances(model, X, X[::3], space, norm)
-            assert (bounds.lower <= grid).all(), (last, norm)
-            assert (bounds.lower <= bounds.upper).all()
-            # Bounds of the space may hide the nearest part of a curved boundary from a witness.
-            assert bounds.closed.mean() > 0.8, (last, norm)
-            closed = bounds.closed & np.isfinite(grid)
-            assert (grid[closed] <= bounds.upper[closed] + 2 * pitch).all(), (last, norm)
+    rows = space.bind(X[::6])
+    last, norms = case
+    model = make_pipeline(StandardScaler(), last).fit(X, y)
+    for norm in norms:
+        bounds = distance_prover(model, X).bounds(rows, norm=norm)
+        grid, pitch = _grid_distances(model, X, X[::6], space, norm)
+        assert (bounds.lower <= grid).all(), norm
+        assert (bounds.lower <= bounds.upper).all()
+        # Bounds of the space may hide the nearest part of a curved boundary from a witness.
+        assert bounds.closed.mean() > 0.8, norm
+        closed = bounds.closed & np.isfinite(grid)
+        assert (grid[closed] <= bounds.upper[closed] + 2 * pitch).all(), norm
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_lower_bounds_are_below_a_grid(n_classes):
+@pytest.mark.parametrize(("last", "n_classes"), diagonal(_BOUNDED, [2, 3]))
+def test_lower_bounds_are_below_a_grid(last, n_classes):
     X, y = _data(n_classes)
     space = FeatureSpace.from_data(X, scale=[1.0, 2.0])
-    rows = space.bind(X[::5])
-    for last in _BOUNDED:
-        model = make_pipeline(StandardScaler(), last).fit(X, y)
-        for norm in (2, np.inf):
-            lower = distance_prover(model, X).bounds(rows, norm=norm).lower
-            grid, _ = _grid_distances(model, X, X[::5], space, norm)
-            assert (lower <= grid).all(), (last, norm)
-            assert (lower > 0).mean() > 0.5, (last, norm)
+    rows = space.bind(X[::8])
+    model = make_pipeline(StandardScaler(), last).fit(X, y)
+    for norm in (2, np.inf):
+        lower = distance_prover(model, X).bounds(rows, norm=norm).lower
+        grid, _ = _grid_distances(model, X, X[::8], space, norm)
+        assert (lower <= grid).all(), norm
+        assert (lower > 0).mean() > 0.5, norm
 
 
 @pytest.mark.parametrize("error", [RuntimeError, np.linalg.LinAlgError])

@@ -29,6 +29,7 @@ from specreg_sklearn.certificates.pipelines._predicted_scores import (
 from specreg_sklearn.metrics import certified_radius
 from specreg_sklearn.space import FeatureSpace
 from specreg_sklearn.tables import as_table, cell_rounding
+from tests.grids import diagonal
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -84,8 +85,7 @@ STEPS = {
 }
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize(("step", "dtype"), diagonal([*STEPS], [np.float32, np.float64]))
 def test_no_row_a_few_roundings_away_is_nearer_than_the_radius(step, dtype):
     rng = np.random.default_rng(0)
     # Float32 has two digits left of such columns, and float64 has two, too.

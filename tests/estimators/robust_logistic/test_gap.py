@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from specreg_sklearn import RobustLinearProbe
 from specreg_sklearn.estimators.robust_logistic import probe_problem, solve
+from tests.grids import diagonal
 
 NORMS = [1, 2, math.inf]
 
@@ -154,9 +155,9 @@ def test_a_rotation_of_the_rows_turns_the_coefficients():
     np.testing.assert_allclose(turned.coef_, plain.coef_ @ turn, atol=1e-8)
 
 
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("load", [two_classes, three_digits])
-@pytest.mark.parametrize("fit_intercept", [True, False])
+@pytest.mark.parametrize(
+    ("load", "norm", "fit_intercept"), diagonal([two_classes, three_digits], NORMS, [True, False])
+)
 def test_sparse_rows_give_the_model_of_dense_ones(load, norm, fit_intercept):
     X, y = load()
     settings = {"epsilon": 0.1, "norm": norm, "alpha": 1e-2, "fit_intercept": fit_intercept}

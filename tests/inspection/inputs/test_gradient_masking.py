@@ -33,7 +33,7 @@ def test_linear_binary_accuracies_are_known(cancer_rows):
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
     eps = np.array([0.05, 0.2, 0.5])
     report = gradient_masking_report(
-        model, X, y, eps=eps, norm=2, scale="std", attack=CGBA(max_queries=150), max_samples=80
+        model, X, y, eps=eps, norm=2, scale="std", attack=CGBA(max_queries=150), max_samples=40
     )
     whole = gradient_masking_report(
         model, X, y, eps=eps, scale="std", norm=np.inf, max_samples=len(X), attack="rays"
@@ -96,9 +96,9 @@ def test_an_attack_with_too_few_queries_is_remarked_on():
     X, y = load_digits(return_X_y=True)
     X = X / 16
     model = MLPClassifier((32,), max_iter=150, random_state=0).fit(X, y)
-    settings = {"eps": [0.2, 0.5], "norm": 2, "max_samples": 100}
+    settings = {"eps": [0.2, 0.5], "norm": 2, "max_samples": 50}
     poor = gradient_masking_report(model, X, y, attack=CGBA(max_queries=30), **settings)
-    good = gradient_masking_report(model, X, y, attack=CGBA(max_queries=3000), **settings)
+    good = gradient_masking_report(model, X, y, attack=CGBA(max_queries=2000), **settings)
     assert poor.passed and good.passed  # gradients are honest either way
     assert any(r.startswith("black_box is weaker than pgd at eps=0.5") for r in poor.remarks)
     assert "raise max_queries" in repr(poor)

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from specreg_sklearn.spectral import Convolution, FourierIteration, follow_convolution
+from tests.grids import diagonal
 
 
 def seeded(seed=0):
@@ -58,8 +59,7 @@ def settled(operator, **settings):
     return iteration
 
 
-@pytest.mark.parametrize("stride", [1, 2, 3])
-@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize(("stride", "dilation"), diagonal([1, 2, 3], [1, 2]))
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("kernel", [(3, 3), (2, 3), (1, 5)])
 def test_without_a_size_it_is_the_norm_of_the_symbol(stride, dilation, groups, kernel):
@@ -74,8 +74,7 @@ def test_without_a_size_it_is_the_norm_of_the_symbol(stride, dilation, groups, k
     assert 0.98 * on_grid <= estimate <= on_grid / math.sqrt(most)
 
 
-@pytest.mark.parametrize("stride", [1, 2, 3])
-@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize(("stride", "dilation"), diagonal([1, 2, 3], [1, 2]))
 @pytest.mark.parametrize("groups", [1, 2])
 @pytest.mark.parametrize("padding", [0, 1, 3])
 def test_with_zero_padding_and_a_size_it_never_exceeds_the_norm(stride, dilation, groups, padding):

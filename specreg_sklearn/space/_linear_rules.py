@@ -190,11 +190,13 @@ def project(
     given = raw[:, columns]
     x, turn = given.copy(), np.where(excess < 0, -1.0, 1.0)[:, None]
     to_go = np.abs(excess) + (margin if rule.sign != "==" else 0.0)
+    present = ~rows.missing[owner[:, None], columns] if rows.gaps else True
+    per_unit = np.abs(a) * rows.scale[columns] ** 2
     for _ in range(len(columns)):
         # How fast each column leads back, if its box lets it.
         way = -turn * a
-        free = np.where(way > 0, x < hi, x > lo) & ~rows.missing[owner][:, columns]
-        speed = np.where(free, np.abs(a) * rows.scale[columns] ** 2, 0.0)
+        free = np.where(way > 0, x < hi, x > lo) & present
+        speed = np.where(free, per_unit, 0.0)
         total = (speed * np.abs(a)).sum(axis=1)
         share = np.where(total > 0, to_go / np.where(total > 0, total, 1.0), 0.0)
         moved = np.clip(x + share[:, None] * speed * np.sign(way), lo, hi)

@@ -132,7 +132,9 @@ class Relations:
         for _ in range(_ROUNDS):
             broke = np.zeros(len(some), dtype=bool)
             for rule in self.linear:
-                excess, margin = rule.excess(self.view(rows, raw[some], owner[some]))
+                # All of them, in the first round, need no copy.
+                these = (raw, owner) if len(some) == len(raw) else (raw[some], owner[some])
+                excess, margin = rule.excess(self.view(rows, *these))
                 bad = np.flatnonzero(excess)
                 if not len(bad):
                     continue

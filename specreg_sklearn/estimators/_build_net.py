@@ -162,8 +162,9 @@ def strength_of(
 ) -> StrengthChoice:
     """Find the strength that `alpha` names by rows that are held out.
 
-    "auto" trains on the others while the strength rises, "scale" without a penalty. ValueError if
-    there are too few labelled rows. The arguments are those of :func:`build_net`.
+    "auto" trains one network on the others while the strength rises, "scale" one network for each
+    of a few strengths. ValueError if there are too few labelled rows. The arguments are those of
+    :func:`build_net`.
     """
     n_labelled = int(np.sum(rows.codes >= 0))
     if n_labelled < _FEWEST_ROWS:
@@ -178,22 +179,23 @@ def strength_of(
     judged_by = HeldOutRows(X[held_out], codes[held_out], weights[held_out])
     path = copy.copy(estimator)  # a clone would copy the weights of a trained module
     path.warm_start = False
-    if estimator.alpha == "scale":
-        path.max_iter, path.penalty = epochs_to_scale_by(estimator.max_iter), None
-        net = build_net(path, objective, kept, seed, 0.0, head=head, row_shape=row_shape)
-        training_data = attach_rows(net, path, kept, seed, early_stopping=False)
-        n_classes = len(rows.classes)
-        return scale_strength(net, training_data, judged_by, n_classes, verbose=estimator.verbose)
-    path.max_iter = epochs_at_weakest(estimator.max_iter)
-    net = build_net(path, objective, kept, seed, STRENGTHS[0], head=head, row_shape=row_shape)
-    training_data = attach_rows(net, path, kept, seed, early_stopping=False)
+    by_scale = estimator.alpha == "scale"
+    n_epochs = epochs_to_scale_by if by_scale else epochs_at_weakest
+    path.max_iter = n_epochs(estimator.max_iter)
+
+    def trainee(strength: float) -> tuple[PenalizedNet, TensorRows]:
+        path.penalty = estimator.penalty if strength else None
+        net = build_net(path, objective, kept, seed, strength, head=head, row_shape=row_shape)
+        return net, attach_rows(net, path, kept, seed, early_stopping=False)
+
+    def patience() -> Patience:
+        return _patience(path, holds_out=False)
+
+    verbose = estimator.verbose
+    if by_scale:
+        return scale_strength(trainee, patience, judged_by, len(rows.classes), verbose=verbose)
     return choose_strength(
-        net,
-        training_data,
-        judged_by,
-        _patience(path, holds_out=False),
-        tolerance=tolerance,
-        verbose=estimator.verbose,
+        *trainee(STRENGTHS[0]), judged_by, patience(), tolerance=tolerance, verbose=verbose
     )
 
 

@@ -81,11 +81,15 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         joined by a plus add up, as in ``"ll_spectral+jacobian"``; with weights, ``Sum(LLSpectral(),
         Jacobian(), weights=(1, 0.3))``. There is no factor one half.
     alpha : float, "scale" or "auto", default=1e-2
-        Strength of the penalty, in units of the loss. "scale" sets it in proportion to the log loss
-        of a fifth of the rows, held out from a network that is trained without the penalty for half
-        of `max_iter` at most: to ``0.08 * loss / (n_classes - 1)``, as measured for the sum of the
-        preset "robust". Labels that cannot be told from the rows keep the loss large, and there a
-        strong penalty costs no accuracy. "auto" chooses it from 1e-3 to 0.3, without
+        Strength of the penalty, in units of the loss. "scale" looks for the weakest one that
+        doubles the certificate of a network without the penalty, by a few networks that are trained
+        on four fifths of the rows for half of `max_iter` at most. The first strength is ``0.08 *
+        loss / (n_classes - 1)``, with the log loss of the other rows: where labels cannot be told
+        from the rows it stays large, and a strong penalty costs no accuracy. That strength doubles,
+        up to three times, as long as the certificate is short of its goal and their log loss, at
+        the best temperature, does not rise by more than 1.5 standard errors; where it does not
+        double, it may be halved. Measured for the sum of the preset "robust", at the price of one
+        more fit or two. "auto" chooses it from 1e-3 to 0.3, without
         any attack, at the price of about one more fit: a network is trained on four fifths of the
         rows while the strength rises; of the strengths that raise neither error nor log loss of the
         other rows, the one with the largest certificate is found, and lowered by half a decade
@@ -175,8 +179,8 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
     alpha_ : float
         The strength of the fit: `alpha`, or what "scale" or "auto" has chosen.
     alpha_path_ : dict of str to ndarray of shape (n_strengths,) or None
-        With ``alpha="auto"``, ``"alpha"`` and what the held-out rows say of each strength on the
-        path: ``"accuracy"``, ``"certificate"`` (median radius by the product of the norms, 0 for a
+        With ``alpha="auto"`` or "scale", ``"alpha"`` and what the held-out rows say of each strength
+        that was tried: ``"accuracy"``, ``"certificate"`` (median radius by the product of the norms, 0 for a
         row that is wrong; NaN for a network without a certificate) and ``"log_loss"``.
     validation_scores_ : list of float
         Held-out accuracy of each epoch; only with `early_stopping`.

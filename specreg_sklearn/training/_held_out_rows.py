@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.optimize import minimize_scalar
 
 from specreg_sklearn._typing import BoolArray, FloatArray
 from specreg_sklearn.certificates import Affine, CertifiedMap, Elementwise, torch_stages
@@ -64,13 +65,13 @@ class HeldOutRows:
         of_classes = np.bincount(codes, weights=self.shares)
         self.balanced_shares = self.shares / of_classes[codes] / np.count_nonzero(of_classes)
         self._bound: Callable[[Network], float] | None = None
-        self._is_read = False
+        self._read: Network | None = None
 
     def look(self, net: PenalizedNet) -> HeldOutLook:
         """Return accuracy, losses and certificate, by the weights as they are."""
         network = net.module_
-        if not self._is_read:  # once: the layers stay
-            self._bound, self._is_read = _feature_bound(network), True
+        if self._read is not network:  # once for each: the layers of a network stay
+            self._bound, self._read = _feature_bound(network), network
         logits, losses = self._scored(net)
         right = logits.argmax(axis=1) == self.codes
         return HeldOutLook(
@@ -81,6 +82,27 @@ class HeldOutRows:
             wrong=~right,
         )
 
+    def calibrated_losses(self, net: PenalizedNet) -> FloatArray:
+        """Return the log loss of each row, at the temperature that makes their mean the least.
+
+        A penalty makes a network less sure, which a temperature mends: what is left is what the
+        network no longer tells apart.
+        """
+        logits, _ = self._scored(net)
+        margins = logits - logits[np.arange(len(logits)), self.codes][:, None]
+        peak = np.abs(margins).max()
+        if not 0 < peak < np.inf:
+            return _losses(margins)
+        margins /= peak
+        # The mean is convex in the factor; at the ends of this range it is that of a guess, or of
+        # a network that is as sure as it can be.
+        found = minimize_scalar(
+            lambda log_factor: _losses(math.exp(log_factor) * margins) @ self.shares,
+            bounds=(-12, 12),
+            method="bounded",
+        )
+        return _losses(math.exp(found.x) * margins)
+
     def log_loss(self, net: PenalizedNet) -> float:
         """Return the weighted mean of the log loss alone, by the weights as they are."""
         return float(self._scored(net)[1] @ self.shares)
@@ -89,9 +111,7 @@ class HeldOutRows:
         """Return the logits, and the log loss of each row."""
         with predicting(net.module_):
             logits = batched(net.module_, self.X, device=net.device).astype(np.float64)
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        own = shifted[np.arange(len(logits)), self.codes]
-        return logits, np.log(np.exp(shifted).sum(axis=1)) - own
+        return logits, _losses(logits - logits[np.arange(len(logits)), self.codes][:, None])
 
     def _certificate(self, network: Network, logits: FloatArray) -> float:
         """Return the median of margins over Lipschitz constants, 0 for a row that is wrong."""
@@ -107,6 +127,34 @@ class HeldOutRows:
             radii = np.where(constants > 0, margins / constants, np.inf)
         radii[rows, self.codes] = np.inf
         return float(np.median(radii.min(axis=1).clip(min=0)))
+
+
+def in_standard_errors(differences: FloatArray, shares: FloatArray) -> FloatArray:
+    """Return weighted means over the last axis, each as a multiple of its standard error.
+
+    Row by row a difference is far less noisy than the two means that it comes from.
+
+    Parameters
+    ----------
+    differences : ndarray of shape (..., n_samples)
+        What one network has more than another, for each row.
+    shares : ndarray of shape (n_samples,)
+        Weights that sum to 1.
+
+    Returns
+    -------
+    ndarray of shape (...)
+        ``inf`` for a positive mean without an error, and 0 for another one.
+    """
+    mean = differences @ shares
+    error = np.sqrt((differences - mean[..., None]) ** 2 @ shares**2)
+    return np.divide(mean, error, out=np.where(mean > 0, np.inf, 0.0), where=error > 0)
+
+
+def _losses(margins: FloatArray) -> FloatArray:
+    """Return log losses by what the logits of all classes lie above that of the own class."""
+    top = margins.max(axis=1)
+    return np.asarray(top + np.log(np.exp(margins - top[:, None]).sum(axis=1)))
 
 
 def _feature_bound(network: Network) -> Callable[[Network], float] | None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from specreg_sklearn._typing import BoolArray, FloatArray
 from specreg_sklearn.tables import stacklevel_of_caller
 from specreg_sklearn.training._batches import TensorRows
 from specreg_sklearn.training._epoch_callbacks import EpochBar, EpochKeeper, Patience
-from specreg_sklearn.training._held_out_rows import HeldOutRows
+from specreg_sklearn.training._held_out_rows import (
+    HeldOutLook,
+    HeldOutRows,
+    in_standard_errors,
+)
 from specreg_sklearn.training._interruption import hand_on_interruption
 from specreg_sklearn.training._net import PenalizedNet
 from specreg_sklearn.training._strength_rise import StrengthRise
@@ -44,9 +50,9 @@ class StrengthChoice(NamedTuple):
     ----------
     alpha : float
         The strength.
-    path : dict of str to ndarray of shape (n_epochs,) or None
+    path : dict of str to ndarray of shape (n_strengths,) or None
         ``alpha``, and ``accuracy``, ``certificate`` and ``log_loss`` on the held-out rows for each
-        epoch of the rise; None where the user gave the strength.
+        strength that was tried; None where the user gave the strength.
     """
 
     alpha: float
@@ -124,7 +130,7 @@ def choose_strength(
 
 
 def train_to_choose(
-    net: PenalizedNet, rows: TensorRows, last: tuple[str, Any], *, title: str, verbose: int
+    net: PenalizedNet, rows: TensorRows, *last: tuple[str, Any], title: str, verbose: int
 ) -> None:
     """Train a net that the fit does not keep.
 
@@ -134,7 +140,7 @@ def train_to_choose(
         Initialised.
     rows : TensorRows
         Rows to train on.
-    last : tuple of str and skorch callback
+    *last : tuple of str and skorch callback
         What watches the training, and may end it.
     title : str
         Of the progress bar.
@@ -149,7 +155,7 @@ def train_to_choose(
     callbacks: list[Any] = [("epoch_keeper", EpochKeeper())]
     if verbose:
         callbacks.append(("epoch_bar", EpochBar(net.max_epochs, title)))
-    net.set_callbacks([*callbacks, last])
+    net.set_callbacks([*callbacks, *last])
     with threads_for_step(net.batch_size, net.module_):
         net.partial_fit(rows)
     hand_on_interruption(net)
@@ -157,14 +163,8 @@ def train_to_choose(
 
 def choose_by_held_out(rise: StrengthRise, tolerance: float) -> StrengthChoice:
     """Choose by what a rise has seen; see :func:`choose_strength`."""
-    n = len(rise.looks)
-    path = {
-        "alpha": rise.strengths[:n],
-        "accuracy": np.array([look.accuracy for look in rise.looks]),
-        "certificate": np.array([look.certificate for look in rise.looks]),
-        "log_loss": np.array([look.log_loss for look in rise.looks]),
-    }
-    if not n:  # the loss was not finite even at the weakest strength: the fit says so, too
+    path = path_of_looks(rise.strengths[: len(rise.looks)], rise.looks)
+    if not rise.looks:  # the loss was not finite even at the weakest strength: the fit says so, too
         return StrengthChoice(STRENGTHS[0], path)
     held_out, looks = rise.held_out, rise.looks
     losses = np.array([look.losses for look in looks])
@@ -193,15 +193,19 @@ def choose_by_held_out(rise: StrengthRise, tolerance: float) -> StrengthChoice:
     return StrengthChoice(alpha, path)
 
 
-def _excess(values: FloatArray, shares: FloatArray, is_reference: BoolArray) -> FloatArray:
-    """Return by how many standard errors the mean of each epoch lies above that of a reference.
+def path_of_looks(strengths: ArrayLike, looks: Sequence[HeldOutLook]) -> dict[str, FloatArray]:
+    """Return strengths, and what held-out rows say of each, as :class:`StrengthChoice` has it."""
+    return {
+        "alpha": np.array(strengths, dtype=np.float64),
+        "accuracy": np.array([look.accuracy for look in looks]),
+        "certificate": np.array([look.certificate for look in looks]),
+        "log_loss": np.array([look.log_loss for look in looks]),
+    }
 
-    The error is that of the mean difference: row by row it is far smaller than that of the means.
-    """
-    difference = _smoothed(values) - values[is_reference].mean(axis=0)
-    mean = difference @ shares
-    error = np.sqrt((difference - mean[:, None]) ** 2 @ shares**2)
-    return np.divide(mean, error, out=np.where(mean > 0, np.inf, 0.0), where=error > 0)
+
+def _excess(values: FloatArray, shares: FloatArray, is_reference: BoolArray) -> FloatArray:
+    """Return by how many standard errors the mean of each epoch lies above that of a reference."""
+    return in_standard_errors(_smoothed(values) - values[is_reference].mean(axis=0), shares)
 
 
 def _smoothed(values: FloatArray) -> FloatArray:

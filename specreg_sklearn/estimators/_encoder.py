@@ -87,14 +87,13 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         loss / (n_classes - 1)``, with the log loss of the other rows: where labels cannot be told
         from the rows it stays large, and a strong penalty costs no accuracy. That strength doubles,
         up to three times, as long as the certificate is short of its goal and their log loss, at
-        the best temperature, does not rise by more than 1.5 standard errors; where it does not
-        double, it may be halved. Measured for the sum of the preset "robust", at the price of one
-        more fit or two. "auto" chooses it from 1e-3 to 0.3, without
-        any attack, at the price of about one more fit: a network is trained on four fifths of the
-        rows while the strength rises; of the strengths that raise neither error nor log loss of the
-        other rows, the one with the largest certificate is found, and lowered by half a decade
-        where it is above 3e-3; the fit on all rows follows. Both need at least 50 labelled rows. A
-        warm start and `partial_fit` keep the strength of the last fit.
+        the best temperature, does not rise by more than 5 % or 1.5 standard errors; where it does
+        not double, it may be halved. Measured for the sum of the preset "robust", at the price of
+        one more fit or two. "auto" chooses it from 1e-3 to 0.3, for about one more fit: a network is trained on four fifths of the rows while the strength rises; of the strengths
+        that raise neither error nor log loss of the other rows, the one with the largest
+        certificate is found, and lowered by half a decade where it is above 3e-3; the fit on all
+        rows follows. Neither needs an attack, and both need at least 50 labelled rows. A warm start
+        and `partial_fit` keep the strength of the last fit.
     alpha_tolerance : float, default=1.5
         With ``alpha="auto"``, how many standard errors the held-out balanced error may lie above
         that of weak strengths on the path; their log loss may be twice as many above. 1.5 is
@@ -179,9 +178,10 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
     alpha_ : float
         The strength of the fit: `alpha`, or what "scale" or "auto" has chosen.
     alpha_path_ : dict of str to ndarray of shape (n_strengths,) or None
-        With ``alpha="auto"`` or "scale", ``"alpha"`` and what the held-out rows say of each strength
-        that was tried: ``"accuracy"``, ``"certificate"`` (median radius by the product of the norms, 0 for a
-        row that is wrong; NaN for a network without a certificate) and ``"log_loss"``.
+        With ``alpha="auto"`` or "scale", ``"alpha"`` and what the held-out rows say of each
+        strength that was tried: ``"accuracy"``, ``"certificate"`` (median radius by the product of
+        the norms, 0 for a row that is wrong; NaN for a network without a certificate) and
+        ``"log_loss"``.
     validation_scores_ : list of float
         Held-out accuracy of each epoch; only with `early_stopping`.
     spectral_norms_ : dict of str to float

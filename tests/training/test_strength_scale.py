@@ -33,7 +33,7 @@ def search(certificates, rises=None, first=0.04, noise=NOISE):
     def trial(strength):
         trained.append(strength)
         mean = rises.get(strength, 0.0) * ERROR
-        calibrated = 0.3 + mean + (noise if strength != first else 0.0)
+        calibrated = 0.3 + mean + noise * (strength != first)
         certificate = certificates[strength]
         look = HeldOutLook(0.9, 0.3, certificate, calibrated, np.zeros(99, dtype=bool))
         return Trial(strength, look, calibrated)

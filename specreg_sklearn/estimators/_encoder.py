@@ -89,11 +89,12 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
         up to three times, as long as the certificate is short of its goal and their log loss, at
         the best temperature, does not rise by more than 5 % or 1.5 standard errors; where it does
         not double, it may be halved. Measured for the sum of the preset "robust", at the price of
-        one more fit or two. "auto" chooses it from 1e-3 to 0.3, for about one more fit: a network is trained on four fifths of the rows while the strength rises; of the strengths
-        that raise neither error nor log loss of the other rows, the one with the largest
-        certificate is found, and lowered by half a decade where it is above 3e-3; the fit on all
-        rows follows. Neither needs an attack, and both need at least 50 labelled rows. A warm start
-        and `partial_fit` keep the strength of the last fit.
+        one more fit or two. "auto" chooses it from 1e-3 to 0.3, for about one more fit: a network
+        is trained on four fifths of the rows while the strength rises; of the strengths that raise
+        neither error nor log loss of the other rows, the one with the largest certificate is found,
+        and lowered by half a decade where it is above 3e-3; the fit on all rows follows. Neither
+        needs an attack, and both need at least 50 labelled rows. A warm start and `partial_fit`
+        keep the strength of the last fit.
     alpha_tolerance : float, default=1.5
         With ``alpha="auto"``, how many standard errors the held-out balanced error may lie above
         that of weak strengths on the path; their log loss may be twice as many above. 1.5 is

@@ -27,6 +27,9 @@ _COUNTED = 2**16
 # Classes up to which looking for each is faster than sorting.
 _LOOKED_FOR = 16
 
+# Rows beyond which none are shuffled that are not taken.
+_SHUFFLED = 2**17
+
 DEFAULT_MAX_SAMPLES = 100
 """Rows that a share is measured on by default: its standard error is at most 0.05."""
 
@@ -92,10 +95,14 @@ def stratified_rows(
     if not quota.any():
         return sampled_rows(labels, max_samples, random_state), np.ones(most)
     seed = check_seed(random_state)
-    shuffled = _shuffled(n, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    shuffled = None if n > _SHUFFLED else _shuffled(n, rng)
     weight = np.zeros(n)
     for code in np.flatnonzero(quota).tolist():
-        mine = shuffled[strata[shuffled] == code][: quota[code]]
+        if shuffled is None:
+            mine = _some(np.flatnonzero(strata == code), quota[code], rng)
+        else:
+            mine = shuffled[strata[shuffled] == code][: quota[code]]
         weight[mine] = counts[code] / quota[code]
     others = np.flatnonzero(quota[strata] == 0)
     size = most - int(quota.sum())
@@ -187,11 +194,23 @@ def _spread(strata: np.ndarray, size: int, seed: int) -> np.ndarray:
     Each class gets its share, rounded up or down; unlike a stratified split this works for any
     class size.
     """
-    rng = np.random.default_rng(seed)
-    shuffled = _shuffled(len(strata), rng)
-    by_class = _places_by_class(strata[shuffled])
-    chosen = np.floor((np.arange(size) + rng.random()) * len(strata) / size).astype(int)
-    return shuffled[by_class[chosen]].astype(int)
+    rng, n = np.random.default_rng(seed), len(strata)
+    counts = np.bincount(strata)
+    is_long = n > _SHUFFLED and len(counts) <= _LOOKED_FOR
+    shuffled = None if is_long else _shuffled(n, rng)
+    chosen = np.floor((np.arange(size) + rng.random()) * n / size).astype(int)
+    if shuffled is not None:
+        by_class = _places_by_class(strata[shuffled])
+        return shuffled[by_class[chosen]].astype(int)
+    sizes = np.diff(np.searchsorted(chosen, np.cumsum(counts)), prepend=0)
+    return np.concatenate(
+        [_some(np.flatnonzero(strata == c), k, rng) for c, k in enumerate(sizes.tolist()) if k]
+    )
+
+
+def _some(places: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Return as many of the places, drawn at random."""
+    return places[rng.choice(len(places), size, replace=False, shuffle=False)]
 
 
 def _places_by_class(strata: np.ndarray) -> np.ndarray:

@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from specreg_sklearn.tables import _subsample, stratified_rows
 from specreg_sklearn.tables._subsample import _strata, sampled_rows, subsample
+
+
+@pytest.fixture(params=[False, True], ids=["short", "long"])
+def a_table(request, monkeypatch):
+    """Draw from a short table, and as from one in which nothing is shuffled that is not taken."""
+    if request.param:
+        monkeypatch.setattr(_subsample, "_SHUFFLED", 0)
 
 
 def test_everything_on_demand():
@@ -14,6 +22,7 @@ def test_everything_on_demand():
     assert subsample(X, y, 9, 0)[0] is X
 
 
+@pytest.mark.usefixtures("a_table")
 @pytest.mark.parametrize("size", [10, 33, 60, 99])
 def test_every_class_gets_its_share(size):
     y = np.repeat([0, 1, 2], [70, 25, 5])
@@ -26,6 +35,7 @@ def test_every_class_gets_its_share(size):
     assert (np.abs(counts - share) < 1).all()
 
 
+@pytest.mark.usefixtures("a_table")
 def test_seeded_and_in_the_original_order():
     X, y = np.arange(200)[:, None], np.arange(200) % 3
     one, two, other = (subsample(X, y, 50, seed)[0] for seed in (1, 1, 2))
@@ -34,6 +44,19 @@ def test_seeded_and_in_the_original_order():
     assert (np.diff(one[:, 0]) > 0).all()
 
 
+@pytest.mark.usefixtures("a_table")
+def test_every_row_has_its_chance():
+    y = np.repeat([0, 1, 2], [24, 30, 6])
+    taken = np.zeros(60)
+    for seed in range(2000):
+        places, weight = stratified_rows(y, 20, seed)
+        assert len(set(places.tolist())) == 20
+        taken[places] += weight
+    # The mean of 2000 draws, of which each counts what it stands for.
+    np.testing.assert_allclose(taken * 3 / 2000, 1.0, atol=0.15)
+
+
+@pytest.mark.usefixtures("a_table")
 def test_classes_of_one_row_do_not_stop_it():
     X, y = np.arange(6)[:, None], np.array(list("abcdef"))
     rows, labels = subsample(X, y, 3, 0)

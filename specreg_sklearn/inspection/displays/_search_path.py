@@ -30,7 +30,8 @@ def path_of_encoder(estimator: object) -> tuple[float, dict[str, np.ndarray]]:
     if encoder.alpha_path_ is None:
         raise ValueError(
             f"estimator={name} was fitted with alpha={encoder.alpha!r} and has no path of "
-            "strengths. Fit it with alpha='auto' and a penalty."
+            "strengths. Fit it with alpha='auto' and a penalty, or with alpha='scale' where the "
+            "network has a certificate."
         )
     return encoder.alpha_, dict(encoder.alpha_path_)
 

@@ -95,7 +95,7 @@ class StrengthPathDisplay(Display):
         ax: Axes | Sequence[Axes] | None = None,
         **plot_kw: Any,
     ) -> Self:
-        """Draw what ``alpha="auto"`` has seen of each strength, and mark the chosen one.
+        """Draw what ``alpha="auto"`` or "scale" has seen of each strength, and mark the chosen one.
 
         Held-out accuracy, certificate and log loss have axes of their own. A network without a
         certificate has two.
@@ -103,14 +103,14 @@ class StrengthPathDisplay(Display):
         Parameters
         ----------
         estimator : SpectrallyRegularizedEncoder, or a pipeline or search that ends in one
-            Fitted with ``alpha="auto"``.
+            Fitted with ``alpha="auto"`` or "scale".
         ax, **plot_kw
             Passed to :meth:`plot`.
 
         Raises
         ------
         ValueError
-            If the strength was given as a number, so that there is no path.
+            If there is no path: the strength was a number, or "scale" found no certificate.
         TypeError, sklearn.exceptions.NotFittedError
             If `estimator` is no encoder with a strength, or is not fitted.
         ImportError

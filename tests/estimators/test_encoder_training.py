@@ -161,7 +161,7 @@ def test_weight_decay_shrinks_all_weights(iris_rows):
 )
 def test_weight_decay_acts_with_every_solver_class(iris_rows, solver):
     def squares(weight_decay):
-        settings = {"solver": solver, "penalty": None, "learning_rate_init": 1e-2, "max_iter": 15}
+        settings = {"solver": solver, "penalty": None, "learning_rate_init": 2e-2, "max_iter": 8}
         model = encoder(weight_decay=weight_decay, **settings).fit(*iris_rows)
         return sum((w**2).sum() for w in weight_matrices(model).values())
 
@@ -169,7 +169,8 @@ def test_weight_decay_acts_with_every_solver_class(iris_rows, solver):
 
 
 def test_penalty_works_with_a_solver_that_needs_a_closure(iris_rows):
-    settings = {"solver": torch.optim.LBFGS, "weight_decay": 0, "learning_rate_init": 0.03}
+    settings = {"solver": torch.optim.LBFGS, "weight_decay": 0, "learning_rate_init": 0.06}
+    settings["max_iter"] = 15
     plain = encoder(penalty=None, **settings).fit(*iris_rows)
     smooth = encoder(alpha=0.05, **settings).fit(*iris_rows)
     for layer in ("backbone.hidden1", "backbone.hidden2"):

@@ -20,10 +20,13 @@ from specreg_sklearn.certificates.trees._against_predict import check_labels
 from specreg_sklearn.certificates.trees._ensemble import TreeEnsemble
 from specreg_sklearn.certificates.trees._row_cells import CellsOfRows, within_reach
 from specreg_sklearn.certificates.trees._stages import Costs, RowSearch
+from specreg_sklearn.certificates.trees.search import begin_at_once, counted_work
 from specreg_sklearn.space import CleanRows, as_norm
 from specreg_sklearn.tables import LabelCoder, ask
 
 _SAFETY = 1 - 1e-9
+# Nodes of one row that take longer in NumPy than compiled loops take to begin.
+_MANY_NODES = 20_000
 _COSTS = {
     0: Costs(power=1, additive=True, whole=True),
     1: Costs(power=1, additive=True, whole=False),
@@ -153,6 +156,8 @@ def _search_rows(
 ) -> DistanceBounds:
     n = len(rows)
     every = np.arange(n)
+    if max_nodes > _MANY_NODES:
+        begin_at_once()
     X = rows.write(rows.raw, every)
     labels = ask(ensemble.estimator.predict, X, n)
     numbers = ensemble.numbers(X)
@@ -179,7 +184,8 @@ def _search_rows(
         )
         if np.isfinite(distance[i]):
             search.take_known(float(distance[i]))
-        outcome = search.run(max_nodes)
+        with counted_work():
+            outcome = search.run(max_nodes)
         lower[i] = costs.distance(outcome.lower)
         n_nodes[i] = outcome.n_nodes
         if outcome.point is not None:

@@ -16,7 +16,7 @@ from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.trees._against_predict import is_close
 from specreg_sklearn.certificates.trees._ensemble import TreeEnsemble
 from specreg_sklearn.certificates.trees.readers import Nodes
-from specreg_sklearn.certificates.trees.search import leaf_loops
+from specreg_sklearn.certificates.trees.search import counted_work, leaf_loops
 from specreg_sklearn.tables import as_table, take_rows
 
 # For so many rows in so many trees the own loops of the classifier are no slower than ours.
@@ -49,7 +49,8 @@ class TreeLabels:
         most = _MOST_LEAVES if loops is None else _MOST_COMPILED
         if as_table(X).n_rows * len(trees.nodes.roots) > most:
             return np.asarray(estimator.predict(X))
-        leaves = _leaves(trees.nodes, ensemble.numbers(X), loops)
+        with counted_work():
+            leaves = _leaves(trees.nodes, ensemble.numbers(X), loops)
         scores = trees.added(leaves)
         labels = ensemble.classes[trees.predicted(scores)]
         doubtful = np.flatnonzero(is_close(trees, scores, ensemble.rounding))

@@ -1,6 +1,5 @@
 """Compiled searches against those in NumPy, and bounds of boxes against points in them."""
 
-import logging
 from itertools import product
 
 import numpy as np
@@ -16,7 +15,6 @@ from specreg_sklearn.certificates.trees.search import (
     PRUNED,
     Stub,
     boxes_of,
-    compiled,
     terms_of,
 )
 from specreg_sklearn.space import FeatureSpace
@@ -48,16 +46,6 @@ def test_both_searches_give_the_same_bits(model, cancer_rows, monkeypatch):
                 found.append(nearest_rows(ensemble, rows, **options))
             for mine, theirs in zip(*found, strict=True):
                 np.testing.assert_array_equal(mine, theirs)
-
-
-def test_without_numba_a_log_line_names_the_extra(monkeypatch, caplog):
-    def absent(name):
-        raise ImportError("No module named 'numba'")
-
-    monkeypatch.setattr(f"{SEARCH}._compiled.import_module", absent)
-    with caplog.at_level(logging.INFO, logger="specreg_sklearn"):
-        assert not compiled.__wrapped__()
-    assert "specreg-sklearn[fast]" in caplog.text
 
 
 @pytest.mark.parametrize("additive", [True, False])

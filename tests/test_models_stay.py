@@ -80,7 +80,7 @@ def module_of(kind, seed=0):
 
 
 # One of each way in which a network holds more than weights; `test_modules_stay` takes them all.
-FAST = {"old weight_norm", "orthogonal", "batch norm and dropout", "mixed gradients", "hooks"}
+FAST = {"old weight_norm", "batch norm and dropout", "mixed gradients", "hooks"}
 
 
 @pytest.fixture(

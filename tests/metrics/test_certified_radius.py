@@ -26,7 +26,7 @@ from specreg_sklearn import RobustLinearProbe, SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import CGBA, FeatureSpace, HopSkipJump, RayS, SquareAttack
 from specreg_sklearn.certificates import TorchGraph, torch_stages
 from specreg_sklearn.metrics import adversarial_distances, certified_radius, lipschitz_bound
-from tests.grids import diagonal
+from tests.grids import diagonal, few_fast
 
 DUAL = {1: np.inf, 2: 2, np.inf: 1}
 
@@ -203,7 +203,7 @@ ATTACKS = [
 ]
 
 
-@pytest.mark.parametrize("data", ["digits", "cancer"])
+@pytest.mark.parametrize("data", few_fast(["digits", "cancer"], 1))
 def test_no_attack_gets_inside_the_radius(data, request):
     X, y = request.getfixturevalue(data)
     for model in fitted_models((X, y)):

@@ -16,6 +16,7 @@ from specreg_sklearn.certificates.pipelines import CertifiedModel
 from specreg_sklearn.metrics import adversarial_distances
 from specreg_sklearn.modules import ConvNet
 from tests.certificates.enumerated_networks import exact_distance, random_network
+from tests.grids import few_fast
 
 
 @pytest.mark.parametrize("norm", [1, 2, np.inf])
@@ -69,7 +70,7 @@ def _fitted(kind, X, y):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("kind", ["tanh", "probe", "conv"])
+@pytest.mark.parametrize("kind", few_fast(["tanh", "conv", "probe"], 2))
 def test_networks_of_every_kind_have_witnesses(kind, digits):
     X, y = digits
     model = _fitted(kind, X[:1000], y[:1000])

@@ -83,14 +83,14 @@ class SpectrallyRegularizedEncoder(FeatureEncoderMixin, LogitClassifierMixin, Ba
     alpha : float, "scale" or "auto", default=1e-2
         Strength of the penalty, in units of the loss. "scale" looks for the weakest one that
         doubles the certificate of a network without the penalty, by a few networks that are trained
-        on four fifths of the rows for half of `max_iter` at most. The first strength is ``0.08 *
+        on four fifths of the rows for half of `max_iter` at most. The first strength is ``0.1 *
         loss / (n_classes - 1)``, with the log loss of the other rows: where labels cannot be told
         from the rows it stays large, and a strong penalty costs no accuracy. That strength doubles,
-        up to three times, as long as the certificate is short of its goal and their log loss, at
-        the best temperature, does not rise by more than 5 % or 1.5 standard errors; where it does
-        not double, it may be halved. Measured for the sum of the preset "robust", at the price of
-        one more fit or two. "auto" chooses it from 1e-3 to 0.3, for about one more fit: a network
-        is trained on four fifths of the rows while the strength rises; of the strengths that raise
+        up to twice, as long as the certificate is short of its goal and their log loss, at the best
+        temperature, does not rise by more than 5 % or 1.5 standard errors; where it does not
+        double, it may be halved. Measured for the sum of the preset "robust", at the price of one
+        more fit or two. "auto" chooses it from 1e-3 to 0.3, for about one more fit: a network is
+        trained on four fifths of the rows while the strength rises; of the strengths that raise
         neither error nor log loss of the other rows, the one with the largest certificate is found,
         and lowered by half a decade where it is above 3e-3; the fit on all rows follows. Neither
         needs an attack, and both need at least 50 labelled rows. A warm start and `partial_fit`

@@ -24,10 +24,10 @@ from specreg_sklearn.training._strength_choice import (
 
 # What the loss is multiplied by, and the least strength. Where labels are noisy the loss stays
 # large, whatever the network: the penalty has more to hold down, and costs less accuracy.
-_FACTOR, _LEAST = 0.08, 1e-3
+_FACTOR, _LEAST = 0.1, 1e-3
 # The certificate that is looked for, and the one that will do where half the strength has less
 # loss, in certificates of the plain network; how often the strength doubles, and for what gain.
-_GOAL, _ENOUGH, _MOST_DOUBLINGS, _WORTH_IT = 2.0, 1.75, 3, 1.075
+_GOAL, _ENOUGH, _MOST_DOUBLINGS, _WORTH_IT = 2.25, 1.75, 2, 1.075
 # Standard errors that the calibrated loss may rise on the way, and the part of itself that it may:
 # with few rows held out even a large rise is no more than noise.
 _TOLERANCE, _MOST_RISE = 1.5, 0.05
@@ -110,15 +110,15 @@ def scale_strength(
 ) -> StrengthChoice:
     """Look for the weakest strength that doubles the certificate of a network without a penalty.
 
-    The first strength is ``0.08 * loss / (n_classes - 1)``, to two digits, and at least 0.001. The
+    The first strength is ``0.1 * loss / (n_classes - 1)``, to two digits, and at least 0.001. The
     loss is the smallest one that the network without a penalty has on the held-out rows after any
     epoch, or that of a guess where even that is smaller; penalties on logits add up over the
     classes, hence the division.
 
-    Where the median certificate of the held-out rows is below twice that of the network without a
-    penalty, the strength doubles, up to three times: as long as a step brings 7.5 %, and their log
-    loss at the best temperature lies at most 5 % and 1.5 standard errors above that of the first
-    strength.
+    Where the median certificate of the held-out rows is below 2.25 times that of the network
+    without a penalty, which is about twice at the end of a whole fit, the strength doubles, up to
+    twice: as long as a step brings 7.5 %, and their log loss at the best temperature lies at most
+    5 % and 1.5 standard errors above that of the first strength.
     Where it does not double, half of the first strength is taken if it has less loss, and either a
     certificate of 1.75 times that of the network without a penalty or, where twice the first
     strength brings less than 7.5 %, one that is less than 7 % smaller.

@@ -99,7 +99,7 @@ def test_the_search_begins_in_proportion_to_the_loss_of_rows_not_trained_on(iris
     plain.fit(X[training], y[training])
     assert losses.found[-1] < losses.found[0]
     model = encoder(max_iter=40, n_iter_no_change=40).fit(X, y)
-    first = to_two_digits(0.08 * min(losses.found) / 2)
+    first = to_two_digits(0.1 * min(losses.found) / 2)
     assert first > 1e-3
     assert np.abs(model.alpha_path_["alpha"] / first - 1).min() < 1e-9
 
@@ -131,9 +131,9 @@ def test_rows_that_tell_nothing_give_at_least_the_loss_of_a_guess(n_classes):
     X, y = np.zeros((120, 3), dtype=np.float32), np.arange(120) % n_classes
     with pytest.warns(UserWarning, match="no column of X"):
         model = encoder(learning_rate_init=1e-4).fit(X, y)
-    guess = 0.08 * math.log(n_classes) / (n_classes - 1)
+    guess = 0.1 * math.log(n_classes) / (n_classes - 1)
     steps = np.log2(model.alpha_ / guess)
-    assert -0.1 < steps < 3.1
+    assert -0.1 < steps < 2.1
     assert abs(steps - round(steps)) < 0.1
 
 
@@ -143,7 +143,7 @@ def test_a_network_without_a_certificate_keeps_the_strength_that_the_loss_gives(
         backbone = nn.Sequential(nn.Linear(4, 8), _Square(), nn.Linear(8, 6))
     model = encoder(module=backbone, penalty="jacobian").fit(X, y)
     assert model.alpha_path_ is None
-    assert 1e-3 <= model.alpha_ <= to_two_digits(0.08 * math.log(3) / 2)
+    assert 1e-3 <= model.alpha_ <= to_two_digits(0.1 * math.log(3) / 2)
     with pytest.raises(ValueError, match="alpha='scale' and has no path of strengths"):
         StrengthPathDisplay.from_estimator(model)
 
@@ -188,4 +188,4 @@ def test_few_rows_and_a_fit_that_diverges_are_told(iris_rows):
         encoder(alpha="best").fit(X, y)
     with pytest.warns(ConvergenceWarning, match="stopped being finite"):
         model = encoder(learning_rate_init=1e300, max_iter=3).fit(X, y)
-    assert model.alpha_ == to_two_digits(0.08 * math.log(3) / 2)
+    assert model.alpha_ == to_two_digits(0.1 * math.log(3) / 2)

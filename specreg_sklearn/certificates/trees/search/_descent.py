@@ -149,7 +149,9 @@ class Descent:
                 return None
             price = np.maximum(extra, 1e-12 * (1e-300 + stub.cost.max()))
             price = np.sqrt(price) if rooted else price
-            rate = np.where(allowed, weight * gain / price, -np.inf)
+            # Costs may be next to nothing: thresholds at 0 are passed by 5e-324.
+            with np.errstate(over="ignore"):
+                rate = np.where(allowed, weight * gain / price, -np.inf)
             self._move(cells, int(np.argmax(rate)))
         return None
 

@@ -307,6 +307,18 @@ PROOFS = {
         "return factors",
         "spectral/layers/test_batch_norm.py certificates/test_batch_norm_scale.py",
     ),
+    "compiled loops close other leaves": Mutant(
+        "certificates/trees/search/_look_loops.py",
+        "smallest[c] = min(smallest[c], entry_first[e])",
+        "smallest[c] = max(smallest[c], entry_first[e])",
+        "certificates/trees/test_compiled.py",
+    ),
+    "whole rows side by side count as one": Mutant(
+        "tables/_column_numbers.py",
+        "self._join(float(len(block) * beside), mean, squares)",
+        "self._join(float(len(block)), mean, squares)",
+        "tables/test_column_numbers.py",
+    ),
 }
 
 ATTACKS = {
@@ -481,6 +493,24 @@ TRAINING = {
         "kl_div(log_q, log_p, ",
         "kl_div(log_p, log_q, ",
         "objectives/perturbations/test_divergences.py",
+    ),
+    "the bound of the first network for all": Mutant(
+        "training/_held_out_rows.py",
+        "if self._read is not network:",
+        "if self._read is None:",
+        "training/test_strength_scale.py",
+    ),
+    "losses at no temperature": Mutant(
+        "training/_held_out_rows.py",
+        "        return _losses(math.exp(found.x) * margins)",
+        "        return _losses(peak * margins)",
+        "training/test_strength_scale.py",
+    ),
+    "any loss for a certificate": Mutant(
+        "training/_strength_scale.py",
+        "if is_saturated or is_worse or",
+        "if is_saturated or",
+        "training/test_strength_scale.py",
     ),
 }
 

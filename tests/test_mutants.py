@@ -212,9 +212,15 @@ PROOFS = {
     ),
     "rows behind a boundary are not asked about": Mutant(
         "certificates/moves/_rows_across.py",
-        "other = ~same_labels(answers, labels[open_])",
-        "other = np.ones(len(open_), dtype=bool)",
+        "other = ~same_labels(ask(predict, rows.build(held, some), len(some)), labels[some])",
+        "other = np.ones(len(some), dtype=bool)",
         "certificates/kernels/test_sums_of_kernels.py",
+    ),
+    "rows that stand where rounding decides": Mutant(
+        "certificates/moves/_rows_across.py",
+        "if len(found) and farther <= beyond.most:",
+        "if not len(found):",
+        "certificates/moves/test_rows_across.py",
     ),
     "lines below a curve without their slack": Mutant(
         "certificates/relaxations/_curves.py",

@@ -63,7 +63,7 @@ def test_scores_are_equal(load, case):
         (CGBA(max_queries=100), [0.0, 0.05, 0.2, 0.6]),
         (RayS(max_queries=100, norm=np.inf), [0.01, 0.1]),
     ):
-        options = {"eps": eps, "attack": attack, "norm": attack.norm, "max_samples": 10}
+        options = {"eps": eps, "attack": attack, "norm": attack.norm, "max_samples": 6}
         attacked = robust_accuracy_score(model, X, y, certify=False, **options)
         spared = robust_accuracy_score(model, X, y, certify="auto", **options)
         # Rows that proofs find are nearer than those of the attack, or the same.

@@ -189,8 +189,8 @@ def test_both_ends_of_what_is_made_of_trees_and_machines(name, norm):
     X, y = load_breast_cancer(return_X_y=True)
     model = make_pipeline(StandardScaler(), COMPOSED[name]).fit(X[::2], y[::2])
     space = FeatureSpace.from_data(X)
-    rows = X[1::80]
-    found = resolve_attack("auto", norm=norm, max_queries=300).run(
+    rows = X[1::110]
+    found = resolve_attack("auto", norm=norm, max_queries=200).run(
         model, rows, model.predict(rows), space=space, pool=X
     )
     lower = distance_prover(model, X).bounds(space.bind(rows), norm=norm).lower

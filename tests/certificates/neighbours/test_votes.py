@@ -142,7 +142,7 @@ def test_more_nodes_never_give_a_worse_bound():
     rows, prover = FeatureSpace.from_data(X).bind(X[::30]), distance_prover(model, X)
     for norm in _NORMS:
         last = None
-        for max_nodes in (1, 6, 60, 600, 2000):
+        for max_nodes in (1, 20, 2000):
             found = prover.bounds(rows, norm=norm, max_nodes=max_nodes)
             assert (found.lower > 0).all() and (found.lower <= found.upper).all()
             if last is not None:

@@ -214,7 +214,7 @@ PROOFS = {
         "certificates/moves/_rows_across.py",
         "other = ~same_labels(ask(predict, rows.build(held, some), len(some)), labels[some])",
         "other = np.ones(len(some), dtype=bool)",
-        "certificates/kernels/test_sums_of_kernels.py",
+        "certificates/moves/test_rows_across.py",
     ),
     "rows that stand where rounding decides": Mutant(
         "certificates/moves/_rows_across.py",

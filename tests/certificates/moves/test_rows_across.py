@@ -13,7 +13,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import LabelPropagation
 from sklearn.svm import SVC
 
+from specreg_sklearn.certificates.moves import rows_across
 from specreg_sklearn.metrics import adversarial_band
+from specreg_sklearn.space import FeatureSpace
 
 
 @pytest.mark.parametrize(
@@ -43,3 +45,20 @@ def test_a_witness_is_no_matter_of_rounding(model, dtype, norm, iris_rows):
     alone = np.concatenate([model.predict(row[None]) for row in moved])
     for answers in (alone, model.predict(moved), model.predict(moved[::-1])[::-1]):
         assert (answers != labels)[found].all()
+
+
+@pytest.mark.parametrize(("dtype", "least"), [(np.float64, 1e-13), (np.float32, 4e-6)])
+def test_rows_go_on_until_another_label_is_seen(dtype, least):
+    X = np.zeros((5, 1), dtype=dtype)
+    rows = FeatureSpace.from_data(X, bounds=(-3, 3), scale=None).bind(X)
+    # At the boundary, short of it by little and by much, past the last one, and no move at all.
+    ends = np.array([1.0, 1 - 5e-8, 0.995, 0.5, np.nan])
+    witness, distance = rows_across(
+        lambda rows: rows[:, 0] >= 1, rows, np.zeros(5, dtype=bool), ends[:, None], 2
+    )
+    assert 1 + 0.5 * least <= witness[0, 0] <= 1 + 2 * least + np.finfo(dtype).eps
+    assert 1 <= witness[1, 0] <= 1 + 5e-6
+    assert 1 <= witness[2, 0] <= 1.01
+    np.testing.assert_array_equal(np.isnan(witness[:, 0]), [False, False, False, True, True])
+    np.testing.assert_allclose(distance[:3], witness[:3, 0], rtol=1e-12)
+    assert np.isinf(distance[3:]).all()

@@ -218,8 +218,8 @@ PROOFS = {
     ),
     "rows that stand where rounding decides": Mutant(
         "certificates/moves/_rows_across.py",
-        "if len(found) and farther <= beyond.most:",
-        "if not len(found):",
+        "        if len(by_rounding):",
+        "        if False:",
         "certificates/moves/test_rows_across.py",
     ),
     "lines below a curve without their slack": Mutant(

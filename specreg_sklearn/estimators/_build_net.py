@@ -183,7 +183,7 @@ def strength_of(
     n_epochs = epochs_to_scale_by if by_scale else epochs_at_weakest
     path.max_iter = n_epochs(estimator.max_iter)
 
-    def trainee(strength: float) -> tuple[PenalizedNet, TensorRows]:
+    def untrained(strength: float) -> tuple[PenalizedNet, TensorRows]:
         path.penalty = estimator.penalty if strength else None
         net = build_net(path, objective, kept, seed, strength, head=head, row_shape=row_shape)
         return net, attach_rows(net, path, kept, seed, early_stopping=False)
@@ -193,9 +193,9 @@ def strength_of(
 
     verbose = estimator.verbose
     if by_scale:
-        return scale_strength(trainee, patience, judged_by, len(rows.classes), verbose=verbose)
+        return scale_strength(untrained, patience, judged_by, len(rows.classes), verbose=verbose)
     return choose_strength(
-        *trainee(STRENGTHS[0]), judged_by, patience(), tolerance=tolerance, verbose=verbose
+        *untrained(STRENGTHS[0]), judged_by, patience(), tolerance=tolerance, verbose=verbose
     )
 
 

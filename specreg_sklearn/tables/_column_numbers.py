@@ -148,12 +148,11 @@ class ColumnNumbers:
     def _stds(self, columns: IntArray) -> FloatArray:
         # Squares of very large or very small numbers would not be finite, or would vanish.
         peak = np.maximum(np.abs(self.low[columns]), np.abs(self.high[columns]))
-        if self._moments is not None and not self._moved:
-            ranges = self.ranges()[columns]
-            if (peak < _TAME[1]).all() and (ranges > _TAME[0]).all():
-                stds = self._moments.stds()[columns]
-                if np.isfinite(stds).all():
-                    return stds
+        tame = (peak < _TAME[1]).all() and (self.ranges()[columns] > _TAME[0]).all()
+        if self._moments is not None and tame:
+            stds = self._moments.stds()[columns]
+            if not np.isnan(stds).any():  # no gaps
+                return stds
         moments = _Moments(len(columns))
         for rows, block in row_blocks(self._table, columns) if len(columns) else ():
             for k, j in enumerate(columns.tolist()):

@@ -27,14 +27,14 @@ from specreg_sklearn.training._strength_choice import (
 _FACTOR, _LEAST = 0.1, 1e-3
 # The certificate that is looked for, and the one that will do where half the strength has less
 # loss, in certificates of the plain network; how often the strength doubles, and for what gain.
-_GOAL, _ENOUGH, _MOST_DOUBLINGS, _WORTH_IT = 2.25, 1.75, 2, 1.075
+_GOAL, _ENOUGH, _MOST_DOUBLINGS, _LEAST_GAIN = 2.25, 1.75, 2, 1.075
 # Standard errors that the calibrated loss may rise on the way, and the part of itself that it may:
 # with few rows held out even a large rise is no more than noise.
 _TOLERANCE, _MOST_RISE = 1.5, 0.05
 # Share of the epochs of a fit.
 _EPOCHS = 0.5
 
-Trainee = tuple[PenalizedNet, TensorRows]
+NetAndRows = tuple[PenalizedNet, TensorRows]
 """A net that is initialised, and the rows that it trains on."""
 
 
@@ -101,7 +101,7 @@ def epochs_to_scale_by(n_epochs: int) -> int:
 
 
 def scale_strength(
-    trainee: Callable[[float], Trainee],
+    untrained: Callable[[float], NetAndRows],
     patience: Callable[[], Patience],
     held_out: HeldOutRows,
     n_classes: int,
@@ -125,7 +125,7 @@ def scale_strength(
 
     Parameters
     ----------
-    trainee : callable
+    untrained : callable
         Returns a net, initialised with the same weights each time, for a strength, and the rows to
         train it on; 0 stands for no penalty.
     patience : callable
@@ -150,7 +150,7 @@ def scale_strength(
     watch = LossWatch(held_out)
 
     def trained(strength: float, *watching: tuple[str, Any]) -> Trial:
-        net, rows = trainee(strength)
+        net, rows = untrained(strength)
         title = f"alpha='scale', {strength:g}"
         last = *watching, ("patience", patience())
         train_to_choose(net, rows, *last, title=title, verbose=verbose)
@@ -193,7 +193,7 @@ def search_from(
     while best.certificate < _GOAL * plain and len(trials) <= _MOST_DOUBLINGS:
         found = trained(_two_digits(2 * best.strength))
         trials.append(found)
-        is_saturated = found.certificate < _WORTH_IT * best.certificate
+        is_saturated = found.certificate < _LEAST_GAIN * best.certificate
         rises = found.calibrated - first.calibrated
         is_worse = rises @ shares > _MOST_RISE * (first.calibrated @ shares)
         if is_saturated or is_worse or in_standard_errors(rises, shares) > _TOLERANCE:
@@ -203,7 +203,7 @@ def search_from(
     if best is first and may_be_less and first.strength >= 2 * _LEAST:
         found = trained(_two_digits(first.strength / 2))
         trials.append(found)
-        least = first.certificate / _WORTH_IT if is_saturated else _ENOUGH * plain
+        least = first.certificate / _LEAST_GAIN if is_saturated else _ENOUGH * plain
         if found.certificate >= least and (found.calibrated - first.calibrated) @ shares < 0:
             best = found
     return sorted(trials, key=lambda trial: trial.strength), best.strength

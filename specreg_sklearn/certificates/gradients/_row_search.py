@@ -112,6 +112,7 @@ class RowSearch:
             self.witness[some],
             self.upper[some],
             self.norm,
+            self.seen.own.unit,
             None if starts is None else [starts[i] for i in some.tolist()],
         )
         self.n_nodes[some] += 1

@@ -29,6 +29,7 @@ def nearer_witnesses(
     witness: FloatArray,
     upper: FloatArray,
     norm: float,
+    unit: float,
     starts: Sequence[FloatArray] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Return witnesses of rows and their distances, none of them farther than before.
@@ -49,6 +50,8 @@ def nearer_witnesses(
         Their distances.
     norm : {1, 2, inf}
         The norm of distances.
+    unit : float
+        Unit roundoff of the arithmetic of `predict`.
     starts : sequence of ndarray of shape (n_starts, n_movable), or None
         Moves of each row to begin with; None tries the gradient, and directions around it.
 
@@ -79,6 +82,6 @@ def nearer_witnesses(
         some = np.flatnonzero(~np.isnan(moves).any(axis=1))
         found = Moves(moves[some], some, low[some], high[some])
         moves[some] = shortest_in_regions(margins, found, measure)
-    cells, distance = rows_across(predict, rows, labels, moves, norm, in_company=True)
+    cells, distance = rows_across(predict, rows, labels, moves, norm, unit)
     nearer = distance < upper
     return np.where(nearer[:, None], cells, witness), np.where(nearer, distance, upper)

@@ -152,7 +152,7 @@ class MoveProver(ABC):
             box = np.full_like(low, -np.inf), np.full_like(high, np.inf)
         proof = self.local_proof(inputs, own, box, max_nodes)
         if inputs.exact:
-            found = rows_across(self.estimator.predict, rows, labels, proof.move, norm)
+            found = rows_across(self.estimator.predict, rows, labels, proof.move, norm, inputs.unit)
             nearer = found[1] < upper
             witness[nearer], upper[nearer] = found[0][nearer], found[1][nearer]
         lower = proof.lower

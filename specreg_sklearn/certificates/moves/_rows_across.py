@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
@@ -13,20 +11,13 @@ from specreg_sklearn.tables import Predict, ask, same_labels
 # A boundary is passed by so much, relative to the move, until `predict` has seen it.
 _PAST = (0.0, 1e-13, 1e-11, 1e-9, 1e-8, 1e-7, 1e-6, 1e-4, 1e-2)
 
-
-class _Beyond(NamedTuple):
-    """How much farther rows are taken once `predict` has seen them, relative to the move.
-
-    Near a boundary rounding decides, and it depends on what else is asked: whoever asks for one row
-    alone should not be told otherwise.
-    """
-
-    least: float
-    factor: float
-    most: float
-
-
-_BEYOND, _BEYOND_SHORT = _Beyond(1e-13, 100, 1e-9), _Beyond(4e-6, 10, 1e-5)
+# How far rounding reaches behind a boundary: so many unit roundoffs of `predict`, relative to the
+# row or the move, whichever is longer, and at least and at most so much of the move. Within it an
+# answer depends on what else is asked, so rows are taken beyond it: whoever asks for one of them
+# alone should not be told otherwise.
+_ROUNDINGS, _LEAST_REACH, _LARGEST_REACH = 64, 1e-13, 1e-2
+# Where a boundary was found so many times farther than that, rounding is not why.
+_MOST = 100
 
 
 def rows_across(
@@ -35,8 +26,7 @@ def rows_across(
     labels: np.ndarray,
     move: FloatArray,
     norm: float,
-    *,
-    in_company: bool = False,
+    unit: float,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the first rows on the way past the boundary that `predict` labels otherwise.
 
@@ -52,9 +42,8 @@ def rows_across(
         Moves to the boundary, in units of the space; NaN for rows without one.
     norm : float
         The norm of the distances.
-    in_company : bool, default=False
-        Whether rows have to keep their label among others: products of matrices round a row by
-        what stands beside it, and a row on a boundary may fall to either side.
+    unit : float
+        Unit roundoff of the arithmetic of `predict`.
 
     Returns
     -------
@@ -65,27 +54,27 @@ def rows_across(
     """
     witness, distance = np.full(rows.raw.shape, np.nan), np.full(len(rows), np.inf)
 
-    def confirmed(past: float, some: IntArray) -> tuple[FloatArray, BoolArray]:
+    def confirmed(past: FloatArray, some: IntArray) -> tuple[FloatArray, BoolArray]:
         """Return cells of some rows, and which of them have another label."""
-        cells = rows.raw[some] + move[some] * (1 + past) * rows.scale
+        cells = rows.raw[some] + move[some] * (1 + past[:, None]) * rows.scale
         held = rows.settle(rows.fit(cells, *rows.box(some)), some)
         other = ~same_labels(ask(predict, rows.build(held, some), len(some)), labels[some])
-        if in_company and other.any():
-            cells, twice = np.concatenate([held, rows.raw[some]]), np.tile(some, 2)
-            answers = ask(predict, rows.build(cells, twice), len(twice))[: len(some)]
-            other &= ~same_labels(answers, labels[some])
         return held, other
 
     open_ = np.flatnonzero(np.isfinite(move).all(axis=1))
-    beyond = _BEYOND_SHORT if rows.narrow else _BEYOND
+    with np.errstate(divide="ignore", invalid="ignore"):
+        size = np.linalg.norm(rows.raw / rows.scale, axis=1) / np.linalg.norm(move, axis=1)
+    reach = np.clip(_ROUNDINGS * unit * np.fmax(size, 1), _LEAST_REACH, _LARGEST_REACH)
     for past in _PAST:
         if not len(open_):
             break
-        held, other = confirmed(past, open_)
-        found, farther = open_[other], max(beyond.least, beyond.factor * past)
-        if len(found) and farther <= beyond.most:
-            there, still = confirmed(farther, found)
-            held[np.flatnonzero(other)[still]] = there[still]
+        held, other = confirmed(np.full(len(open_), past), open_)
+        found = open_[other]
+        farther = np.maximum(reach[found], 10 * past)
+        by_rounding = np.flatnonzero(farther <= _MOST * reach[found])
+        if len(by_rounding):
+            there, still = confirmed(farther[by_rounding], found[by_rounding])
+            held[np.flatnonzero(other)[by_rounding[still]]] = there[still]
         witness[found] = held[other]
         distance[found] = rows.distance(held[other], found, norm)
         open_ = open_[~other]

@@ -65,6 +65,11 @@ class PredictedScores:
         """Whether every step is computed in float64."""
         return all(step.coarseness == 1 for step in self._steps)
 
+    @property
+    def unit(self) -> float:
+        """Unit roundoff of the step that is computed most coarsely."""
+        return UNIT_ROUNDOFF if self.in_float64 else FLOAT32_UNIT
+
     def errors(self, X: np.ndarray, in_float64: np.ndarray) -> np.ndarray:
         """Return how far the estimator's scores may be from real arithmetic.
 

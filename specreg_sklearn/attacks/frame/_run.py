@@ -34,6 +34,7 @@ from specreg_sklearn.attacks.questions import (
     StartPool,
     check_repeats,
     spread_rows,
+    unit_roundoff,
     verify,
 )
 from specreg_sklearn.space import CleanRows, FeatureSpace, check_norm, check_room
@@ -163,7 +164,8 @@ def run_attack(
             verbose=verbose,
         )
 
-    run = _Run(attack, setting, oracle, outcome, chosen, repeats, search)
+    unit = unit_roundoff(estimator, rows)
+    run = _Run(attack, setting, oracle, outcome, chosen, repeats, search, unit)
     run.run(known, before.verified, before.cells)
     result = make_result(oracle, outcome, run.raw, run.success, chosen, eps, attack, setting)
     result.clean = X
@@ -269,9 +271,12 @@ class _Run:
         chosen: IntArray,
         repeats: Repeats,
         search: Callable[[IntArray, FloatArray | None], None],
+        unit: float,
     ) -> None:
         self.attack, self.setting, self.oracle = attack, setting, oracle
         self.outcome, self.chosen, self.repeats, self.search = outcome, chosen, repeats, search
+        # What lies within eps, and need not be nearer, is not pushed out of it.
+        self.unit = 0.0 if attack._within_eps else unit
         self.raw = oracle.rows.raw
         self.cells: FloatArray | None = None
         self.success = self.verified = np.zeros(len(oracle.rows), dtype=bool)
@@ -323,6 +328,7 @@ class _Run:
                 settled=settled,
                 cells=self.cells,
                 noisy=self.repeats.noisy,
+                unit=self.unit,
             )
             self.success = self.verified
         except (Exception, KeyboardInterrupt) as error:

@@ -20,6 +20,7 @@ from specreg_sklearn.attacks.questions._start_pool import (
 )
 from specreg_sklearn.attacks.questions._starts import data_starts, find_starts, no_starts
 from specreg_sklearn.attacks.questions._task import FINAL_QUERIES, SearchTask
+from specreg_sklearn.attacks.questions._unit_roundoff import unit_roundoff
 from specreg_sklearn.attacks.questions._verify import (
     VARYING_QUERIES,
     VERIFY_QUERIES,
@@ -53,5 +54,6 @@ __all__ = [
     "no_starts",
     "spread_rows",
     "stream",
+    "unit_roundoff",
     "verify",
 ]

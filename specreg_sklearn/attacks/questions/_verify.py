@@ -17,6 +17,9 @@ from specreg_sklearn.attacks.questions._oracle import NO_LIMIT, Oracle
 PUSHES = (0.0, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
 """How far beyond the boundary point a row is moved, as shares of its distance."""
 _FROM_START = (0.0, 0.3, 1.0)
+# Rounding reaches so many unit roundoffs behind the boundary, relative to the row or to its move,
+# whichever is longer, and at most so much of the move. In double precision it is not worth a step.
+_ROUNDINGS, _LARGEST_REACH = 64, PUSHES[1] / 2
 _START, _LAST = len(PUSHES), len(PUSHES) + len(_FROM_START) - 1
 
 BLOCK_ROWS = 64
@@ -44,6 +47,7 @@ def verify(
     settled: BoolArray | None = None,
     cells: FloatArray | None = None,
     noisy: bool = False,
+    unit: float = 0.0,
 ) -> tuple[FloatArray, BoolArray]:
     """Find, for each attacked row, the nearest point whose label the model repeats.
 
@@ -52,10 +56,11 @@ def verify(
     questions each row may be asked. Rows in `settled` were verified before, at `cells`, and are
     asked along only. If the model is `noisy`, so that its answers change on the very same array,
     all answers at a place count together; otherwise the last one, on the final array, has to hold.
-    Returns the verified cells, of shape (n, d), which are the clean cells elsewhere, and where they
-    are adversarial.
+    Where `unit`, the unit roundoff of the model, is not 0, rows are first asked about beyond what
+    rounding reaches. Returns the verified cells, of shape (n, d), which are the clean cells
+    elsewhere, and where they are adversarial.
     """
-    search = _Search(oracle, near, far, attacked, most, noisy)
+    search = _Search(oracle, near, far, attacked, most, noisy, unit)
     if settled is not None and cells is not None:
         search.settle(attacked[settled[attacked]], cells)
     for turn in range(_MOST_ROUNDS):
@@ -77,12 +82,14 @@ class _Search:
         attacked: IntArray,
         most: IntArray | None,
         noisy: bool,
+        unit: float,
     ) -> None:
         n = len(oracle.rows)
         self.noisy = noisy
         # Answers at the place where a row is, and how many of them it takes.
         self.yes, self.n_answers = np.zeros(n), np.zeros(n)
         self.oracle, self.near, self.far = oracle, near, far
+        self.unit = unit
         self.raw = oracle.rows.raw.copy()
         self.verified = np.zeros(n, dtype=bool)
         self.verified[attacked] = True
@@ -115,8 +122,11 @@ class _Search:
         # A few rows at a time: intermediate results would each be as large as the data.
         for some in np.array_split(rows, -(-len(rows) * self.raw.shape[1] // _BLOCK)):
             x = clean.raw[some] / clean.scale
-            push = pushes[self.level[some]][:, None]
-            there = x + (1 + push) * (self.near[some] - x)
+            push, move = pushes[self.level[some]][:, None], self.near[some] - x
+            at_first = np.flatnonzero(self.level[some] == 0)
+            if self.unit and len(at_first):
+                push[at_first] = _reach(x[at_first], move[at_first], self.unit)
+            there = x + (1 + push) * move
             at_start = self.level[some] >= _START
             if at_start.any():
                 far = self.far[some[at_start]]
@@ -217,6 +227,13 @@ class _Search:
         self.is_settled &= not len(rows)
         self.verified[rows] = False
         self.raw[rows] = self.oracle.rows.raw[rows]
+
+
+def _reach(x: FloatArray, move: FloatArray, unit: float) -> FloatArray:
+    """Return how far rounding reaches behind the ends of moves, as shares of them, (m, 1)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        longer = np.linalg.norm(x, axis=1) / np.linalg.norm(move, axis=1)
+    return np.fmin(_ROUNDINGS * unit * np.fmax(longer, 1.0), _LARGEST_REACH)[:, None]
 
 
 def _ask_in_blocks(oracle: Oracle, raw: FloatArray, owner: IntArray) -> FloatArray:

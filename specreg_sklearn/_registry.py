@@ -145,6 +145,14 @@ def available(axis: str) -> list[str]:
     return sorted({*_built_in(axis), *_ADDED[axis], *installed})
 
 
+def is_known(axis: str, name: str) -> bool:
+    """Return whether an axis knows a name; installed packages are asked last, since that is slow.
+
+    Finding entry points reads a file of every distribution of the environment.
+    """
+    return name in _built_in(axis) or name in _ADDED[axis] or name in available(axis)
+
+
 def resolve(axis: str, name: str, *, parameter: str | None = None) -> Any:
     """Return the class or factory that a name stands for on an axis.
 

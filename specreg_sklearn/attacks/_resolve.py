@@ -76,9 +76,8 @@ def _by_name(name: str, parameters: dict[str, Any]) -> BlackBoxAttack:
         return ARTAttack(name.removeprefix(_ART_PREFIX), **parameters)
     if name == "auto":
         name = _BY_NORM[check_norm(parameters.get("norm", 2), _BY_NORM, "attack='auto'")]
-    known = _registry.available("attacks")
-    if name not in known:
-        valid = ["auto", *known, *(_ART_PREFIX + n for n in SUPPORTED)]
+    if not _registry.is_known("attacks", name):
+        valid = ["auto", *_registry.available("attacks"), *(_ART_PREFIX + n for n in SUPPORTED)]
         raise ValueError(
             f"attack={name!r} is not known. Valid names: {valid}. Attacks of the Adversarial "
             f"Robustness Toolbox take the prefix 'art/', as in 'art/HopSkipJump'."

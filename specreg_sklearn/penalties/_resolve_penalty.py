@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specreg_sklearn._registry import available, resolve
+from specreg_sklearn._registry import available, is_known, resolve
 from specreg_sklearn.penalties._penalty import Penalty
 from specreg_sklearn.penalties._sum import Sum
 
@@ -59,7 +59,7 @@ def resolve_penalty(penalty: str | Penalty | None, *, has_readout: bool = True) 
 
 
 def _named(name: str) -> Penalty:
-    if "+" in name and name not in available("penalties"):
+    if "+" in name and not is_known("penalties", name):
         return Sum(*(part.strip() for part in name.split("+")))
     made: Penalty = resolve("penalties", name)()
     return made

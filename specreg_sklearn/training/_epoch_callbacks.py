@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from skorch.callbacks import Callback, EarlyStopping
 from skorch.utils import noop
@@ -38,7 +39,8 @@ class EpochKeeper(Callback):
         objective = net.history[-1]["train_loss"] + net.weight_decay * _sum_of_squares(net)
         # The loss was taken before the last step; the step itself may have been the fatal one.
         reached = _flat(self._live)
-        if not reached.isfinite().all():
+        largest, subnormal = _largest_and_subnormal(reached)
+        if not math.isfinite(largest):
             objective = math.nan
         if math.isfinite(objective) and net.penalty is not None:
             report = net.penalty.report()
@@ -54,7 +56,9 @@ class EpochKeeper(Callback):
             net.optimizer_.state.clear()  # its moments are not finite either
             raise KeyboardInterrupt  # skorch's way to end the loop
         net.history.record("objective", objective)
-        self._kept = self._without_subnormals(reached)
+        if subnormal:
+            self._clear_subnormals(reached)
+        self._kept = reached
         self._inside_epoch = False
 
     def on_train_end(self, net: PenalizedNet, **kwargs: Any) -> None:
@@ -62,17 +66,14 @@ class EpochKeeper(Callback):
         if self._inside_epoch:
             self._undo_epoch(net, "interrupted")
 
-    def _without_subnormals(self, reached: Tensor) -> Tensor:
+    def _clear_subnormals(self, reached: Tensor) -> None:
         """Set weights to zero that have sunk below the smallest normal number.
 
         Weight decay gets the weights of columns there that are always zero, such as the margins of
         images. They add nothing, and a CPU takes several times as long for products with them.
         """
-        subnormal = (reached.abs() < torch.finfo(reached.dtype).tiny) & (reached != 0)
-        if subnormal.any():
-            reached = reached.masked_fill_(subnormal, 0)
-            self._restore(reached)
-        return reached
+        reached[reached.abs() < torch.finfo(reached.dtype).tiny] = 0
+        self._restore(reached)
 
     @torch.no_grad()
     def _restore(self, kept: Tensor) -> None:
@@ -168,3 +169,15 @@ def _sum_of_squares(net: PenalizedNet) -> float:
 def _flat(values: list[Tensor]) -> Tensor:
     """Copy parameters and buffers into one vector, which one call can check."""
     return torch.cat([value.flatten() for value in values])
+
+
+def _largest_and_subnormal(values: Tensor) -> tuple[float, bool]:
+    """Return the largest size, NaN if one is, and whether a number is subnormal."""
+    tiny = torch.finfo(values.dtype).tiny
+    if values.device.type == "cpu" and values.dtype in (torch.float32, torch.float64):
+        # On small networks calls of torch take several times as long.
+        size = np.abs(values.numpy())
+        small = size < tiny
+        return float(size.max(initial=0)), bool(small.any() and size[small].any())
+    magnitude = values.abs()
+    return float(magnitude.max()), bool((magnitude[magnitude < tiny] != 0).any())

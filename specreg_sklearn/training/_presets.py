@@ -78,11 +78,12 @@ def warn_of_units(X: np.ndarray, settings: dict[str, Any], names: np.ndarray | N
     UserWarning
         The message names the preset, the columns and the remedy.
     """
-    preset = _preset_of(settings)
-    if preset is None:
-        return
     sizes = np.sqrt(np.einsum("ij,ij->j", X, X, dtype=np.float64) / len(X))
     large = np.flatnonzero(sizes > _LARGEST_COLUMN)
+    unusual = len(large) or sizes.max() < _SMALLEST_ROWS
+    preset = _preset_of(settings) if unusual else None
+    if preset is None:
+        return
     if len(large):
         first = large[np.argsort(-sizes[large], kind="stable")[:_SHOWN]]
         shown = ", ".join(
@@ -92,10 +93,8 @@ def warn_of_units(X: np.ndarray, settings: dict[str, Any], names: np.ndarray | N
             f"{len(large)} of {len(sizes)} columns of X have a root mean square beyond "
             f"{_LARGEST_COLUMN:g}, such as {shown}"
         )
-    elif sizes.max() < _SMALLEST_ROWS:
-        what = f"no column of X has a root mean square of {_SMALLEST_ROWS:g}"
     else:
-        return
+        what = f"no column of X has a root mean square of {_SMALLEST_ROWS:g}"
     warnings.warn(
         f"{what}. alpha={settings['alpha']!r} (preset {preset!r}) is meant for columns in units of "
         "their spread, or pixels from 0 to 1: put a StandardScaler in front, divide images by "

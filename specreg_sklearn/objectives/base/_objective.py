@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from specreg_sklearn._registry import available, resolve
+from specreg_sklearn._registry import available, is_known, resolve
 
 
 class BoundObjective(ABC):
@@ -213,7 +213,7 @@ def resolve_objective(objective: str | Objective, *, uses_labels: bool | None = 
         If it is neither a name nor an object with a `per_sample_loss` method.
     """
     if isinstance(objective, str):
-        if objective not in available("objectives"):
+        if not is_known("objectives", objective):
             raise ValueError(
                 f"objective={objective!r} is not known. Valid names: {_names(uses_labels)}."
             )

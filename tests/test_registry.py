@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from specreg_sklearn import SpectrallyRegularizedEncoder, _registry
-from specreg_sklearn._registry import available, register, resolve
+from specreg_sklearn._registry import available, is_known, register, resolve
 from specreg_sklearn.constraints import SpectralNorm
 from specreg_sklearn.modules import ConvNet, mlp
 from specreg_sklearn.objectives import CrossEntropy
@@ -136,6 +136,24 @@ def test_entry_points_of_installed_packages(installed):
     assert "elsewhere" not in available("modules")
     with pytest.raises(ValueError, match=r"'elsewhere', 'jacobian'"):
         resolve("penalties", "unknown")
+
+
+def test_installed_packages_are_asked_last(monkeypatch):
+    """It takes milliseconds, and many more in an environment with hundreds of packages."""
+
+    def refuse(*, group):
+        raise AssertionError(group)
+
+    monkeypatch.setattr(_registry, "entry_points", refuse)
+    assert is_known("objectives", "cross_entropy")
+    model = SpectrallyRegularizedEncoder(penalty="ll_spectral+jacobian", max_iter=1)
+    assert model.fit([[0.0], [1.0]] * 5, [0, 1] * 5).n_iter_ == 1
+
+
+def test_installed_names_are_known(installed):
+    installed("penalties", "elsewhere", "specreg_sklearn.penalties:LLSpectral")
+    assert is_known("penalties", "elsewhere")
+    assert not is_known("modules", "elsewhere")
 
 
 def test_an_installed_name_does_not_hide_a_built_in_one(installed):

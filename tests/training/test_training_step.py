@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from skorch.callbacks import Callback
 from torch.nn.functional import log_softmax
 
 from specreg_sklearn.modules import build_network, readout
@@ -199,3 +200,39 @@ def test_held_out_rows_get_a_weighted_loss_and_accuracy(arrays):
     assert net.history[-1, "valid_loss"] == pytest.approx(float(loss), rel=1e-12)
     accuracy = np.average(right, weights=weight[:15])
     assert net.history[-1, "valid_accuracy"] == pytest.approx(accuracy, rel=1e-12)
+
+
+class Sparing(torch.optim.SGD):
+    """An optimizer that keeps gradients, as a zero."""
+
+    def zero_grad(self, set_to_none=True):
+        super().zero_grad(set_to_none=False)
+        self.n_cleared = getattr(self, "n_cleared", 0) + 1
+
+
+def test_an_optimizer_clears_gradients_in_its_own_way(arrays):
+    X, y, weight = arrays
+    rows = TensorRows(X, y, weight, "cpu")
+    nets = [
+        penalized_net(build(), None, optimizer=kind, max_epochs=2, batch_size=20).fit(rows)
+        for kind in (Sparing, torch.optim.SGD)
+    ]
+    assert nets[0].optimizer_.n_cleared == 4
+    for mine, theirs in zip(*(net.module_.parameters() for net in nets), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-12, atol=0)
+
+
+def test_layers_train_whatever_mode_a_callback_leaves_them_in(arrays):
+    X, y, weight = arrays
+    modes = []
+
+    class Evaluate(Callback):
+        def on_epoch_end(self, net, **kwargs):
+            modes.append([layer.training for layer in net.module_.modules()])
+            net.module_.backbone.eval()
+
+    callbacks = [("evaluate", Evaluate())]
+    net = penalized_net(build(), None, max_epochs=3, callbacks=callbacks)
+    net.fit(TensorRows(X, y, weight, "cpu"))
+    assert len(modes) == 3
+    assert all(map(all, modes))

@@ -92,9 +92,9 @@ def stratified_rows(
         return np.arange(n), np.ones(n)
     strata, counts = _strata(labels)
     quota = _quota_of_rare_classes(counts, most)
-    if not quota.any():
-        return sampled_rows(labels, max_samples, random_state), np.ones(most)
     seed = check_seed(random_state)
+    if not quota.any():
+        return np.sort(_spread(strata, most, seed)), np.ones(most)
     rng = np.random.default_rng(seed)
     shuffled = None if n > _SHUFFLED else _shuffled(n, rng)
     weight = np.zeros(n)
@@ -123,6 +123,8 @@ def _strata(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             # In int64 no difference of such labels is too large, and unsigned ones cannot wrap.
             place = labels.astype(np.int64) - low if high < 2**63 else (labels - low).astype(int)
             counts = np.bincount(place)
+            if counts.all():
+                return place, counts
             known = np.flatnonzero(counts)
             number = np.zeros(len(counts), dtype=np.uint16)
             number[known] = np.arange(len(known))

@@ -59,33 +59,42 @@ class LinearRule:
                 out[j] += side * factor
         return out
 
-    def sides(self, view: RowView) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return both sides, (m,), and the sum of the sizes of all terms."""
-        size = np.full(len(view), sum(abs(c) for c in self.constants))
-        sides = []
+    def sides(self, view: RowView) -> list[FloatArray]:
+        """Return both sides, each (m,)."""
+        sides: list[FloatArray] = []
         for terms, constant in zip((self.left, self.right), self.constants, strict=True):
             total = np.full(len(view), constant)
             for n, (j, factor) in enumerate(terms):
                 term = view.column(j) if factor == 1 else factor * view.column(j)
                 # The first term alone, so that a single column is compared bit by bit.
                 total = term if n == 0 and constant == 0 else total + term
-                size = size + np.abs(term)
             sides.append(total)
-        return sides[0], sides[1], size
+        return sides
 
-    def excess(self, view: RowView) -> tuple[FloatArray, FloatArray]:
-        """Return by how much the relation is broken, 0 where it holds, and what rounding may be.
+    def size(self, view: RowView) -> FloatArray:
+        """Return the sum of the sizes of all terms, (m,)."""
+        size = np.full(len(view), sum(abs(c) for c in self.constants))
+        for j, factor in self.left + self.right:
+            size += np.abs(factor * view.column(j))
+        return size
+
+    def excess(self, view: RowView) -> FloatArray:
+        """Return by how much the relation is broken, (m,), 0 where it holds.
 
         It holds where a cell is missing. Of an equation the excess has a sign.
         """
-        left, right, size = self.sides(view)
+        left, right = self.sides(view)
         with np.errstate(invalid="ignore"):
             gap = right - left if self.sign == ">=" else left - right
             if self.sign == "==":
-                broken = np.abs(gap) > _EQUAL * size
+                broken = np.abs(gap) > _EQUAL * self.size(view)
             else:
                 broken = (right > left) if self.sign == ">=" else (left > right)
-        return np.where(broken, gap, 0.0), _MARGIN * size
+        return np.where(broken, gap, 0.0)
+
+    def margin(self, view: RowView) -> FloatArray:
+        """Return what rounding may cost, (m,): so much beyond the boundary a relation holds."""
+        return np.zeros(len(view)) if self.sign == "==" else _MARGIN * self.size(view)
 
 
 def read_rule(text: str, names: list[Any] | None, n_columns: int) -> LinearRule:
@@ -170,54 +179,51 @@ def project(
     rule: LinearRule,
     rows: CleanRows,
     raw: FloatArray,
+    at: IntArray,
     owner: IntArray,
-    excess: FloatArray,
-    margin: FloatArray,
+    to_go: FloatArray,
     may_move: BoolArray,
-) -> FloatArray:
-    """Return cells (m, d) moved to where a relation holds, as far as their boxes allow.
+) -> None:
+    """Move rows `at` of the cells `raw`, (m, d), to where a relation holds, in place.
 
-    `excess` and `margin`, (m,), are those of the cells; columns not in `may_move`, (d,), stay.
+    They go as far as their boxes allow. `to_go` says how far, in units of the relation, with the
+    sign of the excess; `owner` are their clean rows. Columns not in `may_move`, (d,), stay.
     """
     slope = rule.slope()
     moving = [(k, slope[j]) for j in rule.columns if (k := rows.place_of(j)) is not None]
     moving = [(k, a) for k, a in moving if a and may_move[k]]
     if not moving:
-        return raw
+        return
     columns = np.array([k for k, _ in moving])
     a = np.array([a for _, a in moving])
-    lo, hi = (np.broadcast_to(end, raw.shape)[:, columns] for end in rows.box(owner))
-    given = raw[:, columns]
-    x, turn = given.copy(), np.where(excess < 0, -1.0, 1.0)[:, None]
-    to_go = np.abs(excess) + (margin if rule.sign != "==" else 0.0)
-    present = ~rows.missing[owner[:, None], columns] if rows.gaps else True
-    per_unit = np.abs(a) * rows.scale[columns] ** 2
+    # A box may be one interval for all columns, or one row for all rows.
+    ends = (np.broadcast_to(end, (len(end), raw.shape[1])) for end in rows.box(owner))
+    lo, hi = (end[:, columns] for end in ends)
+    x = given = raw[at[:, None], columns]
+    # Which way each column leads back, and how fast per unit of what is asked of it.
+    side = np.where(to_go < 0, 1.0, -1.0)[:, None] * np.sign(a)
+    end, factor, to_go = np.where(side > 0, hi, lo), np.abs(a), np.abs(to_go)
+    speed = factor * rows.scale[columns] ** 2
+    if rows.gaps:
+        speed = np.where(rows.missing[owner[:, None], columns], 0.0, speed)
     for _ in range(len(columns)):
-        # How fast each column leads back, if its box lets it.
-        way = -turn * a
-        free = np.where(way > 0, x < hi, x > lo) & present
-        speed = np.where(free, per_unit, 0.0)
-        total = (speed * np.abs(a)).sum(axis=1)
-        share = np.where(total > 0, to_go / np.where(total > 0, total, 1.0), 0.0)
-        moved = np.clip(x + share[:, None] * speed * np.sign(way), lo, hi)
-        to_go = np.maximum(to_go - (np.abs(moved - x) * np.abs(a)).sum(axis=1), 0.0)
+        free = np.where(x == end, 0.0, speed)
+        total = (free * factor).sum(axis=1)
+        share = to_go / np.where(total > 0, total, np.inf)
+        moved = np.clip(x + share[:, None] * free * side, lo, hi)
+        to_go = np.maximum(to_go - (np.abs(moved - x) * factor).sum(axis=1), 0.0)
         x = moved
-        if not (to_go > 0).any():
+        if not to_go.any():
             break
-    changed, side = x != given, -turn * np.sign(a)
     whole = rows.integer[columns]
-    if rule.sign == "==":
-        x = np.where(changed & whole, np.rint(x), x)
-    else:
-        x = np.where(changed & whole, np.where(side > 0, np.ceil(x), np.floor(x)), x)
+    if whole.any():
+        inside = np.where(side > 0, np.ceil(x), np.floor(x))
+        x = np.where((x != given) & whole, np.rint(x) if rule.sign == "==" else inside, x)
     for dtype, some in rows.narrow:
         short = np.isin(columns, some)
         if short.any():
             x[:, short] = _held(x[:, short], dtype, side[:, short], given[:, short])
-    x = np.clip(x, lo, hi)
-    out = raw.copy()
-    out[:, columns] = x
-    return out
+    raw[at[:, None], columns] = np.clip(x, lo, hi)
 
 
 def balance(
@@ -229,7 +235,7 @@ def balance(
     may: BoolArray,
 ) -> FloatArray:
     """Return cells of an equation between whole numbers with what rounding left put into one."""
-    gap, _ = rule.excess(view)
+    gap = rule.excess(view)
     slope, out = rule.slope(), raw.copy()
     lo, hi = (np.broadcast_to(end, raw.shape) for end in rows.box(owner))
     for j in rule.columns:

@@ -134,17 +134,19 @@ class Relations:
             for rule in self.linear:
                 # All of them, in the first round, need no copy.
                 these = (raw, owner) if len(some) == len(raw) else (raw[some], owner[some])
-                excess, margin = rule.excess(self.view(rows, *these))
+                view = self.view(rows, *these)
+                excess = rule.excess(view)
                 bad = np.flatnonzero(excess)
                 if not len(bad):
                     continue
                 broke[bad] = True
                 at, whose = some[bad], owner[some[bad]]
-                moved = project(rule, rows, raw[at], whose, excess[bad], margin[bad], may_move)
+                to_go = (excess + np.copysign(rule.margin(view), excess))[bad]
+                project(rule, rows, raw, at, whose, to_go, may_move)
                 if rule.sign == "==":
+                    moved = raw[at]
                     view = self.view(rows, moved, whose)
-                    moved = balance(rule, rows, moved, whose, view, may_move)
-                raw[at] = moved
+                    raw[at] = balance(rule, rows, moved, whose, view, may_move)
             some = some[broke]
             if not len(some):
                 break
@@ -159,7 +161,7 @@ class Relations:
         if len(doubtful):
             view = self.view(rows, raw[doubtful], owner[doubtful])
             for rule in self.linear:
-                obeys[doubtful] &= rule.excess(view)[0] == 0
+                obeys[doubtful] &= rule.excess(view) == 0
         if not self.others and not self.derived:
             return obeys
         view = self.view(rows, raw, owner)
@@ -199,7 +201,7 @@ class Relations:
         view = self.view(rows, rows.raw, np.arange(len(rows)))
         for j in self.derived or ():
             view.column(j)  # says what is wrong with a formula
-        found = [(repr(rule.text), rule.excess(view)[0] != 0) for rule in self.linear]
+        found = [(repr(rule.text), rule.excess(view) != 0) for rule in self.linear]
         found += [(_name(rule), ~_answers(rule, view)) for rule in self.others]
         for name, broken in found:
             if broken.any():

@@ -388,6 +388,12 @@ ATTACKS = {
         "holds = np.ones(len(share), dtype=bool)",
         f"{FRAME}::test_points_that_flip_in_a_large_array_are_pushed_out",
     ),
+    "a row is asked about where single precision rounds": Mutant(
+        VERIFY,
+        "np.fmin(_ROUNDINGS * unit * np.fmax(longer, 1.0), _LARGEST_REACH)",
+        "np.zeros(len(x))",
+        "attacks/questions/test_unit_roundoff.py",
+    ),
     "rows are not asked in blocks": Mutant(
         VERIFY,
         "self.in_block[pending] = share >= _CLEAR",

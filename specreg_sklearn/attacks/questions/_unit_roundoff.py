@@ -6,13 +6,16 @@ from specreg_sklearn._typing import Classifier
 from specreg_sklearn.space import CleanRows
 
 _SINGLE = 2.0**-24
-# Networks of this package speak of their gradients by this name; they compute in single precision,
-# whatever the type of the rows.
+# Networks of this package speak of their gradients by this name. They compute in the type of the
+# rows that they were fitted on, which may be short whatever they are asked with.
 _NETWORK = "__differentiable__"
 
 
 def unit_roundoff(estimator: Classifier, rows: CleanRows) -> float:
-    """Return the unit roundoff of a model on rows; 0 for double precision, which is fine enough."""
+    """Return the unit roundoff of a model on rows; 0 for double precision, which is fine enough.
+
+    Tables of short floats are taken to be computed in single precision, and so are networks.
+    """
     part: object = estimator
     while not hasattr(part, _NETWORK):
         if hasattr(part, "best_estimator_"):

@@ -394,6 +394,24 @@ ATTACKS = {
         "np.zeros(len(x))",
         "attacks/questions/test_unit_roundoff.py",
     ),
+    "thresholds between two whole numbers fall together": Mutant(
+        "certificates/trees/_pulled_back.py",
+        "apart[some] += place / np.bincount(group)[group]",
+        "pass",
+        "certificates/trees/test_pipelines.py",
+    ),
+    "gaps are taken for another number than that of the imputer": Mutant(
+        "certificates/distances/_gaps.py",
+        "np.where(gaps[places], values, cells[places])",
+        "np.where(gaps[places], values + 0.1, cells[places])",
+        "certificates/distances/test_gaps.py",
+    ),
+    "cells that are missing move": Mutant(
+        "certificates/distances/_gaps.py",
+        "patterns = np.column_stack([rows.missing, doubtful])",
+        "patterns = np.column_stack([np.zeros_like(rows.missing), doubtful])",
+        "certificates/distances/test_gaps.py",
+    ),
     "rows are not asked in blocks": Mutant(
         VERIFY,
         "self.in_block[pending] = share >= _CLEAR",

@@ -227,6 +227,24 @@ class CleanRows:
             relations=self.relations,
         )
 
+    def completed(self, table: Table, rows: np.ndarray, moving: np.ndarray) -> CleanRows:
+        """Return some of the rows as they stand in a table of their own, without rules.
+
+        Only the movable columns at the places `moving` move; there none of these rows has a gap.
+        """
+        return CleanRows(
+            table,
+            self.columns[moving],
+            self.raw[np.ix_(rows, moving)],
+            low=self.low[moving],
+            high=self.high[moving],
+            integer=self.integer[moving],
+            scale=self.scale[moving],
+            directions=self.directions[moving],
+            dearer=None if self._dearer is None else self._dearer[:, moving],
+            halved=None if self._halved is None else self._halved[moving],
+        )
+
     def finite_box(self, reach: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Return the rows' boxes with open ends closed at `reach`, in coordinates.
 

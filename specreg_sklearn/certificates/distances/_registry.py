@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from scipy import sparse
 
 from specreg_sklearn._typing import Classifier
+from specreg_sklearn.certificates.distances._gaps import GapsProver
 from specreg_sklearn.certificates.distances._lipschitz import LipschitzProver
 from specreg_sklearn.certificates.distances._prover import DistanceProver
 from specreg_sklearn.certificates.distances._swaps import SwapsProver
@@ -201,7 +202,7 @@ def _first_prover(estimator: Classifier, X: Any, *, constants: bool) -> Distance
     reasons: list[str] = []
     for factory in _factories(last, place, reasons):
         try:
-            return SwapsProver(factory(estimator, X), estimator)
+            return SwapsProver(GapsProver(factory(estimator, X), estimator), estimator)
         except NoCertificateError as error:
             reason = str(error)
             # Steps in front of it are named as they are read.
@@ -218,7 +219,7 @@ def _first_prover(estimator: Classifier, X: Any, *, constants: bool) -> Distance
         )
     elif constants:
         try:
-            return SwapsProver(constants_prover(estimator), estimator)
+            return SwapsProver(GapsProver(constants_prover(estimator), estimator), estimator)
         except NoCertificateError as error:
             reasons.append(str(error))
     raise NoCertificateError("\n".join(dict.fromkeys(reasons)))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from specreg_sklearn._typing import FloatArray, IntArray
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.certificates.pipelines import NoCertificateError
 from specreg_sklearn.certificates.trees._followed_steps import CONSTANT, follow
 from specreg_sklearn.certificates.trees.readers import LEAF, NUMERIC, TreeSum
@@ -23,6 +23,8 @@ from specreg_sklearn.tables import Table, as_table, column_label
 # Numbers beside a threshold that are tried as well, in units of the last place.
 _BESIDE = (1, 2, 3, 5, 8, 13, 21, 34, 55)
 _EXACT_INTEGERS = 2**53
+# Whole numbers up to here can have a million fractions behind them.
+_EXACT_FRACTIONS = 2**32
 _REACHES = (np.inf, 1e100, 1e30, 1e12)
 
 
@@ -83,6 +85,8 @@ def before_steps(trees: TreeSum, steps: list[Any], like: Any) -> tuple[TreeSum, 
     tests, whose = np.unique(pairs, axis=0, return_inverse=True)
     output, cut = tests[:, 0].astype(np.int64), tests[:, 1]
     pulled, reach = _within_range(table, transformed, source[output], output, cut)
+    whole = np.array([table.dtype(j).kind in "iub" for j in source[output].tolist()], dtype=bool)
+    pulled = _told_apart(pulled, output, cut, whole)
     threshold = nodes.threshold.copy()
     threshold[moved] = pulled[whose.ravel()]
     new = np.where(source >= 0, source, n_in + np.arange(n_out))
@@ -146,6 +150,27 @@ class _Encoder:
             out = np.minimum(out, np.append(pulled[order], np.inf)[place])
             out[np.isnan(behind[:, o])] = np.nan
         return out
+
+
+def _told_apart(
+    pulled: FloatArray, output: IntArray, cut: FloatArray, whole: BoolArray
+) -> FloatArray:
+    """Return thresholds of which those in columns of whole numbers are all different.
+
+    Several tests may lie between two whole numbers, and mean the same to all cells but gaps, which
+    an imputer puts between them: 2.3 passes one at 2.5, and not one at 2.1.
+    """
+    order = np.lexsort((cut, pulled, output))
+    some = order[whole[order] & (np.abs(pulled[order]) < _EXACT_FRACTIONS)]
+    if not len(some):
+        return pulled
+    first = np.ones(len(some), dtype=bool)
+    first[1:] = (np.diff(output[some]) != 0) | (np.diff(pulled[some]) != 0)
+    group = np.cumsum(first) - 1
+    place = np.arange(len(some)) - np.flatnonzero(first)[group]
+    apart = pulled.copy()
+    apart[some] += place / np.bincount(group)[group]
+    return apart
 
 
 def _within_range(

@@ -22,6 +22,7 @@ class TreeProver:
     """The search of :func:`nearest_rows` for one ensemble."""
 
     name = "trees"
+    takes_gaps = True
     norms: tuple[float, ...] = tuple(NORMS)
 
     def __init__(self, ensemble: TreeEnsemble) -> None:

@@ -136,3 +136,13 @@ def test_scores_and_bands_are_those_of_the_model_asked_itself(attack, cancer_row
         monkeypatch.delattr(TreeProver, "quick_model", raising=False)
     for quick, plain in zip(*measured, strict=True):
         np.testing.assert_array_equal(quick, plain)
+
+
+@pytest.mark.parametrize("kind", KINDS[:5], ids=lambda kind: type(kind).__name__)
+def test_a_model_that_saw_one_class_keeps_it_everywhere(kind):
+    X = np.random.default_rng(0).normal(size=(40, 3))
+    model = kind.fit(X, np.full(40, 7))
+    band = adversarial_band(model, X[:5], np.full(5, 7), attack=None)
+    assert np.isinf(band.lower).all()
+    assert robust_accuracy_score(model, X[:5], np.full(5, 7), eps=1.0) == 1
+    assert robust_accuracy_score(model, X[:5], np.arange(5), eps=1.0) == 0

@@ -199,3 +199,34 @@ def test_a_subclass_of_a_scaler_is_not_followed():
     model = make_pipeline(Fold(), RandomForestClassifier(3, random_state=0)).fit(X, y)
     with pytest.raises(NoCertificateError, match="Fold in front of trees"):
         TreeEnsemble.from_estimator(model, X)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_gaps_among_nullable_whole_numbers_lie_between_them(norm):
+    """The mean of a column lies between two whole numbers, and so do thresholds on both sides."""
+    rng = np.random.default_rng(0)
+    n = 200
+    count = pd.array(rng.integers(0, 4, n), dtype="Int64")
+    count[rng.random(n) < 0.3] = pd.NA
+    X = pd.DataFrame({"size": rng.normal(size=n), "count": count})
+    # What is missing is a class of its own.
+    y = (X["count"].isna() | (X["count"] == 3)).to_numpy() ^ (X["size"] > 1).to_numpy()
+    model = make_pipeline(SimpleImputer(), RandomForestClassifier(7, random_state=0)).fit(X, y)
+    assert 1 < model[0].statistics_[1] < 2
+    cuts = [t.tree_.threshold[t.tree_.feature == 1] for t in model[-1].estimators_]
+    assert np.unique(np.concatenate(cuts)[np.floor(np.concatenate(cuts)) == 1]).size > 1
+    rows = X[:40]
+    space = FeatureSpace.from_data(X, scale=None)
+    found = nearest_rows(TreeEnsemble.from_estimator(model, rows), space.bind(rows), norm=norm)
+    assert found.closed.all()
+    moved = space.bind(rows).build(found.witness, np.arange(40))
+    some = np.isfinite(found.upper)
+    assert (model.predict(moved) != model.predict(rows))[some].all()
+    # The rows as floats, which can hold what the imputer makes of gaps, and only sizes move.
+    numbers = pd.DataFrame(model[0].transform(X), columns=X.columns)
+    sizes = FeatureSpace.from_data(numbers, scale=None, mutable=["size"])
+    plain = RandomForestClassifier(7, random_state=0).fit(numbers, y)
+    alone = nearest_rows(TreeEnsemble.from_estimator(plain), sizes.bind(numbers[:40]), norm=norm)
+    missing = rows["count"].isna().to_numpy()
+    assert missing.sum() > 5
+    np.testing.assert_allclose(found.lower[missing], alone.lower[missing], rtol=1e-9)

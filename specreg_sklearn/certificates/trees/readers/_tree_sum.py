@@ -186,7 +186,8 @@ class TreeSum:
 
     def predicted(self, scores: FloatArray) -> IntArray:
         """Return the position among the classes that `predict` takes by these scores."""
-        if self.n_outputs > 1:
+        # A model that has seen one class has one score, and nothing to compare it with.
+        if self.n_outputs > 1 or len(self.classes) == 1:
             return np.asarray(scores.argmax(axis=1))
         first = scores[:, 0]
         second = first >= self.cut if self.tie_takes_second else first > self.cut

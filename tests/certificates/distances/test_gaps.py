@@ -1,0 +1,217 @@
+"""Proofs of rows with missing cells, where an imputer says what stands for them."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.impute import KNNImputer, SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import SVC
+
+from specreg_sklearn import SpectrallyRegularizedEncoder
+from specreg_sklearn.attacks import CGBA, RayS, ThresholdSearch
+from specreg_sklearn.certificates import NoCertificateError, distance_prover
+from specreg_sklearn.metrics import adversarial_band
+from specreg_sklearn.space import FeatureSpace
+
+COLUMNS = list("abcd")
+
+
+def numbers(seed, n=100):
+    """Rows with gaps in every column, whole numbers in the second, and labels."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, 4)) * [1, 3, 10, 0.1] + [0, 0, 5, 0]
+    X[:, 1] = np.round(X[:, 1])
+    y = (X / [1, 3, 10, 0.1] @ rng.normal(size=4) > 0.2).astype(int)
+    X[rng.random(X.shape) < 0.15] = np.nan
+    return X, y
+
+
+def in_container(X, kind):
+    if kind == "array":
+        return X
+    if kind == "float32":
+        return X.astype(np.float32)
+    if kind == "polars":
+        return pl.DataFrame({c: pl.Series(X[:, k]).fill_nan(None) for k, c in enumerate(COLUMNS)})
+    frame = pd.DataFrame(X, columns=COLUMNS)
+    types = {"pandas": {}, "nullable": {"b": "Int64"}, "mixed": {"a": "float32"}}
+    return frame.astype(types[kind])
+
+
+KINDS = ["array", "float32", "polars", "pandas", "nullable", "mixed"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("norm", [1, 2, np.inf])
+def test_the_distance_of_linear_models_is_that_of_the_columns_that_are_there(kind, norm):
+    X, y = numbers(0)
+    table = in_container(X, kind)
+    model = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), LogisticRegression())
+    model.fit(table, y)
+    names = None if kind in ("array", "float32") else COLUMNS
+    types = {} if kind == "nullable" else {1 if names is None else "b": "real"}
+    space = FeatureSpace.from_data(table, bounds=None, scale=None, types=types)
+    rows = table[60:80]
+    bounds = distance_prover(model, rows).bounds(space.bind(rows), norm=norm)
+    slope = model[-1].coef_[0] / model[1].scale_
+    there = ~np.isnan(X[60:80])
+    assert (~there).any(axis=1).sum() > 5
+    filled = np.where(there, X[60:80], model[0].statistics_)
+    margin = np.abs(
+        ((filled - model[1].mean_) / model[1].scale_) @ model[-1].coef_[0] + model[-1].intercept_
+    )
+    dual = {1: np.inf, 2: 2, np.inf: 1}[norm]
+    exact = margin / np.array([np.linalg.norm(slope[t], dual) for t in there])
+    if kind == "nullable":  # whole numbers stay whole: no nearer than that
+        assert (bounds.lower >= exact * (1 - 1e-8)).all()
+        assert (bounds.lower <= bounds.upper).all()
+        assert np.isfinite(bounds.upper).all()
+        return
+    np.testing.assert_allclose(
+        bounds.lower, exact, rtol=1e-2 if kind in ("float32", "mixed") else 1e-8
+    )
+    assert (bounds.lower <= exact * (1 + 1e-7)).all()
+    np.testing.assert_allclose(bounds.upper, exact, rtol=1e-2)
+
+
+def fronts(strategy):
+    imputer = SimpleImputer(strategy=strategy)
+    return {
+        "one": (imputer, StandardScaler()),
+        "parts": (
+            make_column_transformer(
+                (make_pipeline(imputer, StandardScaler()), [0, 1]),
+                (SimpleImputer(strategy="median"), [2, 3]),
+            ),
+        ),
+        "twice": (make_union(imputer, SimpleImputer(strategy=strategy)), StandardScaler()),
+        # The second column is two different numbers: rows without it have no proof.
+        "two numbers": (
+            make_column_transformer(
+                (imputer, [0, 1]), (SimpleImputer(strategy="constant", fill_value=1.5), [1, 2, 3])
+            ),
+        ),
+    }
+
+
+CLASSIFIERS = [
+    LogisticRegression(),
+    MLPClassifier((6,), max_iter=60, random_state=0),
+    KNeighborsClassifier(3),
+    SVC(random_state=0),
+    GaussianNB(),
+    VotingClassifier(
+        [("a", LogisticRegression()), ("b", GaussianNB()), ("c", KNeighborsClassifier(1))]
+    ),
+    SpectrallyRegularizedEncoder(hidden_layer_sizes=(6,), max_iter=20, random_state=0),
+    RandomForestClassifier(5, random_state=0),
+]
+
+
+def attack_in(norm):
+    settings = {"max_queries": 250, "random_state": 0}
+    if norm == 1:
+        return ThresholdSearch(norm=1, **settings)
+    return CGBA(**settings) if norm == 2 else RayS(**settings)
+
+
+def check_against_attacks(seed):
+    """No row that an attack finds is nearer than the proof says; return the rows unproved."""
+    rng = np.random.default_rng(seed)
+    X, y = numbers(seed)
+    kind, front = rng.choice(KINDS), rng.choice(["one", "parts", "twice", "two numbers"])
+    norm = rng.choice([1, 2, np.inf])
+    table = in_container(X, kind)
+    classifier = CLASSIFIERS[seed % len(CLASSIFIERS)]
+    steps = fronts(rng.choice(["mean", "median", "most_frequent"]))[str(front)]
+    model = make_pipeline(*steps, classifier).fit(table[:80], y[:80])
+    rows = table[80:92]
+    labels = np.asarray(model.predict(rows))
+    space = FeatureSpace.from_data(table)
+    options = {"space": space, "norm": norm, "max_samples": "all"}
+    band = adversarial_band(model, rows, labels, attack=None, max_nodes=100, **options)
+    found = attack_in(norm).run(model, rows, labels, space=space, pool=table)
+    assert (band.lower <= found.distances * (1 + 1e-9)).all(), (kind, front, norm)
+    seen = np.isfinite(band.upper)
+    assert (np.asarray(model.predict(band.X_adv)) != labels)[seen].all()
+    gaps = np.isnan(X[80:92])
+    if front == "two numbers" and isinstance(classifier, RandomForestClassifier):
+        return
+    unknown = gaps[:, 1] if front == "two numbers" else np.zeros(len(gaps), dtype=bool)
+    assert (band.lower[~unknown] > 0).all(), (kind, front, norm)
+    assert (band.lower[unknown] == 0).all(), (kind, front, norm)
+
+
+@pytest.mark.parametrize("seed", range(len(CLASSIFIERS)))
+def test_no_attack_comes_nearer(seed):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check_against_attacks(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(100, 148))
+def test_no_attack_comes_nearer_on_many_tables(seed):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check_against_attacks(seed)
+
+
+def test_swaps_of_categories_and_gaps_go_together():
+    X, y = numbers(3)
+    frame = in_container(X, "nullable").assign(job=pd.Categorical(np.where(y, "x", "y")))
+    frame.loc[::3, "job"] = "y"
+    front = make_column_transformer(
+        (make_pipeline(SimpleImputer(), StandardScaler()), COLUMNS), (OneHotEncoder(), ["job"])
+    )
+    model = make_pipeline(front, LogisticRegression()).fit(frame, y)
+    space = FeatureSpace.from_data(frame, categories={"job": 0.7})
+    rows = frame[60:90]
+    band = adversarial_band(model, rows, model.predict(rows), space=space, attack=None, norm=1)
+    assert (band.lower > 0).all()
+    np.testing.assert_allclose(band.upper, band.lower, rtol=0.02)
+    swapped = rows.assign(job=rows["job"].map({"x": "y", "y": "x"}).astype(frame["job"].dtype))
+    turned = model.predict(swapped) != model.predict(rows)
+    assert turned.any()
+    assert (band.upper[turned] <= 0.7 * (1 + 1e-9)).all()
+
+
+def test_what_is_not_known_of_gaps_is_said():
+    X, y = numbers(4)
+    model = make_pipeline(KNNImputer(), LogisticRegression()).fit(X, y)
+    holed = X[np.isnan(X).any(axis=1)][:3]
+    with pytest.raises(NoCertificateError, match="KNNImputer"):
+        distance_prover(model, X).bounds(FeatureSpace.from_data(X).bind(holed), norm=2)
+    two = make_pipeline(*fronts("mean")["two numbers"], LogisticRegression()).fit(X, y)
+    holed = X[np.isnan(X[:, 1])][:3]
+    with pytest.raises(ValueError, match=r"NaN in column 1; .* complete, finite rows"):
+        distance_prover(two, X).bounds(FeatureSpace.from_data(X).bind(holed), norm=2)
+
+
+def test_an_imputer_that_lies_is_found_out():
+    X, y = numbers(5)
+
+    class Sly(LogisticRegression):
+        """Sees a gap by its number."""
+
+        def predict(self, X):
+            return np.where(X[:, 0] == 0.25, 1 - super().predict(X), super().predict(X))
+
+    imputer = SimpleImputer(strategy="constant", fill_value=0.25)
+    model = make_pipeline(imputer, Sly()).fit(X, y)
+    assert np.isnan(X[:, 0]).any()
+    # A subclass that predicts in its own way has no proof to begin with.
+    with pytest.raises(NoCertificateError, match="overrides predict"):
+        distance_prover(model, X)

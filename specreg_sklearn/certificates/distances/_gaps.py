@@ -131,7 +131,7 @@ class GapsProver:
             If `predict` does not take the completed rows for those with gaps.
         """
         table = rows.table
-        special = rows.groups or rows.large or rows.derives or rows.repair is not None
+        special = rows.large or rows.derives or rows.repair is not None
         if special or sparse.issparse(table.data) or getattr(self.prover, "takes_gaps", False):
             return None
         numeric = [j for j in range(table.n_columns) if table.kind(j) != "categorical"]

@@ -188,6 +188,34 @@ def test_swaps_of_categories_and_gaps_go_together():
     assert (band.upper[turned] <= 0.7 * (1 + 1e-9)).all()
 
 
+@pytest.mark.parametrize("price", [0.2, 3.0])
+def test_groups_of_flags_at_a_price_and_gaps_go_together(price):
+    X, y = numbers(6)
+    frame = in_container(X, "pandas")
+    job = np.random.default_rng(0).integers(0, 3, len(X))
+    flags = [f"job_{k}" for k in range(3)]
+    frame[flags] = np.eye(3)[job]
+    model = make_pipeline(SimpleImputer(), LogisticRegression(C=0.1)).fit(frame, y ^ (job == 1))
+    names = {"groups": {"job": flags}, "cost": {"job": price}, "types": {"b": "real"}}
+    space = FeatureSpace.from_data(frame, bounds=None, scale=None, **names)
+    rows, there = frame[60:80], ~np.isnan(X[60:80])
+    bounds = distance_prover(model, rows).bounds(space.bind(rows), norm=1)
+    # Stay, or swap to another flag, and go to the boundary along the steepest column that is there.
+    slope = model[-1].coef_[0]
+    filled = np.where(there, X[60:80], model[0].statistics_[:4])
+    others = filled @ slope[:4] + model[-1].intercept_
+    margins = others[:, None] + slope[4:]
+    own = job[60:80]
+    side = np.sign(margins[np.arange(20), own])
+    steepest = np.where(there, np.abs(slope[:4]), 0.0).max(axis=1)
+    ways = np.maximum(side[:, None] * margins, 0.0) / steepest[:, None]
+    exact = (ways + price * (np.arange(3) != own[:, None])).min(axis=1)
+    assert (~there).any(axis=1).sum() > 5
+    assert (bounds.lower > 0).all()
+    assert (bounds.lower <= exact * (1 + 1e-9)).all()
+    assert (bounds.upper >= exact * (1 - 1e-9)).all()
+
+
 def test_what_is_not_known_of_gaps_is_said():
     X, y = numbers(4)
     model = make_pipeline(KNNImputer(), LogisticRegression()).fit(X, y)
@@ -198,20 +226,3 @@ def test_what_is_not_known_of_gaps_is_said():
     holed = X[np.isnan(X[:, 1])][:3]
     with pytest.raises(ValueError, match=r"NaN in column 1; .* complete, finite rows"):
         distance_prover(two, X).bounds(FeatureSpace.from_data(X).bind(holed), norm=2)
-
-
-def test_an_imputer_that_lies_is_found_out():
-    X, y = numbers(5)
-
-    class Sly(LogisticRegression):
-        """Sees a gap by its number."""
-
-        def predict(self, X):
-            return np.where(X[:, 0] == 0.25, 1 - super().predict(X), super().predict(X))
-
-    imputer = SimpleImputer(strategy="constant", fill_value=0.25)
-    model = make_pipeline(imputer, Sly()).fit(X, y)
-    assert np.isnan(X[:, 0]).any()
-    # A subclass that predicts in its own way has no proof to begin with.
-    with pytest.raises(NoCertificateError, match="overrides predict"):
-        distance_prover(model, X)

@@ -140,21 +140,29 @@ def _selector(step: SelectorMixin) -> list[Stage]:
 
 @register_certified_step(SimpleImputer)
 def _imputer(step: SimpleImputer) -> list[Stage]:
-    """Pass rows on: certificates are for rows without gaps, and no move makes one."""
+    """Pass rows on: certificates are for rows without gaps, and no move makes one.
+
+    Flags of gaps are 0 then.
+    """
     missing = step.missing_values
     if not (missing is None or missing != missing or type(missing).__name__ == "NAType"):
         raise NoCertificateError(
             f"SimpleImputer(missing_values={missing!r}) has no certificate: it replaces a number, "
             "which a row can move on to. Mark missing cells with NaN."
         )
-    if step.add_indicator:
-        raise NoCertificateError(
-            "SimpleImputer(add_indicator=True) has no certificate; leave the flags out."
-        )
     statistics = np.asarray(step.statistics_, dtype=np.float64)
     # Columns that were empty in fit are dropped.
     kept = np.flatnonzero(~np.isnan(statistics) | bool(step.keep_empty_features))
-    return [] if len(kept) == len(statistics) else [select(kept, len(statistics))]
+    n_flags = len(step.indicator_.features_) if step.add_indicator else 0
+    if n_flags and len(kept) < len(statistics):
+        raise NoCertificateError(
+            "SimpleImputer(add_indicator=True) has no certificate where it drops columns that were "
+            "empty in fit: their flags are not known of rows. Leave these columns out."
+        )
+    if len(kept) == len(statistics) and not n_flags:
+        return []
+    passed = np.eye(len(statistics))[kept]
+    return [Affine(np.vstack([passed, np.zeros((n_flags, len(statistics)))]))]
 
 
 @register_certified_step(FunctionTransformer)

@@ -96,9 +96,11 @@ def _step(step: Any, n_in: int, n_out: int | None) -> Followed | None:
         return Followed(every, nothing)
     if kind is KBinsDiscretizer and step.encode == "ordinal":
         return Followed(every, nothing)
-    if kind is SimpleImputer and not step.add_indicator and _marks_with_nan(step):
+    if kind is SimpleImputer and _marks_with_nan(step):
         kept = [value == value or bool(step.keep_empty_features) for value in step.statistics_]
-        return Followed(np.flatnonzero(kept), nothing)
+        # No move makes or fills a gap, so that flags of gaps are constants of a row.
+        n_flags = len(step.indicator_.features_) if step.add_indicator else 0
+        return Followed(np.append(np.flatnonzero(kept), np.full(n_flags, CONSTANT)), nothing)
     if isinstance(step, SelectorMixin):
         return Followed(np.flatnonzero(step.get_support()), nothing)
     if isinstance(step, FrozenEstimator):

@@ -216,6 +216,41 @@ def test_groups_of_flags_at_a_price_and_gaps_go_together(price):
     assert (bounds.upper >= exact * (1 - 1e-9)).all()
 
 
+@pytest.mark.parametrize("norm", [1, 2, np.inf])
+def test_flags_of_gaps_are_constants_of_a_row(norm):
+    X, y = numbers(7)
+    y = y ^ np.isnan(X[:, 0])
+    rows, gaps = X[60:90], np.isnan(X[60:90])
+    space = FeatureSpace.from_data(X, scale=None, types={1: "real"})
+
+    forest = make_pipeline(
+        SimpleImputer(add_indicator=True), RandomForestClassifier(5, random_state=0)
+    )
+    bounds = distance_prover(forest.fit(X, y), rows).bounds(space.bind(rows), norm=norm)
+    assert bounds.closed.all()
+    # The same trees on what the imputer makes of rows, where only cells move that are there.
+    behind = forest[0].transform(X)
+    plain = RandomForestClassifier(5, random_state=0).fit(behind, y)
+    for i in range(12):
+        there = np.flatnonzero(~gaps[i])
+        low = np.append(np.nanmin(X, axis=0), np.zeros(4))
+        high = np.append(np.nanmax(X, axis=0), np.ones(4))
+        still = FeatureSpace.from_data(behind, bounds=(low, high), scale=None, mutable=there)
+        alone = distance_prover(plain, behind).bounds(
+            still.bind(behind[60 + i : 61 + i]), norm=norm
+        )
+        assert bounds.lower[i] == pytest.approx(alone.lower[0], rel=1e-9)
+
+    linear = make_pipeline(SimpleImputer(add_indicator=True), LogisticRegression()).fit(X, y)
+    space = FeatureSpace.from_data(X, bounds=None, scale=None, types={1: "real"})
+    bounds = distance_prover(linear, rows).bounds(space.bind(rows), norm=norm)
+    whole = ~gaps.any(axis=1)
+    slope = np.linalg.norm(linear[-1].coef_[0, :4], {1: np.inf, 2: 2, np.inf: 1}[norm])
+    exact = np.abs(linear.decision_function(rows)) / slope
+    np.testing.assert_allclose(bounds.lower[whole], exact[whole], rtol=1e-8)
+    assert (bounds.lower[~whole] == 0).all()
+
+
 def test_what_is_not_known_of_gaps_is_said():
     X, y = numbers(4)
     model = make_pipeline(KNNImputer(), LogisticRegression()).fit(X, y)

@@ -274,7 +274,6 @@ def test_text_that_the_model_reads_is_refused(rows):
         (QuantileTransformer(n_quantiles=10), "step 'x': QuantileTransformer has no certificate"),
         (FunctionTransformer(np.log1p), "log1p.*StatedLipschitz"),
         (SimpleImputer(missing_values=0), "missing_values=0.*which a row can move on to"),
-        (SimpleImputer(add_indicator=True), "add_indicator=True"),
         (
             ColumnTransformer([("poly", PolynomialFeatures(), [0])]),
             "step 'x': step 'poly': PolynomialFeatures",
@@ -287,6 +286,16 @@ def test_a_transformer_without_certificate_is_named(step, message, rows):
     X, y = np.abs(rows[0]), rows[1]
     model = Pipeline([("x", step), ("model", LogisticRegression(max_iter=1000))]).fit(X, y)
     with pytest.raises(TypeError, match=message):
+        certified_radius(model, X, scale=None)
+
+
+def test_flags_of_columns_that_an_imputer_drops_are_not_known(rows):
+    X, y = rows[0].copy(), rows[1]
+    X[:, 0] = np.nan
+    model = make_pipeline(SimpleImputer(add_indicator=True), LogisticRegression(max_iter=1000))
+    with pytest.warns(UserWarning, match="without any observed values"):
+        model.fit(X, y)
+    with pytest.raises(TypeError, match=r"add_indicator=True.*it drops columns"):
         certified_radius(model, X, scale=None)
 
 

@@ -78,8 +78,11 @@ class GapsProver:
         parts = self._parts(rows)
         if parts is None:
             return lower_bounds(self.prover, rows, **options)
-        lower = np.zeros(len(rows))
+        lower = np.full(len(rows), np.inf)
         for part in parts:
+            if not len(part.moving):
+                continue
+            lower[part.places] = 0.0
             with part.tried():
                 lower[part.places] = lower_bounds(self.prover, part.rows, **options)
         return lower
@@ -101,9 +104,12 @@ class GapsProver:
         parts = self._parts(rows)
         if parts is None:
             return self.prover.bounds(rows, known=known, **options)
-        lower, n_nodes = np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)
+        lower, n_nodes = np.full(len(rows), np.inf), np.zeros(len(rows), dtype=np.int64)
         proposed = np.full(rows.raw.shape, np.nan)
         for part in parts:
+            if not len(part.moving):
+                continue
+            lower[part.places] = 0.0
             hints = None if known is None else known[np.ix_(part.places, part.moving)]
             with part.tried():
                 found = self.prover.bounds(part.rows, known=hints, **options)
@@ -131,6 +137,9 @@ class GapsProver:
             If `predict` does not take the completed rows for those with gaps.
         """
         table = rows.table
+        if not rows.raw.shape[1]:
+            # No number moves: whatever rows hold, they stay as they are.
+            return []
         special = rows.large or rows.derives or rows.repair is not None
         if special or sparse.issparse(table.data) or getattr(self.prover, "takes_gaps", False):
             return None
@@ -181,8 +190,9 @@ class GapsProver:
 class _Part(NamedTuple):
     """Rows that miss the same cells.
 
-    `moving` are the places of the columns that they hold among the movable ones. Rows are doubtful
-    if they have gaps that nobody fills: where there are others, they may end without a proof.
+    `moving` are the places of the columns that they hold among the movable ones; rows that hold
+    none cannot move. Rows are doubtful if they have gaps that nobody fills: where there are others,
+    they may end without a proof.
     """
 
     places: IntArray

@@ -188,6 +188,25 @@ def test_swaps_of_categories_and_gaps_go_together():
     assert (band.upper[turned] <= 0.7 * (1 + 1e-9)).all()
 
 
+@pytest.mark.parametrize("classifier", [LogisticRegression(), SVC(random_state=0)])
+def test_where_no_number_moves_swaps_are_all_there_is(classifier):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"size": rng.normal(size=80), "job": rng.choice(list("xyz"), 80)})
+    y = (frame["size"] + (frame["job"] == "x") > 0.3).to_numpy()
+    front = make_column_transformer(
+        (StandardScaler(), ["size"]), (OneHotEncoder(sparse_output=False), ["job"])
+    )
+    model = make_pipeline(front, classifier).fit(frame, y)
+    space = FeatureSpace.from_data(frame, mutable=["job"], categories={"job": 0.7})
+    rows = frame[40:]
+    labels = model.predict(rows)
+    bounds = distance_prover(model, rows).bounds(space.bind(rows), norm=2)
+    turns = [model.predict(rows.assign(job=job)) != labels for job in "xyz"]
+    np.testing.assert_allclose(bounds.lower, np.where(np.any(turns, axis=0), 0.7, np.inf))
+    assert bounds.closed.all()
+    assert 0 < np.isfinite(bounds.lower).sum() < 40
+
+
 @pytest.mark.parametrize("price", [0.2, 3.0])
 def test_groups_of_flags_at_a_price_and_gaps_go_together(price):
     X, y = numbers(6)
@@ -249,6 +268,21 @@ def test_flags_of_gaps_are_constants_of_a_row(norm):
     exact = np.abs(linear.decision_function(rows)) / slope
     np.testing.assert_allclose(bounds.lower[whole], exact[whole], rtol=1e-8)
     assert (bounds.lower[~whole] == 0).all()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("classifier", CLASSIFIERS, ids=lambda c: type(c).__name__)
+def test_a_row_without_any_cell_cannot_move(classifier):
+    X, y = numbers(8)
+    model = make_pipeline(SimpleImputer(), StandardScaler(), classifier).fit(X[:60], y[:60])
+    rows = X[60:64].copy()
+    rows[1] = np.nan
+    prover, bound = distance_prover(model, rows), FeatureSpace.from_data(X).bind(rows)
+    for found in (prover.bounds(bound, norm=2), prover.bounds(bound, norm=np.inf)):
+        np.testing.assert_array_equal(np.isinf(found.lower), [False, True, False, False])
+        assert found.closed[1]
+        assert np.isinf(found.upper[1])
+    np.testing.assert_array_equal(np.isinf(prover.lower_bounds(bound, norm=2))[1], True)
 
 
 def test_what_is_not_known_of_gaps_is_said():

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from specreg_sklearn._typing import Classifier, FloatArray, IntArray
+from specreg_sklearn._typing import FloatArray, IntArray
 from specreg_sklearn.certificates.distances._bounds import (
     DEFAULT_MAX_NODES,
     DistanceBounds,
@@ -22,45 +22,18 @@ from specreg_sklearn.certificates.distances._bounds import (
 )
 from specreg_sklearn.certificates.distances._confirm import confirmed_witnesses
 from specreg_sklearn.certificates.distances._imputed_values import imputed_values
-from specreg_sklearn.certificates.distances._prover import (
-    DistanceProver,
-    lower_bounds,
-    quick_model,
-    quick_nodes,
-)
+from specreg_sklearn.certificates.distances._prover import lower_bounds, takes_gaps
+from specreg_sklearn.certificates.distances._prover_around import ProverAround
 from specreg_sklearn.certificates.pipelines import NoCertificateError, split_pipeline
 from specreg_sklearn.space import CleanRows
 from specreg_sklearn.tables import Table, as_table, ask, places_of, same_labels
 
 
-class GapsProver:
+class GapsProver(ProverAround):
     """A proof about complete rows, made one about rows with gaps that an imputer fills.
 
     Proofs that know what becomes of gaps say so (`takes_gaps`), and are left alone.
     """
-
-    def __init__(self, prover: DistanceProver, estimator: Classifier) -> None:
-        self.prover, self.estimator = prover, estimator
-
-    @property
-    def name(self) -> str:
-        """What results call the proof."""
-        return self.prover.name
-
-    @property
-    def norms(self) -> tuple[float, ...]:
-        """The norms that it proves distances in."""
-        return self.prover.norms
-
-    @property
-    def quick_nodes(self) -> int:
-        """How many nodes it looks at for a row where an attack is at hand."""
-        return quick_nodes(self.prover)
-
-    @property
-    def quick_model(self) -> Classifier:
-        """A classifier with the labels of the model, which may answer sooner."""
-        return quick_model(self.prover, self.estimator)
 
     def lower_bounds(
         self,
@@ -75,11 +48,11 @@ class GapsProver:
         """Return the lower ends alone."""
         options: dict[str, Any] = {"norm": norm, "within": within}
         options |= {"max_nodes": max_nodes, "n_jobs": n_jobs}
-        parts = self._parts(rows)
-        if parts is None:
+        completed = self._completed(rows)
+        if completed is None:
             return lower_bounds(self.prover, rows, **options)
         lower = np.full(len(rows), np.inf)
-        for part in parts:
+        for part in completed.parts:
             if not len(part.moving):
                 continue
             lower[part.places] = 0.0
@@ -101,12 +74,12 @@ class GapsProver:
         """Return the bounds of rows; of complete ones they are those of the proof itself."""
         options: dict[str, Any] = {"norm": norm, "within": within}
         options |= {"max_nodes": max_nodes, "n_jobs": n_jobs}
-        parts = self._parts(rows)
-        if parts is None:
+        completed = self._completed(rows)
+        if completed is None:
             return self.prover.bounds(rows, known=known, **options)
         lower, n_nodes = np.full(len(rows), np.inf), np.zeros(len(rows), dtype=np.int64)
         proposed = np.full(rows.raw.shape, np.nan)
-        for part in parts:
+        for part in completed.parts:
             if not len(part.moving):
                 continue
             lower[part.places] = 0.0
@@ -119,7 +92,7 @@ class GapsProver:
                 # Cells that are missing stay so, whatever stands for them here.
                 proposed[there] = rows.raw[there]
                 proposed[np.ix_(there, part.moving)] = found.witness[some]
-        labels, predict = self._labels(rows), self.estimator.predict
+        predict, labels = self.estimator.predict, completed.labels
         witness, upper = confirmed_witnesses(predict, rows, labels, proposed, norm)
         lower = np.minimum(lower, upper)
         return DistanceBounds(lower, upper, witness, ends_meet(lower, upper), n_nodes)
@@ -128,8 +101,8 @@ class GapsProver:
         every = np.arange(len(rows))
         return ask(self.estimator.predict, rows.write(rows.raw, every), len(rows))
 
-    def _parts(self, rows: CleanRows) -> list[_Part] | None:
-        """Return rows that miss the same cells, complete; None where nothing is to be done.
+    def _completed(self, rows: CleanRows) -> _Completed | None:
+        """Return rows without gaps; None where the proof itself is asked about all of them.
 
         Raises
         ------
@@ -139,9 +112,9 @@ class GapsProver:
         table = rows.table
         if not rows.raw.shape[1]:
             # No number moves: whatever rows hold, they stay as they are.
-            return []
+            return _Completed([], self._labels(rows))
         special = rows.large or rows.derives or rows.repair is not None
-        if special or sparse.issparse(table.data) or getattr(self.prover, "takes_gaps", False):
+        if special or sparse.issparse(table.data) or takes_gaps(self.prover):
             return None
         numeric = [j for j in range(table.n_columns) if table.kind(j) != "categorical"]
         cells = table.numbers(np.array(numeric, dtype=np.int64))
@@ -172,9 +145,9 @@ class GapsProver:
                         f"{type(self.estimator).__name__} has no certificate for rows with gaps: "
                         "it gives other labels to rows that hold what its imputer puts there."
                     )
-            completed = rows.completed(mine, places, moving)
-            parts.append(_Part(places, moving, completed, bool(pattern[-1]), not doubtful.all()))
-        return parts
+            held = rows.completed(mine, places, moving)
+            parts.append(_Part(places, moving, held, bool(pattern[-1]), not doubtful.all()))
+        return _Completed(parts, labels)
 
     def _values(self, table: Table) -> FloatArray:
         """Return what stands for a gap of each column of a table, NaN if that is not known."""
@@ -204,6 +177,13 @@ class _Part(NamedTuple):
     def tried(self) -> AbstractContextManager[None]:
         """Return a context in which a proof may fail on gaps."""
         return suppress(ValueError) if self.doubtful and self.among_others else nullcontext()
+
+
+class _Completed(NamedTuple):
+    """The rows in parts, and what the model predicts for them as they are, gaps included."""
+
+    parts: list[_Part]
+    labels: np.ndarray
 
 
 def _with_numbers(table: Table, columns: dict[int, FloatArray]) -> Any:

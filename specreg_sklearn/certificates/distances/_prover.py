@@ -110,6 +110,11 @@ def quick_nodes(prover: DistanceProver) -> int:
     return int(getattr(prover, "quick_nodes", QUICK_NODES))
 
 
+def takes_gaps(prover: DistanceProver) -> bool:
+    """Return whether a proof knows what becomes of missing cells, which it says by `takes_gaps`."""
+    return bool(getattr(prover, "takes_gaps", False))
+
+
 def quick_model(prover: DistanceProver | None, estimator: Classifier) -> Classifier:
     """Return a classifier with the labels of a model, for an attack that asks for no more.
 

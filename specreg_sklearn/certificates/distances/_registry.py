@@ -202,7 +202,7 @@ def _first_prover(estimator: Classifier, X: Any, *, constants: bool) -> Distance
     reasons: list[str] = []
     for factory in _factories(last, place, reasons):
         try:
-            return SwapsProver(GapsProver(factory(estimator, X), estimator), estimator)
+            return _for_gaps_and_swaps(factory(estimator, X), estimator)
         except NoCertificateError as error:
             reason = str(error)
             # Steps in front of it are named as they are read.
@@ -219,10 +219,15 @@ def _first_prover(estimator: Classifier, X: Any, *, constants: bool) -> Distance
         )
     elif constants:
         try:
-            return SwapsProver(GapsProver(constants_prover(estimator), estimator), estimator)
+            return _for_gaps_and_swaps(constants_prover(estimator), estimator)
         except NoCertificateError as error:
             reasons.append(str(error))
     raise NoCertificateError("\n".join(dict.fromkeys(reasons)))
+
+
+def _for_gaps_and_swaps(prover: DistanceProver, estimator: Classifier) -> DistanceProver:
+    # Swaps come first: gaps are those of the numbers of rows with the swaps made.
+    return SwapsProver(GapsProver(prover, estimator), estimator)
 
 
 def register_constants_prover(better: F) -> F:

@@ -12,19 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from specreg_sklearn._typing import BoolArray, Classifier, FloatArray, IntArray
+from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.certificates.distances._bounds import (
     DEFAULT_MAX_NODES,
     DistanceBounds,
     ends_meet,
 )
 from specreg_sklearn.certificates.distances._confirm import confirmed_witnesses
-from specreg_sklearn.certificates.distances._prover import (
-    DistanceProver,
-    lower_bounds,
-    quick_model,
-    quick_nodes,
-)
+from specreg_sklearn.certificates.distances._prover import lower_bounds
+from specreg_sklearn.certificates.distances._prover_around import ProverAround
 from specreg_sklearn.certificates.pipelines import NoCertificateError
 from specreg_sklearn.space import CleanRows
 from specreg_sklearn.tables import ask, same_labels
@@ -38,31 +34,8 @@ _ROUNDING = 1e-12
 _MOST_NUMBERS = 2**22
 
 
-class SwapsProver:
+class SwapsProver(ProverAround):
     """A proof about numbers, made one about numbers and swaps."""
-
-    def __init__(self, prover: DistanceProver, estimator: Classifier) -> None:
-        self.prover, self.estimator = prover, estimator
-
-    @property
-    def name(self) -> str:
-        """What results call the proof."""
-        return self.prover.name
-
-    @property
-    def norms(self) -> tuple[float, ...]:
-        """The norms that it proves distances in."""
-        return self.prover.norms
-
-    @property
-    def quick_nodes(self) -> int:
-        """How many nodes it looks at for a row where an attack is at hand."""
-        return quick_nodes(self.prover)
-
-    @property
-    def quick_model(self) -> Classifier:
-        """A classifier with the labels of the model, which may answer sooner."""
-        return quick_model(self.prover, self.estimator)
 
     def lower_bounds(
         self,

@@ -264,6 +264,12 @@ PROOFS = {
         "return []",
         "certificates/pipelines/test_frames_in_another_order.py",
     ),
+    "a column that a network reads through a binning as well": Mutant(
+        MODEL,
+        "still.check_moves(moves)",
+        "pass",
+        "certificates/pipelines/test_still_parts.py",
+    ),
     "columns of a ColumnTransformer as listed": Mutant(
         "certificates/pipelines/_composites.py",
         "sorted(parts, key=lambda part: part.made.start)",

@@ -19,14 +19,12 @@ from specreg_sklearn.certificates.pipelines import (
     NoCertificateError,
     StepsInFront,
     check_underived,
-    constants_of,
     name_of_step,
     split_pipeline,
 )
 from specreg_sklearn.space import CleanRows, Norm, as_norm
 from specreg_sklearn.tables import (
     CATEGORICAL,
-    CellRounding,
     Table,
     cell_rounding,
     check_exact_numbers,
@@ -262,11 +260,9 @@ def _behind(
     else:
         cells, slope, unit = _numbers(rows, place, front.still.read)
         X = rows.write(rows.raw, np.arange(len(rows)))
-        constants = constants_of(steps[0], front.still.made, X, sparse_rows=sparse_rows)
-        cells = np.hstack([cells, constants.values])
-        slope = np.vstack([slope, np.zeros((constants.values.shape[1], slope.shape[1]))])
-        held = CellRounding(max(held.coarsest, constants.unit), max(held.common, constants.common))
-        unit = max(unit, constants.unit)
+        cells, held = front.still.beside(cells, held, X, sparse_rows=sparse_rows)
+        slope = np.pad(slope, ((0, cells.shape[1] - len(slope)), (0, 0)))
+        unit = max(unit, held.coarsest)
     behind = front.apply(cells, slope, held, as_norm(norm))
     unit = unit if behind.in_float64 else _FLOAT32_UNIT
     exact = behind.slope is not None

@@ -32,7 +32,6 @@ from specreg_sklearn.certificates.pipelines._stated_lipschitz import StatedLipsc
 from specreg_sklearn.certificates.pipelines._steps_in_front import (
     BehindSteps,
     StepsInFront,
-    constants_of,
 )
 
 __all__ = [
@@ -52,7 +51,6 @@ __all__ = [
     "best_of_search",
     "check_underived",
     "classifier_stages",
-    "constants_of",
     "decision_cut",
     "has_stages",
     "linear_scores",

@@ -8,7 +8,7 @@ import numpy as np
 
 from specreg_sklearn._typing import Classifier
 from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
-from specreg_sklearn.certificates.pipelines._registry import classifier_stages
+from specreg_sklearn.certificates.pipelines._steps_in_front import model_stages
 from specreg_sklearn.space import (
     CONVEX_NORMS,
     NORMS,
@@ -46,15 +46,13 @@ _N_COMPARED = 128
 _BLOCK = 2**22
 
 
-class SeenRows(NamedTuple):
+class MovedRows(NamedTuple):
     """Rows as the first stage takes them, how they move, and how `predict` rounds around them.
 
     Parameters
     ----------
     values : ndarray of shape (n_rows, n_inputs)
         What goes into the first stage.
-    predicted : ndarray of shape (n_rows,)
-        Labels by the estimator itself.
     directions : ndarray of shape (n_inputs,) or (n_inputs, n_moves)
         From moves in units of the space to moves of `values`; one axis is a diagonal matrix.
     own : PredictedScores
@@ -66,11 +64,29 @@ class SeenRows(NamedTuple):
     """
 
     values: np.ndarray
-    predicted: np.ndarray
     directions: np.ndarray
     own: PredictedScores
     growth: np.ndarray
     farthest: float
+
+
+class SeenRows(NamedTuple):
+    """The same, with what `predict` says of the rows.
+
+    Parameters
+    ----------
+    values, directions, own, growth, farthest
+        As :class:`MovedRows` has them.
+    predicted : ndarray of shape (n_rows,)
+        Labels by the estimator itself.
+    """
+
+    values: np.ndarray
+    directions: np.ndarray
+    own: PredictedScores
+    growth: np.ndarray
+    farthest: float
+    predicted: np.ndarray
 
 
 class CertifiedModel:
@@ -82,7 +98,7 @@ class CertifiedModel:
 
         check_estimator(estimator)
         self.estimator = estimator
-        stages = classifier_stages(estimator)
+        stages, self._still = model_stages(estimator)
         self.classes = _classes(estimator)
         self.scores = CertifiedMap(stages)
         if self.scores.n_outputs == 1 and len(self.classes) == 2:
@@ -111,7 +127,8 @@ class CertifiedModel:
         derives = space.relations is not None and bool(space.relations.derived)
         check_underived(derives, bool(space.categories))
         units = space.scale[space.movable]
-        seen = self._seen(X, table, space.movable, units, moves_categories, measure)
+        moved = self._moved(X, table, space.movable, units, moves_categories, measure)
+        seen = self._seen(moved, X, table)
         return self.radii_from(seen, norm=norm), seen.predicted
 
     def radii_of(self, rows: CleanRows, *, norm: float) -> tuple[np.ndarray, np.ndarray]:
@@ -121,14 +138,21 @@ class CertifiedModel:
 
     def seen(self, rows: CleanRows, *, norm: float) -> SeenRows:
         """Return what proofs need to know about rows that are bound to a space."""
+        X = rows.write(rows.raw, np.arange(len(rows)))
+        return self._seen(self.moved(rows, norm=norm), X, rows.table)
+
+    def moved(self, rows: CleanRows, *, norm: float) -> MovedRows:
+        """Return the same, but for what `predict` says of the rows."""
         measure = NORMS[check_norm(norm, CONVEX_NORMS, "CertifiedModel")]
         table: Table = rows.table
         check_fitted_columns(self.estimator, table)
         check_underived(rows.derives, bool(rows.choices))
         stays = None if rows.repair is None else rows.repair.fixed
         n_moving = 0 if stays is None else table.n_columns - len(stays)
-        X = rows.write(rows.raw, np.arange(len(rows)))
-        return self._seen(X, table, rows.columns, rows.scale, n_moving > len(rows.columns), measure)
+        X = rows.write(rows.raw, np.arange(len(rows))) if self._still else None
+        return self._moved(
+            X, table, rows.columns, rows.scale, n_moving > len(rows.columns), measure
+        )
 
     def radii_from(self, seen: SeenRows, *, norm: float) -> np.ndarray:
         """Return margins over Lipschitz constants, for rows seen in the same norm."""
@@ -144,7 +168,7 @@ class CertifiedModel:
         # Never inf by this unless cells can move so far that they leave float32's range.
         return np.minimum(radii, seen.farthest)
 
-    def _seen(
+    def _moved(
         self,
         X: Any,
         table: Table,
@@ -152,24 +176,38 @@ class CertifiedModel:
         units: np.ndarray,
         moves_categories: bool,
         measure: Norm,
-    ) -> SeenRows:
+    ) -> MovedRows:
         """Return rows of which some columns move, in their units, as the stages take them."""
         from specreg_sklearn.certificates.pipelines._predicted_scores import PredictedScores
 
-        place = places_of(self.estimator, self.scores.n_inputs, table)
-        read = columns_read(self.scores.stages[0], len(place))
+        still, stages = self._still, self.scores.stages
+        place = places_of(self.estimator, len(still.read) if still else self.scores.n_inputs, table)
+        moves = np.isin(place, columns)
+        if still:
+            still.check_moves(moves)
+        read = still.read if still else columns_read(stages[0], len(place))
         rows = complete_rows(table, place, read, purpose="certificates", refusal=NoCertificateError)
-        check_exact_numbers(table, rows, place, np.isin(place, columns))
-        some = rows[:: max(1, len(rows) // _N_COMPARED)]
-        with np.errstate(over="ignore", invalid="ignore"):
-            self.scores.compare(some)
-        predicted = ask(self.estimator.predict, X, table.n_rows)
-        directions = directions_of(columns, units, place, moves_categories)
-        own = PredictedScores(self.scores.stages, cell_rounding(table, place))
+        check_exact_numbers(table, rows, place, moves)
+        directions, held = (
+            directions_of(columns, units, place, moves_categories),
+            cell_rounding(table, place),
+        )
+        if still:
+            # Rounding is counted for sums in any order, as sparse rows have them.
+            rows, held = still.beside(rows, held, X, sparse_rows=True)
+            directions = np.pad(directions, ((0, rows.shape[1] - len(place)), (0, 0)))
+        own = PredictedScores(stages, held)
         reach = np.abs(directions) if directions.ndim == 1 else np.abs(directions).max(axis=1)
         length = measure.from_l2(np.asarray(reach.max()), directions.shape[-1])
         growth, farthest = own.growth(reach, float(length))
-        return SeenRows(rows, predicted, directions, own, growth, farthest)
+        return MovedRows(rows, directions, own, growth, farthest)
+
+    def _seen(self, moved: MovedRows, X: Any, table: Table) -> SeenRows:
+        """Return the rows with their labels, once the stages are known to compute the model."""
+        some = moved.values[:: max(1, table.n_rows // _N_COMPARED)]
+        with np.errstate(over="ignore", invalid="ignore"):
+            self.scores.compare(some)
+        return SeenRows(*moved, ask(self.estimator.predict, X, table.n_rows))
 
     def _radii(
         self,

@@ -2,20 +2,26 @@
 
 Parts of a column transformer that read nothing that moves are constants of a row, whatever they
 are: words behind an encoder, columns with gaps. So it is a function of the columns that may move,
-beside these constants, and needs a certificate for the former only.
+beside these constants, and needs a certificate for the former only. Where it is not known yet what
+moves, that goes for the parts without a certificate, whose columns must not move then.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 from sklearn.compose import ColumnTransformer
 
-from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
+from specreg_sklearn._typing import BoolArray, Classifier, FloatArray, IntArray
 from specreg_sklearn.certificates.pipelines._certified_estimator import NoCertificateError
-from specreg_sklearn.certificates.pipelines._registry import transformer_stages
+from specreg_sklearn.certificates.pipelines._last_step import name_of_step, split_pipeline
+from specreg_sklearn.certificates.pipelines._registry import (
+    classifier_stages,
+    transformer_stages,
+)
 from specreg_sklearn.space import Norm
 from specreg_sklearn.tables import CellRounding
 
@@ -70,68 +76,98 @@ class StillParts(NamedTuple):
         Which columns its other parts read.
     made : ndarray of shape (n_constants,), int
         Where the constants stand among the columns that come out.
+    step : ColumnTransformer
+        What computes them.
+    refused : tuple of (ndarray of int, NoCertificateError)
+        Columns that must not move, and why.
     """
 
     stages: list[Stage]
     read: BoolArray
     made: IntArray
+    step: ColumnTransformer
+    refused: tuple[tuple[IntArray, NoCertificateError], ...]
+
+    def check_moves(self, moves: BoolArray) -> None:
+        """Raise where a column moves, by shape (n_inputs,), that a part has no certificate for."""
+        for columns, reason in self.refused:
+            if moves[columns].any():
+                raise reason
+
+    def beside(
+        self, cells: FloatArray, held: CellRounding, X: Any, *, sparse_rows: bool
+    ) -> tuple[FloatArray, CellRounding]:
+        """Return cells of rows with the constants behind them, and how coarsely all are held.
+
+        Parameters
+        ----------
+        cells : ndarray of shape (n_rows, n_inputs)
+            What the other parts read.
+        held : CellRounding
+            How these are held.
+        X : array-like or DataFrame
+            The rows, as the step takes them.
+        sparse_rows : bool
+            Whether the proof holds where the step hands on sparse rows.
+
+        Raises
+        ------
+        NoCertificateError
+            If it hands on something that is no number, or sparse rows that the proof is not for.
+        ValueError
+            If it hands on gaps or infinity.
+        """
+        constants, rounding = _constants_of(self.step, self.made, X, sparse_rows=sparse_rows)
+        coarsest = max(held.coarsest, rounding.coarsest)
+        both = CellRounding(coarsest, max(held.common, rounding.common))
+        return np.hstack([cells, constants]), both
 
 
-class Constants(NamedTuple):
-    """What the parts make of some rows.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_rows, n_constants), float64
-        The constants.
-    unit, common : float
-        How coarsely the step hands on numbers, as :class:`~specreg_sklearn.tables.CellRounding`
-        says it of cells.
-    """
-
-    values: FloatArray
-    unit: float
-    common: float
-
-
-def still_parts(step: Any, moves: BoolArray) -> StillParts | None:
+def still_parts(step: Any, moves: BoolArray | None = None) -> StillParts | None:
     """Return the parts of a step that stay as they are; None if there are none.
 
-    `moves`, of shape (n_inputs,), says which columns may move.
+    `moves`, of shape (n_inputs,), says which columns may move. Without it, parts stay that have no
+    certificate.
     """
-    if type(step) is not ColumnTransformer or len(moves) != step.n_features_in_:
+    if type(step) is not ColumnTransformer:
+        return None
+    n_inputs = step.n_features_in_
+    if moves is not None and len(moves) != n_inputs:
         return None
     # Stages load torch, which a model without steps never needs.
     from specreg_sklearn.certificates.pipelines._composites import column_parts
     from specreg_sklearn.certificates.stages import side_by_side
 
-    branches, made, read = [], [np.empty(0, dtype=int)], np.zeros(len(moves), dtype=bool)
-    width = len(moves)
+    branches, made, read = [], [np.empty(0, dtype=int)], np.zeros(n_inputs, dtype=bool)
+    width, refused = n_inputs, []
     for part in column_parts(step):
-        if moves[part.columns].any():
-            branches.append((part.columns, part.stages(step)))
+        stays = moves is not None and not moves[part.columns].any()
+        try:
+            stages = [] if stays else part.stages(step)
+        except NoCertificateError as error:
+            if moves is not None:
+                raise
+            refused.append((part.columns, error))
+            stays = True
+        if not stays:
+            branches.append((part.columns, stages))
             read[part.columns] = True
             continue
         places = np.arange(part.made.start, part.made.stop)
         branches.append((width + np.arange(len(places)), []))
         made.append(places)
         width += len(places)
-    if width == len(moves):
+    if width == n_inputs:
         return None
-    return StillParts(side_by_side(branches, width), read, np.concatenate(made))
+    return StillParts(
+        side_by_side(branches, width), read, np.concatenate(made), step, tuple(refused)
+    )
 
 
-def constants_of(step: Any, made: IntArray, X: Any, *, sparse_rows: bool) -> Constants:
-    """Return what a step makes of rows, in some of its columns.
-
-    Raises
-    ------
-    NoCertificateError
-        If it hands on something that is no number, or sparse rows where the next step has no proof
-        on them.
-    ValueError
-        If it hands on gaps or infinity.
-    """
+def _constants_of(
+    step: ColumnTransformer, made: IntArray, X: Any, *, sparse_rows: bool
+) -> tuple[FloatArray, CellRounding]:
+    """Return what a step makes of rows, in some of its columns, and how coarsely it is held."""
     out = step.transform(X)
     name = type(step).__name__
     if sparse.issparse(out):
@@ -151,8 +187,57 @@ def constants_of(step: Any, made: IntArray, X: Any, *, sparse_rows: bool) -> Con
         )
     if out.dtype.kind == "f":
         unit = max(float(np.finfo(out.dtype).eps) / 2, _FLOAT64_UNIT)
-        return Constants(values, unit, unit)
-    return Constants(values, _FLOAT64_UNIT, np.inf if out.dtype.itemsize <= 2 else _FLOAT64_UNIT)
+        return values, CellRounding(unit, unit)
+    common = np.inf if out.dtype.itemsize <= 2 else _FLOAT64_UNIT
+    return values, CellRounding(_FLOAT64_UNIT, common)
+
+
+class ModelStages(NamedTuple):
+    """What ends in the scores of a model.
+
+    Parameters
+    ----------
+    stages : list of Stage
+        Of its columns, and of constants behind them where parts in front of it stay.
+    still : StillParts or None
+        These parts.
+    """
+
+    stages: list[Stage]
+    still: StillParts | None
+
+
+def model_stages(estimator: Classifier) -> ModelStages:
+    """Return the stages of a model, be it of columns some of which must not move.
+
+    Raises
+    ------
+    NoCertificateError
+        If its classifier has none, or a step that is no part of a column transformer at its
+        beginning.
+    """
+    try:
+        return ModelStages(classifier_stages(estimator), None)
+    except NoCertificateError:
+        steps, last = split_pipeline(estimator)
+        still = still_parts(steps[0]) if steps else None
+        # Where nothing may move, there is nothing to prove.
+        if still is None or not still.read.any():
+            raise
+    stages = list(still.stages)
+    for step in steps[1:]:
+        stages += _named(estimator, step, transformer_stages)
+    return ModelStages(stages + _named(estimator, last, classifier_stages), still)
+
+
+def _named(
+    estimator: Classifier, step: Any, stages_of: Callable[[object], list[Stage]]
+) -> list[Stage]:
+    """Return the stages of a step of a model, or say which one has none."""
+    try:
+        return stages_of(step)
+    except TypeError as error:
+        raise NoCertificateError(f"{name_of_step(estimator, step)}{error}") from error
 
 
 class StepsInFront:

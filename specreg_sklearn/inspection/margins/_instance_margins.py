@@ -9,7 +9,11 @@ import numpy as np
 
 from specreg_sklearn._typing import Classifier, RandomState, Scale
 from specreg_sklearn.attacks import BlackBoxAttack
-from specreg_sklearn.certificates.pipelines import CertifiedModel
+from specreg_sklearn.certificates.pipelines import (
+    CertifiedModel,
+    NoCertificateError,
+    classifier_stages,
+)
 from specreg_sklearn.certificates.stages import Affine
 from specreg_sklearn.inspection.margins._exact_distances import exact_distance, relu_layers
 from specreg_sklearn.inspection.margins._feature_margins import readout_distances
@@ -72,8 +76,9 @@ def instance_margins(
           below. It asks for predictions only, and takes any classifier.
         - "exact": the distance itself, from both sides. Linear models in every norm; fully
           connected ReLU networks of at most 16 hidden units in L2, by searching the regions in
-          which the network is affine. Trees, and other models that
-          :func:`~specreg_sklearn.certificates.distance_prover` searches, within the range of `X`.
+          which the network is affine. Trees, other models that
+          :func:`~specreg_sklearn.certificates.distance_prover` searches, and linear models behind
+          steps that are not affine, such as encoders, within the range of `X`.
         - "auto": "exact" for linear models; for trees both ends of the search, with the attack on
           rows that it leaves open; else both "lipschitz" and "attack".
     scale : None, "std", "range", float or array of shape (n_features,), default=None
@@ -124,14 +129,16 @@ def instance_margins(
     measurement = Measurement(norm, attack, None, scale, None, random_state, n_jobs)
     if method in ("auto", "exact"):
         proof = proof_of(estimator, X, norm, constants=False)
-        # Of linear models the distance is known without a search, and outside the range of X, too.
-        if proof.prover is not None and proof.prover.name != "linear":
+        # Of linear models the distance is known without a search, and outside the range of X, too,
+        # as long as every step in front of them is affine.
+        if proof.prover is not None and (
+            proof.prover.name != "linear" or not _is_affine(estimator)
+        ):
             return _of_search(estimator, X, measurement, proof, attacks=method == "auto")
     if method != "attack":
-        view = ModelView(estimator)
-        certified = CertifiedModel(estimator)
-        affine = all(isinstance(stage, Affine) for stage in certified.scores.stages)
+        affine = _is_affine(estimator)
         if method == "exact" or (method == "auto" and affine):
+            view, certified = ModelView(estimator), CertifiedModel(estimator)
             rows, units = rows_of(view, X), units_of(view, X, scale)
             if affine:
                 exact = _of_linear(view, certified, rows, units, norm)
@@ -145,6 +152,15 @@ def instance_margins(
     predicted = ask(estimator.predict, X, as_table(X).n_rows)
     upper = measurement.run_attack(estimator, X, predicted).distances
     return InstanceMargins(lower if method == "auto" else np.zeros(len(upper)), upper, norm)
+
+
+def _is_affine(estimator: Classifier) -> bool:
+    """Return whether scores are an affine function of all columns."""
+    try:
+        stages = classifier_stages(estimator)
+    except NoCertificateError:
+        return False
+    return all(isinstance(stage, Affine) for stage in stages)
 
 
 def _of_search(

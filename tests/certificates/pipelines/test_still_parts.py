@@ -3,16 +3,24 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    OneHotEncoder,
+    OrdinalEncoder,
+    StandardScaler,
+)
 from sklearn.svm import SVC
 
-from specreg_sklearn import FeatureSpace
+from specreg_sklearn import FeatureSpace, SpectrallyRegularizedEncoder
 from specreg_sklearn.attacks import CGBA
 from specreg_sklearn.certificates import distance_prover
 from specreg_sklearn.certificates.pipelines import NoCertificateError
@@ -72,7 +80,18 @@ WORDS = [
     OneHotEncoder(handle_unknown="ignore", sparse_output=False, dtype=np.float32),
     OrdinalEncoder(dtype=np.int8, encoded_missing_value=-1),
 ]
-LAST = [LogisticRegression(), SVC(random_state=0), KNeighborsClassifier(3)]
+RELU = MLPClassifier((7, 6), solver="lbfgs", max_iter=1000, random_state=0)
+TANH = MLPClassifier((6,), activation="tanh", solver="lbfgs", max_iter=1000, random_state=0)
+VOTE = VotingClassifier([("line", LogisticRegression()), ("net", RELU)], voting="soft")
+LAST = [
+    LogisticRegression(),
+    SVC(random_state=0),
+    KNeighborsClassifier(3),
+    RELU,
+    TANH,
+    VOTE,
+    SpectrallyRegularizedEncoder(hidden_layer_sizes=(8,), max_iter=15, random_state=0),
+]
 
 
 @pytest.mark.parametrize(("last", "words"), diagonal(LAST, WORDS), ids=str)
@@ -89,6 +108,50 @@ def test_no_proof_is_above_an_attack(table, last, words):
     )
     assert (lower <= upper * (1 + 1e-9)).all()
     assert np.median(lower / upper) > 0.1
+
+
+@pytest.mark.parametrize("norm", [1, 2, np.inf])
+@pytest.mark.parametrize("sparse_threshold", [0.0, 1.0])
+@pytest.mark.parametrize("last", [RELU, TANH], ids=str)
+def test_a_network_is_that_of_the_numbers_with_the_constants_in_its_bias(
+    table, last, sparse_threshold, norm
+):
+    X, y = table
+    model = make_pipeline(columns(sparse_threshold=sparse_threshold), last).fit(X, y)
+    front, whole = model
+    found, _ = proved(model, X, norm)
+    part = np.arange(whole.n_features_in_)[front.output_indices_["numbers"]]
+    others = np.delete(np.arange(whole.n_features_in_), part)
+    scaler = front.named_transformers_["numbers"]
+    for i in range(0, 30, 6):
+        row = X[i : i + 1]
+        handed_on = front.transform(row)
+        handed_on = handed_on.toarray() if sparse_threshold else handed_on
+        alone = clone(last).fit(scaler.transform(X[NUMBERS]), y)
+        first = whole.coefs_[0]
+        alone.coefs_ = [first[part], *whole.coefs_[1:]]
+        alone.intercepts_ = [
+            whole.intercepts_[0] + handed_on[0, others] @ first[others],
+            *whole.intercepts_[1:],
+        ]
+        small = make_pipeline(scaler, alone)
+        space = FeatureSpace.from_data(X[NUMBERS], bounds=WIDE)
+        truth = distance_prover(small, row[NUMBERS]).bounds(space.bind(row[NUMBERS]), norm=norm)
+        np.testing.assert_allclose(found.lower[i], truth.lower[0], rtol=5e-3)
+
+
+@pytest.mark.parametrize("last", [RELU, TANH, VOTE], ids=str)
+def test_a_column_that_moves_must_not_be_binned_as_well(table, last):
+    X, y = table
+    parts = [
+        ("numbers", StandardScaler(), NUMBERS),
+        ("bins", KBinsDiscretizer(3, encode="ordinal"), ["age"]),
+        ("words", OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["city"]),
+    ]
+    model = make_pipeline(ColumnTransformer(parts), last).fit(X, y)
+    with pytest.raises(NoCertificateError, match=r"step 'bins': KBinsDiscretizer has no"):
+        proved(model, X)
+    assert (proved(model, X, mutable=["size"])[0].lower > 0).mean() > 0.9
 
 
 def test_swaps_of_the_word_are_proved_as_well(table):

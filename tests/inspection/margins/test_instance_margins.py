@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import linprog, minimize
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from specreg_sklearn.attacks import CGBA, FeatureSpace
 from specreg_sklearn.inspection import (
@@ -201,6 +203,24 @@ def test_what_exact_cannot_do(mlp_model, random_layers, iris_rows):
         instance_margins(mlp_model(random_layers(4, 3, 3)), X, method="exact", norm=np.inf)
     with pytest.raises(ValueError, match=r"method='guess' is not one of \['auto', 'lipschitz'"):
         instance_margins(mlp_model(random_layers(4, 3, 3)), X, method="guess")
+
+
+@pytest.mark.parametrize("last", [LogisticRegression(), MLPClassifier((6,), random_state=0)])
+def test_words_behind_an_encoder_stay(last):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(60, 2)), columns=["size", "age"])
+    X["city"] = rng.choice(["Rome", "Oslo"], 60)
+    y = X["size"] + 0.3 * (X["city"] == "Oslo") > 0.1
+    parts = [("words", OneHotEncoder(), ["city"]), ("rest", StandardScaler(), ["size", "age"])]
+    model = make_pipeline(ColumnTransformer(parts), last.set_params(max_iter=500)).fit(X, y)
+    both, proved = (
+        instance_margins(model, X[::5], method=method) for method in ("auto", "lipschitz")
+    )
+    assert (proved.lower > 0).all()
+    assert (proved.lower <= both.lower * (1 + 1e-9)).all()
+    assert (both.lower <= both.upper).all()
+    if isinstance(last, LogisticRegression):
+        np.testing.assert_allclose(both.lower, both.upper, rtol=1e-6)
 
 
 def test_trees_are_searched():

@@ -18,9 +18,9 @@ from specreg_sklearn.tables import rank_within
 # Starts whose columns are stripped first.
 _N_STARTS = 8
 # Exchanges that are drawn in a round, those of them that are asked, and how many of these are the
-# most promising ones.
-_N_DRAWN, _N_ASKED, _N_BEST = 96, 16, 8
-_N_GUESSED, _GUESS_NOISE = 8, (0.1, 0.3, 1.0)
+# most promising ones. Short rounds, since every answer makes the guess better.
+_N_DRAWN, _N_ASKED, _N_BEST = 96, 8, 4
+_N_GUESSED, _GUESS_NOISE = 2, (0.1, 0.3, 1.0)
 # Which of the kept moves, by cost, a round changes.
 _BASES = (0, 0, 1, 0, 2, 0, 3, 1)
 _N_KEPT = 8
@@ -30,7 +30,7 @@ _UNITE_EVERY, _DATA_EVERY, _N_DATA = 3, 4, 1
 # among the starts of its row, for other moves by their kind.
 _NOISE = np.array([0.0, 0.025, 0.05, 0.05, 0.1, 0.1, 0.2, 0.2])
 _UNITED, _CHANGED, _ANEW, _PROBED = 6, 0, 5, 2
-_N_PROBED, _GROUP = 2, 8
+_N_PROBED, _GROUP = 6, 8
 _DRAW = 2**46
 
 

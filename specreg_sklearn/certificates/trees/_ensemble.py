@@ -61,8 +61,9 @@ class TreeEnsemble:
         Columns of X that must not move: steps in front of the trees make something else of them.
     dtypes : tuple of dtype or None
         The types of the cells of X that thresholds hold for; None if they hold for all.
-    reach : float
-        The size of numbers up to which steps in front of the trees were followed.
+    reach : ndarray of shape (2, n_columns of X), float64, or None
+        From where to where numbers of each column were followed through steps in front of the
+        trees; None if there are none.
     same_means : bool
         Whether the means of the trees are those that `predict` compares, to the last bit.
 
@@ -86,7 +87,7 @@ class TreeEnsemble:
     boxes: LeafBoxes
     fixed: BoolArray
     dtypes: tuple[np.dtype, ...] | None = None
-    reach: float = np.inf
+    reach: FloatArray | None = None
     same_means: bool = False
 
     @classmethod

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import special
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_selection import SelectorMixin
 from sklearn.frozen import FrozenEstimator
@@ -37,6 +38,23 @@ _MONOTONE = (
     QuantileTransformer,
     RobustScaler,
     StandardScaler,
+)
+# Functions of single cells that rise wherever they have a number.
+_RISING = (
+    np.arcsinh,
+    np.arctan,
+    np.cbrt,
+    np.exp,
+    np.expm1,
+    np.log,
+    np.log10,
+    np.log1p,
+    np.log2,
+    np.sinh,
+    np.sqrt,
+    np.tanh,
+    special.expit,
+    special.logit,
 )
 
 
@@ -72,7 +90,9 @@ def follow(steps: list[Any], n_columns: int) -> Followed:
                 f"{type(step).__name__} in front of trees has no certificate: it is not known to "
                 "map each column by itself, in order. Accepted are scalers, QuantileTransformer, "
                 "PowerTransformer, KBinsDiscretizer(encode='ordinal'), SimpleImputer, column "
-                "selections, and anything inside a ColumnTransformer for columns that cannot move."
+                "selections, FunctionTransformer of a rising function of numpy, such as "
+                "log1p, and anything inside a ColumnTransformer for columns that "
+                "cannot move."
             )
         source, read = _behind(source, read, inside)
     return Followed(source, read)
@@ -92,7 +112,7 @@ def _step(step: Any, n_in: int, n_out: int | None) -> Followed | None:
     if passes_on(step) or type(step) in _MONOTONE:
         return Followed(every, nothing)
     kind = type(step)
-    if kind is FunctionTransformer and step.func is None:
+    if kind is FunctionTransformer and (step.func is None or _rises(step)):
         return Followed(every, nothing)
     if kind is KBinsDiscretizer and step.encode == "ordinal":
         return Followed(every, nothing)
@@ -115,6 +135,12 @@ def _step(step: Any, n_in: int, n_out: int | None) -> Followed | None:
     if found is None and n_out is not None:
         return Followed(np.full(n_out, CONSTANT), np.ones(n_in, dtype=bool))
     return found
+
+
+def _rises(step: FunctionTransformer) -> bool:
+    """Return whether a function is one of those that rise, cell by cell."""
+    named = isinstance(step.func, np.ufunc) and step.func in _RISING
+    return named and not step.kw_args
 
 
 def _marks_with_nan(step: SimpleImputer) -> bool:

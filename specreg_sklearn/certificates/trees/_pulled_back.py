@@ -2,7 +2,8 @@
 
 Steps that keep the order of numbers keep it in floating point, too. So there is a largest number
 that is still mapped to a threshold or below, and bisection over the numbers that a cell can hold
-finds it, on the very `transform` that the pipeline calls.
+finds it, on the very `transform` that the pipeline calls. Where a step has no number for a cell, as
+a logarithm below zero, it is looked for among those for which it has one.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
+from sklearn import config_context
 
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 from specreg_sklearn.certificates.pipelines import NoCertificateError
+from specreg_sklearn.certificates.trees._cell_grid import CellGrid, keep_to_numbers
 from specreg_sklearn.certificates.trees._followed_steps import CONSTANT, follow
 from specreg_sklearn.certificates.trees.readers import LEAF, NUMERIC, TreeSum
 from specreg_sklearn.tables import Table, as_table, column_label
 
 # Numbers beside a threshold that are tried as well, in units of the last place.
 _BESIDE = (1, 2, 3, 5, 8, 13, 21, 34, 55)
-_EXACT_INTEGERS = 2**53
 # Whole numbers up to here can have a million fractions behind them.
 _EXACT_FRACTIONS = 2**32
 _REACHES = (np.inf, 1e100, 1e30, 1e12)
@@ -34,14 +36,17 @@ class Transformed:
     def __init__(self, steps: list[Any]) -> None:
         self.steps = steps
 
-    def __call__(self, X: Any) -> FloatArray:
-        with np.errstate(all="ignore"):
+    def __call__(self, X: Any, *, finite: bool = True) -> FloatArray:
+        """Return the rows behind the steps; unless they are `finite`, nobody looks whether."""
+        with np.errstate(all="ignore"), config_context(assume_finite=not finite):
             for step in self.steps:
                 X = step.transform(X)
         return np.asarray(X.toarray() if sparse.issparse(X) else X, dtype=np.float64)
 
 
-def before_steps(trees: TreeSum, steps: list[Any], like: Any) -> tuple[TreeSum, np.ndarray, float]:
+def before_steps(
+    trees: TreeSum, steps: list[Any], like: Any
+) -> tuple[TreeSum, np.ndarray, FloatArray]:
     """Return trees behind steps as trees on the columns in front, which are fixed, and a range.
 
     Parameters
@@ -60,8 +65,8 @@ def before_steps(trees: TreeSum, steps: list[Any], like: Any) -> tuple[TreeSum, 
         Its columns are those of X, and then the constants that the steps make of fixed columns.
     fixed : ndarray of shape (n_columns,), bool
         Columns of X that constants are made of.
-    reach : float
-        The size of numbers up to which this holds; infinite if for all.
+    reach : ndarray of shape (2, n_columns), float64
+        The least and the largest number of each column for which this holds; infinite if for all.
     """
     table: Table = as_table(like)
     transformed = Transformed(steps)
@@ -175,16 +180,15 @@ def _told_apart(
 
 def _within_range(
     table: Table, transformed: Transformed, column: IntArray, output: IntArray, cut: FloatArray
-) -> tuple[FloatArray, float]:
+) -> tuple[FloatArray, FloatArray]:
     """Return thresholds in front of the steps, and the range in which the steps give numbers."""
     for reach in _REACHES:
         try:
-            return _largest_below(table, transformed, column, output, cut, reach), reach
+            return _largest_below(table, transformed, column, output, cut, reach)
         except ValueError:
-            # Powers of huge numbers are not finite, and steps refuse that.
+            # Powers of huge numbers are not finite, and some steps refuse that.
             continue
-    reach = _REACHES[-1] / 1e6
-    return _largest_below(table, transformed, column, output, cut, reach), reach
+    return _largest_below(table, transformed, column, output, cut, _REACHES[-1] / 1e6)
 
 
 def _largest_below(
@@ -194,10 +198,14 @@ def _largest_below(
     output: IntArray,
     cut: FloatArray,
     reach: float,
-) -> FloatArray:
-    """Return the largest numbers in columns that outputs map to a threshold or below."""
+) -> tuple[FloatArray, FloatArray]:
+    """Return the largest numbers in columns that outputs map to a threshold or below, and a range.
+
+    The range, (2, n_columns of the table), is that in which the steps give numbers.
+    """
+    within = np.tile([[-reach], [reach]], table.n_columns)
     if not len(cut):
-        return np.zeros(0)
+        return np.zeros(0), within
     columns, place = np.unique(column, return_inverse=True)
     place = place.ravel()
     order = np.argsort(place, kind="stable")
@@ -205,7 +213,8 @@ def _largest_below(
     row = np.empty(len(cut), dtype=np.int64)
     row[order] = np.arange(len(cut)) - begins[place[order]]
     n_rows = int(row.max()) + 1
-    grids = [_Grid(table.dtype(j), reach) for j in columns.tolist()]
+    grids = [CellGrid(table.dtype(j), reach) for j in columns.tolist()]
+    within[:, columns] = _kept_to_numbers(table, transformed, columns, place, output, grids)
     owner = np.zeros(n_rows, dtype=np.int64)
     every = np.ones((n_rows, len(columns)), dtype=bool)
 
@@ -214,7 +223,7 @@ def _largest_below(
         for k, grid in enumerate(grids):
             mine = place == k
             raw[row[mine], k] = grid.number(rank[mine])
-        behind = transformed(table.write(owner, columns, raw, every))
+        behind = transformed(table.write(owner, columns, raw, every), finite=False)
         return np.asarray(behind[row, output] <= cut)
 
     low = np.array([grids[k].ends[0] for k in place])
@@ -230,7 +239,33 @@ def _largest_below(
         low, high = np.where(open_ & passed, middle, low), np.where(open_ & ~passed, middle, high)
     _check_beside(passes, low, high, never | always, table, column)
     found = np.array([grids[k].number(low[i : i + 1])[0] for i, k in enumerate(place)])
-    return np.where(never, -np.inf, np.where(always, np.inf, found))
+    return np.where(never, -np.inf, np.where(always, np.inf, found)), within
+
+
+def _kept_to_numbers(
+    table: Table,
+    transformed: Transformed,
+    columns: IntArray,
+    place: IntArray,
+    output: IntArray,
+    grids: list[CellGrid],
+) -> FloatArray:
+    """Keep grids of columns to cells for which the steps have numbers; return their ends.
+
+    `place` has the position among `columns` that each tested output comes from.
+    """
+    owner = np.zeros(len(columns), dtype=np.int64)
+    alone = np.eye(len(columns), dtype=bool)
+    tested = np.zeros((len(columns), int(output.max()) + 1), dtype=bool)
+    tested[place, output] = True
+
+    def gives_numbers(rank: IntArray) -> BoolArray:
+        raw = np.zeros((len(columns), len(columns)))
+        np.fill_diagonal(raw, [grid.number(rank[k : k + 1])[0] for k, grid in enumerate(grids)])
+        behind = transformed(table.write(owner, columns, raw, alone), finite=False)
+        return ~(np.isnan(behind[:, : tested.shape[1]]) & tested).any(axis=1)
+
+    return keep_to_numbers(grids, table.numbers(columns), gives_numbers)
 
 
 def _check_beside(
@@ -251,32 +286,3 @@ def _check_beside(
                 f"{column_label(j, table.names)}, not even beside a threshold. The pipeline has no "
                 "certificate."
             )
-
-
-class _Grid:
-    """The numbers that a cell can hold, in order: whole numbers, or floats by their bits."""
-
-    def __init__(self, dtype: np.dtype, reach: float) -> None:
-        self.whole = dtype.kind in "iub"
-        self.dtype = np.dtype(np.float64)
-        if self.whole:
-            least, most = (
-                (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-            )
-            self.ends = max(int(least), -_EXACT_INTEGERS), min(int(most), _EXACT_INTEGERS)
-            self.room = self.ends
-            return
-        if dtype.kind == "f" and dtype.itemsize < 8:
-            self.dtype = dtype
-        largest = np.array([min(float(np.finfo(self.dtype).max), reach)], dtype=self.dtype)
-        most = int(largest.view(f"i{self.dtype.itemsize}")[0])
-        self.ends = self.room = (-most, most)
-
-    def number(self, rank: IntArray) -> FloatArray:
-        """Return the numbers at places in the order."""
-        rank = np.clip(rank, *self.room)
-        if self.whole:
-            return rank.astype(np.float64)
-        bits = np.abs(rank).astype(f"i{self.dtype.itemsize}")
-        size = bits.view(self.dtype).astype(np.float64)
-        return np.where(rank < 0, -size, size)

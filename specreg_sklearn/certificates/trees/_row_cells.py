@@ -133,12 +133,19 @@ class CellsOfRows:
 
 def within_reach(ensemble: TreeEnsemble, rows: CleanRows, norm: float) -> FloatArray:
     """Return distances within which no number leaves the range that steps were followed in."""
-    far = (rows.low < -ensemble.reach) | (rows.high > ensemble.reach)
+    unlimited = np.full(len(rows), np.inf)
+    if ensemble.reach is None:
+        return unlimited
+    low, high = ensemble.reach[:, rows.columns]
+    far = (rows.low < low) | (rows.high > high)
     if not far.any():
-        return np.full(len(rows), np.inf)
+        return unlimited
     if norm == 0:
         return np.ones(len(rows))
-    room = (ensemble.reach - np.abs(rows.raw[:, far])) / rows.scale[far]
+    raw = rows.raw[:, far]
+    room = np.minimum(raw - low[far], high[far] - raw) / rows.scale[far]
+    # A cell that stays is nowhere but where it is.
+    room = np.where(rows.missing[:, far], np.inf, room)
     return np.maximum(room.min(axis=1), 0.0)
 
 

@@ -17,6 +17,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
+    FunctionTransformer,
     KBinsDiscretizer,
     MaxAbsScaler,
     MinMaxScaler,
@@ -53,13 +54,21 @@ STEPS = {
     "imputer": SimpleImputer(),
     "union": FeatureUnion([("a", StandardScaler()), ("b", "passthrough")]),
     "selection": SelectKBest(k=2),
+    "logarithm": FunctionTransformer(np.log1p),
+    "logarithm, then scaler": make_pipeline(FunctionTransformer(np.log), StandardScaler()),
+    "root": FunctionTransformer(np.sqrt),
+    # Its powers leave the range of floats soon.
+    "steep power": make_pipeline(FunctionTransformer(np.cbrt), PowerTransformer()),
 }
+POSITIVE = ("logarithm", "logarithm, then scaler", "root", "steep power")
 
 
 @pytest.mark.parametrize("name", STEPS)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_thresholds_are_pulled_back_through(name, dtype):
     X, y = toy_rows(0, dtype=dtype)
+    if name in POSITIVE:
+        X = np.exp(X) if name != "steep power" else 9 - np.exp(-X / 9)
     model = make_pipeline(STEPS[name], RandomForestClassifier(8, max_depth=3, random_state=0))
     model.fit(X, y)
     ensemble = TreeEnsemble.from_estimator(model, X)
@@ -83,6 +92,35 @@ def test_thresholds_are_pulled_back_through(name, dtype):
         for i in range(2):
             (exact,) = every_distance(ensemble, clean, i, [norm])
             assert found.upper[i] == pytest.approx(exact, rel=1e-12)
+
+
+@pytest.mark.parametrize(("function", "end"), [(np.log1p, -1.0), (np.sqrt, 0.0), (np.log, 0.0)])
+def test_below_the_least_number_of_a_function_nothing_is_proved(function, end):
+    X, y = toy_rows(0)
+    X = np.exp(X)
+    model = make_pipeline(FunctionTransformer(function), RandomForestClassifier(5, random_state=0))
+    model.fit(X, y)
+    ensemble = TreeEnsemble.from_estimator(model, X)
+    low, high = ensemble.reach
+    tested = np.flatnonzero(np.isfinite(low))
+    assert len(tested) and (low[tested] >= end).all() and np.isinf(high).all()
+    np.testing.assert_allclose(low[tested], end, atol=1e-9)
+    rows = FeatureSpace.from_data(X, scale=None, bounds=None).bind(X[:20])
+    found = nearest_rows(ensemble, rows, norm=2)
+    assert (found.lower <= (X[:20, tested] - end).min(axis=1) + 1e-12).all()
+    inside = FeatureSpace.from_data(X, scale=None).bind(X[:20])
+    exact = nearest_rows(ensemble, inside, norm=2)
+    assert exact.closed.all()
+    assert (found.lower <= exact.upper).all()
+
+
+def test_other_functions_are_named_with_what_is_accepted():
+    X, y = toy_rows(0)
+    for function in (np.abs, lambda X: np.log1p(X)):
+        step = FunctionTransformer(function)
+        model = make_pipeline(step, RandomForestClassifier(3, random_state=0)).fit(np.exp(X), y)
+        with pytest.raises(NoCertificateError, match="a rising function of numpy, such as log1p"):
+            TreeEnsemble.from_estimator(model, X)
 
 
 def credit_like(n=300):

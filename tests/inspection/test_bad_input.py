@@ -94,7 +94,8 @@ def test_an_unfitted_model(name, model, rows):
 @pytest.mark.parametrize("name", EVERY)
 def test_what_is_no_classifier(name, rows):
     X, y = rows
-    with pytest.raises(TypeError, match="LinearRegression has no logits: it is not a classifier"):
+    reason = "LinearRegression (has no logits: it is not a classifier|is a regressor)"
+    with pytest.raises(TypeError, match=reason):
         EVERY[name][0](LinearRegression().fit(X, y), X, y)
     with pytest.raises(TypeError, match="LogisticRegression is a class; pass a fitted instance"):
         EVERY[name][0](LogisticRegression, X, y)
@@ -104,7 +105,8 @@ def test_what_is_no_classifier(name, rows):
 def test_a_step_that_cannot_be_followed_is_named(name, rows):
     X, y = rows
     model = make_pipeline(StandardScaler(), PolynomialFeatures(), LogisticRegression()).fit(X, y)
-    with pytest.raises(TypeError, match="step 'polynomialfeatures': PolynomialFeatures cannot be"):
+    reason = "step 'polynomialfeatures': PolynomialFeatures (cannot be|has no certificate)"
+    with pytest.raises(TypeError, match=reason):
         CALLS[name][0](model, X, y)
 
 

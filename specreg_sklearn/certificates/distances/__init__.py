@@ -3,6 +3,7 @@
 The folders of single kinds of models stand above this one: each registers its proofs here.
 """
 
+from specreg_sklearn.certificates.distances._behind_steps import register_prover_behind_steps
 from specreg_sklearn.certificates.distances._bounds import (
     CLOSED,
     DEFAULT_MAX_NODES,
@@ -41,4 +42,5 @@ __all__ = [
     "quick_nodes",
     "register_constants_prover",
     "register_distance_prover",
+    "register_prover_behind_steps",
 ]

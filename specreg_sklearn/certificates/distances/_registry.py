@@ -11,6 +11,10 @@ from typing import Any, TypeVar
 from scipy import sparse
 
 from specreg_sklearn._typing import Classifier
+from specreg_sklearn.certificates.distances._behind_steps import (
+    WithSecondProof,
+    prover_behind_steps,
+)
 from specreg_sklearn.certificates.distances._gaps import GapsProver
 from specreg_sklearn.certificates.distances._lipschitz import LipschitzProver
 from specreg_sklearn.certificates.distances._prover import DistanceProver
@@ -35,6 +39,7 @@ _PROVER_FOLDERS = (
     "specreg_sklearn.certificates.quadratic",
     "specreg_sklearn.certificates.kernels",
     "specreg_sklearn.certificates.composed",
+    "specreg_sklearn.certificates.rising_steps",
 )
 # The same for proofs about models whose steps are read as stages, which loads torch.
 _CONSTANTS_FOLDERS = (
@@ -197,12 +202,24 @@ def distance_prover(estimator: Classifier, X: Any, *, constants: bool = True) ->
 
 
 def _first_prover(estimator: Classifier, X: Any, *, constants: bool) -> DistanceProver:
+    steps, _ = split_pipeline(estimator)
+    try:
+        prover = _prover_of_whole(estimator, X, constants=constants)
+        if steps:
+            prover = WithSecondProof(prover, estimator, X, constants)
+    except NoCertificateError as reason:
+        prover = prover_behind_steps(estimator, X, constants, reason)
+    # Swaps come first: gaps are those of the numbers of rows with the swaps made.
+    return SwapsProver(GapsProver(prover, estimator), estimator)
+
+
+def _prover_of_whole(estimator: Classifier, X: Any, *, constants: bool) -> DistanceProver:
     _, last = split_pipeline(estimator)
     place = name_of_step(estimator, last)
     reasons: list[str] = []
     for factory in _factories(last, place, reasons):
         try:
-            return _for_gaps_and_swaps(factory(estimator, X), estimator)
+            return factory(estimator, X)
         except NoCertificateError as error:
             reason = str(error)
             # Steps in front of it are named as they are read.
@@ -219,15 +236,10 @@ def _first_prover(estimator: Classifier, X: Any, *, constants: bool) -> Distance
         )
     elif constants:
         try:
-            return _for_gaps_and_swaps(constants_prover(estimator), estimator)
+            return constants_prover(estimator)
         except NoCertificateError as error:
             reasons.append(str(error))
     raise NoCertificateError("\n".join(dict.fromkeys(reasons)))
-
-
-def _for_gaps_and_swaps(prover: DistanceProver, estimator: Classifier) -> DistanceProver:
-    # Swaps come first: gaps are those of the numbers of rows with the swaps made.
-    return SwapsProver(GapsProver(prover, estimator), estimator)
 
 
 def register_constants_prover(better: F) -> F:

@@ -73,8 +73,10 @@ class Followed(NamedTuple):
     read: BoolArray
 
 
-def follow(steps: list[Any], n_columns: int) -> Followed:
+def follow(steps: list[Any], n_columns: int, *, before: str = "in front of trees") -> Followed:
     """Return where the columns behind steps, one after the other, come from.
+
+    `before` says in messages where the steps stand.
 
     Raises
     ------
@@ -87,7 +89,7 @@ def follow(steps: list[Any], n_columns: int) -> Followed:
         inside = _step(step, len(source), None)
         if inside is None:
             raise NoCertificateError(
-                f"{type(step).__name__} in front of trees has no certificate: it is not known to "
+                f"{type(step).__name__} {before} has no certificate: it is not known to "
                 "map each column by itself, in order. Accepted are scalers, QuantileTransformer, "
                 "PowerTransformer, KBinsDiscretizer(encode='ordinal'), SimpleImputer, column "
                 "selections, FunctionTransformer of a rising function of numpy, such as "

@@ -134,7 +134,8 @@ def instance_margins(
         if proof.prover is not None and (
             proof.prover.name != "linear" or not _is_affine(estimator)
         ):
-            return _of_search(estimator, X, measurement, proof, attacks=method == "auto")
+            strict = method == "exact" or proof.prover.name == "linear"
+            return _of_search(estimator, X, measurement, proof, method == "auto", strict=strict)
     if method != "attack":
         affine = _is_affine(estimator)
         if method == "exact" or (method == "auto" and affine):
@@ -164,9 +165,18 @@ def _is_affine(estimator: Classifier) -> bool:
 
 
 def _of_search(
-    estimator: Classifier, X: Any, measurement: Measurement, proof: Proof, *, attacks: bool
+    estimator: Classifier,
+    X: Any,
+    measurement: Measurement,
+    proof: Proof,
+    attacks: bool,
+    *,
+    strict: bool,
 ) -> InstanceMargins:
-    """Bound distances by a search, and by an attack where it leaves rows open."""
+    """Bound distances by a search, and by an attack where it leaves rows open.
+
+    If it is `strict`, what the search refuses is an error.
+    """
     n = as_table(X).n_rows
     ends = both_ends(
         estimator,
@@ -177,7 +187,7 @@ def _of_search(
         attack=measurement.resolved_attack() if attacks else None,
         space=measurement.space_of(X),
         pool=measurement.pool_of(X),
-        strict=not attacks,
+        strict=strict,
     )
     n_open = int((~ends.bounds.closed).sum())
     if n_open and not attacks:

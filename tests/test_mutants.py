@@ -270,6 +270,30 @@ PROOFS = {
         "pass",
         "certificates/pipelines/test_still_parts.py",
     ),
+    "slopes of secants from the nearer end": Mutant(
+        "certificates/rising_steps/_secants.py",
+        "(far[:, 1:] / length[:, :-1]).max(axis=1)",
+        "(far[:, 1:] / length[:, 1:]).min(axis=1)",
+        "certificates/rising_steps/test_rising_steps.py",
+    ),
+    "a column behind the steps twice": Mutant(
+        "certificates/rising_steps/_prover.py",
+        "most ** (1 / norm)",
+        "1.0",
+        "certificates/rising_steps/test_rising_steps.py::test_two_columns_of_one",
+    ),
+    "a proof beyond its radius": Mutant(
+        "certificates/rising_steps/_prover.py",
+        "np.minimum(covered, radius))",
+        "covered)",
+        "certificates/rising_steps/test_rising_steps.py",
+    ),
+    "logarithms below zero": Mutant(
+        "certificates/trees/_cell_grid.py",
+        "            grid.ends = (kept, grid.ends[1]) if side == 0 else (grid.ends[0], kept)\n",
+        "",
+        "certificates/trees/test_pipelines.py",
+    ),
     "columns of a ColumnTransformer as listed": Mutant(
         "certificates/pipelines/_composites.py",
         "sorted(parts, key=lambda part: part.made.start)",

@@ -43,9 +43,9 @@ _MEANING = {
 _ACCEPTED = {
     TRANSFORMER: "Accepted are scalers, linear projections, column selections, FunctionTransformer "
     "with a StatedLipschitz function and the encoders of this package, alone, in pipelines or in "
-    "searches; __certified_stages__ and register_certified_step add others. In front of trees, "
-    "QuantileTransformer, PowerTransformer and KBinsDiscretizer are accepted as well, and any step "
-    "whose columns do not move",
+    "searches; __certified_stages__ and register_certified_step add others. Distances are proved "
+    "behind QuantileTransformer, PowerTransformer, KBinsDiscretizer(encode='ordinal') and rising "
+    "functions such as numpy.log1p as well, and behind any step whose columns do not move",
     CLASSIFIER: "Accepted are linear classifiers, MLPClassifier, SpectrallyRegularizedEncoder and "
     "RobustLinearProbe, alone, in pipelines or in searches; __certified_stages__ and "
     "register_certified_step add others",

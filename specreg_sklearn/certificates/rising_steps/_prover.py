@@ -162,7 +162,7 @@ class _Radii:
         done = (high <= low * _NEAR) | (self._tries[some] >= _TRIES)
         done |= self._ends[some] >= _SHRINKINGS
         between = np.sqrt(np.maximum(low, high / 16) * high)
-        guess = _crossing(*self._last[:, some], radius, covered)
+        guess = _crossing(self._last[0, some], self._last[1, some], radius, covered)
         inside = (guess > low) & (guess < high) & ~ends
         following = np.where(inside, guess, np.where(np.isinf(high), 4 * radius, between))
         self._last[:, some] = np.where(ends, np.nan, [radius, covered])

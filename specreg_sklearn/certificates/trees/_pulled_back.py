@@ -263,7 +263,7 @@ def _kept_to_numbers(
         raw = np.zeros((len(columns), len(columns)))
         np.fill_diagonal(raw, [grid.number(rank[k : k + 1])[0] for k, grid in enumerate(grids)])
         behind = transformed(table.write(owner, columns, raw, alone), finite=False)
-        return ~(np.isnan(behind[:, : tested.shape[1]]) & tested).any(axis=1)
+        return np.asarray(~(np.isnan(behind[:, : tested.shape[1]]) & tested).any(axis=1))
 
     return keep_to_numbers(grids, table.numbers(columns), gives_numbers)
 

@@ -277,13 +277,13 @@ PROOFS = {
         "certificates/rising_steps/test_rising_steps.py",
     ),
     "a column behind the steps twice": Mutant(
-        "certificates/rising_steps/_prover.py",
-        "most ** (1 / norm)",
+        "certificates/rising_steps/_around_rows.py",
+        "max(most, 1) ** (1 / norm)",
         "1.0",
         "certificates/rising_steps/test_rising_steps.py::test_two_columns_of_one",
     ),
     "a proof beyond its radius": Mutant(
-        "certificates/rising_steps/_prover.py",
+        "certificates/rising_steps/_radii.py",
         "np.minimum(covered, radius))",
         "covered)",
         "certificates/rising_steps/test_rising_steps.py",

@@ -18,6 +18,7 @@ from specreg_sklearn.certificates.distances._prover import (
     quick_model,
     quick_nodes,
 )
+from specreg_sklearn.certificates.distances._prover_around import ProverAround
 from specreg_sklearn.certificates.distances._registry import (
     constants_prover,
     distance_prover,
@@ -32,6 +33,7 @@ __all__ = [
     "DistanceBounds",
     "DistanceProver",
     "LipschitzProver",
+    "ProverAround",
     "bounds_by_workers",
     "confirmed_witnesses",
     "constants_prover",

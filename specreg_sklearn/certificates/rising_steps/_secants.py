@@ -20,9 +20,10 @@ from specreg_sklearn.tables import Table, as_table
 
 # Distances within a radius, relative to it: the shortest one, and by what factor they grow.
 _SHORTEST, _FACTOR = 1e-4, 1.02
-_DISTANCES = np.append(
+DISTANCES = np.append(
     _SHORTEST * _FACTOR ** np.arange(int(np.log(1 / _SHORTEST) / np.log(_FACTOR)) + 1), 1.0
 )
+"""Distances at which functions are asked, relative to the radius."""
 # Cells in one block of rows that go through the steps.
 _BLOCK = 2**21
 # Roundings of a function, in units of the last place of its values, and how far above what is seen
@@ -42,6 +43,8 @@ class Secants(NamedTuple):
         How many units longer moves have to be taken for that to hold.
     low, high : ndarray of shape (n_rows, n_outputs)
         Between which numbers they stay.
+    far : ndarray of shape (n_rows, n_distances, 2, n_outputs)
+        How far outputs move at most, upwards and downwards, for moves up to the `DISTANCES`.
     finite : ndarray of shape (n_rows,), bool
         Whether all of that is known: the functions have numbers everywhere within the radius.
     """
@@ -50,6 +53,7 @@ class Secants(NamedTuple):
     slack: FloatArray
     low: FloatArray
     high: FloatArray
+    far: FloatArray
     finite: BoolArray
 
 
@@ -81,7 +85,7 @@ def secants(
     unit : float
         Unit roundoff of the functions.
     """
-    n_points = 2 * len(_DISTANCES) + 1
+    n_points = 2 * len(DISTANCES) + 1
     parts = []
     step = max(1, _BLOCK // (n_points * max(1, rows.table.n_columns)))
     for begin in range(0, len(some), step):
@@ -99,7 +103,7 @@ def _of_block(
     outputs: IntArray,
     unit: float,
 ) -> Secants:
-    share = np.concatenate([-_DISTANCES[::-1], [0.0], _DISTANCES])
+    share = np.concatenate([-DISTANCES[::-1], [0.0], DISTANCES])
     owner = np.repeat(some, len(share))
     moves = (radius[:, None] * share).reshape(-1, 1)
     raw = rows.fit(rows.raw[owner] + moves * rows.scale, *rows.box(owner))
@@ -108,7 +112,7 @@ def _of_block(
     values = made.numbers(outputs).reshape(len(some), len(share), len(outputs))
     finite = np.isfinite(values).all(axis=(1, 2))
     values[~finite] = 0.0
-    middle = len(_DISTANCES)
+    middle = len(DISTANCES)
     clean = values[:, middle : middle + 1]
     # Upwards, then downwards: (n_rows, n_distances, 2, n_outputs).
     far = np.stack([values[:, middle + 1 :], values[:, :middle][:, ::-1]], axis=2)
@@ -117,9 +121,10 @@ def _of_block(
     low, high = values.min(axis=1), values.max(axis=1)
     size = np.maximum(np.abs(low), np.abs(high))
     blur = _ROUNDINGS * unit * size + _UNSEEN * falls + _TINY
-    length = radius[:, None, None, None] * _DISTANCES[:, None, None]
+    far += blur[:, None, None]
+    length = radius[:, None, None, None] * DISTANCES[:, None, None]
     slope = (far[:, 1:] / length[:, :-1]).max(axis=1)
     # Where a function is flat, roundings are all there is.
     slope = np.maximum(slope, blur[:, None] / length[:, 0])
-    slack = ((far[:, 0] + blur[:, None]) / slope).max(axis=1)
-    return Secants(slope, slack, low - blur, high + blur, finite)
+    slack = (far[:, 0] / slope).max(axis=1)
+    return Secants(slope, slack, low - blur, high + blur, far, finite)

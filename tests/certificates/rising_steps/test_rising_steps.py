@@ -153,17 +153,32 @@ def test_a_mixed_frame_with_gaps(skewed, last, sparse_threshold):
     assert (exact >= lower * (1 - 1e-9)).all()
 
 
-def test_two_columns_of_one(skewed):
+@pytest.mark.parametrize("last", [LogisticRegression(), KNeighborsClassifier(3)], ids=str)
+def test_two_columns_of_one(skewed, last):
     """A column and its logarithm move together."""
     X, y = skewed
     both = ColumnTransformer(
         [("log", FunctionTransformer(np.log), [0, 1, 2]), ("rest", StandardScaler(), [0, 1])]
     )
-    model = make_pipeline(both, LogisticRegression()).fit(X, y)
+    model = make_pipeline(both, last).fit(X, y)
     for norm in NORMS:
         found = bounds_of(model, X, norm, n=6)
         truth = distances_by_sampling(model, X[:6], FeatureSpace.from_data(X), norm)
         assert (found.lower <= truth * (1 + 1e-9)).all() and (found.lower > 0).all()
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("step", [PowerTransformer(), FunctionTransformer(np.sqrt)], ids=str)
+def test_sums_of_columns_are_nearly_closed(skewed, step, norm):
+    X, y = skewed
+    y = np.digitize(X[:, 0], [0.5, 1.5]) if norm == 2 else y
+    model = make_pipeline(step, StandardScaler(), LogisticRegression()).fit(X, y)
+    found = bounds_of(model, X, norm)
+    assert np.isfinite(found.upper).all() and (found.lower <= found.upper).all()
+    space = FeatureSpace.from_data(X)
+    assert (model.predict(found.witness) != model.predict(X[:20])).all()
+    np.testing.assert_allclose(space.distances(found.witness, X[:20], norm=norm), found.upper)
+    assert np.median(found.lower / found.upper) > {1: 0.8, 2: 0.95, np.inf: 0.99}[norm]
 
 
 def test_a_radius_of_interest_and_open_bounds(skewed):

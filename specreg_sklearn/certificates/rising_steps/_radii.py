@@ -7,9 +7,10 @@ import numpy as np
 from specreg_sklearn._typing import BoolArray, FloatArray, IntArray
 
 # How many radii are tried, how near the largest one is near enough, where a search begins if
-# nothing else is known, and how many are tried as long as functions have no numbers so far out.
+# nothing is known but that it is farther than the next number, and how many are tried as long as
+# functions have no numbers so far out.
 _TRIES, _NEAR = 12, 1.01
-_FIRST, _SHRINKINGS = 8.0, 40
+_FIRST, _FARTHEST, _SHRINKINGS = 8.0, 1e4, 40
 
 
 class Radii:
@@ -27,9 +28,11 @@ class Radii:
 
     def __init__(self, open_: BoolArray, most: FloatArray) -> None:
         n = len(most)
+        # Where the space is open, the ends of a short float are the farthest that there is.
+        most = np.where(most > _FARTHEST, np.inf, most)
         self.radius = np.where(np.isinf(most), _FIRST, most)
         self.open = open_ & (self.radius > 0)
-        self.proved, self._high = np.zeros(n), most.copy()
+        self.proved, self._high = np.zeros(n), most
         self._last = np.full((2, n), np.nan)
         self._tries, self._ends = np.zeros((2, n), dtype=np.int64)
 

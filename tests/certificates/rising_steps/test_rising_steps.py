@@ -226,3 +226,13 @@ def test_a_repair_is_refused(skewed):
     model = make_pipeline(FunctionTransformer(np.log), LogisticRegression()).fit(X, y)
     with pytest.raises(NoCertificateError):
         bounds_of(model, X, 2, repair=lambda moved, clean: moved)
+
+
+def test_open_bounds_of_short_floats(skewed):
+    X, y = skewed
+    X = (X * [1e3, 1.0, 1e-3]).astype(np.float32)
+    model = make_pipeline(PowerTransformer(), LogisticRegression()).fit(X, y)
+    found = bounds_of(model, X, 2, bounds=None)
+    assert (found.lower > 0).all()
+    inside = bounds_of(model, X, 2)
+    assert (found.lower <= inside.upper).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -39,10 +40,8 @@ def prover_behind_steps(
 ) -> DistanceProver:
     """Return the first proof behind steps, or raise the reason why there was no other one."""
     for factory in _known:
-        try:
+        with suppress(NoCertificateError):
             return factory(estimator, X, constants)
-        except NoCertificateError as error:
-            reason.__context__ = error
     raise reason
 
 
@@ -120,9 +119,7 @@ class WithSecondProof(ProverAround):
         self, reason: NoCertificateError, norm: float, ask: Callable[[DistanceProver], R]
     ) -> R:
         """Ask the second proof; where it refuses as well, the reason is that of the first one."""
-        try:
+        with suppress(NoCertificateError):
             if norm in self._second.norms:
                 return ask(self._second)
-        except NoCertificateError:
-            pass
         raise reason

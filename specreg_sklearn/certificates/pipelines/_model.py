@@ -188,10 +188,8 @@ class CertifiedModel:
         read = still.read if still else columns_read(stages[0], len(place))
         rows = complete_rows(table, place, read, purpose="certificates", refusal=NoCertificateError)
         check_exact_numbers(table, rows, place, moves)
-        directions, held = (
-            directions_of(columns, units, place, moves_categories),
-            cell_rounding(table, place),
-        )
+        directions = directions_of(columns, units, place, moves_categories)
+        held = cell_rounding(table, place)
         if still:
             # Rounding is counted for sums in any order, as sparse rows have them.
             rows, held = still.beside(rows, held, X, sparse_rows=True)

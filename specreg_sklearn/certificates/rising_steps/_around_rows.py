@@ -129,10 +129,14 @@ class AroundRows:
                 if move.any():
                     self.moves[i, : len(move)] = move
                 continue
-            clean = self._row(i, k, bent)
+            moves = np.flatnonzero(bent.moves[k])
+            if not len(moves):
+                out[k] = np.inf
+                continue
+            clean = self._row(i, k, bent, moves)
             options: dict[str, Any] = {"norm": self.norm, "max_nodes": self.max_nodes}
             length = float(lower_bounds(self.prover, clean, **options)[0])
-            slack = as_norm(self.norm).length(bent.slack[k : k + 1])[0]
+            slack = as_norm(self.norm).length(bent.slack[k : k + 1, moves])[0]
             out[k] = max(length * _SAFETY - slack, 0.0) / self.times
             self.n_nodes[i] += 1
         return out
@@ -140,23 +144,26 @@ class AroundRows:
     def _by_sums(self, i: int, k: int, bent: Secants, radius: float) -> tuple[float, FloatArray]:
         """Return what is proved where scores are sums of functions of columns, and a move."""
         assert self.sums is not None
-        row = self._row(i, k, bent, priced=False)
+        every = np.arange(len(self.outputs))
+        row = self._row(i, k, bent, every, priced=False)
         self.n_nodes[i] += 1
         reach = (radius + float(as_norm(2).length(bent.slack[k : k + 1])[0])) * self.longest
         distances = radius * DISTANCES
         return self.sums.covered(row, self.labels[i], bent.far[k], distances, reach)
 
-    def _row(self, i: int, k: int, bent: Secants, *, priced: bool = True) -> CleanRows:
+    def _row(
+        self, i: int, k: int, bent: Secants, moves: IntArray, *, priced: bool = True
+    ) -> CleanRows:
         """Return a row behind the steps, where units are slopes and the box is what is reached."""
-        table, slope = self.behind.take(np.array([i])), bent.slope[k]
-        steepest = slope.max(axis=0)
+        table, slope = self.behind.take(np.array([i])), bent.slope[k][:, moves]
+        steepest, outputs = slope.max(axis=0), self.outputs[moves]
         return CleanRows(
             table,
-            self.outputs,
-            table.numbers(self.outputs),
-            low=bent.low[k],
-            high=bent.high[k],
-            integer=np.zeros(len(self.outputs), dtype=bool),
+            outputs,
+            table.numbers(outputs),
+            low=bent.low[k, moves],
+            high=bent.high[k, moves],
+            integer=np.zeros(len(outputs), dtype=bool),
             scale=steepest,
             dearer=steepest / slope if priced else None,
         )

@@ -45,6 +45,8 @@ class Secants(NamedTuple):
         Between which numbers they stay.
     far : ndarray of shape (n_rows, n_distances, 2, n_outputs)
         How far outputs move at most, upwards and downwards, for moves up to the `DISTANCES`.
+    moves : ndarray of shape (n_rows, n_outputs), bool
+        Whether outputs move at all: what is equal at both ends and between them stays, as a bin.
     finite : ndarray of shape (n_rows,), bool
         Whether all of that is known: the functions have numbers everywhere within the radius.
     """
@@ -54,6 +56,7 @@ class Secants(NamedTuple):
     low: FloatArray
     high: FloatArray
     far: FloatArray
+    moves: BoolArray
     finite: BoolArray
 
 
@@ -120,11 +123,12 @@ def _of_block(
     falls = np.maximum(-np.diff(values, axis=1), 0.0).max(axis=1)
     low, high = values.min(axis=1), values.max(axis=1)
     size = np.maximum(np.abs(low), np.abs(high))
-    blur = _ROUNDINGS * unit * size + _UNSEEN * falls + _TINY
+    moves = (values != clean).any(axis=1)
+    blur = np.where(moves, _ROUNDINGS * unit * size + _UNSEEN * falls, 0.0) + _TINY
     far += blur[:, None, None]
     length = radius[:, None, None, None] * DISTANCES[:, None, None]
     slope = (far[:, 1:] / length[:, :-1]).max(axis=1)
     # Where a function is flat, roundings are all there is.
     slope = np.maximum(slope, blur[:, None] / length[:, 0])
     slack = (far[:, 0] / slope).max(axis=1)
-    return Secants(slope, slack, low - blur, high + blur, far, finite)
+    return Secants(slope, slack, low - blur, high + blur, far, moves, finite)

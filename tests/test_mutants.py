@@ -280,7 +280,7 @@ PROOFS = {
         "certificates/rising_steps/_around_rows.py",
         "max(most, 1) ** (1 / norm)",
         "1.0",
-        "certificates/rising_steps/test_rising_steps.py::test_two_columns_of_one",
+        "certificates/rising_steps/test_rising_steps.py::test_a_column_twice_is_charged_once",
     ),
     "a proof beyond its radius": Mutant(
         "certificates/rising_steps/_radii.py",

@@ -240,3 +240,15 @@ def test_open_bounds_of_short_floats(skewed):
     assert (found.lower > 0).all()
     inside = bounds_of(model, X, 2)
     assert (found.lower <= inside.upper).all()
+
+
+@pytest.mark.parametrize("norm", [1, 2])
+def test_a_column_twice_is_charged_once(skewed, norm):
+    X, y = skewed
+    log = FunctionTransformer(np.log)
+    twice = ColumnTransformer([("one", log, [0, 1]), ("other", log, [0, 1])])
+    X = X[:, :2]
+    model = make_pipeline(twice, SVC(kernel="linear", random_state=0)).fit(X, y)
+    found = bounds_of(model, X, norm, n=6)
+    truth = distances_by_sampling(model, X[:6], FeatureSpace.from_data(X), norm)
+    assert (found.lower <= truth * (1 + 1e-9)).all() and (found.lower > 0.2 * truth).all()

@@ -16,7 +16,7 @@ from specreg_sklearn.certificates.rising_steps._sums_of_columns import SumsOfCol
 from specreg_sklearn.space import CleanRows, as_norm
 from specreg_sklearn.tables import Table, as_table, ask, cell_rounding, same_labels
 
-_SAFETY = 1 - 1e-9
+_SAFETY, _BEYOND = 1 - 1e-9, 1 + 1e-8
 # How far past its end a move is followed, and in how many halves the way to it is searched.
 _PAST, _HALVINGS = 1.2, 24
 
@@ -87,14 +87,15 @@ class AroundRows:
         if not len(self.outputs):
             return np.full(n, np.inf)
         same = same_labels(self.labels, labels)
-        most = np.minimum(upper, self.corner)
+        # A little beyond the corner, so that roundings of a radius leave no cell of the box out.
+        most = np.minimum(upper, self.corner * _BEYOND)
         if within is not None:
             most = np.minimum(most, within * (1 + 1e-6))
         search = Radii(same, most)
         while True:
             some = np.flatnonzero(search.open)
             if not len(some):
-                return search.proved
+                return search.proved * _SAFETY
             search.note(some, self._covered(some, search.radius[some]))
 
     def nearest_on_the_way(self, labels: np.ndarray) -> tuple[FloatArray, FloatArray]:

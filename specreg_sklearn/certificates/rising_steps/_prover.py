@@ -31,7 +31,10 @@ from specreg_sklearn.certificates.rising_steps._front import BendingFront
 from specreg_sklearn.space import CleanRows
 from specreg_sklearn.tables import ask
 
-# Proofs whose account of rounding holds for sums in any order, as sparse rows have them.
+# A distance is rounded by less than this share.
+_ROUNDED = 1e-9
+# Proofs whose account of rounding holds for sums in any order, as sparse rows have them. X itself
+# is dense here, so that relaxations, which do not read sparse rows, are among them.
 _ON_SPARSE_ROWS = ("linear", "lipschitz", "relaxation")
 
 
@@ -121,7 +124,14 @@ class RisingStepsProver:
         cells, distance = around.nearest_on_the_way(labels)
         nearer = distance < upper
         witness[nearer], upper[nearer] = cells[nearer], distance[nearer]
-        lower = np.minimum(np.where(lower >= around.corner, np.inf, lower), upper)
+        lower = np.where(lower >= around.corner, np.inf, lower)
+        if (np.isfinite(upper) & (lower > upper * (1 + _ROUNDED))).any():
+            raise NoCertificateError(
+                f"{type(self.front.rest).__name__} has no certificate: predict gives another label "
+                "nearer than what is proved behind its steps allows. Does each column behind them "
+                "rise with the one that it is made of?"
+            )
+        lower = np.minimum(lower, upper)
         return DistanceBounds(lower, upper, witness, ends_meet(lower, upper), around.n_nodes)
 
 

@@ -137,8 +137,8 @@ def instance_margins(
             strict = method == "exact" or proof.prover.name == "linear"
             return _of_search(estimator, X, measurement, proof, method == "auto", strict=strict)
     if method != "attack":
-        affine = _is_affine(estimator)
-        if method == "exact" or (method == "auto" and affine):
+        affine = method != "lipschitz" and _is_affine(estimator)
+        if method == "exact" or affine:
             view, certified = ModelView(estimator), CertifiedModel(estimator)
             rows, units = rows_of(view, X), units_of(view, X, scale)
             if affine:
